@@ -1,0 +1,64 @@
+"""The class codes of the map, of the block decisions and of other products."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+NOT_CROPLAND = 0
+CROPLAND = 1
+NO_IMAGERY = 254
+NEVER_PROCESSED = 255
+
+PROBABILITY_SCALE = 250
+"""Stored probability 250 means 1.0."""
+
+
+class CoverageType(IntEnum):
+    """What a block's imagery shows (paper section 2.2.2)."""
+
+    PLANTING = 0
+    NON_PLANTING = 1
+    CLOUDY = 2
+    SNOW_ICE = 3
+    NODATA = 4
+
+    @property
+    def label(self) -> str:
+        return {0: "Planting", 1: "Non-planting", 2: "Cloudy", 3: "Snow/Ice", 4: "Nodata"}[int(self)]
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether imagery of this type can be mapped."""
+        return self in (CoverageType.PLANTING, CoverageType.NON_PLANTING)
+
+
+class Correctness(IntEnum):
+    """Whether a block's cropland mask means what it says (paper section 2.2.5)."""
+
+    TP = 0
+    TN = 1
+    FP = 2
+    NOISE = 3
+    ARTIFACTS = 4
+
+    @property
+    def label(self) -> str:
+        return {0: "TP", 1: "TN", 2: "FP", 3: "Noise", 4: "Artifacts"}[int(self)]
+
+    @property
+    def is_correct(self) -> bool:
+        """True positives and true negatives (a correctly empty block) are correct."""
+        return self in (Correctness.TP, Correctness.TN)
+
+
+class Integration(IntEnum):
+    """Which source's mask the integrated map takes in a block (paper section 2.2.6)."""
+
+    NEITHER = 0
+    ONLY_A = 1
+    ONLY_B = 2
+    MERGE_BOTH = 3
+
+    @property
+    def label(self) -> str:
+        return {0: "Neither", 1: "Only A", 2: "Only B", 3: "Merge both"}[int(self)]
