@@ -1,0 +1,1 @@
+"""Kernels against the libraries they replace: `python -m benchmarks.kernels`."""

@@ -1,0 +1,155 @@
+"""Masks as bits: 64 pixels of a row in one word, so that whole words of background cost one comparison."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+WORD_PX = 64
+
+
+def as_mask(mask: np.ndarray, name: str = "mask") -> np.ndarray:
+    """A mask as contiguous uint8, without a copy where it already is.
+
+    Raises
+    ------
+    TypeError
+        when the array is neither bool nor uint8.
+    ValueError
+        when it is not two-dimensional.
+    """
+    if not isinstance(mask, np.ndarray) or mask.dtype not in (np.bool_, np.uint8):
+        raise TypeError(f"{name} is {getattr(mask, 'dtype', type(mask).__name__)}; expected a bool or uint8 array")
+    if mask.ndim != 2:
+        raise ValueError(f"{name} has shape {mask.shape}; expected two dimensions (rows, columns)")
+    return np.ascontiguousarray(mask).view(np.uint8)
+
+
+def pack_mask(mask: np.ndarray, name: str = "mask") -> np.ndarray:
+    """The mask's pixels as bits.
+
+    Parameters
+    ----------
+    mask : (h, w) bool or uint8 of 0 and 1
+    name : what errors call the array
+
+    Returns
+    -------
+    (h, ceil(w / 64)) uint64; bit k of word j is column 64 j + k, bits past the last column are 0
+
+    Raises
+    ------
+    TypeError, ValueError
+        for another dtype or shape, and for uint8 values other than 0 and 1 (flags are not mask pixels).
+    """
+    pixels = as_mask(mask, name)
+    height, width = pixels.shape
+    words = np.empty((height, -(-width // WORD_PX)), np.uint64)
+    if pack_rows(pixels, words):
+        raise ValueError(f"{name} holds values other than 0 and 1; give a mask such as `cropland == 1`")
+    return words
+
+
+@intrinsic
+def trailing_zeros(typingctx: Any, word: Any) -> Any:
+    """Number of zero bits below the lowest set bit of a uint64; undefined for 0."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), codegen
+
+
+@intrinsic
+def count_ones(typingctx: Any, word: Any) -> Any:
+    """Number of set bits of a uint64."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), codegen
+
+
+@intrinsic
+def bytes_above(typingctx: Any, address: Any, limit: Any) -> Any:
+    """Bit k of the result tells whether byte k of the 64 bytes at an address exceeds a limit (uint8)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(ir.IntType(8), WORD_PX)
+        pixels = builder.load(builder.inttoptr(args[0], vector.as_pointer()))
+        pixels.align = 1
+        lane = builder.insert_element(ir.Constant(vector, ir.Undefined), args[1], ir.Constant(ir.IntType(32), 0))
+        lanes = ir.Constant(ir.VectorType(ir.IntType(32), WORD_PX), [0] * WORD_PX)
+        limits = builder.shuffle_vector(lane, ir.Constant(vector, ir.Undefined), lanes)
+        return builder.bitcast(builder.icmp_unsigned(">", pixels, limits), ir.IntType(64))
+
+    return types.uint64(types.uintp, types.uint8), codegen
+
+
+@njit(nogil=True, cache=True)
+def pack_rows(pixels: np.ndarray, words: np.ndarray) -> bool:
+    """Write the bits of (h, w) uint8 pixels into (h, ceil(w / 64)) words; True when a pixel exceeds 1."""
+    height, width = pixels.shape
+    whole = width // WORD_PX
+    address = np.uintp(pixels.ctypes.data)
+    zero, one = np.uint8(0), np.uint8(1)
+    strange = np.uint64(0)
+    for row in range(height):
+        at = address + np.uintp(row * width)
+        for j in range(whole):
+            words[row, j] = bytes_above(at + np.uintp(WORD_PX * j), zero)
+            strange |= bytes_above(at + np.uintp(WORD_PX * j), one)
+        if whole * WORD_PX < width:
+            word = np.uint64(0)
+            for col in range(whole * WORD_PX, width):
+                pixel = pixels[row, col]
+                word |= np.uint64(pixel != 0) << np.uint64(col - whole * WORD_PX)
+                strange |= np.uint64(pixel > 1)
+            words[row, whole] = word
+    return strange != 0
+
+
+@njit(nogil=True, cache=True)
+def count_runs(words: np.ndarray) -> int:
+    """Number of horizontal runs of ones in packed rows."""
+    runs = 0
+    for row in range(words.shape[0]):
+        carry = np.uint64(0)
+        for j in range(words.shape[1]):
+            word = words[row, j]
+            runs += count_ones(word & ~((word << np.uint64(1)) | carry))
+            carry = word >> np.uint64(63)
+    return runs
+
+
+@njit(nogil=True, cache=True)
+def extract_runs(words: np.ndarray, width: int, edges: np.ndarray, row_runs: np.ndarray) -> None:
+    """List the horizontal runs of ones in raster order.
+
+    Parameters
+    ----------
+    words : (h, ceil(width / 64)) uint64 packed rows
+    width : pixels in a row
+    edges : (2 * runs,) int32 out; first column and one past the last column of each run
+    row_runs : (h + 1,) int64 out; runs of row r are row_runs[r] .. row_runs[r + 1]
+    """
+    n = 0
+    for row in range(words.shape[0]):
+        row_runs[row] = n // 2
+        carry = np.uint64(0)
+        for j in range(words.shape[1]):
+            word = words[row, j]
+            turns = word ^ ((word << np.uint64(1)) | carry)
+            carry = word >> np.uint64(63)
+            while turns != 0:
+                edges[n] = WORD_PX * j + trailing_zeros(turns)
+                n += 1
+                turns &= turns - np.uint64(1)
+        if carry:
+            edges[n] = width
+            n += 1
+    row_runs[words.shape[0]] = n // 2
