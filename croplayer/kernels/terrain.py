@@ -1,0 +1,283 @@
+"""Slope, ruggedness and roughness of an elevation model, as GDAL computes them, and their medians."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numba import njit
+
+DEGREE_M = np.pi / 180 * 6378137.0
+"""Metres along one degree of a meridian or of the equator, on a sphere with the equatorial radius."""
+
+GDAL_DEGREE_M = 111120.0
+"""Metres along one degree in the usual `gdaldem -s 111120`."""
+
+
+class CellSize(NamedTuple):
+    """Size of the cells of an elevation model in metres."""
+
+    x_m: np.ndarray
+    """(h,) float64, one value per row"""
+    y_m: float
+    """the same for every row"""
+
+
+class TerrainMedians(NamedTuple):
+    """Medians over the known pixels of a block; NaN where none is known."""
+
+    elevation_m: float
+    slope_deg: float
+    ruggedness_m: float
+    roughness_m: float
+
+
+def geographic_cell_size(
+    latitudes: np.ndarray, cell_deg: float, convention: Literal["per_row", "s111120", "auto311"] = "per_row"
+) -> CellSize:
+    """Cell size in metres of an elevation model in longitude and latitude.
+
+    Parameters
+    ----------
+    latitudes : (h,) float64, degrees, centre of each row
+    cell_deg : degrees, width and height of a cell
+    convention : how a degree becomes metres
+        `per_row`: each row is narrowed by the cosine of its own latitude;
+        `s111120`: `gdaldem -s 111120`, 111,120 m both ways (slopes facing east or west come out too gentle);
+        `auto311`: GDAL 3.11 and later without `-s`, one cosine of the mean latitude for the whole raster.
+
+    Raises
+    ------
+    ValueError
+        for another convention or a latitude outside -90 to 90.
+    """
+    latitudes = np.asarray(latitudes, np.float64)
+    if latitudes.ndim != 1 or not np.all(np.abs(latitudes) <= 90):
+        raise ValueError("latitudes are not one row of degrees between -90 and 90")
+    if convention == "per_row":
+        return CellSize(cell_deg * (DEGREE_M * np.cos(np.deg2rad(latitudes))), cell_deg * DEGREE_M)
+    if convention == "s111120":
+        return CellSize(np.full(len(latitudes), cell_deg * GDAL_DEGREE_M), cell_deg * GDAL_DEGREE_M)
+    if convention == "auto311":
+        middle = (latitudes[0] + latitudes[-1]) / 2
+        width = cell_deg * (DEGREE_M * np.cos(np.deg2rad(middle)))
+        return CellSize(np.full(len(latitudes), width), cell_deg * DEGREE_M)
+    raise ValueError(f"convention is {convention!r}; expected 'per_row', 's111120' or 'auto311'")
+
+
+def slope_deg(
+    dem: np.ndarray, cell_x_m: float | np.ndarray, cell_y_m: float, nodata: float | None = None
+) -> np.ndarray:
+    """Slope in degrees by Horn's formula, equal to `gdaldem slope` at the same scale.
+
+    Parameters
+    ----------
+    dem : (h, w) integer or floating, metres; floating values are taken as float32, as GDAL does
+    cell_x_m : metres, one value or one per row ((h,) float64): see `geographic_cell_size`
+    cell_y_m : metres
+    nodata : value of missing pixels; NaN is always missing
+
+    Returns
+    -------
+    (h, w) float32, 0 to 90 degrees; NaN on the outermost pixels and wherever one of the 3 x 3 pixels is missing
+
+    Raises
+    ------
+    TypeError, ValueError
+        for another dtype or shape, and for a cell size that is not positive.
+    """
+    dem = _as_dem(dem)
+    widths = _cell_widths(dem, cell_x_m, cell_y_m)
+    slope = np.full(dem.shape, np.nan, np.float32)
+    slope_rows(dem, _window(dem), widths, float(cell_y_m), *_missing(dem, nodata), slope)
+    return slope
+
+
+def ruggedness_m(dem: np.ndarray, nodata: float | None = None) -> np.ndarray:
+    """Terrain ruggedness index of Riley et al. (1999), equal to `gdaldem TRI`.
+
+    The root of the sum of squared differences between a pixel and its eight neighbours; it knows no cell size and
+    so depends on the posting of the elevation model. Parameters, missing pixels and errors as in `slope_deg`.
+
+    Returns
+    -------
+    (h, w) float32, metres, 0 or more
+    """
+    dem = _as_dem(dem)
+    ruggedness = np.full(dem.shape, np.nan, np.float32)
+    ruggedness_rows(dem, _window(dem), *_missing(dem, nodata), ruggedness)
+    return ruggedness
+
+
+def roughness_m(dem: np.ndarray, nodata: float | None = None) -> np.ndarray:
+    """Highest minus lowest of the 3 x 3 pixels, equal to `gdaldem roughness`.
+
+    Parameters, missing pixels and errors as in `slope_deg`.
+
+    Returns
+    -------
+    (h, w) float32, metres, 0 or more
+    """
+    dem = _as_dem(dem)
+    roughness = np.full(dem.shape, np.nan, np.float32)
+    roughness_rows(dem, _window(dem), *_missing(dem, nodata), roughness)
+    return roughness
+
+
+def terrain_medians(
+    dem: np.ndarray,
+    cell_x_m: float | np.ndarray,
+    cell_y_m: float,
+    inner: tuple[slice, slice],
+    nodata: float | None = None,
+) -> TerrainMedians:
+    """Medians of elevation, slope, ruggedness and roughness over a window of an elevation model.
+
+    Parameters
+    ----------
+    dem, cell_x_m, cell_y_m, nodata : as in `slope_deg`; the patch carries one pixel around the window
+    inner : (rows, columns) of the window; its pixels on the edge of `dem` have no slope and do not count
+
+    Returns
+    -------
+    TerrainMedians, each exactly the median of the float32 raster's known pixels in the window (the mean of the two
+    middle ones for an even number); NaN where no pixel is known
+    """
+    dem = _as_dem(dem)
+    known, value = _missing(dem, nodata)
+    elevation = dem[inner].astype(np.float32)
+    if known:
+        elevation[dem[inner] == value] = np.nan
+    return TerrainMedians(
+        _median(elevation),
+        _median(slope_deg(dem, cell_x_m, cell_y_m, nodata)[inner]),
+        _median(ruggedness_m(dem, nodata)[inner]),
+        _median(roughness_m(dem, nodata)[inner]),
+    )
+
+
+def _median(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)].astype(np.float64)
+    return float(np.median(known)) if len(known) else float("nan")
+
+
+def _as_dem(dem: np.ndarray) -> np.ndarray:
+    if not isinstance(dem, np.ndarray) or dem.dtype.kind not in "iuf":
+        raise TypeError(f"dem is {getattr(dem, 'dtype', type(dem).__name__)}; expected an array of numbers")
+    if dem.ndim != 2:
+        raise ValueError(f"dem has shape {dem.shape}; expected two dimensions (rows, columns)")
+    if dem.dtype.kind == "f":
+        return np.ascontiguousarray(dem, np.float32)
+    if dem.dtype.itemsize > 4 or dem.dtype == np.uint32:
+        raise TypeError(f"dem is {dem.dtype}; expected integers of at most 32 bits, or floating values")
+    return np.ascontiguousarray(dem, np.int16 if dem.dtype == np.int16 else np.int32)
+
+
+def _cell_widths(dem: np.ndarray, cell_x_m: float | np.ndarray, cell_y_m: float) -> np.ndarray:
+    widths = np.asarray(cell_x_m, np.float64)
+    if widths.shape not in ((), (len(dem),)):
+        raise ValueError(f"cell_x_m has shape {widths.shape}; expected one value or one per row, ({len(dem)},)")
+    if not (np.all(widths > 0) and cell_y_m > 0):
+        raise ValueError("cell_x_m and cell_y_m are not all positive; expected metres")
+    return np.ascontiguousarray(np.broadcast_to(widths, (len(dem),)))
+
+
+def _window(dem: np.ndarray) -> np.ndarray:
+    """Room for three rows; integers are exact in float64, floating rasters are added up in float32 as GDAL does."""
+    return np.empty((3, dem.shape[1]), np.float32 if dem.dtype == np.float32 else np.float64)
+
+
+def _missing(dem: np.ndarray, nodata: float | None) -> tuple[bool, float]:
+    """Whether a value marks missing pixels, and that value in the precision of the elevation model."""
+    if nodata is None or np.isnan(nodata):
+        return False, 0.0
+    return True, float(np.float32(nodata)) if dem.dtype == np.float32 else float(nodata)
+
+
+@njit(nogil=True, cache=True)
+def load_row(dem: np.ndarray, row: int, has_nodata: bool, nodata: float, window: np.ndarray) -> None:
+    """Copy a row of the elevation model into its place of the three-row window, missing pixels as NaN."""
+    line = window[row % 3]
+    for col in range(dem.shape[1]):
+        line[col] = dem[row, col]
+    if has_nodata:
+        for col in range(dem.shape[1]):
+            if line[col] == nodata:
+                line[col] = np.nan
+
+
+@njit(nogil=True, cache=True)
+def slope_rows(
+    dem: np.ndarray,
+    window: np.ndarray,
+    cell_x_m: np.ndarray,
+    cell_y_m: float,
+    has_nodata: bool,
+    nodata: float,
+    slope: np.ndarray,
+) -> None:
+    """Fill the inner pixels of `slope`; NaN spreads by arithmetic."""
+    height, width = dem.shape
+    steepness = np.empty(width, np.float64)
+    for row in range(height):
+        load_row(dem, row, has_nodata, nodata, window)
+        if row < 2:
+            continue
+        north, middle, south = window[(row - 2) % 3], window[(row - 1) % 3], window[row % 3]
+        for col in range(1, width - 1):
+            west = north[col - 1] + middle[col - 1] + middle[col - 1] + south[col - 1]
+            east = north[col + 1] + middle[col + 1] + middle[col + 1] + south[col + 1]
+            below = south[col - 1] + south[col] + south[col] + south[col + 1]
+            above = north[col - 1] + north[col] + north[col] + north[col + 1]
+            dx = (west - east) / cell_x_m[row - 1]
+            dy = (below - above) / cell_y_m
+            steepness[col] = np.sqrt(dx * dx + dy * dy + 0.0 * middle[col]) / 8
+        for col in range(1, width - 1):
+            slope[row - 1, col] = np.arctan(steepness[col]) * (180 / np.pi)
+
+
+@njit(nogil=True, cache=True)
+def ruggedness_rows(
+    dem: np.ndarray, window: np.ndarray, has_nodata: bool, nodata: float, ruggedness: np.ndarray
+) -> None:
+    """Fill the inner pixels of `ruggedness`; NaN spreads by arithmetic."""
+    height, width = dem.shape
+    for row in range(height):
+        load_row(dem, row, has_nodata, nodata, window)
+        if row < 2:
+            continue
+        north, middle, south = window[(row - 2) % 3], window[(row - 1) % 3], window[row % 3]
+        for col in range(1, width - 1):
+            centre = middle[col]
+            total = np.float64(north[col - 1] - centre) ** 2
+            total += np.float64(north[col] - centre) ** 2
+            total += np.float64(north[col + 1] - centre) ** 2
+            total += np.float64(middle[col - 1] - centre) ** 2
+            total += np.float64(middle[col + 1] - centre) ** 2
+            total += np.float64(south[col - 1] - centre) ** 2
+            total += np.float64(south[col] - centre) ** 2
+            total += np.float64(south[col + 1] - centre) ** 2
+            ruggedness[row - 1, col] = np.sqrt(total)
+
+
+@njit(nogil=True, cache=True)
+def roughness_rows(dem: np.ndarray, window: np.ndarray, has_nodata: bool, nodata: float, roughness: np.ndarray) -> None:
+    """Fill the inner pixels of `roughness`; a NaN among the 3 x 3 makes NaN."""
+    height, width = dem.shape
+    low = np.empty(width, window.dtype)
+    high = np.empty(width, window.dtype)
+    for row in range(height):
+        load_row(dem, row, has_nodata, nodata, window)
+        if row < 2:
+            continue
+        north, middle, south = window[(row - 2) % 3], window[(row - 1) % 3], window[row % 3]
+        for col in range(width):
+            a, b, c = north[col], middle[col], south[col]
+            unknown = 0.0 * (a + b + c)
+            low[col] = min(a, b, c) + unknown
+            high[col] = max(a, b, c) + unknown
+        for col in range(1, width - 1):
+            lowest = min(low[col - 1], low[col], low[col + 1])
+            highest = max(high[col - 1], high[col], high[col + 1])
+            unknown = 0.0 * (low[col - 1] + low[col] + low[col + 1])
+            roughness[row - 1, col] = highest - lowest + unknown
