@@ -1,0 +1,113 @@
+"""Kernels on lazy cubes: the one place that wraps them in map_blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import dask.array as da
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import xarray as xr
+from shapely.geometry.base import BaseGeometry
+
+from croplayer.grid import CRS, BlockGrid, PixelWindow
+from croplayer.legends import CROPLAND
+
+
+def grid_of(dataset: xr.Dataset | xr.DataArray) -> BlockGrid:
+    """The lattice of an opened cube."""
+    facts = dataset.attrs.get("croplayer")
+    if facts is None:
+        raise ValueError("this is not a dataset of open_cube: it has no 'croplayer' attribute")
+    return BlockGrid(facts["block_px"])
+
+
+def window_of(dataset: xr.Dataset) -> PixelWindow:
+    """Pixels of the lattice that a dataset covers, read off its coordinates, so also after a selection."""
+    grid = grid_of(dataset)
+    ppd = grid.px_per_degree
+    row = round((90 - float(dataset.y[0])) * ppd - 0.5)
+    col = round((float(dataset.x[0]) + 180) * ppd - 0.5)
+    window = PixelWindow(row, col, dataset.sizes["y"], dataset.sizes["x"])
+    last_row, last_col = round((90 - float(dataset.y[-1])) * ppd + 0.5), round((float(dataset.x[-1]) + 180) * ppd + 0.5)
+    if (window.row_stop, window.col_stop) != (last_row, last_col):
+        raise ValueError("the dataset skips rows or columns; select a contiguous window")
+    return window
+
+
+def map_lattice(
+    dataset: xr.Dataset, kernel: Callable[..., np.ndarray], *arrays: xr.DataArray, dtype: Any, name: str
+) -> xr.DataArray:
+    """Lazy (y, x) array of ``kernel(PixelWindow, *pixels)`` for every chunk of a dataset.
+
+    The kernel is told where on the lattice its chunk lies and must return one value per pixel.
+    """
+    window = window_of(dataset)
+    chunks = dataset.chunksizes
+    rows = np.concatenate([[0], np.cumsum(chunks["y"])])
+    cols = np.concatenate([[0], np.cumsum(chunks["x"])])
+
+    def on_chunk(*pixels: np.ndarray, block_info: Any = None) -> np.ndarray:
+        i, j = block_info[None]["chunk-location"]
+        height, width = int(rows[i + 1] - rows[i]), int(cols[j + 1] - cols[j])
+        place = PixelWindow(int(window.row + rows[i]), int(window.col + cols[j]), height, width)
+        return kernel(place, *pixels)
+
+    lazy = da.map_blocks(
+        on_chunk,
+        *(a.data for a in arrays),
+        chunks=(chunks["y"], chunks["x"]),
+        dtype=dtype,
+        meta=np.empty((0, 0), dtype),
+        name=None,
+    )
+    return xr.DataArray(lazy, dims=("y", "x"), coords={"y": dataset.y, "x": dataset.x}, name=name)
+
+
+def inside(dataset: xr.Dataset, geometry: BaseGeometry) -> xr.DataArray:
+    """Whether each pixel centre lies in a polygon: lazy (y, x) bool."""
+    from croplayer.zones import zones_of_pixels
+
+    grid = grid_of(dataset)
+    units = gpd.GeoDataFrame(geometry=[geometry], crs=CRS)
+    return map_lattice(
+        dataset, lambda place: zones_of_pixels(units, place, grid) >= 0, dtype=bool, name="in_region"
+    )
+
+
+def area_by_unit(dataset: xr.Dataset, mask: xr.DataArray, units: gpd.GeoDataFrame) -> pd.Series:
+    """Cropland area of a (y, x) mask of flags in each admin unit, pixel by pixel, in km2.
+
+    Returns a Series by adcode. Pixels without imagery count as no area; ask for the share of missing
+    pixels beside it.
+    """
+    from croplayer.zones import zone_areas_km2, zones_of_pixels
+
+    grid = grid_of(dataset)
+    units = units.to_crs(CRS).reset_index(drop=True)
+
+    def sums(place: PixelWindow, pixels: np.ndarray) -> np.ndarray:
+        zones = zones_of_pixels(units, place, grid)
+        rows = grid.pixel_area_m2(place.row, place.height)
+        return zone_areas_km2(pixels == CROPLAND, zones, len(units), rows)[None, None]
+
+    window = window_of(dataset)
+    chunks = dataset.chunksizes
+    starts = [np.concatenate([[0], np.cumsum(chunks[d])[:-1]]) for d in ("y", "x")]
+
+    def on_chunk(pixels: np.ndarray, block_info: Any = None) -> np.ndarray:
+        i, j = block_info[0]["chunk-location"]
+        place = PixelWindow(int(window.row + starts[0][i]), int(window.col + starts[1][j]), *pixels.shape)
+        return sums(place, pixels)
+
+    parts = da.map_blocks(
+        on_chunk,
+        mask.data,
+        chunks=((1,) * len(chunks["y"]), (1,) * len(chunks["x"]), (len(units),)),
+        new_axis=2,
+        dtype=np.float64,
+        meta=np.empty((0, 0, 0)),
+    )
+    return pd.Series(parts.sum(axis=(0, 1)).compute(), index=pd.Index(units.adcode, name="adcode"), name="area_km2")

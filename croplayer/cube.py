@@ -1,0 +1,199 @@
+"""The cube on disk: open it lazily for analysis, read and write single blocks for runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rioxarray  # noqa: F401  (gives opened cubes their .rio)
+import shapely
+import xarray as xr
+import zarr
+from shapely.geometry.base import BaseGeometry
+
+from croplayer import accessor  # noqa: F401  (gives opened cubes their .crop)
+from croplayer.boundaries import boundary_named
+from croplayer.durable import DurableStore, FileDigest
+from croplayer.grid import BlockGrid, BlockIndex, BlockRange, Bounds, PixelWindow
+from croplayer.schema import WRITE_CONFIG, SchemaError
+
+BOUNDARIES_FILE = "boundaries.parquet"
+"""Admin units that a run keeps beside its cube, so that a region can be asked for by name."""
+
+
+@dataclass(frozen=True)
+class Cube:
+    """One edition of a cube on disk, for reading and writing whole blocks."""
+
+    path: str
+    edition: str
+    grid: BlockGrid
+    blocks: BlockRange
+    sources: tuple[str, ...]
+
+    @classmethod
+    def open(cls, path: str | Path, edition: str | None = None) -> Cube:
+        """The edition of a cube; with one edition in the store its name may be left out.
+
+        Raises FileNotFoundError when there is no cube, ValueError when the edition is not in it.
+        """
+        path = Path(path)
+        if not (path / "zarr.json").is_file():
+            raise FileNotFoundError(f"{path} is not a cube; expected a Zarr v3 group written by a run")
+        root = zarr.open_group(str(path), mode="r")
+        editions = sorted(name for name, _ in root.groups())
+        if edition is None:
+            if len(editions) != 1:
+                raise ValueError(f"{path} holds editions {', '.join(editions) or 'none'}; say which one with edition=")
+            edition = editions[0]
+        if edition not in editions:
+            raise ValueError(f"{path} has no edition '{edition}'; it holds {', '.join(editions) or 'none'}")
+        facts = root[edition].attrs.get("croplayer")
+        if not isinstance(facts, Mapping):
+            raise SchemaError(f"edition '{edition}' of {path} was not finished or is no croplayer edition")
+        return cls(
+            path=str(path),
+            edition=edition,
+            grid=BlockGrid(facts["block_px"]),
+            blocks=BlockRange(facts["row"], facts["col"], facts["rows"], facts["cols"]),
+            sources=tuple(facts["sources"]),
+        )
+
+    def holds(self, block: BlockIndex) -> bool:
+        """Whether a block lies in the cube's rectangle."""
+        row, col = block.row - self.blocks.row, block.col - self.blocks.col
+        return 0 <= row < self.blocks.rows and 0 <= col < self.blocks.cols
+
+    def read_window(self, name: str, window: PixelWindow, source: str | None = None) -> np.ndarray:
+        """Pixels of an array inside a window of the lattice that lies in the cube."""
+        y = window.row - self.blocks.row * self.grid.block_px
+        x = window.col - self.blocks.col * self.grid.block_px
+        area = (slice(y, y + window.height), slice(x, x + window.width))
+        array = _array(self.path, f"{self.edition}/{name}")
+        if source is None:
+            return np.asarray(array[area])
+        return np.asarray(array[(self.sources.index(source), *area)])
+
+    def read_block(self, name: str, block: BlockIndex, source: str | None = None) -> np.ndarray:
+        """Pixels of an array in one block: (h, w) or (h, w, 3)."""
+        return self.read_window(name, self.grid.window(block), source)
+
+    def write_block(
+        self, name: str, block: BlockIndex, pixels: np.ndarray, source: str | None = None
+    ) -> dict[str, FileDigest]:
+        """Write one whole block of one array durably; returns the digest of the file by its key in the store."""
+        area: tuple[Any, ...] = self.blocks.slices(self.grid, block)
+        n = self.grid.block_px
+        if pixels.shape[:2] != (n, n):
+            raise ValueError(f"block of '{name}' is {pixels.shape}; expected {n} x {n} pixels: blocks are written whole")
+        store = DurableStore(self.path)
+        array = zarr.open_array(store, path=f"{self.edition}/{name}", mode="r+", config=WRITE_CONFIG)
+        if pixels.dtype != array.dtype:
+            raise TypeError(f"block of '{name}' is {pixels.dtype}, expected {array.dtype}")
+        if source is not None:
+            index = self.sources.index(source)
+            area = (slice(index, index + 1), *area)
+            pixels = pixels[None]
+        array[area] = pixels
+        return dict(array.store_path.store.written)
+
+
+@lru_cache(maxsize=64)
+def _array(path: str, name: str) -> Any:
+    return zarr.open_array(path, path=name, mode="r")
+
+
+def open_cube(
+    path: str | Path,
+    region: Bounds | tuple[float, float, float, float] | BaseGeometry | str | Iterable[str] | None = None,
+    edition: str | None = None,
+) -> xr.Dataset:
+    """Open a cube lazily, cut to a region first and chunked by block after.
+
+    Parameters
+    ----------
+    path : the cube, usually ``runs/NAME/cube.zarr``
+    region : bounds (west, south, east, north) in degrees, a polygon in EPSG:4326, the name of an
+        admin unit of the run (English, Chinese or code), or names of blocks; None is everything
+    edition : name of the edition; may be left out when the cube holds one
+
+    Returns
+    -------
+    Dataset of dask arrays with ``.rio.crs`` set. Masks are uint8 flags: 0, 1, 254 no imagery, 255
+    never processed. With a polygon or admin name the dataset covers its bounding box and the lazy
+    coordinate ``in_region`` says which pixel centres lie inside.
+
+    Raises
+    ------
+    FileNotFoundError when there is no cube; ValueError when the region is unknown or does not
+    overlap the cube.
+    """
+    cube = Cube.open(path, edition)
+    dataset = xr.open_zarr(
+        cube.path, group=cube.edition, decode_coords="all", chunks=None, mask_and_scale=False, consolidated=False
+    )
+    dataset = dataset.assign_coords(source=("source", np.array(cube.sources, dtype=object), dataset.source.attrs))
+    geometry = _as_geometry(region, Path(path))
+    window = cube.blocks.window(cube.grid)
+    if geometry is not None:
+        window = _overlap(cube, geometry, str(region)[:80])
+    offset_y, offset_x = cube.blocks.row * cube.grid.block_px, cube.blocks.col * cube.grid.block_px
+    dataset = dataset.isel(
+        y=slice(window.row - offset_y, window.row_stop - offset_y),
+        x=slice(window.col - offset_x, window.col_stop - offset_x),
+    )
+    n = cube.grid.block_px
+    dataset = dataset.chunk(
+        y=_block_chunks(window.row, window.height, n), x=_block_chunks(window.col, window.width, n), source=1, band=-1
+    )
+    dataset.attrs["edition"] = cube.edition
+    dataset.attrs["window"] = list(window)
+    if geometry is not None and not isinstance(region, Bounds | tuple):
+        from croplayer.blocks import inside
+
+        dataset = dataset.assign_coords(in_region=inside(dataset, geometry))
+    return dataset
+
+
+def _as_geometry(region: object, path: Path) -> BaseGeometry | None:
+    if region is None or isinstance(region, BaseGeometry):
+        return region
+    if isinstance(region, str):
+        return boundary_named(path.parent / BOUNDARIES_FILE, region)
+    items = list(region)  # type: ignore[call-overload]
+    if items and all(isinstance(i, str) for i in items):
+        grid = BlockGrid()
+        return shapely.union_all([shapely.box(*grid.bounds(BlockIndex.parse(i))) for i in items])
+    if len(items) != 4:
+        raise ValueError(f"region {region!r} is not bounds (west, south, east, north), a polygon, a name or block names")
+    return shapely.box(*(float(i) for i in items))
+
+
+def _overlap(cube: Cube, geometry: BaseGeometry, what: str) -> PixelWindow:
+    """Pixels of the cube whose area the geometry's bounding box shares."""
+    ppd = cube.grid.px_per_degree
+    west, south, east, north = geometry.bounds
+    whole = cube.blocks.window(cube.grid)
+    row = max(int(np.floor(round((90 - north) * ppd, 6))), whole.row)
+    row_stop = min(int(np.ceil(round((90 - south) * ppd, 6))), whole.row_stop)
+    col = max(int(np.floor(round((west + 180) * ppd, 6))), whole.col)
+    col_stop = min(int(np.ceil(round((east + 180) * ppd, 6))), whole.col_stop)
+    if row >= row_stop or col >= col_stop:
+        box = cube.grid.window_bounds(whole)
+        raise ValueError(
+            f"region {what} does not overlap the cube, which covers west={box.west} south={box.south} "
+            f"east={box.east} north={box.north}"
+        )
+    return PixelWindow(row, col, row_stop - row, col_stop - col)
+
+
+def _block_chunks(start: int, length: int, block_px: int) -> tuple[int, ...]:
+    """Chunk lengths that end on block edges."""
+    first = min(-start % block_px or block_px, length)
+    rest = length - first
+    tail = (rest % block_px,) if rest % block_px else ()
+    return (first, *([block_px] * (rest // block_px)), *tail)

@@ -1,0 +1,88 @@
+"""Writing bytes so that they are either all there or not there at all, and knowing which bytes they are."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import uuid
+from pathlib import Path
+from typing import NamedTuple
+
+from zarr.core.buffer import Buffer
+from zarr.storage import LocalStore
+
+
+class FileDigest(NamedTuple):
+    """Identity of a file's bytes."""
+
+    sha256: str
+    size: int
+
+
+def digest_bytes(data: bytes | memoryview) -> FileDigest:
+    """Digest of bytes in memory."""
+    view = memoryview(data)
+    return FileDigest(hashlib.sha256(view).hexdigest(), view.nbytes)
+
+
+def digest_file(path: Path) -> FileDigest:
+    """Digest of a file's bytes, read once; raises FileNotFoundError when it is absent."""
+    with path.open("rb") as f:
+        sha256 = hashlib.file_digest(f, "sha256").hexdigest()
+        return FileDigest(sha256, f.tell())
+
+
+def digest_text(text: str) -> str:
+    """sha256 of a text as hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_durable(path: Path, data: bytes | memoryview) -> FileDigest:
+    """Write a file by temporary file, fsync, rename and fsync of the folder.
+
+    A reader sees the old bytes or the new bytes, also after a power cut; never a part of them.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}.partial"
+    try:
+        with temporary.open("wb") as f:
+            f.write(data)
+            f.flush()
+            os.fsync(f.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+    return digest_bytes(data)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class DurableStore(LocalStore):
+    """A Zarr store on the local file system whose writes are durable and remembered.
+
+    ``written`` maps each key written through this object to the digest of its bytes.
+    """
+
+    def __init__(self, root: Path | str, *, read_only: bool = False) -> None:
+        super().__init__(root, read_only=read_only)
+        self.written: dict[str, FileDigest] = {}
+
+    def set_sync(self, key: str, value: Buffer) -> None:
+        self._ensure_open_sync()
+        self._check_writable()
+        self.written[key] = write_durable(self.root / key, value.as_numpy_array().data)
+
+    async def _set(self, key: str, value: Buffer, exclusive: bool = False) -> None:
+        if exclusive and (self.root / key).exists():
+            return
+        await asyncio.to_thread(self.set_sync, key, value)

@@ -1,0 +1,1 @@
+"""How right the map is: pixels, blocks, provinces, other products."""

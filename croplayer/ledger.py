@@ -1,0 +1,93 @@
+"""The ledger: one durable line per finished block, written by the client alone, always last.
+
+A line is the CRC-32 of its text as eight hexadecimal digits, a space, and a JSON object with the
+step's fingerprint and the block's record. A line that was cut short by a crash is dropped when the
+ledger is opened for writing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from croplayer.durable import digest_text, sync_folder
+from croplayer.grid import BlockIndex
+from croplayer.records import BlockRecord
+
+
+def encode_line(fingerprint: str, record: BlockRecord) -> bytes:
+    """One ledger line, newline included."""
+    text = json.dumps({"fingerprint": fingerprint, **record.to_json()}, separators=(",", ":"), allow_nan=False)
+    return f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
+
+
+def decode_line(line: bytes) -> tuple[str, BlockRecord]:
+    """Fingerprint and record of a ledger line; raises ValueError when the line is damaged."""
+    checksum, _, text = line.rstrip(b"\n").partition(b" ")
+    if not line.endswith(b"\n") or checksum != f"{zlib.crc32(text):08x}".encode():
+        raise ValueError("checksum does not match")
+    data = json.loads(text)
+    return data["fingerprint"], BlockRecord.from_json(data)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The ledger of one step of a run."""
+
+    path: Path
+
+    def lines(self) -> Iterator[tuple[str, BlockRecord]]:
+        """Every whole line; a torn last line is left out, damage before it raises ValueError."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as f:
+            previous_error: str | None = None
+            for number, line in enumerate(f, start=1):
+                if previous_error is not None:
+                    raise ValueError(previous_error)
+                try:
+                    yield decode_line(line)
+                except ValueError as error:
+                    previous_error = (
+                        f"ledger {self.path} line {number} is damaged ({error}); "
+                        "remove the file to do this step again from the start"
+                    )
+
+    def records(self, fingerprint: str) -> dict[BlockIndex, BlockRecord]:
+        """The last record of each block that was done under ``fingerprint``."""
+        return {record.block: record for line_fingerprint, record in self.lines() if line_fingerprint == fingerprint}
+
+    def append(self, fingerprint: str, records: Iterable[BlockRecord]) -> None:
+        """Append records and make them durable before returning."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not self.path.exists()
+        with self.path.open("ab") as f:
+            f.writelines(encode_line(fingerprint, record) for record in records)
+            f.flush()
+            os.fsync(f.fileno())
+        if is_new:
+            sync_folder(self.path.parent)
+
+    def cut_torn_tail(self) -> None:
+        """Drop an unfinished last line that a crash left."""
+        if not self.path.exists():
+            return
+        data = self.path.read_bytes()
+        start = data.rfind(b"\n", 0, len(data) - 1) + 1
+        try:
+            if data[start:]:
+                decode_line(data[start:])
+        except ValueError:
+            with self.path.open("r+b") as f:
+                f.truncate(start)
+                os.fsync(f.fileno())
+
+
+def digest_records(records: Iterable[BlockRecord]) -> str:
+    """One digest of what records say, whatever their order and the time they took."""
+    lines = sorted(json.dumps({**r.to_json(), "seconds": 0}, sort_keys=True, allow_nan=False) for r in records)
+    return digest_text("\n".join(lines))

@@ -1,0 +1,1 @@
+"""Imagery, elevation and products from outside, brought onto the lattice."""

@@ -1,0 +1,75 @@
+"""Elevation rasters of any CRS: the patch around a block at the raster's own posting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rasterio.warp import transform_bounds
+from rasterio.windows import Window, from_bounds
+
+from croplayer.durable import digest_file, digest_text
+from croplayer.grid import CRS, WGS84_A_M, WGS84_F, BlockGrid, BlockIndex, Bounds
+from croplayer.kernels.terrain import TerrainMedians, terrain_medians
+from croplayer.sources.raster import MINIMUM_OVERLAP, check_georeference, open_raster, overlap_share
+
+ELEVATION_RANGE_M = (-500.0, 9000.0)
+"""Elevations outside are voids, whatever the file says."""
+
+UNKNOWN_TERRAIN = TerrainMedians(np.nan, np.nan, np.nan, np.nan)
+
+
+@dataclass(frozen=True)
+class ElevationRaster:
+    """A digital elevation model in metres."""
+
+    path: str
+    assume_crs: str | None = None
+    """CRS of a raster that carries none."""
+
+    def block_medians(self, block: BlockIndex) -> TerrainMedians:
+        """Median elevation, slope, ruggedness and roughness of a block; NaN where the model has no data."""
+        with open_raster(self.path) as dataset:
+            crs = check_georeference(dataset, self.assume_crs)
+            box = BlockGrid().bounds(block)
+            wanted = from_bounds(*transform_bounds(CRS, crs, *box, densify_pts=21), transform=dataset.transform)
+            # Cells whose centre lies in the block, and one more on each side for the slope.
+            row, row_stop = int(np.ceil(wanted.row_off - 0.5)), int(np.ceil(wanted.row_off + wanted.height - 0.5))
+            col, col_stop = int(np.ceil(wanted.col_off - 0.5)), int(np.ceil(wanted.col_off + wanted.width - 0.5))
+            if row_stop <= row or col_stop <= col:
+                return UNKNOWN_TERRAIN
+            area = Window(col - 1, row - 1, col_stop - col + 2, row_stop - row + 2)
+            read = dataset.read(1, window=area, boundless=True, masked=True, fill_value=0)
+            outside = dataset.read_masks(1, window=area, boundless=True) == 0
+            transform = dataset.window_transform(area)
+            is_geographic = dataset.crs is None or dataset.crs.is_geographic
+        dem = read.filled(0).astype(np.float64)
+        low, high = ELEVATION_RANGE_M
+        dem[outside | np.ma.getmaskarray(read) | ~((dem >= low) & (dem <= high))] = np.nan
+        cell_x: float | np.ndarray = abs(transform.a)
+        cell_y = abs(transform.e)
+        if is_geographic:
+            latitude = np.deg2rad(transform.f + transform.e * (np.arange(dem.shape[0]) + 0.5))
+            cell_x, cell_y = cell_size_m(latitude, abs(transform.a), abs(transform.e))
+        return terrain_medians(dem, cell_x, cell_y, (slice(1, -1), slice(1, -1)))
+
+    def fingerprint(self) -> str:
+        """A text that changes when the raster changes."""
+        return digest_text(f"elevation {self.assume_crs} {digest_file(Path(self.path)).sha256}")
+
+    def check(self, bounds: Bounds) -> None:
+        """Raise when the raster is unreadable, has no CRS or does not overlap the region."""
+        with open_raster(self.path) as dataset:
+            crs = check_georeference(dataset, self.assume_crs)
+            if overlap_share(dataset, crs, bounds) < MINIMUM_OVERLAP:
+                raise ValueError(f"elevation {self.path} does not overlap the region {tuple(bounds)}; check its CRS")
+
+
+def cell_size_m(latitude: np.ndarray, width_deg: float, height_deg: float) -> tuple[np.ndarray, float]:
+    """Width of a cell at each latitude (radians) and its mean height on the WGS84 ellipsoid, in metres."""
+    e2 = WGS84_F * (2 - WGS84_F)
+    curvature = 1 - e2 * np.sin(latitude) ** 2
+    width = np.deg2rad(width_deg) * WGS84_A_M / np.sqrt(curvature) * np.cos(latitude)
+    height = np.deg2rad(height_deg) * WGS84_A_M * (1 - e2) / curvature**1.5
+    return width, float(height.mean())

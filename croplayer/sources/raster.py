@@ -1,0 +1,186 @@
+"""GeoTIFF and COG imagery of any CRS brought onto the lattice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.enums import ColorInterp
+from rasterio.errors import RasterioIOError
+from rasterio.io import DatasetReader
+from rasterio.warp import Resampling, reproject, transform_bounds
+from rasterio.windows import Window, from_bounds
+
+from croplayer.durable import digest_file, digest_text
+from croplayer.grid import BLOCKS_PER_DEGREE, CRS, BlockGrid, BlockIndex, Bounds, PixelWindow
+from croplayer.sources.imagery import Imagery, empty_imagery
+
+DRIVER = "GTiff"
+"""Only plain GeoTIFF is opened: other drivers can be made to read other files."""
+
+MINIMUM_OVERLAP = 0.01
+"""Share of the smaller of region and raster that they must have in common."""
+
+MARGIN_PX = 8
+"""Source pixels read around a block for the resampling kernel."""
+
+
+def open_raster(path: Path | str) -> DatasetReader:
+    """Open a GeoTIFF; raises FileNotFoundError, or ValueError when it is damaged or of another format."""
+    if not str(path).startswith(("http://", "https://", "s3://")) and not Path(path).is_file():
+        raise FileNotFoundError(f"raster {path} does not exist")
+    try:
+        return rasterio.open(path, driver=DRIVER)
+    except RasterioIOError as error:
+        raise ValueError(f"raster {path} cannot be opened as GeoTIFF: {error}") from error
+
+
+def check_georeference(dataset: DatasetReader, assume_crs: str | None) -> str:
+    """CRS of a raster; raises ValueError when it has none or is rotated."""
+    crs = dataset.crs or assume_crs
+    if crs is None:
+        raise ValueError(f"raster {dataset.name} has no CRS; add it to the file or set assume_crs in the recipe")
+    if dataset.transform.b or dataset.transform.d:
+        raise ValueError(f"raster {dataset.name} is rotated; warp it to a north-up raster first")
+    return crs.to_wkt() if hasattr(crs, "to_wkt") else str(crs)
+
+
+def overlap_share(dataset: DatasetReader, crs: str, bounds: Bounds) -> float:
+    """Common area of a raster and a region over the smaller of the two, 0 to 1."""
+    west, south, east, north = transform_bounds(crs, CRS, *dataset.bounds)
+    width = min(east, bounds.east) - max(west, bounds.west)
+    height = min(north, bounds.north) - max(south, bounds.south)
+    if width <= 0 or height <= 0:
+        return 0.0
+    smaller = min((east - west) * (north - south), (bounds.east - bounds.west) * (bounds.north - bounds.south))
+    return width * height / smaller
+
+
+@dataclass(frozen=True)
+class RasterSource:
+    """Imagery from 8-bit RGB rasters; where several cover a pixel the first valid one counts."""
+
+    name: str
+    paths: tuple[str, ...]
+    bands: tuple[int, int, int] = (1, 2, 3)
+    """One-based numbers of the red, green and blue band."""
+    assume_crs: str | None = None
+    """CRS of rasters that carry none."""
+
+    def read(self, window: PixelWindow, grid: BlockGrid) -> Imagery:
+        out = empty_imagery(window)
+        for block, inside, outside in block_parts(window, grid):
+            whole = _read_block(self, block, grid.block_px)
+            out.rgb[outside] = whole.rgb[inside]
+            out.valid[outside] = whole.valid[inside]
+        return out
+
+    def fingerprint(self) -> str:
+        digests = [digest_file(Path(p)).sha256 for p in self.paths]
+        return digest_text(f"raster {self.bands} {self.assume_crs} {digests}")
+
+    def check(self, bounds: Bounds) -> None:
+        """Raise when a raster is unreadable, has no CRS or too few bands, or none overlaps the region."""
+        if not self.paths:
+            raise ValueError(f"source '{self.name}' names no raster")
+        shares = []
+        for path in self.paths:
+            with open_raster(path) as dataset:
+                crs = check_georeference(dataset, self.assume_crs)
+                if max(self.bands) > dataset.count:
+                    raise ValueError(f"raster {path} has {dataset.count} bands; source '{self.name}' asks for {self.bands}")
+                if dataset.dtypes[0] != "uint8":
+                    raise ValueError(f"raster {path} has {dataset.dtypes[0]} pixels; expected uint8, scale it first")
+                shares.append(overlap_share(dataset, crs, bounds))
+        if max(shares) < MINIMUM_OVERLAP:
+            raise ValueError(
+                f"source '{self.name}' does not overlap the region {tuple(bounds)}: {', '.join(self.paths)} cover "
+                f"{max(shares):.1%} of it; check the region and the rasters' CRS"
+            )
+
+
+def block_parts(
+    window: PixelWindow, grid: BlockGrid
+) -> Iterator[tuple[BlockIndex, tuple[slice, slice], tuple[slice, slice]]]:
+    """Blocks under a window: (block, its pixels inside the block, their place in the window)."""
+    n = grid.block_px
+    for row in range(window.row // n, (window.row_stop - 1) // n + 1):
+        for col in range(window.col // n, (window.col_stop - 1) // n + 1):
+            top, bottom = max(window.row, row * n), min(window.row_stop, (row + 1) * n)
+            left, right = max(window.col, col * n), min(window.col_stop, (col + 1) * n)
+            yield (
+                BlockIndex(row, col),
+                (slice(top - row * n, bottom - row * n), slice(left - col * n, right - col * n)),
+                (slice(top - window.row, bottom - window.row), slice(left - window.col, right - window.col)),
+            )
+
+
+@lru_cache(maxsize=6)
+def _read_block(source: RasterSource, block: BlockIndex, block_px: int) -> Imagery:
+    """A whole block: always the same window, so that the warp gives the same pixels whoever asks."""
+    grid = BlockGrid(block_px)
+    out = empty_imagery(grid.window(block))
+    for path in source.paths:
+        with open_raster(path) as dataset:
+            part = _warp_block(dataset, check_georeference(dataset, source.assume_crs), source.bands, block, grid)
+        if part is None:
+            continue
+        new = part.valid & ~out.valid
+        out.rgb[new] = part.rgb[new]
+        out.valid[new] = True
+        if out.valid.all():
+            break
+    return out
+
+
+def _warp_block(
+    dataset: DatasetReader, crs: str, bands: tuple[int, int, int], block: BlockIndex, grid: BlockGrid
+) -> Imagery | None:
+    """One raster on one block, or None where they do not meet."""
+    area = source_window(dataset, crs, block)
+    if area is None:
+        return None
+    try:
+        pixels = dataset.read(list(bands), window=area).astype(np.float32)
+        known = (dataset.dataset_mask(window=area) > 0).astype(np.float32)
+    except RasterioIOError as error:
+        raise ValueError(f"raster {dataset.name} cannot be read at block {block.name}: {error}") from error
+    if not known.any():
+        return None
+    n = grid.block_px
+    destination = np.zeros((4, n, n), np.float32)
+    nearest = np.zeros((n, n), np.float32)
+    shared = {
+        "src_transform": dataset.window_transform(area),
+        "src_crs": crs,
+        "dst_transform": grid.transform(grid.window(block)),
+        "dst_crs": CRS,
+        "tolerance": 0.0,
+        "num_threads": 1,
+    }
+    reproject(np.concatenate([pixels * known, known[None]]), destination, resampling=Resampling.bilinear, **shared)
+    reproject(known, nearest, resampling=Resampling.nearest, **shared)
+    weight = destination[3]
+    valid = (nearest > 0) & (weight > 0)
+    colour = destination[:3] / np.where(weight > 0, weight, 1)
+    rgb = np.clip(np.rint(colour), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    return Imagery(np.ascontiguousarray(rgb * valid[..., None]), valid)
+
+
+def source_window(dataset: DatasetReader, crs: str, block: BlockIndex) -> Window | None:
+    """Raster pixels under a block with a margin, or None where they do not meet."""
+    box = BlockGrid().bounds(block)
+    pad = 0.02 / BLOCKS_PER_DEGREE
+    bounds = transform_bounds(CRS, crs, box.west - pad, box.south - pad, box.east + pad, box.north + pad, densify_pts=21)
+    wanted = from_bounds(*bounds, transform=dataset.transform)
+    row = max(int(np.floor(wanted.row_off)) - MARGIN_PX, 0)
+    col = max(int(np.floor(wanted.col_off)) - MARGIN_PX, 0)
+    row_stop = min(int(np.ceil(wanted.row_off + wanted.height)) + MARGIN_PX, dataset.height)
+    col_stop = min(int(np.ceil(wanted.col_off + wanted.width)) + MARGIN_PX, dataset.width)
+    if row >= row_stop or col >= col_stop:
+        return None
+    return Window(col, row, col_stop - col, row_stop - row)

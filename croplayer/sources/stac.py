@@ -1,0 +1,135 @@
+"""Imagery listed by STAC items, read through stackstac."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urljoin
+
+import numpy as np
+import pystac
+from rasterio.enums import Resampling
+
+from croplayer.durable import digest_file, digest_text
+from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
+from croplayer.sources.imagery import Imagery, empty_imagery
+from croplayer.sources.raster import MINIMUM_OVERLAP, block_parts
+
+
+@dataclass(frozen=True)
+class StacSource:
+    """Imagery of an ItemCollection on disk; the latest item that is valid at a pixel counts."""
+
+    name: str
+    items: str
+    """Path of a GeoJSON FeatureCollection of STAC items."""
+    assets: tuple[str, ...] = ("red", "green", "blue")
+    """Keys of three one-band assets, or of one asset with three bands."""
+
+    def read(self, window: PixelWindow, grid: BlockGrid) -> Imagery:
+        out = empty_imagery(window)
+        for block, inside, outside in block_parts(window, grid):
+            whole = _stack_block(self, block, grid.block_px)
+            out.rgb[outside] = whole.rgb[inside]
+            out.valid[outside] = whole.valid[inside]
+        return out
+
+    def fingerprint(self) -> str:
+        return digest_text(f"stac {self.assets} {digest_file(Path(self.items)).sha256}")
+
+    def check(self, bounds: Bounds) -> None:
+        """Raise when there is no item, an item lacks an asset or none overlaps the region."""
+        items = read_items(self.items)
+        for item in items:
+            missing = [a for a in self.assets if a not in item.assets]
+            if missing:
+                have = ", ".join(sorted(item.assets))
+                raise ValueError(f"STAC item '{item.id}' of {self.items} has no asset '{missing[0]}'; it has {have}")
+        if not any(_share(item, bounds) >= MINIMUM_OVERLAP for item in items):
+            raise ValueError(f"source '{self.name}': no STAC item of {self.items} overlaps the region {tuple(bounds)}")
+
+
+@lru_cache(maxsize=8)
+def read_items(path: str) -> tuple[pystac.Item, ...]:
+    """Items of a GeoJSON FeatureCollection, oldest first, with absolute addresses."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"STAC items {path} do not exist")
+    try:
+        features = json.loads(Path(path).read_text())["features"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no FeatureCollection of STAC items: {error}") from error
+    base = Path(path).resolve().as_posix()
+    items = []
+    for feature in features:
+        item = pystac.Item.from_dict(feature)
+        for asset in item.assets.values():
+            if "://" not in asset.href:
+                asset.href = urljoin(base, asset.href)
+        items.append(item)
+    return tuple(sorted(items, key=lambda i: (i.datetime.isoformat() if i.datetime else "", i.id)))
+
+
+def _share(item: pystac.Item, bounds: Bounds) -> float:
+    if item.bbox is None:
+        raise ValueError(f"STAC item '{item.id}' has no bbox")
+    west, south, east, north = item.bbox
+    width = min(east, bounds.east) - max(west, bounds.west)
+    height = min(north, bounds.north) - max(south, bounds.south)
+    if width <= 0 or height <= 0:
+        return 0.0
+    region = (bounds.east - bounds.west) * (bounds.north - bounds.south)
+    return width * height / min((east - west) * (north - south), region)
+
+
+def _band_items(items: list[pystac.Item], assets: tuple[str, ...]) -> list[dict[str, object]]:
+    """Items with exactly the assets red, green and blue, one band each, as stackstac wants them."""
+    plain = []
+    for item in items:
+        data = item.to_dict(include_self_link=False, transform_hrefs=False)
+        hrefs = [item.assets[a].href for a in assets]
+        if len(hrefs) == 1:
+            hrefs = [f"vrt://{hrefs[0]}?bands={band}" for band in (1, 2, 3)]
+        data["assets"] = {
+            name: {"href": href, "type": "image/tiff"} for name, href in zip(("red", "green", "blue"), hrefs, strict=True)
+        }
+        plain.append(data)
+    return plain
+
+
+@lru_cache(maxsize=6)
+def _stack_block(source: StacSource, block: BlockIndex, block_px: int) -> Imagery:
+    import stackstac
+
+    grid = BlockGrid(block_px)
+    window = grid.window(block)
+    bounds = grid.bounds(block)
+    items = [i for i in read_items(source.items) if _share(i, bounds) > 0]
+    out = empty_imagery(window)
+    if not items:
+        return out
+    with warnings.catch_warnings():
+        # stackstac multiplies affine transforms in the order that affine 3 will refuse.
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        stack = stackstac.stack(
+            _band_items(items, source.assets),
+            assets=["red", "green", "blue"],
+            epsg=4326,
+            resolution=grid.px_deg,
+            bounds=tuple(bounds),
+            snap_bounds=False,
+            xy_coords="center",
+            resampling=Resampling.bilinear,
+            dtype="uint8",
+            fill_value=np.uint8(0),
+            rescale=False,
+        )
+        # stackstac may round one row or column too many; the first ones are the block's.
+        pixels = stack[:, :, : grid.block_px, : grid.block_px].compute(scheduler="synchronous").to_numpy()
+    for layer in pixels[::-1]:
+        new = (layer != 0).any(axis=0) & ~out.valid
+        out.rgb[new] = layer.transpose(1, 2, 0)[new]
+        out.valid[new] = True
+    return out

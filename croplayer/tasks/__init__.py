@@ -1,0 +1,1 @@
+"""What a worker does for a list of blocks, one module per step: read, compute, write, return records."""

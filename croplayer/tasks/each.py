@@ -1,0 +1,23 @@
+"""Run a step block by block so that one bad block costs one block."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from croplayer.grid import BlockIndex
+from croplayer.records import BlockRecord, Status
+
+
+def each_block(work: Callable[[BlockIndex], BlockRecord], blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
+    """Records of ``work`` for every block; an exception becomes a failed record with its sentence."""
+    records = []
+    for block in blocks:
+        start = time.perf_counter()
+        try:
+            record = work(block)
+        except Exception as error:  # one block's trouble, of whatever kind, must not cost the others
+            record = BlockRecord(block, Status.FAILED, reason=f"{type(error).__name__}: {error}")
+        records.append(replace(record, seconds=time.perf_counter() - start))
+    return records

@@ -1,0 +1,36 @@
+"""Bring every source's imagery of a block onto the lattice and into the cube."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from croplayer.cube import Cube
+from croplayer.durable import FileDigest
+from croplayer.grid import BlockIndex
+from croplayer.records import BlockRecord, Status, Value
+from croplayer.sources.imagery import ImagerySource
+from croplayer.tasks.each import each_block
+
+
+@dataclass(frozen=True)
+class MosaicTask:
+    """Write ``rgb`` and ``imagery_valid`` of a block."""
+
+    cube: Cube
+    sources: tuple[ImagerySource, ...]
+
+    def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
+        return each_block(self.one, blocks)
+
+    def one(self, block: BlockIndex) -> BlockRecord:
+        """Record of one block; a block in which no source has a pixel is ``no_imagery``."""
+        files: dict[str, FileDigest] = {}
+        values: dict[str, Value] = {}
+        for source in self.sources:
+            imagery = source.read(self.cube.grid.window(block), self.cube.grid)
+            files |= self.cube.write_block("rgb", block, imagery.rgb, source.name)
+            files |= self.cube.write_block("imagery_valid", block, imagery.valid, source.name)
+            values[f"valid_fraction_{source.name}"] = float(imagery.valid.mean())
+        status = Status.DONE if any(values.values()) else Status.NO_IMAGERY
+        return BlockRecord(block, status, files=files, values=values)

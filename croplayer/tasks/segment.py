@@ -1,0 +1,98 @@
+"""Map cropland in a block of every source, each cell from its own context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from croplayer.cube import Cube
+from croplayer.durable import FileDigest
+from croplayer.grid import BlockIndex, PixelWindow
+from croplayer.records import BlockRecord, Status
+from croplayer.sources.imagery import Imagery, ImagerySource, empty_imagery
+from croplayer.tasks.each import each_block
+
+
+@dataclass(frozen=True)
+class SegmentTask:
+    """Write ``cropland_probability`` and ``cropland`` of a block.
+
+    The context around the block comes from the cube where a neighbour has been mosaicked and from the
+    source itself elsewhere. Both hold the same pixels, so the map does not depend on the region.
+    """
+
+    cube: Cube
+    sources: tuple[ImagerySource, ...]
+    mosaicked: frozenset[BlockIndex]
+    """Blocks whose imagery is in the cube."""
+    model: str
+    model_digest: str
+    cell_px: int
+    halo_px: int
+    batch_cells: int
+    threshold: float
+
+    def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
+        return each_block(self.one, blocks)
+
+    def narrowed(self, blocks: Sequence[BlockIndex]) -> SegmentTask:
+        """The same task knowing only the neighbours of some blocks, so that it travels light."""
+        near = {BlockIndex(b.row + i, b.col + j) for b in blocks for i in (-1, 0, 1) for j in (-1, 0, 1)}
+        return SegmentTask(**{**self.__dict__, "mosaicked": self.mosaicked & near})
+
+    def one(self, block: BlockIndex) -> BlockRecord:
+        """Record of one block with the digests of its masks."""
+        from croplayer.models.bundle import load_cached
+        from croplayer.models.inference import mask_from_probability, predict_block
+
+        model = load_cached(self.model, self.model_digest)
+        files: dict[str, FileDigest] = {}
+        has_imagery = False
+        for source in self.sources:
+            context = self.context(block, source)
+            probability = predict_block(
+                model, context.rgb, context.valid,
+                cell_px=self.cell_px, halo_px=self.halo_px, batch_cells=self.batch_cells,
+            )  # fmt: skip
+            mask = mask_from_probability(probability, self.threshold)
+            files |= self.cube.write_block("cropland_probability", block, probability, source.name)
+            files |= self.cube.write_block("cropland", block, mask, source.name)
+            has_imagery |= bool(context.valid[self._inner].any())
+        return BlockRecord(block, Status.DONE if has_imagery else Status.NO_IMAGERY, files=files)
+
+    @property
+    def _inner(self) -> tuple[slice, slice]:
+        inner = slice(self.halo_px, self.halo_px + self.cube.grid.block_px)
+        return inner, inner
+
+    def context(self, block: BlockIndex, source: ImagerySource) -> Imagery:
+        """Imagery of a block and its halo."""
+        n, halo = self.cube.grid.block_px, self.halo_px
+        window = self.cube.grid.window(block)
+        whole = PixelWindow(window.row - halo, window.col - halo, n + 2 * halo, n + 2 * halo)
+        out = empty_imagery(whole)
+        for i in (-1, 0, 1):
+            for j in (-1, 0, 1):
+                neighbour = BlockIndex(block.row + i, block.col + j)
+                part = _common(whole, PixelWindow(neighbour.row * n, neighbour.col * n, n, n))
+                area = (
+                    slice(part.row - whole.row, part.row_stop - whole.row),
+                    slice(part.col - whole.col, part.col_stop - whole.col),
+                )
+                out.rgb[area], out.valid[area] = self._read(neighbour, part, source)
+        return out
+
+    def _read(self, block: BlockIndex, part: PixelWindow, source: ImagerySource) -> Imagery:
+        if block not in self.mosaicked:
+            return source.read(part, self.cube.grid)
+        return Imagery(
+            np.asarray(self.cube.read_window("rgb", part, source.name)),
+            np.asarray(self.cube.read_window("imagery_valid", part, source.name)),
+        )
+
+
+def _common(a: PixelWindow, b: PixelWindow) -> PixelWindow:
+    row, col = max(a.row, b.row), max(a.col, b.col)
+    return PixelWindow(row, col, min(a.row_stop, b.row_stop) - row, min(a.col_stop, b.col_stop) - col)

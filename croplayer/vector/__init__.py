@@ -1,0 +1,1 @@
+"""The map as polygons and files for other software."""

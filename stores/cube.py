@@ -1,0 +1,64 @@
+"""The cube: imagery, masks and the integrated map of one edition, one block per shard.
+
+A value of 255 in a mask means the block was never processed, 254 that there is no imagery there;
+0 and 1 are results. `imagery_valid` and `rgb` of an unprocessed block read as their fill value: the
+ledger says which blocks are done.
+"""
+
+from __future__ import annotations
+
+from croplayer.legends import CROPLAND, NEVER_PROCESSED, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
+from croplayer.schema import ArraySpec, StoreSchema
+
+MASK_FLAGS = {
+    NOT_CROPLAND: "not_cropland",
+    CROPLAND: "cropland",
+    NO_IMAGERY: "no_imagery",
+    NEVER_PROCESSED: "never_processed",
+}
+
+CUBE = StoreSchema(
+    name="cube",
+    version=1,
+    arrays=(
+        ArraySpec(
+            name="rgb",
+            dims=("source", "y", "x", "band"),
+            dtype="uint8",
+            fill_value=0,
+            long_name="imagery of each source on the lattice",
+            has_inner_chunks=True,
+        ),
+        ArraySpec(
+            name="imagery_valid",
+            dims=("source", "y", "x"),
+            dtype="bool",
+            fill_value=False,
+            long_name="whether the source has imagery at the pixel",
+        ),
+        ArraySpec(
+            name="cropland_probability",
+            dims=("source", "y", "x"),
+            dtype="uint8",
+            fill_value=NEVER_PROCESSED,
+            long_name="network's cropland score: 0 to 250, 254 no imagery, 255 never processed",
+            scale_factor=1 / PROBABILITY_SCALE,
+        ),
+        ArraySpec(
+            name="cropland",
+            dims=("source", "y", "x"),
+            dtype="uint8",
+            fill_value=NEVER_PROCESSED,
+            long_name="cropland seen in each source",
+            flags=MASK_FLAGS,
+        ),
+        ArraySpec(
+            name="croplayer",
+            dims=("y", "x"),
+            dtype="uint8",
+            fill_value=NEVER_PROCESSED,
+            long_name="integrated cropland map",
+            flags=MASK_FLAGS,
+        ),
+    ),
+)
