@@ -1,0 +1,68 @@
+"""Plain rules for the block decisions, for runs without reviewed samples.
+
+They know nothing that was learnt from review: wherever their results appear they are named as rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from croplayer.legends import Correctness, CoverageType, Integration
+
+RULES = "rules (no reviewed samples)"
+"""How the tables and the report name decisions of this module."""
+
+EMPTY_AREA_FRACTION = 0.005
+"""A mask with less cropland is taken as empty."""
+FALSE_AREA_FRACTION = 0.25
+"""More cropland than this in a block whose imagery shows no planting is taken as false."""
+SPECK_KM2 = 0.001
+"""Regions smaller than this in the mean (0.1 ha) are taken as noise."""
+
+
+def correctness_by_rules(table: pd.DataFrame, source: str) -> np.ndarray:
+    """Semantic correctness of a source's mask per block: (n,) codes of Correctness, -1 where nothing is known.
+
+    Unusable imagery gives Artifacts; specks give Noise; an empty mask is a true negative, cropland
+    without planting a false positive, everything else a true positive.
+    """
+    coverage = table.get(f"coverage_type_{source}", pd.Series(index=table.index, dtype=object))
+    fraction = table[f"area_fraction_{source}"].astype(float)
+    regions = table[f"regions_{source}"].astype(float)
+    mean_area = table[f"area_km2_{source}"].astype(float) / regions.where(regions > 0)
+    unusable = coverage.isin([c.label for c in CoverageType if not c.is_usable])
+    is_empty = fraction < EMPTY_AREA_FRACTION
+    is_false = (coverage == CoverageType.NON_PLANTING.label) & (fraction > FALSE_AREA_FRACTION)
+    codes = np.select(
+        [unusable, fraction.isna(), is_empty, is_false, mean_area < SPECK_KM2],
+        [Correctness.ARTIFACTS, -1, Correctness.TN, Correctness.FP, Correctness.NOISE],
+        Correctness.TP,
+    )
+    return codes.astype(np.int64)
+
+
+def integration_by_rules(table: pd.DataFrame, sources: Sequence[str]) -> np.ndarray:
+    """Which source's mask to take per block: (n,) codes of Integration.
+
+    A source is taken when its mask is judged correct; with both the masks are merged.
+    """
+    correct = [c.label for c in Correctness if c.is_correct]
+    takes = [table[f"correctness_{s}"].isin(correct).to_numpy() for s in sources]
+    takes_b = takes[1] if len(takes) == 2 else np.zeros(len(table), bool)
+    return np.select(
+        [takes[0] & takes_b, takes[0], takes_b],
+        [Integration.MERGE_BOTH, Integration.ONLY_A, Integration.ONLY_B],
+        Integration.NEITHER,
+    ).astype(np.int64)
+
+
+def no_usable_imagery(table: pd.DataFrame, sources: Sequence[str]) -> np.ndarray:
+    """Whether every source's imagery of a block is cloudy, snowy or missing: (n,) bool."""
+    unusable = [c.label for c in CoverageType if not c.is_usable]
+    bad = np.ones(len(table), bool)
+    for source in sources:
+        bad &= (table[f"coverage_type_{source}"].isin(unusable) | table[f"area_fraction_{source}"].isna()).to_numpy()
+    return bad

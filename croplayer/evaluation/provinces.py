@@ -1,0 +1,58 @@
+"""Cropland of admin units against official statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+KM2_PER_KHA = 10.0
+
+COMPLETE_SHARE = 0.98
+"""A unit is compared with its statistic when at least this share of its land lies in mapped blocks."""
+
+
+def unit_table(
+    units: pd.DataFrame, areas: pd.DataFrame, maps: Sequence[str], statistics: pd.DataFrame | None, within: float
+) -> pd.DataFrame:
+    """One row per unit: areas of every map, percentage of the statistic, whether it is within the limit.
+
+    Parameters
+    ----------
+    units : adcode, name_en, name_zh, land_km2 (whole unit, from its polygon)
+    areas : indexed by adcode; columns ``land`` (mapped land) and one per map, km2
+    maps : names of the maps
+    statistics : rows like ``units`` with cropland_kha and note, or None
+    within : largest deviation that counts as consistent, 0.1 is 10 %
+
+    Returns
+    -------
+    Table with ``mapped_share`` and, per map, ``NAME_km2``, ``NAME_percent`` of the statistic and
+    ``NAME_within``. The percentage is missing for a unit without statistic or not mapped as a whole.
+    """
+    table = units[["adcode", "name_en", "name_zh", "land_km2"]].reset_index(drop=True).copy()
+    known = areas.reindex(table.adcode).reset_index(drop=True)
+    mapped = known["land"].fillna(0.0) if "land" in known else pd.Series(0.0, index=table.index)
+    table["mapped_share"] = (mapped / table.land_km2).clip(upper=1.0)
+    if statistics is not None:
+        table["statistic_km2"] = statistics.cropland_kha.to_numpy() * KM2_PER_KHA
+        table["statistic_note"] = statistics.note.fillna("").to_numpy()
+    for name in maps:
+        table[f"{name}_km2"] = known[name].to_numpy() if name in known else np.nan
+        if statistics is None:
+            continue
+        percent = 100 * table[f"{name}_km2"] / table.statistic_km2.where(table.statistic_km2 > 0)
+        table[f"{name}_percent"] = percent.where(table.mapped_share >= COMPLETE_SHARE)
+        decided = table[f"{name}_percent"].notna()
+        is_within = (table[f"{name}_percent"] - 100).abs() <= 100 * within
+        table[f"{name}_within"] = is_within.where(decided).astype("boolean")
+    return table
+
+
+def count_within(table: pd.DataFrame, name: str) -> tuple[int, int]:
+    """Units within the limit and units compared, for one map."""
+    column = table.get(f"{name}_within")
+    if column is None:
+        return 0, 0
+    return int(column.fillna(False).sum()), int(column.notna().sum())

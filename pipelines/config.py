@@ -1,0 +1,361 @@
+"""Recipes: what a run is made of. TOML in, checked and frozen objects out; an unknown key is an error."""
+
+from __future__ import annotations
+
+import os
+import string
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+RECIPES = Path(__file__).parent / "recipes"
+DATA_VARIABLE = "CROPLAYER_DATA"
+DEFAULT_DATA = "../shared/data"
+
+
+class RecipeError(ValueError):
+    """A recipe is not what it should be."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits and _")]
+TomlPair = Annotated[tuple[float, float], Field(strict=False)]
+Codes = Annotated[tuple[int, ...], Field(strict=False)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class Region(_Part):
+    """Where to map: a box, or the units of a boundary file."""
+
+    bounds: Annotated[tuple[float, float, float, float], Field(strict=False)] | None = None
+    """west, south, east, north in degrees."""
+    boundaries: str | None = None
+    """Vector file; all its polygons together are the region."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Region:
+        if (self.bounds is None) == (self.boundaries is None):
+            raise ValueError("give either bounds or boundaries")
+        return self
+
+
+class Grid(_Part):
+    """Pixels of a block and the cells the network sees."""
+
+    block_px: int = Field(2560, ge=1)
+    cell_px: int = Field(512, ge=1)
+    halo_px: int = Field(64, ge=0)
+
+    @model_validator(mode="after")
+    def _divides(self) -> Grid:
+        if self.block_px % min(self.cell_px, self.block_px):
+            raise ValueError(f"cell_px {self.cell_px} does not divide block_px {self.block_px}")
+        if self.halo_px > self.block_px:
+            raise ValueError(f"halo_px {self.halo_px} is wider than a block of {self.block_px} px")
+        return self
+
+
+class FolderSource(_Part):
+    """XYZ tiles in files."""
+
+    name: Name
+    kind: Literal["tiles"]
+    template: str
+    zoom: int = 16
+    tile_px: int = 256
+
+
+class HttpSource(_Part):
+    """XYZ tiles of a provider."""
+
+    name: Name
+    kind: Literal["http"]
+    template: str
+    i_have_rights: bool = False
+    token_env: str | None = None
+    edition: str = ""
+    zoom: int = 16
+    tile_px: int = 256
+
+
+class RasterImagery(_Part):
+    """GeoTIFF or COG imagery."""
+
+    name: Name
+    kind: Literal["raster"]
+    paths: Names
+    bands: Annotated[tuple[int, int, int], Field(strict=False)] = (1, 2, 3)
+    assume_crs: str | None = None
+
+
+class StacImagery(_Part):
+    """Imagery listed by STAC items."""
+
+    name: Name
+    kind: Literal["stac"]
+    items: str
+    assets: Names = ("red", "green", "blue")
+
+
+Source = Annotated[FolderSource | HttpSource | RasterImagery | StacImagery, Field(discriminator="kind")]
+
+
+class Terrain(_Part):
+    """The elevation model."""
+
+    path: str
+    assume_crs: str | None = None
+
+
+class Training(_Part):
+    """How a model that is not there yet is trained."""
+
+    images: str
+    """Folder of labelled scenes."""
+    polygons: str = ""
+    """Vector file of field polygons with the column ``image``; only for the segmentation."""
+    image_column: str = "image"
+    validation_fraction: float = Field(0.2, gt=0, lt=1)
+    architecture: Literal["segformer", "mask2former"] = "segformer"
+    size: str = "tiny"
+    steps: int = Field(1000, ge=1)
+    crop_px: int = Field(256, ge=32)
+    batch: int = Field(8, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    gsd_m: TomlPair = (1.0, 5.0)
+    seed: int = 0
+    description: str
+    """What the training data are, for the manifest and the report."""
+    licence: str
+    """Licence of the training data."""
+    stated_minutes: float = Field(gt=0)
+    """About how long the training takes on two cores; printed before it starts."""
+
+
+class CoverageTraining(_Part):
+    """How the coverage classifier is trained."""
+
+    samples: str | None = None
+    """Folder with images/ and labels.csv (image, coverage_type, origin)."""
+    scenes: str | None = None
+    """Folder of labelled scenes from which samples are drawn instead."""
+    polygons: str = ""
+    clouds: str | None = None
+    """Folder of labelled cloud scenes that are composited onto the samples."""
+    per_class: int = Field(60, ge=10)
+    steps: int = Field(300, ge=1)
+    seed: int = 0
+    description: str
+    licence: str
+    stated_minutes: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _one(self) -> CoverageTraining:
+        if (self.samples is None) == (self.scenes is None):
+            raise ValueError("give either samples or scenes")
+        return self
+
+
+class Segmentation(_Part):
+    """The network that maps cropland."""
+
+    model: str
+    """Name of a trained model, or a folder that holds one."""
+    recipe: str | None = None
+    """Recipe that trains the model when it is not there."""
+    threshold: float = Field(0.5, gt=0, lt=1)
+    batch_cells: int = Field(1, ge=1)
+    training: Training | None = None
+
+
+class Coverage(_Part):
+    """The classifier of coverage types."""
+
+    model: str
+    recipe: str | None = None
+    nodata_above: float = Field(0.1, ge=0, le=1)
+    """Share of pixels without imagery above which a block is Nodata (paper: 10 %)."""
+    training: CoverageTraining | None = None
+
+
+class Decisions(_Part):
+    """Reviewed blocks and overrides; without them plain rules decide and say so."""
+
+    correctness_samples: str | None = None
+    integration_samples: str | None = None
+    overrides: str | None = None
+    seed: int = 0
+
+
+class Product(_Part):
+    """An existing map to compare with."""
+
+    name: Name
+    title: str
+    path: str
+    crop_codes: Codes = ()
+    known_codes: Codes = ()
+    nodata: Codes = ()
+    assume_crs: str | None = None
+    note: str = ""
+
+
+class Admin(_Part):
+    """A level of admin units."""
+
+    level: int = Field(1, ge=0)
+    path: str
+    adcode: str = "adcode"
+    name_en: str = "name_en"
+    name_zh: str = "name_zh"
+
+
+class Statistics(_Part):
+    """Official cropland areas of the units of level 1."""
+
+    path: str
+    adcode_pattern: str = ""
+    """How the units' codes become the table's: a regular expression whose groups are joined and filled with zeros."""
+    consistent_within: float = Field(0.1, gt=0)
+
+
+class Export(_Part):
+    """Files for other software."""
+
+    level: int = 1
+    formats: Annotated[tuple[Literal["geotiff", "geoparquet", "shapefile"], ...], Field(strict=False)] = (
+        "geotiff",
+        "geoparquet",
+        "shapefile",
+    )
+
+
+class Cluster(_Part):
+    """How the embedded Dask cluster is made."""
+
+    workers: int = Field(2, ge=1)
+    memory_limit: str = "6GiB"
+    blocks_per_task: int = Field(64, ge=1)
+
+
+class Recipe(_Part):
+    """A whole run."""
+
+    name: Name
+    title: str
+    about: str = ""
+    """Sentences printed at the head of the report: what is real, what is not."""
+    edition: str = "1"
+    region: Region | None = None
+    grid: Grid = Grid()
+    sources: Annotated[tuple[Source, ...], Field(strict=False, max_length=2)] = ()
+    terrain: Terrain | None = None
+    segmentation: Segmentation | None = None
+    coverage: Coverage | None = None
+    decisions: Decisions = Decisions()
+    products: Annotated[tuple[Product, ...], Field(strict=False)] = ()
+    reference: Product | None = None
+    admin: Annotated[tuple[Admin, ...], Field(strict=False)] = ()
+    statistics: Statistics | None = None
+    export: Export | None = None
+    cluster: Cluster = Cluster()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Recipe:
+        names = [s.name for s in self.sources] + [p.name for p in self.products]
+        names += [self.reference.name] if self.reference else []
+        double = sorted({n for n in names if names.count(n) > 1})
+        if double:
+            raise ValueError(f"the name '{double[0]}' is used twice among sources, products and reference")
+        if self.sources and self.segmentation is None:
+            raise ValueError("a recipe with sources needs a [segmentation] model")
+        if (self.sources or self.products) and self.region is None:
+            raise ValueError("a recipe with sources or products needs a [region]")
+        if self.statistics and not any(a.level == 1 for a in self.admin):
+            raise ValueError("[statistics] needs [[admin]] units of level 1")
+        return self
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        return tuple(s.name for s in self.sources)
+
+    def to_toml(self) -> str:
+        """The recipe with every default written out."""
+        return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_without_none(v) for v in value]
+    return value
+
+
+def find_recipe(name: str) -> Path:
+    """Path of a recipe: a file, or the name of one that comes with croplayer."""
+    path = Path(name)
+    if path.suffix == ".toml" or path.exists():
+        if not path.is_file():
+            raise FileNotFoundError(f"recipe {path} does not exist")
+        return path
+    packaged = RECIPES / f"{name}.toml"
+    if not packaged.is_file():
+        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+        raise FileNotFoundError(f"recipe '{name}' is no file and does not come with croplayer, which has {known}")
+    return packaged
+
+
+def load_recipe(path: Path, out: Path) -> Recipe:
+    """Read, expand and check a recipe.
+
+    ``$CROPLAYER_DATA``, ``$OUT`` and ``$RECIPE`` (the recipe's folder) are replaced in every text.
+    Raises RecipeError with the file and the field.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"recipe {path} is not TOML: {error}") from error
+    variables = {
+        DATA_VARIABLE: os.environ.get(DATA_VARIABLE, DEFAULT_DATA),
+        "OUT": str(out),
+        "RECIPE": str(path.resolve().parent),
+    }
+    try:
+        return Recipe.model_validate(_expanded(data, variables, path, ""))
+    except ValidationError as error:
+        raise RecipeError(f"recipe {path}: {_sentences(error)}") from None
+
+
+def _expanded(value: Any, variables: dict[str, str], path: Path, where: str) -> Any:
+    if isinstance(value, dict):
+        return {k: _expanded(v, variables, path, f"{where}.{k}".lstrip(".")) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_expanded(v, variables, path, f"{where}[{i}]") for i, v in enumerate(value)]
+    if isinstance(value, str) and "$" in value:
+        try:
+            return string.Template(value).substitute(variables)
+        except (KeyError, ValueError) as error:
+            known = ", ".join(f"${v}" for v in variables)
+            raise RecipeError(f"recipe {path}: {where} has an unknown variable ({error}); known are {known}") from None
+    return value
+
+
+def _sentences(error: ValidationError) -> str:
+    parts = []
+    for problem in error.errors():
+        # Discriminated unions put the kind into the location, which is no key of the file.
+        kinds = {"tiles", "http", "raster", "stac"}
+        place = ".".join(str(p) for p in problem["loc"] if p not in kinds) or "the recipe"
+        message = {
+            "missing": "is missing",
+            "extra_forbidden": "is not a known key",
+        }.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+        parts.append(f"{place} {message}" if message.startswith("is ") else f"{place}: {message}")
+    return "; ".join(parts)

@@ -1,0 +1,173 @@
+"""Where trained models lie, and training those that are not there yet."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+from tqdm import tqdm
+
+from croplayer.durable import digest_file, digest_text
+from pipelines.config import Coverage, CoverageTraining, Recipe, RecipeError, Segmentation, Training, find_recipe, load_recipe
+from pipelines.fingerprint import code_digest
+
+MODELS_VARIABLE = "CROPLAYER_MODELS"
+
+
+def default_home() -> Path:
+    """``$CROPLAYER_MODELS``, else a folder of the user's cache."""
+    given = os.environ.get(MODELS_VARIABLE)
+    return Path(given) if given else platformdirs.user_cache_path("croplayer") / "models"
+
+
+@dataclass(frozen=True)
+class Models:
+    """The folder of trained models. A model's folder is named after what it was trained from."""
+
+    home: Path
+    out: Path
+    """Folder of the run that asks, for recipes that name ``$OUT``."""
+
+    def segmentation(self, part: Segmentation) -> Path:
+        """Folder of a segmentation model, whether it is there or not."""
+        if _is_folder(part.model):
+            return Path(part.model)
+        return self.home / f"{part.model}-{_training_key(_segmentation_training(part, self.out))}"
+
+    def coverage(self, part: Coverage) -> Path:
+        """Folder of a coverage model, whether it is there or not."""
+        if _is_folder(part.model):
+            return Path(part.model)
+        return self.home / f"{part.model}-{_training_key(_coverage_training(part, self.out))}"
+
+    def ensure(self, recipe: Recipe) -> None:
+        """Train the recipe's models that are not there, within the time that is printed first."""
+        there = self.folders(recipe)
+        if recipe.segmentation and "segmentation" not in there:
+            self._train_segmentation(recipe.segmentation)
+        if recipe.coverage and "coverage" not in there:
+            self._train_coverage(recipe.coverage)
+
+    def digests(self, recipe: Recipe) -> dict[str, str]:
+        """Digest of each model of a recipe that is there."""
+        from croplayer.models.bundle import bundle_digest
+
+        return {kind: bundle_digest(folder) for kind, folder in self.folders(recipe).items()}
+
+    def folders(self, recipe: Recipe) -> dict[str, Path]:
+        """Folders of the recipe's models that are there, by kind."""
+        found = {}
+        if recipe.segmentation:
+            found["segmentation"] = self.segmentation(recipe.segmentation)
+        if recipe.coverage:
+            found["coverage"] = self.coverage(recipe.coverage)
+        return {kind: folder for kind, folder in found.items() if (folder / "manifest.json").exists()}
+
+    def _train_segmentation(self, part: Segmentation) -> None:
+        from croplayer.models.scenes import LabelledScenes
+        from croplayer.models.training import TrainingConfig, train_segmentation
+
+        training = _segmentation_training(part, self.out)
+        scenes = LabelledScenes.open(Path(training.images), Path(training.polygons), training.image_column)
+        learn, validate = scenes.split_by_scene(training.validation_fraction, training.seed)
+        config = TrainingConfig(
+            architecture=training.architecture,
+            size=training.size,
+            steps=training.steps,
+            crop_px=training.crop_px,
+            batch=training.batch,
+            learning_rate=training.learning_rate,
+            gsd_m=training.gsd_m,
+            seed=training.seed,
+        )
+        _announce("segmentation", part.model, training.stated_minutes)
+        with tqdm(total=config.steps, desc="learn    ", unit="step", disable=None) as bar:
+            train_segmentation(
+                learn, config, self.segmentation(part), work=self.home / "checkpoints",
+                training_data=training.description, licence=training.licence, validation=validate,
+                on_step=lambda report: _advance(bar, report.loss),
+            )  # fmt: skip
+
+    def _train_coverage(self, part: Coverage) -> None:
+        from croplayer.models.coverage import CoverageConfig, train_coverage
+        from croplayer.models.coverage_samples import make_coverage_samples
+        from croplayer.models.scenes import LabelledScenes
+
+        training = _coverage_training(part, self.out)
+        config = CoverageConfig(steps=training.steps, seed=training.seed)
+        _announce("coverage type", part.model, training.stated_minutes)
+        with tempfile.TemporaryDirectory() as scratch:
+            samples = Path(training.samples or "")
+            if training.scenes is not None:
+                scenes = LabelledScenes.open(Path(training.scenes), Path(training.polygons))
+                clouds = Path(training.clouds) if training.clouds else None
+                samples = make_coverage_samples(scenes, clouds, Path(scratch), training.seed, training.per_class)
+            with tqdm(total=config.steps, desc="learn    ", unit="step", disable=None) as bar:
+                train_coverage(
+                    samples, config, self.coverage(part), training_data=training.description,
+                    licence=training.licence, on_step=lambda report: _advance(bar, report.loss),
+                )  # fmt: skip
+
+
+def _advance(bar: tqdm, loss: float) -> None:  # type: ignore[type-arg]
+    bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+    bar.update()
+
+
+def _announce(kind: str, name: str, minutes: float) -> None:
+    print(f"learn: the {kind} model '{name}' is not there yet; training it takes about {minutes:g} min on two cores",
+          file=sys.stderr)  # fmt: skip
+
+
+def _is_folder(model: str) -> bool:
+    return (Path(model) / "manifest.json").exists()
+
+
+def _segmentation_training(part: Segmentation, out: Path) -> Training:
+    if part.training is not None:
+        return part.training
+    other = _other_recipe(part.model, part.recipe, out).segmentation
+    if other is None or other.training is None:
+        raise RecipeError(f"recipe '{part.recipe}' trains no segmentation model, as segmentation.recipe says it does")
+    return other.training
+
+
+def _coverage_training(part: Coverage, out: Path) -> CoverageTraining:
+    if part.training is not None:
+        return part.training
+    other = _other_recipe(part.model, part.recipe, out).coverage
+    if other is None or other.training is None:
+        raise RecipeError(f"recipe '{part.recipe}' trains no coverage model, as coverage.recipe says it does")
+    return other.training
+
+
+def _other_recipe(model: str, recipe: str | None, out: Path) -> Recipe:
+    if recipe is None:
+        raise RecipeError(
+            f"model '{model}' is no folder with a manifest.json, and neither training nor recipe says how to train it"
+        )
+    return load_recipe(find_recipe(recipe), out)
+
+
+def _training_key(training: Training | CoverageTraining) -> str:
+    """Twelve digits that change when the training, its data or its code change."""
+    values = training.model_dump(mode="json", exclude={"stated_minutes"})
+    paths = {k: str(values.pop(k)) for k in ("images", "polygons", "samples", "scenes", "clouds") if values.get(k)}
+    data = {name: _data_digest(Path(path)) for name, path in paths.items()}
+    parts = {"training": values, "data": data, "code": code_digest("models")}
+    return digest_text(json.dumps(parts, sort_keys=True))[:12]
+
+
+def _data_digest(path: Path) -> str:
+    """Digest of a file, or of all files below a folder."""
+    if path.is_file():
+        return digest_file(path).sha256
+    if not path.is_dir():
+        raise FileNotFoundError(f"training data {path} do not exist")
+    files = sorted(p for p in path.rglob("*") if p.is_file())
+    return digest_text("\n".join(f"{p.relative_to(path).as_posix()} {digest_file(p).sha256}" for p in files))

@@ -1,0 +1,191 @@
+"""A run: its recipe, its folder, and what its stages share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+
+import filelock
+import geopandas as gpd
+from shapely.geometry.base import BaseGeometry
+
+import croplayer
+from croplayer.boundaries import BoundaryColumns, read_boundaries
+from croplayer.cube import Cube
+from croplayer.durable import DurableStore, write_durable
+from croplayer.grid import BlockGrid, BlockIndex, BlockRange, Bounds
+from croplayer.records import BlockRecord
+from croplayer.sources.elevation import ElevationRaster
+from croplayer.sources.imagery import ImagerySource
+from croplayer.sources.product import ProductRaster
+from croplayer.sources.raster import RasterSource
+from croplayer.sources.stac import StacSource
+from croplayer.sources.tiles import FolderTiles, HttpTiles
+from croplayer.sources.xyz import XyzSource
+from pipelines.config import FolderSource, HttpSource, Product, RasterImagery, Recipe, Source
+from pipelines.execute import finished_records
+from pipelines.fingerprint import code_digest
+from pipelines.models import Models
+from pipelines.steps import BlockStep
+from croplayer.ledger import Ledger
+from stores.cube import CUBE
+from stores.run_folder import RunFolder
+
+LIBRARIES = ("numpy", "torch", "transformers", "xgboost-cpu", "numba", "rasterio", "zarr", "xarray", "dask", "geopandas")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything the stages of a run share; nothing is read before it is asked for."""
+
+    recipe: Recipe
+    folder: RunFolder
+    models: Models
+
+    @cached_property
+    def grid(self) -> BlockGrid:
+        return BlockGrid(self.recipe.grid.block_px)
+
+    @cached_property
+    def region(self) -> Bounds | BaseGeometry:
+        """The region as a box or a polygon in EPSG:4326; raises ValueError when the recipe names none."""
+        region = self.recipe.region
+        if region is None:
+            raise ValueError(f"recipe '{self.recipe.name}' has no [region], so there is nothing to map")
+        if region.bounds is not None:
+            return Bounds(*region.bounds)
+        path = Path(str(region.boundaries))
+        if not path.exists():
+            raise FileNotFoundError(f"region.boundaries {path} does not exist")
+        frame = gpd.read_file(path)
+        if frame.crs is None:
+            raise ValueError(f"region.boundaries {path} has no CRS; add it to the file")
+        return frame.to_crs("EPSG:4326").make_valid().union_all()
+
+    @property
+    def bounds(self) -> Bounds:
+        """Box around the region."""
+        return self.region if isinstance(self.region, Bounds) else Bounds(*self.region.bounds)
+
+    @cached_property
+    def blocks(self) -> tuple[BlockIndex, ...]:
+        """Blocks of the region in raster order."""
+        return tuple(self.grid.blocks_in(self.region))
+
+    @cached_property
+    def sources(self) -> tuple[ImagerySource, ...]:
+        return tuple(_imagery_source(s) for s in self.recipe.sources)
+
+    @cached_property
+    def elevation(self) -> ElevationRaster | None:
+        terrain = self.recipe.terrain
+        return ElevationRaster(terrain.path, terrain.assume_crs) if terrain else None
+
+    @cached_property
+    def products(self) -> tuple[ProductRaster, ...]:
+        return tuple(_product(p) for p in self.recipe.products)
+
+    @cached_property
+    def reference(self) -> ProductRaster | None:
+        return _product(self.recipe.reference) if self.recipe.reference else None
+
+    @cached_property
+    def units(self) -> gpd.GeoDataFrame:
+        """Admin units of all levels; raises when a file is not what the recipe says."""
+        import pandas as pd
+
+        frames = [
+            read_boundaries(Path(a.path), BoundaryColumns(a.adcode, a.name_en, a.name_zh), a.level)
+            for a in self.recipe.admin
+        ]
+        return gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=frames[0].crs)
+
+    @cached_property
+    def cube(self) -> Cube | None:
+        """The run's cube, created when it is not there; None for a recipe without sources."""
+        if not self.sources:
+            return None
+        around = BlockRange.around(self.blocks)
+        CUBE.create(DurableStore(self.folder.cube), self.recipe.edition, self.grid, around, self.recipe.source_names)
+        return Cube(str(self.folder.cube), self.recipe.edition, self.grid, around, self.recipe.source_names)
+
+    @cached_property
+    def source_fingerprints(self) -> dict[str, str]:
+        return {s.name: s.fingerprint() for s in self.sources}
+
+    @cached_property
+    def product_fingerprints(self) -> dict[str, str]:
+        products = [*self.products, *([self.reference] if self.reference else [])]
+        return {p.name: p.fingerprint() for p in products}
+
+    def records(self, step: BlockStep) -> dict[BlockIndex, BlockRecord]:
+        """Finished records of a step."""
+        return finished_records(step, Ledger(self.folder.ledger(step.name)), self.folder.cube)
+
+    def check_inputs(self) -> None:
+        """Raise on the first input that cannot serve the run, before any work starts."""
+        for source in self.sources:
+            source.check(self.bounds)
+        if self.elevation:
+            self.elevation.check(self.bounds)
+        for product in [*self.products, *([self.reference] if self.reference else [])]:
+            product.check(self.bounds)
+        if self.recipe.admin:
+            _ = self.units
+
+    @contextmanager
+    def lease(self) -> Iterator[None]:
+        """Hold the folder for this process; raises BlockingIOError when another run holds it."""
+        self.folder.root.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self.folder.lock, timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise BlockingIOError(f"another run holds {self.folder.root}; wait for it or write elsewhere") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def write_head(self) -> None:
+        """Store the resolved recipe and the versions beside the output, where they are not yet."""
+        versions = {name: metadata.version(name) for name in LIBRARIES}
+        provenance = {
+            "croplayer": croplayer.__version__,
+            "code": code_digest(),
+            "python": ".".join(str(v) for v in sys.version_info[:3]),
+            "libraries": versions,
+            "sources": self.source_fingerprints,
+            "products": self.product_fingerprints,
+            "models": self.models.digests(self.recipe),
+        }
+        _write_if_changed(self.folder.recipe, self.recipe.to_toml().encode())
+        _write_if_changed(self.folder.provenance, (json.dumps(provenance, indent=1, sort_keys=True) + "\n").encode())
+
+
+def _write_if_changed(path: Path, data: bytes) -> None:
+    if not path.exists() or path.read_bytes() != data:
+        write_durable(path, data)
+
+
+def _imagery_source(source: Source) -> ImagerySource:
+    if isinstance(source, FolderSource):
+        return XyzSource(source.name, FolderTiles(source.template), source.zoom, source.tile_px)
+    if isinstance(source, HttpSource):
+        tiles = HttpTiles(source.template, source.i_have_rights, source.token_env, source.edition)
+        return XyzSource(source.name, tiles, source.zoom, source.tile_px)
+    if isinstance(source, RasterImagery):
+        return RasterSource(source.name, source.paths, source.bands, source.assume_crs)
+    return StacSource(source.name, source.items, source.assets)
+
+
+def _product(product: Product) -> ProductRaster:
+    return ProductRaster(
+        product.name, product.path, product.crop_codes, product.known_codes, product.nodata, product.assume_crs
+    )

@@ -1,0 +1,47 @@
+"""Stage segment: cropland probability and mask of every source."""
+
+from __future__ import annotations
+
+from croplayer.tasks.segment import SegmentTask
+from pipelines.fingerprint import fingerprint
+from pipelines.mosaic import mosaic_step
+from pipelines.run import Run
+from pipelines.steps import BlockStep, Step
+
+
+def segment_step(run: Run) -> BlockStep:
+    assert run.cube is not None and run.recipe.segmentation is not None
+    part, grid = run.recipe.segmentation, run.recipe.grid
+    mosaic = mosaic_step(run)
+    blocks = sorted(run.records(mosaic))
+    digest = run.models.digests(run.recipe)["segmentation"]
+    task = SegmentTask(
+        cube=run.cube,
+        sources=run.sources,
+        mosaicked=frozenset(blocks),
+        model=str(run.models.segmentation(part)),
+        model_digest=digest,
+        cell_px=min(grid.cell_px, grid.block_px),
+        halo_px=grid.halo_px,
+        batch_cells=part.batch_cells,
+        threshold=part.threshold,
+    )
+    return BlockStep(
+        name="segment",
+        fingerprint=fingerprint(
+            "segment",
+            mosaic=mosaic.fingerprint,
+            model=digest,
+            cell_px=task.cell_px,
+            halo_px=task.halo_px,
+            batch_cells=task.batch_cells,
+            threshold=task.threshold,
+        ),
+        blocks=blocks,
+        task_for=task.narrowed,
+        blocks_per_task=1,
+    )
+
+
+def steps(run: Run) -> list[Step]:
+    return [segment_step(run)]
