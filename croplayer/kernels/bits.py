@@ -74,9 +74,8 @@ def count_ones(typingctx: Any, word: Any) -> Any:
     return types.int64(types.uint64), codegen
 
 
-@intrinsic
-def bytes_above(typingctx: Any, address: Any, limit: Any) -> Any:
-    """Bit k of the result tells whether byte k of the 64 bytes at an address exceeds a limit (uint8)."""
+def _compare_bytes(order: str) -> Any:
+    """Code that compares the 64 bytes at an address with one byte."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vector = ir.VectorType(ir.IntType(8), WORD_PX)
@@ -84,10 +83,22 @@ def bytes_above(typingctx: Any, address: Any, limit: Any) -> Any:
         pixels.align = 1
         lane = builder.insert_element(ir.Constant(vector, ir.Undefined), args[1], ir.Constant(ir.IntType(32), 0))
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), WORD_PX), [0] * WORD_PX)
-        limits = builder.shuffle_vector(lane, ir.Constant(vector, ir.Undefined), lanes)
-        return builder.bitcast(builder.icmp_unsigned(">", pixels, limits), ir.IntType(64))
+        value = builder.shuffle_vector(lane, ir.Constant(vector, ir.Undefined), lanes)
+        return builder.bitcast(builder.icmp_unsigned(order, pixels, value), ir.IntType(64))
 
-    return types.uint64(types.uintp, types.uint8), codegen
+    return codegen
+
+
+@intrinsic
+def bytes_above(typingctx: Any, address: Any, limit: Any) -> Any:
+    """Bit k of the result tells whether byte k of the 64 bytes at an address exceeds a limit (uint8)."""
+    return types.uint64(types.uintp, types.uint8), _compare_bytes(">")
+
+
+@intrinsic
+def bytes_equal(typingctx: Any, address: Any, value: Any) -> Any:
+    """Bit k of the result tells whether byte k of the 64 bytes at an address equals a value (uint8)."""
+    return types.uint64(types.uintp, types.uint8), _compare_bytes("==")
 
 
 @njit(nogil=True, cache=True)
