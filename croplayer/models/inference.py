@@ -1,0 +1,171 @@
+"""From pixels to stored probabilities: cells with their context, in batches of one fixed layout.
+
+A cell is predicted from itself and a halo of its neighbours, so a pixel's probability depends on
+nothing but the imagery around it: not on the block's place in a chunk, a region or a run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+import numpy as np
+import torch
+
+from croplayer.legends import CROPLAND, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
+from croplayer.models.segmentation import SegmentationNetwork
+
+STRIDE_PX = 32
+"""Cells with their halo are filled up to a multiple of this, the coarsest stride of the networks."""
+
+DEFAULT_CELL_PX = 512
+DEFAULT_HALO_PX = 64
+DEFAULT_BATCH_CELLS = 5
+
+
+def predict_block(
+    model: SegmentationNetwork,
+    rgb: np.ndarray,
+    valid: np.ndarray,
+    *,
+    cell_px: int = DEFAULT_CELL_PX,
+    halo_px: int = DEFAULT_HALO_PX,
+    batch_cells: int = DEFAULT_BATCH_CELLS,
+) -> np.ndarray:
+    """Probability of cropland of one block, cell by cell.
+
+    Parameters
+    ----------
+    rgb : (h + 2 halo_px, w + 2 halo_px, 3) uint8, the block with its halo
+    valid : (h + 2 halo_px, w + 2 halo_px) bool, where there is imagery
+    cell_px : edge of a cell; divides h and w
+    halo_px : context around a cell
+    batch_cells : cells the network sees at once; the last batch is filled with empty cells, so
+        every forward pass has the same shape
+
+    Returns
+    -------
+    (h, w) uint8, 0..250 = probability 0..1, 254 where there is no imagery. A cell without any
+    valid pixel is not sent to the network.
+
+    Raises
+    ------
+    ValueError for shapes that do not fit, or when the network returns NaN or infinity.
+    """
+    h, w = _block_shape(rgb, valid, cell_px, halo_px, batch_cells)
+    probability = np.full((h, w), NO_IMAGERY, dtype=np.uint8)
+    inner = valid[halo_px : halo_px + h, halo_px : halo_px + w]
+    corners = [
+        (y, x)
+        for y in range(0, h, cell_px)
+        for x in range(0, w, cell_px)
+        if inner[y : y + cell_px, x : x + cell_px].any()
+    ]
+    context_px = cell_px + 2 * halo_px
+    side = -(-context_px // STRIDE_PX) * STRIDE_PX
+    for group in _groups(corners, batch_cells):
+        cells = np.zeros((batch_cells, side, side, 3), dtype=np.uint8)
+        known = np.zeros((batch_cells, side, side), dtype=bool)
+        for i, (y, x) in enumerate(group):
+            window = (slice(y, y + context_px), slice(x, x + context_px))
+            cells[i, :context_px, :context_px] = rgb[window]
+            known[i, :context_px, :context_px] = valid[window]
+        predicted = predict_cells(model, cells, known)[:, halo_px : halo_px + cell_px, halo_px : halo_px + cell_px]
+        for i, (y, x) in enumerate(group):
+            probability[y : y + cell_px, x : x + cell_px] = predicted[i]
+    probability[~inner] = NO_IMAGERY
+    return probability
+
+
+def _block_shape(rgb: np.ndarray, valid: np.ndarray, cell_px: int, halo_px: int, batch_cells: int) -> tuple[int, int]:
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+        raise ValueError(f"rgb is {rgb.dtype} {rgb.shape}; expected uint8 (h, w, 3)")
+    if valid.shape != rgb.shape[:2] or valid.dtype != np.bool_:
+        raise ValueError(f"valid is {valid.dtype} {valid.shape}; expected bool {rgb.shape[:2]}")
+    if cell_px < 1 or halo_px < 0 or batch_cells < 1:
+        raise ValueError(f"{cell_px=}, {halo_px=}, {batch_cells=}; expected at least 1, 0 and 1")
+    h, w = rgb.shape[0] - 2 * halo_px, rgb.shape[1] - 2 * halo_px
+    if h < 1 or w < 1 or h % cell_px or w % cell_px:
+        raise ValueError(f"the block without its halo is {h} x {w} px; expected multiples of {cell_px=}")
+    return h, w
+
+
+def _groups(corners: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
+    for start in range(0, len(corners), size):
+        yield corners[start : start + size]
+
+
+def predict_cells(model: SegmentationNetwork, rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """One forward pass: (n, h, w, 3) uint8 and (n, h, w) bool to (n, h, w) uint8, 0..250 = probability 0..1.
+
+    Raises ValueError when the network returns NaN or infinity.
+    """
+    device = model.device
+    with torch.inference_mode(), mixed_precision(device):
+        pixels = model.normalise(torch.from_numpy(rgb).to(device), torch.from_numpy(valid).to(device))
+        logits = model(pixels)
+        if not bool(torch.isfinite(logits).all()):
+            raise ValueError("the segmentation network returned NaN or infinite logits; its weights are damaged")
+        scaled = logits.float().sigmoid().mul(PROBABILITY_SCALE).round_().to(torch.uint8)
+    result: np.ndarray = scaled.cpu().numpy()
+    return result
+
+
+def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
+    """bfloat16 autocast on CUDA; nothing on the CPU, where it measured slower than float32."""
+    if device.type == "cuda":
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def mask_from_probability(probability: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+    """Cropland flags from stored probabilities.
+
+    Parameters
+    ----------
+    probability : uint8, 0..250 = 0..1; larger values are flags
+    threshold : probability from which a pixel is cropland, in 0..1
+
+    Returns
+    -------
+    uint8 of the same shape: 1 cropland, 0 not cropland, flags (254, 255) kept
+    """
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"threshold is {threshold}; expected a probability between 0 and 1")
+    mask = np.where(probability >= threshold * PROBABILITY_SCALE, CROPLAND, NOT_CROPLAND).astype(np.uint8)
+    return np.where(probability > PROBABILITY_SCALE, probability, mask)
+
+
+def predict_image(
+    model: SegmentationNetwork,
+    rgb: np.ndarray,
+    valid: np.ndarray,
+    *,
+    cell_px: int = DEFAULT_CELL_PX,
+    halo_px: int = DEFAULT_HALO_PX,
+    batch_cells: int = DEFAULT_BATCH_CELLS,
+) -> np.ndarray:
+    """``predict_block`` for an image of any size; beyond its edges there is no imagery.
+
+    Parameters
+    ----------
+    rgb : (h, w, 3) uint8
+    valid : (h, w) bool
+
+    Returns
+    -------
+    (h, w) uint8, 0..250 = probability 0..1, 254 where there is no imagery
+    """
+    h, w = valid.shape
+    after_y, after_x = -h % cell_px, -w % cell_px
+    around = ((halo_px, halo_px + after_y), (halo_px, halo_px + after_x))
+    block = predict_block(
+        model,
+        np.pad(rgb, (*around, (0, 0))),
+        np.pad(valid, around),
+        cell_px=cell_px,
+        halo_px=halo_px,
+        batch_cells=batch_cells,
+    )
+    return block[:h, :w]

@@ -1,0 +1,78 @@
+"""The manifest of a model bundle: what the weights are, what they were trained on and what they are worth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+MANIFEST_NAME = "manifest.json"
+MANIFEST_VERSION = 1
+KINDS = ("segmentation", "coverage")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a bundle holds."""
+
+    kind: str
+    """"segmentation" or "coverage"."""
+    architecture: str
+    size: str
+    classes: tuple[str, ...]
+    """Class names by index."""
+    bands: tuple[str, ...]
+    mean: tuple[float, ...]
+    """Per band, taken away from values in 0..1."""
+    std: tuple[float, ...]
+    """Per band, what the difference is divided by."""
+    ground_sample_distance_m: tuple[float, float]
+    """Smallest and largest pixel size the model was trained at, in metres."""
+    training_data: str
+    """What the model was trained on; says so when it is synthetic."""
+    licence: str
+    """Licence of the weights and of the data behind them."""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    """Figures of the validation part, with the split they hold for."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """The training configuration that makes the weights again."""
+    temperature: float = 1.0
+    """What logits are divided by for calibrated probabilities."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Versions of croplayer, torch and transformers that wrote the bundle."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """sha256 of each file by name."""
+    version: int = MANIFEST_VERSION
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"manifest field 'kind' is '{self.kind}'; expected one of {', '.join(KINDS)}")
+        if self.version != MANIFEST_VERSION:
+            raise ValueError(f"manifest field 'version' is {self.version}; this croplayer reads {MANIFEST_VERSION}")
+        low, high = self.ground_sample_distance_m
+        if not 0 < low <= high:
+            raise ValueError(f"manifest field 'ground_sample_distance_m' is ({low}, {high}); expected 0 < low <= high")
+
+    @classmethod
+    def from_json(cls, data: bytes, origin: Path) -> Manifest:
+        """Parse a manifest; raises ValueError that names the file and the field."""
+        try:
+            values = json.loads(data)
+        except ValueError as error:
+            raise ValueError(f"{origin} is not valid JSON: {error}") from error
+        known = {f.name for f in fields(cls)}
+        if not isinstance(values, dict) or set(values) != known:
+            found = set(values) if isinstance(values, dict) else set()
+            raise ValueError(
+                f"{origin} lacks fields {sorted(known - found)} and has unknown fields {sorted(found - known)}"
+            )
+        sequences = {"classes", "bands", "mean", "std", "ground_sample_distance_m"}
+        try:
+            return cls(**{name: tuple(v) if name in sequences else v for name, v in values.items()})
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{origin}: {error}") from error
+
+    def to_json(self) -> bytes:
+        return (json.dumps(asdict(self), indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

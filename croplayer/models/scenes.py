@@ -1,0 +1,237 @@
+"""Labelled scenes: RGB rasters and the field polygons drawn on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import geopandas
+import numpy as np
+import rasterio
+import rasterio.features
+import shapely
+from pyproj import CRS
+from shapely.geometry.base import BaseGeometry
+
+SCENE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jp2", ".vrt")
+METRES_PER_DEGREE = 111_319.49
+
+
+class SceneArrays(NamedTuple):
+    """The pixels and labels of one scene."""
+
+    rgb: np.ndarray
+    """(h, w, 3) uint8."""
+    parcels: np.ndarray
+    """(h, w) int32: number of the polygon that holds the pixel's centre, 0 outside all of them."""
+    valid: np.ndarray
+    """(h, w) bool: where there is imagery."""
+
+    @property
+    def field(self) -> np.ndarray:
+        """(h, w) bool: inside any polygon."""
+        return self.parcels > 0
+
+
+@dataclass(frozen=True)
+class LabelledScene:
+    """One raster and its polygons, in the raster's coordinates."""
+
+    name: str
+    path: Path
+    gsd_m: float
+    """Ground sample distance in metres."""
+    polygons: tuple[BaseGeometry, ...]
+
+    def read(self) -> SceneArrays:
+        """Pixels and labels; raises ValueError when the raster is not RGB of uint8."""
+        with rasterio.open(self.path) as raster:
+            if raster.count < 3 or raster.dtypes[0] != "uint8":
+                raise ValueError(f"{self.path} has {raster.count} bands of {raster.dtypes[0]}; expected RGB of uint8")
+            rgb = np.moveaxis(raster.read([1, 2, 3]), 0, -1)
+            valid = raster.dataset_mask() > 0
+            shapes = [(polygon, i) for i, polygon in enumerate(self.polygons, start=1)]
+            parcels = (
+                rasterio.features.rasterize(shapes, out_shape=raster.shape, transform=raster.transform, dtype="int32")
+                if shapes
+                else np.zeros(raster.shape, dtype=np.int32)
+            )
+        return SceneArrays(np.ascontiguousarray(rgb), parcels, valid)
+
+
+class RepairReport(NamedTuple):
+    """What was changed in the polygons."""
+
+    repaired: tuple[str, ...]
+    """One line for each polygon that was invalid: row, scene, reason, area before and after."""
+    dropped: tuple[str, ...]
+    """One line for each polygon without area, before or after repair."""
+
+
+@dataclass(frozen=True)
+class LabelledScenes:
+    """Scenes in the order of their names, and what was repaired in their labels."""
+
+    scenes: tuple[LabelledScene, ...]
+    report: RepairReport
+
+    @classmethod
+    def open(cls, images: Path, polygons: Path, image_column: str = "image") -> LabelledScenes:
+        """Match rasters in a folder with polygons by the raster's file name without its ending.
+
+        Parameters
+        ----------
+        images : folder of rasters, any CRS; a scene without polygons is a negative one
+        polygons : GeoPackage, Shapefile or GeoParquet, any CRS
+        image_column : column that names the raster of each polygon
+
+        Raises
+        ------
+        FileNotFoundError when the folder, the polygons or a raster named by them is absent;
+        ValueError for a missing column or CRS, or a folder without rasters.
+        """
+        images, polygons = Path(images), Path(polygons)
+        paths = _scene_paths(images)
+        table = _read_table(polygons, image_column)
+        unknown = sorted(set(table[image_column]) - set(paths))
+        if unknown:
+            raise FileNotFoundError(
+                f"{polygons} column '{image_column}' names {len(unknown)} scenes that are not in {images}, "
+                f"first '{unknown[0]}'"
+            )
+        table, report = _repaired(table, image_column)
+        scenes = []
+        for name, path in paths.items():
+            part = table[table[image_column] == name]
+            with rasterio.open(path) as raster:
+                if raster.crs is None:
+                    raise ValueError(f"{path} has no CRS; the polygons cannot be placed on it")
+                part = part.to_crs(raster.crs)
+                gsd_m = _ground_sample_distance_m(raster, path)
+            scenes.append(LabelledScene(name, path, gsd_m, tuple(part.geometry)))
+        return cls(tuple(scenes), report)
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(scene.name for scene in self.scenes)
+
+    @cached_property
+    def _arrays(self) -> tuple[SceneArrays, ...]:
+        return tuple(scene.read() for scene in self.scenes)
+
+    def read_all(self) -> tuple[SceneArrays, ...]:
+        """Pixels and labels of every scene, read once and kept."""
+        return self._arrays
+
+    def subset(self, names: tuple[str, ...] | list[str]) -> LabelledScenes:
+        """The scenes with these names; raises KeyError for an unknown one."""
+        missing = sorted(set(names) - set(self.names))
+        if missing:
+            raise KeyError(f"there is no scene '{missing[0]}'")
+        return LabelledScenes(tuple(s for s in self.scenes if s.name in set(names)), self.report)
+
+    def split_by_scene(self, fraction: float, seed: int) -> tuple[LabelledScenes, LabelledScenes]:
+        """Training and validation scenes: no scene is in both, the same seed gives the same split.
+
+        Parameters
+        ----------
+        fraction : share of the scenes for validation, in 0..1; at least one when above 0
+        seed : any integer
+        """
+        if not 0 <= fraction < 1:
+            raise ValueError(f"fraction is {fraction}; expected a share of the scenes in 0..1, below 1")
+        order = np.random.default_rng(seed).permutation(len(self.scenes))
+        n = min(max(round(fraction * len(self.scenes)), 1 if fraction > 0 else 0), len(self.scenes) - 1)
+        chosen = {self.scenes[i].name for i in order[:n]}
+        train = tuple(s for s in self.scenes if s.name not in chosen)
+        validation = tuple(s for s in self.scenes if s.name in chosen)
+        return LabelledScenes(train, self.report), LabelledScenes(validation, self.report)
+
+    def folds(self, n_folds: int, seed: int) -> tuple[tuple[LabelledScenes, LabelledScenes], ...]:
+        """(training, validation) scenes of each fold of a cross-validation; each scene is validated once."""
+        if not 2 <= n_folds <= len(self.scenes):
+            raise ValueError(f"n_folds is {n_folds}; expected 2 to {len(self.scenes)}, the number of scenes")
+        order = np.random.default_rng(seed).permutation(len(self.scenes))
+        parts = []
+        for k in range(n_folds):
+            held = {self.scenes[i].name for i in order[k::n_folds]}
+            parts.append(
+                (
+                    self.subset([n for n in self.names if n not in held]),
+                    self.subset([n for n in self.names if n in held]),
+                )
+            )
+        return tuple(parts)
+
+
+def _scene_paths(images: Path) -> dict[str, Path]:
+    if not images.is_dir():
+        raise FileNotFoundError(f"{images} is no folder; expected a folder of labelled rasters")
+    found = sorted(p for p in images.iterdir() if p.suffix.lower() in SCENE_SUFFIXES)
+    if not found:
+        raise ValueError(f"{images} holds no raster ({', '.join(SCENE_SUFFIXES)})")
+    paths = {p.stem: p for p in found}
+    if len(paths) < len(found):
+        raise ValueError(f"{images} holds two rasters of one name with different endings")
+    return paths
+
+
+def _read_table(polygons: Path, image_column: str) -> geopandas.GeoDataFrame:
+    if not polygons.exists():
+        raise FileNotFoundError(f"{polygons} does not exist; expected polygons of the labelled scenes")
+    table = geopandas.read_parquet(polygons) if polygons.suffix.lower() == ".parquet" else geopandas.read_file(polygons)
+    if image_column not in table.columns:
+        raise ValueError(f"{polygons} has no column '{image_column}'; it has {', '.join(map(str, table.columns))}")
+    if table.crs is None:
+        raise ValueError(f"{polygons} has no CRS; the polygons cannot be placed on the scenes")
+    table[image_column] = table[image_column].astype(str)
+    return table
+
+
+def _repaired(table: geopandas.GeoDataFrame, image_column: str) -> tuple[geopandas.GeoDataFrame, RepairReport]:
+    geometries, keep, repaired, dropped = [], [], [], []
+    for row, (name, geometry) in enumerate(zip(table[image_column], table.geometry, strict=True)):
+        if geometry is None or geometry.is_empty:
+            dropped.append(f"row {row} of scene {name}: empty geometry")
+            continue
+        fixed = geometry
+        if not geometry.is_valid:
+            fixed = _polygonal(shapely.make_valid(geometry))
+            change = f"area {geometry.area:.4g} -> {fixed.area:.4g}"
+            repaired.append(f"row {row} of scene {name}: {shapely.is_valid_reason(geometry)}, {change}")
+        if fixed.area == 0:
+            dropped.append(f"row {row} of scene {name}: no area")
+            continue
+        geometries.append(fixed)
+        keep.append(row)
+    result = table.iloc[keep].set_geometry(geopandas.GeoSeries(geometries, index=table.index[keep], crs=table.crs))
+    return result, RepairReport(tuple(repaired), tuple(dropped))
+
+
+def _polygonal(geometry: BaseGeometry) -> BaseGeometry:
+    parts = [g for g in shapely.get_parts([geometry]) if g.geom_type in ("Polygon", "MultiPolygon")]
+    return shapely.union_all(parts)
+
+
+def _ground_sample_distance_m(raster: rasterio.DatasetReader, path: Path) -> float:
+    tag = raster.tags().get("ground_sample_distance_m")
+    if tag is not None:
+        try:
+            value = float(tag)
+        except ValueError as error:
+            raise ValueError(f"{path} tag 'ground_sample_distance_m' is '{tag}'; expected metres") from error
+        if value <= 0:
+            raise ValueError(f"{path} tag 'ground_sample_distance_m' is {value}; expected metres above 0")
+        return value
+    west_east, south_north = abs(raster.transform.a), abs(raster.transform.e)
+    crs = CRS.from_user_input(raster.crs)
+    if crs.is_geographic:
+        latitude = np.deg2rad((raster.bounds.bottom + raster.bounds.top) / 2)
+        west_east, south_north = west_east * np.cos(latitude) * METRES_PER_DEGREE, south_north * METRES_PER_DEGREE
+        return float(np.sqrt(west_east * south_north))
+    return float(np.sqrt(west_east * south_north) * crs.axis_info[0].unit_conversion_factor)

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from transformers import AutoModelForSemanticSegmentation
+
+from croplayer.models.architectures import CLASSES
+from croplayer.models.bundle import bundle_digest, load, load_cached, read_manifest, write_bundle
+from croplayer.models.coverage_network import build_coverage_network, predict_coverage
+from croplayer.models.manifest import Manifest
+from croplayer.models.segmentation import BANDS, build_segmenter, segmenter_from_pretrained
+
+
+def manifest_for(network, **changes) -> Manifest:
+    values = {
+        "kind": "segmentation",
+        "architecture": network.architecture,
+        "size": network.size,
+        "classes": CLASSES,
+        "bands": BANDS,
+        "mean": network.mean,
+        "std": network.std,
+        "ground_sample_distance_m": (1.0, 5.0),
+        "training_data": "random weights",
+        "licence": "none",
+    }
+    return Manifest(**(values | changes))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    network = build_segmenter("segformer", "tiny", seed=3).eval()
+    folder = write_bundle(tmp_path_factory.mktemp("bundles") / "tiny", network.model, manifest_for(network))
+    return folder, network
+
+
+@pytest.fixture
+def copy(written, tmp_path):
+    shutil.copytree(written[0], tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+@pytest.mark.parametrize("architecture", ["segformer", "mask2former"])
+def test_what_is_written_is_what_is_loaded(architecture, tmp_path):
+    network = build_segmenter(architecture, "tiny", seed=3).eval()
+    folder = write_bundle(tmp_path / "bundle", network.model, manifest_for(network, metrics={"pooled": {"iou": 0.5}}))
+    loaded = load(folder, bundle_digest(folder))
+    assert not loaded.training
+    assert loaded.manifest.metrics == {"pooled": {"iou": 0.5}}
+    assert set(loaded.manifest.versions) == {"croplayer", "torch", "transformers"}
+    pixels = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(network(pixels), loaded(pixels))
+
+
+def test_same_weights_same_bytes(written, tmp_path):
+    folder, network = written
+    again = write_bundle(tmp_path / "again", network.model, manifest_for(network))
+    assert bundle_digest(again) == bundle_digest(folder)
+
+
+def test_the_ordinary_from_pretrained_reads_a_bundle(written):
+    folder, network = written
+    model = AutoModelForSemanticSegmentation.from_pretrained(folder).eval()
+    face = segmenter_from_pretrained(folder)
+    pixels = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(model(pixels).logits, network.model(pixels).logits)
+        assert torch.equal(face(pixels), network(pixels))
+
+
+def test_coverage_bundle(tmp_path):
+    network = build_coverage_network("tiny", seed=1).eval()
+    manifest = Manifest(
+        "coverage", "resnet", "tiny", tuple("abcde"), BANDS, (0.5,) * 3, (0.25,) * 3, (1.0, 9.0), "-", "-",
+        temperature=2.0,
+    )  # fmt: skip
+    loaded = load(write_bundle(tmp_path / "coverage", network.model, manifest))
+    thumbnails = np.random.default_rng(0).integers(0, 256, (3, 128, 128, 3), dtype=np.uint8)
+    network.temperature = 2.0
+    np.testing.assert_array_equal(predict_coverage(loaded, thumbnails), predict_coverage(network, thumbnails))
+
+
+def test_loaded_once_per_path_and_digest(written):
+    folder, _ = written
+    assert load_cached(folder, bundle_digest(folder)) is load_cached(folder, bundle_digest(folder))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_changed_byte_is_refused(copy, written, data):
+    name = data.draw(st.sampled_from(["model.safetensors", "config.json", "manifest.json"]))
+    original = (written[0] / name).read_bytes()
+    position = data.draw(st.integers(0, len(original) - 1))
+    changed = bytearray(original)
+    changed[position] ^= data.draw(st.integers(1, 255))
+    cut = data.draw(st.booleans())
+    (copy / name).write_bytes(bytes(changed[:position]) if cut else bytes(changed))
+    try:
+        with pytest.raises(ValueError):
+            load(copy, bundle_digest(written[0]))
+    finally:
+        (copy / name).write_bytes(original)
+
+
+def test_damage_is_named(copy):
+    (copy / "model.safetensors").write_bytes(b"\x80\x04pickle")
+    with pytest.raises(ValueError, match=r"model\.safetensors does not match its digest"):
+        load(copy)
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r"lacks model\.safetensors"):
+        load(copy)
+    (copy / "manifest.json").write_text("[]")
+    with pytest.raises(ValueError, match="lacks fields"):
+        load(copy)
+    (copy / "manifest.json").unlink()
+    with pytest.raises(FileNotFoundError, match="no model bundle"):
+        load(copy)
+
+
+def test_another_model_than_the_pinned_one_is_refused(written, tmp_path):
+    network = build_segmenter("segformer", "tiny", seed=4)
+    other = write_bundle(tmp_path / "other", network.model, manifest_for(network))
+    with pytest.raises(ValueError, match="another or a changed model"):
+        load(other, bundle_digest(written[0]))
+
+
+def test_weights_that_do_not_fit_their_configuration_are_refused(written, tmp_path):
+    network = build_segmenter("segformer", "tiny", seed=4)
+    del network.model.decode_head.classifier
+    half = write_bundle(tmp_path / "half", network.model, manifest_for(network))
+    with pytest.raises(ValueError, match="does not fit its configuration"):
+        load(half)
+
+
+def test_damaged_weights_are_neither_written_nor_loaded(written, tmp_path):
+    network = build_segmenter("segformer", "tiny", seed=4)
+    with torch.no_grad():
+        next(network.parameters())[0] = float("inf")
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        write_bundle(tmp_path / "bad", network.model, manifest_for(network))
+    assert not list(tmp_path.iterdir())
+
+
+def test_paths_in_the_manifest_stay_in_the_folder(copy):
+    values = json.loads((copy / "manifest.json").read_text())
+    values["files"]["../outside"] = "0" * 64
+    (copy / "manifest.json").write_text(json.dumps(values))
+    with pytest.raises(ValueError, match="plain file name"):
+        load(copy)
+
+
+def test_writing_over_a_bundle_replaces_it_whole(written, tmp_path):
+    network = build_segmenter("segformer", "tiny", seed=4)
+    folder = write_bundle(tmp_path / "x", network.model, manifest_for(network), {"training.json": b"[]"})
+    first = bundle_digest(folder)
+    write_bundle(folder, network.model, manifest_for(network))
+    assert bundle_digest(folder) != first and not (folder / "training.json").exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+    assert read_manifest(folder).architecture == "segformer"

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from croplayer.legends import CoverageType
+from croplayer.models.bundle import load, read_manifest
+from croplayer.models.coverage import (
+    CoverageConfig,
+    calibration_error,
+    fit_temperature,
+    predict_coverage,
+    read_coverage_samples,
+    split_by_class,
+    thumbnail,
+    train_coverage,
+)
+from croplayer.models.coverage_samples import make_coverage_samples, read_cloud_scenes
+from croplayer.models.scenes import LabelledScenes
+
+
+def test_thumbnail_is_the_area_average():
+    rgb = np.random.default_rng(0).integers(0, 256, (256, 384, 3), dtype=np.uint8)
+    valid = np.ones((256, 384), dtype=bool)
+    expected = rgb.reshape(128, 2, 128, 3, 3).mean(axis=(1, 3))
+    assert np.abs(thumbnail(rgb, valid) - expected).max() <= 0.5001
+    valid[:2, :3] = False
+    assert (thumbnail(rgb, valid)[0, 0] == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (100, 77), (128, 128), (511, 640)])
+def test_thumbnail_of_any_size_keeps_a_constant_and_the_mean(shape):
+    rgb = np.full((*shape, 3), 93, dtype=np.uint8)
+    assert (thumbnail(rgb, np.ones(shape, dtype=bool)) == 93).all()
+    noise = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    assert thumbnail(noise, np.ones(shape, dtype=bool)).mean() == pytest.approx(noise.mean(), abs=0.3)
+
+
+def write_samples(folder, per_class=8):
+    """Thumbnails whose brightness tells the class."""
+    rng = np.random.default_rng(0)
+    (folder / "images").mkdir(parents=True)
+    with (folder / "labels.csv").open("w", newline="") as f:
+        writer = csv.writer(f)
+        writer.writerow(("image", "coverage_type", "origin"))
+        for t in CoverageType:
+            for i in range(per_class):
+                image = np.clip(rng.normal(25 + 50 * int(t), 6, (128, 128, 3)), 0, 255).astype(np.uint8)
+                Image.fromarray(image).save(folder / "images" / f"{t.name}{i}.png")
+                writer.writerow((f"{t.name}{i}.png", t.label if i % 2 else int(t), "synthetic"))
+    return folder
+
+
+def test_training_separates_the_classes_and_repeats_itself(tmp_path):
+    samples = write_samples(tmp_path / "samples")
+    config = CoverageConfig(steps=25, batch=10, threads=1)
+    texts = {"training_data": "brightness (synthetic)", "licence": "none"}
+    folder = train_coverage(samples, config, tmp_path / "a", **texts)
+    again = train_coverage(samples, config, tmp_path / "b", **texts)
+    assert (folder / "model.safetensors").read_bytes() == (again / "model.safetensors").read_bytes()
+    manifest = read_manifest(folder)
+    assert manifest.classes == ("Planting", "Non-planting", "Cloudy", "Snow/Ice", "Nodata")
+    assert manifest.metrics["accuracy"] >= 0.6
+    assert np.array(manifest.metrics["confusion_rows_truth"]).sum() == manifest.metrics["n_validation"] == 10
+    assert manifest.metrics["samples_by_origin"]["Cloudy"] == {"synthetic": 8}
+    data = read_coverage_samples(samples)
+    probability = predict_coverage(load(folder), data.thumbnails)
+    assert probability.shape == (40, 5) and probability.dtype == np.float32
+    np.testing.assert_allclose(probability.sum(1), 1, atol=1e-5)
+
+
+def test_split_takes_each_class_alike():
+    types = np.repeat(np.arange(5), [20, 4, 8, 2, 40])
+    train, validation = split_by_class(types, 0.25, seed=0)
+    assert sorted([*train, *validation]) == list(range(74))
+    assert np.bincount(types[validation]).tolist() == [5, 1, 2, 1, 10]
+    np.testing.assert_array_equal(split_by_class(types, 0.25, seed=0)[1], validation)
+    with pytest.raises(ValueError, match="'Nodata' has 0 samples"):
+        split_by_class(types[types < 4], 0.25, seed=0)
+
+
+def test_temperature_undoes_overconfidence():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(4000, 5))
+    types = np.array([rng.choice(5, p=np.exp(r) / np.exp(r).sum()) for r in logits])
+    assert fit_temperature(logits * 3, types) == pytest.approx(3, rel=0.1)
+    assert fit_temperature(logits, types) == pytest.approx(1, rel=0.1)
+
+
+def test_calibration_error_of_known_answers():
+    sure = np.tile([0.9, 0.1], (10, 1))
+    assert calibration_error(sure, np.array([0] * 9 + [1])) == pytest.approx(0)
+    assert calibration_error(sure, np.ones(10, dtype=int)) == pytest.approx(0.9)
+
+
+def test_samples_that_do_not_fit_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"labels\.csv"):
+        read_coverage_samples(tmp_path)
+    (tmp_path / "labels.csv").write_text("image,coverage_type,origin\nx.png,Foggy,real\n")
+    with pytest.raises(ValueError, match="line 2 field 'coverage_type' is 'Foggy'"):
+        read_coverage_samples(tmp_path)
+    (tmp_path / "labels.csv").write_text("image,coverage_type,origin\nx.png,Cloudy,real\n")
+    with pytest.raises(FileNotFoundError, match=r"x\.png"):
+        read_coverage_samples(tmp_path)
+    (tmp_path / "labels.csv").write_text("image,origin\n")
+    with pytest.raises(ValueError, match="lacks column 'coverage_type'"):
+        read_coverage_samples(tmp_path)
+
+
+def test_samples_from_real_scenes_say_what_is_real(naip_fields, clouds, tmp_path):
+    scenes = LabelledScenes.open(naip_fields / "images", naip_fields / "fields.gpkg")
+    scenes = scenes.subset(scenes.names[:6])
+    out = make_coverage_samples(scenes, clouds, tmp_path / "a", seed=0, per_class=3)
+    data = read_coverage_samples(out)
+    assert np.bincount(data.types).tolist() == [3] * 5
+    origins = {CoverageType(t): o for t, o in zip(data.types, data.origins, strict=True)}
+    assert origins[CoverageType.PLANTING] == origins[CoverageType.NON_PLANTING] == "real"
+    assert origins[CoverageType.CLOUDY] == "real cloud composited"
+    assert origins[CoverageType.SNOW_ICE] == origins[CoverageType.NODATA] == "synthetic"
+    brightness = data.thumbnails.mean((1, 2, 3))
+    assert brightness[data.types == CoverageType.SNOW_ICE].min() > brightness[data.types == CoverageType.PLANTING].max()
+    again = read_coverage_samples(make_coverage_samples(scenes, clouds, tmp_path / "b", seed=0, per_class=3))
+    np.testing.assert_array_equal(again.thumbnails, data.thumbnails)
+
+
+def test_clouds_without_their_arrays_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="npz"):
+        read_cloud_scenes(tmp_path)
+    np.savez(tmp_path / "a.npz", img=np.zeros((4, 4, 3)))
+    with pytest.raises(ValueError, match=r"a\.npz lacks array 'msk'"):
+        read_cloud_scenes(tmp_path)

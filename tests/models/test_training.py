@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from croplayer.models.augmentation import Augmentation, SceneTensors, draw_batch, step_generator
+from croplayer.models.bundle import load, read_manifest
+from croplayer.models.inference import predict_image
+from croplayer.models.losses import boundary_weights, mask_loss
+from croplayer.models.training import TrainingConfig, learning_rate_at, train_segmentation
+
+SMALL = TrainingConfig(steps=6, crop_px=64, batch=2, gsd_m=(2.0, 3.0), checkpoint_every=2, threads=1)
+TEXTS = {"training_data": "painted rectangles (synthetic)", "licence": "none"}
+
+
+def weights(folder) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_interrupted_and_continued_is_the_undisturbed_run(painted_scenes, tmp_path):
+    whole = train_segmentation(painted_scenes, SMALL, tmp_path / "whole", work=tmp_path / "a", **TEXTS)
+
+    def stop_at_5(report):
+        if report.step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_segmentation(painted_scenes, SMALL, tmp_path / "resumed", work=tmp_path / "b", on_step=stop_at_5, **TEXTS)
+    assert not (tmp_path / "resumed").exists()
+    torch.manual_seed(99)
+    seen = []
+    resumed = train_segmentation(
+        painted_scenes, SMALL, tmp_path / "resumed", work=tmp_path / "b", on_step=seen.append, **TEXTS
+    )
+    assert [r.step for r in seen] == [5, 6]
+    assert weights(resumed) == weights(whole)
+    assert (resumed / "training.json").read_bytes() == (whole / "training.json").read_bytes()
+    assert not list((tmp_path / "b").iterdir())
+
+
+def test_another_seed_or_label_is_another_run(painted_scenes, tmp_path):
+    one = train_segmentation(painted_scenes, SMALL, tmp_path / "1", work=tmp_path, **TEXTS)
+    config = TrainingConfig(**{**SMALL.__dict__, "seed": 1})
+    two = train_segmentation(painted_scenes, config, tmp_path / "2", work=tmp_path, **TEXTS)
+    assert weights(one) != weights(two)
+
+
+def test_callers_threads_and_random_state_do_not_matter(painted_scenes, tmp_path):
+    one = train_segmentation(painted_scenes, SMALL, tmp_path / "1", work=tmp_path, **TEXTS)
+    torch.set_num_threads(2)
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    two = train_segmentation(painted_scenes, SMALL, tmp_path / "2", work=tmp_path, **TEXTS)
+    assert weights(one) == weights(two)
+    assert torch.get_num_threads() == 2
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("architecture", ["segformer", "mask2former"])
+def test_it_learns_painted_fields(architecture, painted_scenes, tmp_path):
+    train, validation = painted_scenes.split_by_scene(0.34, seed=0)
+    config = TrainingConfig(
+        architecture=architecture, steps=60, crop_px=128, batch=4, gsd_m=(1.5, 2.5), learning_rate=2e-3, threads=1
+    )
+    folder = train_segmentation(train, config, tmp_path / "m", work=tmp_path, validation=validation, **TEXTS)
+    manifest = read_manifest(folder)
+    figures = manifest.metrics["validation"]
+    assert figures["pooled"]["iou"] > figures["all_field"]["iou"] + 0.2
+    assert set(figures["by_scene"]) == set(validation.names)
+    assert figures["no_field"]["iou"] == 0
+    assert manifest.recipe["steps"] == 60
+    assert manifest.training_data == TEXTS["training_data"]
+    curve = json.loads((folder / "training.json").read_text())
+    assert [c["step"] for c in curve] == list(range(1, 61))
+    arrays = validation.scenes[0].read()
+    mask = predict_image(load(folder), arrays.rgb, arrays.valid) >= 125
+    tp, either = (mask & arrays.field).sum(), (mask | arrays.field).sum()
+    assert tp / either == pytest.approx(figures["by_scene"][validation.names[0]]["iou"], abs=1e-4)
+
+
+def test_scenes_of_validation_may_not_be_trained_on(painted_scenes, tmp_path):
+    with pytest.raises(ValueError, match="both in training and in validation"):
+        train_segmentation(painted_scenes, SMALL, tmp_path / "m", work=tmp_path, validation=painted_scenes, **TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"architecture": "unet"}, "architecture"),
+        ({"size": "b9"}, "size"),
+        ({"steps": 0}, "'steps'"),
+        ({"crop_px": 100}, "'crop_px'"),
+        ({"gsd_m": (5.0, 1.0)}, "'gsd_m'"),
+        ({"learning_rate": -1.0}, "learning_rate"),
+    ],
+)
+def test_wrong_settings_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        TrainingConfig(**changes)
+
+
+def test_learning_rate_rises_then_falls_to_zero():
+    rates = [learning_rate_at(s, 200, 10, 1.0) for s in range(201)]
+    assert np.argmax(rates) == 10 and rates[10] == 1.0
+    assert all(np.diff(rates[:11]) > 0) and all(np.diff(rates[10:]) < 0)
+    assert rates[200] == pytest.approx(0)
+
+
+def scene_tensors(gsd_m=1.0, side=256):
+    rng = np.random.default_rng(0)
+    rgb = torch.from_numpy(rng.integers(0, 256, (3, side, side), dtype=np.uint8))
+    parcels = torch.zeros((side, side), dtype=torch.int32)
+    parcels[:, side // 2 :] = 1
+    valid = torch.ones((side, side), dtype=torch.bool)
+    return SceneTensors(rgb, parcels, valid, gsd_m)
+
+
+def test_a_batch_depends_on_seed_and_step_alone():
+    def draw(seed, step):
+        return draw_batch([scene_tensors()], 3, 64, (1.0, 4.0), Augmentation(), step_generator(seed, step))
+
+    assert all(torch.equal(a, b) for a, b in zip(draw(0, 7), draw(0, 7), strict=True))
+    assert not torch.equal(draw(0, 7).rgb, draw(0, 8).rgb)
+    assert not torch.equal(draw(0, 7).rgb, draw(1, 7).rgb)
+
+
+def test_labels_turn_with_the_pixels():
+    scene = scene_tensors()
+    rgb = scene.rgb.clone()
+    rgb[:] = torch.where(scene.parcels > 0, 200, 20).to(torch.uint8)
+    plain = Augmentation(colour=0, haze=0, blur=0, noise=0)
+    batch = draw_batch([scene._replace(rgb=rgb)], 16, 64, (0.7, 3.9), plain, step_generator(0, 0))
+    grey = batch.rgb.mean(1)
+    expected = (20 + 180 * batch.field) / 255
+    assert (grey - expected).abs().max() < 0.01
+    assert ((batch.parcels > 0) == (batch.field > 0.5)).float().mean() > 0.98
+    assert 0.2 < batch.field.mean() < 0.8
+
+
+def test_a_window_larger_than_its_scene_is_filled_as_unknown():
+    batch = draw_batch([scene_tensors(2.0, 48)], 2, 64, (2.0, 2.0), Augmentation(), step_generator(0, 0))
+    assert batch.valid.sum() == 2 * 48 * 48
+
+
+def test_loss_ignores_unknown_pixels_and_prefers_the_truth():
+    generator = torch.Generator().manual_seed(0)
+    field = (torch.rand(2, 32, 32, generator=generator) > 0.5).float()
+    weight = torch.ones_like(field)
+    weight[:, :10] = 0
+    logits = torch.randn(2, 32, 32, generator=generator)
+    changed = torch.where(weight > 0, logits, -3 * logits)
+    assert torch.equal(mask_loss(logits, field, weight), mask_loss(changed, field, weight))
+    assert mask_loss(9 * (2 * field - 1), field, weight) < 0.01
+    assert mask_loss(-9 * (2 * field - 1), field, weight) > 5
+
+
+def test_boundary_weight_sits_on_the_edge():
+    field = torch.zeros(1, 32, 32)
+    field[:, :, 16:] = 1
+    weights = boundary_weights(field, 2.0)
+    assert set(weights.unique().tolist()) == {1.0, 3.0}
+    assert (weights[0, 5] == 3).nonzero().flatten().tolist() == list(range(13, 19))
