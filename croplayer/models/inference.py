@@ -148,6 +148,8 @@ def predict_image(
 ) -> np.ndarray:
     """``predict_block`` for an image of any size; beyond its edges there is no imagery.
 
+    Cells and batches shrink to what a small image needs.
+
     Parameters
     ----------
     rgb : (h, w, 3) uint8
@@ -158,6 +160,8 @@ def predict_image(
     (h, w) uint8, 0..250 = probability 0..1, 254 where there is no imagery
     """
     h, w = valid.shape
+    cell_px = min(cell_px, -(-max(h, w) // STRIDE_PX) * STRIDE_PX)
+    batch_cells = min(batch_cells, -(-h // cell_px) * -(-w // cell_px))
     after_y, after_x = -h % cell_px, -w % cell_px
     around = ((halo_px, halo_px + after_y), (halo_px, halo_px + after_x))
     block = predict_block(

@@ -5,8 +5,12 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from croplayer.legends import CROPLAND, NOT_CROPLAND
 from croplayer.models.augmentation import Batch
-from croplayer.models.segmentation import SegmentationNetwork
+from croplayer.models.segmentation import SegmentationNetwork, enlarge, query_logits
+
+QUERY_LOSS_WEIGHT = 0.05
+"""Weight of Mask2Former's own matching loss beside the loss of the map, which all architectures share."""
 
 BOUNDARY_REACH_PX = 3
 """Pixels on each side of a field's edge that the boundary weight applies to."""
@@ -49,7 +53,38 @@ def mask_loss(logits: torch.Tensor, field: torch.Tensor, weight: torch.Tensor) -
 
 
 def training_loss(network: SegmentationNetwork, batch: Batch, boundary_weight: float) -> torch.Tensor:
-    """Loss of one batch; scalar float32 with a gradient."""
+    """Loss of one batch; scalar float32 with a gradient.
+
+    All architectures make the loss of the cropland map small; Mask2Former also learns each field as
+    one of its queries.
+    """
     pixels = ((batch.rgb - network.image_mean) / network.image_std) * batch.valid[:, None]
     weight = boundary_weights(batch.field, boundary_weight) * batch.valid
-    return mask_loss(network(pixels), batch.field, weight)
+    if network.architecture != "mask2former":
+        return mask_loss(network(pixels), batch.field, weight)
+    masks, classes = query_labels(batch.parcels, network.model.config.num_queries)
+    output = network.model(pixel_values=pixels, mask_labels=masks, class_labels=classes)
+    shared = mask_loss(enlarge(query_logits(output), pixels.shape[-2:]), batch.field, weight)
+    return shared + QUERY_LOSS_WEIGHT * output.loss.squeeze()
+
+
+def query_labels(parcels: torch.Tensor, most: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """What the queries of Mask2Former are matched with: one mask for each field, one for all else.
+
+    Parameters
+    ----------
+    parcels : (n, h, w) int32, 0 outside all fields
+    most : number of queries; of more fields the largest are kept
+
+    Returns
+    -------
+    for each image (k, h, w) float32 masks and (k,) int64 classes
+    """
+    masks, classes = [], []
+    for image in parcels:
+        numbers, areas = image.unique(return_counts=True)
+        fields = numbers[areas.argsort(descending=True, stable=True)]
+        fields = fields[fields > 0][: most - 1]
+        masks.append(torch.stack([image == 0, *(image == number for number in fields)]).float())
+        classes.append(torch.tensor([NOT_CROPLAND] + [CROPLAND] * len(fields), device=parcels.device))
+    return masks, classes

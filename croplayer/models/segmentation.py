@@ -83,7 +83,7 @@ class SegmentationNetwork(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         if self.architecture == "mask2former":
-            logits = _query_logits(self.model(pixel_values=pixels))
+            logits = query_logits(self.model(pixel_values=pixels))
         else:
             logits = _class_logits(self.model(pixel_values=pixels).logits)
         return enlarge(logits, pixels.shape[-2:])
@@ -99,7 +99,7 @@ def _class_logits(logits: torch.Tensor) -> torch.Tensor:
     return logits[:, CROPLAND] - logits[:, NOT_CROPLAND]
 
 
-def _query_logits(output: Any) -> torch.Tensor:
+def query_logits(output: Any) -> torch.Tensor:
     """Cropland logits from class and mask queries: shares sum_q softmax(class)[q, c] x sigmoid(mask)[q].
 
     The library's own post-processing resizes masks to a fixed size; here they keep the cell's.

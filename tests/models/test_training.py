@@ -63,7 +63,7 @@ def test_callers_threads_and_random_state_do_not_matter(painted_scenes, tmp_path
 def test_it_learns_painted_fields(architecture, painted_scenes, tmp_path):
     train, validation = painted_scenes.split_by_scene(0.34, seed=0)
     config = TrainingConfig(
-        architecture=architecture, steps=60, crop_px=128, batch=4, gsd_m=(1.5, 2.5), learning_rate=2e-3, threads=1
+        architecture=architecture, steps=60, crop_px=96, batch=4, gsd_m=(1.5, 2.5), learning_rate=2e-3, threads=1
     )
     folder = train_segmentation(train, config, tmp_path / "m", work=tmp_path, validation=validation, **TEXTS)
     manifest = read_manifest(folder)
