@@ -23,7 +23,7 @@ def parcel_mask(size: int = BLOCK_PX, parcels: int = 1800, specks: int = 2600, s
     is_field = rng.random(parcels) < 0.6
     gap = 1.0 + 1.5 * rng.random(parcels)
     inside = distance[:, 1] - distance[:, 0] > gap[owner[:, 0]]
-    mask = (inside & is_field[owner[:, 0]]).reshape(size, size)
+    mask: np.ndarray = (inside & is_field[owner[:, 0]]).reshape(size, size)
     at = rng.integers(0, size, (2, specks))
     mask[at[0], at[1]] ^= True
     return mask
@@ -34,7 +34,7 @@ def speckled_mask(size: int = BLOCK_PX, seed: int = 2) -> np.ndarray:
     rng = np.random.default_rng(seed)
     noise = ndimage.gaussian_filter(rng.standard_normal((size, size)).astype(np.float32), 3.0)
     noise += 0.012 * rng.standard_normal((size, size)).astype(np.float32)
-    return noise > np.quantile(noise, 0.62)
+    return np.asarray(noise > np.quantile(noise, 0.62))
 
 
 def spiral_mask(size: int) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 from llvmlite import ir
@@ -54,8 +55,7 @@ def pack_mask(mask: np.ndarray, name: str = "mask") -> np.ndarray:
     return words
 
 
-@intrinsic
-def trailing_zeros(typingctx: Any, word: Any) -> Any:
+def _trailing_zeros(typingctx: Any, word: Any) -> Any:
     """Number of zero bits below the lowest set bit of a uint64; undefined for 0."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -64,8 +64,7 @@ def trailing_zeros(typingctx: Any, word: Any) -> Any:
     return types.int64(types.uint64), codegen
 
 
-@intrinsic
-def count_ones(typingctx: Any, word: Any) -> Any:
+def _count_ones(typingctx: Any, word: Any) -> Any:
     """Number of set bits of a uint64."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -89,16 +88,20 @@ def _compare_bytes(order: str) -> Any:
     return codegen
 
 
-@intrinsic
-def bytes_above(typingctx: Any, address: Any, limit: Any) -> Any:
+def _bytes_above(typingctx: Any, address: Any, limit: Any) -> Any:
     """Bit k of the result tells whether byte k of the 64 bytes at an address exceeds a limit (uint8)."""
     return types.uint64(types.uintp, types.uint8), _compare_bytes(">")
 
 
-@intrinsic
-def bytes_equal(typingctx: Any, address: Any, value: Any) -> Any:
+def _bytes_equal(typingctx: Any, address: Any, value: Any) -> Any:
     """Bit k of the result tells whether byte k of the 64 bytes at an address equals a value (uint8)."""
     return types.uint64(types.uintp, types.uint8), _compare_bytes("==")
+
+
+trailing_zeros = cast(Callable[[Any], Any], intrinsic(_trailing_zeros))
+count_ones = cast(Callable[[Any], Any], intrinsic(_count_ones))
+bytes_above = cast(Callable[[Any, Any], Any], intrinsic(_bytes_above))
+bytes_equal = cast(Callable[[Any, Any], Any], intrinsic(_bytes_equal))
 
 
 @njit(nogil=True, cache=True)
@@ -121,7 +124,7 @@ def pack_rows(pixels: np.ndarray, words: np.ndarray) -> bool:
                 word |= np.uint64(pixel != 0) << np.uint64(col - whole * WORD_PX)
                 strange |= np.uint64(pixel > 1)
             words[row, whole] = word
-    return strange != 0
+    return bool(strange != 0)
 
 
 @njit(nogil=True, cache=True)

@@ -215,12 +215,16 @@ def sharpness_values(pixels: np.ndarray, positions: np.ndarray) -> np.ndarray:
         left, right = 3 * max(col - 1, 0), 3 * min(col + 1, width - 1)
         total = 0.0
         for band in range(3):
-            a, b, c = np.int64(pixels[above, left + band]), np.int64(pixels[above, 3 * col + band]), np.int64(
-                pixels[above, right + band]
+            a, b, c = (
+                np.int64(pixels[above, left + band]),
+                np.int64(pixels[above, 3 * col + band]),
+                np.int64(pixels[above, right + band]),
             )
             d, f = np.int64(pixels[row, left + band]), np.int64(pixels[row, right + band])
-            g, h, k = np.int64(pixels[below, left + band]), np.int64(pixels[below, 3 * col + band]), np.int64(
-                pixels[below, right + band]
+            g, h, k = (
+                np.int64(pixels[below, left + band]),
+                np.int64(pixels[below, 3 * col + band]),
+                np.int64(pixels[below, right + band]),
             )
             across = c + 2 * f + k - a - 2 * d - g
             along = g + 2 * h + k - a - 2 * b - c

@@ -182,9 +182,8 @@ def polygons(rings: Rings, transform: Affine) -> np.ndarray:
     coordinates = np.empty(rings.coordinates.shape, np.float64)
     coordinates[:, 0] = rings.coordinates[:, 0] * transform.a + transform.c
     coordinates[:, 1] = rings.coordinates[:, 1] * transform.e + transform.f
-    return shapely.from_ragged_array(
-        shapely.GeometryType.POLYGON, coordinates, (rings.ring_offsets, rings.polygon_offsets)
-    )
+    offsets = (rings.ring_offsets, rings.polygon_offsets)
+    return np.asarray(shapely.from_ragged_array(shapely.GeometryType.POLYGON, coordinates, offsets))
 
 
 def _collect(

@@ -29,7 +29,7 @@ class RegionProperties(NamedTuple):
 class RegionSummary(NamedTuple):
     """Region properties of a whole block; a block without regions has totals of 0 and means of NaN."""
 
-    count: int
+    count: int  # type: ignore[assignment]
     """regions"""
     area_px: int
     """pixels of all regions"""
@@ -228,7 +228,7 @@ def _sum_of_hull_columns(columns: np.ndarray, chain_y: np.ndarray, chain_x: np.n
     """
     height = len(columns)
     if height == 1:
-        return columns[0]
+        return int(columns[0])
     n = _extend_chain(chain_y, chain_x, 0, -1, 2 * columns[0])
     for k in range(height):
         n = _extend_chain(chain_y, chain_x, n, 2 * k, 2 * columns[k] - 1)
@@ -243,4 +243,4 @@ def _sum_of_hull_columns(columns: np.ndarray, chain_y: np.ndarray, chain_x: np.n
         for even in range(y + (y & 1), chain_y[i + 1], 2):
             # A position is a multiple of 1 / (2 rows), so a millionth hides rounding and no column.
             total += math.ceil((x + slope * (even - y)) * 0.5 - 1e-6)
-    return total
+    return int(total)

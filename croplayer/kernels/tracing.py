@@ -26,7 +26,14 @@ def root_of(parent: np.ndarray, label: int) -> int:
 
 @njit(nogil=True, cache=True)
 def label_row(
-    edges: np.ndarray, above: int, above_stop: int, run: int, run_stop: int, labels: np.ndarray, parent: np.ndarray, n: int
+    edges: np.ndarray,
+    above: int,
+    above_stop: int,
+    run: int,
+    run_stop: int,
+    labels: np.ndarray,
+    parent: np.ndarray,
+    n: int,
 ) -> int:
     """Label the runs of a row by their 4-connected runs above; returns the number of labels so far."""
     for k in range(run, run_stop):
@@ -163,9 +170,7 @@ def number_polygons(
 
 
 @njit(nogil=True, cache=True)
-def resolve_pinches(
-    pinches: np.ndarray, segment_label: np.ndarray, polygon: np.ndarray, link: np.ndarray
-) -> int:
+def resolve_pinches(pinches: np.ndarray, segment_label: np.ndarray, polygon: np.ndarray, link: np.ndarray) -> int:
     """Swap links where a finished region touches itself; keeps the pinches still undecided, returns their number."""
     kept = 0
     for k in range(len(pinches)):

@@ -36,10 +36,10 @@ class AxisTaps(NamedTuple):
     """(n,) int64, the pixel that holds the centre"""
     first: np.ndarray
     """(n,) int64, first pixel of the kernel"""
-    count: np.ndarray
+    length: np.ndarray
     """(n,) int64, pixels of the kernel"""
     weights: np.ndarray
-    """(n, most pixels of a kernel) float32, sum 1, zero from `count` on"""
+    """(n, most pixels of a kernel) float32, sum 1, zero from `length` on"""
 
 
 def mercator_window(
@@ -77,7 +77,7 @@ def mercator_window(
     spans = []
     for taps in (rows, cols):
         first = taps.nearest if resampling == "nearest" else taps.first
-        stop = first + 1 if resampling == "nearest" else first + taps.count
+        stop = first + 1 if resampling == "nearest" else first + taps.length
         start = min(max(int(first.min()), 0), tile_px << zoom)
         spans.append((start, min(max(int(stop.max()), start), tile_px << zoom) - start))
     return MercatorWindow(spans[0][0], spans[1][0], spans[0][1], spans[1][1])
@@ -138,16 +138,18 @@ def mercator_to_lonlat(
     rgb = np.empty((height, width, 3), np.uint8)
     valid = np.empty((height, width), np.bool_)
     flat = rgb.reshape(height, 3 * width)
-    pick_nearest(samples, known, rows.nearest - mosaic_row, cols.nearest - mosaic_col, resampling == "nearest", flat, valid)
+    pick_nearest(
+        samples, known, rows.nearest - mosaic_row, cols.nearest - mosaic_col, resampling == "nearest", flat, valid
+    )
     if resampling == "bilinear":
         blend(
             samples,
             known,
             rows.first - mosaic_row,
-            rows.count,
+            rows.length,
             rows.weights,
             cols.first - mosaic_col,
-            cols.count,
+            cols.length,
             cols.weights,
             valid,
             flat,
@@ -194,7 +196,7 @@ def row_taps(row: int, height: int, px_per_degree: int, zoom: int, tile_px: int)
     return AxisTaps(
         np.concatenate([table.nearest for table in tables])[inside],
         np.concatenate([table.first for table in tables])[inside],
-        np.concatenate([table.count for table in tables])[inside],
+        np.concatenate([table.length for table in tables])[inside],
         np.concatenate(weights)[inside],
     )
 

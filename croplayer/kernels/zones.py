@@ -89,7 +89,12 @@ def _check_rings(
         raise ValueError(f"coordinates have shape {points.shape}; expected (vertices, 2)")
     if not math.isfinite(points.sum()):
         raise ValueError("coordinates hold a value that is not finite")
-    if offsets.shape != (len(owners) + 1,) or np.any(np.diff(offsets) < 0) or offsets[0] < 0 or offsets[-1] > len(points):
+    if (
+        offsets.shape != (len(owners) + 1,)
+        or np.any(np.diff(offsets) < 0)
+        or offsets[0] < 0
+        or offsets[-1] > len(points)
+    ):
         raise ValueError(
             f"ring_offsets do not rise from 0 to at most {len(points)} in {len(owners) + 1} steps, one ring per zone entry"
         )

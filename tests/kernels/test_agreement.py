@@ -48,15 +48,21 @@ def test_benchmark_mask(cells: int) -> None:
 @given(st.data())
 def test_drawn_maps(data: st.DataObject) -> None:
     mask = data.draw(hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=140)))
-    reference = data.draw(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=30), elements=st.integers(0, 1)))
+    reference = data.draw(
+        hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=30), elements=st.integers(0, 1))
+    )
     index_y, index_x = (
-        data.draw(hnp.arrays(np.int32, m, elements=st.integers(0, r - 1))) for m, r in zip(mask.shape, reference.shape, strict=True)
+        data.draw(hnp.arrays(np.int32, m, elements=st.integers(0, r - 1)))
+        for m, r in zip(mask.shape, reference.shape, strict=True)
     )
     if data.draw(st.booleans()):
         index_y, index_x = np.sort(index_y), np.sort(index_x)
     inner = WHOLE
     if data.draw(st.booleans()):
-        inner = (slice(data.draw(st.integers(0, 5)), data.draw(st.integers(0, 140))), slice(1, data.draw(st.integers(0, 140))))
+        inner = (
+            slice(data.draw(st.integers(0, 5)), data.draw(st.integers(0, 140))),
+            slice(1, data.draw(st.integers(0, 140))),
+        )
     assert agreement(mask, reference, index_y, index_x, inner) == naive(mask, reference, index_y, index_x, inner)
 
 
@@ -68,7 +74,10 @@ def test_chunks_with_a_border_add_up_to_the_whole() -> None:
     for top in range(0, 400, 130):
         for left in range(0, 400, 70):
             outer = slice(max(top - 1, 0), min(top + 131, 400)), slice(max(left - 1, 0), min(left + 71, 400))
-            inner = slice(top - outer[0].start, top - outer[0].start + 130), slice(left - outer[1].start, left - outer[1].start + 70)
+            inner = (
+                slice(top - outer[0].start, top - outer[0].start + 130),
+                slice(left - outer[1].start, left - outer[1].start + 70),
+            )
             total += agreement(mask[outer], reference, index_y[outer[0]], index_x[outer[1]], inner)
     assert total == agreement(mask, reference, index_y, index_x)
     assert total.pixels == mask.size

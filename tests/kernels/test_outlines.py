@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import shapely
@@ -73,7 +75,7 @@ def test_rings_turn_as_geojson_asks() -> None:
 def in_strips(mask: np.ndarray, cuts: list[int]) -> tuple[list[Rings], OutlineTracer]:
     tracer = OutlineTracer(mask.shape[1])
     edges = [0, *sorted(cuts), len(mask)]
-    parts = [tracer.add(mask[top:stop]) for top, stop in zip(edges, edges[1:], strict=False)]
+    parts = [tracer.add(mask[top:stop]) for top, stop in pairwise(edges)]
     return [*parts, tracer.finish()], tracer
 
 

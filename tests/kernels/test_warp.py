@@ -160,7 +160,9 @@ def test_windows_across_blocks_agree() -> None:
     assert valid.all()
     for top in (0, 200):
         half = {**place, "row": place["row"] + top, "height": 200, "col": scene.col, "width": 200}
-        np.testing.assert_array_equal(mercator_to_lonlat(mosaic, known, **seen, **half, **scale)[0], rgb[top:][:200, 70:270])
+        np.testing.assert_array_equal(
+            mercator_to_lonlat(mosaic, known, **seen, **half, **scale)[0], rgb[top:][:200, 70:270]
+        )
 
 
 def test_outside_the_mosaic_is_not_valid() -> None:
