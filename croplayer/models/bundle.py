@@ -207,7 +207,13 @@ def _build(manifest: Manifest, config: dict[str, Any], folder: Path) -> Segmenta
         raise ValueError(f"{folder} holds architecture '{manifest.architecture}'; expected one of {known}")
     model = build_from_config(manifest.architecture, config_from_dict(manifest.architecture, config), seed=0)
     return SegmentationNetwork(
-        manifest.architecture, manifest.size, model, mean=manifest.mean, std=manifest.std, manifest=manifest
+        manifest.architecture,
+        manifest.size,
+        model,
+        mean=manifest.mean,
+        std=manifest.std,
+        gsd_m=manifest.ground_sample_distance_m,
+        manifest=manifest,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from croplayer.models.inference import mask_from_probability, predict_image
+from croplayer.models.inference import predict_proba
 from croplayer.models.scenes import LabelledScenes
 from croplayer.models.scoring import MaskScore, score_mask
 from croplayer.models.segmentation import SegmentationNetwork
@@ -24,9 +24,9 @@ def evaluate_scenes(network: SegmentationNetwork, scenes: LabelledScenes, thresh
     totals = dict.fromkeys(names, MaskScore())
     by_scene: dict[str, Any] = {}
     for scene, arrays in zip(scenes.scenes, scenes.read_all(), strict=True):
-        probability = predict_image(network, arrays.rgb, arrays.valid)
+        probability = predict_proba(network, arrays.rgb, ground_sample_distance_m=scene.gsd_m, valid=arrays.valid)
         answers = {
-            "model": mask_from_probability(probability, threshold) == 1,
+            "model": probability >= threshold,
             "all_field": np.ones_like(arrays.valid),
             "no_field": np.zeros_like(arrays.valid),
         }

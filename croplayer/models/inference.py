@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from croplayer.legends import CROPLAND, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
 from croplayer.models.segmentation import SegmentationNetwork
@@ -173,3 +174,51 @@ def predict_image(
         batch_cells=batch_cells,
     )
     return block[:h, :w]
+
+
+def predict_proba(
+    model: SegmentationNetwork,
+    rgb: np.ndarray,
+    *,
+    ground_sample_distance_m: float,
+    valid: np.ndarray | None = None,
+) -> np.ndarray:
+    """Probability of cropland of an image of any size and any ground sample distance.
+
+    An image finer or coarser than what the network was trained at is resampled to the nearest
+    distance in that range, and its probabilities back to the image's own pixels.
+
+    Parameters
+    ----------
+    rgb : (h, w, 3) uint8
+    ground_sample_distance_m : size of a pixel on the ground, metres
+    valid : (h, w) bool; None means that there is imagery everywhere
+
+    Returns
+    -------
+    (h, w) float32 in 0..1 in steps of 1/250; NaN where there is no imagery
+    """
+    if not ground_sample_distance_m > 0:
+        raise ValueError(f"ground_sample_distance_m is {ground_sample_distance_m}; expected metres above 0")
+    known = np.ones(rgb.shape[:2], dtype=bool) if valid is None else valid
+    low, high = model.gsd_m or (ground_sample_distance_m, ground_sample_distance_m)
+    factor = ground_sample_distance_m / min(max(ground_sample_distance_m, low), high)
+    if abs(factor - 1) < 0.01:
+        stored = predict_image(model, rgb, known)
+        return np.where(known, stored / np.float32(PROBABILITY_SCALE), np.float32(np.nan))
+    h, w = known.shape
+    size = max(round(h * factor), 1), max(round(w * factor), 1)
+    small_rgb = np.rint(_resampled(rgb * known[..., None], size)).astype(np.uint8)
+    small_known = _resampled(known[..., None], size)[..., 0] > 0.99
+    stored = predict_image(model, small_rgb, small_known).astype(np.float32)
+    share = _resampled(np.where(small_known, stored, 0)[..., None], (h, w))[..., 0]
+    weight = _resampled(small_known[..., None], (h, w))[..., 0]
+    probability = share / np.maximum(weight, 1e-6) / np.float32(PROBABILITY_SCALE)
+    return np.where(known & (weight > 0), probability.clip(0, 1), np.float32(np.nan))
+
+
+def _resampled(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(h, w, c) of any type resampled to a size, averaging where it shrinks: (*size, c) float32."""
+    planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(values, -1, 0)[None], dtype=np.float32))
+    resized = functional.interpolate(planes, size=size, mode="bilinear", antialias=True)
+    return np.moveaxis(resized[0].numpy(), 0, -1)

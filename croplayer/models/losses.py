@@ -65,7 +65,8 @@ def training_loss(network: SegmentationNetwork, batch: Batch, boundary_weight: f
     masks, classes = query_labels(batch.parcels, network.model.config.num_queries)
     output = network.model(pixel_values=pixels, mask_labels=masks, class_labels=classes)
     shared = mask_loss(enlarge(query_logits(output), pixels.shape[-2:]), batch.field, weight)
-    return shared + QUERY_LOSS_WEIGHT * output.loss.squeeze()
+    matching: torch.Tensor = output.loss.squeeze()
+    return shared + QUERY_LOSS_WEIGHT * matching
 
 
 def query_labels(parcels: torch.Tensor, most: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:

@@ -70,7 +70,8 @@ class Manifest:
             )
         sequences = {"classes", "bands", "mean", "std", "ground_sample_distance_m"}
         try:
-            return cls(**{name: tuple(v) if name in sequences else v for name, v in values.items()})
+            typed: dict[str, Any] = {name: tuple(v) if name in sequences else v for name, v in values.items()}
+            return cls(**typed)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{origin}: {error}") from error
 

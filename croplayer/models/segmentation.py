@@ -40,12 +40,15 @@ class SegmentationNetwork(nn.Module):
         *,
         mean: tuple[float, ...] = IMAGE_MEAN,
         std: tuple[float, ...] = IMAGE_STD,
+        gsd_m: tuple[float, float] | None = None,
         manifest: Manifest | None = None,
     ) -> None:
         super().__init__()
         self.architecture = architecture
         self.size = size
         self.model = model
+        self.gsd_m = gsd_m
+        """Range of ground sample distances it was trained at, in metres; None when unknown."""
         self.manifest = manifest
         self.register_buffer("image_mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("image_std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)

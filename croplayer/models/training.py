@@ -206,6 +206,7 @@ def _fit(
         if on_step is not None:
             on_step(StepReport(step + 1, config.steps, loss, rate))
     network.model.load_state_dict(average, strict=True)
+    network.gsd_m = config.gsd_m
     return network.eval(), history
 
 
