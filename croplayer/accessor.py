@@ -53,9 +53,7 @@ class CropAccessor:
         from croplayer.evaluation.agreement import Agreement
 
         grid = grid_of(self._dataset)
-        share = map_lattice(
-            self._dataset, lambda place: product.read(place, grid), dtype=np.float32, name=product.name
-        )
+        share = map_lattice(self._dataset, lambda place: product.read(place, grid), dtype=np.float32, name=product.name)
         mask = self._mask(source)
         known = (mask < NO_IMAGERY) & share.notnull()
         crop, other = mask == CROPLAND, share > 0.5

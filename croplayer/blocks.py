@@ -72,9 +72,7 @@ def inside(dataset: xr.Dataset, geometry: BaseGeometry) -> xr.DataArray:
 
     grid = grid_of(dataset)
     units = gpd.GeoDataFrame(geometry=[geometry], crs=CRS)
-    return map_lattice(
-        dataset, lambda place: zones_of_pixels(units, place, grid) >= 0, dtype=bool, name="in_region"
-    )
+    return map_lattice(dataset, lambda place: zones_of_pixels(units, place, grid) >= 0, dtype=bool, name="in_region")
 
 
 def area_by_unit(dataset: xr.Dataset, mask: xr.DataArray, units: gpd.GeoDataFrame) -> pd.Series:

@@ -89,7 +89,9 @@ class Cube:
         area: tuple[Any, ...] = self.blocks.slices(self.grid, block)
         n = self.grid.block_px
         if pixels.shape[:2] != (n, n):
-            raise ValueError(f"block of '{name}' is {pixels.shape}; expected {n} x {n} pixels: blocks are written whole")
+            raise ValueError(
+                f"block of '{name}' is {pixels.shape}; expected {n} x {n} pixels: blocks are written whole"
+            )
         store = DurableStore(self.path)
         array = zarr.open_array(store, path=f"{self.edition}/{name}", mode="r+", config=WRITE_CONFIG)
         if pixels.dtype != array.dtype:
@@ -169,7 +171,9 @@ def _as_geometry(region: object, path: Path) -> BaseGeometry | None:
         grid = BlockGrid()
         return shapely.union_all([shapely.box(*grid.bounds(BlockIndex.parse(i))) for i in items])
     if len(items) != 4:
-        raise ValueError(f"region {region!r} is not bounds (west, south, east, north), a polygon, a name or block names")
+        raise ValueError(
+            f"region {region!r} is not bounds (west, south, east, north), a polygon, a name or block names"
+        )
     return shapely.box(*(float(i) for i in items))
 
 

@@ -214,7 +214,9 @@ def block_rectangle(bounds: Bounds) -> tuple[range, range]:
             f"bounds west={west} south={south} east={east} north={north} are not a box in degrees; "
             "expected -180 <= west < east <= 180 and -90 <= south < north <= 90"
         )
-    rows = range(_floor_on_lattice((90 - north) * BLOCKS_PER_DEGREE), _ceil_on_lattice((90 - south) * BLOCKS_PER_DEGREE))
+    rows = range(
+        _floor_on_lattice((90 - north) * BLOCKS_PER_DEGREE), _ceil_on_lattice((90 - south) * BLOCKS_PER_DEGREE)
+    )
     cols = range(
         _floor_on_lattice((west + 180) * BLOCKS_PER_DEGREE), _ceil_on_lattice((east + 180) * BLOCKS_PER_DEGREE)
     )

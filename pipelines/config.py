@@ -223,6 +223,8 @@ class Statistics(_Part):
     adcode_pattern: str = ""
     """How the units' codes become the table's: a regular expression whose groups are joined and filled with zeros."""
     consistent_within: float = Field(0.1, gt=0)
+    without: Names = ()
+    """Codes (as in the table) of units that are known to have no statistic."""
 
 
 class Export(_Part):

@@ -66,7 +66,7 @@ def _work(step: BlockStep, blocks: Sequence[BlockIndex], workers: Workers) -> It
     size = _group_size(step, len(blocks), slots)
     groups = iter([blocks[i : i + size] for i in range(0, len(blocks), size)])
     suspects: list[BlockIndex] = []
-    running = as_completed(with_results=False)
+    running = as_completed(loop=client.loop)
     waiting: dict[Future, Sequence[BlockIndex]] = {}
     for group in itertools.islice(groups, TASKS_IN_FLIGHT_PER_WORKER * slots):
         future = _submit(client, step.task_for(group), group)

@@ -13,7 +13,16 @@ import platformdirs
 from tqdm import tqdm
 
 from croplayer.durable import digest_file, digest_text
-from pipelines.config import Coverage, CoverageTraining, Recipe, RecipeError, Segmentation, Training, find_recipe, load_recipe
+from pipelines.config import (
+    Coverage,
+    CoverageTraining,
+    Recipe,
+    RecipeError,
+    Segmentation,
+    Training,
+    find_recipe,
+    load_recipe,
+)
 from pipelines.fingerprint import code_digest
 
 MODELS_VARIABLE = "CROPLAYER_MODELS"

@@ -13,7 +13,9 @@ def mosaic_step(run: Run) -> BlockStep:
     task = MosaicTask(run.cube, run.sources)
     return BlockStep(
         name="mosaic",
-        fingerprint=fingerprint("mosaic", grid=run.grid.block_px, edition=run.recipe.edition, sources=run.source_fingerprints),
+        fingerprint=fingerprint(
+            "mosaic", grid=run.grid.block_px, edition=run.recipe.edition, sources=run.source_fingerprints
+        ),
         blocks=run.blocks,
         task_for=lambda blocks: task,
         blocks_per_task=4,

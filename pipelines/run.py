@@ -20,6 +20,7 @@ from croplayer.boundaries import BoundaryColumns, read_boundaries
 from croplayer.cube import Cube
 from croplayer.durable import DurableStore, write_durable
 from croplayer.grid import BlockGrid, BlockIndex, BlockRange, Bounds
+from croplayer.ledger import Ledger, digest_records
 from croplayer.records import BlockRecord
 from croplayer.sources.elevation import ElevationRaster
 from croplayer.sources.imagery import ImagerySource
@@ -33,11 +34,21 @@ from pipelines.execute import finished_records
 from pipelines.fingerprint import code_digest
 from pipelines.models import Models
 from pipelines.steps import BlockStep
-from croplayer.ledger import Ledger
 from stores.cube import CUBE
 from stores.run_folder import RunFolder
 
-LIBRARIES = ("numpy", "torch", "transformers", "xgboost-cpu", "numba", "rasterio", "zarr", "xarray", "dask", "geopandas")
+LIBRARIES = (
+    "numpy",
+    "torch",
+    "transformers",
+    "xgboost-cpu",
+    "numba",
+    "rasterio",
+    "zarr",
+    "xarray",
+    "dask",
+    "geopandas",
+)
 
 
 @dataclass(frozen=True)
@@ -125,8 +136,21 @@ class Run:
         return {p.name: p.fingerprint() for p in products}
 
     def records(self, step: BlockStep) -> dict[BlockIndex, BlockRecord]:
-        """Finished records of a step."""
-        return finished_records(step, Ledger(self.folder.ledger(step.name)), self.folder.cube)
+        """Finished records of a step; read again only when its ledger has grown."""
+        path = self.folder.ledger(step.name)
+        size = path.stat().st_size if path.exists() else 0
+        key = (step.name, step.fingerprint, size)
+        if key not in self._records:
+            self._records[key] = finished_records(step, Ledger(path), self.folder.cube)
+        return self._records[key]
+
+    @cached_property
+    def _records(self) -> dict[tuple[str, str, int], dict[BlockIndex, BlockRecord]]:
+        return {}
+
+    def results_digest(self, step: BlockStep) -> str:
+        """Digest of what a step found, whatever the order and time it took."""
+        return digest_records(self.records(step).values())
 
     def check_inputs(self) -> None:
         """Raise on the first input that cannot serve the run, before any work starts."""

@@ -78,6 +78,11 @@ class OutputLedger:
         done[step.name] = {"fingerprint": step.fingerprint, "files": files}
         write_durable(self.path, json.dumps(done, indent=1, sort_keys=True).encode())
 
+    def forget(self, name: str) -> None:
+        """Mark a step's files as not made."""
+        done = {step: entry for step, entry in self._read().items() if step != name}
+        write_durable(self.path, json.dumps(done, indent=1, sort_keys=True).encode())
+
     def digests(self) -> Iterator[tuple[str, str, FileDigest]]:
         """Step, file and digest of every recorded output."""
         for name, entry in sorted(self._read().items()):

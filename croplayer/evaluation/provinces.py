@@ -55,4 +55,5 @@ def count_within(table: pd.DataFrame, name: str) -> tuple[int, int]:
     column = table.get(f"{name}_within")
     if column is None:
         return 0, 0
-    return int(column.fillna(False).sum()), int(column.notna().sum())
+    decided = column[column.notna()].astype(bool)
+    return int(decided.sum()), len(decided)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.warp import Resampling, reproject, transform_bounds
@@ -92,7 +91,9 @@ class RasterSource:
             with open_raster(path) as dataset:
                 crs = check_georeference(dataset, self.assume_crs)
                 if max(self.bands) > dataset.count:
-                    raise ValueError(f"raster {path} has {dataset.count} bands; source '{self.name}' asks for {self.bands}")
+                    raise ValueError(
+                        f"raster {path} has {dataset.count} bands; source '{self.name}' asks for {self.bands}"
+                    )
                 if dataset.dtypes[0] != "uint8":
                     raise ValueError(f"raster {path} has {dataset.dtypes[0]} pixels; expected uint8, scale it first")
                 shares.append(overlap_share(dataset, crs, bounds))
@@ -175,7 +176,9 @@ def source_window(dataset: DatasetReader, crs: str, block: BlockIndex) -> Window
     """Raster pixels under a block with a margin, or None where they do not meet."""
     box = BlockGrid().bounds(block)
     pad = 0.02 / BLOCKS_PER_DEGREE
-    bounds = transform_bounds(CRS, crs, box.west - pad, box.south - pad, box.east + pad, box.north + pad, densify_pts=21)
+    bounds = transform_bounds(
+        CRS, crs, box.west - pad, box.south - pad, box.east + pad, box.north + pad, densify_pts=21
+    )
     wanted = from_bounds(*bounds, transform=dataset.transform)
     row = max(int(np.floor(wanted.row_off)) - MARGIN_PX, 0)
     col = max(int(np.floor(wanted.col_off)) - MARGIN_PX, 0)

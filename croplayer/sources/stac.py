@@ -93,7 +93,8 @@ def _band_items(items: list[pystac.Item], assets: tuple[str, ...]) -> list[dict[
         if len(hrefs) == 1:
             hrefs = [f"vrt://{hrefs[0]}?bands={band}" for band in (1, 2, 3)]
         data["assets"] = {
-            name: {"href": href, "type": "image/tiff"} for name, href in zip(("red", "green", "blue"), hrefs, strict=True)
+            name: {"href": href, "type": "image/tiff"}
+            for name, href in zip(("red", "green", "blue"), hrefs, strict=True)
         }
         plain.append(data)
     return plain

@@ -45,7 +45,9 @@ def check_template(template: str, allowed: frozenset[str]) -> None:
     names = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
     missing, unknown = {"z", "x", "y"} - names, names - allowed
     if missing or unknown:
-        problem = f"lacks {{{', '.join(sorted(missing))}}}" if missing else f"has unknown {{{', '.join(sorted(unknown))}}}"
+        problem = (
+            f"lacks {{{', '.join(sorted(missing))}}}" if missing else f"has unknown {{{', '.join(sorted(unknown))}}}"
+        )
         raise ValueError(f"tile template '{template}' {problem}; expected {{z}}, {{x}} and {{y}}")
 
 
@@ -109,7 +111,9 @@ class HttpTiles:
                 "the right to fetch, store and analyse it"
             )
         if ("{token}" in self.template) != (self.token_env is not None):
-            raise ValueError("a tile template with {token} needs token_env, and token_env needs {token} in the template")
+            raise ValueError(
+                "a tile template with {token} needs token_env, and token_env needs {token} in the template"
+            )
 
     @property
     def host(self) -> str:

@@ -10,10 +10,10 @@ import numpy as np
 from croplayer.cube import Cube
 from croplayer.evaluation.agreement import count_agreement, edge_density
 from croplayer.grid import BlockGrid, BlockIndex
-from croplayer.legends import CROPLAND, NO_IMAGERY
+from croplayer.legends import CROPLAND, NO_IMAGERY, Integration
+from croplayer.masks import area_km2, integrated_mask
 from croplayer.records import BlockRecord, Value
 from croplayer.sources.product import ProductRaster
-from croplayer.tasks.describe import area_km2
 from croplayer.tasks.each import each_block
 
 MERGE_BOTH = "merge_both"
@@ -62,9 +62,6 @@ class CompareTask:
 
 def read_maps(cube: Cube, block: BlockIndex) -> dict[str, np.ndarray]:
     """Masks of a block: each source, both merged, and the integrated map."""
-    from croplayer.legends import Integration
-    from croplayer.tasks.integrate import integrated_mask
-
     maps = {s: cube.read_block("cropland", block, s) for s in cube.sources}
     if len(maps) == 2:
         maps[MERGE_BOTH] = integrated_mask(list(maps.values()), Integration.MERGE_BOTH, False)

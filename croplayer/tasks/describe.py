@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from croplayer.cube import Cube
-from croplayer.grid import BlockGrid, BlockIndex
-from croplayer.kernels.regions import region_properties, summarise
-from croplayer.legends import CROPLAND, NO_IMAGERY
-from croplayer.records import BlockRecord, Value, finite
+from croplayer.grid import BlockIndex
+from croplayer.legends import CROPLAND, NO_IMAGERY, Integration
+from croplayer.masks import area_km2, integrated_mask, shape_features
+from croplayer.records import BlockRecord, Value
 from croplayer.tasks.each import each_block
 
 
@@ -33,35 +33,9 @@ class DescribeTask:
             values |= {f"{name}_{source}": value for name, value in shape.items()}
         if len(masks) == 2:
             values |= consistency_features(masks)
+            merged = integrated_mask(list(masks.values()), Integration.MERGE_BOTH, False)
+            values["area_km2_merge_both"] = area_km2(merged == CROPLAND, self.cube.grid, block)
         return BlockRecord(block, values=values)
-
-
-def shape_features(mask: np.ndarray, grid: BlockGrid, block: BlockIndex) -> dict[str, Value]:
-    """Area, area fraction, solidity and Euler number of a block's mask of flags.
-
-    Totals of a mask without cropland are 0 and means are missing; everything is missing without imagery.
-    """
-    known = mask != NO_IMAGERY
-    crop = mask == CROPLAND
-    if not known.any():
-        names = ("area_km2", "area_fraction", "solidity_mean", "solidity_total", "euler_mean", "euler_total", "regions")
-        return dict.fromkeys(names)
-    summary = summarise(region_properties(crop))
-    return {
-        "area_km2": area_km2(crop, grid, block),
-        "area_fraction": float(crop.sum() / known.sum()),
-        "solidity_mean": finite(summary.solidity_mean),
-        "solidity_total": finite(summary.solidity_total),
-        "euler_mean": finite(summary.euler_mean),
-        "euler_total": finite(summary.euler_total),
-        "regions": int(summary.count),
-    }
-
-
-def area_km2(weight: np.ndarray, grid: BlockGrid, block: BlockIndex) -> float:
-    """Area of a block's pixels weighted by ``weight`` (h, w), in km2 on the ellipsoid."""
-    rows = grid.pixel_area_m2(block.row * grid.block_px, grid.block_px)
-    return float(weight.sum(axis=1, dtype=np.float64) @ rows / 1e6)
 
 
 def consistency_features(masks: dict[str, np.ndarray]) -> dict[str, Value]:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
 import pandas as pd
 
 from croplayer.cube import Cube
 from croplayer.grid import BlockIndex
-from croplayer.legends import CROPLAND, NO_IMAGERY, NOT_CROPLAND, Integration
+from croplayer.legends import Integration
+from croplayer.masks import integrated_mask, shape_features
 from croplayer.records import BlockRecord
-from croplayer.tasks.describe import shape_features
 from croplayer.tasks.each import each_block
 
 
@@ -43,22 +42,3 @@ class IntegrateTask:
 def _decisions(path: str, digest: str) -> dict[str, tuple[int, bool]]:
     table = pd.read_parquet(path, columns=["block", "integration", "no_usable_imagery"])
     return {b: (int(i), bool(u)) for b, i, u in table.itertuples(index=False)}
-
-
-def integrated_mask(masks: Sequence[np.ndarray], choice: Integration, no_usable_imagery: bool) -> np.ndarray:
-    """Flags of the integrated map.
-
-    "Merge both" is cropland where either source sees it and not cropland where one sees none and the
-    other sees none or nothing. "Neither" is not cropland where there is imagery; when no source's
-    imagery was usable (clouds, snow, missing tiles) it is no imagery instead, because nothing is known.
-    """
-    if choice is Integration.ONLY_A:
-        return masks[0]
-    if choice is Integration.ONLY_B:
-        return masks[1]
-    stack = np.stack(masks)
-    known = (stack != NO_IMAGERY).any(axis=0)
-    if choice is Integration.NEITHER:
-        return np.where(known & ~np.bool_(no_usable_imagery), NOT_CROPLAND, NO_IMAGERY).astype(np.uint8)
-    crop = (stack == CROPLAND).any(axis=0)
-    return np.where(crop, CROPLAND, np.where(known, NOT_CROPLAND, NO_IMAGERY)).astype(np.uint8)

@@ -1,0 +1,47 @@
+"""Cut a region out of a cube: flags with everything outside the region never processed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from croplayer.blocks import grid_of, window_of
+from croplayer.grid import BlockGrid, PixelWindow
+from croplayer.legends import CROPLAND, NEVER_PROCESSED
+from croplayer.vector.files import write_geoparquet, write_geotiff, write_shapefile
+from croplayer.vector.parcels import parcels_of_mask
+
+
+class Cut(NamedTuple):
+    """The map of a region in memory."""
+
+    mask: np.ndarray
+    """(h, w) uint8 flags."""
+    window: PixelWindow
+    grid: BlockGrid
+
+
+FORMATS = {".tif": "GeoTIFF", ".parquet": "GeoParquet", ".shp": "Shapefile"}
+
+
+def cut_region(cube: xr.Dataset, source: str | None = None) -> Cut:
+    """Load the map of a dataset of ``open_cube``; pixels outside its polygon become 255."""
+    array = cube["croplayer"] if source is None else cube["cropland"].sel(source=source)
+    mask = array.compute(scheduler="threads").to_numpy()
+    if "in_region" in cube.coords:
+        mask = np.where(cube.in_region.compute(scheduler="threads").to_numpy(), mask, np.uint8(NEVER_PROCESSED))
+    return Cut(mask, window_of(cube), grid_of(cube))
+
+
+def write_cut(cut: Cut, path: Path) -> list[Path]:
+    """Write a cut as .tif, .parquet or .shp; raises ValueError for another ending."""
+    if path.suffix == ".tif":
+        return [write_geotiff(path, *cut)]
+    if path.suffix not in FORMATS:
+        known = ", ".join(f"{ending} ({name})" for ending, name in FORMATS.items())
+        raise ValueError(f"output {path} ends in '{path.suffix}'; expected one of {known}")
+    parcels = parcels_of_mask(cut.mask == CROPLAND, cut.window, cut.grid)
+    return [write_geoparquet(path, parcels)] if path.suffix == ".parquet" else write_shapefile(path, parcels)

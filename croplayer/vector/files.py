@@ -1,0 +1,62 @@
+"""A window of the map as files that other software reads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+
+from croplayer.durable import sync_folder
+from croplayer.grid import CRS, BlockGrid, PixelWindow
+from croplayer.legends import NEVER_PROCESSED
+
+SHAPEFILE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+
+
+def write_geotiff(path: Path, mask: np.ndarray, window: PixelWindow, grid: BlockGrid) -> Path:
+    """Write flags (h, w) uint8 as a tiled, compressed GeoTIFF with overviews; 255 is its nodata."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        plain, cog = Path(scratch) / "plain.tif", Path(scratch) / "cog.tif"
+        with rasterio.open(
+            plain, "w", driver="GTiff", height=window.height, width=window.width, count=1, dtype="uint8", crs=CRS,
+            transform=grid.transform(window), nodata=NEVER_PROCESSED, compress="deflate", tiled=True,
+        ) as file:  # fmt: skip
+            file.write(mask, 1)
+            file.set_band_description(1, "0 not cropland, 1 cropland, 254 no imagery, 255 never processed")
+        with rasterio.open(plain) as file:
+            rasterio.shutil.copy(
+                file, cog, driver="COG", compress="deflate", blocksize=512, overview_resampling=Resampling.nearest.name
+            )
+        cog.replace(path)
+    sync_folder(path.parent)
+    return path
+
+
+def write_geoparquet(path: Path, frame: gpd.GeoDataFrame) -> Path:
+    """Write polygons as GeoParquet 1.1 with a bounding box column."""
+    from croplayer.tables import write_parquet
+
+    return write_parquet(path, frame)
+
+
+def write_shapefile(path: Path, frame: gpd.GeoDataFrame) -> list[Path]:
+    """Write polygons as a shapefile in UTF-8; returns its parts. Field names are cut to 10 bytes by the format."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        frame.to_file(Path(scratch) / path.name, driver="ESRI Shapefile", encoding="UTF-8", engine="pyogrio")
+        parts = []
+        for suffix in SHAPEFILE_PARTS:
+            part = Path(scratch) / path.with_suffix(suffix).name
+            if part.exists():
+                shutil.move(part, path.with_suffix(suffix))
+                os.utime(path.with_suffix(suffix))
+                parts.append(path.with_suffix(suffix))
+    sync_folder(path.parent)
+    return parts

@@ -1,0 +1,203 @@
+"""Stage aggregate: the block table, and areas by admin unit against the statistics."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from pyproj import Geod
+
+from croplayer.durable import digest_file
+from croplayer.evaluation.provinces import unit_table
+from croplayer.evaluation.statistics import match_statistics, read_statistics
+from croplayer.ledger import digest_records
+from croplayer.records import BlockRecord
+from croplayer.tables import record_table, with_geometry, write_csv, write_parquet
+from croplayer.tasks.aggregate import LAND, AggregateTask
+from croplayer.zones import BORDER, OUTSIDE, zones_of_blocks
+from pipelines.assess import assess_step
+from pipelines.compare import compare_step, own_maps
+from pipelines.config import Statistics
+from pipelines.describe import describe_step
+from pipelines.fingerprint import fingerprint
+from pipelines.integrate import integrate_step
+from pipelines.run import Run
+from pipelines.steps import BlockStep, OutputStep, Step
+
+BORDER_CODE = "border"
+OUTSIDE_CODE = ""
+DECIDED = ("correctness", "integration")
+
+
+def boundaries_step(run: Run) -> OutputStep:
+    """The run's admin units, all together for queries by name and level by level for the sums."""
+
+    def make() -> Sequence[Path]:
+        levels = [write_parquet(units_path(run, a.level), level_units(run, a.level)) for a in run.recipe.admin]
+        return [write_parquet(run.folder.boundaries, run.units), *levels]
+
+    files = [(a.model_dump(mode="json"), digest_file(Path(a.path)).sha256) for a in run.recipe.admin]
+    return OutputStep(name="boundaries", fingerprint=fingerprint("boundaries", files=files), make=make)
+
+
+def units_path(run: Run, level: int) -> Path:
+    return run.folder.table(f"units_{level}.parquet")
+
+
+def level_units(run: Run, level: int) -> gpd.GeoDataFrame:
+    """Admin units of one level."""
+    return run.units[run.units.level == level].reset_index(drop=True)
+
+
+def block_table_step(run: Run) -> OutputStep:
+    """``blocks.parquet``: every number of every block, its status and its unit of each level."""
+    parts = _block_records(run)
+
+    def make() -> Sequence[Path]:
+        table = pd.DataFrame([(b.name, *b) for b in run.blocks], columns=["block", "row", "col"])
+        for name, records in parts.items():
+            status = {r.block.name: r.status.value for r in records}
+            table[f"status_{name}"] = table.block.map(status).fillna("missing")
+            values = record_table(records).drop(columns=["row", "col"])
+            values = values.drop(columns=[c for c in values.columns if c in table.columns and c != "block"])
+            table = table.merge(values, on="block", how="left")
+        if run.cube:
+            for name in DECIDED:
+                table = table.merge(pd.read_parquet(run.folder.table(f"{name}.parquet")), on="block", how="left")
+        table["block_km2"] = [_block_km2(run, row) for row in table.row]
+        for admin in run.recipe.admin:
+            units = level_units(run, admin.level)
+            codes = np.array([*units.adcode, BORDER_CODE, OUTSIDE_CODE], dtype=object)
+            zones = zones_of_blocks(units, run.blocks)
+            place = np.where(zones == BORDER, len(units), np.where(zones == OUTSIDE, len(units) + 1, zones))
+            table[f"adcode_{admin.level}"] = codes[place]
+        return [write_parquet(run.folder.blocks, with_geometry(table))]
+
+    return OutputStep(
+        name="block_table",
+        fingerprint=fingerprint(
+            "block_table",
+            parts={name: digest_records(records) for name, records in parts.items()},
+            tables=[digest_file(run.folder.table(f"{name}.parquet")).sha256 for name in DECIDED if run.cube],
+            boundaries=boundaries_step(run).fingerprint if run.recipe.admin else None,
+        ),
+        make=make,
+    )
+
+
+def _block_records(run: Run) -> dict[str, list[BlockRecord]]:
+    found = [assess_step, describe_step, integrate_step] if run.cube else []
+    if run.products or run.reference:
+        found.append(compare_step)
+    return {step.name: list(run.records(step).values()) for step in (make(run) for make in found)}
+
+
+def _block_km2(run: Run, row: int) -> float:
+    n = run.grid.block_px
+    return float(run.grid.pixel_area_m2(row * n, n).sum() * n / 1e6)
+
+
+def aggregate_step(run: Run, level: int) -> BlockStep:
+    """Areas to the pixel in the blocks that units of a level share."""
+    blocks = pd.read_parquet(run.folder.blocks, columns=["block", "row", "col", f"adcode_{level}"])
+    border = set(blocks.block[blocks[f"adcode_{level}"] == BORDER_CODE])
+    finished = set(run.records(integrate_step(run))) if run.cube else set(run.blocks)
+    path = units_path(run, level)
+    digest = digest_file(path).sha256
+    task = AggregateTask(run.grid, run.cube, run.products, str(path), digest)
+    return BlockStep(
+        name=f"aggregate_{level}",
+        fingerprint=fingerprint(
+            "aggregate",
+            units=digest,
+            products=run.product_fingerprints,
+            grid=run.grid.block_px,
+            maps=run.results_digest(integrate_step(run)) if run.cube else None,
+        ),
+        blocks=sorted(b for b in run.blocks if b.name in border and b in finished),
+        task_for=lambda blocks: task,
+        blocks_per_task=64,
+    )
+
+
+def unit_table_step(run: Run, level: int) -> OutputStep:
+    """``tables/units_LEVEL.csv``: areas of every map by unit, and against the statistics on level 1."""
+    step = aggregate_step(run, level)
+    statistics = run.recipe.statistics if level == 1 else None
+
+    def make() -> Sequence[Path]:
+        units = level_units(run, level)
+        maps = [*own_maps(run), *(p.name for p in run.products)]
+        areas = _interior_areas(run, level, maps).add(_border_areas(run.records(step).values()), fill_value=0.0)
+        plain = pd.DataFrame(units.drop(columns="geometry"))
+        geod = Geod(ellps="WGS84")
+        plain["land_km2"] = [abs(geod.geometry_area_perimeter(g)[0]) / 1e6 for g in units.geometry]
+        matched = _statistics(statistics, plain) if statistics else None
+        within = statistics.consistent_within if statistics else 0.0
+        return [write_csv(run.folder.table(f"units_{level}.csv"), unit_table(plain, areas, maps, matched, within))]
+
+    return OutputStep(
+        name=f"unit_table_{level}",
+        fingerprint=fingerprint(
+            "unit_table",
+            border=run.results_digest(step),
+            blocks=digest_file(run.folder.blocks).sha256,
+            statistics=(statistics.model_dump(mode="json"), digest_file(Path(statistics.path)).sha256)
+            if statistics
+            else None,
+        ),
+        make=make,
+    )
+
+
+def _interior_areas(run: Run, level: int, maps: Sequence[str]) -> pd.DataFrame:
+    """Sums over the blocks that lie whole in a unit, by adcode, through dask-geopandas."""
+    import dask_geopandas
+
+    blocks = dask_geopandas.read_parquet(run.folder.blocks)
+    code = f"adcode_{level}"
+    columns = {"block_km2": LAND} | {f"area_km2_{name}": name for name in maps}
+    present = {c: name for c, name in columns.items() if c in blocks.columns}
+    inside = blocks[~blocks[code].isin([BORDER_CODE, OUTSIDE_CODE])]
+    sums = inside[[code, *present]].groupby(code).sum().compute(scheduler="synchronous")
+    return pd.DataFrame(sums).rename(columns=present)
+
+
+def _border_areas(records: Iterable[BlockRecord]) -> pd.DataFrame:
+    """Sums over the pixels of border blocks, by adcode."""
+    sums: dict[str, dict[str, float]] = {}
+    for record in sorted(records, key=lambda r: r.block):
+        for key, area in record.values.items():
+            code, _, name = key.partition(":")
+            unit = sums.setdefault(code, {})
+            unit[name] = unit.get(name, 0.0) + float(area or 0.0)
+    return pd.DataFrame.from_dict(sums, orient="index")
+
+
+def _statistics(statistics: Statistics, units: pd.DataFrame) -> pd.DataFrame:
+    """The statistics of the units, their codes translated as the recipe says."""
+    path = Path(statistics.path)
+    coded = units.copy()
+    if statistics.adcode_pattern:
+        coded["adcode"] = [_translated(code, statistics.adcode_pattern) for code in units.adcode]
+    return match_statistics(coded, read_statistics(path), path, statistics.without)
+
+
+def _translated(code: str, pattern: str) -> str:
+    match = re.fullmatch(pattern, code)
+    if match is None:
+        raise ValueError(f"adcode '{code}' does not match statistics.adcode_pattern '{pattern}'")
+    return "".join(match.groups()).ljust(6, "0")
+
+
+def steps(run: Run) -> Iterator[Step]:
+    if run.recipe.admin:
+        yield boundaries_step(run)
+    yield block_table_step(run)
+    for admin in run.recipe.admin:
+        yield aggregate_step(run, admin.level)
+        yield unit_table_step(run, admin.level)

@@ -1,0 +1,278 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+import croplayer
+from pipelines.config import RecipeError, find_recipe, load_recipe
+
+BAD_INPUT = 2
+UNFINISHED = 1
+INTERRUPTED = 130
+
+EXPECTED_ERRORS = (
+    RecipeError,
+    ValueError,
+    FileNotFoundError,
+    PermissionError,
+    BlockingIOError,
+    RuntimeError,
+    ConnectionError,
+)
+
+
+class _Group(click.Group):
+    """Turns the errors a user can cause into one sentence and an exit code."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except EXPECTED_ERRORS as error:
+            click.echo(f"croplayer: {error}", err=True)
+            context.exit(BAD_INPUT)
+        except KeyboardInterrupt:
+            click.echo("croplayer: stopped; run the same command again to go on", err=True)
+            context.exit(INTERRUPTED)
+
+
+def _terminate(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+@click.group(cls=_Group)
+@click.version_option(croplayer.__version__)
+def main() -> None:
+    """Cropland maps from two imagery sources, block by block, with the proof that they are right."""
+    signal.signal(signal.SIGTERM, _terminate)
+
+
+def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = (
+        click.argument("recipe"),
+        click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/NAME."),
+        click.option(
+            "--workers", type=click.IntRange(1), help="Processes of the embedded cluster; default from the recipe."
+        ),
+        click.option("--scheduler", help="Address of a running Dask scheduler instead of the embedded cluster."),
+        click.option(
+            "--models", type=click.Path(path_type=Path), help="Folder of trained models; default $CROPLAYER_MODELS."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _open_run(recipe: str, out: Path | None, models: Path | None) -> Any:
+    from pipelines.models import Models, default_home
+    from pipelines.run import Run
+    from stores.run_folder import RunFolder
+
+    path = find_recipe(recipe)
+    folder = out or Path("runs") / path.stem
+    return Run(load_recipe(path, folder), RunFolder(folder), Models(models or default_home(), folder))
+
+
+def _do(run: Any, names: Sequence[str] | None, workers: int | None, scheduler: str | None) -> None:
+    """Run some or all stages of a recipe; exits with 1 when a block is not finished."""
+    from pipelines.cluster import Workers
+    from pipelines.stage import check_before, run_stage, stages_of
+
+    stages = stages_of(run.recipe)
+    chosen = [s for s in stages if names is None or s.name in names]
+    if not chosen:
+        raise ValueError(
+            f"recipe '{run.recipe.name}' has no stage '{', '.join(names or ())}'; it has {', '.join(s.name for s in stages)}"
+        )
+    config = run.recipe.cluster.model_copy(update={"workers": workers}) if workers else run.recipe.cluster
+    failed = []
+    did_work = False
+    with run.lease(), Workers(config, scheduler) as pool:
+        run.check_inputs()
+        for stage in chosen:
+            if names is not None:
+                check_before(stage, run)
+            results = run_stage(stage, run, pool)
+            if stage.name == "learn" or names is not None:
+                run.write_head()
+            for result in results:
+                did_work |= bool(result.worked)
+                failed += [(result.name, record) for record in result.failed]
+            _say(stage.name, results)
+        run.write_head()
+    for step, record in failed:
+        click.echo(f"{step} {record.block.name} failed: {record.reason}", err=True)
+    if not did_work:
+        click.echo("nothing to do: everything is there")
+    if run.folder.report.exists():
+        click.echo(f"report: {run.folder.report}")
+    if failed:
+        click.echo(f"{len(failed)} blocks are not finished; run the same command again to try them", err=True)
+        sys.exit(UNFINISHED)
+
+
+def _say(stage: str, results: Sequence[Any]) -> None:
+    for result in results:
+        if not result.worked:
+            continue
+        per_block = f", {1000 * result.seconds / result.worked:.1f} ms each" if result.total > 1 else ""
+        click.echo(
+            f"{stage:<9} {result.name:<14} {result.worked} of {max(result.total, result.worked)} in {result.seconds:.1f} s{per_block}"
+        )
+
+
+@main.command()
+@_run_options
+def run(recipe: str, out: Path | None, workers: int | None, scheduler: str | None, models: Path | None) -> None:
+    """Run all stages of RECIPE (a file, or the name of one that comes with croplayer).
+
+    Running again continues where it stopped; running again when nothing changed does nothing.
+    """
+    _do(_open_run(recipe, out, models), None, workers, scheduler)
+
+
+def _stage_command(name: str, about: str) -> None:
+    @main.command(name, help=f"Only the stage {name}: {about}.")
+    @_run_options
+    def stage(recipe: str, out: Path | None, workers: int | None, scheduler: str | None, models: Path | None) -> None:
+        _do(_open_run(recipe, out, models), [name], workers, scheduler)
+
+
+for _name, _about in (
+    ("learn", "train the models that are not there yet"),
+    ("mosaic", "bring the imagery of every source onto the lattice"),
+    ("assess", "image quality, coverage type and terrain of every block"),
+    ("segment", "map cropland in every source"),
+    ("describe", "shape and consistency of the masks"),
+    ("judge", "semantic correctness of every source's masks"),
+    ("integrate", "choose the source of every block and write the map"),
+    ("compare", "hold the maps against other products and a reference"),
+    ("aggregate", "block table, and areas by admin unit"),
+    ("report", "figures and the one-file report"),
+    ("export", "files for other software by admin unit"),
+):
+    _stage_command(_name, _about)
+
+
+@main.command()
+@click.argument("recipe")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/NAME.")
+@click.option("--models", type=click.Path(path_type=Path), help="Folder of trained models; default $CROPLAYER_MODELS.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def plan(recipe: str, out: Path | None, models: Path | None, as_json: bool) -> None:
+    """Say what a run of RECIPE would take before anything starts."""
+    from pipelines.plan import plan_of
+
+    facts = plan_of(_open_run(recipe, out, models))
+    if as_json:
+        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        return
+    for name, value in facts.items():
+        click.echo(f"{name:<28} {value}")
+
+
+@main.command()
+@click.argument("cube", type=click.Path(path_type=Path))
+@click.option("--bbox", help="west,south,east,north in degrees.")
+@click.option("--polygon", type=click.Path(path_type=Path), help="Vector file; all its polygons together.")
+@click.option("--admin", help="Name or code of an admin unit of the run.")
+@click.option("--source", help="A source's own mask instead of the integrated map.")
+@click.option("--edition", help="Edition of the cube, when it holds several.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="File: .tif, .parquet or .shp.")
+def query(
+    cube: Path,
+    bbox: str | None,
+    polygon: Path | None,
+    admin: str | None,
+    source: str | None,
+    edition: str | None,
+    out: Path,
+) -> None:
+    """Cut a region out of CUBE (a run's cube.zarr) into a GeoTIFF, GeoParquet or Shapefile."""
+    from croplayer.cube import open_cube
+    from croplayer.query import cut_region, write_cut
+
+    if sum(v is not None for v in (bbox, polygon, admin)) != 1:
+        raise ValueError("give exactly one of --bbox, --polygon and --admin")
+    region: Any = admin
+    if bbox is not None:
+        region = _bounds(bbox)
+    elif polygon is not None:
+        region = _polygon(polygon)
+    for path in write_cut(cut_region(open_cube(cube, region, edition), source), out):
+        click.echo(path)
+
+
+def _bounds(text: str) -> tuple[float, ...]:
+    try:
+        values = tuple(float(v) for v in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) != 4:
+        raise ValueError(f"--bbox is '{text}'; expected west,south,east,north in degrees")
+    return values
+
+
+def _polygon(path: Path) -> Any:
+    import geopandas as gpd
+
+    if not path.exists():
+        raise FileNotFoundError(f"--polygon {path} does not exist")
+    frame = gpd.read_file(path)
+    if frame.crs is None:
+        raise ValueError(f"--polygon {path} has no CRS; add it to the file")
+    return frame.to_crs("EPSG:4326").union_all()
+
+
+@main.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--repair",
+    "mend",
+    is_flag=True,
+    help="Mark what is damaged as not done; running the recipe again redoes just that.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def verify(out: Path, mend: bool, as_json: bool) -> None:
+    """Check every byte of the run in OUT against its ledger; exits with 1 when anything is wrong."""
+    from pipelines.verify import find_problems, repair
+    from stores.run_folder import RunFolder
+
+    problems = find_problems(RunFolder(out))
+    if as_json:
+        click.echo(json.dumps({"problems": [p.sentence for p in problems]}, indent=1, ensure_ascii=False))
+    else:
+        for problem in problems:
+            click.echo(problem.sentence)
+        click.echo(f"{len(problems)} problems" if problems else "everything is as the ledger says")
+    if mend:
+        repair(RunFolder(out), problems)
+    if problems:
+        sys.exit(UNFINISHED)
+
+
+@main.command()
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs/demo"),
+    show_default=True,
+    help="Folder of the run.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes of the embedded cluster; default from the recipe.")
+@click.option("--models", type=click.Path(path_type=Path), help="Folder of trained models; default OUT/models.")
+def demo(out: Path, workers: int | None, models: Path | None) -> None:
+    """Make a small synthetic country and map it: the whole job, offline, in a few minutes."""
+    from pipelines.demo import make_demo_country
+
+    make_demo_country(out / "country")
+    _do(_open_run("demo", out, models or out / "models"), None, workers, None)

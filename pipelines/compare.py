@@ -1,0 +1,72 @@
+"""Stage compare: the maps against other products and a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from croplayer.evaluation.maps import agreement_table, product_table
+from croplayer.tables import record_table, write_csv, write_parquet
+from croplayer.tasks.compare import INTEGRATED, MERGE_BOTH, CompareTask
+from pipelines.fingerprint import fingerprint
+from pipelines.integrate import integrate_step, integrated_digest
+from pipelines.run import Run
+from pipelines.steps import BlockStep, OutputStep, Step
+
+
+def compare_step(run: Run) -> BlockStep:
+    task = CompareTask(run.grid, run.cube, run.products, run.reference)
+    return BlockStep(
+        name="compare",
+        fingerprint=fingerprint(
+            "compare",
+            products=run.product_fingerprints,
+            reference=run.reference.name if run.reference else None,
+            grid=run.grid.block_px,
+            integrate=integrated_digest(run) if run.cube else None,
+        ),
+        blocks=sorted(run.records(integrate_step(run))) if run.cube else run.blocks,
+        task_for=lambda blocks: task,
+        blocks_per_task=64 if run.cube else 1024,
+    )
+
+
+def own_maps(run: Run) -> list[str]:
+    """Names of the maps of a run: each source, both merged, the integrated one."""
+    if not run.sources:
+        return []
+    both = [MERGE_BOTH] if len(run.sources) == 2 else []
+    return [*run.recipe.source_names, *both, INTEGRATED]
+
+
+def tables_step(run: Run) -> OutputStep:
+    step = compare_step(run)
+
+    def make() -> Sequence[Path]:
+        blocks = record_table(run.records(step).values())
+        paths = [write_parquet(run.folder.table("compared_blocks.parquet"), blocks)]
+        if run.cube:
+            integrated = record_table(run.records(integrate_step(run)).values()).drop(columns=["row", "col"])
+            blocks = blocks.merge(integrated, on="block")
+        names = [p.name for p in run.products]
+        others = [*names, *([run.reference.name] if run.reference else [])]
+        maps = [*own_maps(run), *names]
+        agreements = [agreement_table(blocks, maps, other) for other in others]
+        if any(len(a) for a in agreements):
+            paths.append(write_csv(run.folder.table("agreement.csv"), pd.concat(agreements, ignore_index=True)))
+        if run.cube and names:
+            paths.append(write_csv(run.folder.table("products.csv"), product_table(blocks, names, INTEGRATED)))
+        return paths
+
+    return OutputStep(
+        name="compare_tables",
+        fingerprint=fingerprint("compare_tables", compare=run.results_digest(step), maps=own_maps(run)),
+        make=make,
+    )
+
+
+def steps(run: Run) -> Iterator[Step]:
+    yield compare_step(run)
+    yield tables_step(run)

@@ -1,0 +1,49 @@
+"""Stage export: files for other software, one set per admin unit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from croplayer.durable import digest_file
+from pipelines.aggregate import level_units
+from pipelines.fingerprint import fingerprint
+from pipelines.integrate import integrated_digest
+from pipelines.run import Run
+from pipelines.steps import OutputStep, Step
+
+ENDINGS = {"geotiff": ".tif", "geoparquet": ".parquet", "shapefile": ".shp"}
+
+
+def export_step(run: Run, adcode: str, stem: str) -> OutputStep:
+    """Files of one admin unit."""
+    part = run.recipe.export
+    assert part is not None and run.cube is not None
+
+    def make() -> Sequence[Path]:
+        from croplayer.cube import open_cube
+        from croplayer.query import cut_region, write_cut
+
+        cut = cut_region(open_cube(run.folder.cube, adcode, run.recipe.edition))
+        return [p for f in part.formats for p in write_cut(cut, run.folder.export / f"{stem}{ENDINGS[f]}")]
+
+    return OutputStep(
+        name=f"export_{adcode}",
+        fingerprint=fingerprint(
+            "export",
+            maps=integrated_digest(run),
+            boundaries=digest_file(run.folder.boundaries).sha256,
+            formats=part.formats,
+        ),
+        make=make,
+    )
+
+
+def steps(run: Run) -> Iterator[Step]:
+    assert run.recipe.export is not None and run.cube is not None
+    around = run.cube.grid.window_bounds(run.cube.blocks.window(run.cube.grid))
+    units = level_units(run, run.recipe.export.level)
+    for unit in units.cx[around.west : around.east, around.south : around.north].itertuples():
+        name = re.sub(r"[^\w-]+", "_", unit.name_zh or unit.name_en)
+        yield export_step(run, unit.adcode, f"cf_{unit.adcode}_{name}")

@@ -1,0 +1,70 @@
+"""Stage integrate: choose the source of every block and write the integrated map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from croplayer.durable import digest_file
+from croplayer.tasks.integrate import IntegrateTask
+from pipelines.assess import assess_step
+from pipelines.describe import describe_step
+from pipelines.fingerprint import fingerprint
+from pipelines.judge import features, judge_step, optional_digest, write_decided
+from pipelines.run import Run
+from pipelines.steps import BlockStep, OutputStep, Step
+
+
+def decide_step(run: Run) -> OutputStep:
+    decisions = run.recipe.decisions
+
+    def make() -> Sequence[Path]:
+        from croplayer.decisions.integration import decide_integration
+        from croplayer.decisions.samples import read_integration_samples, read_overrides
+
+        correctness = pd.read_parquet(run.folder.table("correctness.parquet"))
+        samples = (
+            read_integration_samples(Path(decisions.integration_samples)) if decisions.integration_samples else None
+        )
+        overrides = read_overrides(Path(decisions.overrides)) if decisions.overrides else None
+        blocks = features(run).merge(correctness, on="block")
+        decided = decide_integration(blocks, run.recipe.source_names, samples, overrides, decisions.seed)
+        return write_decided(run, "integration", decided)
+
+    return OutputStep(
+        name="decide",
+        fingerprint=fingerprint(
+            "decide",
+            judge=judge_step(run).fingerprint,
+            samples=optional_digest(decisions.integration_samples),
+            overrides=optional_digest(decisions.overrides),
+        ),
+        make=make,
+    )
+
+
+def integrate_step(run: Run) -> BlockStep:
+    assert run.cube is not None
+    path = run.folder.table("integration.parquet")
+    digest = digest_file(path).sha256
+    described = run.records(describe_step(run))
+    task = IntegrateTask(run.cube, str(path), digest)
+    return BlockStep(
+        name="integrate",
+        fingerprint=fingerprint("integrate", decisions=digest, describe=describe_step(run).fingerprint),
+        blocks=sorted(set(described) & set(run.records(assess_step(run)))),
+        task_for=lambda blocks: task,
+        blocks_per_task=16,
+    )
+
+
+def integrated_digest(run: Run) -> str:
+    """Digest of what the integrated map says."""
+    return run.results_digest(integrate_step(run))
+
+
+def steps(run: Run) -> Iterator[Step]:
+    yield decide_step(run)
+    yield integrate_step(run)

@@ -1,0 +1,47 @@
+"""What a run would take, from its recipe alone."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pipelines.config import FolderSource, HttpSource
+from pipelines.run import Run
+from pipelines.stage import stages_of
+
+RGB_BYTES, MASK_BYTES = 3, 1
+MASKS_PER_SOURCE = 3
+"""imagery_valid, cropland_probability and cropland."""
+
+
+def plan_of(run: Run) -> dict[str, Any]:
+    """Blocks, tiles, bytes before compression and stages of a recipe."""
+    recipe = run.recipe
+    facts: dict[str, Any] = {"recipe": recipe.name, "stages": ", ".join(s.name for s in stages_of(recipe))}
+    if recipe.region is None:
+        return facts
+    run.check_inputs()
+    blocks, n = run.blocks, run.grid.block_px
+    facts["blocks"] = len(blocks)
+    facts["pixels per block"] = f"{n} x {n}"
+    facts["region"] = ", ".join(f"{v:.4f}" for v in run.bounds)
+    for source in recipe.sources:
+        if isinstance(source, FolderSource | HttpSource):
+            facts[f"tiles of {source.name}"] = round(sum(_tiles_of_block(run, row, source.zoom) for row, _ in blocks))
+    per_block = len(recipe.sources) * n * n * (RGB_BYTES + MASKS_PER_SOURCE * MASK_BYTES) + n * n * MASK_BYTES
+    facts["uncompressed GB at most"] = round(len(blocks) * per_block / 1e9, 3) if recipe.sources else 0
+    cells = math.ceil(n / min(recipe.grid.cell_px, n)) ** 2
+    facts["cells to segment"] = len(blocks) * cells * len(recipe.sources)
+    models = run.models.folders(recipe)
+    for kind, part in (("segmentation", recipe.segmentation), ("coverage", recipe.coverage)):
+        if part is not None:
+            facts[f"{kind} model"] = "there" if kind in models else "to be trained first"
+    return facts
+
+
+def _tiles_of_block(run: Run, row: int, zoom: int) -> float:
+    """Tiles under a block: 2**zoom tiles around the equator, narrower towards the poles."""
+    n = run.grid.block_px
+    latitude = math.radians(float(run.grid.latitudes(row * n + n // 2, 1)[0]))
+    along = 0.05 / 360 * 2**zoom
+    return along * along / math.cos(latitude)

@@ -1,0 +1,92 @@
+"""The stages of a run in their order, and running them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from croplayer.ledger import Ledger
+from pipelines import aggregate, assess, compare, describe, export, integrate, judge, learn, mosaic, report, segment
+from pipelines.cluster import Workers
+from pipelines.config import Recipe
+from pipelines.execute import finished_records, run_step
+from pipelines.run import Run
+from pipelines.steps import BlockStep, OutputLedger, Step, StepResult
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a run that can be asked for by name."""
+
+    name: str
+    about: str
+    applies: Callable[[Recipe], bool]
+    """Whether a recipe has this stage."""
+    steps: Callable[[Run], Iterable[Step]]
+    """Its steps; a later one may depend on what an earlier one wrote."""
+
+
+def _maps(recipe: Recipe) -> bool:
+    return bool(recipe.sources)
+
+
+def _compares(recipe: Recipe) -> bool:
+    return bool(recipe.products) or recipe.reference is not None
+
+
+STAGES = (
+    Stage(
+        "learn", "train the models that are not there yet", lambda r: bool(r.segmentation or r.coverage), learn.steps
+    ),
+    Stage("mosaic", "bring the imagery of every source onto the lattice", _maps, mosaic.steps),
+    Stage("assess", "image quality, coverage type and terrain of every block", _maps, assess.steps),
+    Stage("segment", "map cropland in every source", _maps, segment.steps),
+    Stage("describe", "shape and consistency of the masks", _maps, describe.steps),
+    Stage("judge", "semantic correctness of every source's masks", _maps, judge.steps),
+    Stage("integrate", "choose the source of every block and write the map", _maps, integrate.steps),
+    Stage("compare", "hold the maps against other products and a reference", _compares, compare.steps),
+    Stage("aggregate", "block table, and areas by admin unit", lambda r: r.region is not None, aggregate.steps),
+    Stage("report", "figures and the one-file report", lambda r: True, report.steps),
+    Stage(
+        "export", "files for other software by admin unit", lambda r: r.export is not None and _maps(r), export.steps
+    ),
+)
+
+
+def stages_of(recipe: Recipe) -> list[Stage]:
+    """The stages that a recipe has."""
+    return [s for s in STAGES if s.applies(recipe)]
+
+
+def run_stage(stage: Stage, run: Run, workers: Workers) -> list[StepResult]:
+    """Do what is left of a stage. A step is built after the one before it has run."""
+    return [run_step(step, run.folder, workers) for step in stage.steps(run)]
+
+
+def check_before(stage: Stage, run: Run) -> None:
+    """Raise RuntimeError when a stage that this one builds on is not finished."""
+    for earlier in stages_of(run.recipe):
+        if earlier.name == stage.name:
+            return
+        if earlier.name == "learn" and len(run.models.folders(run.recipe)) < _models_wanted(run.recipe):
+            raise RuntimeError(
+                f"stage '{stage.name}' needs the models; run `croplayer learn` with the same recipe first"
+            )
+        for step in earlier.steps(run) if earlier.name != "learn" else ():
+            left = _left(step, run)
+            if left:
+                raise RuntimeError(
+                    f"stage '{stage.name}' builds on '{earlier.name}', which has {left} left; "
+                    f"run `croplayer {earlier.name}` with the same recipe first"
+                )
+
+
+def _models_wanted(recipe: Recipe) -> int:
+    return bool(recipe.segmentation) + bool(recipe.coverage)
+
+
+def _left(step: Step, run: Run) -> str:
+    if not isinstance(step, BlockStep):
+        return "" if OutputLedger(run.folder.outputs, run.folder.root).is_done(step) else f"its {step.name} tables"
+    left = len(step.blocks) - len(finished_records(step, Ledger(run.folder.ledger(step.name)), run.folder.cube))
+    return f"{left} of {len(step.blocks)} blocks" if left else ""
