@@ -77,3 +77,37 @@ def small_masks() -> Iterator[tuple[str, np.ndarray]]:
     yield "transposed", noise.T
     yield "no rows", np.zeros((0, 7), bool)
     yield "no columns", np.zeros((7, 0), np.uint8)
+
+
+def farmland_rgb(size: int = BLOCK_PX, seed: int = 3) -> np.ndarray:
+    """Fields of one colour each with soft texture and sensor noise: (size, size, 3) uint8."""
+    rng = np.random.default_rng(seed)
+    grid = rng.uniform(0, size, (size * size // 4000, 2))
+    rows, cols = np.mgrid[0:size:4, 0:size:4]
+    owner = spatial.cKDTree(grid).query(np.column_stack([rows.ravel(), cols.ravel()]))[1].reshape(rows.shape)
+    colours = np.array([110, 115, 85]) + rng.normal(0, 28, (len(grid), 1)) + rng.normal(0, 14, (len(grid), 3))
+    fields = colours[owner].repeat(4, axis=0).repeat(4, axis=1)[:size, :size]
+    soft = ndimage.gaussian_filter(rng.standard_normal((size, size)), 1.5)[..., None] * 25
+    return np.clip(fields + soft + rng.normal(0, 3, (size, size, 3)), 0, 255).astype(np.uint8)
+
+
+def mountain_dem(size: int = 3601, seed: int = 4) -> np.ndarray:
+    """Ranges and valleys in whole metres: (size, size) int16."""
+    rng = np.random.default_rng(seed)
+    dem = np.zeros((size, size), np.float32)
+    for step, height in ((512, 900.0), (128, 250.0), (32, 60.0), (8, 12.0)):
+        knots = size // step + 4
+        coarse = rng.standard_normal((knots, knots)).astype(np.float32)
+        dem += height * ndimage.zoom(coarse, step, order=1)[:size, :size]
+    return (dem + rng.normal(0, 1.5, dem.shape) + 1200).astype(np.int16)
+
+
+def province_rings(size: int = BLOCK_PX, seed: int = 5) -> list[np.ndarray]:
+    """A winding border that splits a raster into two zones: two closed rings of x and y in pixels."""
+    rng = np.random.default_rng(seed)
+    y = np.linspace(-0.2 * size, 1.2 * size, 400)
+    x = size / 2 + np.cumsum(rng.normal(0, 0.01 * size, len(y)))
+    border = np.column_stack([x, y])
+    west = np.concatenate([border, [[-size, 1.2 * size], [-size, -0.2 * size]], border[:1]])
+    east = np.concatenate([border, [[2 * size, 1.2 * size], [2 * size, -0.2 * size]], border[:1]])
+    return [west, east]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.lib.stride_tricks import sliding_window_view
-from rasterio.transform import from_origin
 from scipy import ndimage
 
+from benchmarks.gdal_terrain import find_gdaldem, write_dem
 from croplayer.kernels.terrain import (
     geographic_cell_size,
     roughness_m,
@@ -29,51 +26,17 @@ from croplayer.kernels.terrain import (
 GdalDem = Callable[..., np.ndarray]
 
 
-def run_binary(mode: str, source: Path, target: Path, options: list[str]) -> None:
-    subprocess.run(["gdaldem", mode, source, target, "-q", *options], check=True)
-
-
-def run_library(library: Path) -> Callable[[str, Path, Path, list[str]], None]:
-    gdal = ctypes.CDLL(str(library))
-    pointer, text = ctypes.c_void_p, ctypes.c_char_p
-    gdal.GDALOpen.restype, gdal.GDALOpen.argtypes = pointer, [text, ctypes.c_int]
-    gdal.GDALClose.argtypes = [pointer]
-    gdal.GDALDEMProcessingOptionsNew.restype = pointer
-    gdal.GDALDEMProcessingOptionsNew.argtypes = [ctypes.POINTER(text), pointer]
-    gdal.GDALDEMProcessing.restype = pointer
-    gdal.GDALDEMProcessing.argtypes = [text, pointer, text, text, pointer, pointer]
-    gdal.GDALAllRegister()
-
-    def run(mode: str, source: Path, target: Path, options: list[str]) -> None:
-        dataset = gdal.GDALOpen(str(source).encode(), 0)
-        arguments = (text * (len(options) + 1))(*[option.encode() for option in options], None)
-        parsed = gdal.GDALDEMProcessingOptionsNew(arguments, None)
-        made = gdal.GDALDEMProcessing(str(target).encode(), dataset, mode.encode(), None, parsed, None)
-        assert made, f"gdaldem {mode} made nothing"
-        gdal.GDALClose(made)
-        gdal.GDALClose(dataset)
-
-    return run
-
-
 @pytest.fixture
 def gdaldem(tmp_path: Path) -> GdalDem:
-    """GDAL's own answer, from the `gdaldem` command or else from the GDAL inside rasterio's wheel."""
-    wheel = sorted((Path(rasterio.__file__).parent.parent / "rasterio.libs").glob("libgdal*.so*"))
-    if shutil.which("gdaldem"):
-        run = run_binary
-    elif wheel:
-        run = run_library(wheel[0])
-    else:
+    """GDAL's own answer, NaN for nodata."""
+    found = find_gdaldem()
+    if found is None:
         pytest.skip("needs the gdaldem command (Debian: gdal-bin) or rasterio from a wheel that holds GDAL")
 
     def answer(mode: str, dem: np.ndarray, cell: float, nodata: float | None, *options: str) -> np.ndarray:
         source, target = tmp_path / "dem.tif", tmp_path / f"{mode}.tif"
-        profile = {"driver": "GTiff", "count": 1, "crs": "EPSG:32650", "transform": from_origin(0, 0, cell, cell)}
-        shape = {"height": dem.shape[0], "width": dem.shape[1], "dtype": dem.dtype, "nodata": nodata}
-        with rasterio.open(source, "w", **profile, **shape) as out:
-            out.write(dem, 1)
-        run(mode, source, target, list(options))
+        write_dem(source, dem, cell, nodata)
+        found[1](mode, source, target, list(options))
         with rasterio.open(target) as made:
             values = made.read(1)
         return np.where(values == -9999, np.float32(np.nan), values)
