@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from croplayer.kernels.resample import blend, pick_colour, pick_valid, whole_rows
 
 BANDS_PER_DEGREE = 20
 """The kernel's height is constant inside bands of 0.05 degree, the height of a block."""
@@ -135,25 +136,20 @@ def mercator_to_lonlat(
     cols = column_taps(col, width, px_per_degree, zoom, tile_px)
     samples = np.ascontiguousarray(mosaic).reshape(len(mosaic), -1)
     known = np.ascontiguousarray(mosaic_valid)
+    whole = whole_rows(known)
     rgb = np.empty((height, width, 3), np.uint8)
     valid = np.empty((height, width), np.bool_)
     flat = rgb.reshape(height, 3 * width)
-    pick_nearest(
-        samples, known, rows.nearest - mosaic_row, cols.nearest - mosaic_col, resampling == "nearest", flat, valid
-    )
-    if resampling == "bilinear":
+    pick_valid(known, whole, rows.nearest - mosaic_row, cols.nearest - mosaic_col, valid)
+    if resampling == "nearest":
+        pick_colour(samples, whole, rows.nearest - mosaic_row, cols.nearest - mosaic_col, valid, flat)
+    else:
         blend(
-            samples,
-            known,
-            rows.first - mosaic_row,
-            rows.length,
-            rows.weights,
-            cols.first - mosaic_col,
-            cols.length,
-            cols.weights,
-            valid,
-            flat,
-        )
+            samples, known, whole,
+            rows.first - mosaic_row, rows.length, rows.weights,
+            cols.first - mosaic_col, cols.length, cols.weights,
+            valid, flat,
+        )  # fmt: skip
     return rgb, valid
 
 
@@ -166,7 +162,7 @@ def _check_window(
         raise ValueError(f"px_per_degree is {px_per_degree}; expected a multiple of {BANDS_PER_DEGREE}")
     if zoom < 0 or tile_px < 1:
         raise ValueError(f"zoom is {zoom} and tile_px {tile_px}; expected 0 or more and 1 or more")
-    inside = 0 <= row and 0 <= col and row + height <= 180 * px_per_degree and col + width <= 360 * px_per_degree
+    inside = min(row, col) >= 0 and row + height <= 180 * px_per_degree and col + width <= 360 * px_per_degree
     if not (inside and height > 0 and width > 0):
         raise ValueError(
             f"window row={row} col={col} height={height} width={width} is not inside the lattice "
@@ -240,96 +236,3 @@ def _triangle_taps(nearest: np.ndarray, low: np.ndarray, fraction: np.ndarray, r
     weights = np.take_along_axis(weights, at, axis=1) * (np.arange(widest) < count[:, None])
     weights /= weights.sum(axis=1, keepdims=True)
     return AxisTaps(nearest, low + offsets[0] + skip, count, weights.astype(np.float32))
-
-
-@njit(nogil=True, cache=True)
-def pick_nearest(
-    samples: np.ndarray,
-    known: np.ndarray,
-    rows: np.ndarray,
-    cols: np.ndarray,
-    with_colour: bool,
-    rgb: np.ndarray,
-    valid: np.ndarray,
-) -> None:
-    """Validity, and on request colour, of the source pixels at (rows, cols), which may lie outside the mosaic."""
-    height, width = known.shape
-    start, stop = 0, len(cols)
-    while start < stop and cols[start] < 0:
-        start += 1
-    while stop > start and cols[stop - 1] >= width:
-        stop -= 1
-    for i in range(len(rows)):
-        if not 0 <= rows[i] < height:
-            valid[i] = False
-            if with_colour:
-                rgb[i] = 0
-            continue
-        valid[i, :start] = False
-        valid[i, stop:] = False
-        source, source_known, out, out_valid = samples[rows[i]], known[rows[i]], rgb[i], valid[i]
-        for j in range(start, stop):
-            out_valid[j] = source_known[cols[j]]
-        if with_colour:
-            out[: 3 * start] = 0
-            out[3 * stop :] = 0
-            for j in range(start, stop):
-                at = 3 * cols[j]
-                keep = np.uint8(out_valid[j])
-                out[3 * j] = source[at] * keep
-                out[3 * j + 1] = source[at + 1] * keep
-                out[3 * j + 2] = source[at + 2] * keep
-
-
-@njit(nogil=True, cache=True)
-def blend(
-    samples: np.ndarray,
-    known: np.ndarray,
-    row_first: np.ndarray,
-    row_count: np.ndarray,
-    row_weights: np.ndarray,
-    col_first: np.ndarray,
-    col_count: np.ndarray,
-    col_weights: np.ndarray,
-    valid: np.ndarray,
-    rgb: np.ndarray,
-) -> None:
-    """Weighted means over valid source pixels: first down the columns of a source strip, then along the row."""
-    height, width = known.shape
-    column = np.empty(3 * width, np.float32)
-    share = np.empty(width, np.float32)
-    half = np.float32(0.5)
-    for i in range(len(row_first)):
-        column[:] = 0
-        share[:] = 0
-        holes = np.zeros(width, np.int32)
-        for t in range(row_count[i]):
-            weight = row_weights[i, t]
-            at = row_first[i] + t
-            if not 0 <= at < height:
-                holes += 1
-                continue
-            for c in range(width):
-                if known[at, c]:
-                    share[c] += weight
-                    for band in range(3):
-                        column[3 * c + band] += weight * np.float32(samples[at, 3 * c + band])
-                else:
-                    holes[c] += 1
-        for j in range(len(col_first)):
-            if not valid[i, j]:
-                rgb[i, 3 * j : 3 * j + 3] = 0
-                continue
-            for band in range(3):
-                total = np.float32(0)
-                weight = np.float32(0)
-                complete = True
-                for t in range(col_count[j]):
-                    at = col_first[j] + t
-                    if not 0 <= at < width:
-                        complete = False
-                        continue
-                    complete = complete and holes[at] == 0
-                    total += col_weights[j, t] * column[3 * at + band]
-                    weight += col_weights[j, t] * share[at]
-                rgb[i, 3 * j + band] = np.uint8((total if complete else total / weight) + half)

@@ -96,7 +96,8 @@ def _check_rings(
         or offsets[-1] > len(points)
     ):
         raise ValueError(
-            f"ring_offsets do not rise from 0 to at most {len(points)} in {len(owners) + 1} steps, one ring per zone entry"
+            f"ring_offsets do not rise from 0 to at most {len(points)} in {len(owners) + 1} steps; "
+            "expected one ring per value of ring_zone"
         )
     if len(owners) and (np.any(np.diff(owners) < 0) or owners[0] < 0 or owners[-1] >= zones):
         raise ValueError(f"ring_zone is not sorted within 0 to {zones - 1}")

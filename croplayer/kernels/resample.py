@@ -1,0 +1,229 @@
+"""The loops behind `warp`: rows and columns of a mosaic picked or blended by tables of taps."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from croplayer.kernels.lanes import blend_pixel, copy_pixel
+
+
+@njit(nogil=True, cache=True)
+def inside(positions: np.ndarray, size: int) -> tuple[int, int]:
+    """First and one past the last of rising positions that lie within 0 .. size - 1."""
+    start, stop = 0, len(positions)
+    while start < stop and positions[start] < 0:
+        start += 1
+    while stop > start and positions[stop - 1] >= size:
+        stop -= 1
+    return start, stop
+
+
+@njit(nogil=True, cache=True)
+def whole_rows(known: np.ndarray) -> np.ndarray:
+    """(H,) bool, whether every pixel of a row is known."""
+    whole = np.empty(len(known), np.bool_)
+    for row in range(len(known)):
+        unknown = 0
+        for value in known[row]:
+            unknown += not value
+        whole[row] = unknown == 0
+    return whole
+
+
+@njit(nogil=True, cache=True)
+def pick_valid(known: np.ndarray, whole: np.ndarray, rows: np.ndarray, cols: np.ndarray, valid: np.ndarray) -> None:
+    """Whether the source pixels at (rows, cols), which may lie outside the mosaic, are known."""
+    start, stop = inside(cols, known.shape[1])
+    for i in range(len(rows)):
+        if not 0 <= rows[i] < len(known):
+            valid[i] = False
+            continue
+        out, source = valid[i], known[rows[i]]
+        out[:start] = False
+        out[stop:] = False
+        if whole[rows[i]]:
+            out[start:stop] = True
+        else:
+            for j in range(start, stop):
+                out[j] = source[cols[j]]
+
+
+@njit(nogil=True, cache=True)
+def pick_colour(
+    samples: np.ndarray, whole: np.ndarray, rows: np.ndarray, cols: np.ndarray, valid: np.ndarray, rgb: np.ndarray
+) -> None:
+    """Copy the source pixels at (rows, cols) where they are valid; 0 elsewhere."""
+    start, stop = inside(cols, samples.shape[1] // 3)
+    for i in range(len(rows)):
+        row, out = rows[i], rgb[i]
+        if not 0 <= row < len(samples):
+            out[:] = 0
+            continue
+        out[: 3 * start] = 0
+        out[3 * stop :] = 0
+        source = samples[row]
+        copied = start
+        # The very last source pixel has no fourth byte to read, the row's last pixel none to spill into.
+        if whole[row] and row + 1 < len(samples):
+            target, origin = np.uintp(out.ctypes.data), np.uintp(source.ctypes.data)
+            for j in range(start, stop - 1):
+                copy_pixel(target + np.uintp(3 * j), origin + np.uintp(3 * cols[j]))
+            copied = max(stop - 1, start)
+        for j in range(copied, stop):
+            for band in range(3):
+                out[3 * j + band] = source[3 * cols[j] + band] if valid[i, j] else 0
+
+
+@njit(nogil=True, cache=True)
+def add_rows(samples: np.ndarray, first: int, weights: np.ndarray, length: int, column: np.ndarray) -> None:
+    """Weighted sum of `length` rows from `first`, added in this order."""
+    size = samples.shape[1]
+    one, two = samples[first], samples[first + min(1, length - 1)]
+    if length == 1:
+        for c in range(size):
+            column[c] = weights[0] * np.float32(one[c])
+    else:
+        for c in range(size):
+            column[c] = weights[0] * np.float32(one[c]) + weights[1] * np.float32(two[c])
+    for t in range(2, length):
+        row, weight = samples[first + t], weights[t]
+        for c in range(size):
+            column[c] += weight * np.float32(row[c])
+
+
+@njit(nogil=True, cache=True)
+def blend(
+    samples: np.ndarray,
+    known: np.ndarray,
+    whole: np.ndarray,
+    row_first: np.ndarray,
+    row_length: np.ndarray,
+    row_weights: np.ndarray,
+    col_first: np.ndarray,
+    col_length: np.ndarray,
+    col_weights: np.ndarray,
+    valid: np.ndarray,
+    rgb: np.ndarray,
+) -> None:
+    """Weighted means over valid source pixels: first down the columns of a source strip, then along the row."""
+    height, width = known.shape
+    column = np.zeros(3 * width + 4, np.float32)
+    share = np.empty(width, np.float32)
+    holes = np.empty(width, np.int32)
+    start, stop = inside(col_first, width)
+    while stop > start and col_first[stop - 1] + col_length[stop - 1] > width:
+        stop -= 1
+    for i in range(len(row_first)):
+        first, length = row_first[i], row_length[i]
+        complete = first >= 0 and first + length <= height
+        for t in range(length):
+            complete = complete and whole[first + t]
+        if complete:
+            add_rows(samples, first, row_weights[i], length, column[: 3 * width])
+            holes[:] = 0
+            share[:] = 1
+            blend_row(column, col_first, col_length, col_weights, start, stop, rgb[i])
+            blend_beside_holes(column, share, holes, col_first, col_length, col_weights, 0, start, valid[i], rgb[i])
+            blend_beside_holes(
+                column, share, holes, col_first, col_length, col_weights, stop, len(col_first), valid[i], rgb[i]
+            )
+        else:
+            add_known_rows(samples, known, first, row_weights[i], length, column, share, holes)
+            blend_beside_holes(
+                column, share, holes, col_first, col_length, col_weights, 0, len(col_first), valid[i], rgb[i]
+            )
+
+
+@njit(nogil=True, cache=True)
+def blend_row(
+    column: np.ndarray,
+    col_first: np.ndarray,
+    col_length: np.ndarray,
+    col_weights: np.ndarray,
+    start: int,
+    stop: int,
+    out: np.ndarray,
+) -> None:
+    """Weighted means along a row without holes, for pixels whose kernels lie inside the mosaic."""
+    half = np.float32(0.5)
+    blended = start
+    if col_weights.shape[1] == 2:
+        target, source = np.uintp(out.ctypes.data), np.uintp(column.ctypes.data)
+        for j in range(start, stop - 1):
+            at = source + np.uintp(12 * col_first[j])
+            blend_pixel(target + np.uintp(3 * j), at, col_weights[j, 0], col_weights[j, 1])
+        blended = max(stop - 1, start)
+    for j in range(blended, stop):
+        for band in range(3):
+            total = np.float32(0)
+            for t in range(col_length[j]):
+                total += col_weights[j, t] * column[3 * (col_first[j] + t) + band]
+            out[3 * j + band] = np.uint8(total + half)
+
+
+@njit(nogil=True, cache=True)
+def add_known_rows(
+    samples: np.ndarray,
+    known: np.ndarray,
+    first: int,
+    weights: np.ndarray,
+    length: int,
+    column: np.ndarray,
+    share: np.ndarray,
+    holes: np.ndarray,
+) -> None:
+    """Weighted sums, their weights and the missing pixels of rows that may be unknown or outside the mosaic."""
+    height, width = known.shape
+    column[:] = 0
+    share[:] = 0
+    holes[:] = 0
+    for t in range(length):
+        at = first + t
+        if not 0 <= at < height:
+            holes += 1
+            continue
+        weight = weights[t]
+        for c in range(width):
+            if known[at, c]:
+                share[c] += weight
+                for band in range(3):
+                    column[3 * c + band] += weight * np.float32(samples[at, 3 * c + band])
+            else:
+                holes[c] += 1
+
+
+@njit(nogil=True, cache=True)
+def blend_beside_holes(
+    column: np.ndarray,
+    share: np.ndarray,
+    holes: np.ndarray,
+    col_first: np.ndarray,
+    col_length: np.ndarray,
+    col_weights: np.ndarray,
+    start: int,
+    stop: int,
+    valid: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Weighted means along a row over known pixels; a kernel without holes gives what `blend_row` gives."""
+    half = np.float32(0.5)
+    for j in range(start, stop):
+        if not valid[j]:
+            out[3 * j : 3 * j + 3] = 0
+            continue
+        weight = np.float32(0)
+        complete = True
+        for t in range(col_length[j]):
+            at = col_first[j] + t
+            known = 0 <= at < len(share)
+            complete = complete and known and holes[at] == 0
+            if known:
+                weight += col_weights[j, t] * share[at]
+        for band in range(3):
+            total = np.float32(0)
+            for t in range(col_length[j]):
+                at = col_first[j] + t
+                if 0 <= at < len(share):
+                    total += col_weights[j, t] * column[3 * at + band]
+            out[3 * j + band] = np.uint8((total if complete else total / weight) + half)
