@@ -1,0 +1,26 @@
+"""The synthetic country: a landscape whose truth is known.
+
+Deterministic and procedural: every quantity is a pure function of (seed, longitude, latitude), so any
+tile, block or elevation cell can be made alone and fits its neighbours. Nothing in it is real.
+
+One place
+    ``country.Country(seed)``
+        ``.survey(lon, lat) -> Survey(cover uint8, parcel int64)``, ``.land_cover``, ``.parcel_id``,
+        ``.is_cropland``, ``.elevation_m``: (h, w) on the grid of two axes, lon (w,) and lat (h,) in degrees
+        ``.render(source, lon, lat) -> (rgb uint8 (h, w, 3), valid bool (h, w))`` for "aster" and "borealis"
+        ``.has_imagery(source, lon, lat) -> bool (h, w)``
+    ``classes.LandCover`` codes, ``.is_cropland``; ``classes.IS_CROPLAND`` (256,) uint8 lookup
+    ``sources.SOURCES`` the two invented providers by name
+
+Truth of blocks
+    ``truth.truth_mask(country, window, grid) -> uint8 (h, w)``, ``truth.truth_classes(country, window, grid)``
+    ``truth.block_truth(country, source, block) -> BlockTruth(coverage_type, cloud_fraction, snow_fraction,
+    nodata_fraction, area_fraction)``
+
+Files
+    ``make.make_country(out, *, seed, bounds, zoom=14, training_scenes=16, coverage_samples=300, provinces=4,
+    truth_block_px=640) -> CountryFiles``; ``make.DEMO_SEED``, ``make.DEMO_BOUNDS``
+    ``make.CountryFiles.inside(folder)``: folder, tiles, dem, provinces, counties, statistics, products, truth,
+    truth_blocks, training, coverage, manifest (paths)
+    ``tiles.render_tile(country, TileIndex(zoom, x, y), sources) -> {source: JPEG bytes}``
+"""

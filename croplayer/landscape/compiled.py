@@ -1,0 +1,40 @@
+"""The decorator of all landscape kernels: compiled once, cached on disk, free of the interpreter lock.
+
+Numba notices a change in the file of a kernel, not in the files of the kernels it calls. So the
+machine code is kept in a folder named by the digest of all sources of this package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+import platformdirs
+
+
+def _cache_folder() -> str:
+    here = Path(__file__).parent
+    digest = hashlib.sha256()
+    for source in sorted(here.glob("*.py")):
+        digest.update(source.read_bytes())
+    home = here / "__pycache__"
+    if not os.access(home if home.exists() else here, os.W_OK):
+        home = Path(platformdirs.user_cache_dir("croplayer"))
+    return str(home / f"landscape-{digest.hexdigest()[:12]}")
+
+
+_FOLDER = _cache_folder()
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function with numba: no interpreter lock, IEEE division, machine code cached on disk."""
+    outside = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = _FOLDER
+    try:
+        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    finally:
+        numba.config.CACHE_DIR = outside

@@ -1,0 +1,331 @@
+"""The synthetic country: truth, elevation and imagery at any place, each a pure function of seed and place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from croplayer.grid import Bounds
+from croplayer.landscape.classes import IS_CROPLAND, LandCover, class_table
+from croplayer.landscape.compiled import kernel
+from croplayer.landscape.nodes import (
+    DRYNESS,
+    N_FIELDS,
+    NODES_PER_DEGREE,
+    SLOPE_X,
+    SLOPE_Y,
+    WILDNESS,
+    NodeGrid,
+    node_grid,
+)
+from croplayer.landscape.paint import paint_row, season_colours
+from croplayer.landscape.sources import (
+    N_SCENE,
+    N_WEATHER,
+    P_BLUR,
+    P_SHIFT_X,
+    P_SHIFT_Y,
+    S_SHIFT_X,
+    ImagerySource,
+    fill_scene,
+    fill_weather,
+    is_missing,
+    scene_at,
+    source_by_name,
+)
+from croplayer.landscape.survey import (
+    LINE_CLASS,
+    interpolate_row,
+    new_memory,
+    survey_row,
+)
+from croplayer.landscape.terrain import METRES_PER_LAT, METRES_PER_LON, ground_at
+from croplayer.landscape.textures import LEVELS, texture_pyramids
+
+MISSING_ZOOM = 14
+"""Imagery is missing in whole tiles of this zoom."""
+
+_IS_PARCEL = class_table(*(c for c in LandCover if c.is_parcel))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Truth on a grid of points."""
+
+    cover: np.ndarray
+    """(h, w) uint8, `LandCover` codes."""
+
+    parcel: np.ndarray
+    """(h, w) int64, positive id of the cropland or orchard parcel; 0 where there is none (boundaries too)."""
+
+
+@dataclass(frozen=True)
+class Country:
+    """A country that is the same for the same seed, everywhere and on any machine.
+
+    Places are degrees, EPSG:4326. The country is at home around 113-116 E, 33-36 N and goes on
+    beyond: any place on the lattice has a landscape.
+    """
+
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"seed is {self.seed}; expected an integer from 0 to {2**31 - 1}")
+
+    def survey(self, lon: np.ndarray, lat: np.ndarray, *, nodes: NodeGrid | None = None) -> Survey:
+        """Land cover and parcels on the grid of an axis of longitudes and one of latitudes.
+
+        Parameters
+        ----------
+        lon : (w,) float64 degrees, ascending
+        lat : (h,) float64 degrees, in any order
+        nodes : from `nodes`, to share them with a rendering
+        """
+        lon, lat = _checked_axes(lon, lat)
+        if nodes is None:
+            nodes = self.nodes(lon, lat)
+        cover = np.empty((len(lat), len(lon)), dtype=np.uint8)
+        parcel = np.empty(cover.shape, dtype=np.int64)
+        _survey_grid(
+            np.uint64(self.seed), nodes.fields, nodes.territory, nodes.col, nodes.row,
+            nodes.per_degree, lon, lat, _IS_PARCEL, LINE_CLASS,
+            *new_memory(), cover, parcel,
+        )  # fmt: skip
+        return Survey(cover, parcel)
+
+    def land_cover(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+        """Truth class: (h, w) uint8 `LandCover` codes on the grid of two axes in degrees."""
+        return self.survey(lon, lat).cover
+
+    def parcel_id(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+        """Parcel ids: (h, w) int64, 0 outside cropland and orchard parcels."""
+        return self.survey(lon, lat).parcel
+
+    def is_cropland(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+        """Whether a place is cropland by the map's definition: (h, w) bool."""
+        return IS_CROPLAND[self.survey(lon, lat).cover].astype(bool)
+
+    def elevation_m(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+        """Height of the ground (of the water surface on rivers and lakes): (h, w) float32 metres."""
+        lon, lat = _checked_axes(lon, lat)
+        out = np.empty((len(lat), len(lon)), dtype=np.float32)
+        _elevation_grid(np.uint64(self.seed), lon, lat, out)
+        return out
+
+    def render(
+        self, source: str, lon: np.ndarray, lat: np.ndarray, *, nodes: NodeGrid | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The picture a source has of a grid of pixels.
+
+        Parameters
+        ----------
+        source : ``aster`` or ``borealis``
+        lon : (w,) float64 degrees, ascending, evenly spaced pixel centres
+        lat : (h,) float64 degrees, pixel centres, evenly spaced to within the curvature of a map projection
+        nodes : from `nodes`, to share them between sources
+
+        Returns
+        -------
+        rgb : (h, w, 3) uint8, 0 where there is no imagery
+        valid : (h, w) bool, False where the source has no imagery
+        """
+        provider = source_by_name(source)
+        lon, lat = _checked_axes(lon, lat)
+        if nodes is None:
+            nodes = self.nodes(lon, lat)
+        px = _pixel_size_m(lon, lat)
+        weather, scenes = self._weather(provider, nodes)
+        parameters = provider.parameters(self.seed)
+        rgb = np.empty((len(lat), len(lon), 3), dtype=np.uint8)
+        _render_grid(
+            np.uint64(self.seed), provider.scene_seed(self.seed), nodes.fields, nodes.territory, nodes.col, nodes.row,
+            nodes.per_degree, weather, scenes, parameters, season_colours(), texture_pyramids(self.seed),
+            lon, lat, px, _texture_level(px * provider.blur), *new_memory(), rgb,
+        )  # fmt: skip
+        valid = self.has_imagery(source, lon, lat)
+        rgb[~valid] = 0
+        return rgb, valid
+
+    def has_imagery(self, source: str, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+        """Whether a source has imagery of a grid of places: (h, w) bool; missing in whole zoom 14 tiles."""
+        provider = source_by_name(source)
+        tile_x = np.floor((np.asarray(lon) + 180.0) / 360.0 * 2**MISSING_ZOOM).astype(np.int64)
+        y = (1.0 - np.arcsinh(np.tan(np.deg2rad(lat))) / np.pi) / 2.0 * 2**MISSING_ZOOM
+        tile_y = np.floor(y).astype(np.int64)
+        xs, column = np.unique(tile_x, return_inverse=True)
+        ys, line = np.unique(tile_y, return_inverse=True)
+        centre_lon = (xs + 0.5) / 2**MISSING_ZOOM * 360.0 - 180.0
+        centre_lat = np.rad2deg(np.arctan(np.sinh(np.pi * (1.0 - 2.0 * (ys + 0.5) / 2**MISSING_ZOOM))))
+        missing = np.array(
+            [
+                [
+                    is_missing(
+                        provider.scene_seed(self.seed),
+                        provider.parameters(self.seed),
+                        tx,
+                        ty,
+                        x * METRES_PER_LON,
+                        round(y, 9) * METRES_PER_LAT,
+                    )  # fmt: skip
+                    for tx, x in zip(xs, centre_lon, strict=True)
+                ]
+                for ty, y in zip(ys, centre_lat, strict=True)
+            ]
+        )
+        return ~missing[np.ix_(line, column)]
+
+    def weather(self, source: str, nodes: NodeGrid) -> np.ndarray:
+        """Cloud, cloud shadow, haze and snow of a source at nodes: (rows, 4, cols) float32, 0-1."""
+        return self._weather(source_by_name(source), nodes)[0]
+
+    def nodes(self, lon: np.ndarray, lat: np.ndarray, *, per_degree: int = NODES_PER_DEGREE) -> NodeGrid:
+        """The slow fields around a grid, with room for the sources' shifts.
+
+        ``per_degree`` below 3600 makes a coarse sketch: fast, and right only for overviews.
+        """
+        box = Bounds(float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max()))
+        return node_grid(self.seed, box, per_degree=per_degree)
+
+    def _weather(self, provider: ImagerySource, nodes: NodeGrid) -> tuple[np.ndarray, np.ndarray]:
+        rows, _, cols = nodes.fields.shape
+        weather = np.empty((rows, N_WEATHER, cols), dtype=np.float32)
+        scenes = np.empty((rows, cols, 2), dtype=np.int32)
+        fill_weather(
+            provider.scene_seed(self.seed), provider.parameters(self.seed), nodes.col, nodes.row, nodes.per_degree,
+            weather, scenes,
+        )  # fmt: skip
+        return weather, scenes
+
+
+def _checked_axes(lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    lon = np.ascontiguousarray(lon, dtype=np.float64)
+    lat = np.ascontiguousarray(lat, dtype=np.float64)
+    if lon.ndim != 1 or lat.ndim != 1 or not lon.size or not lat.size:
+        raise ValueError(
+            f"lon has shape {lon.shape} and lat {lat.shape}; expected two non-empty axes (w,) and (h,) of a grid"
+        )
+    return lon, lat
+
+
+def _pixel_size_m(lon: np.ndarray, lat: np.ndarray) -> float:
+    """Pixel height in metres (width for a single row, 2 m for a single pixel), to the centimetre."""
+    if len(lat) > 1:
+        return round(abs(float(lat[-1] - lat[0])) / (len(lat) - 1) * METRES_PER_LAT, 2)
+    if len(lon) > 1:
+        return round(abs(float(lon[-1] - lon[0])) / (len(lon) - 1) * METRES_PER_LON, 2)
+    return 2.0
+
+
+def _texture_level(px: float) -> int:
+    """The pyramid level whose texel is nearest to a footprint of ``px`` metres."""
+    level = 0
+    while level < LEVELS - 1 and px > 1.45 * 2**level:
+        level += 1
+    return level
+
+
+@kernel
+def _survey_grid(
+    seed, fields, territory, node_col, node_row, per_degree, lon, lat, is_parcel, line_class,
+    block_keys, block_records, territory_keys, territory_records, cover, parcel,
+):  # fmt: skip
+    width = lon.shape[0]
+    step_x = METRES_PER_LON / per_degree
+    row = np.empty((N_FIELDS, fields.shape[2]), dtype=np.float32)
+    key = np.empty(width, dtype=np.uint64)
+    line = np.empty(width, dtype=np.uint8)
+    inside = np.empty(width, dtype=np.float32)
+    u = np.empty(width, dtype=np.float32)
+    v = np.empty(width, dtype=np.float32)
+    position = np.empty(width)
+    for p in range(width):
+        position[p] = lon[p] * per_degree - 0.5 - node_col
+    origin_x = (node_col + 0.5) * step_x
+    for r in range(lat.shape[0]):
+        node = interpolate_row(fields, lat[r] * per_degree - 0.5 - node_row, row)
+        survey_row(
+            seed, row, territory, node, position, origin_x, step_x, lat[r] * METRES_PER_LAT, 0.0,
+            block_keys, block_records, territory_keys, territory_records, cover[r], key, line, inside, u, v,
+        )  # fmt: skip
+        for p in range(width):
+            if line[p] != 0:
+                cover[r, p] = line_class[line[p]]
+                parcel[r, p] = 0
+            elif is_parcel[cover[r, p]]:
+                parcel[r, p] = np.int64(key[p] >> np.uint64(1)) | 1
+            else:
+                parcel[r, p] = 0
+
+
+@kernel
+def _render_grid(
+    seed, scene_seed, fields, territory, node_col, node_row, per_degree, weather, scenes, parameters, colours, textures,
+    lon, lat, px, level, block_keys, block_records, territory_keys, territory_records, rgb,
+):  # fmt: skip
+    width = lon.shape[0]
+    step_x = METRES_PER_LON / per_degree
+    row = np.empty((N_FIELDS, fields.shape[2]), dtype=np.float32)
+    sky = np.empty((N_WEATHER, fields.shape[2]), dtype=np.float32)
+    cover = np.empty(width, dtype=np.uint8)
+    key = np.empty(width, dtype=np.uint64)
+    line = np.empty(width, dtype=np.uint8)
+    inside = np.empty(width, dtype=np.float32)
+    u = np.empty(width, dtype=np.float32)
+    v = np.empty(width, dtype=np.float32)
+    position = np.empty(width)
+    scene_row = np.empty(width, dtype=np.int32)
+    ids = np.empty((512, 2), dtype=np.int64)
+    records = np.empty((512, N_SCENE))
+    shift_x = parameters[P_SHIFT_X] / step_x
+    shift_y = parameters[P_SHIFT_Y]
+    footprint = px * parameters[P_BLUR]
+    origin_x = (node_col + 0.5) * step_x
+    for r in range(lat.shape[0]):
+        y = lat[r] * METRES_PER_LAT - shift_y
+        node = interpolate_row(fields, y / METRES_PER_LAT * per_degree - 0.5 - node_row, row)
+        interpolate_row(weather, y / METRES_PER_LAT * per_degree - 0.5 - node_row, sky)
+        current = -1
+        known = 0
+        for p in range(width):
+            at = lon[p] * per_degree - 0.5 - node_col - shift_x
+            c = int(at)
+            si = np.int64(scenes[node, c, 0])
+            sj = np.int64(scenes[node, c, 1])
+            mixed = False
+            for dr in range(2):
+                for dc in range(2):
+                    if scenes[node + dr, c + dc, 0] != si or scenes[node + dr, c + dc, 1] != sj:
+                        mixed = True
+            if mixed:
+                si, sj = scene_at(scene_seed, origin_x + at * step_x, y)
+            if current < 0 or ids[current, 0] != si or ids[current, 1] != sj:
+                current = -1
+                for k in range(known):
+                    if ids[k, 0] == si and ids[k, 1] == sj:
+                        current = k
+                if current < 0:
+                    current = min(known, 511)
+                    fill_scene(scene_seed, parameters, si, sj, records[current])
+                    ids[current, 0] = si
+                    ids[current, 1] = sj
+                    known = min(known + 1, 512)
+            scene_row[p] = current
+            position[p] = at - records[current, S_SHIFT_X] / step_x
+        survey_row(
+            seed, row, territory, node, position, origin_x, step_x, y, footprint,
+            block_keys, block_records, territory_keys, territory_records, cover, key, line, inside, u, v,
+        )  # fmt: skip
+        paint_row(
+            seed, colours, textures, level, footprint, parameters, scene_row, records, sky, position,
+            row[SLOPE_X], row[SLOPE_Y], row[WILDNESS], row[DRYNESS], origin_x, step_x, y,
+            cover, key, line, inside, u, v, rgb[r],
+        )  # fmt: skip
+
+
+@kernel
+def _elevation_grid(seed, lon, lat, out):
+    for r in range(lat.shape[0]):
+        for c in range(lon.shape[0]):
+            out[r, c] = ground_at(seed, lon[c] * METRES_PER_LON, lat[r] * METRES_PER_LAT)[0]

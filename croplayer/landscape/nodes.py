@@ -1,0 +1,130 @@
+"""The slowly varying fields of the country on a global lattice of arc-second nodes.
+
+A field at any place is the bilinear interpolation of its four nodes, so it is a pure function of
+the place however the country is cut into tiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from croplayer.grid import Bounds
+from croplayer.landscape.compiled import kernel
+from croplayer.landscape.noise import noise2, salted
+from croplayer.landscape.parcels import territory_at
+from croplayer.landscape.regions import (
+    dryness_at,
+    road_distances,
+    town_distance,
+    wetness_at,
+    wildness_at,
+)
+from croplayer.landscape.terrain import METRES_PER_LAT, METRES_PER_LON, ground_at
+
+NODES_PER_DEGREE = 3600
+"""Nodes lie at half arc-seconds: node k is at (k + 0.5) / 3600 degrees, the centres of a 1 arc-second DEM."""
+
+(
+    ELEVATION,
+    SLOPE_X,
+    SLOPE_Y,
+    RELIEF,
+    RIVER,
+    RIVER_HALF,
+    STREAM,
+    STREAM_HALF,
+    LAKE,
+    ROAD_EW,
+    ROAD_NS,
+    TOWN,
+    DRYNESS,
+    WETNESS,
+    WILDNESS,
+    WARP_X,
+    WARP_Y,
+    TERRITORY_EDGE,
+) = range(18)
+"""Fields of a node, in the order of the first axis of `NodeGrid.fields`."""
+
+N_FIELDS = 18
+
+
+@dataclass(frozen=True)
+class NodeGrid:
+    """The fields on a rectangle of nodes, south to north and west to east."""
+
+    col: int
+    """Node index of the first column; longitude (col + 0.5) / per_degree."""
+
+    row: int
+    """Node index of the first row; latitude (row + 0.5) / per_degree."""
+
+    per_degree: int
+    """Nodes along a degree: 3600 is the country itself, less is a sketch of it for overviews."""
+
+    fields: np.ndarray
+    """(rows, N_FIELDS, cols) float32."""
+
+    territory: np.ndarray
+    """(rows, cols, 2) int32, lattice index of the village territory of each node."""
+
+
+@kernel
+def _fill_nodes(
+    seed: np.uint64, col: int, row: int, per_degree: int, fields: np.ndarray, territory: np.ndarray
+) -> None:
+    rows, _, cols = fields.shape
+    for r in range(rows):
+        for c in range(cols):
+            x = (col + c + 0.5) * METRES_PER_LON / per_degree
+            y = (row + r + 0.5) * METRES_PER_LAT / per_degree
+            z, relief, river, river_half, stream, stream_half, lake = ground_at(seed, x, y)
+            wet = wetness_at(seed, x, y)
+            fields[r, ELEVATION, c] = z
+            fields[r, RELIEF, c] = relief
+            fields[r, RIVER, c] = river
+            fields[r, RIVER_HALF, c] = river_half
+            fields[r, STREAM, c] = stream
+            fields[r, STREAM_HALF, c] = stream_half
+            fields[r, LAKE, c] = lake
+            road_ew, road_ns = road_distances(seed, x, y)
+            fields[r, ROAD_EW, c] = road_ew
+            fields[r, ROAD_NS, c] = road_ns
+            fields[r, TOWN, c] = town_distance(seed, x, y)
+            fields[r, DRYNESS, c] = dryness_at(seed, x, y)
+            fields[r, WETNESS, c] = wet
+            fields[r, WILDNESS, c] = wildness_at(seed, x, y)
+            bend = 9.0 + 34.0 * relief + 16.0 * wet
+            fields[r, WARP_X, c] = bend * noise2(salted(seed, 81), x / 240.0, y / 240.0)
+            fields[r, WARP_Y, c] = bend * noise2(salted(seed, 82), x / 240.0, y / 240.0)
+            i, j, edge = territory_at(seed, x, y)
+            territory[r, c, 0] = i
+            territory[r, c, 1] = j
+            fields[r, TERRITORY_EDGE, c] = edge
+
+
+@kernel
+def _fill_slopes(fields: np.ndarray, step_x: float, step_y: float) -> None:
+    rows, _, cols = fields.shape
+    for r in range(1, rows - 1):
+        for c in range(1, cols - 1):
+            fields[r, SLOPE_X, c] = (fields[r, ELEVATION, c + 1] - fields[r, ELEVATION, c - 1]) / (2.0 * step_x)
+            fields[r, SLOPE_Y, c] = (fields[r + 1, ELEVATION, c] - fields[r - 1, ELEVATION, c]) / (2.0 * step_y)
+
+
+def node_grid(seed: int, bounds: Bounds, *, per_degree: int = NODES_PER_DEGREE) -> NodeGrid:
+    """Nodes that surround a box in degrees with one more on every side, slopes (m/m) included."""
+    col = int(np.floor(bounds.west * per_degree - 0.5)) - 1
+    row = int(np.floor(bounds.south * per_degree - 0.5)) - 1
+    col_stop = int(np.floor(bounds.east * per_degree - 0.5)) + 3
+    row_stop = int(np.floor(bounds.north * per_degree - 0.5)) + 3
+    rows, cols = row_stop - row + 2, col_stop - col + 2
+    fields = np.zeros((rows, N_FIELDS, cols), dtype=np.float32)
+    territory = np.zeros((rows, cols, 2), dtype=np.int32)
+    _fill_nodes(np.uint64(seed), col - 1, row - 1, per_degree, fields, territory)
+    _fill_slopes(fields, METRES_PER_LON / per_degree, METRES_PER_LAT / per_degree)
+    return NodeGrid(
+        col, row, per_degree, np.ascontiguousarray(fields[1:-1, :, 1:-1]), np.ascontiguousarray(territory[1:-1, 1:-1])
+    )

@@ -1,0 +1,202 @@
+"""Relief and water: rivers first, then land that rises from them.
+
+Main rivers run eastwards along a bed that only falls; tributaries start below the ridge between
+two main rivers and fall towards one of them; land is carved down to the beds. So water runs
+downhill by construction, at every place alone.
+
+Coordinates are the country's metres: x = longitude x METRES_PER_LON, y = latitude x METRES_PER_LAT,
+true to scale at 34.5 N.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from croplayer.landscape.compiled import kernel
+from croplayer.landscape.noise import (
+    draw,
+    fbm,
+    hash2,
+    noise1,
+    noise2,
+    salted,
+    smoothstep,
+)
+
+METRES_PER_LON = 91_740.0
+METRES_PER_LAT = 110_940.0
+CENTRE_LON = 114.5
+CENTRE_LAT = 34.5
+
+RIVER_SPACING_M = 15_000.0
+TRIBUTARY_SPACING_M = 4_300.0
+LAKE_SPACING_M = 11_000.0
+BED_SLOPE = 0.00013
+BED_AT_CENTRE_M = 250.0
+FAR_M = 400.0
+"""Signed distances to water and roads are clamped to this."""
+
+
+@kernel
+def relief_at(seed: np.uint64, x: float, y: float) -> float:
+    """How mountainous a place is, 0 (plain) to 1."""
+    west = (CENTRE_LON - x / METRES_PER_LON) / 1.5
+    raw = 1.9 * noise2(salted(seed, 1), x / 34_000.0, y / 34_000.0) + 0.35 * noise2(
+        salted(seed, 2), x / 9_000.0, y / 9_000.0
+    )
+    return smoothstep(0.08, 0.72, raw + 0.12 * min(max(west, -1.0), 2.0))
+
+
+@kernel
+def _warped(seed: np.uint64, x: float, y: float) -> tuple[float, float]:
+    u = x + 3_500.0 * noise2(salted(seed, 3), x / 31_000.0, y / 31_000.0)
+    v = y + 3_500.0 * noise2(salted(seed, 4), x / 31_000.0, y / 31_000.0)
+    return u, v
+
+
+@kernel
+def _river_line(seed: np.uint64, j: int) -> float:
+    return (j + 0.5 + 0.3 * (draw(hash2(seed, j, 7), 5) - 0.5)) * RIVER_SPACING_M
+
+
+@kernel
+def river_meander(seed: np.uint64, j: int, u: float) -> float:
+    """Offset of main river ``j`` from its line at ``u``, metres."""
+    own = hash2(seed, j, 11)
+    return (
+        900.0 * noise1(own, u / 7_000.0)
+        + 330.0 * noise1(salted(own, 1), u / 2_300.0)
+        + 90.0 * noise1(salted(own, 2), u / 700.0)
+    )
+
+
+@kernel
+def _lake_on(seed: np.uint64, j: int, cell: int) -> tuple[float, float, float]:
+    """Centre along the river, half length and half width of a lake; zeros where the cell has none."""
+    own = hash2(salted(seed, 21), j, cell)
+    if draw(own, 1) > 0.45:
+        return 0.0, 0.0, 0.0
+    half = 350.0 + 1_400.0 * draw(own, 2)
+    centre = (cell + 0.3 + 0.4 * draw(own, 3)) * LAKE_SPACING_M
+    return centre, half, half * (0.35 + 0.4 * draw(own, 4))
+
+
+@kernel
+def river_bed(seed: np.uint64, j: int, u: float) -> float:
+    """Water level of main river ``j`` at ``u``, metres; never rises with ``u`` and is level across a lake."""
+    cell = int(np.floor(u / LAKE_SPACING_M))
+    start = cell * LAKE_SPACING_M
+    along = u - start
+    centre, half, _ = _lake_on(seed, j, cell)
+    if half > 0.0:
+        before = centre - half - start
+        open_water = 2.0 * half
+        past = min(max(along - before, 0.0), open_water)
+        along = (along - past) * LAKE_SPACING_M / (LAKE_SPACING_M - open_water)
+    return BED_AT_CENTRE_M - BED_SLOPE * (start + along - CENTRE_LON * METRES_PER_LON)
+
+
+@kernel
+def _nearest_river(seed: np.uint64, u: float, v: float) -> tuple[int, float]:
+    """Index of the nearest main river and the signed offset from it (north positive)."""
+    middle = int(np.floor(v / RIVER_SPACING_M))
+    best = middle
+    offset = 1e12
+    for j in range(middle - 1, middle + 2):
+        d = v - _river_line(seed, j) - river_meander(seed, j, u)
+        if abs(d) < abs(offset):
+            offset = d
+            best = j
+    return best, offset
+
+
+@kernel
+def _tributary(seed: np.uint64, j: int, side: int, u: float, w: float) -> tuple[float, float, float]:
+    """Nearest tributary of river ``j`` on a side: signed distance, half width and water level, metres."""
+    gap = 0.5 * abs(_river_line(seed, j + side) - _river_line(seed, j))
+    middle = int(np.floor(u / TRIBUTARY_SPACING_M))
+    best = 1e12
+    half_width = 0.0
+    level = 0.0
+    for k in range(middle - 1, middle + 2):
+        own = hash2(salted(seed, 31 + side), j, k)
+        if draw(own, 1) > 0.8:
+            continue
+        mouth = (k + 0.5 + 0.5 * (draw(own, 2) - 0.5)) * TRIBUTARY_SPACING_M
+        length = (gap - 2_700.0) * (0.45 + 0.55 * draw(own, 3))
+        bend = 500.0 * noise1(salted(own, 4), w / 2_600.0) + 120.0 * noise1(salted(own, 5), w / 620.0)
+        across = u - mouth - bend
+        beyond = max(w - length, 0.0)
+        d = np.sqrt(across * across + beyond * beyond)
+        if d < abs(best):
+            best = d if across >= 0.0 else -d
+            half_width = (3.0 + 8.0 * draw(own, 6)) * max(1.0 - w / (length + 400.0), 0.15)
+            if beyond > 0.0:
+                half_width = 0.0
+            slope = 0.0009 + 0.016 * relief_at(seed, mouth, _river_line(seed, j) + side * 0.5 * gap)
+            level = river_bed(seed, j, mouth) + slope * min(w, length)
+    return best, half_width, level
+
+
+@kernel
+def _lake_distance(seed: np.uint64, j: int, u: float, offset: float) -> float:
+    """Distance to the shore of the nearest lake of river ``j``, negative inside, metres."""
+    middle = int(np.floor(u / LAKE_SPACING_M))
+    best = 1e9
+    for cell in range(middle - 1, middle + 2):
+        centre, half, breadth = _lake_on(seed, j, cell)
+        if half <= 0.0:
+            continue
+        own = hash2(salted(seed, 22), j, cell)
+        a = (u - centre) / half
+        b = offset / breadth
+        ragged = 0.16 * noise2(own, u / 420.0, offset / 420.0) + 0.07 * noise2(
+            salted(own, 1), u / 130.0, offset / 130.0
+        )
+        d = (np.sqrt(a * a + b * b) - 0.84 + ragged) * min(half, breadth)
+        best = min(best, d)
+    return best
+
+
+@kernel
+def ground_at(seed: np.uint64, x: float, y: float) -> tuple[float, float, float, float, float, float, float]:
+    """Elevation and water at a place.
+
+    Returns
+    -------
+    elevation (m), relief (0-1), signed distance to the main river's centre line, its half width,
+    signed distance to the tributary's centre line, its half width, distance to the lake shore
+    (negative inside); all distances in metres, clamped to +-FAR_M.
+    """
+    relief = relief_at(seed, x, y)
+    u, v = _warped(seed, x, y)
+    j, offset = _nearest_river(seed, u, v)
+    side = 1 if offset >= 0.0 else -1
+    w = abs(offset)
+    bend = (river_meander(seed, j, u + 20.0) - river_meander(seed, j, u - 20.0)) / 40.0
+    river = offset / np.sqrt(1.0 + bend * bend)
+    river_half = 22.0 + 55.0 * draw(hash2(seed, j, 13), 1) + 14.0 * noise1(hash2(seed, j, 14), u / 900.0)
+    bed = river_bed(seed, j, u)
+    stream, stream_half, stream_level = _tributary(seed, j, side, u, w)
+    lake = _lake_distance(seed, j, u, offset)
+
+    away = min(abs(river), abs(stream), max(lake, 0.0))
+    hills = 0.5 + 0.5 * fbm(salted(seed, 41), x / 3_000.0, y / 3_000.0, 5)
+    hills = hills * hills * (60.0 + 1_500.0 * relief) * relief * smoothstep(0.0, 1_500.0, away)
+    swell = 1.4 * noise2(salted(seed, 42), x / 1_700.0, y / 1_700.0)
+    land = bed + 2.2 + (0.0009 + 0.012 * relief) * w + hills + swell * smoothstep(0.0, 400.0, away)
+
+    reach = 160.0 + 500.0 * relief
+    edge = max(abs(stream) - stream_half, 0.0)
+    land = stream_level + (land - stream_level) * smoothstep(0.0, reach, edge)
+    edge = max(min(abs(river) - river_half, lake), 0.0)
+    land = bed + (land - bed) * smoothstep(0.0, reach, edge)
+    return (
+        land,
+        relief,
+        min(max(river, -FAR_M), FAR_M),
+        river_half,
+        min(max(stream, -FAR_M), FAR_M),
+        stream_half,
+        min(lake, FAR_M),
+    )
