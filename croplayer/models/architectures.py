@@ -20,6 +20,9 @@ from transformers import (
     SwinConfig,
 )
 
+from croplayer.models.pidnet import PIDNetConfig, PIDNetForSemanticSegmentation
+from croplayer.models.pspnet import PSPNetConfig, PSPNetForSemanticSegmentation
+
 CLASSES = ("not cropland", "cropland")
 """Class names by index; index 1 is cropland."""
 
@@ -55,6 +58,20 @@ _MASK2FORMER_TINY: Mapping[str, Any] = {
     "train_num_points": 1024,
 }
 
+_PIDNET: Mapping[str, Mapping[str, Any]] = {
+    "tiny": {"width": 12, "pyramid_width": 24, "head_width": 32},
+    "s": {"width": 32},
+    "m": {"width": 64, "context_depth": 4},
+    "l": {"width": 64, "branch_depth": 3, "context_depth": 4, "pyramid_width": 112, "head_width": 256},
+}
+
+_PSPNET: Mapping[str, Mapping[str, Any]] = {
+    "tiny": {"depths": [1, 1, 1, 1], "width": 16, "block": "basic", "head_width": 32, "auxiliary_width": 16},
+    "resnet-18": {"depths": [2, 2, 2, 2], "block": "basic", "head_width": 128, "auxiliary_width": 64},
+    "resnet-50": {"depths": [3, 4, 6, 3]},
+    "resnet-101": {"depths": [3, 4, 23, 3]},
+}
+
 
 def _labels() -> dict[str, Any]:
     return {"id2label": dict(enumerate(CLASSES)), "label2id": {name: i for i, name in enumerate(CLASSES)}}
@@ -78,11 +95,15 @@ def _mask2former(size: str) -> Mask2FormerConfig:
 _CONFIGS: Mapping[str, tuple[tuple[str, ...], Callable[[str], PreTrainedConfig]]] = {
     "segformer": (tuple(_SEGFORMER), _segformer),
     "mask2former": (tuple(_SWIN), _mask2former),
+    "pidnet": (tuple(_PIDNET), lambda size: PIDNetConfig(**_PIDNET[size], **_labels())),
+    "pspnet": (tuple(_PSPNET), lambda size: PSPNetConfig(**_PSPNET[size], **_labels())),
 }
 
 MODEL_CLASSES: Mapping[str, type[PreTrainedModel]] = {
     "segformer": SegformerForSemanticSegmentation,
     "mask2former": Mask2FormerForUniversalSegmentation,
+    "pidnet": PIDNetForSemanticSegmentation,
+    "pspnet": PSPNetForSemanticSegmentation,
 }
 """The transformers class of each architecture."""
 

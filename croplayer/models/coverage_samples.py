@@ -158,7 +158,7 @@ def _planting(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> Samp
 
 
 def _non_planting(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> Sample:
-    """A crop with less than 5 % field; where chance finds none, the largest window without field around a random one."""
+    """A crop with less than 5 % field; where chance finds none, a smaller one chosen for it."""
     for _ in range(_TRIES // 10):
         crop = _crop(arrays, rng)
         if crop.field_share < NON_PLANTING_SHARE:

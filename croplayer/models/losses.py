@@ -7,10 +7,15 @@ from torch.nn import functional
 
 from croplayer.legends import CROPLAND, NOT_CROPLAND
 from croplayer.models.augmentation import Batch
-from croplayer.models.segmentation import SegmentationNetwork, enlarge, query_logits
+from croplayer.models.segmentation import SegmentationNetwork, class_logits, enlarge, query_logits
 
 QUERY_LOSS_WEIGHT = 0.05
 """Weight of Mask2Former's own matching loss beside the loss of the map, which all architectures share."""
+
+AUXILIARY_WEIGHT = 0.4
+"""Weight of the auxiliary heads of PSPNet and PIDNet (both papers)."""
+
+BELIEVED_EDGE = 0.8
 
 BOUNDARY_REACH_PX = 3
 """Pixels on each side of a field's edge that the boundary weight applies to."""
@@ -55,18 +60,53 @@ def mask_loss(logits: torch.Tensor, field: torch.Tensor, weight: torch.Tensor) -
 def training_loss(network: SegmentationNetwork, batch: Batch, boundary_weight: float) -> torch.Tensor:
     """Loss of one batch; scalar float32 with a gradient.
 
-    All architectures make the loss of the cropland map small; Mask2Former also learns each field as
-    one of its queries.
+    All architectures make the loss of the cropland map small. Mask2Former also learns each field as one
+    of its queries, PIDNet the detail and boundary heads, PSPNet its auxiliary head.
     """
     pixels = ((batch.rgb - network.image_mean) / network.image_std) * batch.valid[:, None]
     weight = boundary_weights(batch.field, boundary_weight) * batch.valid
-    if network.architecture != "mask2former":
-        return mask_loss(network(pixels), batch.field, weight)
-    masks, classes = query_labels(batch.parcels, network.model.config.num_queries)
-    output = network.model(pixel_values=pixels, mask_labels=masks, class_labels=classes)
-    shared = mask_loss(enlarge(query_logits(output), pixels.shape[-2:]), batch.field, weight)
-    matching: torch.Tensor = output.loss.squeeze()
-    return shared + QUERY_LOSS_WEIGHT * matching
+    if network.architecture == "mask2former":
+        masks, classes = query_labels(batch.parcels, network.model.config.num_queries)
+        output = network.model(pixel_values=pixels, mask_labels=masks, class_labels=classes)
+        shared = mask_loss(enlarge(query_logits(output), pixels.shape[-2:]), batch.field, weight)
+        matching: torch.Tensor = output.loss.squeeze()
+        return shared + QUERY_LOSS_WEIGHT * matching
+    output = network.model(pixel_values=pixels)
+
+    def map_loss(logits: torch.Tensor) -> torch.Tensor:
+        return mask_loss(enlarge(class_logits(logits), pixels.shape[-2:]), batch.field, weight)
+
+    loss = map_loss(output.logits)
+    if network.architecture == "pspnet":
+        loss = loss + AUXILIARY_WEIGHT * map_loss(output.auxiliary_logits)
+    if network.architecture == "pidnet":
+        edges = enlarge(output.boundary_logits[:, 0].float(), pixels.shape[-2:])
+        loss = loss + AUXILIARY_WEIGHT * map_loss(output.detail_logits)
+        loss = loss + boundary_loss(edges, enlarge(class_logits(output.logits), pixels.shape[-2:]), batch)
+    return loss
+
+
+def boundary_loss(edges: torch.Tensor, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """PIDNet's boundary terms: edges found, and the map right where an edge is believed (paper section 3.5).
+
+    Parameters
+    ----------
+    edges : (n, h, w) float32 logits of the boundary head
+    logits : (n, h, w) float32 of cropland
+
+    Returns
+    -------
+    scalar float32: cross-entropy of the edges, both classes weighing alike, plus the cross-entropy of
+    the map over pixels believed to be edge with more than 0.8
+    """
+    truth = (boundary_weights(batch.field, 1.0) > 1).float() * batch.valid
+    share = truth.sum() / batch.valid.sum().clamp_min(1)
+    balance = torch.where(truth > 0, 1 - share, share) * batch.valid
+    entropy = functional.binary_cross_entropy_with_logits(edges, truth, reduction="none")
+    found = (entropy * balance).sum() / balance.sum().clamp_min(1)
+    believed = (edges.detach().sigmoid() > BELIEVED_EDGE) * batch.valid
+    wrong = functional.binary_cross_entropy_with_logits(logits, batch.field, reduction="none")
+    return found + (wrong * believed).sum() / believed.sum().clamp_min(1)
 
 
 def query_labels(parcels: torch.Tensor, most: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:

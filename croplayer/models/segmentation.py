@@ -10,7 +10,7 @@ from torch import nn
 from transformers import AutoConfig, PreTrainedModel
 
 from croplayer.legends import CROPLAND, NOT_CROPLAND
-from croplayer.models.architectures import MODEL_CLASSES, architecture_config, build_from_config
+from croplayer.models.architectures import CLASSES, MODEL_CLASSES, architecture_config, build_from_config
 from croplayer.models.manifest import Manifest
 
 BANDS = ("red", "green", "blue")
@@ -88,7 +88,7 @@ class SegmentationNetwork(nn.Module):
         if self.architecture == "mask2former":
             logits = query_logits(self.model(pixel_values=pixels))
         else:
-            logits = _class_logits(self.model(pixel_values=pixels).logits)
+            logits = class_logits(self.model(pixel_values=pixels).logits)
         return enlarge(logits, pixels.shape[-2:])
 
 
@@ -97,7 +97,7 @@ def enlarge(logits: torch.Tensor, shape: torch.Size | tuple[int, int]) -> torch.
     return nn.functional.interpolate(logits[:, None], size=tuple(shape), mode="bilinear", align_corners=False)[:, 0]
 
 
-def _class_logits(logits: torch.Tensor) -> torch.Tensor:
+def class_logits(logits: torch.Tensor) -> torch.Tensor:
     logits = logits.float()
     return logits[:, CROPLAND] - logits[:, NOT_CROPLAND]
 
@@ -137,7 +137,7 @@ def segmenter_from_pretrained(name_or_folder: str | Path) -> SegmentationNetwork
         raise ValueError(
             f"{name_or_folder} holds a model of type '{config.model_type}'; expected one of {', '.join(MODEL_CLASSES)}"
         )
-    if config.num_labels != 2:
+    if config.num_labels != len(CLASSES):
         raise ValueError(f"{name_or_folder} knows {config.num_labels} classes; expected 2, cropland at index 1")
     model = MODEL_CLASSES[config.model_type].from_pretrained(name_or_folder, use_safetensors=True)
     return SegmentationNetwork(config.model_type, "pretrained", model).eval()

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from croplayer.models.architectures import ARCHITECTURES
 from croplayer.models.inference import mask_from_probability, predict_block, predict_image
 from croplayer.models.segmentation import build_segmenter
 
 CELL, HALO = 64, 16
 
 
-@pytest.fixture(scope="module", params=[("segformer", "tiny"), ("mask2former", "tiny")], ids=lambda p: p[0])
+@pytest.fixture(scope="module", params=[(a, "tiny") for a in ARCHITECTURES], ids=lambda p: p[0])
 def network(request):
     network = build_segmenter(*request.param, seed=5).eval()
     with torch.no_grad():

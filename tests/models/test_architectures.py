@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForSemanticSegmentation
+
+from croplayer.models.architectures import ARCHITECTURES, MODEL_CLASSES, architecture_config, sizes
+from croplayer.models.augmentation import Batch
+from croplayer.models.losses import boundary_loss, query_labels, training_loss
+from croplayer.models.segmentation import build_segmenter, query_logits
+
+AUXILIARY = ("detail_head", "boundary_head", "auxiliary_head")
+
+
+def n_parameters(architecture: str, size: str, num_labels: int, *, in_use: bool = False) -> float:
+    """Millions of parameters, of the heads that predict or of all."""
+    config = architecture_config(architecture, size)
+    config.num_labels = num_labels
+    with torch.device("meta"):
+        model = MODEL_CLASSES[architecture](config)
+    return sum(p.numel() for n, p in model.named_parameters() if not (in_use and n.startswith(AUXILIARY))) / 1e6
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size", "num_labels", "in_use", "published"),
+    [
+        ("pidnet", "s", 19, True, 7.6),
+        ("pidnet", "m", 19, True, 34.4),
+        ("pidnet", "l", 19, True, 36.9),
+        ("pspnet", "resnet-50", 19, False, 48.97),
+        ("pspnet", "resnet-101", 19, False, 67.97),
+        ("segformer", "b0", 150, False, 3.8),
+        ("segformer", "b1", 150, False, 13.7),
+        ("segformer", "b5", 150, False, 84.7),
+        ("mask2former", "swin-tiny", 150, False, 47.4),
+    ],
+)
+def test_parameter_counts_are_the_published_ones(architecture, size, num_labels, in_use, published):
+    assert n_parameters(architecture, size, num_labels, in_use=in_use) == pytest.approx(published, abs=0.05)
+
+
+def test_tiny_sizes_are_below_a_million():
+    assert all(n_parameters(a, "tiny", 2) < 1.1 for a in ARCHITECTURES)
+
+
+def painted_batch(size: int = 128) -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    parcels = torch.zeros((2, size, size), dtype=torch.int32)
+    parcels[:, 10:60, 10:60], parcels[:, 70:110, 20:100] = 1, 2
+    rgb = torch.rand((2, 3, size, size), generator=generator) * 0.2 + 0.6 * (parcels > 0)[:, None]
+    return Batch(rgb, (parcels > 0).float(), parcels, torch.ones_like(parcels, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_weight_learns(architecture):
+    network = build_segmenter(architecture, "tiny", seed=0).train()
+    training_loss(network, painted_batch(), boundary_weight=1.0).backward()
+    without = [n for n, p in network.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
+    unused_by_the_library = "model.model.pixel_level_module.encoder.swin.layernorm."
+    assert [name for name in without if not name.startswith(unused_by_the_library)] == []
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_one_face_for_all(architecture):
+    network = build_segmenter(architecture, "tiny", seed=0).eval()
+    with torch.no_grad():
+        logits = network(torch.randn((2, 3, 96, 64), generator=torch.Generator().manual_seed(0)))
+    assert logits.shape == (2, 96, 64) and logits.dtype == torch.float32
+    assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_weights_come_from_the_seed_alone(architecture):
+    one = build_segmenter(architecture, "tiny", seed=1).state_dict()
+    torch.rand(3)
+    same = build_segmenter(architecture, "tiny", seed=1).state_dict()
+    other = build_segmenter(architecture, "tiny", seed=2).state_dict()
+    assert all(torch.equal(one[k], same[k]) for k in one)
+    assert any(not torch.equal(one[k], other[k]) for k in one)
+
+
+@pytest.mark.parametrize("architecture", ["pidnet", "pspnet"])
+def test_own_architectures_go_through_the_auto_classes(architecture, tmp_path):
+    model = build_segmenter(architecture, "tiny", seed=1).model.eval()
+    model.save_pretrained(tmp_path)
+    config = AutoConfig.from_pretrained(tmp_path)
+    assert config.model_type == architecture and config.id2label == {0: "not cropland", 1: "cropland"}
+    again = AutoModelForSemanticSegmentation.from_pretrained(tmp_path).eval()
+    pixels = torch.randn((1, 3, 64, 64), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(model(pixels).logits, again(pixels).logits)
+
+
+@pytest.mark.parametrize(("architecture", "size"), [("pidnet", "s"), ("pidnet", "l"), ("pspnet", "resnet-18")])
+def test_own_architectures_answer_at_an_eighth(architecture, size):
+    model = build_segmenter(architecture, size, seed=0).model.eval()
+    with torch.no_grad():
+        assert model(torch.zeros(1, 3, 96, 128)).logits.shape == (1, 2, 12, 16)
+
+
+def test_query_map_by_hand():
+    class Output:
+        class_queries_logits = torch.log(torch.tensor([[[0.2, 0.7, 0.1], [0.6, 0.1, 0.3]]]))
+        masks_queries_logits = torch.logit(torch.tensor([[[[0.9]], [[0.4]]]]))
+
+    cropland, other = 0.7 * 0.9 + 0.1 * 0.4, 0.2 * 0.9 + 0.6 * 0.4
+    assert query_logits(Output()).sigmoid().item() == pytest.approx(cropland / (cropland + other), abs=1e-5)
+
+
+def test_queries_learn_each_field_and_the_rest():
+    parcels = painted_batch().parcels
+    masks, classes = query_labels(parcels, most=20)
+    assert [m.shape[0] for m in masks] == [3, 3]
+    assert classes[0].tolist() == [0, 1, 1]
+    assert torch.equal(masks[0].sum(0), torch.ones(128, 128))
+    masks, _ = query_labels(parcels, most=2)
+    assert masks[0].shape[0] == 2 and masks[0][1].sum() == 40 * 80
+
+
+def test_boundary_loss_prefers_the_boundary():
+    batch = painted_batch()
+    sure = torch.where(batch.field > 0, 9.0, -9.0)
+    edge = torch.full_like(sure, -9.0)
+    for y, x in ((10, 10), (10, 59), (59, 10)):
+        edge[:, y - 3 : y + 3, 10:60] = 9.0
+        edge[:, 10:60, x - 3 : x + 3] = 9.0
+    assert boundary_loss(edge, sure, batch) < boundary_loss(-edge, sure, batch)
+    assert boundary_loss(edge, sure, batch) < boundary_loss(edge, -sure, batch)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="expected one of segformer, mask2former, pidnet, pspnet"):
+        build_segmenter("unet", "tiny", seed=0)
+    with pytest.raises(ValueError, match="expected one of tiny, s, m, l"):
+        build_segmenter("pidnet", "xl", seed=0)
+    assert sizes("pidnet") == ("tiny", "s", "m", "l")
