@@ -93,7 +93,8 @@ def _work(step: BlockStep, blocks: Sequence[BlockIndex], workers: Workers) -> It
 def _alone(client: Client, step: BlockStep, block: BlockIndex) -> BlockRecord:
     """Run a suspect by itself, so that no other block is blamed for it."""
     try:
-        return list(_submit(client, step.task_for([block]), [block]).result())[0]
+        (record,) = _submit(client, step.task_for([block]), [block]).result()
+        return record
     except Exception as error:  # a killed worker raises here; the block is named and the run goes on
         return BlockRecord(block, Status.FAILED, reason=f"{type(error).__name__}: {error}")
 

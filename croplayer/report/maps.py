@@ -68,7 +68,7 @@ def draw_mask(ax: Axes, mask: np.ndarray, extent: tuple[float, float, float, flo
 
 
 def _flag_index(mask: np.ndarray) -> np.ndarray:
-    return np.select([mask == NO_IMAGERY, mask == NEVER_PROCESSED], [2, 3], mask)
+    return np.select([mask == NO_IMAGERY, mask == NEVER_PROCESSED], [2, 3], mask.astype(np.int64))
 
 
 def class_figure(blocks: pd.DataFrame, columns: Mapping[str, str], colours: Mapping[str, str]) -> Figure:

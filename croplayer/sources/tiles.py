@@ -69,13 +69,12 @@ class FolderTiles:
 
     def fingerprint(self) -> str:
         """Digest of the names, sizes and times of the files below the folder."""
+        root = self._folder()
         lines = []
-        for folder, _, names in os.walk(self._folder()):
-            for name in names:
-                status = os.stat(os.path.join(folder, name))
-                relative = os.path.relpath(os.path.join(folder, name), self._folder())
-                lines.append(f"{relative} {status.st_size} {status.st_mtime_ns}")
-        return digest_text("\n".join(sorted(lines)))
+        for path in sorted(p for p in root.rglob("*") if p.is_file()):
+            status = path.stat()
+            lines.append(f"{path.relative_to(root).as_posix()} {status.st_size} {status.st_mtime_ns}")
+        return digest_text("\n".join(lines))
 
     def check(self) -> None:
         if not self._folder().is_dir():

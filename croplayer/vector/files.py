@@ -10,6 +10,7 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import rasterio
+import rasterio.shutil
 from rasterio.enums import Resampling
 
 from croplayer.durable import sync_folder
