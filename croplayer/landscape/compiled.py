@@ -32,9 +32,18 @@ _FOLDER = _cache_folder()
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function with numba: no interpreter lock, IEEE division, machine code cached on disk."""
+    return _compiled(function, None)
+
+
+def typed_kernel(signature: str) -> Callable[[Callable[..., Any]], Any]:
+    """`kernel` for one signature only; without it numba makes one version for every literal argument."""
+    return lambda function: _compiled(function, signature)
+
+
+def _compiled(function: Callable[..., Any], signature: str | None) -> Any:
     outside = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = _FOLDER
     try:
-        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        return numba.njit(signature, cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
     finally:
         numba.config.CACHE_DIR = outside

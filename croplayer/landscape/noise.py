@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from croplayer.landscape.compiled import kernel
+from croplayer.landscape.compiled import typed_kernel
 
 _A = np.uint64(0x9E3779B97F4A7C15)
 _B = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -21,7 +21,7 @@ _S11 = np.uint64(11)
 _TO_UNIT = 1.0 / 9007199254740992.0
 
 
-@kernel
+@typed_kernel("uint64(uint64)")
 def mix(h: np.uint64) -> np.uint64:
     """Scramble 64 bits."""
     h ^= h >> _S33
@@ -32,31 +32,31 @@ def mix(h: np.uint64) -> np.uint64:
     return h
 
 
-@kernel
+@typed_kernel("uint64(uint64, int64, int64)")
 def hash2(seed: np.uint64, i: int, j: int) -> np.uint64:
     """Hash of a lattice point."""
     return mix(seed + np.uint64(i) * _A + np.uint64(j) * _B)
 
 
-@kernel
+@typed_kernel("uint64(uint64, int64)")
 def salted(seed: np.uint64, salt: int) -> np.uint64:
     """A seed for another purpose, independent of ``seed``."""
     return mix(seed ^ (np.uint64(salt) * _C))
 
 
-@kernel
+@typed_kernel("float64(uint64)")
 def unit(h: np.uint64) -> float:
     """The hash as a number in [0, 1)."""
     return float(h >> _S11) * _TO_UNIT
 
 
-@kernel
+@typed_kernel("float64(uint64, int64)")
 def draw(seed: np.uint64, salt: int) -> float:
     """A number in [0, 1) for a seed and a salt."""
     return unit(salted(seed, salt))
 
 
-@kernel
+@typed_kernel("float64(float64, float64, float64)")
 def smoothstep(low: float, high: float, value: float) -> float:
     """0 below ``low``, 1 above ``high``, smooth between."""
     t = (value - low) / (high - low)
@@ -67,7 +67,7 @@ def smoothstep(low: float, high: float, value: float) -> float:
     return t * t * (3.0 - 2.0 * t)
 
 
-@kernel
+@typed_kernel("float64(uint64, float64)")
 def noise1(seed: np.uint64, x: float) -> float:
     """Smooth value noise along a line, in [-1, 1]."""
     x0 = np.floor(x)
@@ -79,14 +79,14 @@ def noise1(seed: np.uint64, x: float) -> float:
     return 2.0 * (a + (b - a) * t) - 1.0
 
 
-@kernel
+@typed_kernel("float64(uint64, float64, float64)")
 def _gradient(h: np.uint64, dx: float, dy: float) -> float:
     gx = float((h >> np.uint64(8)) & np.uint64(0xFFFFF)) * (2.0 / 1048575.0) - 1.0
     gy = float((h >> np.uint64(36)) & np.uint64(0xFFFFF)) * (2.0 / 1048575.0) - 1.0
     return gx * dx + gy * dy
 
 
-@kernel
+@typed_kernel("float64(uint64, float64, float64)")
 def noise2(seed: np.uint64, x: float, y: float) -> float:
     """Smooth gradient noise in the plane, about in [-1, 1], mean 0."""
     x0 = np.floor(x)
@@ -106,7 +106,7 @@ def noise2(seed: np.uint64, x: float, y: float) -> float:
     return 1.9 * (top + (low - top) * ty)
 
 
-@kernel
+@typed_kernel("float64(uint64, float64, float64, int64)")
 def fbm(seed: np.uint64, x: float, y: float, octaves: int) -> float:
     """Sum of noise octaves, each half as large and twice as fine, about in [-1, 1]."""
     total = 0.0

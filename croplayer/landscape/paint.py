@@ -207,7 +207,7 @@ def paint_row(
     rgb: np.ndarray,
 ) -> None:
     """Colour one surveyed row: ``rgb`` (w, 3) uint8; ``scene_row`` (w,) int32 index into ``scene_records``."""
-    look = np.zeros(N_LOOK)
+    look = np.empty(N_LOOK)
     last_cover = -1
     last_key = np.uint64(0)
     last_scene = -1

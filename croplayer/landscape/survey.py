@@ -182,9 +182,10 @@ def survey_row(
     inside : (w,) float32 out, distance into the line in metres, negative outside
     local_u, local_v : (w,) float32 out, coordinates of rows and furrows, metres
     """
-    block = np.zeros(13)
-    territory = np.zeros(10)
-    leaf = np.zeros(4)
+    block = block_records[0]
+    territory = territory_records[0]
+    leaf = np.empty(4)
+    has_block = False
     leaf_mode = 0
     leaf_cover = 0
     leaf_key = np.uint64(0)
@@ -227,8 +228,8 @@ def survey_row(
             if territory_keys[slot] != territory_key:
                 territory_record(seed, ti, tj, territory_records[slot])
                 territory_keys[slot] = territory_key
-            territory[:] = territory_records[slot]
-            block[B_U1] = block[B_U0] - 1.0
+            territory = territory_records[slot]
+            has_block = False
             leaf_mode = 0
 
         dx = x + warp_x - territory[T_X]
@@ -260,13 +261,14 @@ def survey_row(
             kind = STREET
             depth = (2.0 if town < 0.0 else 1.2) - min(min(u - leaf[0], leaf[2] - u), min(v - leaf[1], leaf[3] - v))
         else:
-            if not (block[B_U0] <= u < block[B_U1] and block[B_V0] <= v < block[B_V1]):
+            if not (has_block and block[B_U0] <= u < block[B_U1] and block[B_V0] <= v < block[B_V1]):
                 block_key, u0, v0, u1, v1 = block_cell(territory_key, territory[T_BLOCK], u, v)
                 slot = int(block_key & np.uint64(BLOCK_SLOTS - 1))
                 if block_keys[slot] != block_key:
                     fill_block(seed, territory, block_key, u0, v0, u1, v1, block_records[slot])
                     block_keys[slot] = block_key
-                block[:] = block_records[slot]
+                block = block_records[slot]
+                has_block = True
                 leaf_mode = 0
             use = int(block[B_KIND])
             woods = 2.1 * slope + 0.55 * wild + 0.22 * relief - 0.5 * dry
