@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from croplayer.kernels.terrain_medians import middle_measures
+from croplayer.kernels.terrain_rows import roughness_rows, ruggedness_rows, slope_rows
 
 DEGREE_M = np.pi / 180 * 6378137.0
 """Metres along one degree of a meridian or of the equator, on a sphere with the equatorial radius."""
 
 GDAL_DEGREE_M = 111120.0
 """Metres along one degree in the usual `gdaldem -s 111120`."""
+
+
+LARGE_PX = 100_000
+"""Windows from this size on are scanned for their medians instead of written as rasters."""
 
 
 class CellSize(NamedTuple):
@@ -144,12 +150,31 @@ def terrain_medians(
     middle ones for an even number); NaN where no pixel is known
     """
     dem = _as_dem(dem)
-    known, value = _missing(dem, nodata)
-    elevation = dem[inner].astype(np.float32)
-    if known:
-        elevation[dem[inner] == value] = np.nan
+    rows, cols = (part.indices(size) for part, size in zip(inner, dem.shape, strict=True))
+    if rows[2] != 1 or cols[2] != 1:
+        raise ValueError(f"inner is {inner}; expected slices without a step")
+    framed = rows[0] > 0 and cols[0] > 0 and rows[1] < dem.shape[0] and cols[1] < dem.shape[1]
+    large = (rows[1] - rows[0]) * (cols[1] - cols[0]) >= LARGE_PX and cols[1] - cols[0] >= 64
+    if framed and large and dem.dtype != np.int32:
+        widths = _cell_widths(dem, cell_x_m, cell_y_m)
+        window = np.empty((3, dem.shape[1]), np.float32)
+        found = middle_measures(
+            dem, window, widths, float(cell_y_m), *_missing(dem, nodata), (rows[0], rows[1]), (cols[0], cols[1])
+        )
+        if None not in found:
+            elevation, slope, ruggedness, roughness = (np.array(middle) for middle in found)
+            return TerrainMedians(
+                float(elevation.astype(np.float32).mean(dtype=np.float64)),
+                float((np.arctan(np.sqrt(slope) / 8) * (180 / np.pi)).astype(np.float32).mean(dtype=np.float64)),
+                float(np.sqrt(ruggedness).astype(np.float32).mean(dtype=np.float64)),
+                float(roughness.astype(np.float32).mean(dtype=np.float64)),
+            )
+    has_nodata, value = _missing(dem, nodata)
+    elevations = dem[inner].astype(np.float32)
+    if has_nodata:
+        elevations[dem[inner] == value] = np.nan
     return TerrainMedians(
-        _median(elevation),
+        _median(elevations),
         _median(slope_deg(dem, cell_x_m, cell_y_m, nodata)[inner]),
         _median(ruggedness_m(dem, nodata)[inner]),
         _median(roughness_m(dem, nodata)[inner]),
@@ -192,92 +217,3 @@ def _missing(dem: np.ndarray, nodata: float | None) -> tuple[bool, float]:
     if nodata is None or np.isnan(nodata):
         return False, 0.0
     return True, float(np.float32(nodata)) if dem.dtype == np.float32 else float(nodata)
-
-
-@njit(nogil=True, cache=True)
-def load_row(dem: np.ndarray, row: int, has_nodata: bool, nodata: float, window: np.ndarray) -> None:
-    """Copy a row of the elevation model into its place of the three-row window, missing pixels as NaN."""
-    line = window[row % 3]
-    for col in range(dem.shape[1]):
-        line[col] = dem[row, col]
-    if has_nodata:
-        for col in range(dem.shape[1]):
-            if line[col] == nodata:
-                line[col] = np.nan
-
-
-@njit(nogil=True, cache=True)
-def slope_rows(
-    dem: np.ndarray,
-    window: np.ndarray,
-    cell_x_m: np.ndarray,
-    cell_y_m: float,
-    has_nodata: bool,
-    nodata: float,
-    slope: np.ndarray,
-) -> None:
-    """Fill the inner pixels of `slope`; NaN spreads by arithmetic."""
-    height, width = dem.shape
-    steepness = np.empty(width, np.float64)
-    for row in range(height):
-        load_row(dem, row, has_nodata, nodata, window)
-        if row < 2:
-            continue
-        north, middle, south = window[(row - 2) % 3], window[(row - 1) % 3], window[row % 3]
-        for col in range(1, width - 1):
-            west = north[col - 1] + middle[col - 1] + middle[col - 1] + south[col - 1]
-            east = north[col + 1] + middle[col + 1] + middle[col + 1] + south[col + 1]
-            below = south[col - 1] + south[col] + south[col] + south[col + 1]
-            above = north[col - 1] + north[col] + north[col] + north[col + 1]
-            dx = (west - east) / cell_x_m[row - 1]
-            dy = (below - above) / cell_y_m
-            steepness[col] = np.sqrt(dx * dx + dy * dy + 0.0 * middle[col]) / 8
-        for col in range(1, width - 1):
-            slope[row - 1, col] = np.arctan(steepness[col]) * (180 / np.pi)
-
-
-@njit(nogil=True, cache=True)
-def ruggedness_rows(
-    dem: np.ndarray, window: np.ndarray, has_nodata: bool, nodata: float, ruggedness: np.ndarray
-) -> None:
-    """Fill the inner pixels of `ruggedness`; NaN spreads by arithmetic."""
-    height, width = dem.shape
-    for row in range(height):
-        load_row(dem, row, has_nodata, nodata, window)
-        if row < 2:
-            continue
-        north, middle, south = window[(row - 2) % 3], window[(row - 1) % 3], window[row % 3]
-        for col in range(1, width - 1):
-            centre = middle[col]
-            total = np.float64(north[col - 1] - centre) ** 2
-            total += np.float64(north[col] - centre) ** 2
-            total += np.float64(north[col + 1] - centre) ** 2
-            total += np.float64(middle[col - 1] - centre) ** 2
-            total += np.float64(middle[col + 1] - centre) ** 2
-            total += np.float64(south[col - 1] - centre) ** 2
-            total += np.float64(south[col] - centre) ** 2
-            total += np.float64(south[col + 1] - centre) ** 2
-            ruggedness[row - 1, col] = np.sqrt(total)
-
-
-@njit(nogil=True, cache=True)
-def roughness_rows(dem: np.ndarray, window: np.ndarray, has_nodata: bool, nodata: float, roughness: np.ndarray) -> None:
-    """Fill the inner pixels of `roughness`; a NaN among the 3 x 3 makes NaN."""
-    height, width = dem.shape
-    low = np.empty(width, window.dtype)
-    high = np.empty(width, window.dtype)
-    for row in range(height):
-        load_row(dem, row, has_nodata, nodata, window)
-        if row < 2:
-            continue
-        north, middle, south = window[(row - 2) % 3], window[(row - 1) % 3], window[row % 3]
-        for col in range(width):
-            a, b, c = north[col], middle[col], south[col]
-            unknown = 0.0 * (a + b + c)
-            low[col] = min(a, b, c) + unknown
-            high[col] = max(a, b, c) + unknown
-        for col in range(1, width - 1):
-            lowest = min(low[col - 1], low[col], low[col + 1])
-            highest = max(high[col - 1], high[col], high[col + 1])
-            unknown = 0.0 * (low[col - 1] + low[col] + low[col + 1])
-            roughness[row - 1, col] = highest - lowest + unknown

@@ -111,6 +111,32 @@ def test_medians_are_those_of_the_rasters(dtype: type, odd: int) -> None:
         assert value == np.nanmedian(raster[inner].astype(np.float64)), name
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+@pytest.mark.parametrize("scene", ["mountains", "holes", "plain", "two plains", "slope with a step"])
+def test_medians_of_large_rasters(dtype: type, scene: str) -> None:
+    rng = np.random.default_rng(2)
+    dem = mountains(np.float64, (420, 391), seed=5)
+    if scene == "holes":
+        dem[rng.random(dem.shape) < 0.03] = -9999
+    elif scene == "plain":
+        dem[:] = 12
+        dem[rng.random(dem.shape) < 0.01] = 13
+    elif scene == "two plains":
+        dem[:210], dem[210:] = 0, 800
+    elif scene == "slope with a step":
+        dem = np.arange(391.0) * 3 + np.where(np.arange(420)[:, None] > 212, 900, 0)
+    dem = dem.astype(dtype)
+    inner = (slice(1, 418), slice(2, 389))
+    cell_x = np.linspace(24.0, 26.0, len(dem))
+    found = terrain_medians(dem, cell_x, 30.9, inner, nodata=-9999)
+    elevation = np.where(dem == -9999, np.nan, dem).astype(np.float32)
+    rasters = (elevation, slope_deg(dem, cell_x, 30.9, -9999), ruggedness_m(dem, -9999), roughness_m(dem, -9999))
+    for name, value, raster in zip(found._fields, found, rasters, strict=True):
+        assert value == np.nanmedian(raster[inner].astype(np.float64)), name
+    nothing = terrain_medians(np.full_like(dem, -9999), cell_x, 30.9, inner, nodata=-9999)
+    assert np.isnan(nothing).all()
+
+
 def test_nan_and_nodata_are_missing_alike() -> None:
     dem = mountains(np.float32)
     holes = dem.copy()
