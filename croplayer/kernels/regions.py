@@ -238,9 +238,14 @@ def _sum_of_hull_columns(columns: np.ndarray, chain_y: np.ndarray, chain_x: np.n
     n = _extend_chain(chain_y, chain_x, n, 2 * height - 1, 2 * columns[height - 1])
     total = 0
     for i in range(n - 1):
-        y, x = chain_y[i], chain_x[i]
-        slope = (chain_x[i + 1] - x) / (chain_y[i + 1] - y)
-        for even in range(y + (y & 1), chain_y[i + 1], 2):
-            # A position is a multiple of 1 / (2 rows), so a millionth hides rounding and no column.
-            total += math.ceil((x + slope * (even - y)) * 0.5 - 1e-6)
+        y, x, stop = chain_y[i], chain_x[i], chain_y[i + 1]
+        even = y + (y & 1)
+        if even == y:
+            total += (x + 1) >> 1
+            even += 2
+        if even < stop:
+            slope = (chain_x[i + 1] - x) / (stop - y)
+            for at in range(even, stop, 2):
+                # A position is a multiple of 1 / (2 rows), so a millionth hides rounding and no column.
+                total += math.ceil((x + slope * (at - y)) * 0.5 - 1e-6)
     return int(total)

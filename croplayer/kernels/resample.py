@@ -120,14 +120,24 @@ def blend(
         for t in range(length):
             complete = complete and whole[first + t]
         if complete:
-            add_rows(samples, first, row_weights[i], length, column[: 3 * width])
-            holes[:] = 0
-            share[:] = 1
+            add_rows(samples, first, row_weights[i], length, column)
             blend_row(column, col_first, col_length, col_weights, start, stop, rgb[i])
-            blend_beside_holes(column, share, holes, col_first, col_length, col_weights, 0, start, valid[i], rgb[i])
-            blend_beside_holes(
-                column, share, holes, col_first, col_length, col_weights, stop, len(col_first), valid[i], rgb[i]
-            )
+            if start > 0 or stop < len(col_first):
+                holes[:] = 0
+                share[:] = 1
+                for part_start, part_stop in ((0, start), (stop, len(col_first))):
+                    blend_beside_holes(
+                        column,
+                        share,
+                        holes,
+                        col_first,
+                        col_length,
+                        col_weights,
+                        part_start,
+                        part_stop,
+                        valid[i],
+                        rgb[i],
+                    )
         else:
             add_known_rows(samples, known, first, row_weights[i], length, column, share, holes)
             blend_beside_holes(
