@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,17 +34,23 @@ def predict_block(
     cell_px: int = DEFAULT_CELL_PX,
     halo_px: int = DEFAULT_HALO_PX,
     batch_cells: int = DEFAULT_BATCH_CELLS,
+    blend_px: int = 0,
 ) -> np.ndarray:
     """Probability of cropland of one block, cell by cell.
+
+    With ``blend_px`` the cells are moved by half a cell, so that they lie across the block's edges, and
+    neighbouring cells fade into each other: no border shows, neither inside the block nor between
+    blocks. Both blocks at an edge predict the cells there from the same pixels, so they fit.
 
     Parameters
     ----------
     rgb : (h + 2 halo_px, w + 2 halo_px, 3) uint8, the block with its halo
     valid : (h + 2 halo_px, w + 2 halo_px) bool, where there is imagery
     cell_px : edge of a cell; divides h and w
-    halo_px : context around a cell
+    halo_px : context around the block; with blending at least ``blended_halo_px(cell_px, blend_px)``
     batch_cells : cells the network sees at once; the last batch is filled with empty cells, so
         every forward pass has the same shape
+    blend_px : reach of the fade on each side of a border between cells; 0 cuts at the border
 
     Returns
     -------
@@ -55,28 +62,73 @@ def predict_block(
     ValueError for shapes that do not fit, or when the network returns NaN or infinity.
     """
     h, w = _block_shape(rgb, valid, cell_px, halo_px, batch_cells)
-    probability = np.full((h, w), NO_IMAGERY, dtype=np.uint8)
-    inner = valid[halo_px : halo_px + h, halo_px : halo_px + w]
-    corners = [
-        (y, x)
-        for y in range(0, h, cell_px)
-        for x in range(0, w, cell_px)
-        if inner[y : y + cell_px, x : x + cell_px].any()
-    ]
-    context_px = cell_px + 2 * halo_px
-    side = -(-context_px // STRIDE_PX) * STRIDE_PX
+    if not blend_px:
+        layout = _Layout(range(0, h, cell_px), range(0, w, cell_px), cell_px, halo_px, halo_px, 0)
+        return _predict_layout(model, rgb, valid, layout, batch_cells)
+    if halo_px < blended_halo_px(cell_px, blend_px) or 2 * blend_px > cell_px or cell_px % 2:
+        raise ValueError(
+            f"{halo_px=} and {blend_px=} do not fit {cell_px=}; expected an even cell, a fade of at most half "
+            f"of it and a halo of at least {blended_halo_px(cell_px, blend_px)} px"
+        )
+    half = cell_px // 2
+    layout = _Layout(range(-half, h, cell_px), range(-half, w, cell_px), cell_px, halo_px, blend_px, blend_px)
+    return _predict_layout(model, rgb, valid, layout, batch_cells)
+
+
+def blended_halo_px(cell_px: int, blend_px: int) -> int:
+    """Context that a blended block needs around it: half a cell and the fade."""
+    return cell_px // 2 + blend_px
+
+
+class _Layout(NamedTuple):
+    """Where cells lie; positions count from the block's first pixel."""
+
+    tops: range
+    lefts: range
+    cell_px: int
+    halo_px: int
+    """Around the block."""
+    context_px: int
+    """Around each cell."""
+    blend_px: int
+
+    def weights(self) -> np.ndarray:
+        """(side,) float32 along a cell with its context: 1 inside, falling to 0 across each border."""
+        side = self.cell_px + 2 * self.context_px
+        to_border = np.minimum(np.arange(side) + 0.5, side - 0.5 - np.arange(side)) - self.context_px
+        if self.blend_px == 0:
+            return np.asarray(to_border > 0, dtype=np.float32)
+        return np.asarray(np.clip(0.5 + to_border / (2 * self.blend_px), 0, 1), dtype=np.float32)
+
+
+def _predict_layout(
+    model: SegmentationNetwork, rgb: np.ndarray, valid: np.ndarray, layout: _Layout, batch_cells: int
+) -> np.ndarray:
+    halo_px, context_px = layout.halo_px, layout.context_px
+    h, w = valid.shape[0] - 2 * halo_px, valid.shape[1] - 2 * halo_px
+    window_px = layout.cell_px + 2 * context_px
+    side = -(-window_px // STRIDE_PX) * STRIDE_PX
+    reach = slice(context_px - layout.blend_px, window_px - context_px + layout.blend_px)
+    ramp = layout.weights()
+    corners = [(y + halo_px - context_px, x + halo_px - context_px) for y in layout.tops for x in layout.lefts]
+    corners = [(y, x) for y, x in corners if valid[y : y + window_px, x : x + window_px][reach, reach].any()]
+    total = np.zeros(valid.shape, dtype=np.float32)
+    weight = np.zeros(valid.shape, dtype=np.float32)
     for group in _groups(corners, batch_cells):
         cells = np.zeros((batch_cells, side, side, 3), dtype=np.uint8)
         known = np.zeros((batch_cells, side, side), dtype=bool)
         for i, (y, x) in enumerate(group):
-            window = (slice(y, y + context_px), slice(x, x + context_px))
-            cells[i, :context_px, :context_px] = rgb[window]
-            known[i, :context_px, :context_px] = valid[window]
-        predicted = predict_cells(model, cells, known)[:, halo_px : halo_px + cell_px, halo_px : halo_px + cell_px]
+            cells[i, :window_px, :window_px] = rgb[y : y + window_px, x : x + window_px]
+            known[i, :window_px, :window_px] = valid[y : y + window_px, x : x + window_px]
+        predicted = predict_cells(model, cells, known)
+        share = ramp[reach, None] * ramp[None, reach]
         for i, (y, x) in enumerate(group):
-            probability[y : y + cell_px, x : x + cell_px] = predicted[i]
-    probability[~inner] = NO_IMAGERY
-    return probability
+            place = (slice(y + reach.start, y + reach.stop), slice(x + reach.start, x + reach.stop))
+            total[place] += share * predicted[i][reach, reach]
+            weight[place] += share
+    inner = (slice(halo_px, halo_px + h), slice(halo_px, halo_px + w))
+    mean = np.rint(total[inner] / np.maximum(weight[inner], np.float32(1e-6))).astype(np.uint8)
+    return np.where(valid[inner], mean, np.uint8(NO_IMAGERY))
 
 
 def _block_shape(rgb: np.ndarray, valid: np.ndarray, cell_px: int, halo_px: int, batch_cells: int) -> tuple[int, int]:
@@ -144,17 +196,18 @@ def predict_image(
     valid: np.ndarray,
     *,
     cell_px: int = DEFAULT_CELL_PX,
-    halo_px: int = DEFAULT_HALO_PX,
-    batch_cells: int = DEFAULT_BATCH_CELLS,
+    blend_px: int = DEFAULT_HALO_PX,
+    batch_cells: int = 1,
 ) -> np.ndarray:
-    """``predict_block`` for an image of any size; beyond its edges there is no imagery.
+    """Probability of cropland of an image of any size; its cells fade into each other.
 
-    Cells and batches shrink to what a small image needs.
+    Cells and batches shrink to what a small image needs. Beyond the edges there is no imagery.
 
     Parameters
     ----------
     rgb : (h, w, 3) uint8
     valid : (h, w) bool
+    blend_px : reach of the fade on each side of a border between cells
 
     Returns
     -------
@@ -163,17 +216,11 @@ def predict_image(
     h, w = valid.shape
     cell_px = min(cell_px, -(-max(h, w) // STRIDE_PX) * STRIDE_PX)
     batch_cells = min(batch_cells, -(-h // cell_px) * -(-w // cell_px))
-    after_y, after_x = -h % cell_px, -w % cell_px
-    around = ((halo_px, halo_px + after_y), (halo_px, halo_px + after_x))
-    block = predict_block(
-        model,
-        np.pad(rgb, (*around, (0, 0))),
-        np.pad(valid, around),
-        cell_px=cell_px,
-        halo_px=halo_px,
-        batch_cells=batch_cells,
-    )
-    return block[:h, :w]
+    around = ((blend_px, blend_px + -h % cell_px), (blend_px, blend_px + -w % cell_px))
+    rgb, valid = np.pad(rgb, (*around, (0, 0))), np.pad(valid, around)
+    block_h, block_w = _block_shape(rgb, valid, cell_px, blend_px, batch_cells)
+    layout = _Layout(range(0, block_h, cell_px), range(0, block_w, cell_px), cell_px, blend_px, blend_px, blend_px)
+    return _predict_layout(model, rgb, valid, layout, batch_cells)[:h, :w]
 
 
 def predict_proba(

@@ -75,6 +75,7 @@ def measure_seams(
     cell_px: int,
     halo_px: int,
     batch_cells: int = 1,
+    blend_px: int = 0,
 ) -> SeamReport:
     """Jumps across the same lines when they are borders of cells and when they run through cells.
 
@@ -99,13 +100,21 @@ def measure_seams(
         h, w = (rows + more) * cell_px + 2 * halo_px, (cols + more) * cell_px + 2 * halo_px
         window = (slice(offset, offset + h), slice(offset, offset + w))
         return predict_block(
-            model, rgb[window], valid[window], cell_px=cell_px, halo_px=halo_px, batch_cells=batch_cells
+            model,
+            rgb[window],
+            valid[window],
+            cell_px=cell_px,
+            halo_px=halo_px,
+            batch_cells=batch_cells,
+            blend_px=blend_px,
         )
 
-    on_borders = predict(half, 0)
+    straight = predict(half, 0)
     moved = predict(0, 1)[half : half + rows * cell_px, half : half + cols * cell_px]
-    jumps, controls = line_jumps(on_borders), line_jumps(moved)
+    jumps, controls = line_jumps(straight), line_jumps(moved)
     borders = [_border_lines(len(j), cell_px) for j in jumps]
+    if blend_px:
+        jumps, controls = controls, jumps
     return SeamReport(
         float(np.nanmean(np.concatenate([j[b] for j, b in zip(jumps, borders, strict=True)]))),
         float(np.nanmean(np.concatenate([c[b] for c, b in zip(controls, borders, strict=True)]))),

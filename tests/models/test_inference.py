@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from croplayer.models.architectures import ARCHITECTURES
-from croplayer.models.inference import mask_from_probability, predict_block, predict_image
+from croplayer.models.inference import blended_halo_px, mask_from_probability, predict_block, predict_image
 from croplayer.models.segmentation import build_segmenter
 
 CELL, HALO = 64, 16
@@ -89,11 +89,39 @@ def test_nan_weights_raise():
         predict_block(network, rgb, np.ones((64, 64), dtype=bool), cell_px=64, halo_px=0, batch_cells=1)
 
 
+def test_blended_cells_fit_across_blocks(network):
+    """Two blocks predicted apart are the block twice as wide."""
+    margin, side = blended_halo_px(CELL, HALO), 2 * CELL
+    rng = np.random.default_rng(3)
+    rgb = rng.integers(0, 256, (side + 2 * margin, 2 * side + 2 * margin, 3), dtype=np.uint8)
+    valid = np.ones(rgb.shape[:2], dtype=bool)
+    valid[:, -margin - 50 :] = False
+
+    def blended(part):
+        return predict_block(
+            network, rgb[:, part], valid[:, part], cell_px=CELL, halo_px=margin, batch_cells=2, blend_px=HALO
+        )
+
+    whole = blended(slice(None))
+    west, east = blended(slice(0, side + 2 * margin)), blended(slice(side, None))
+    np.testing.assert_array_equal(whole, np.hstack([west, east]))
+    assert (whole[:, -50:] == 254).all() and (whole[:, :-50] <= 250).all()
+
+
+def test_blending_keeps_an_answer_that_is_the_same_everywhere(network, monkeypatch):
+    monkeypatch.setattr(network, "forward", lambda pixels: pixels[:, 0] * 0 + 1.0)
+    rgb, valid = np.zeros((192, 192, 3), dtype=np.uint8), np.ones((192, 192), dtype=bool)
+    result = predict_block(network, rgb, valid, cell_px=64, halo_px=64, batch_cells=1, blend_px=16)
+    assert (result == round(250 / (1 + np.exp(-1.0)))).all()
+    with pytest.raises(ValueError, match="halo of at least 48 px"):
+        predict_block(network, rgb, valid, cell_px=64, halo_px=32, batch_cells=1, blend_px=16)
+
+
 def test_images_of_any_size(network):
     rgb = np.random.default_rng(1).integers(0, 256, (70, 45, 3), dtype=np.uint8)
     valid = np.ones((70, 45), dtype=bool)
     valid[0, 0] = False
-    result = predict_image(network, rgb, valid, cell_px=32, halo_px=16, batch_cells=3)
+    result = predict_image(network, rgb, valid, cell_px=32, blend_px=16, batch_cells=3)
     assert result.shape == (70, 45) and result[0, 0] == 254 and (result.ravel()[1:] <= 250).all()
 
 
