@@ -12,6 +12,7 @@ from croplayer.landscape.compiled import kernel
 from croplayer.landscape.nodes import (
     DRYNESS,
     N_FIELDS,
+    N_SIGNED,
     NODES_PER_DEGREE,
     SLOPE_X,
     SLOPE_Y,
@@ -34,12 +35,7 @@ from croplayer.landscape.sources import (
     scene_at,
     source_by_name,
 )
-from croplayer.landscape.survey import (
-    LINE_CLASS,
-    interpolate_row,
-    new_memory,
-    survey_row,
-)
+from croplayer.landscape.survey import JUMP_STEPS, LINE_CLASS, interpolate_row, new_memory, survey_row
 from croplayer.landscape.terrain import METRES_PER_LAT, METRES_PER_LON, ground_at
 from croplayer.landscape.textures import LEVELS, texture_pyramids
 
@@ -244,7 +240,7 @@ def _survey_grid(
         position[p] = lon[p] * per_degree - 0.5 - node_col
     origin_x = (node_col + 0.5) * step_x
     for r in range(lat.shape[0]):
-        node = interpolate_row(fields, lat[r] * per_degree - 0.5 - node_row, row)
+        node = interpolate_row(fields, lat[r] * per_degree - 0.5 - node_row, N_SIGNED, JUMP_STEPS * step_x, row)
         survey_row(
             seed, row, territory, node, position, origin_x, step_x, lat[r] * METRES_PER_LAT, 0.0,
             block_keys, block_records, territory_keys, territory_records, cover[r], key, line, inside, u, v,
@@ -284,8 +280,10 @@ def _render_grid(
     origin_x = (node_col + 0.5) * step_x
     for r in range(lat.shape[0]):
         y = lat[r] * METRES_PER_LAT - shift_y
-        node = interpolate_row(fields, y / METRES_PER_LAT * per_degree - 0.5 - node_row, row)
-        interpolate_row(weather, y / METRES_PER_LAT * per_degree - 0.5 - node_row, sky)
+        node = interpolate_row(
+            fields, y / METRES_PER_LAT * per_degree - 0.5 - node_row, N_SIGNED, JUMP_STEPS * step_x, row
+        )
+        interpolate_row(weather, y / METRES_PER_LAT * per_degree - 0.5 - node_row, 0, 0.0, sky)
         current = -1
         known = 0
         for p in range(width):

@@ -27,17 +27,17 @@ NODES_PER_DEGREE = 3600
 """Nodes lie at half arc-seconds: node k is at (k + 0.5) / 3600 degrees, the centres of a 1 arc-second DEM."""
 
 (
+    RIVER,
+    STREAM,
+    ROAD_EW,
+    ROAD_NS,
     ELEVATION,
     SLOPE_X,
     SLOPE_Y,
     RELIEF,
-    RIVER,
     RIVER_HALF,
-    STREAM,
     STREAM_HALF,
     LAKE,
-    ROAD_EW,
-    ROAD_NS,
     TOWN,
     DRYNESS,
     WETNESS,
@@ -49,6 +49,8 @@ NODES_PER_DEGREE = 3600
 """Fields of a node, in the order of the first axis of `NodeGrid.fields`."""
 
 N_FIELDS = 18
+N_SIGNED = 4
+"""The first fields are signed distances to lines; where the nearest line changes they jump, and must not pass zero."""
 
 
 @dataclass(frozen=True)

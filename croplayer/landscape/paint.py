@@ -107,8 +107,8 @@ def _look(
     red = colours[season, cover, 0] * bright
     green = colours[season, cover, 1] * bright
     blue = colours[season, cover, 2] * bright
-    look[L_GRAIN] = 16.0
-    look[L_MOTTLE] = 20.0
+    look[L_GRAIN] = 20.0
+    look[L_MOTTLE] = 16.0 + 22.0 * draw(own, 40)
     look[L_ROWS] = 0.0
     look[L_SPACING] = 1.0
     look[L_STRIPS] = 0.0
@@ -240,7 +240,10 @@ def paint_row(
         j = int(np.floor((y + look[L_OFFSET_V]) * texel)) & 511
         grain = textures[GRAIN, level, j, i] / 127.0
         mottle = textures[MOTTLE, level, j, i] / 127.0
-        light = look[L_GRAIN] * grain + look[L_MOTTLE] * mottle
+        patch_i = int(np.floor((x + 2.0 * look[L_OFFSET_V]) * 0.23 * texel)) & 511
+        patch_j = int(np.floor((y - 2.0 * look[L_OFFSET_U]) * 0.23 * texel)) & 511
+        patch = textures[MOTTLE, level, patch_j, patch_i] / 127.0
+        light = look[L_GRAIN] * grain + look[L_MOTTLE] * (mottle + 0.7 * patch)
         if here == _WOODLAND:
             crown = textures[CANOPY, level, j, i] / 127.0
             light = 52.0 * crown + 22.0 * wild + 12.0 * mottle
@@ -269,6 +272,9 @@ def paint_row(
         elif look[L_ROWS] > 0.2 or look[L_STRIPS] > 0.2:
             light += look[L_ROWS] * _wave((v + look[L_PHASE]) / look[L_SPACING])
             light += look[L_STRIPS] * _wave((v + look[L_PHASE]) / 31.0 + 0.15 * mottle)
+        if here <= _GRASSLAND:
+            red += 11.0 * patch
+            green -= 4.0 * patch
         red += light
         green += light
         blue += 0.85 * light
@@ -327,12 +333,12 @@ def paint_row(
                 hold = 0.55
             elif here == _BUILT or kind == HIGHWAY:
                 hold = 0.75
-            patch = smoothstep(0.3, 0.7, hold * snow + 0.22 * mottle + 0.08 * wild) * (1.0 if hold == 1.0 else 0.75)
+            cap = smoothstep(0.3, 0.7, hold * snow + 0.22 * mottle + 0.08 * wild) * (1.0 if hold == 1.0 else 0.75)
             if kind == TREES or kind == DITCH or kind == BUND:
-                patch *= 0.6
-            red += (236.0 + 8.0 * grain - red) * patch
-            green += (239.0 + 8.0 * grain - green) * patch
-            blue += (246.0 + 8.0 * grain - blue) * patch
+                cap *= 0.6
+            red += (236.0 + 8.0 * grain - red) * cap
+            green += (239.0 + 8.0 * grain - green) * cap
+            blue += (246.0 + 8.0 * grain - blue) * cap
         cloud = weather_row[CLOUD, c] + (weather_row[CLOUD, c + 1] - weather_row[CLOUD, c]) * t
         shadow = weather_row[SHADOW, c] + (weather_row[SHADOW, c + 1] - weather_row[SHADOW, c]) * t
         shade *= 1.0 - 0.5 * shadow

@@ -198,6 +198,8 @@ def fill_block(
         area = 5_000.0
     elif kind == PLANTATION:
         area = max(area, 3_000.0)
+    elif kind == WOODLOT or kind == PASTURE:
+        area = 1e9
     record[B_AREA] = area
     record[B_ASPECT] = 1.0 + (3.5 - 2.0 * paddy) * draw(key, 3)
     record[B_SLOPE] = max(slope, 0.03)

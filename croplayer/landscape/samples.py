@@ -136,12 +136,12 @@ def write_coverage_samples(country: Country, folder: Path, bounds: Bounds, count
 
 
 def thumbnail(country: Country, source: str, block: BlockIndex, *, px: int = THUMBNAIL_PX) -> np.ndarray:
-    """Area average of a block's picture: (px, px, 3) uint8, each pixel the mean of 3 x 3 samples."""
-    grid = BlockGrid(3 * px)
+    """Area average of a block's picture: (px, px, 3) uint8, each pixel the mean of 2 x 2 samples."""
+    grid = BlockGrid(2 * px)
     window = grid.window(block)
     lon, lat = grid.longitudes(window.col, window.width), grid.latitudes(window.row, window.height)
-    rgb, _ = country.render(source, lon, lat, nodes=country.nodes(lon, lat, per_degree=1200))
-    return np.rint(rgb.reshape(px, 3, px, 3, 3).mean(axis=(1, 3))).astype(np.uint8)
+    rgb, _ = country.render(source, lon, lat, nodes=country.nodes(lon, lat, per_degree=720))
+    return np.rint(rgb.reshape(px, 2, px, 2, 3).mean(axis=(1, 3))).astype(np.uint8)
 
 
 def _is_clear(country: Country, source: str, box: Bounds) -> bool:

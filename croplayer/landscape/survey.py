@@ -41,6 +41,7 @@ from croplayer.landscape.parcels import (
     B_U1,
     B_V0,
     B_V1,
+    PASTURE,
     POND,
     T_BLOCK,
     T_COS,
@@ -54,6 +55,7 @@ from croplayer.landscape.parcels import (
     T_Y,
     TERRACE,
     WILD,
+    WOODLOT,
     block_cell,
     fill_block,
     parcel_class,
@@ -91,6 +93,9 @@ LINE_CLASS = np.array(
 )
 """Land cover of a line by its kind."""
 
+JUMP_STEPS = 4.5
+"""A signed distance that changes by more node steps than this between two nodes belongs to two lines."""
+
 BLOCK_SLOTS = 1024
 TERRITORY_SLOTS = 64
 
@@ -118,14 +123,21 @@ def new_memory() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 @kernel
-def interpolate_row(fields: np.ndarray, position: float, out: np.ndarray) -> int:
-    """Node fields at a row position (in nodes from the grid's first row): fill (N_FIELDS, cols), return the row."""
+def interpolate_row(fields: np.ndarray, position: float, signed: int, jump: float, out: np.ndarray) -> int:
+    """Node fields at a row position (in nodes from the grid's first row): fill (fields, cols), return the row.
+
+    The first ``signed`` fields take the nearer node where they differ by more than ``jump``.
+    """
     r = int(np.floor(position))
     t = np.float32(position - r)
     for f in range(fields.shape[1]):
         for c in range(fields.shape[2]):
             low = fields[r, f, c]
-            out[f, c] = low + (fields[r + 1, f, c] - low) * t
+            high = fields[r + 1, f, c]
+            if f < signed and abs(high - low) > jump:
+                out[f, c] = low if t < 0.5 else high
+            else:
+                out[f, c] = low + (high - low) * t
     return r
 
 
@@ -185,6 +197,7 @@ def survey_row(
     block = block_records[0]
     territory = territory_records[0]
     leaf = np.empty(4)
+    streets = np.empty(4)
     has_block = False
     leaf_mode = 0
     leaf_cover = 0
@@ -194,7 +207,7 @@ def survey_row(
     ti = -2147483000
     tj = 0
     reach = 0.5 * px
-    jump = 4.5 * step_x
+    jump = JUMP_STEPS * step_x
     for p in range(node_position.shape[0]):
         position = node_position[p]
         c = int(position)
@@ -240,26 +253,40 @@ def survey_row(
         local_v[p] = v
 
         town = row[TOWN, c] + (row[TOWN, c + 1] - row[TOWN, c]) * t
-        village = territory[T_VILLAGE] * (1.0 + 0.45 * wild) - np.sqrt(u * u + v * v)
+        far = max(abs(u), abs(v))
+        village = territory[T_VILLAGE] * (1.0 + 0.9 * wild) - 0.6 * far - 0.4 * np.sqrt(u * u + v * v)
         kind = NO_LINE
         depth = -1e9
         if town < 0.0 or village > 0.0:
             if not (leaf_mode == 3 and leaf[0] <= u < leaf[2] and leaf[1] <= v < leaf[3]):
-                target = 900.0 if town < 0.0 else 330.0
-                leaf_key = split_rectangle(-4_096.0, -4_096.0, 4_096.0, 4_096.0, target, 1.6, territory_key, u, v, leaf)
+                quarter = 11_000.0 if town < 0.0 else 4_500.0
+                leaf_key = split_rectangle(
+                    -4_096.0, -4_096.0, 4_096.0, 4_096.0, quarter, 1.3, territory_key, u, v, streets
+                )
+                lot = unit(salted(leaf_key, 31))
+                target = 650.0 if town < 0.0 else 300.0
+                if lot < 0.3 and town < 0.0:
+                    target = 2_200.0
+                if lot > 0.93:
+                    target = 1e9
+                leaf_key = split_rectangle(
+                    streets[0], streets[1], streets[2], streets[3], target, 1.6, leaf_key, u, v, leaf
+                )
                 leaf_mode = 3
                 leaf_cover = _BUILT
-                lot = unit(salted(leaf_key, 31))
-                if lot < 0.07:
-                    leaf_cover = _PARK
-                elif lot < 0.17:
+                house = unit(salted(leaf_key, 32))
+                if lot > 0.93:
+                    leaf_cover = _PARK if lot < 0.98 else _BARE
+                elif house < 0.12:
                     leaf_cover = _WOODLAND
-                elif lot < 0.21:
+                elif house < 0.15:
                     leaf_cover = _BARE
             cover[p] = leaf_cover
             key_out[p] = leaf_key
             kind = STREET
-            depth = (2.0 if town < 0.0 else 1.2) - min(min(u - leaf[0], leaf[2] - u), min(v - leaf[1], leaf[3] - v))
+            depth = 0.7 - min(min(u - leaf[0], leaf[2] - u), min(v - leaf[1], leaf[3] - v))
+            d = min(min(u - streets[0], streets[2] - u), min(v - streets[1], streets[3] - v))
+            depth = max(depth, (4.5 if town < 0.0 else 2.0) - d)
         else:
             if not (has_block and block[B_U0] <= u < block[B_U1] and block[B_V0] <= v < block[B_V1]):
                 block_key, u0, v0, u1, v1 = block_cell(territory_key, territory[T_BLOCK], u, v)
@@ -320,6 +347,8 @@ def survey_row(
                     half = 0.45 + 0.7 * unit(salted(block_key, 33))
                     if use == POND:
                         half = 2.2
+                    elif use == WOODLOT or use == PASTURE:
+                        half = -1e9
                     depth = half - d
                     if leaf[2] - leaf[0] < leaf[3] - leaf[1]:
                         local_u[p] = v

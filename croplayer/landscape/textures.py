@@ -13,6 +13,9 @@ SIZE = 512
 """Texels along the edge of level 0, which is 1 m a texel."""
 
 LEVELS = 6
+SPREAD = 0.24
+"""Standard deviation of every texture at level 0."""
+
 GRAIN, MOTTLE, CANOPY, ROUGH = range(4)
 N_TEXTURES = 4
 
@@ -96,6 +99,7 @@ def texture_pyramids(seed: int) -> np.ndarray:
     base = np.zeros((N_TEXTURES, SIZE, SIZE))
     _fill(np.uint64(seed), base[GRAIN], base[MOTTLE], base[CANOPY], base[ROUGH])
     base -= base.mean(axis=(1, 2), keepdims=True)
+    base *= SPREAD / base.std(axis=(1, 2), keepdims=True)
     out = np.zeros((N_TEXTURES, LEVELS, SIZE, SIZE), dtype=np.int8)
     level = base
     for k in range(LEVELS):
