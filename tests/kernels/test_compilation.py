@@ -1,0 +1,62 @@
+"""Importing compiles nothing, and what was compiled once is read from disk."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import croplayer.kernels
+
+MODULES = sorted(path.stem for path in Path(croplayer.kernels.__file__).parent.glob("*.py") if path.stem != "__init__")
+
+COMPILED = f"""
+import importlib
+from numba.core.dispatcher import Dispatcher
+modules = [importlib.import_module("croplayer.kernels." + name) for name in {MODULES}]
+kernels = {{id(v): v for m in modules for v in vars(m).values() if isinstance(v, Dispatcher)}}.values()
+"""
+
+IMPORT = COMPILED + "print(len(kernels), sum(len(k.signatures) for k in kernels))"
+
+RUN = (
+    COMPILED
+    + """
+import numpy as np
+from croplayer.kernels.regions import region_properties
+region_properties(np.eye(70, dtype=bool))
+used = [k for k in kernels if k.signatures]
+print(len(used), sum(sum(k.stats.cache_misses.values()) for k in used))
+"""
+)
+
+
+def answer(code: str, cache: Path) -> list[int]:
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    return [int(number) for number in done.stdout.split()]
+
+
+def test_importing_compiles_nothing(tmp_path: Path) -> None:
+    kernels, compiled = answer(IMPORT, tmp_path)
+    assert kernels > 30 and compiled == 0
+    assert not list(tmp_path.rglob("*.nbi"))
+
+
+def test_the_second_process_compiles_nothing(tmp_path: Path) -> None:
+    used, missed = answer(RUN, tmp_path)
+    assert used > 3 and missed >= used
+    assert answer(RUN, tmp_path) == [used, 0]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_kernels_know_only_numpy_and_numba(name: str) -> None:
+    """No dask, xarray or file library comes in with a kernel."""
+    code = f"import sys, croplayer.kernels.{name}\n" + (
+        "print(sum(m in sys.modules for m in ('dask', 'xarray', 'rasterio', 'shapely', 'skimage')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"
