@@ -1,0 +1,68 @@
+"""What the tests share: a small synthetic country, a small recipe, and the real data where they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from croplayer.grid import Bounds
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SMALL_BOUNDS = Bounds(114.0, 34.0, 114.1, 34.1)
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder of the real data; the test is skipped where it is absent."""
+    folder = Path(os.environ.get("CROPLAYER_DATA", REPOSITORY / "../shared/data")).resolve()
+    if not (folder / "naip_fields").is_dir():
+        pytest.skip(f"real data not found at {folder}; set CROPLAYER_DATA to run this test")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def country(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic country of 2 x 2 blocks with tiles, truth, provinces and training scenes."""
+    from croplayer.landscape.make import make_country
+
+    out = tmp_path_factory.mktemp("country")
+    make_country(
+        out, seed=7, bounds=SMALL_BOUNDS, zoom=13, training_scenes=4, coverage_samples=50, provinces=2,
+        truth_block_px=128,
+    )  # fmt: skip
+    return out
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder that the trained models of the session share."""
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="session")
+def small_recipe(country: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe that maps the small country with a model trained for a few steps."""
+    text = (REPOSITORY / "pipelines/recipes/demo.toml").read_text(encoding="utf-8")
+    edits = {
+        "$OUT/country": str(country),
+        "bounds = [114.0, 34.0, 114.3, 34.2]": "bounds = [114.0, 34.0, 114.1, 34.1]",
+        "block_px = 512": "block_px = 128\nhalo_px = 32",
+        "zoom = 14": "zoom = 13",
+        "crop_px = 128": "crop_px = 64",
+        "batch = 8": "batch = 4",
+    }
+    for old, new in edits.items():
+        assert old in text, f"the demo recipe no longer says {old}"
+        text = text.replace(old, new)
+    lines = []
+    for line in text.splitlines():
+        if line.startswith("steps = "):
+            line = "steps = 12"
+        if line.startswith("gsd_m = "):
+            line = "gsd_m = [14.0, 20.0]"
+        lines.append(line)
+    path = tmp_path_factory.mktemp("recipe") / "small.toml"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path

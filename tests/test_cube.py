@@ -1,0 +1,187 @@
+"""The cube on disk: created once, written by whole blocks, opened lazily with its CRS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+import xarray as xr
+import zarr
+from pyproj import Geod
+
+from croplayer.cube import Cube, open_cube
+from croplayer.durable import DurableStore, digest_file
+from croplayer.grid import BlockGrid, BlockIndex, BlockRange, Bounds
+from croplayer.schema import SchemaError
+from stores.cube import CUBE
+
+RANGE = BlockRange(1100, 5880, 2, 3)
+SOURCES = ("aster", "borealis")
+
+
+def make_cube(path: Path, block_px: int = 64) -> Cube:
+    CUBE.create(DurableStore(path), "2020", BlockGrid(block_px), RANGE, SOURCES)
+    return Cube.open(path)
+
+
+def fill_checkerboard(cube: Cube) -> None:
+    n = cube.grid.block_px
+    for row in range(RANGE.rows):
+        for col in range(RANGE.cols):
+            y, x = np.mgrid[row * n : (row + 1) * n, col * n : (col + 1) * n]
+            mask = ((y + x) % 2).astype(np.uint8)
+            cube.write_block("croplayer", BlockIndex(RANGE.row + row, RANGE.col + col), mask)
+
+
+def test_open_cube_is_lazy_and_knows_its_crs(tmp_path: Path) -> None:
+    make_cube(tmp_path / "cube.zarr")
+    cube = open_cube(tmp_path / "cube.zarr")
+    assert cube.rio.crs == "EPSG:4326"
+    assert cube.croplayer.dtype == np.uint8
+    assert cube.croplayer.chunksizes == {"y": (64, 64), "x": (64, 64, 64)}
+    assert list(cube.source.to_numpy()) == list(SOURCES)
+    west, south, east, north = cube.rio.bounds()
+    assert (west, north) == pytest.approx((114.0, 35.0), abs=1e-12)
+    assert (east, south) == pytest.approx((114.15, 34.9), abs=1e-12)
+
+
+def test_nothing_written_reads_as_never_processed(tmp_path: Path) -> None:
+    cube = make_cube(tmp_path / "cube.zarr")
+    assert (cube.read_block("croplayer", BlockIndex(1100, 5880)) == 255).all()
+    assert (cube.read_block("cropland", BlockIndex(1100, 5880), "aster") == 255).all()
+
+
+def test_a_block_is_written_whole_and_known_by_its_digest(tmp_path: Path) -> None:
+    cube = make_cube(tmp_path / "cube.zarr")
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    files = cube.write_block("rgb", BlockIndex(1101, 5882), pixels, "borealis")
+    ((key, digest),) = files.items()
+    assert key == "2020/rgb/c/1/1/2/0"
+    assert digest_file(tmp_path / "cube.zarr" / key) == digest
+    np.testing.assert_array_equal(cube.read_block("rgb", BlockIndex(1101, 5882), "borealis"), pixels)
+    assert not list((tmp_path / "cube.zarr").rglob("*.partial"))
+
+
+def test_a_block_of_the_fill_value_still_has_a_file(tmp_path: Path) -> None:
+    cube = make_cube(tmp_path / "cube.zarr")
+    files = cube.write_block("imagery_valid", BlockIndex(1100, 5880), np.zeros((64, 64), bool), "aster")
+    assert all((tmp_path / "cube.zarr" / key).exists() for key in files)
+
+
+def test_part_of_a_block_and_wrong_types_are_refused(tmp_path: Path) -> None:
+    cube = make_cube(tmp_path / "cube.zarr")
+    with pytest.raises(ValueError, match="written whole"):
+        cube.write_block("croplayer", BlockIndex(1100, 5880), np.zeros((32, 64), np.uint8))
+    with pytest.raises(TypeError, match="expected uint8"):
+        cube.write_block("croplayer", BlockIndex(1100, 5880), np.zeros((64, 64)))
+    with pytest.raises(ValueError, match="outside the cube"):
+        cube.write_block("croplayer", BlockIndex(1102, 5880), np.zeros((64, 64), np.uint8))
+
+
+def test_one_flipped_bit_is_never_read_as_data(tmp_path: Path) -> None:
+    cube = make_cube(tmp_path / "cube.zarr")
+    rng = np.random.default_rng(1)
+    block = BlockIndex(1100, 5880)
+    files = cube.write_block("croplayer", block, rng.integers(0, 2, (64, 64)).astype(np.uint8))
+    path = tmp_path / "cube.zarr" / next(iter(files))
+    good = path.read_bytes()
+    for _ in range(60):
+        place, bit = int(rng.integers(len(good))), int(rng.integers(8))
+        path.write_bytes(good[:place] + bytes([good[place] ^ (1 << bit)]) + good[place + 1 :])
+        with pytest.raises(Exception):  # noqa: B017 (zstd and zarr raise several kinds)
+            cube.read_block("croplayer", block)
+    path.write_bytes(good)
+    cube.read_block("croplayer", block)
+
+
+def test_creating_again_keeps_the_cube_and_another_layout_is_refused(tmp_path: Path) -> None:
+    cube = make_cube(tmp_path / "cube.zarr")
+    cube.write_block("croplayer", BlockIndex(1100, 5880), np.ones((64, 64), np.uint8))
+    make_cube(tmp_path / "cube.zarr")
+    assert (cube.read_block("croplayer", BlockIndex(1100, 5880)) == 1).all()
+    with pytest.raises(SchemaError, match="block_px is 64, expected 32"):
+        make_cube(tmp_path / "cube.zarr", 32)
+
+
+def test_region_by_bounds_is_cut_first_and_chunked_by_block_after(tmp_path: Path) -> None:
+    make_cube(tmp_path / "cube.zarr")
+    cube = open_cube(tmp_path / "cube.zarr", (114.03, 34.93, 114.12, 34.97))
+    ppd = 20 * 64
+    assert cube.sizes["x"] == round(0.12 * ppd + 0.4999) - int(0.03 * ppd)
+    assert sum(cube.chunksizes["x"]) == cube.sizes["x"]
+    assert len(cube.chunksizes["x"]) == 3
+    with pytest.raises(ValueError, match="does not overlap the cube"):
+        open_cube(tmp_path / "cube.zarr", Bounds(10.0, 10.0, 11.0, 11.0))
+
+
+def test_region_by_name_and_polygon(tmp_path: Path) -> None:
+    cube = make_cube(tmp_path / "cube.zarr")
+    fill_checkerboard(cube)
+    units = gpd.GeoDataFrame(
+        {"adcode": ["1", "2"], "name_en": ["West Land", "East Land"], "name_zh": ["西", "东"], "level": [1, 1]},
+        geometry=[shapely.box(114.0, 34.9, 114.05, 35.0), shapely.Point(114.1, 34.95).buffer(0.03)],
+        crs="EPSG:4326",
+    )
+    units.to_parquet(tmp_path / "boundaries.parquet")
+    west = open_cube(tmp_path / "cube.zarr", "west land")
+    assert west.sizes == {"source": 2, "y": 128, "x": 64, "band": 3}
+    assert bool(west.in_region.all())
+    east = open_cube(tmp_path / "cube.zarr", "东")
+    pixels = int(east.in_region.sum())
+    assert pixels == pytest.approx(np.pi * (0.03 * 20 * 64) ** 2, rel=0.01)
+    with pytest.raises(ValueError, match=r"admin unit 'Nowhere' is not in .*West Land"):
+        open_cube(tmp_path / "cube.zarr", "Nowhere")
+
+
+def test_area_by_province_on_a_checkerboard_equals_the_geodesic_sum(tmp_path: Path) -> None:
+    """Pixel by pixel against pyproj, membership by an independent point-in-polygon test."""
+    cube = make_cube(tmp_path / "cube.zarr", 32)
+    fill_checkerboard(cube)
+    units = gpd.GeoDataFrame(
+        {"adcode": ["a", "b"]},
+        geometry=[
+            shapely.Polygon([(114.0, 34.9), (114.07, 34.9), (114.04, 35.0), (114.0, 35.0)]),
+            shapely.Polygon([(114.07, 34.9), (114.15, 34.9), (114.15, 35.0), (114.04, 35.0)]),
+        ],
+        crs="EPSG:4326",
+    )
+    table = open_cube(tmp_path / "cube.zarr").crop.area(by=units)
+    geod = Geod(ellps="WGS84")
+    window = RANGE.window(cube.grid)
+    x, y = cube.grid.longitude_edges(window.col, window.width), cube.grid.latitude_edges(window.row, window.height)
+    expected = np.zeros(2)
+    for j in range(window.height):
+        pixel = ([x[0], x[1], x[1], x[0]], [y[j + 1], y[j + 1], y[j], y[j]])
+        area = abs(geod.polygon_area_perimeter(*pixel)[0]) / 1e6
+        centres = shapely.points((x[:-1] + x[1:]) / 2, np.full(window.width, (y[j] + y[j + 1]) / 2))
+        crop = (np.arange(window.width) + j) % 2 == 1
+        for u, polygon in enumerate(units.geometry):
+            expected[u] += area * (shapely.contains(polygon, centres) & crop).sum()
+    np.testing.assert_allclose(table.area_km2, expected, rtol=1e-6)
+
+
+def test_the_layout_equals_its_template(tmp_path: Path) -> None:
+    """A change of the bytes' meaning shows as a change of the checked-in template."""
+    from stores.templates import cube_template, template_path
+
+    assert template_path("cube").read_text() == cube_template()
+
+
+def test_missing_or_foreign_cube_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="not a cube"):
+        open_cube(tmp_path / "nothing.zarr")
+    zarr.open_group(str(tmp_path / "other.zarr"), mode="w").create_group("x")
+    with pytest.raises(SchemaError, match="no croplayer edition"):
+        open_cube(tmp_path / "other.zarr")
+    make_cube(tmp_path / "cube.zarr")
+    with pytest.raises(ValueError, match="no edition '1999'"):
+        open_cube(tmp_path / "cube.zarr", edition="1999")
+
+
+def test_plain_xarray_reads_the_cube_too(tmp_path: Path) -> None:
+    make_cube(tmp_path / "cube.zarr")
+    plain = xr.open_zarr(tmp_path / "cube.zarr", group="2020", decode_coords="all", consolidated=False)
+    assert plain.rio.crs == "EPSG:4326"
