@@ -13,7 +13,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,20 @@ from transformers import PreTrainedModel, ResNetConfig, ResNetForImageClassifica
 from croplayer import __version__
 from croplayer.durable import sync_folder
 from croplayer.models.architectures import MODEL_CLASSES, build_from_config, config_from_dict
+from croplayer.models.card import CARD_NAME, MLM_NAME, mlm_json, model_card
 from croplayer.models.coverage_network import CoverageNetwork
-from croplayer.models.manifest import MANIFEST_NAME, Manifest
+from croplayer.models.manifest import MANIFEST_NAME, Manifest, bundle_digest, manifest_bytes, read_manifest
 from croplayer.models.segmentation import SegmentationNetwork, pick_device
+
+__all__ = [
+    "bundle_digest",
+    "load",
+    "load_cached",
+    "load_weights",
+    "read_checked",
+    "read_manifest",
+    "write_bundle",
+]
 
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
@@ -38,6 +49,8 @@ def write_bundle(
     folder: Path, model: PreTrainedModel, manifest: Manifest, extra: Mapping[str, bytes] | None = None
 ) -> Path:
     """Write a bundle in one step: into a temporary folder beside it, then renamed.
+
+    A model card and STAC fields are written beside the weights.
 
     Parameters
     ----------
@@ -51,19 +64,17 @@ def write_bundle(
     folder
     """
     check_finite(model, folder)
+    versions = {"croplayer": __version__, "torch": torch.__version__, "transformers": transformers.__version__}
+    manifest = replace(manifest, versions=versions)
     contents: dict[str, bytes] = {
         WEIGHTS_NAME: safetensors.torch.save(_unshared_weights(model), metadata={"format": "pt"}),
         CONFIG_NAME: model.config.to_json_string(use_diff=False).encode(),
+        CARD_NAME: model_card(manifest).encode(),
+        MLM_NAME: mlm_json(manifest, sum(p.numel() for p in model.parameters())),
         **(extra or {}),
     }
-    values = asdict(manifest)
-    values["files"] = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(contents.items())}
-    values["versions"] = {
-        "croplayer": __version__,
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
-    contents[MANIFEST_NAME] = Manifest(**values).to_json()
+    files = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(contents.items())}
+    contents[MANIFEST_NAME] = replace(manifest, files=files).to_json()
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.partial"
     temporary.mkdir()
@@ -98,23 +109,6 @@ def _unshared_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     return {name: state[name].detach().cpu().contiguous().clone() for name in sorted(state)}
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a bundle; raises FileNotFoundError when there is none, ValueError when it is damaged."""
-    return Manifest.from_json(_manifest_bytes(folder), folder / MANIFEST_NAME)
-
-
-def _manifest_bytes(folder: Path) -> bytes:
-    path = folder / MANIFEST_NAME
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} is no model bundle: it holds no {MANIFEST_NAME}")
-    return path.read_bytes()
-
-
-def bundle_digest(folder: Path) -> str:
-    """sha256 of the manifest; through the digests in it, the identity of the whole bundle."""
-    return hashlib.sha256(_manifest_bytes(folder)).hexdigest()
-
-
 def read_checked(folder: Path, digest: str | None = None) -> tuple[Manifest, dict[str, bytes]]:
     """The manifest and the bytes of each file it names, all equal to their digests.
 
@@ -123,13 +117,13 @@ def read_checked(folder: Path, digest: str | None = None) -> tuple[Manifest, dic
     FileNotFoundError when a file is absent; ValueError when bytes and digests disagree or
     ``digest`` is not the bundle's.
     """
-    manifest_bytes = _manifest_bytes(folder)
-    found = hashlib.sha256(manifest_bytes).hexdigest()
+    stored = manifest_bytes(folder)
+    found = hashlib.sha256(stored).hexdigest()
     if digest is not None and found != digest:
         raise ValueError(
             f"model bundle {folder} has digest {found}; expected {digest}: it is another or a changed model"
         )
-    manifest = Manifest.from_json(manifest_bytes, folder / MANIFEST_NAME)
+    manifest = Manifest.from_json(stored, folder / MANIFEST_NAME)
     contents = {}
     for name in (WEIGHTS_NAME, CONFIG_NAME, *sorted(set(manifest.files) - {WEIGHTS_NAME, CONFIG_NAME})):
         if name not in manifest.files or Path(name).name != name:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from croplayer.legends import CROPLAND, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
-from croplayer.models.segmentation import SegmentationNetwork
+
+if TYPE_CHECKING:
+    from croplayer.models.segmentation import SegmentationNetwork
 
 STRIDE_PX = 32
 """Cells with their halo are filled up to a multiple of this, the coarsest stride of the networks."""
@@ -255,8 +257,10 @@ def predict_proba(
         return np.where(known, stored / np.float32(PROBABILITY_SCALE), np.float32(np.nan))
     h, w = known.shape
     size = max(round(h * factor), 1), max(round(w * factor), 1)
-    small_rgb = np.rint(_resampled(rgb * known[..., None], size)).astype(np.uint8)
-    small_known = _resampled(known[..., None], size)[..., 0] > 0.99
+    covered = _resampled(known[..., None], size)
+    mean_rgb = _resampled(rgb * known[..., None], size) / np.maximum(covered, 1e-6)
+    small_rgb = np.rint(mean_rgb).clip(0, 255).astype(np.uint8)
+    small_known = covered[..., 0] > 1e-6
     stored = predict_image(model, small_rgb, small_known).astype(np.float32)
     share = _resampled(np.where(small_known, stored, 0)[..., None], (h, w))[..., 0]
     weight = _resampled(small_known[..., None], (h, w))[..., 0]

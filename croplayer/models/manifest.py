@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -77,3 +78,21 @@ class Manifest:
 
     def to_json(self) -> bytes:
         return (json.dumps(asdict(self), indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a bundle; raises FileNotFoundError when there is none, ValueError when it is damaged."""
+    return Manifest.from_json(manifest_bytes(folder), folder / MANIFEST_NAME)
+
+
+def manifest_bytes(folder: Path) -> bytes:
+    """The manifest of a bundle as it is stored; raises FileNotFoundError when there is none."""
+    path = folder / MANIFEST_NAME
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} is no model bundle: it holds no {MANIFEST_NAME}")
+    return path.read_bytes()
+
+
+def bundle_digest(folder: Path) -> str:
+    """sha256 of the manifest; through the digests in it, the identity of the whole bundle."""
+    return hashlib.sha256(manifest_bytes(folder)).hexdigest()

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import AutoConfig, PreTrainedModel
 
 from croplayer.legends import CROPLAND, NOT_CROPLAND
 from croplayer.models.architectures import CLASSES, MODEL_CLASSES, architecture_config, build_from_config
+from croplayer.models.inference import predict_proba
 from croplayer.models.manifest import Manifest
 
 BANDS = ("red", "green", "blue")
@@ -90,6 +92,12 @@ class SegmentationNetwork(nn.Module):
         else:
             logits = class_logits(self.model(pixel_values=pixels).logits)
         return enlarge(logits, pixels.shape[-2:])
+
+    def predict_proba(
+        self, rgb: np.ndarray, *, ground_sample_distance_m: float, valid: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Probability of cropland of an image of any size: see ``inference.predict_proba``."""
+        return predict_proba(self, rgb, ground_sample_distance_m=ground_sample_distance_m, valid=valid)
 
 
 def enlarge(logits: torch.Tensor, shape: torch.Size | tuple[int, int]) -> torch.Tensor:

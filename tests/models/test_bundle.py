@@ -164,3 +164,30 @@ def test_writing_over_a_bundle_replaces_it_whole(written, tmp_path):
     assert bundle_digest(folder) != first and not (folder / "training.json").exists()
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
     assert read_manifest(folder).architecture == "segformer"
+
+
+def test_card_and_catalogue_fields_say_what_the_manifest_says(tmp_path):
+    network = build_segmenter("segformer", "tiny", seed=4)
+    figures = {"iou": 0.5, "boundary_iou": None, "f1": 0.25}
+    validation = {"split": "by scene", "threshold": 0.5, "by_scene": {"north": figures}}
+    validation |= dict.fromkeys(("pooled", "all_field", "no_field"), figures)
+    manifest = manifest_for(network, training_data="painted (synthetic)", metrics={"validation": validation})
+    folder = write_bundle(tmp_path / "m", network.model, manifest)
+    card = (folder / "README.md").read_text()
+    assert "painted (synthetic)" in card and "| north | 0.500 | - | 0.250 |" in card
+    fields = json.loads((folder / "stac_mlm.json").read_text())
+    assert fields["mlm:total_parameters"] == network.n_parameters
+    assert fields["mlm:output"][0]["classification:classes"][1] == {"value": 1, "name": "cropland"}
+    assert set(read_manifest(folder).files) == {"README.md", "config.json", "model.safetensors", "stac_mlm.json"}
+
+
+def test_the_manifest_is_read_without_torch(written):
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from pathlib import Path; from croplayer.models.manifest import bundle_digest, read_manifest; "
+        f"print(bundle_digest(Path({str(written[0])!r}))); assert not {{'torch', 'transformers'}} & set(sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == bundle_digest(written[0])

@@ -142,3 +142,21 @@ def test_mask_keeps_flags():
     np.testing.assert_array_equal(mask_from_probability(stored, 0.0), [1, 1, 1, 1, 254, 255])
     with pytest.raises(ValueError, match="threshold"):
         mask_from_probability(stored, 1.5)
+
+
+def test_predict_proba_resamples_to_what_the_network_knows(network):
+    network.gsd_m = (2.0, 4.0)
+    rng = np.random.default_rng(2)
+    rgb = np.kron(rng.integers(0, 256, (48, 40, 3), dtype=np.uint8), np.ones((2, 2, 1), dtype=np.uint8))
+    valid = np.ones(rgb.shape[:2], dtype=bool)
+    valid[:6] = False
+    fine = network.predict_proba(rgb, ground_sample_distance_m=1.0, valid=valid)
+    assert fine.shape == (96, 80) and fine.dtype == np.float32
+    assert np.isnan(fine[:6]).all() and not np.isnan(fine[6:]).any()
+    assert ((fine[6:] >= 0) & (fine[6:] <= 1)).all()
+    at_range = network.predict_proba(rgb[::2, ::2], ground_sample_distance_m=2.0, valid=valid[::2, ::2])
+    assert np.abs(fine[7::2, 1::2] - at_range[3:]).mean() < 0.1
+    inside = network.predict_proba(rgb, ground_sample_distance_m=3.0)
+    np.testing.assert_allclose(inside, predict_image(network, rgb, np.ones_like(valid)) / 250, atol=1e-6)
+    with pytest.raises(ValueError, match="metres above 0"):
+        network.predict_proba(rgb, ground_sample_distance_m=0.0)
