@@ -127,7 +127,7 @@ def _refined_median(
     return float((middle[0] + middle[1]) / 2)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def find_bins(bins: np.ndarray, first: int, last: int, positions: np.ndarray) -> None:
     """Write the positions whose bin lies between `first` and `last`; `positions` has the right length."""
     n = 0
@@ -137,7 +137,7 @@ def find_bins(bins: np.ndarray, first: int, last: int, positions: np.ndarray) ->
             n += 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def bin_pixels(
     pixels: np.ndarray,
     counted: np.ndarray,
@@ -203,7 +203,7 @@ def bin_pixels(
             extremes[pairs[col]] += 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def sharpness_values(pixels: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Sum over bands of the integer Sobel magnitudes at flat pixel positions, in float64."""
     height, samples = pixels.shape
@@ -233,7 +233,7 @@ def sharpness_values(pixels: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return values
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def hue_values(pixels: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Hue of `colorsys.rgb_to_hls` at flat pixel positions, in float64."""
     width = pixels.shape[1] // 3

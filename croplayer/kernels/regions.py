@@ -98,7 +98,7 @@ def summarise(properties: RegionProperties) -> RegionSummary:
     )
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _root(parent: np.ndarray, run: int) -> int:
     while parent[run] != run:
         parent[run] = parent[parent[run]]
@@ -106,7 +106,7 @@ def _root(parent: np.ndarray, run: int) -> int:
     return run
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def label_runs(edges: np.ndarray, row_runs: np.ndarray, region: np.ndarray, contacts: np.ndarray) -> int:
     """Join runs that touch, diagonals included, into regions numbered in raster order.
 
@@ -151,7 +151,7 @@ def label_runs(edges: np.ndarray, row_runs: np.ndarray, region: np.ndarray, cont
     return count
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def measure_runs(
     edges: np.ndarray,
     row_runs: np.ndarray,
@@ -177,7 +177,7 @@ def measure_runs(
             euler_number[k] += 1 - contacts[run]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def convex_areas(
     edges: np.ndarray, row_runs: np.ndarray, region: np.ndarray, bbox: np.ndarray, area_convex: np.ndarray
 ) -> None:
@@ -207,7 +207,7 @@ def convex_areas(
         area_convex[k] = stop - start - sum_left - sum_right
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _extend_chain(chain_y: np.ndarray, chain_x: np.ndarray, n: int, y: int, x: int) -> int:
     """Add a point to a lower convex chain of n points; returns its new length."""
     while n >= 2:
@@ -220,7 +220,7 @@ def _extend_chain(chain_y: np.ndarray, chain_x: np.ndarray, n: int, y: int, x: i
     return n + 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _sum_of_hull_columns(columns: np.ndarray, chain_y: np.ndarray, chain_x: np.ndarray) -> int:
     """Sum over rows of the first column inside the lower hull of a side's outermost pixels.
 

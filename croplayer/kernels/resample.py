@@ -8,7 +8,7 @@ from numba import njit
 from croplayer.kernels.lanes import blend_pixel, copy_pixel
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def inside(positions: np.ndarray, size: int) -> tuple[int, int]:
     """First and one past the last of rising positions that lie within 0 .. size - 1."""
     start, stop = 0, len(positions)
@@ -19,7 +19,7 @@ def inside(positions: np.ndarray, size: int) -> tuple[int, int]:
     return start, stop
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def whole_rows(known: np.ndarray) -> np.ndarray:
     """(H,) bool, whether every pixel of a row is known."""
     whole = np.empty(len(known), np.bool_)
@@ -31,7 +31,7 @@ def whole_rows(known: np.ndarray) -> np.ndarray:
     return whole
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def pick_valid(known: np.ndarray, whole: np.ndarray, rows: np.ndarray, cols: np.ndarray, valid: np.ndarray) -> None:
     """Whether the source pixels at (rows, cols), which may lie outside the mosaic, are known."""
     start, stop = inside(cols, known.shape[1])
@@ -49,7 +49,7 @@ def pick_valid(known: np.ndarray, whole: np.ndarray, rows: np.ndarray, cols: np.
                 out[j] = source[cols[j]]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def pick_colour(
     samples: np.ndarray, whole: np.ndarray, rows: np.ndarray, cols: np.ndarray, valid: np.ndarray, rgb: np.ndarray
 ) -> None:
@@ -75,7 +75,7 @@ def pick_colour(
                 out[3 * j + band] = source[3 * cols[j] + band] if valid[i, j] else 0
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def add_rows(samples: np.ndarray, first: int, weights: np.ndarray, length: int, column: np.ndarray) -> None:
     """Weighted sum of `length` rows from `first`, added in this order."""
     size = samples.shape[1]
@@ -92,7 +92,7 @@ def add_rows(samples: np.ndarray, first: int, weights: np.ndarray, length: int, 
             column[c] += weight * np.float32(row[c])
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def blend(
     samples: np.ndarray,
     known: np.ndarray,
@@ -145,7 +145,7 @@ def blend(
             )
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def blend_row(
     column: np.ndarray,
     col_first: np.ndarray,
@@ -172,7 +172,7 @@ def blend_row(
             out[3 * j + band] = np.uint8(total + half)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def add_known_rows(
     samples: np.ndarray,
     known: np.ndarray,
@@ -203,7 +203,7 @@ def add_known_rows(
                 holes[c] += 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def blend_beside_holes(
     column: np.ndarray,
     share: np.ndarray,

@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+DEGREES = 180 / np.pi
+ROUNDING = 2e-15
+"""More than the relative error of `fast_degrees`, less than a millionth of the step between float32 values."""
 
-@njit(nogil=True, cache=True)
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def load_row(dem: np.ndarray, row: int, has_nodata: bool, nodata: float, window: np.ndarray) -> None:
     """Copy a row of the elevation model into its place of the three-row window, missing pixels as NaN."""
     line = window[row % 3]
@@ -18,7 +22,42 @@ def load_row(dem: np.ndarray, row: int, has_nodata: bool, nodata: float, window:
                 line[col] = np.nan
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
+def fast_degrees(steepness: np.ndarray, degrees: np.ndarray) -> int:
+    """Arctangents of values of 0 or more in degrees as float32; counts those that rounding leaves in doubt.
+
+    The arctangent's series, after reduction to arguments below tan(pi / 8), is a dozen times faster than the library
+    function as it fills whole vectors. Both ends of its error round to the same float32 but for one value in ten
+    million, for which the caller asks the library function. NaN counts as in doubt.
+    """
+    doubtful = 0
+    for i in range(len(steepness)):
+        value = steepness[i]
+        turned = value > 1
+        top, bottom = (1.0, value) if turned else (value, 1.0)
+        shifted = top > 0.41 * bottom
+        top, bottom = (top - bottom, top + bottom) if shifted else (top, bottom)
+        z = top / bottom
+        w = z * z
+        series = 1 / 41 - w * (1 / 43)
+        series = 1 / 37 - w * (1 / 39 - w * series)
+        series = 1 / 33 - w * (1 / 35 - w * series)
+        series = 1 / 29 - w * (1 / 31 - w * series)
+        series = 1 / 25 - w * (1 / 27 - w * series)
+        series = 1 / 21 - w * (1 / 23 - w * series)
+        series = 1 / 17 - w * (1 / 19 - w * series)
+        series = 1 / 13 - w * (1 / 15 - w * series)
+        series = 1 / 9 - w * (1 / 11 - w * series)
+        series = 1 / 5 - w * (1 / 7 - w * series)
+        angle = z - z * w * (1 / 3 - w * series)
+        angle = angle + (np.pi / 4 if shifted else 0.0)
+        angle = (np.pi / 2 - angle if turned else angle) * DEGREES
+        degrees[i] = angle * (1 + ROUNDING)
+        doubtful += degrees[i] != np.float32(angle * (1 - ROUNDING))
+    return doubtful
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def slope_rows(
     dem: np.ndarray,
     window: np.ndarray,
@@ -44,11 +83,12 @@ def slope_rows(
             dx = (west - east) / cell_x_m[row - 1]
             dy = (below - above) / cell_y_m
             steepness[col] = np.sqrt(dx * dx + dy * dy + 0.0 * middle[col]) / 8
-        for col in range(1, width - 1):
-            slope[row - 1, col] = np.arctan(steepness[col]) * (180 / np.pi)
+        if fast_degrees(steepness[1 : width - 1], slope[row - 1, 1 : width - 1]):
+            for col in range(1, width - 1):
+                slope[row - 1, col] = np.arctan(steepness[col]) * DEGREES
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def ruggedness_rows(
     dem: np.ndarray, window: np.ndarray, has_nodata: bool, nodata: float, ruggedness: np.ndarray
 ) -> None:
@@ -72,7 +112,7 @@ def ruggedness_rows(
             ruggedness[row - 1, col] = np.sqrt(total)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def roughness_rows(dem: np.ndarray, window: np.ndarray, has_nodata: bool, nodata: float, roughness: np.ndarray) -> None:
     """Fill the inner pixels of `roughness`; a NaN among the 3 x 3 makes NaN."""
     height, width = dem.shape
