@@ -6,11 +6,13 @@ step alone.
 
 from __future__ import annotations
 
+import io
 import math
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 from torch.nn import functional
 
 from croplayer.models.scenes import SceneArrays
@@ -57,6 +59,8 @@ class Augmentation(NamedTuple):
     """Share of windows blurred."""
     noise: float = 0.25
     """Share of windows with sensor noise."""
+    jpeg: float = 0.15
+    """Share of windows compressed like map tiles, at quality 40 to 95."""
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
@@ -151,7 +155,18 @@ def _changed(rgb: torch.Tensor, augmentation: Augmentation, generator: torch.Gen
         rgb = _blurred(rgb, _uniform(generator, 0.4, 1.3))
     if _uniform(generator, 0, 1) < augmentation.noise:
         rgb = rgb + torch.randn(rgb.shape, generator=generator) * _uniform(generator, 0.005, 0.03)
-    return rgb.clamp_(0, 1)
+    rgb = rgb.clamp_(0, 1)
+    if _uniform(generator, 0, 1) < augmentation.jpeg:
+        rgb = _compressed(rgb, _integer(generator, 40, 95))
+    return rgb
+
+
+def _compressed(rgb: torch.Tensor, quality: int) -> torch.Tensor:
+    pixels = rgb.mul(255).round_().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, "JPEG", quality=quality)
+    decoded = np.array(Image.open(encoded))
+    return torch.from_numpy(decoded).permute(2, 0, 1).float().div_(255)
 
 
 def _blurred(rgb: torch.Tensor, sigma_px: float) -> torch.Tensor:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -194,9 +195,7 @@ def _fit(
     done, history = 0, list[dict[str, float]]()
     if checkpoint.exists():
         done, history = load_checkpoint(checkpoint, network.model, average, optimizer)
-    for step in range(done, config.steps):
-        generator = step_generator(config.seed, step)
-        batch = draw_batch(tensors, config.batch, config.crop_px, config.gsd_m, config.augmentation, generator)
+    for step, batch in enumerate(_batches(tensors, config, done), start=done):
         rate = learning_rate_at(step, config.steps, config.warmup_steps, config.learning_rate)
         loss = _step(network, optimizer, batch, rate, config, step)
         _follow(average, network, min(config.average_decay, (step + 1) / (step + 10)))
@@ -208,6 +207,21 @@ def _fit(
     network.model.load_state_dict(average, strict=True)
     network.gsd_m = config.gsd_m
     return network.eval(), history
+
+
+def _batches(scenes: list[SceneTensors], config: TrainingConfig, done: int) -> Iterator[Batch]:
+    """The batches of the steps still to do, each drawn while the step before it is computed."""
+
+    def draw(step: int) -> Batch:
+        generator = step_generator(config.seed, step)
+        return draw_batch(scenes, config.batch, config.crop_px, config.gsd_m, config.augmentation, generator)
+
+    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(config.threads,)) as pool:
+        coming = pool.submit(draw, done)
+        for step in range(done, config.steps):
+            batch = coming.result()
+            coming = pool.submit(draw, step + 1)
+            yield batch
 
 
 def _optimizer(network: SegmentationNetwork, config: TrainingConfig) -> torch.optim.Optimizer:

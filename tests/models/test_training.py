@@ -131,7 +131,7 @@ def test_labels_turn_with_the_pixels():
     scene = scene_tensors()
     rgb = scene.rgb.clone()
     rgb[:] = torch.where(scene.parcels > 0, 200, 20).to(torch.uint8)
-    plain = Augmentation(colour=0, haze=0, blur=0, noise=0)
+    plain = Augmentation(colour=0, haze=0, blur=0, noise=0, jpeg=0)
     batch = draw_batch([scene._replace(rgb=rgb)], 16, 64, (0.7, 3.9), plain, step_generator(0, 0))
     grey = batch.rgb.mean(1)
     expected = (20 + 180 * batch.field) / 255
