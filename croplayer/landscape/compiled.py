@@ -1,7 +1,7 @@
 """The decorator of all landscape kernels: compiled once, cached on disk, free of the interpreter lock.
 
 Numba notices a change in the file of a kernel, not in the files of the kernels it calls. So the
-machine code is kept in a folder named by the digest of all sources of this package.
+machine code is kept in a folder named by the digest of all sources of this package that hold kernels.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ def _cache_folder() -> str:
     here = Path(__file__).parent
     digest = hashlib.sha256()
     for source in sorted(here.glob("*.py")):
-        digest.update(source.read_bytes())
+        text = source.read_bytes()
+        if b"kernel" in text or source.name == "classes.py":
+            digest.update(text)
     home = here / "__pycache__"
     if not os.access(home if home.exists() else here, os.W_OK):
         home = Path(platformdirs.user_cache_dir("croplayer"))

@@ -8,35 +8,22 @@ import numpy as np
 
 from croplayer.grid import Bounds
 from croplayer.landscape.classes import IS_CROPLAND, LandCover, class_table
-from croplayer.landscape.compiled import kernel
+from croplayer.landscape.grids import elevation_grid, render_grid, survey_grid
 from croplayer.landscape.nodes import (
-    DRYNESS,
-    N_FIELDS,
-    N_SIGNED,
     NODES_PER_DEGREE,
-    SLOPE_X,
-    SLOPE_Y,
-    WILDNESS,
     NodeGrid,
     node_grid,
 )
-from croplayer.landscape.paint import paint_row, season_colours
+from croplayer.landscape.paint import season_colours
 from croplayer.landscape.sources import (
-    N_SCENE,
     N_WEATHER,
-    P_BLUR,
-    P_SHIFT_X,
-    P_SHIFT_Y,
-    S_SHIFT_X,
     ImagerySource,
-    fill_scene,
     fill_weather,
     is_missing,
-    scene_at,
     source_by_name,
 )
-from croplayer.landscape.survey import JUMP_STEPS, LINE_CLASS, interpolate_row, new_memory, survey_row
-from croplayer.landscape.terrain import METRES_PER_LAT, METRES_PER_LON, ground_at
+from croplayer.landscape.survey import LINE_CLASS, new_memory
+from croplayer.landscape.terrain import METRES_PER_LAT, METRES_PER_LON
 from croplayer.landscape.textures import LEVELS, texture_pyramids
 
 MISSING_ZOOM = 14
@@ -84,11 +71,7 @@ class Country:
             nodes = self.nodes(lon, lat)
         cover = np.empty((len(lat), len(lon)), dtype=np.uint8)
         parcel = np.empty(cover.shape, dtype=np.int64)
-        _survey_grid(
-            np.uint64(self.seed), nodes.fields, nodes.territory, nodes.col, nodes.row,
-            nodes.per_degree, lon, lat, _IS_PARCEL, LINE_CLASS,
-            *new_memory(), cover, parcel,
-        )  # fmt: skip
+        survey_grid(np.uint64(self.seed), nodes, new_memory(), lon, lat, _IS_PARCEL, LINE_CLASS, cover, parcel)
         return Survey(cover, parcel)
 
     def land_cover(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
@@ -107,7 +90,7 @@ class Country:
         """Height of the ground (of the water surface on rivers and lakes): (h, w) float32 metres."""
         lon, lat = _checked_axes(lon, lat)
         out = np.empty((len(lat), len(lon)), dtype=np.float32)
-        _elevation_grid(np.uint64(self.seed), lon, lat, out)
+        elevation_grid(np.uint64(self.seed), lon, lat, out)
         return out
 
     def render(
@@ -135,10 +118,9 @@ class Country:
         weather, scenes = self._weather(provider, nodes)
         parameters = provider.parameters(self.seed)
         rgb = np.empty((len(lat), len(lon), 3), dtype=np.uint8)
-        _render_grid(
-            np.uint64(self.seed), provider.scene_seed(self.seed), nodes.fields, nodes.territory, nodes.col, nodes.row,
-            nodes.per_degree, weather, scenes, parameters, season_colours(), texture_pyramids(self.seed),
-            lon, lat, px, _texture_level(px * provider.blur), *new_memory(), rgb,
+        render_grid(
+            np.uint64(self.seed), provider.scene_seed(self.seed), nodes, new_memory(), weather, scenes, parameters,
+            season_colours(), texture_pyramids(self.seed), lon, lat, px, _texture_level(px * provider.blur), rgb,
         )  # fmt: skip
         valid = self.has_imagery(source, lon, lat)
         rgb[~valid] = 0
@@ -220,110 +202,3 @@ def _texture_level(px: float) -> int:
     while level < LEVELS - 1 and px > 1.45 * 2**level:
         level += 1
     return level
-
-
-@kernel
-def _survey_grid(
-    seed, fields, territory, node_col, node_row, per_degree, lon, lat, is_parcel, line_class,
-    block_keys, block_records, territory_keys, territory_records, cover, parcel,
-):  # fmt: skip
-    width = lon.shape[0]
-    step_x = METRES_PER_LON / per_degree
-    row = np.empty((N_FIELDS, fields.shape[2]), dtype=np.float32)
-    key = np.empty(width, dtype=np.uint64)
-    line = np.empty(width, dtype=np.uint8)
-    inside = np.empty(width, dtype=np.float32)
-    u = np.empty(width, dtype=np.float32)
-    v = np.empty(width, dtype=np.float32)
-    position = np.empty(width)
-    for p in range(width):
-        position[p] = lon[p] * per_degree - 0.5 - node_col
-    origin_x = (node_col + 0.5) * step_x
-    for r in range(lat.shape[0]):
-        node = interpolate_row(fields, lat[r] * per_degree - 0.5 - node_row, N_SIGNED, JUMP_STEPS * step_x, row)
-        survey_row(
-            seed, row, territory, node, position, origin_x, step_x, lat[r] * METRES_PER_LAT, 0.0,
-            block_keys, block_records, territory_keys, territory_records, cover[r], key, line, inside, u, v,
-        )  # fmt: skip
-        for p in range(width):
-            if line[p] != 0:
-                cover[r, p] = line_class[line[p]]
-                parcel[r, p] = 0
-            elif is_parcel[cover[r, p]]:
-                parcel[r, p] = np.int64(key[p] >> np.uint64(1)) | 1
-            else:
-                parcel[r, p] = 0
-
-
-@kernel
-def _render_grid(
-    seed, scene_seed, fields, territory, node_col, node_row, per_degree, weather, scenes, parameters, colours, textures,
-    lon, lat, px, level, block_keys, block_records, territory_keys, territory_records, rgb,
-):  # fmt: skip
-    width = lon.shape[0]
-    step_x = METRES_PER_LON / per_degree
-    row = np.empty((N_FIELDS, fields.shape[2]), dtype=np.float32)
-    sky = np.empty((N_WEATHER, fields.shape[2]), dtype=np.float32)
-    cover = np.empty(width, dtype=np.uint8)
-    key = np.empty(width, dtype=np.uint64)
-    line = np.empty(width, dtype=np.uint8)
-    inside = np.empty(width, dtype=np.float32)
-    u = np.empty(width, dtype=np.float32)
-    v = np.empty(width, dtype=np.float32)
-    position = np.empty(width)
-    scene_row = np.empty(width, dtype=np.int32)
-    ids = np.empty((512, 2), dtype=np.int64)
-    records = np.empty((512, N_SCENE))
-    shift_x = parameters[P_SHIFT_X] / step_x
-    shift_y = parameters[P_SHIFT_Y]
-    footprint = px * parameters[P_BLUR]
-    origin_x = (node_col + 0.5) * step_x
-    for r in range(lat.shape[0]):
-        y = lat[r] * METRES_PER_LAT - shift_y
-        node = interpolate_row(
-            fields, y / METRES_PER_LAT * per_degree - 0.5 - node_row, N_SIGNED, JUMP_STEPS * step_x, row
-        )
-        interpolate_row(weather, y / METRES_PER_LAT * per_degree - 0.5 - node_row, 0, 0.0, sky)
-        current = -1
-        known = 0
-        for p in range(width):
-            at = lon[p] * per_degree - 0.5 - node_col - shift_x
-            c = int(at)
-            si = np.int64(scenes[node, c, 0])
-            sj = np.int64(scenes[node, c, 1])
-            mixed = False
-            for dr in range(2):
-                for dc in range(2):
-                    if scenes[node + dr, c + dc, 0] != si or scenes[node + dr, c + dc, 1] != sj:
-                        mixed = True
-            if mixed:
-                si, sj = scene_at(scene_seed, origin_x + at * step_x, y)
-            if current < 0 or ids[current, 0] != si or ids[current, 1] != sj:
-                current = -1
-                for k in range(known):
-                    if ids[k, 0] == si and ids[k, 1] == sj:
-                        current = k
-                if current < 0:
-                    current = min(known, 511)
-                    fill_scene(scene_seed, parameters, si, sj, records[current])
-                    ids[current, 0] = si
-                    ids[current, 1] = sj
-                    known = min(known + 1, 512)
-            scene_row[p] = current
-            position[p] = at - records[current, S_SHIFT_X] / step_x
-        survey_row(
-            seed, row, territory, node, position, origin_x, step_x, y, footprint,
-            block_keys, block_records, territory_keys, territory_records, cover, key, line, inside, u, v,
-        )  # fmt: skip
-        paint_row(
-            seed, colours, textures, level, footprint, parameters, scene_row, records, sky, position,
-            row[SLOPE_X], row[SLOPE_Y], row[WILDNESS], row[DRYNESS], origin_x, step_x, y,
-            cover, key, line, inside, u, v, rgb[r],
-        )  # fmt: skip
-
-
-@kernel
-def _elevation_grid(seed, lon, lat, out):
-    for r in range(lat.shape[0]):
-        for c in range(lon.shape[0]):
-            out[r, c] = ground_at(seed, lon[c] * METRES_PER_LON, lat[r] * METRES_PER_LAT)[0]

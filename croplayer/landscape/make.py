@@ -24,6 +24,7 @@ from croplayer.landscape.classes import (
     class_table,
 )
 from croplayer.landscape.country import Country
+from croplayer.landscape.products import write_products
 from croplayer.landscape.samples import (
     write_coverage_samples,
     write_gpkg,
@@ -100,8 +101,8 @@ def make_country(
     bounds: Bounds,
     zoom: int = 14,
     training_scenes: int = 16,
-    coverage_samples: int = 300,
-    provinces: int = 4,
+    coverage_samples: int = 200,
+    provinces: int = 12,
     truth_block_px: int = 640,
 ) -> CountryFiles:
     """Write the country inside ``bounds`` and samples from outside it; the same arguments give the same bytes.
@@ -140,6 +141,7 @@ def make_country(
     _write_statistics(files.statistics, administration, classes, grid, window)
     _write_truth_blocks(country, files.truth_blocks, classes, grid, blocks)
     _write_coarse_product(country, files.products, bounds)
+    write_products(country, files.products, bounds, administration.provinces)
     write_training_scenes(country, files.training, bounds, zoom, training_scenes)
     write_coverage_samples(country, files.coverage, bounds, coverage_samples)
     _write_manifest(files, seed, bounds, zoom)

@@ -6,7 +6,7 @@ the place however the country is cut into tiles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,8 +53,7 @@ N_SIGNED = 4
 """The first fields are signed distances to lines; where the nearest line changes they jump, and must not pass zero."""
 
 
-@dataclass(frozen=True)
-class NodeGrid:
+class NodeGrid(NamedTuple):
     """The fields on a rectangle of nodes, south to north and west to east."""
 
     col: int

@@ -91,6 +91,9 @@ class ImagerySource:
     hazy: float
     """How hazy, 0-1."""
 
+    overzoomed: float
+    """Share of zoom 14 tiles that are blown up from a coarser picture, 0-1."""
+
     jpeg_quality: int
     """Quality of its tiles, 1-95."""
 
@@ -138,6 +141,7 @@ ASTER = ImagerySource(
     missing=-0.8,
     missing_west=0.0,
     hazy=0.25,
+    overzoomed=0.004,
     jpeg_quality=88,
 )
 
@@ -158,6 +162,7 @@ BOREALIS = ImagerySource(
     missing=-0.58,
     missing_west=0.15,
     hazy=0.45,
+    overzoomed=0.02,
     jpeg_quality=72,
 )
 

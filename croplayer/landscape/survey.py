@@ -5,6 +5,8 @@ The row kernel is shared by truth and rendering, so the image and its truth cann
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from croplayer.landscape.classes import LandCover
@@ -112,9 +114,18 @@ _ORCHARD = int(LandCover.ORCHARD)
 _GREENHOUSE = int(LandCover.GREENHOUSE)
 
 
-def new_memory() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Scratch of a survey: keys and records of field blocks and territories met so far."""
-    return (
+class Memory(NamedTuple):
+    """Scratch of a survey: field blocks and territories met so far, each in the slot of its key."""
+
+    block_keys: np.ndarray
+    block_records: np.ndarray
+    territory_keys: np.ndarray
+    territory_records: np.ndarray
+
+
+def new_memory() -> Memory:
+    """Memory of a survey that has met nothing yet."""
+    return Memory(
         np.zeros(BLOCK_SLOTS, dtype=np.uint64),
         np.zeros((BLOCK_SLOTS, 13)),
         np.zeros(TERRITORY_SLOTS, dtype=np.uint64),
@@ -166,10 +177,7 @@ def survey_row(
     step_x: float,
     y: float,
     px: float,
-    block_keys: np.ndarray,
-    block_records: np.ndarray,
-    territory_keys: np.ndarray,
-    territory_records: np.ndarray,
+    memory: Memory,
     cover: np.ndarray,
     key_out: np.ndarray,
     line: np.ndarray,
@@ -187,15 +195,15 @@ def survey_row(
     node_position : (w,) float64, pixel positions in nodes from the grid's first column
     origin_x, step_x, y : metres of node position 0, between two nodes, and of the row
     px : pixel size in metres; 0 surveys points, a size widens lines by half a pixel for anti-aliasing
-    block_keys, block_records, territory_keys, territory_records : memory of `new_memory`
+    memory : from `new_memory`, kept between rows
     cover : (w,) uint8 out, land cover under any line
     key_out : (w,) uint64 out, hash of the parcel or plot
     line : (w,) uint8 out, kind of line
     inside : (w,) float32 out, distance into the line in metres, negative outside
     local_u, local_v : (w,) float32 out, coordinates of rows and furrows, metres
     """
-    block = block_records[0]
-    territory = territory_records[0]
+    block = memory.block_records[0]
+    territory = memory.territory_records[0]
     leaf = np.empty(4)
     streets = np.empty(4)
     has_block = False
@@ -238,10 +246,10 @@ def survey_row(
             tj = nj
             territory_key = hash2(salted(seed, 102), ti, tj)
             slot = int(territory_key & np.uint64(TERRITORY_SLOTS - 1))
-            if territory_keys[slot] != territory_key:
-                territory_record(seed, ti, tj, territory_records[slot])
-                territory_keys[slot] = territory_key
-            territory = territory_records[slot]
+            if memory.territory_keys[slot] != territory_key:
+                territory_record(seed, ti, tj, memory.territory_records[slot])
+                memory.territory_keys[slot] = territory_key
+            territory = memory.territory_records[slot]
             has_block = False
             leaf_mode = 0
 
@@ -291,10 +299,10 @@ def survey_row(
             if not (has_block and block[B_U0] <= u < block[B_U1] and block[B_V0] <= v < block[B_V1]):
                 block_key, u0, v0, u1, v1 = block_cell(territory_key, territory[T_BLOCK], u, v)
                 slot = int(block_key & np.uint64(BLOCK_SLOTS - 1))
-                if block_keys[slot] != block_key:
-                    fill_block(seed, territory, block_key, u0, v0, u1, v1, block_records[slot])
-                    block_keys[slot] = block_key
-                block = block_records[slot]
+                if memory.block_keys[slot] != block_key:
+                    fill_block(seed, territory, block_key, u0, v0, u1, v1, memory.block_records[slot])
+                    memory.block_keys[slot] = block_key
+                block = memory.block_records[slot]
                 has_block = True
                 leaf_mode = 0
             use = int(block[B_KIND])

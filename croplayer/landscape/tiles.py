@@ -12,10 +12,14 @@ import numpy as np
 from PIL import Image
 
 from croplayer.grid import Bounds
-from croplayer.landscape.country import Country
+from croplayer.landscape.country import MISSING_ZOOM, Country
+from croplayer.landscape.noise import draw, hash2, salted
 from croplayer.landscape.sources import source_by_name
 
 TILE_PX = 256
+OVERZOOM = 3
+"""Zooms by which an over-zoomed tile is blown up."""
+
 EQUATOR_M = 2 * np.pi * 6378137.0
 
 
@@ -29,11 +33,14 @@ class TileIndex(NamedTuple):
 
 def tile_axes(tile: TileIndex) -> tuple[np.ndarray, np.ndarray]:
     """Pixel centres of a tile: longitudes (256,) ascending and latitudes (256,) from north, degrees."""
-    n = TILE_PX * 2**tile.zoom
-    lon = (tile.x * TILE_PX + np.arange(TILE_PX) + 0.5) / n * 360.0 - 180.0
-    y = (tile.y * TILE_PX + np.arange(TILE_PX) + 0.5) / n
-    lat = np.rad2deg(np.arctan(np.sinh(np.pi * (1.0 - 2.0 * y))))
-    return lon, np.round(lat, 11)
+    return _axes(TILE_PX * 2**tile.zoom, tile.x * TILE_PX, tile.y * TILE_PX, TILE_PX)
+
+
+def _axes(world_px: int, col: int, row: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixel centres of a square of a Web Mercator world of ``world_px`` pixels."""
+    steps = np.arange(count) + 0.5
+    lat = np.rad2deg(np.arctan(np.sinh(np.pi * (1.0 - 2.0 * (row + steps) / world_px))))
+    return (col + steps) / world_px * 360.0 - 180.0, np.round(lat, 11)
 
 
 def tiles_in(bounds: Bounds, zoom: int) -> Iterator[TileIndex]:
@@ -60,6 +67,16 @@ def encode_jpeg(rgb: np.ndarray, quality: int) -> bytes:
     return buffer.getvalue()
 
 
+def is_overzoomed(country: Country, source: str, tile: TileIndex) -> bool:
+    """Whether a source has only a coarser picture of a tile, blown up: never below zoom 14."""
+    if tile.zoom < MISSING_ZOOM:
+        return False
+    down = tile.zoom - MISSING_ZOOM
+    provider = source_by_name(source)
+    own = hash2(salted(provider.scene_seed(country.seed), 241), tile.x >> down, tile.y >> down)
+    return bool(draw(own, 1) < provider.overzoomed)
+
+
 def render_tile(country: Country, tile: TileIndex, sources: Iterable[str]) -> dict[str, bytes]:
     """JPEG bytes of one tile by source; a source without any imagery there is left out.
 
@@ -70,10 +87,26 @@ def render_tile(country: Country, tile: TileIndex, sources: Iterable[str]) -> di
     if not present:
         return {}
     nodes = country.nodes(lon, lat)
-    return {
-        name: encode_jpeg(country.render(name, lon, lat, nodes=nodes)[0], source_by_name(name).jpeg_quality)
-        for name in present
-    }
+    encoded = {}
+    for name in present:
+        if is_overzoomed(country, name, tile):
+            rgb = _overzoomed(country, name, tile)
+        else:
+            rgb = country.render(name, lon, lat, nodes=nodes)[0]
+        encoded[name] = encode_jpeg(rgb, source_by_name(name).jpeg_quality)
+    return encoded
+
+
+def _overzoomed(country: Country, source: str, tile: TileIndex) -> np.ndarray:
+    """The part of the tile's ancestor three zooms up, blown up to a tile: (256, 256, 3) uint8."""
+    factor, margin = 2**OVERZOOM, 4
+    size = TILE_PX // factor
+    lon, lat = _axes(
+        TILE_PX * 2 ** (tile.zoom - OVERZOOM), tile.x * size - margin, tile.y * size - margin, size + 2 * margin
+    )
+    small = Image.fromarray(country.render(source, lon, lat)[0])
+    box = (margin, margin, margin + size, margin + size)
+    return np.asarray(small.resize((TILE_PX, TILE_PX), Image.Resampling.BICUBIC, box=box))
 
 
 def write_tiles(country: Country, folder: Path, bounds: Bounds, zoom: int, sources: Iterable[str]) -> list[Path]:
