@@ -73,13 +73,9 @@ class OutlineTracer:
         TypeError, ValueError
             for another dtype, width or value.
         """
-        words = pack_mask(rows)
+        edges, row_runs = _runs(rows)
         if rows.shape[1] != self.width:
             raise ValueError(f"rows have {rows.shape[1]} columns; expected {self.width}")
-        runs = count_runs(words)
-        edges = np.empty(2 * runs, np.int32)
-        row_runs = np.empty(len(words) + 1, np.int64)
-        extract_runs(words, self.width, edges, row_runs)
         return self._sweep(edges, row_runs)
 
     def finish(self) -> Rings:
@@ -144,8 +140,9 @@ def outlines(mask: np.ndarray) -> Rings:
     The polygons equal those of `rasterio.features.shapes(mask, mask=mask)` after normalisation and are all valid: a
     region that touches itself at a corner gets a ring of its own around the gap.
     """
-    tracer = OutlineTracer(mask.shape[1] if getattr(mask, "ndim", 0) == 2 else 0)
-    return joined([tracer.add(mask), tracer.finish()])
+    edges, row_runs = _runs(mask)
+    # An empty row below the last one ends every region.
+    return OutlineTracer(mask.shape[1])._sweep(edges, np.append(row_runs, row_runs[-1]))
 
 
 def joined(parts: Sequence[Rings]) -> Rings:
@@ -203,6 +200,15 @@ def _collect(
         rings.polygon_offsets, rings.ring_offsets, rings.coordinates, rings.area_px,
     )  # fmt: skip
     return rings
+
+
+def _runs(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Edges and row offsets of a mask's runs, as `extract_runs` lists them."""
+    words = pack_mask(rows)
+    edges = np.empty(2 * count_runs(words), np.int32)
+    row_runs = np.empty(len(words) + 1, np.int64)
+    extract_runs(words, rows.shape[1], edges, row_runs)
+    return edges, row_runs
 
 
 def _grown(array: np.ndarray, length: int) -> np.ndarray:

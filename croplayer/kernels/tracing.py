@@ -13,6 +13,8 @@ import numpy as np
 from numba import njit
 
 OPEN = -1
+BEYOND = np.int32(2147483647)
+"""Column to the right of every edge."""
 
 
 @njit(nogil=True, cache=True)
@@ -62,6 +64,19 @@ def label_row(
 
 
 @njit(nogil=True, cache=True)
+def open_column(corner: int, edge: int, edge_corner: np.ndarray, link: np.ndarray) -> None:
+    """Start a column of the boundary at a corner."""
+    link[corner] = OPEN
+    edge_corner[edge] = corner
+
+
+@njit(nogil=True, cache=True)
+def close_column(corner: int, other: int, link: np.ndarray) -> None:
+    """End at a corner the column of the boundary that started at another."""
+    link[corner], link[other] = other, corner
+
+
+@njit(nogil=True, cache=True)
 def sweep(
     edges: np.ndarray,
     row_runs: np.ndarray,
@@ -103,35 +118,38 @@ def sweep(
         i, i_stop = 2 * row_runs[row - 1], 2 * row_runs[row]
         j, j_stop = i_stop, 2 * row_runs[row + 1]
         while i < i_stop or j < j_stop:
-            ends_above = j == j_stop or (i < i_stop and edges[i] <= edges[j])
-            starts_below = i == i_stop or (j < j_stop and edges[j] <= edges[i])
-            x = edges[i] if ends_above else edges[j]
+            above = edges[i] if i < i_stop else BEYOND
+            below = edges[j] if j < j_stop else BEYOND
+            x = min(above, below)
+            ends_above, starts_below = above == x, below == x
             if ends_above and starts_below:
                 if (i & 1) == (j & 1):
                     edge_corner[j] = edge_corner[i]
                     i += 1
                     j += 1
                     continue
+                # A pinch. The segment on its left ends at the column of the pixel it belongs to.
                 pinches[n_pinches] = n
                 n_pinches += 1
-            # At a pinch the segment on the left ends at the column of the pixel it belongs to.
-            below_first = ends_above and starts_below and (i & 1) == 0
-            for step in range(2):
-                from_above = (step == 0) != below_first
-                if from_above and ends_above:
-                    other = edge_corner[i]
-                    link[n], link[other] = other, n
-                    i += 1
-                elif starts_below and not from_above:
-                    link[n] = OPEN
-                    edge_corner[j] = n
-                    j += 1
-                else:
-                    continue
                 corners[n, 0], corners[n, 1] = x, y
-                if (n & 1) == 0:
-                    segment_label[n >> 1] = labels[j >> 1] if j & 1 else labels[i >> 1]
+                if i & 1:
+                    close_column(n, edge_corner[i], link)
+                    i += 1
+                    ends_above = False
+                else:
+                    open_column(n, j, edge_corner, link)
+                    j += 1
                 n += 1
+            corners[n, 0], corners[n, 1] = x, y
+            if ends_above:
+                close_column(n, edge_corner[i], link)
+                i += 1
+            else:
+                open_column(n, j, edge_corner, link)
+                j += 1
+            if (n & 1) == 0:
+                segment_label[n >> 1] = labels[j >> 1] if j & 1 else labels[i >> 1]
+            n += 1
     return n_labels, n, n_pinches
 
 
