@@ -35,8 +35,8 @@ from croplayer.landscape.tiles import write_tiles
 from croplayer.landscape.truth import block_truth, truth_classes
 
 DEMO_SEED = 1
-DEMO_BOUNDS = Bounds(114.3, 34.35, 114.6, 34.55)
-"""6 x 4 blocks with plains, hills, a dry corner and every kind of defect: the ground of the demo."""
+DEMO_BOUNDS = Bounds(115.1, 34.95, 115.4, 35.15)
+"""6 x 4 blocks with plains, paddies, hills, mountains and every kind of defect: the ground of the demo."""
 
 MARGIN_DEG = 0.02
 """Tiles and elevation reach this far beyond the bounds."""

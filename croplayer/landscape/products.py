@@ -178,10 +178,9 @@ def _fill(
         x, y = np.round(x, 10), np.round(y, 10)
     codes, wrong, share = product.table()
     out = np.empty((grid.height, grid.width), dtype=np.uint8)
-    _vote(
-        np.uint64(seed * 64 + number + 1), x, y, MESH, product.samples, corner[0], corner[1], TRUTH_STEP_DEG, cover, parcel,
-        np.array(codes, dtype=np.uint8), np.array(wrong, dtype=np.uint8), np.array(share), product.nodata, out,
-    )  # fmt: skip
+    own = np.uint64(seed * 64 + number + 1)
+    tables = (np.array(codes, dtype=np.uint8), np.array(wrong, dtype=np.uint8), np.array(share))
+    _vote(own, x, y, MESH, product.samples, *corner, TRUTH_STEP_DEG, cover, parcel, *tables, product.nodata, out)
     return out
 
 
