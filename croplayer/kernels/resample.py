@@ -7,6 +7,9 @@ from numba import njit
 
 from croplayer.kernels.lanes import blend_pixel, copy_pixel
 
+STRIP_PX = 1280
+"""Columns blended together."""
+
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def inside(positions: np.ndarray, size: int) -> tuple[int, int]:
@@ -55,6 +58,7 @@ def pick_colour(
 ) -> None:
     """Copy the source pixels at (rows, cols) where they are valid; 0 elsewhere."""
     start, stop = inside(cols, samples.shape[1] // 3)
+    offsets = (3 * cols).astype(np.int32)
     for i in range(len(rows)):
         row, out = rows[i], rgb[i]
         if not 0 <= row < len(samples):
@@ -68,7 +72,7 @@ def pick_colour(
         if whole[row] and row + 1 < len(samples):
             target, origin = np.uintp(out.ctypes.data), np.uintp(source.ctypes.data)
             for j in range(start, stop - 1):
-                copy_pixel(target + np.uintp(3 * j), origin + np.uintp(3 * cols[j]))
+                copy_pixel(target + np.uintp(3 * j), origin + np.uintp(offsets[j]))
             copied = max(stop - 1, start)
         for j in range(copied, stop):
             for band in range(3):
@@ -76,10 +80,12 @@ def pick_colour(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def add_rows(samples: np.ndarray, first: int, weights: np.ndarray, length: int, column: np.ndarray) -> None:
-    """Weighted sum of `length` rows from `first`, added in this order."""
-    size = samples.shape[1]
-    one, two = samples[first], samples[first + min(1, length - 1)]
+def add_rows(
+    samples: np.ndarray, part: slice, first: int, weights: np.ndarray, length: int, column: np.ndarray
+) -> None:
+    """Weighted sum of part of `length` rows from `first`, added in this order."""
+    size = part.stop - part.start
+    one, two = samples[first][part], samples[first + min(1, length - 1)][part]
     if length == 1:
         for c in range(size):
             column[c] = weights[0] * np.float32(one[c])
@@ -87,7 +93,7 @@ def add_rows(samples: np.ndarray, first: int, weights: np.ndarray, length: int, 
         for c in range(size):
             column[c] = weights[0] * np.float32(one[c]) + weights[1] * np.float32(two[c])
     for t in range(2, length):
-        row, weight = samples[first + t], weights[t]
+        row, weight = samples[first + t][part], weights[t]
         for c in range(size):
             column[c] += weight * np.float32(row[c])
 
@@ -108,68 +114,74 @@ def blend(
 ) -> None:
     """Weighted means over valid source pixels: first down the columns of a source strip, then along the row."""
     height, width = known.shape
-    column = np.zeros(3 * width + 4, np.float32)
-    share = np.empty(width, np.float32)
-    holes = np.empty(width, np.int32)
     start, stop = inside(col_first, width)
     while stop > start and col_first[stop - 1] + col_length[stop - 1] > width:
         stop -= 1
+    complete = np.empty(len(row_first), np.bool_)
     for i in range(len(row_first)):
-        first, length = row_first[i], row_length[i]
-        complete = first >= 0 and first + length <= height
-        for t in range(length):
-            complete = complete and whole[first + t]
-        if complete:
-            add_rows(samples, first, row_weights[i], length, column)
-            blend_row(column, col_first, col_length, col_weights, start, stop, rgb[i])
-            if start > 0 or stop < len(col_first):
-                holes[:] = 0
-                share[:] = 1
-                for part_start, part_stop in ((0, start), (stop, len(col_first))):
-                    blend_beside_holes(
-                        column,
-                        share,
-                        holes,
-                        col_first,
-                        col_length,
-                        col_weights,
-                        part_start,
-                        part_stop,
-                        valid[i],
-                        rgb[i],
-                    )
-        else:
-            add_known_rows(samples, known, first, row_weights[i], length, column, share, holes)
-            blend_beside_holes(
-                column, share, holes, col_first, col_length, col_weights, 0, len(col_first), valid[i], rgb[i]
-            )
+        complete[i] = row_first[i] >= 0 and row_first[i] + row_length[i] <= height
+        for t in range(row_length[i]):
+            complete[i] = complete[i] and whole[row_first[i] + t]
+    # Strips of columns keep what a row needs in the nearest cache; a pixel's last byte may spill into the next strip.
+    for left in range(start, stop, STRIP_PX):
+        right = min(left + STRIP_PX, stop)
+        blend_strip(
+            samples, complete, row_first, row_length, row_weights, col_first, col_length, col_weights, left, right, rgb
+        )
+    column = np.zeros(3 * width, np.float32)
+    share = np.empty(width, np.float32)
+    holes = np.empty(width, np.int32)
+    for i in range(len(row_first)):
+        if complete[i] and start == 0 and stop == len(col_first):
+            continue
+        add_known_rows(samples, known, row_first[i], row_weights[i], row_length[i], column, share, holes)
+        for left, right in ((0, start), (start, stop), (stop, len(col_first))):
+            if left == start and complete[i]:
+                continue
+            blend_beside_holes(column, share, holes, col_first, col_length, col_weights, left, right, valid[i], rgb[i])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def blend_row(
-    column: np.ndarray,
+def blend_strip(
+    samples: np.ndarray,
+    complete: np.ndarray,
+    row_first: np.ndarray,
+    row_length: np.ndarray,
+    row_weights: np.ndarray,
     col_first: np.ndarray,
     col_length: np.ndarray,
     col_weights: np.ndarray,
-    start: int,
-    stop: int,
-    out: np.ndarray,
+    left: int,
+    right: int,
+    rgb: np.ndarray,
 ) -> None:
-    """Weighted means along a row without holes, for pixels whose kernels lie inside the mosaic."""
-    half = np.float32(0.5)
-    blended = start
-    if col_weights.shape[1] == 2:
-        target, source = np.uintp(out.ctypes.data), np.uintp(column.ctypes.data)
-        for j in range(start, stop - 1):
-            at = source + np.uintp(12 * col_first[j])
-            blend_pixel(target + np.uintp(3 * j), at, col_weights[j, 0], col_weights[j, 1])
-        blended = max(stop - 1, start)
-    for j in range(blended, stop):
-        for band in range(3):
-            total = np.float32(0)
-            for t in range(col_length[j]):
-                total += col_weights[j, t] * column[3 * (col_first[j] + t) + band]
-            out[3 * j + band] = np.uint8(total + half)
+    """Blend the pixels left .. right - 1 of all rows without holes, whose kernels lie inside the mosaic."""
+    origin = col_first[left]
+    source = slice(3 * origin, 3 * (col_first[right - 1] + col_length[right - 1]))
+    column = np.zeros(source.stop - source.start + 4, np.float32)
+    offsets = (12 * (col_first[left:right] - origin)).astype(np.int32)
+    weights = col_weights[left:right]
+    # The last pixel of a row has none to spill into.
+    quick = right - left - (right == len(col_first)) if weights.shape[1] == 2 else 0
+    for i in range(len(row_first)):
+        if not complete[i]:
+            continue
+        add_rows(samples, source, row_first[i], row_weights[i], row_length[i], column)
+        blend_pixels(column, offsets, weights, quick, rgb[i, 3 * left :])
+        for j in range(left + quick, right):
+            for band in range(3):
+                total = np.float32(0)
+                for t in range(col_length[j]):
+                    total += col_weights[j, t] * column[3 * (col_first[j] - origin + t) + band]
+                rgb[i, 3 * j + band] = np.uint8(total + np.float32(0.5))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def blend_pixels(column: np.ndarray, offsets: np.ndarray, weights: np.ndarray, count: int, out: np.ndarray) -> None:
+    """Blend two neighbours for each of `count` pixels; `offsets` are bytes in `column`."""
+    target, source = np.uintp(out.ctypes.data), np.uintp(column.ctypes.data)
+    for j in range(count):
+        blend_pixel(target + np.uintp(3 * j), source + np.uintp(offsets[j]), weights[j, 0], weights[j, 1])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
