@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -52,6 +53,8 @@ def _terminate(signum: int, frame: object) -> None:
 def main() -> None:
     """Cropland maps from two imagery sources, block by block, with the proof that they are right."""
     signal.signal(signal.SIGTERM, _terminate)
+    # Threads of torch that spin while they wait are many times slower where other work shares the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -130,6 +130,8 @@ class Training(_Part):
     learning_rate: float = Field(1e-3, gt=0)
     gsd_m: TomlPair = (1.0, 5.0)
     seed: int = 0
+    threads: int = Field(2, ge=1)
+    """CPU threads of the training; another number gives other last bits."""
     description: str
     """What the training data are, for the manifest and the report."""
     licence: str

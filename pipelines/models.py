@@ -93,6 +93,7 @@ class Models:
             learning_rate=training.learning_rate,
             gsd_m=training.gsd_m,
             seed=training.seed,
+            threads=training.threads,
         )
         _announce("segmentation", part.model, training.stated_minutes)
         with tqdm(total=config.steps, desc="learn    ", unit="step", disable=None) as bar:

@@ -59,8 +59,18 @@ def stages_of(recipe: Recipe) -> list[Stage]:
 
 
 def run_stage(stage: Stage, run: Run, workers: Workers) -> list[StepResult]:
-    """Do what is left of a stage. A step is built after the one before it has run."""
-    return [run_step(step, run.folder, workers) for step in stage.steps(run)]
+    """Do what is left of a stage. A step is built after the one before it has run.
+
+    Raises RuntimeError when not one block of a step could be finished: what follows would have nothing to work on.
+    """
+    results = []
+    for step in stage.steps(run):
+        result = run_step(step, run.folder, workers)
+        if result.failed and len(result.failed) == result.total:
+            first = result.failed[0]
+            raise RuntimeError(f"{step.name} failed for all {result.total} blocks; {first.block.name}: {first.reason}")
+        results.append(result)
+    return results
 
 
 def check_before(stage: Stage, run: Run) -> None:

@@ -37,7 +37,10 @@ class XyzSource:
             raise ValueError(f"source '{self.name}': tile_px is {self.tile_px}; expected 256 or 512")
 
     def read(self, window: PixelWindow, grid: BlockGrid) -> Imagery:
-        row, col, height, width = mercator_window(*window, grid.px_per_degree, self.zoom, self.tile_px, "bilinear")
+        lattice = {**window._asdict(), "px_per_degree": grid.px_per_degree, "resampling": "bilinear"}
+        row, col, height, width = mercator_window(**lattice, zoom=self.zoom, tile_px=self.tile_px)
+        if height == 0 or width == 0:
+            return empty_imagery(window)
         first_y, last_y = row // self.tile_px, (row + height - 1) // self.tile_px
         first_x, last_x = col // self.tile_px, (col + width - 1) // self.tile_px
         places = [(x, y) for y in range(first_y, last_y + 1) for x in range(first_x, last_x + 1)]
@@ -53,9 +56,14 @@ class XyzSource:
         if not valid.any():
             return empty_imagery(window)
         rgb, inside = mercator_to_lonlat(
-            mosaic, valid, first_y * self.tile_px, first_x * self.tile_px, self.zoom, self.tile_px,
-            window, grid.px_per_degree, "bilinear",
-        )  # fmt: skip
+            mosaic,
+            valid,
+            mosaic_row=first_y * self.tile_px,
+            mosaic_col=first_x * self.tile_px,
+            zoom=self.zoom,
+            tile_px=self.tile_px,
+            **lattice,
+        )
         return Imagery(rgb, inside)
 
     def fingerprint(self) -> str:

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from croplayer.cube import Cube
-from croplayer.grid import BlockIndex
+from croplayer.grid import BlockIndex, PixelWindow
 from croplayer.kernels.image import image_quality
 from croplayer.legends import CoverageType
 from croplayer.records import BlockRecord, Value, finite
 from croplayer.sources.elevation import UNKNOWN_TERRAIN, ElevationRaster
 from croplayer.tasks.each import each_block
+
+SHIFT_WINDOW_PX = 512
+"""Edge of the window in which the two sources' displacement is measured."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,31 @@ class AssessTask:
             values[f"coverage_type_{source}"] = coverage
             values[f"coverage_confidence_{source}"] = confidence
             values[f"valid_fraction_{source}"] = float(valid.mean())
+        if len(self.cube.sources) == 2:
+            values |= self._shift(block)
         return BlockRecord(block, values=values)
+
+    def _shift(self, block: BlockIndex) -> dict[str, Value]:
+        """Displacement of the second source against the first in the middle of the block, in pixels.
+
+        By phase correlation of the sources' grey values (skimage.registration.phase_cross_correlation);
+        missing where either lacks imagery.
+        """
+        n = self.cube.grid.block_px
+        side = min(n, SHIFT_WINDOW_PX)
+        whole = self.cube.grid.window(block)
+        middle = PixelWindow(whole.row + (n - side) // 2, whole.col + (n - side) // 2, side, side)
+        grey = []
+        for source in self.cube.sources:
+            if not self.cube.read_window("imagery_valid", middle, source).all():
+                return {"shift_rows_px": None, "shift_cols_px": None}
+            grey.append(self.cube.read_window("rgb", middle, source).mean(axis=2))
+        if any(g.std() == 0 for g in grey):
+            return {"shift_rows_px": None, "shift_cols_px": None}
+        from skimage.registration import phase_cross_correlation
+
+        (rows, cols), _, _ = phase_cross_correlation(*grey, upsample_factor=10)
+        return {"shift_rows_px": finite(float(rows)), "shift_cols_px": finite(float(cols))}
 
     def _coverage(self, rgb: np.ndarray, valid: np.ndarray) -> tuple[str | None, float | None]:
         """Type and its calibrated probability; missing pixels are counted, everything else is classified."""

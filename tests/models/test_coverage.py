@@ -14,7 +14,7 @@ from croplayer.models.coverage import (
     fit_temperature,
     predict_coverage,
     read_coverage_samples,
-    split_by_class,
+    split_samples,
     thumbnail,
     train_coverage,
 )
@@ -74,12 +74,23 @@ def test_training_separates_the_classes_and_repeats_itself(tmp_path):
 
 def test_split_takes_each_class_alike():
     types = np.repeat(np.arange(5), [20, 4, 8, 2, 40])
-    train, validation = split_by_class(types, 0.25, seed=0)
+    own = tuple(map(str, range(74)))
+    train, validation = split_samples(types, own, 0.25, seed=0)
     assert sorted([*train, *validation]) == list(range(74))
     assert np.bincount(types[validation]).tolist() == [5, 1, 2, 1, 10]
-    np.testing.assert_array_equal(split_by_class(types, 0.25, seed=0)[1], validation)
+    np.testing.assert_array_equal(split_samples(types, own, 0.25, seed=0)[1], validation)
     with pytest.raises(ValueError, match="'Nodata' has 0 samples"):
-        split_by_class(types[types < 4], 0.25, seed=0)
+        split_samples(types[types < 4], own[:34], 0.25, seed=0)
+
+
+def test_samples_of_one_scene_stay_together():
+    types = np.tile(np.arange(5), 20)
+    scenes = tuple(f"scene{i // 10}" for i in range(100))
+    train, validation = split_samples(types, scenes, 0.25, seed=1)
+    assert not {scenes[i] for i in train} & {scenes[i] for i in validation}
+    assert len(validation) == 30
+    with pytest.raises(ValueError, match="expected both parts"):
+        split_samples(types, ("all",) * 100, 0.25, seed=1)
 
 
 def test_temperature_undoes_overconfidence():

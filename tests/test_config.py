@@ -1,0 +1,67 @@
+"""Recipes: what is wrong is named with the file and the field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.config import RECIPES, RecipeError, find_recipe, load_recipe
+
+GOOD = """
+name = "x"
+title = "A map"
+[region]
+bounds = [10.0, 5.0, 10.1, 5.1]
+[segmentation]
+model = "m"
+[[sources]]
+name = "a"
+kind = "raster"
+paths = ["a.tif"]
+"""
+
+
+def load(tmp_path: Path, text: str) -> object:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_recipe(path, tmp_path / "out")
+
+
+def test_a_resolved_recipe_reads_back_as_itself(tmp_path: Path) -> None:
+    recipe = load(tmp_path, GOOD)
+    again = load(tmp_path, recipe.to_toml())  # type: ignore[attr-defined]
+    assert recipe == again
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in RECIPES.glob("*.toml")))
+def test_every_recipe_that_comes_along_is_valid(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(find_recipe(name), tmp_path)
+    assert recipe.name == name
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('title = "A map"\n', "", "title is missing"),
+        ('kind = "raster"', 'kind = "raster"\ncolour = 3', r"sources.0.colour is not a known key"),
+        ("[region]", "blocks = 4\n[region]", "blocks is not a known key"),
+        ("bounds = [10.0, 5.0, 10.1, 5.1]", "", "region: give either bounds or boundaries"),
+        ('model = "m"', 'model = "m"\nthreshold = 1.5', "segmentation.threshold"),
+        ('[segmentation]\nmodel = "m"\n', "", r"needs a \[segmentation\] model"),
+        ('paths = ["a.tif"]', 'paths = ["$NOWHERE/a.tif"]', r"sources\[0\].paths\[0\] has an unknown variable"),
+        ('name = "x"', 'name = "X y"', "name: String should match pattern"),
+        ('kind = "raster"', 'kind = "satellite"', "sources.0"),
+        ('name = "x"', 'name = "x', "is not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    with pytest.raises(RecipeError, match=message) as caught:
+        load(tmp_path, GOOD.replace(old, new, 1))
+    assert "recipe.toml" in str(caught.value)
+
+
+def test_an_unknown_recipe_lists_the_known_ones() -> None:
+    with pytest.raises(FileNotFoundError, match="china_grid"):
+        find_recipe("atlantis")
