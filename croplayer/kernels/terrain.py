@@ -94,7 +94,7 @@ def slope_deg(
     """
     dem = _as_dem(dem)
     widths = _cell_widths(dem, cell_x_m, cell_y_m)
-    slope = np.full(dem.shape, np.nan, np.float32)
+    slope = _framed_raster(dem)
     slope_rows(dem, _window(dem), widths, float(cell_y_m), *_missing(dem, nodata), slope)
     return slope
 
@@ -110,7 +110,7 @@ def ruggedness_m(dem: np.ndarray, nodata: float | None = None) -> np.ndarray:
     (h, w) float32, metres, 0 or more
     """
     dem = _as_dem(dem)
-    ruggedness = np.full(dem.shape, np.nan, np.float32)
+    ruggedness = _framed_raster(dem)
     ruggedness_rows(dem, _window(dem), *_missing(dem, nodata), ruggedness)
     return ruggedness
 
@@ -125,7 +125,7 @@ def roughness_m(dem: np.ndarray, nodata: float | None = None) -> np.ndarray:
     (h, w) float32, metres, 0 or more
     """
     dem = _as_dem(dem)
-    roughness = np.full(dem.shape, np.nan, np.float32)
+    roughness = _framed_raster(dem)
     roughness_rows(dem, _window(dem), *_missing(dem, nodata), roughness)
     return roughness
 
@@ -157,9 +157,8 @@ def terrain_medians(
     large = (rows[1] - rows[0]) * (cols[1] - cols[0]) >= LARGE_PX and cols[1] - cols[0] >= 64
     if framed and large and dem.dtype != np.int32:
         widths = _cell_widths(dem, cell_x_m, cell_y_m)
-        window = np.empty((3, dem.shape[1]), np.float32)
         found = middle_measures(
-            dem, window, widths, float(cell_y_m), *_missing(dem, nodata), (rows[0], rows[1]), (cols[0], cols[1])
+            dem, _window(dem), widths, float(cell_y_m), *_missing(dem, nodata), (rows[0], rows[1]), (cols[0], cols[1])
         )
         if None not in found:
             elevation, slope, ruggedness, roughness = (np.array(middle) for middle in found)
@@ -208,8 +207,16 @@ def _cell_widths(dem: np.ndarray, cell_x_m: float | np.ndarray, cell_y_m: float)
 
 
 def _window(dem: np.ndarray) -> np.ndarray:
-    """Room for three rows; integers are exact in float64, floating rasters are added up in float32 as GDAL does."""
-    return np.empty((3, dem.shape[1]), np.float32 if dem.dtype == np.float32 else np.float64)
+    """Room for three rows in a precision that holds sums of four pixels as GDAL adds them up."""
+    return np.empty((3, dem.shape[1]), np.float64 if dem.dtype == np.int32 else np.float32)
+
+
+def _framed_raster(dem: np.ndarray) -> np.ndarray:
+    """A raster to fill, with its outermost pixels undefined."""
+    raster = np.empty(dem.shape, np.float32)
+    for frame in (raster[:1], raster[-1:], raster[:, :1], raster[:, -1:]):
+        frame[:] = np.nan
+    return raster
 
 
 def _missing(dem: np.ndarray, nodata: float | None) -> tuple[bool, float]:

@@ -125,11 +125,14 @@ def roughness_rows(dem: np.ndarray, window: np.ndarray, has_nodata: bool, nodata
         north, middle, south = window[(row - 2) % 3], window[(row - 1) % 3], window[row % 3]
         for col in range(width):
             a, b, c = north[col], middle[col], south[col]
-            unknown = 0.0 * (a + b + c)
-            low[col] = min(a, b, c) + unknown
-            high[col] = max(a, b, c) + unknown
+            unknown = (a - a) + (b - b) + (c - c)
+            lower, higher = (a, b) if a < b else (b, a)
+            low[col] = (lower if lower < c else c) + unknown
+            high[col] = (higher if higher > c else c) + unknown
         for col in range(1, width - 1):
-            lowest = min(low[col - 1], low[col], low[col + 1])
-            highest = max(high[col - 1], high[col], high[col + 1])
-            unknown = 0.0 * (low[col - 1] + low[col] + low[col + 1])
-            roughness[row - 1, col] = highest - lowest + unknown
+            a, b, c = low[col - 1], low[col], low[col + 1]
+            d, e, f = high[col - 1], high[col], high[col + 1]
+            lowest = a if a < b else b
+            highest = d if d > e else e
+            unknown = (a - a) + (b - b) + (c - c)
+            roughness[row - 1, col] = (highest if highest > f else f) - (lowest if lowest < c else c) + unknown

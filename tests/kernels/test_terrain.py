@@ -180,3 +180,15 @@ def test_cell_size_conventions() -> None:
 def test_bad_input(dem: np.ndarray, cell: float | np.ndarray, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         slope_deg(dem, cell, 30.0)
+
+
+def test_a_patch_with_a_border_equals_the_whole() -> None:
+    dem = mountains(np.int16)
+    cell_x = geographic_cell_size(np.linspace(35.05, 35.0, len(dem)), 1 / 3600).x_m
+    patch, inner = np.s_[39:121, 59:161], np.s_[1:-1, 1:-1]
+    whole = np.s_[40:120, 60:160]
+    np.testing.assert_array_equal(
+        slope_deg(dem[patch], cell_x[39:121], 30.9)[inner], slope_deg(dem, cell_x, 30.9)[whole]
+    )
+    np.testing.assert_array_equal(ruggedness_m(dem[patch])[inner], ruggedness_m(dem)[whole])
+    np.testing.assert_array_equal(roughness_m(dem[patch])[inner], roughness_m(dem)[whole])
