@@ -85,13 +85,16 @@ class CoverageSamples(NamedTuple):
     """(n,) int64 CoverageType."""
     origins: tuple[str, ...]
     """Where each sample comes from: real, real cloud composited, synthetic."""
+    scenes: tuple[str, ...]
+    """The scene each sample was cut from; the sample's own name where the table has no column ``scene``."""
 
 
 def read_coverage_samples(samples: Path) -> CoverageSamples:
     """Read ``images/`` and ``labels.csv`` (image, coverage_type, origin) of a samples folder.
 
     ``coverage_type`` is a label such as "Cloudy" or its code. An image's alpha band, if any, says
-    where there is imagery. Raises FileNotFoundError or ValueError naming the file and the row.
+    where there is imagery. An optional column ``scene`` keeps samples of one scene together when they
+    are split. Raises FileNotFoundError or ValueError naming the file and the row.
     """
     table_path = Path(samples) / LABELS_NAME
     if not table_path.is_file():
@@ -104,7 +107,10 @@ def read_coverage_samples(samples: Path) -> CoverageSamples:
         raise ValueError(f"{table_path} holds no sample")
     types = [_parsed_type(value, table_path, row) for row, value in enumerate(table["coverage_type"], start=2)]
     thumbnails = [_read_thumbnail(Path(samples) / "images" / name) for name in table["image"]]
-    return CoverageSamples(tuple(table["image"]), np.stack(thumbnails), np.array(types), tuple(table["origin"]))
+    scenes = table["scene" if "scene" in table.columns else "image"]
+    return CoverageSamples(
+        tuple(table["image"]), np.stack(thumbnails), np.array(types), tuple(table["origin"]), tuple(scenes)
+    )
 
 
 def _parsed_type(value: str, table_path: Path, row: int) -> int:
@@ -125,22 +131,32 @@ def _read_thumbnail(path: Path) -> np.ndarray:
     return thumbnail(np.ascontiguousarray(rgba[..., :3]), rgba[..., 3] > 0)
 
 
-def split_by_class(types: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of training and validation samples: each class is split alike, the same seed gives the same split.
+def split_samples(
+    types: np.ndarray, scenes: tuple[str, ...], fraction: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of training and validation samples; the same seed gives the same split.
 
-    Raises ValueError when a class has fewer than two samples.
+    No scene is in both parts. Where each sample is a scene of its own, each class is split alike;
+    else scenes are drawn until they hold ``fraction`` of the samples.
+
+    Raises ValueError when a class is missing from a part.
     """
     rng = np.random.default_rng(seed)
-    train, validation = [], []
+    held = np.zeros(len(types), dtype=bool)
+    if len(set(scenes)) == len(scenes):
+        for t in CoverageType:
+            index = rng.permutation(np.flatnonzero(types == t))
+            held[index[: max(round(fraction * len(index)), 1)]] = True
+    else:
+        names = np.array(scenes)
+        for name in rng.permutation(np.unique(names)):
+            if held.mean() < fraction:
+                held |= names == name
     for t in CoverageType:
-        index = np.flatnonzero(types == t)
-        if len(index) < 2:
-            raise ValueError(f"coverage type '{t.label}' has {len(index)} samples; expected at least 2")
-        index = rng.permutation(index)
-        n = min(max(round(fraction * len(index)), 1), len(index) - 1)
-        validation.append(index[:n])
-        train.append(index[n:])
-    return np.sort(np.concatenate(train)), np.sort(np.concatenate(validation))
+        n, n_held = int((types == t).sum()), int((held & (types == t)).sum())
+        if not 0 < n_held < n:
+            raise ValueError(f"coverage type '{t.label}' has {n} samples, {n_held} for validation; expected both parts")
+    return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def train_coverage(
@@ -169,7 +185,7 @@ def train_coverage(
     folder
     """
     data = read_coverage_samples(samples)
-    train, validation = split_by_class(data.types, config.validation_fraction, config.seed)
+    train, validation = split_samples(data.types, data.scenes, config.validation_fraction, config.seed)
     with fixed_threads(config.threads):
         network, history = _fit(data.thumbnails[train], data.types[train], config, on_step)
         probability = predict_coverage(network, data.thumbnails[validation])
@@ -203,7 +219,7 @@ def _metrics(
         orient="index"
     )
     return {
-        "split": "by sample, each class alike",
+        "split": "by scene" if len(set(data.scenes)) < len(data.scenes) else "by sample, each class alike",
         "n_training": len(train),
         "n_validation": len(validation),
         "accuracy": round(float((truth == predicted).mean()), 5),

@@ -54,10 +54,12 @@ class Sample(NamedTuple):
     """(128, 128, 3) uint8."""
     coverage_type: CoverageType
     origin: str
+    scene: int
+    """Position of the scene that the ground comes from."""
 
 
 def make_coverage_samples(scenes: LabelledScenes, clouds: Path | None, out: Path, seed: int, per_class: int) -> Path:
-    """Write a samples folder: ``images/*.png`` of 128 px and ``labels.csv`` (image, coverage_type, origin).
+    """Write a samples folder: ``images/*.png`` of 128 px and ``labels.csv`` (image, coverage_type, origin, scene).
 
     Parameters
     ----------
@@ -90,10 +92,10 @@ def make_coverage_samples(scenes: LabelledScenes, clouds: Path | None, out: Path
             sample = make(np.random.default_rng([seed, int(coverage_type), i]))
             name = f"{coverage_type.name.lower()}_{i:04d}.png"
             Image.fromarray(sample.rgb).save(out / "images" / name)
-            rows.append((name, sample.coverage_type.label, sample.origin))
+            rows.append((name, sample.coverage_type.label, sample.origin, scenes.names[sample.scene]))
     with (out / LABELS_NAME).open("w", newline="") as f:
         writer = csv.writer(f)
-        writer.writerow(("image", "coverage_type", "origin"))
+        writer.writerow(("image", "coverage_type", "origin", "scene"))
         writer.writerows(rows)
     return out
 
@@ -132,6 +134,7 @@ class _Crop(NamedTuple):
 
     scene: SceneArrays
     window: tuple[slice, slice]
+    scene_index: int
 
     @property
     def field_share(self) -> float:
@@ -142,18 +145,19 @@ class _Crop(NamedTuple):
 
 
 def _crop(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> _Crop:
-    scene = arrays[rng.integers(len(arrays))]
+    index = int(rng.integers(len(arrays)))
+    scene = arrays[index]
     largest = min(CROP_PX[1], *scene.valid.shape)
     side = int(rng.integers(min(CROP_PX[0], largest), largest + 1))
     top, left = (int(rng.integers(0, n - side + 1)) for n in scene.valid.shape)
-    return _Crop(scene, (slice(top, top + side), slice(left, left + side)))
+    return _Crop(scene, (slice(top, top + side), slice(left, left + side)), index)
 
 
 def _planting(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> Sample:
     for _ in range(_TRIES):
         crop = _crop(arrays, rng)
         if crop.field_share >= PLANTING_SHARE:
-            return Sample(crop.thumbnail(), CoverageType.PLANTING, REAL)
+            return Sample(crop.thumbnail(), CoverageType.PLANTING, REAL, crop.scene_index)
     raise ValueError(f"the scenes have no crop with {PLANTING_SHARE:.0%} field or more; expected cropland")
 
 
@@ -162,11 +166,12 @@ def _non_planting(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> 
     for _ in range(_TRIES // 10):
         crop = _crop(arrays, rng)
         if crop.field_share < NON_PLANTING_SHARE:
-            return Sample(crop.thumbnail(), CoverageType.NON_PLANTING, REAL)
-    return Sample(_least_field(arrays, rng), CoverageType.NON_PLANTING, REAL)
+            return Sample(crop.thumbnail(), CoverageType.NON_PLANTING, REAL, crop.scene_index)
+    crop = _least_field(arrays, rng)
+    return Sample(crop.thumbnail(), CoverageType.NON_PLANTING, REAL, crop.scene_index)
 
 
-def _least_field(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> np.ndarray:
+def _least_field(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> _Crop:
     """One of the windows of 192, 128 or 96 px with the least field of a random scene, below 5 % if it has one."""
     for side in (192, 128, 96):
         for index in rng.permutation(len(arrays)):
@@ -184,19 +189,20 @@ def _least_field(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> n
             below = np.flatnonzero(shares < NON_PLANTING_SHARE)
             if len(below):
                 y, x = corners[int(rng.choice(below))]
-                return _Crop(scene, (slice(y, y + side), slice(x, x + side))).thumbnail()
+                return _Crop(scene, (slice(y, y + side), slice(x, x + side)), int(index))
     raise ValueError(f"the scenes have no window of 96 px with less than {NON_PLANTING_SHARE:.0%} field")
 
 
 def _cloudy(arrays: tuple[SceneArrays, ...], clouds: tuple[CloudScene, ...], rng: np.random.Generator) -> Sample:
-    rgb = _crop(arrays, rng).thumbnail()
+    crop = _crop(arrays, rng)
+    rgb = crop.thumbnail()
     for _ in range(_TRIES):
         cover = _real_cloud(clouds[rng.integers(len(clouds))], rng) if clouds else _drawn_cloud(rng)
         if (cover.opacity > 0.5).mean() > CLOUDY_SHARE:
             ground = rgb / np.float32(255) * (1 - 0.55 * cover.shadow[..., None])
             veiled = ground * (1 - cover.opacity[..., None]) + cover.rgb * cover.opacity[..., None]
             shown = np.rint(veiled * 255).clip(0, 255).astype(np.uint8)
-            return Sample(shown, CoverageType.CLOUDY, REAL_CLOUD if clouds else SYNTHETIC)
+            return Sample(shown, CoverageType.CLOUDY, REAL_CLOUD if clouds else SYNTHETIC, crop.scene_index)
     raise ValueError(f"the cloud images have no window with more than {CLOUDY_SHARE:.0%} cloud")
 
 
@@ -231,7 +237,8 @@ def _smooth_noise(rng: np.random.Generator, sigma_px: float) -> np.ndarray:
 
 def _snowy(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> Sample:
     """Ground under snow: most of it white with the relief of its brightness left, dark objects showing through."""
-    rgb = _crop(arrays, rng).thumbnail()
+    crop = _crop(arrays, rng)
+    rgb = crop.thumbnail()
     ground = rgb.astype(np.float32) / 255
     brightness = ground.mean(axis=2)
     depth = np.clip(rng.uniform(0.75, 0.97) + 0.08 * _smooth_noise(rng, 10), 0, 1)
@@ -240,12 +247,13 @@ def _snowy(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> Sample:
     white = np.array([0.90, 0.93, 0.97], dtype=np.float32) * rng.uniform(0.85, 1.0)
     relief = 0.35 * (brightness - ndimage.gaussian_filter(brightness, 6))[..., None]
     shown = ground * (1 - depth) + (white + relief) * depth
-    return Sample(np.rint(shown * 255).clip(0, 255).astype(np.uint8), CoverageType.SNOW_ICE, SYNTHETIC)
+    return Sample(np.rint(shown * 255).clip(0, 255).astype(np.uint8), CoverageType.SNOW_ICE, SYNTHETIC, crop.scene_index)
 
 
 def _without_data(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> Sample:
     """A placeholder tile of one colour, or a crop with strips or tiles missing."""
-    rgb = _crop(arrays, rng).thumbnail()
+    crop = _crop(arrays, rng)
+    rgb = crop.thumbnail()
     fill = np.array(_placeholder_colour(rng), dtype=np.uint8)
     kind = rng.integers(4)
     if kind == 0:
@@ -262,7 +270,7 @@ def _without_data(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> 
         missing = rng.random((n, n)) < rng.uniform(0.3, 0.9)
         missing.flat[int(rng.integers(n * n))] = True
         rgb[np.kron(missing, np.ones((tile, tile), dtype=bool))[:128, :128]] = fill
-    return Sample(rgb, CoverageType.NODATA, SYNTHETIC)
+    return Sample(rgb, CoverageType.NODATA, SYNTHETIC, crop.scene_index)
 
 
 def _placeholder_colour(rng: np.random.Generator) -> tuple[int, int, int]:
