@@ -110,10 +110,10 @@ def _seats(
 
 
 def _spread(random: np.random.Generator, count: int, width: float, height: float) -> np.ndarray:
-    """Points in a box that keep some distance: each is the best of 12 draws, (count, 2)."""
+    """Points in a box that keep some distance: each is the best of 4 draws, (count, 2)."""
     points = np.empty((count, 2))
     for k in range(count):
-        draws = random.random((12, 2)) * [0.9 * width, 0.9 * height] + [0.05 * width, 0.05 * height]
+        draws = random.random((4, 2)) * [0.9 * width, 0.9 * height] + [0.05 * width, 0.05 * height]
         if k:
             nearest = ((draws[:, None, :] - points[None, :k]) ** 2).sum(axis=2).min(axis=1)
             points[k] = draws[int(np.argmax(nearest))]

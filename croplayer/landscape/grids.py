@@ -64,13 +64,12 @@ def survey_grid(
     v = np.empty(width, dtype=np.float32)
     position = np.empty(width)
     for p in range(width):
-        position[p] = lon[p] * nodes.per_degree - 0.5 - nodes.col
-    origin_x = (nodes.col + 0.5) * step_x
+        position[p] = lon[p] * nodes.per_degree - 0.5
     for r in range(lat.shape[0]):
-        at_row = lat[r] * nodes.per_degree - 0.5 - nodes.row
-        node = interpolate_row(nodes.fields, at_row, N_SIGNED, JUMP_STEPS * step_x, row)
+        at_row = lat[r] * nodes.per_degree - 0.5
+        node = interpolate_row(nodes.fields, at_row, nodes.row, N_SIGNED, JUMP_STEPS * step_x, row)
         survey_row(
-            seed, row, nodes.territory, node, position, origin_x, step_x, lat[r] * METRES_PER_LAT, 0.0, memory,
+            seed, row, nodes.territory, node, nodes.col, position, step_x, lat[r] * METRES_PER_LAT, 0.0, memory,
             cover[r], key, line, inside, u, v,
         )  # fmt: skip
         for p in range(width):
@@ -125,30 +124,29 @@ def render_grid(
     ids = np.empty((SCENE_SLOTS, 2), dtype=np.int64)
     records = np.empty((SCENE_SLOTS, N_SCENE))
     footprint = px * parameters[P_BLUR]
-    origin_x = (nodes.col + 0.5) * step_x
     for p in range(width):
-        position[p] = lon[p] * nodes.per_degree - 0.5 - nodes.col - parameters[P_SHIFT_X] / step_x
+        position[p] = lon[p] * nodes.per_degree - 0.5 - parameters[P_SHIFT_X] / step_x
     for r in range(lat.shape[0]):
         y = lat[r] * METRES_PER_LAT - parameters[P_SHIFT_Y]
-        at_row = y / METRES_PER_LAT * nodes.per_degree - 0.5 - nodes.row
-        node = interpolate_row(nodes.fields, at_row, N_SIGNED, JUMP_STEPS * step_x, row)
-        interpolate_row(weather, at_row, 0, 0.0, sky)
+        at_row = y / METRES_PER_LAT * nodes.per_degree - 0.5
+        node = interpolate_row(nodes.fields, at_row, nodes.row, N_SIGNED, JUMP_STEPS * step_x, row)
+        interpolate_row(weather, at_row, nodes.row, 0, 0.0, sky)
         _find_scenes(
-            scene_seed, parameters, scenes, node, position, origin_x, step_x, y, ids, records, scene_row
+            scene_seed, parameters, scenes, node, nodes.col, position, step_x, y, ids, records, scene_row
         )  # fmt: skip
         for p in range(width):
             position[p] -= records[scene_row[p], S_SHIFT_X] / step_x
         survey_row(
-            seed, row, nodes.territory, node, position, origin_x, step_x, y, footprint, memory,
+            seed, row, nodes.territory, node, nodes.col, position, step_x, y, footprint, memory,
             cover, key, line, inside, u, v,
         )  # fmt: skip
         paint_row(
-            seed, colours, textures, level, footprint, parameters, scene_row, records, sky, position,
-            row[SLOPE_X], row[SLOPE_Y], row[WILDNESS], row[DRYNESS], origin_x, step_x, y,
+            colours, textures, level, footprint, parameters, scene_row, records, sky, position,
+            nodes.col, row[SLOPE_X], row[SLOPE_Y], row[WILDNESS], row[DRYNESS], step_x, y,
             cover, key, line, inside, u, v, rgb[r],
         )  # fmt: skip
         for p in range(width):
-            position[p] = lon[p] * nodes.per_degree - 0.5 - nodes.col - parameters[P_SHIFT_X] / step_x
+            position[p] = lon[p] * nodes.per_degree - 0.5 - parameters[P_SHIFT_X] / step_x
 
 
 @kernel
@@ -157,8 +155,8 @@ def _find_scenes(
     parameters: np.ndarray,
     scenes: np.ndarray,
     node: int,
+    node_col: int,
     position: np.ndarray,
-    origin_x: float,
     step_x: float,
     y: float,
     ids: np.ndarray,
@@ -169,7 +167,7 @@ def _find_scenes(
     known = 0
     current = -1
     for p in range(position.shape[0]):
-        c = int(position[p])
+        c = int(np.floor(position[p])) - node_col
         i = np.int64(scenes[node, c, 0])
         j = np.int64(scenes[node, c, 1])
         mixed = False
@@ -178,7 +176,7 @@ def _find_scenes(
                 if scenes[node + dr, c + dc, 0] != i or scenes[node + dr, c + dc, 1] != j:
                     mixed = True
         if mixed:
-            i, j = scene_at(seed, origin_x + position[p] * step_x, y)
+            i, j = scene_at(seed, (position[p] + 0.5) * step_x, y)
         if current < 0 or ids[current, 0] != i or ids[current, 1] != j:
             current = -1
             for k in range(known):

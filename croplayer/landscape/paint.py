@@ -37,8 +37,10 @@ from croplayer.landscape.textures import CANOPY, GRAIN, MOTTLE, ROUGH
 SUN_X, SUN_Y = 0.62, -0.55
 """Horizontal direction away from the sun in the country's metres (the sun stands in the north-west of the picture)."""
 
-N_LOOK = 11
-L_RED, L_GREEN, L_BLUE, L_GRAIN, L_MOTTLE, L_ROWS, L_SPACING, L_PHASE, L_STRIPS, L_OFFSET_U, L_OFFSET_V = range(N_LOOK)
+N_LOOK = 12
+L_RED, L_GREEN, L_BLUE, L_GRAIN, L_MOTTLE, L_ROWS, L_SPACING, L_PHASE, L_STRIPS, L_OFFSET_U, L_OFFSET_V, L_SOIL = range(
+    N_LOOK
+)
 
 _GRAIN = int(LandCover.WINTER_GRAIN)
 _MAIZE = int(LandCover.MAIZE)
@@ -85,16 +87,7 @@ def season_colours() -> np.ndarray:
 
 
 @kernel
-def _look(
-    colours: np.ndarray,
-    seed: np.uint64,
-    cover: int,
-    key: np.uint64,
-    season: int,
-    soil: float,
-    px: float,
-    look: np.ndarray,
-) -> None:
+def _look(colours: np.ndarray, cover: int, key: np.uint64, season: int, px: float, look: np.ndarray) -> None:
     """Colour and texture of one parcel or plot in one season."""
     own = salted(key, cover)
     stage = draw(own, 41)
@@ -112,14 +105,12 @@ def _look(
     look[L_ROWS] = 0.0
     look[L_SPACING] = 1.0
     look[L_STRIPS] = 0.0
+    look[L_SOIL] = 0.0
     if cover <= _FALLOW:
         hue = draw(own, 43) - 0.5
         red *= 1.0 + 0.12 * hue
         blue *= 1.0 - 0.1 * hue
-        if red > green:
-            red *= 1.0 + 0.1 * soil
-            green *= 1.0 + 0.01 * soil
-            blue *= 1.0 - 0.1 * soil
+        look[L_SOIL] = 0.1 if red > green else 0.0
         look[L_ROWS] = 13.0 * draw(own, 44)
         look[L_SPACING] = 2.6 + 4.5 * draw(own, 45)
         look[L_STRIPS] = 7.0 * draw(own, 46) * draw(own, 47)
@@ -181,7 +172,6 @@ def _wave(x: float) -> float:
 
 @kernel
 def paint_row(
-    seed: np.uint64,
     colours: np.ndarray,
     textures: np.ndarray,
     level: int,
@@ -191,11 +181,11 @@ def paint_row(
     scene_records: np.ndarray,
     weather_row: np.ndarray,
     node_position: np.ndarray,
+    node_col: int,
     shade_x: np.ndarray,
     shade_y: np.ndarray,
     wild_row: np.ndarray,
     dry_row: np.ndarray,
-    origin_x: float,
     step_x: float,
     y: float,
     cover: np.ndarray,
@@ -215,12 +205,12 @@ def paint_row(
     soft = 1.0 / max(px, 1e-6)
     texel = 1.0 / (1 << level)
     scene = scene_records[0]
-    soil = 0.0
     for p in range(cover.shape[0]):
         position = node_position[p]
-        c = int(position)
-        t = position - c
-        x = origin_x + position * step_x
+        whole = np.floor(position)
+        c = int(whole) - node_col
+        t = position - whole
+        x = (position + 0.5) * step_x
         wild = wild_row[c] + (wild_row[c + 1] - wild_row[c]) * t
         here = int(cover[p])
         if here != last_cover or key[p] != last_key or scene_row[p] != last_scene:
@@ -229,11 +219,11 @@ def paint_row(
             last_scene = scene_row[p]
             scene = scene_records[last_scene]
             season = int(scene[S_SEASON])
-            soil = 2.0 * (dry_row[c] - 0.3)
-            _look(colours, seed, here, last_key, season, soil, px, look)
-        red = look[L_RED]
+            _look(colours, here, last_key, season, px, look)
+        soil = look[L_SOIL] * 2.0 * (dry_row[c] + (dry_row[c + 1] - dry_row[c]) * t - 0.3)
+        red = look[L_RED] * (1.0 + soil)
         green = look[L_GREEN]
-        blue = look[L_BLUE]
+        blue = look[L_BLUE] * (1.0 - soil)
         u = np.float64(local_u[p])
         v = np.float64(local_v[p])
         i = int(np.floor((x + look[L_OFFSET_U]) * texel)) & 511

@@ -134,13 +134,17 @@ def new_memory() -> Memory:
 
 
 @kernel
-def interpolate_row(fields: np.ndarray, position: float, signed: int, jump: float, out: np.ndarray) -> int:
-    """Node fields at a row position (in nodes from the grid's first row): fill (fields, cols), return the row.
+def interpolate_row(
+    fields: np.ndarray, position: float, node_row: int, signed: int, jump: float, out: np.ndarray
+) -> int:
+    """Node fields at a row position (in nodes of the lattice): fill (fields, cols), return the grid's row south of it.
 
+    Fractions are taken of lattice positions, so that rounding does not depend on the grid.
     The first ``signed`` fields take the nearer node where they differ by more than ``jump``.
     """
-    r = int(np.floor(position))
-    t = np.float32(position - r)
+    whole = np.floor(position)
+    r = int(whole) - node_row
+    t = np.float32(position - whole)
     for f in range(fields.shape[1]):
         for c in range(fields.shape[2]):
             low = fields[r, f, c]
@@ -172,8 +176,8 @@ def survey_row(
     row: np.ndarray,
     territory_ids: np.ndarray,
     node_row: int,
+    node_col: int,
     node_position: np.ndarray,
-    origin_x: float,
     step_x: float,
     y: float,
     px: float,
@@ -191,9 +195,10 @@ def survey_row(
     ----------
     row : (N_FIELDS, cols) float32, node fields interpolated to this row
     territory_ids : (rows, cols, 2) int32 of the node grid
-    node_row : node row south of this row
-    node_position : (w,) float64, pixel positions in nodes from the grid's first column
-    origin_x, step_x, y : metres of node position 0, between two nodes, and of the row
+    node_row : row of the node grid south of this row
+    node_col : lattice index of the grid's first column
+    node_position : (w,) float64, pixel positions in nodes of the lattice
+    step_x, y : metres between two nodes, and of the row
     px : pixel size in metres; 0 surveys points, a size widens lines by half a pixel for anti-aliasing
     memory : from `new_memory`, kept between rows
     cover : (w,) uint8 out, land cover under any line
@@ -218,9 +223,10 @@ def survey_row(
     jump = JUMP_STEPS * step_x
     for p in range(node_position.shape[0]):
         position = node_position[p]
-        c = int(position)
-        t = np.float32(position - c)
-        x = origin_x + position * step_x
+        whole = np.floor(position)
+        c = int(whole) - node_col
+        t = np.float32(position - whole)
+        x = (position + 0.5) * step_x
         relief = row[RELIEF, c] + (row[RELIEF, c + 1] - row[RELIEF, c]) * t
         wild = row[WILDNESS, c] + (row[WILDNESS, c + 1] - row[WILDNESS, c]) * t
         dry = row[DRYNESS, c] + (row[DRYNESS, c + 1] - row[DRYNESS, c]) * t

@@ -48,14 +48,16 @@ def relief_at(seed: np.uint64, x: float, y: float) -> float:
 
 
 @kernel
-def _warped(seed: np.uint64, x: float, y: float) -> tuple[float, float]:
+def warped(seed: np.uint64, x: float, y: float) -> tuple[float, float]:
+    """Bent coordinates (u, v) of a place, metres: main rivers run along u."""
     u = x + 3_500.0 * noise2(salted(seed, 3), x / 31_000.0, y / 31_000.0)
     v = y + 3_500.0 * noise2(salted(seed, 4), x / 31_000.0, y / 31_000.0)
     return u, v
 
 
 @kernel
-def _river_line(seed: np.uint64, j: int) -> float:
+def river_line(seed: np.uint64, j: int) -> float:
+    """The v around which main river ``j`` meanders, metres."""
     return (j + 0.5 + 0.3 * (draw(hash2(seed, j, 7), 5) - 0.5)) * RIVER_SPACING_M
 
 
@@ -97,13 +99,13 @@ def river_bed(seed: np.uint64, j: int, u: float) -> float:
 
 
 @kernel
-def _nearest_river(seed: np.uint64, u: float, v: float) -> tuple[int, float]:
+def nearest_river(seed: np.uint64, u: float, v: float) -> tuple[int, float]:
     """Index of the nearest main river and the signed offset from it (north positive)."""
     middle = int(np.floor(v / RIVER_SPACING_M))
     best = middle
     offset = 1e12
     for j in range(middle - 1, middle + 2):
-        d = v - _river_line(seed, j) - river_meander(seed, j, u)
+        d = v - river_line(seed, j) - river_meander(seed, j, u)
         if abs(d) < abs(offset):
             offset = d
             best = j
@@ -111,9 +113,12 @@ def _nearest_river(seed: np.uint64, u: float, v: float) -> tuple[int, float]:
 
 
 @kernel
-def _tributary(seed: np.uint64, j: int, side: int, u: float, w: float) -> tuple[float, float, float]:
-    """Nearest tributary of river ``j`` on a side: signed distance, half width and water level, metres."""
-    gap = 0.5 * abs(_river_line(seed, j + side) - _river_line(seed, j))
+def tributary(seed: np.uint64, j: int, side: int, u: float, w: float) -> tuple[float, float, float]:
+    """Nearest tributary of river ``j`` on a side (1 north, -1 south) at ``u``, ``w`` metres off the main river.
+
+    Returns its signed distance, half width and water level, metres; the level falls towards the main river.
+    """
+    gap = 0.5 * abs(river_line(seed, j + side) - river_line(seed, j))
     middle = int(np.floor(u / TRIBUTARY_SPACING_M))
     best = 1e12
     half_width = 0.0
@@ -133,7 +138,7 @@ def _tributary(seed: np.uint64, j: int, side: int, u: float, w: float) -> tuple[
             half_width = (3.0 + 8.0 * draw(own, 6)) * max(1.0 - w / (length + 400.0), 0.15)
             if beyond > 0.0:
                 half_width = 0.0
-            slope = 0.0009 + 0.016 * relief_at(seed, mouth, _river_line(seed, j) + side * 0.5 * gap)
+            slope = 0.0009 + 0.016 * relief_at(seed, mouth, river_line(seed, j) + side * 0.5 * gap)
             level = river_bed(seed, j, mouth) + slope * min(w, length)
     return best, half_width, level
 
@@ -169,15 +174,15 @@ def ground_at(seed: np.uint64, x: float, y: float) -> tuple[float, float, float,
     (negative inside); all distances in metres, clamped to +-FAR_M.
     """
     relief = relief_at(seed, x, y)
-    u, v = _warped(seed, x, y)
-    j, offset = _nearest_river(seed, u, v)
+    u, v = warped(seed, x, y)
+    j, offset = nearest_river(seed, u, v)
     side = 1 if offset >= 0.0 else -1
     w = abs(offset)
     bend = (river_meander(seed, j, u + 20.0) - river_meander(seed, j, u - 20.0)) / 40.0
     river = offset / np.sqrt(1.0 + bend * bend)
     river_half = 22.0 + 55.0 * draw(hash2(seed, j, 13), 1) + 14.0 * noise1(hash2(seed, j, 14), u / 900.0)
     bed = river_bed(seed, j, u)
-    stream, stream_half, stream_level = _tributary(seed, j, side, u, w)
+    stream, stream_half, stream_level = tributary(seed, j, side, u, w)
     lake = _lake_distance(seed, j, u, offset)
 
     away = min(abs(river), abs(stream), max(lake, 0.0))

@@ -69,10 +69,11 @@ def block_truth(
     weather = country.weather(source, nodes)
     cloud, snow = (_sample(weather[:, k], nodes.col, nodes.row, per_degree, lon, lat) for k in (CLOUD, SNOW))
     missing = ~country.has_imagery(source, lon, lat)
-    return _judged(float((cloud > 0.5).mean()), float((snow > 0.5).mean()), float(missing.mean()), area_fraction)
+    return judged(float((cloud > 0.5).mean()), float((snow > 0.5).mean()), float(missing.mean()), area_fraction)
 
 
-def _judged(cloud: float, snow: float, nodata: float, area_fraction: float) -> BlockTruth:
+def judged(cloud: float, snow: float, nodata: float, area_fraction: float) -> BlockTruth:
+    """The truth of a block from its shares, by the rules of `BlockTruth.coverage_type`."""
     if nodata > 0.10:
         kind = CoverageType.NODATA
     elif cloud > 0.10:

@@ -33,29 +33,6 @@ def _make(folder: Path) -> CountryFiles:
     )
 
 
-def _axes(west: float, north: float, px: float, size: int) -> tuple[np.ndarray, np.ndarray]:
-    return west + (np.arange(size) + 0.5) * px, north - (np.arange(size) + 0.5) * px
-
-
-@pytest.mark.parametrize("source", ["aster", "borealis"])
-def test_a_window_rendered_alone_equals_the_same_window_of_a_larger_one(source: str) -> None:
-    country = Country(5)
-    lon, lat = _axes(114.31, 34.52, 2e-5, 300)
-    whole, valid = country.render(source, lon, lat)
-    part, part_valid = country.render(source, lon[120:220], lat[60:200])
-    np.testing.assert_array_equal(part, whole[60:200, 120:220])
-    np.testing.assert_array_equal(part_valid, valid[60:200, 120:220])
-
-
-def test_truth_of_a_window_alone_equals_the_same_window_of_a_larger_one() -> None:
-    country = Country(5)
-    lon, lat = _axes(114.31, 34.52, 2e-5, 300)
-    whole = country.survey(lon, lat)
-    part = country.survey(lon[17:190], lat[100:111])
-    np.testing.assert_array_equal(part.cover, whole.cover[100:111, 17:190])
-    np.testing.assert_array_equal(part.parcel, whole.parcel[100:111, 17:190])
-
-
 def test_the_same_arguments_give_the_same_bytes(files: CountryFiles, tmp_path: Path) -> None:
     again = _make(tmp_path / "again")
     assert again.manifest.read_bytes() == files.manifest.read_bytes()
