@@ -247,7 +247,9 @@ def _snowy(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> Sample:
     white = np.array([0.90, 0.93, 0.97], dtype=np.float32) * rng.uniform(0.85, 1.0)
     relief = 0.35 * (brightness - ndimage.gaussian_filter(brightness, 6))[..., None]
     shown = ground * (1 - depth) + (white + relief) * depth
-    return Sample(np.rint(shown * 255).clip(0, 255).astype(np.uint8), CoverageType.SNOW_ICE, SYNTHETIC, crop.scene_index)
+    return Sample(
+        np.rint(shown * 255).clip(0, 255).astype(np.uint8), CoverageType.SNOW_ICE, SYNTHETIC, crop.scene_index
+    )
 
 
 def _without_data(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> Sample:

@@ -63,7 +63,7 @@ def test_callers_threads_and_random_state_do_not_matter(painted_scenes, tmp_path
 def test_it_learns_painted_fields(architecture, painted_scenes, tmp_path):
     train, validation = painted_scenes.split_by_scene(0.34, seed=0)
     config = TrainingConfig(
-        architecture=architecture, steps=60, crop_px=96, batch=4, gsd_m=(1.5, 2.5), learning_rate=2e-3, threads=1
+        architecture=architecture, steps=40, crop_px=96, batch=4, gsd_m=(1.5, 2.5), learning_rate=2e-3, threads=1
     )
     folder = train_segmentation(train, config, tmp_path / "m", work=tmp_path, validation=validation, **TEXTS)
     manifest = read_manifest(folder)
@@ -71,10 +71,10 @@ def test_it_learns_painted_fields(architecture, painted_scenes, tmp_path):
     assert figures["pooled"]["iou"] > figures["all_field"]["iou"] + 0.2
     assert set(figures["by_scene"]) == set(validation.names)
     assert figures["no_field"]["iou"] == 0
-    assert manifest.recipe["steps"] == 60
+    assert manifest.recipe["steps"] == 40
     assert manifest.training_data == TEXTS["training_data"]
     curve = json.loads((folder / "training.json").read_text())
-    assert [c["step"] for c in curve] == list(range(1, 61))
+    assert [c["step"] for c in curve] == list(range(1, 41))
     arrays = validation.scenes[0].read()
     mask = predict_image(load(folder), arrays.rgb, arrays.valid) >= 125
     tp, either = (mask & arrays.field).sum(), (mask | arrays.field).sum()
