@@ -16,11 +16,20 @@ Truth of blocks
     ``truth.truth_mask(country, window, grid) -> uint8 (h, w)``, ``truth.truth_classes(country, window, grid)``
     ``truth.block_truth(country, source, block) -> BlockTruth(coverage_type, cloud_fraction, snow_fraction,
     nodata_fraction, area_fraction)``
+    ``outlines.truth_parcels(country, window, grid)``: polygons with parcel id and class
+    ``judgement.mask_correctness(truth, mask) -> Correctness``,
+    ``judgement.best_integration(truth, mask_a, mask_b, merged=None) -> Integration``
 
 Files
-    ``make.make_country(out, *, seed, bounds, zoom=14, training_scenes=16, coverage_samples=300, provinces=4,
+    ``make.make_country(out, *, seed, bounds, zoom=14, training_scenes=16, coverage_samples=200, provinces=12,
     truth_block_px=640) -> CountryFiles``; ``make.DEMO_SEED``, ``make.DEMO_BOUNDS``
     ``make.CountryFiles.inside(folder)``: folder, tiles, dem, provinces, counties, statistics, products, truth,
     truth_blocks, training, coverage, manifest (paths)
+    ``products.write_products(country, folder, bounds, cities)``: the eight maps, ``{key}/*.tif``, ``{key}/legend.csv``
     ``tiles.render_tile(country, TileIndex(zoom, x, y), sources) -> {source: JPEG bytes}``
+    ``contact_sheet.write_contact_sheets(folder)``: pictures of blocks by region and defect
+
+Tile server
+    ``with server.serve(Country(1) or folder, port=0, faults=[FaultRule.parse("429:0.1:2")],
+    rate_limit_per_s=None) as running``: ``running.url(source)``, ``.switch(*rules)``, ``.requests``, ``.wait()``
 """

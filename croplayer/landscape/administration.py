@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -132,7 +133,7 @@ def _ragged_cells(random: np.random.Generator, bounds: Bounds, seats: np.ndarray
     lines = []
     for part in shapely.get_parts(shapely.node(edges)):
         corners = np.round(part.coords, 7)
-        for start, end in zip(corners[:-1], corners[1:], strict=True):
+        for start, end in itertools.pairwise(corners):
             piece = shapely.linestrings([start, end])
             inside = shapely.distance(frame, shapely.line_interpolate_point(piece, 0.5, normalized=True)) > 1e-9
             lines.append(_ragged(random, start, end) if inside else piece)
@@ -157,7 +158,7 @@ def _ragged(random: np.random.Generator, start: np.ndarray, end: np.ndarray) -> 
     points = [start, end]
     for _ in range(4):
         finer = [points[0]]
-        for a, b in zip(points[:-1], points[1:], strict=True):
+        for a, b in itertools.pairwise(points):
             across = np.array([a[1] - b[1], b[0] - a[0]])
             finer += [0.5 * (a + b) + 0.18 * across * (random.random() - 0.5), b]
         points = finer

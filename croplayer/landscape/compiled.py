@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numba
 import platformdirs
@@ -30,22 +30,25 @@ def _cache_folder() -> str:
 
 
 _FOLDER = _cache_folder()
+_numba: Any = numba
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def kernel(function: Callable[..., Any]) -> Any:
+def kernel(function: _Function) -> _Function:
     """Compile a function with numba: no interpreter lock, IEEE division, machine code cached on disk."""
     return _compiled(function, None)
 
 
-def typed_kernel(signature: str) -> Callable[[Callable[..., Any]], Any]:
+def typed_kernel(signature: str) -> Callable[[_Function], _Function]:
     """`kernel` for one signature only; without it numba makes one version for every literal argument."""
     return lambda function: _compiled(function, signature)
 
 
-def _compiled(function: Callable[..., Any], signature: str | None) -> Any:
-    outside = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = _FOLDER
+def _compiled(function: _Function, signature: str | None) -> _Function:
+    outside = _numba.config.CACHE_DIR
+    _numba.config.CACHE_DIR = _FOLDER
     try:
-        return numba.njit(signature, cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
+        compiled = _numba.njit(signature, cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
     finally:
-        numba.config.CACHE_DIR = outside
+        _numba.config.CACHE_DIR = outside
+    return cast(_Function, compiled)

@@ -138,7 +138,7 @@ def _block_means(country: Country) -> tuple[list[BlockIndex], _Means]:
 
     def mean(field: np.ndarray) -> np.ndarray:
         inside = field[top - height : top][::-1][:, left : left + width]
-        return inside.reshape(len(rows), per_block, len(cols), per_block).mean(axis=(1, 3)).ravel()
+        return np.asarray(inside.reshape(len(rows), per_block, len(cols), per_block).mean(axis=(1, 3)).ravel())
 
     slope = np.hypot(nodes.fields[:, SLOPE_X], nodes.fields[:, SLOPE_Y])
     means = {
@@ -180,7 +180,7 @@ def _picture(country: Country, source: str, block: BlockIndex) -> np.ndarray:
     rgb, _ = country.render(
         source, grid.longitudes(window.col, window.width), grid.latitudes(window.row, window.height)
     )
-    return np.rint(rgb.reshape(BLOCK_PX, 3, BLOCK_PX, 3, 3).mean(axis=(1, 3))).astype(np.uint8)
+    return np.asarray(np.rint(rgb.reshape(BLOCK_PX, 3, BLOCK_PX, 3, 3).mean(axis=(1, 3))), dtype=np.uint8)
 
 
 def _close(country: Country, source: str, block: BlockIndex) -> np.ndarray:

@@ -84,7 +84,7 @@ class Country:
 
     def is_cropland(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
         """Whether a place is cropland by the map's definition: (h, w) bool."""
-        return IS_CROPLAND[self.survey(lon, lat).cover].astype(bool)
+        return np.asarray(IS_CROPLAND[self.survey(lon, lat).cover] == 1)
 
     def elevation_m(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
         """Height of the ground (of the water surface on rivers and lakes): (h, w) float32 metres."""
@@ -146,7 +146,7 @@ class Country:
                         ty,
                         x * METRES_PER_LON,
                         round(y, 9) * METRES_PER_LAT,
-                    )  # fmt: skip
+                    )
                     for tx, x in zip(xs, centre_lon, strict=True)
                 ]
                 for ty, y in zip(ys, centre_lat, strict=True)

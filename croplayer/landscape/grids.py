@@ -168,8 +168,8 @@ def _find_scenes(
     current = -1
     for p in range(position.shape[0]):
         c = int(np.floor(position[p])) - node_col
-        i = np.int64(scenes[node, c, 0])
-        j = np.int64(scenes[node, c, 1])
+        i = int(scenes[node, c, 0])
+        j = int(scenes[node, c, 1])
         mixed = False
         for dr in range(2):
             for dc in range(2):

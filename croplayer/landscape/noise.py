@@ -76,7 +76,7 @@ def noise1(seed: np.uint64, x: float) -> float:
     t = t * t * t * (t * (t * 6.0 - 15.0) + 10.0)
     a = unit(hash2(seed, i, 0))
     b = unit(hash2(seed, i + 1, 0))
-    return 2.0 * (a + (b - a) * t) - 1.0
+    return float(2.0 * (a + (b - a) * t) - 1.0)
 
 
 @typed_kernel("float64(uint64, float64, float64)")
@@ -103,7 +103,7 @@ def noise2(seed: np.uint64, x: float, y: float) -> float:
     d = _gradient(hash2(seed, i + 1, j + 1), dx - 1.0, dy - 1.0)
     top = a + (b - a) * tx
     low = c + (d - c) * tx
-    return 1.9 * (top + (low - top) * ty)
+    return float(1.9 * (top + (low - top) * ty))
 
 
 @typed_kernel("float64(uint64, float64, float64, int64)")

@@ -146,9 +146,9 @@ def _look(colours: np.ndarray, cover: int, key: np.uint64, season: int, px: floa
         if key != np.uint64(0):
             red *= 0.9 + 0.4 * draw(own, 50)
             green *= 0.9 + 0.3 * draw(own, 51)
-    elif cover == _DUNE or cover == _BARE:
+    elif cover in (_DUNE, _BARE):
         look[L_MOTTLE] = 30.0
-    elif cover == _SHRUB or cover == _GRASSLAND:
+    elif cover in (_SHRUB, _GRASSLAND):
         look[L_MOTTLE] = 36.0
         look[L_GRAIN] = 24.0
     look[L_RED] = red
@@ -166,8 +166,8 @@ def _wave(x: float) -> float:
     """Periodic wave of period 1 between -1 and 1, made of two parabolas."""
     t = x - np.floor(x)
     if t < 0.5:
-        return 16.0 * t * (0.5 - t)
-    return -16.0 * (t - 0.5) * (1.0 - t)
+        return float(16.0 * t * (0.5 - t))
+    return float(-16.0 * (t - 0.5) * (1.0 - t))
 
 
 @kernel
@@ -254,7 +254,7 @@ def paint_row(
             green += 20.0 * dome
         elif here == _SHRUB:
             light += 44.0 * (textures[ROUGH, level, j, i] / 127.0) + 16.0 * wild
-        elif here == _GRASSLAND or here == _BARE:
+        elif here in (_GRASSLAND, _BARE):
             light += 22.0 * (textures[ROUGH, level, j, i] / 127.0) + 14.0 * wild
         elif here == _DUNE:
             crest = (0.8 * x + 0.6 * y + 90.0 * wild) / 95.0
@@ -280,7 +280,7 @@ def paint_row(
                 if (last_key >> np.uint64(20)) & np.uint64(1):
                     lr, lg, lb = 170.0, 154.0, 118.0
                 share *= 0.85
-            elif kind == TRACK or kind == LANE:
+            elif kind in (TRACK, LANE):
                 lr, lg, lb = 182.0, 166.0, 134.0
             elif kind == TREES:
                 lr, lg, lb = colours[season, _WOODLAND, 0], colours[season, _WOODLAND, 1], colours[season, _WOODLAND, 2]
@@ -324,7 +324,7 @@ def paint_row(
             elif here == _BUILT or kind == HIGHWAY:
                 hold = 0.75
             cap = smoothstep(0.3, 0.7, hold * snow + 0.22 * mottle + 0.08 * wild) * (1.0 if hold == 1.0 else 0.75)
-            if kind == TREES or kind == DITCH or kind == BUND:
+            if kind in (TREES, DITCH, BUND):
                 cap *= 0.6
             red += (236.0 + 8.0 * grain - red) * cap
             green += (239.0 + 8.0 * grain - green) * cap

@@ -80,7 +80,7 @@ def territory_record(seed: np.uint64, i: int, j: int, record: np.ndarray) -> np.
     """Fill the record of a territory and return its key."""
     key = hash2(salted(seed, 102), i, j)
     sx, sy = _seat(seed, i, j)
-    z, relief, river, river_half, stream, stream_half, lake = ground_at(seed, sx, sy)
+    _z, relief, river, river_half, stream, stream_half, lake = ground_at(seed, sx, sy)
     size = field_size_at(seed, sx, sy)
     wet = wetness_at(seed, sx, sy)
     turn = 0.16 + 0.9 * relief + 0.35 * wet
@@ -198,7 +198,7 @@ def fill_block(
         area = 5_000.0
     elif kind == PLANTATION:
         area = max(area, 3_000.0)
-    elif kind == WOODLOT or kind == PASTURE:
+    elif kind in (WOODLOT, PASTURE):
         area = 1e9
     record[B_AREA] = area
     record[B_ASPECT] = 1.0 + (3.5 - 2.0 * paddy) * draw(key, 3)

@@ -11,14 +11,13 @@ import geopandas as gpd
 import numpy as np
 import pyogrio
 import rasterio
-import shapely
 from affine import Affine
 from PIL import Image
-from rasterio import features
 
 from croplayer.grid import CRS, BlockGrid, BlockIndex, Bounds, block_rectangle
 from croplayer.landscape.classes import IS_CROPLAND
 from croplayer.landscape.country import Country
+from croplayer.landscape.outlines import parcel_polygons
 from croplayer.landscape.sources import CLOUD, SNOW, SOURCES
 from croplayer.landscape.terrain import METRES_PER_LAT, METRES_PER_LON
 from croplayer.landscape.tiles import ground_sample_distance_m
@@ -70,7 +69,7 @@ def write_training_scenes(country: Country, folder: Path, bounds: Bounds, zoom: 
         ) as sink:  # fmt: skip
             sink.write(rgb.transpose(2, 0, 1))
             sink.update_tags(ground_sample_distance_m=f"{gsd:.3f}")
-        geometry = parcel_polygons(parcels, transform)
+        geometry = [polygon for polygon, _ in parcel_polygons(parcels, transform)]
         return path, gpd.GeoDataFrame({"image": [stem] * len(geometry)}, geometry=geometry, crs=CRS)
 
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -82,14 +81,6 @@ def write_training_scenes(country: Country, folder: Path, bounds: Bounds, zoom: 
     )
     write_gpkg(frame, folder / "parcels.gpkg", "parcels")
     return [path for path, _ in made] + [folder / "parcels.gpkg"]
-
-
-def parcel_polygons(parcel: np.ndarray, transform: Affine) -> list[shapely.Polygon]:
-    """Outlines of the pieces of equal positive id in a (h, w) int64 array, along pixel edges."""
-    ids, index = np.unique(parcel, return_inverse=True)
-    number = np.where(ids[index] > 0, index + 1, 0).astype(np.int32).reshape(parcel.shape)
-    pieces = features.shapes(number, mask=number > 0, connectivity=4, transform=transform)
-    return [shapely.Polygon(p["coordinates"][0], p["coordinates"][1:]) for p, _ in pieces]
 
 
 def write_gpkg(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
@@ -141,7 +132,7 @@ def thumbnail(country: Country, source: str, block: BlockIndex, *, px: int = THU
     window = grid.window(block)
     lon, lat = grid.longitudes(window.col, window.width), grid.latitudes(window.row, window.height)
     rgb, _ = country.render(source, lon, lat, nodes=country.nodes(lon, lat, per_degree=720))
-    return np.rint(rgb.reshape(px, 2, px, 2, 3).mean(axis=(1, 3))).astype(np.uint8)
+    return np.asarray(np.rint(rgb.reshape(px, 2, px, 2, 3).mean(axis=(1, 3))), dtype=np.uint8)
 
 
 def _is_clear(country: Country, source: str, box: Bounds) -> bool:

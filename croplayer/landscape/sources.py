@@ -232,7 +232,7 @@ def _cloud_density(seed: np.uint64, x: float, y: float) -> float:
 @kernel
 def cloud_cover_at(seed: np.uint64, parameters: np.ndarray, x: float, y: float) -> float:
     """How cloudy the source is around a place; thick cloud appears above about 0."""
-    return (
+    return float(
         parameters[P_CLOUDY]
         + parameters[P_CLOUD_SOUTH] * southness(y)
         + 0.95 * noise2(salted(seed, 213), x / 13_000.0, y / 13_000.0)
@@ -245,7 +245,7 @@ def is_missing(seed: np.uint64, parameters: np.ndarray, tile_x: int, tile_y: int
     trend = max(-eastness(x), 0.6 * (eastness(x) - southness(y)))
     chance = parameters[P_MISSING] + parameters[P_MISSING_WEST] * trend
     chance += 1.0 * noise2(salted(seed, 221), x / 11_000.0, y / 11_000.0)
-    return chance + 0.12 * (draw(hash2(salted(seed, 222), tile_x, tile_y), 1) - 0.5) > 0.0
+    return bool(chance + 0.12 * (draw(hash2(salted(seed, 222), tile_x, tile_y), 1) - 0.5) > 0.0)
 
 
 @kernel

@@ -236,7 +236,7 @@ def survey_row(
         warp_y = row[WARP_Y, c] + (row[WARP_Y, c + 1] - row[WARP_Y, c]) * t
         slope = np.sqrt(gx * gx + gy * gy)
 
-        edge = np.float64(row[TERRITORY_EDGE, c] + (row[TERRITORY_EDGE, c + 1] - row[TERRITORY_EDGE, c]) * t)
+        edge = float(row[TERRITORY_EDGE, c] + (row[TERRITORY_EDGE, c + 1] - row[TERRITORY_EDGE, c]) * t)
         ni = territory_ids[node_row, c, 0]
         nj = territory_ids[node_row, c, 1]
         for dr in range(2):
@@ -361,7 +361,7 @@ def survey_row(
                     half = 0.45 + 0.7 * unit(salted(block_key, 33))
                     if use == POND:
                         half = 2.2
-                    elif use == WOODLOT or use == PASTURE:
+                    elif use in (WOODLOT, PASTURE):
                         half = -1e9
                     depth = half - d
                     if leaf[2] - leaf[0] < leaf[3] - leaf[1]:

@@ -47,7 +47,7 @@ def truth_classes(country: Country, window: PixelWindow, grid: BlockGrid) -> np.
 
 def truth_mask(country: Country, window: PixelWindow, grid: BlockGrid) -> np.ndarray:
     """The true cropland mask of a window of the lattice: (h, w) uint8, 1 cropland, 0 not; nothing is missing."""
-    return IS_CROPLAND[truth_classes(country, window, grid)]
+    return np.asarray(IS_CROPLAND[truth_classes(country, window, grid)])
 
 
 def block_truth(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rasterio import features
 
-from croplayer.grid import BlockGrid, BlockIndex
+from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 from croplayer.landscape.classes import LandCover
 from croplayer.landscape.country import Country
 from croplayer.landscape.nodes import NODES_PER_DEGREE
+from croplayer.landscape.outlines import truth_parcels
 from croplayer.landscape.sources import CLOUD, SNOW
 from croplayer.landscape.tiles import TileIndex, is_overzoomed, render_tile, tile_axes, tiles_in
 from croplayer.landscape.truth import block_truth, judged
@@ -71,6 +73,25 @@ def test_every_parcel_has_one_class_and_nothing_else_has_an_id() -> None:
     np.testing.assert_array_equal(low[named], high[named])
 
 
+def test_parcel_outlines_and_pixels_say_the_same() -> None:
+    grid = BlockGrid(1280)
+    corner = grid.window(grid.block_at(115.22, 35.06))
+    window = PixelWindow(corner.row + 200, corner.col + 300, 400, 350)
+    parcels = truth_parcels(COUNTRY, window, grid)
+    lon, lat = grid.longitudes(window.col, window.width), grid.latitudes(window.row, window.height)
+    survey = COUNTRY.survey(lon, lat)
+    transform = grid.transform(window)
+    shapes = parcels.geometry.to_numpy()
+    for column, truth in (("parcel", survey.parcel), ("land_cover", np.where(survey.parcel > 0, survey.cover, 0))):
+        _, number = np.unique(parcels[column], return_inverse=True)
+        burned = features.rasterize(
+            zip(shapes, number + 1, strict=True), out_shape=truth.shape, transform=transform, dtype="int32"
+        )
+        values = np.concatenate([[0], np.unique(parcels[column])])
+        np.testing.assert_array_equal(values[burned], truth)
+    np.testing.assert_array_equal(parcels.is_cropland, parcels.land_cover != LandCover.ORCHARD)
+
+
 def test_parcels_are_as_large_as_fields_are_and_boundaries_as_narrow() -> None:
     sizes = []
     boundaries = 0.0
@@ -129,14 +150,12 @@ def test_missing_imagery_is_whole_tiles_and_such_tiles_are_absent() -> None:
     assert 0 < (~seen).sum() < seen.size
     row, column = np.argwhere(~seen)[0]
     x = int((lon[column] + 180) / 360 * 2**14)
-    tile = next(t for t in tiles_in_place(lon[column], lat[row]) if t.x == x)
+    tile = next(t for t in _tiles_at(lon[column], lat[row]) if t.x == x)
     assert not COUNTRY.has_imagery("borealis", *tile_axes(tile)).any()
     assert "borealis" not in render_tile(COUNTRY, tile, ["borealis"])
 
 
-def tiles_in_place(lon: float, lat: float) -> list[TileIndex]:
-    from croplayer.grid import Bounds
-
+def _tiles_at(lon: float, lat: float) -> list[TileIndex]:
     return list(tiles_in(Bounds(lon - 1e-6, lat - 1e-6, lon + 1e-6, lat + 1e-6), 14))
 
 
