@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from commands import croplayer
 
 from croplayer.grid import Bounds
 
@@ -66,3 +67,11 @@ def small_recipe(country: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     path = tmp_path_factory.mktemp("recipe") / "small.toml"
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def finished_small_run(small_recipe: Path, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the small recipe with one worker; tests must leave it as it is."""
+    out = tmp_path_factory.mktemp("run") / "one"
+    croplayer("run", small_recipe, "-o", out, "--workers", 1, models=models)
+    return out

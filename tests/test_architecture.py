@@ -44,7 +44,18 @@ def test_imports_point_one_way(room: str) -> None:
 
 
 def test_kernels_know_arrays_only() -> None:
-    allowed = {"croplayer.kernels", "numpy", "numba", "llvmlite", "shapely", "affine", "collections", "typing", "math", "__future__"}
+    allowed = {
+        "croplayer.kernels",
+        "numpy",
+        "numba",
+        "llvmlite",
+        "shapely",
+        "affine",
+        "collections",
+        "typing",
+        "math",
+        "__future__",
+    }
     wrong = [
         f"{path.name}:{line} imports {name}"
         for path in sources("croplayer/kernels")
@@ -80,7 +91,9 @@ def test_the_readme_names_commands_that_exist() -> None:
     from pipelines.cli import main
 
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`?croplayer ([a-z]+)\b", " ".join(re.findall(r"`[^`]+`|^    .*$|^croplayer.*$", text, re.M))))
+    named = set(
+        re.findall(r"`?croplayer ([a-z]+)\b", " ".join(re.findall(r"`[^`]+`|^    .*$|^croplayer.*$", text, re.M)))
+    )
     assert {"run", "query", "verify", "plan"} <= named
     assert named <= set(main.commands), named - set(main.commands)
     makefile = (REPOSITORY / "Makefile").read_text()

@@ -123,7 +123,10 @@ def test_integrated_masks_never_call_the_unknown_not_cropland() -> None:
         ("block,source,correctness\nr1c1,aster,TP\n", "row 2: 'r1c1' is not a block name"),
         ("block,source,correctness\nr0001c0001,ester,TP\n", "row 2: source 'ester' is not in the run"),
         ("block,source,correctness\nr0001c0001,aster,Good\n", "row 2: correctness 'Good' is unknown"),
-        ("block,source,correctness\nr0001c0001,aster,TP\nr0001c0001,aster,FP\n", "row 3: r0001c0001 aster appears twice"),
+        (
+            "block,source,correctness\nr0001c0001,aster,TP\nr0001c0001,aster,FP\n",
+            "row 3: r0001c0001 aster appears twice",
+        ),
     ],
 )
 def test_errors_in_reviewed_samples_are_named(tmp_path: Path, text: str, message: str) -> None:

@@ -43,7 +43,9 @@ def test_ratios_without_cropland_are_not_known() -> None:
     assert empty.overall_accuracy == 1
 
 
-STATISTICS = "adcode,iso,name_en,name_zh,cropland_kha,source,note\n110000,x,North,北,1.0,s,n\n120000,x,South,南,2.0,s,\n"
+STATISTICS = (
+    "adcode,iso,name_en,name_zh,cropland_kha,source,note\n110000,x,North,北,1.0,s,n\n120000,x,South,南,2.0,s,\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,9 @@ def test_a_unit_without_statistic_is_an_error_unless_declared(tmp_path: Path) ->
 
 
 def test_percent_of_the_statistic_only_for_units_mapped_as_a_whole() -> None:
-    units = pd.DataFrame({"adcode": ["a", "b", "c"], "name_en": list("ABC"), "name_zh": list("甲乙丙"), "land_km2": 100.0})
+    units = pd.DataFrame(
+        {"adcode": ["a", "b", "c"], "name_en": list("ABC"), "name_zh": list("甲乙丙"), "land_km2": 100.0}
+    )
     areas = pd.DataFrame({"land": [100.0, 40.0], "ours": [10.5, 9.0]}, index=["a", "b"])
     statistics = pd.DataFrame({"cropland_kha": [1.0, 1.0, 1.0], "note": ""})
     table = unit_table(units, areas, ["ours"], statistics, 0.1)

@@ -1,0 +1,262 @@
+"""The whole job on a small synthetic country: real Dask processes, real files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+from commands import croplayer
+
+from croplayer.cube import open_cube
+
+CUBE_AND_RESULTS = ("cube.zarr", "tables", "figures", "export", "blocks.parquet", "boundaries.parquet", "report.html")
+
+
+def digests(out: Path) -> dict[str, str]:
+    """Digest of every result file by its name."""
+    files = [p for name in CUBE_AND_RESULTS for p in [out / name, *(out / name).rglob("*")] if p.is_file()]
+    return {p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+@pytest.fixture
+def finished(finished_small_run: Path) -> Path:
+    """A finished run of the small recipe with one worker."""
+    return finished_small_run
+
+
+def test_a_run_leaves_everything_it_promises(finished: Path) -> None:
+    for name in CUBE_AND_RESULTS + ("recipe.toml", "provenance.json"):
+        assert (finished / name).exists(), name
+    cube = open_cube(finished / "cube.zarr")
+    assert cube.rio.crs == "EPSG:4326"
+    for name in ("cropland", "croplayer", "cropland_probability"):
+        assert not (cube[name] == 255).any(), name
+    assert set(np.unique(cube.croplayer)) <= {0, 1, 254}
+    invalid = ~cube.imagery_valid
+    assert ((cube.cropland == 254) == invalid).all()
+
+
+def test_the_block_table_holds_every_block_and_feature(finished: Path) -> None:
+    from croplayer.features import integration_columns
+
+    blocks = gpd.read_parquet(finished / "blocks.parquet")
+    assert len(blocks) == 4
+    for _, column in integration_columns(("aster", "borealis")):
+        assert column in blocks.columns, column
+    assert blocks.crs == "EPSG:4326"
+    assert (blocks.status_integrate == "done").all()
+    pixels = open_cube(finished / "cube.zarr").croplayer == 1
+    assert blocks.area_km2_croplayer.sum() == pytest.approx(float(pixels.sum()) * 22.9 / 128**2, rel=0.03)
+
+
+def test_areas_by_province_equal_those_of_the_notebook_accessor(finished: Path) -> None:
+    units = gpd.read_parquet(finished / "tables/units_1.parquet")
+    table = pd.read_csv(finished / "tables/units_1.csv", dtype={"adcode": str})
+    areas = open_cube(finished / "cube.zarr").crop.area(by=units)
+    np.testing.assert_allclose(table.croplayer_km2, areas.area_km2, rtol=1e-6, atol=1e-9)
+    blocks = gpd.read_parquet(finished / "blocks.parquet")
+    assert table.croplayer_km2.sum() == pytest.approx(blocks.area_km2_croplayer.sum(), rel=1e-6)
+
+
+def test_agreement_with_the_truth_equals_a_plain_count(finished: Path, country: Path) -> None:
+    """The reference raster lies on the same lattice, so numpy alone can count."""
+    table = pd.read_csv(finished / "tables/agreement.csv").set_index(["map", "against"])
+    cube = open_cube(finished / "cube.zarr").load()
+    with rasterio.open(country / "truth.tif") as file:
+        truth = np.isin(file.read(1), range(1, 8))
+    mask = cube.croplayer.to_numpy()
+    assert truth.shape == mask.shape
+    known = mask != 254
+    row = table.loc[("croplayer", "truth")]
+    assert row.tp == ((mask == 1) & truth & known).sum()
+    assert row.fn == ((mask == 0) & truth & known).sum()
+
+
+def test_the_report_shows_pictures_and_says_what_is_not_known(finished: Path) -> None:
+    html = (finished / "report.html").read_text(encoding="utf-8")
+    assert html.count("data:image/png;base64,") >= 9
+    for sentence in ("SYNTHETIC", "rules (no reviewed samples)", "how often it is right is not known", "Licence"):
+        assert sentence in html, sentence
+    assert "INCOMPLETE" not in html
+
+
+def test_running_again_does_nothing(finished: Path, small_recipe: Path, models: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file() and p.name != ".lock"}
+    done = croplayer("run", small_recipe, "-o", finished, models=models)
+    assert "nothing to do" in done.stdout
+    after = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file() and p.name != ".lock"}
+    assert before == after
+
+
+def test_two_workers_give_the_same_bytes(finished: Path, small_recipe: Path, models: Path, tmp_path: Path) -> None:
+    croplayer("run", small_recipe, "-o", tmp_path / "two", "--workers", 2, models=models)
+    assert digests(tmp_path / "two") == digests(finished)
+
+
+def test_block_by_block_gives_the_same_pixels(finished: Path, small_recipe: Path, models: Path, tmp_path: Path) -> None:
+    """Each block mapped as a region of its own: its context comes from the source instead of the cube."""
+    whole = open_cube(finished / "cube.zarr").load()
+    text = small_recipe.read_text(encoding="utf-8")
+    for west, south in ((114.0, 34.05), (114.05, 34.0)):
+        recipe = tmp_path / f"{west}-{south}.toml"
+        bounds = f"bounds = [{west}, {south}, {west + 0.05:.2f}, {south + 0.05:.2f}]"
+        recipe.write_text(text.replace("bounds = [114.0, 34.0, 114.1, 34.1]", bounds), encoding="utf-8")
+        out = tmp_path / recipe.stem
+        for stage in ("mosaic", "assess", "segment", "describe", "judge", "integrate"):
+            croplayer(stage, recipe, "-o", out, models=models)
+        alone = open_cube(out / "cube.zarr").load()
+        part = whole.sel(x=alone.x, y=alone.y)
+        for name in ("rgb", "imagery_valid", "cropland_probability", "cropland", "croplayer"):
+            np.testing.assert_array_equal(part[name], alone[name], err_msg=name)
+
+
+def test_killed_anywhere_and_run_again_gives_the_same_bytes(
+    finished: Path, small_recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "killed"
+    command = [sys.executable, "-m", "pipelines", "run", str(small_recipe), "-o", str(out), "--workers", "1"]
+    environment = {**os.environ, "CROPLAYER_MODELS": str(models), "OMP_WAIT_POLICY": "PASSIVE"}
+    for wait, how in ((6.0, signal.SIGKILL), (9.0, signal.SIGTERM), (12.0, signal.SIGKILL)):
+        child = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            child.wait(timeout=wait)
+        except subprocess.TimeoutExpired:
+            if how is signal.SIGKILL:
+                os.killpg(child.pid, how)
+            else:
+                child.send_signal(how)
+            child.wait(timeout=60)
+        time.sleep(0.2)
+    croplayer("run", small_recipe, "-o", out, "--workers", 1, models=models)
+    assert digests(out) == digests(finished)
+    assert not list(out.rglob("*.partial"))
+
+
+def test_verify_finds_damage_and_running_again_mends_it(
+    finished: Path, small_recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "damaged"
+    shutil.copytree(finished, out)
+    assert "everything is as the ledger says" in croplayer("verify", out, models=models).stdout
+    rng = np.random.default_rng(0)
+    chunks = sorted(p for p in (out / "cube.zarr").rglob("*") if p.is_file() and re.search(r"/c/\d/\d+/", str(p)))
+    flipped, truncated, removed = (chunks[i] for i in rng.choice(len(chunks), 3, replace=False))
+    data = bytearray(flipped.read_bytes())
+    data[len(data) // 2] ^= 4
+    flipped.write_bytes(bytes(data))
+    truncated.write_bytes(truncated.read_bytes()[:-3])
+    removed.unlink()
+    (out / "tables/units_1.csv").write_text("nonsense")
+    (out / "cube.zarr/2020/croplayer/c/9").mkdir()
+    (out / "cube.zarr/2020/croplayer/c/9/9").write_text("foreign")
+    done = croplayer("verify", out, "--repair", models=models, check=False)
+    assert done.returncode == 1
+    for path in (flipped, truncated, removed, out / "tables/units_1.csv", out / "cube.zarr/2020/croplayer/c/9/9"):
+        assert str(path) in done.stdout, path
+    shutil.rmtree(out / "cube.zarr/2020/croplayer/c/9")
+    croplayer("run", small_recipe, "-o", out, models=models)
+    assert digests(out) == digests(finished)
+    assert "everything is as the ledger says" in croplayer("verify", out, models=models).stdout
+
+
+def test_a_bad_block_costs_one_block(small_recipe: Path, country: Path, models: Path, tmp_path: Path) -> None:
+    shutil.copytree(country, tmp_path / "country")
+    tiles = sorted((tmp_path / "country/tiles/aster").rglob("*.jpg"))
+    broken = tiles[0]
+    good = broken.read_bytes()
+    broken.write_bytes(good[: len(good) // 2])
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(small_recipe.read_text(encoding="utf-8").replace(str(country), str(tmp_path / "country")))
+    done = croplayer("mosaic", recipe, "-o", tmp_path / "out", models=models, check=False)
+    if "failed" not in done.stderr:
+        pytest.skip("the first tile lies outside every block of this country")
+    assert done.returncode == 1
+    assert re.search(
+        r"mosaic r\d{4}c\d{4} failed: BadTileError: tile_bad: tile 13/\d+/\d+ of source 'aster'", done.stderr
+    )
+
+
+@pytest.mark.parametrize("ending", ["tif", "parquet", "shp"])
+def test_query_cuts_a_region_into_a_file(finished: Path, models: Path, tmp_path: Path, ending: str) -> None:
+    units = gpd.read_parquet(finished / "boundaries.parquet")
+    inside = units[(units.level == 1)].cx[114.0:114.1, 34.0:34.1].iloc[0]
+    out = tmp_path / f"cut.{ending}"
+    croplayer("query", finished / "cube.zarr", "--admin", inside.adcode, "-o", out, models=models)
+    table = pd.read_csv(finished / "tables/units_1.csv", dtype={"adcode": str}).set_index("adcode")
+    expected = table.croplayer_km2[inside.adcode]
+    if ending == "tif":
+        with rasterio.open(out) as file:
+            assert file.crs == "EPSG:4326" and file.nodata == 255
+            assert (file.read(1) == 1).any() == (expected > 0)
+        return
+    parcels = gpd.read_parquet(out) if ending == "parquet" else gpd.read_file(out)
+    assert parcels.crs == "EPSG:4326"
+    assert parcels.area_ha.sum() / 100 == pytest.approx(expected, rel=1e-4)
+    assert parcels.id.is_unique and parcels.is_valid.all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--admin", "Atlantis"], r"admin unit 'Atlantis' is not in .*boundaries.parquet"),
+        (["--bbox", "1,2,3"], "--bbox is '1,2,3'; expected west,south,east,north"),
+        (["--bbox", "1,2,3,4"], "does not overlap the cube"),
+        ([], "exactly one of --bbox, --polygon and --admin"),
+    ],
+)
+def test_bad_queries_get_one_sentence(
+    finished: Path, models: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    done = croplayer("query", finished / "cube.zarr", *arguments, "-o", tmp_path / "x.tif", models=models, check=False)
+    assert done.returncode == 2
+    assert re.fullmatch(rf"croplayer: .*{message}.*\n", done.stderr), done.stderr
+
+
+def test_a_stage_says_what_has_to_run_before_it(
+    small_recipe: Path, models: Path, finished: Path, tmp_path: Path
+) -> None:
+    done = croplayer("describe", small_recipe, "-o", tmp_path / "new", models=models, check=False)
+    assert done.returncode == 2
+    assert "builds on 'mosaic', which has 4 of 4 blocks left; run `croplayer mosaic`" in done.stderr
+
+
+def test_statistics_without_a_province_stop_the_run(
+    small_recipe: Path, country: Path, models: Path, finished: Path, tmp_path: Path
+) -> None:
+    lines = (country / "statistics.csv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "statistics.csv").write_text("\n".join([lines[0], *lines[2:]]), encoding="utf-8")
+    shutil.copytree(finished, tmp_path / "out")
+    recipe = tmp_path / "recipe.toml"
+    text = small_recipe.read_text(encoding="utf-8")
+    recipe.write_text(text.replace(f"{country}/statistics.csv", str(tmp_path / "statistics.csv")), encoding="utf-8")
+    done = croplayer("run", recipe, "-o", tmp_path / "out", models=models, check=False)
+    assert done.returncode == 2
+    assert re.search(r"statistics .*statistics.csv have no row for 110000", done.stderr), done.stderr
+
+
+def test_two_runs_cannot_hold_one_folder(finished: Path, small_recipe: Path, models: Path) -> None:
+    import filelock
+
+    with filelock.FileLock(finished / ".lock"):
+        done = croplayer("run", small_recipe, "-o", finished, models=models, check=False)
+    assert done.returncode == 2 and "another run holds" in done.stderr
+
+
+def test_plan_says_what_a_run_takes(small_recipe: Path, models: Path, tmp_path: Path) -> None:
+    done = croplayer("plan", small_recipe, "-o", tmp_path / "x", "--json", models=models)
+    assert '"blocks": 4' in done.stdout and '"cells to segment": 8' in done.stdout
+    assert not (tmp_path / "x").exists()

@@ -1,0 +1,355 @@
+"""Imagery from outside: the same pixel whatever the window, missing imagery told apart, bad input named."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pystac
+import pytest
+import rasterio
+import shapely
+from PIL import Image
+from rasterio.transform import from_origin
+
+from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
+from croplayer.sources.elevation import ElevationRaster
+from croplayer.sources.imagery import ImagerySource
+from croplayer.sources.product import ProductRaster
+from croplayer.sources.raster import RasterSource
+from croplayer.sources.stac import StacSource
+from croplayer.sources.tile_image import BadTileError, decode_tile
+from croplayer.sources.tiles import FolderTiles, HttpTiles
+from croplayer.sources.xyz import XyzSource
+
+GRID = BlockGrid(128)
+BLOCK = BlockIndex(1118, 5880)
+BOUNDS = GRID.bounds(BLOCK)
+
+
+def write_raster(path: Path, pixels: np.ndarray, *, crs: str | None = "EPSG:4326", **profile: object) -> Path:
+    """A GeoTIFF of bands (n, h, w) over the block and a little around it."""
+    step = 0.06 / pixels.shape[-1]
+    settings = {
+        "transform": from_origin(BOUNDS.west - 0.005, BOUNDS.north + 0.005, step, step),
+        "crs": crs, "driver": "GTiff", "dtype": pixels.dtype, "count": len(pixels),
+        "height": pixels.shape[1], "width": pixels.shape[2],
+    }  # fmt: skip
+    with rasterio.open(path, "w", **{**settings, **profile}) as file:
+        file.write(pixels)
+    return path
+
+
+def texture(bands: int = 3, size: int = 300, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(1, 256, (bands, size, size)).astype(np.uint8)
+
+
+def write_tiles(root: Path, zoom: int, box: Bounds) -> None:
+    """JPEG tiles over a box; every fifth is left out."""
+    import morecantile
+
+    rng = np.random.default_rng(5)
+    for i, tile in enumerate(morecantile.tms.get("WebMercatorQuad").tiles(*box, zooms=[zoom])):
+        if i % 5 == 4:
+            continue
+        folder = root / str(zoom) / str(tile.x)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (256, 256, 3)).astype(np.uint8)).save(folder / f"{tile.y}.jpg", quality=90)
+
+
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("tiles")
+    write_tiles(root, 14, Bounds(BOUNDS.west - 0.03, BOUNDS.south - 0.03, BOUNDS.east + 0.03, BOUNDS.north + 0.03))
+    return root
+
+
+@pytest.fixture(scope="module")
+def every_source(tmp_path_factory: pytest.TempPathFactory, tiles: Path) -> dict[str, ImagerySource]:
+    folder = tmp_path_factory.mktemp("rasters")
+    rgba = texture(4)
+    rgba[3] = np.where(np.arange(300)[None] < 200, 255, 0)
+    lonlat = write_raster(folder / "lonlat.tif", rgba, photometric="RGB", alpha="YES")
+    utm = folder / "utm.tif"
+    with rasterio.open(
+        utm, "w", driver="GTiff", dtype="uint8", count=3, height=600, width=600, crs="EPSG:32650", nodata=0,
+        transform=from_origin(222_400, 3_778_500, 11.0, 11.0),
+    ) as file:  # fmt: skip
+        file.write(texture(3, 600, 1))
+    box = [BOUNDS.west - 0.005, BOUNDS.north - 0.055, BOUNDS.east + 0.005, BOUNDS.north + 0.005]
+    item = pystac.Item(
+        "a", geometry=shapely.geometry.mapping(shapely.box(*box)), bbox=box, datetime=datetime(2020, 1, 1, tzinfo=UTC), properties={"proj:epsg": 4326},
+    )  # fmt: skip
+    plain = write_raster(folder / "plain.tif", texture(3, 300, 2))
+    item.add_asset("visual", pystac.Asset(str(plain)))
+    items = folder / "items.json"
+    items.write_text(json.dumps({"type": "FeatureCollection", "features": [item.to_dict()]}))
+    return {
+        "raster with alpha": RasterSource("a", (str(lonlat),)),
+        "projected raster": RasterSource("b", (str(utm),)),
+        "tiles": XyzSource("c", FolderTiles(f"{tiles}/{{z}}/{{x}}/{{y}}.jpg"), 14),
+        "stac": StacSource("d", str(items), ("visual",)),
+    }
+
+
+@pytest.mark.parametrize("name", ["raster with alpha", "projected raster", "tiles", "stac"])
+def test_a_pixel_does_not_depend_on_the_window(every_source: dict[str, ImagerySource], name: str) -> None:
+    source = every_source[name]
+    source.check(BOUNDS)
+    whole = GRID.window(BLOCK)
+    wide = PixelWindow(whole.row - 20, whole.col - 20, 168, 168)
+    rgb, valid = source.read(wide, GRID)
+    assert valid.any()
+    for row, col, height, width in ((0, 0, 168, 168), (20, 20, 128, 128), (3, 90, 41, 70), (100, 1, 1, 1)):
+        part = source.read(PixelWindow(wide.row + row, wide.col + col, height, width), GRID)
+        np.testing.assert_array_equal(part.rgb, rgb[row : row + height, col : col + width])
+        np.testing.assert_array_equal(part.valid, valid[row : row + height, col : col + width])
+
+
+@pytest.mark.parametrize("name", ["raster with alpha", "projected raster", "tiles", "stac"])
+def test_sources_travel_to_workers(every_source: dict[str, ImagerySource], name: str) -> None:
+    source = every_source[name]
+    again = pickle.loads(pickle.dumps(source))
+    np.testing.assert_array_equal(again.read(GRID.window(BLOCK), GRID).rgb, source.read(GRID.window(BLOCK), GRID).rgb)
+
+
+def test_transparent_and_nodata_pixels_are_no_imagery(tmp_path: Path) -> None:
+    pixels = texture()
+    pixels[:, :150] = 0
+    path = write_raster(tmp_path / "half.tif", pixels, nodata=0)
+    rgb, valid = RasterSource("a", (str(path),)).read(GRID.window(BLOCK), GRID)
+    assert valid.mean() == pytest.approx(0.5, abs=0.06)
+    assert not valid[:50].any() and valid[-50:].all()
+    assert (rgb[~valid] == 0).all()
+    # Colours at the edge are not darkened by the missing side.
+    assert rgb[valid].min() >= 1
+
+
+def test_the_first_valid_raster_counts(tmp_path: Path) -> None:
+    first, second = texture(seed=1), np.full((3, 300, 300), 77, np.uint8)
+    first[:, :, :150] = 0
+    a = write_raster(tmp_path / "a.tif", first, nodata=0)
+    b = write_raster(tmp_path / "b.tif", second)
+    rgb, valid = RasterSource("x", (str(a), str(b))).read(GRID.window(BLOCK), GRID)
+    assert valid.all()
+    assert (rgb[:, :50] == 77).all() and (rgb[:, -50:] != 77).any()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: write_raster(p, texture(), crs=None), "has no CRS.*assume_crs"),
+        (lambda p: write_raster(p, texture(2)), r"has 2 bands; source 's' asks for \(1, 2, 3\)"),
+        (lambda p: write_raster(p, texture().astype(np.uint16)), "uint16 pixels; expected uint8"),
+        (
+            lambda p: write_raster(p, texture(), transform=from_origin(10, 10, 0.001, 0.001)),
+            "does not overlap the region",
+        ),
+        (
+            lambda p: write_raster(p, texture(), transform=rasterio.Affine(1e-4, 1e-5, 114, 1e-5, -1e-4, 34.2)),
+            "is rotated",
+        ),
+        (lambda p: p.write_text("<VRTDataset/>") and p, "cannot be opened as GeoTIFF"),
+        (lambda p: p, "does not exist"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_bad_rasters_are_named(tmp_path: Path, make: Callable[[Path], Path], message: str) -> None:
+    path = tmp_path / "scene.tif"
+    make(path)
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
+        RasterSource("s", (str(path),)).check(BOUNDS)
+    assert "scene.tif" in str(caught.value)
+
+
+def test_a_truncated_raster_fails_and_gives_no_pixels(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "scene.tif", texture())
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match="scene.tif"):
+        RasterSource("s", (str(path),)).read(GRID.window(BLOCK), GRID)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def test_transparent_tile_pixels_are_no_imagery() -> None:
+    rgba = np.full((256, 256, 4), 200, np.uint8)
+    rgba[:100, :, 3] = 0
+    rgb, valid = decode_tile(encoded(Image.fromarray(rgba)), 256, "tile")
+    assert not valid[:100].any() and valid[100:].all()
+    assert (rgb[:100] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "is no JPEG, PNG or WEBP"),
+        (b"<html>busy</html>", "is no JPEG, PNG or WEBP"),
+        (b"\xff\xd8\xff" + b"0" * 3_000_000, "a tile has at most"),
+        (encoded(Image.new("RGB", (512, 512))), "is 512 x 512 px; expected 256 x 256"),
+        (encoded(Image.new("I;16", (256, 256))), "pixels of mode I"),
+        (encoded(Image.new("CMYK", (256, 256)), "JPEG"), "pixels of mode CMYK"),
+        (encoded(Image.effect_noise((256, 256), 80).convert("RGB"), "JPEG")[:4000], "truncated or damaged"),
+    ],
+)
+def test_bad_tiles_are_refused(data: bytes, message: str) -> None:
+    with pytest.raises(BadTileError, match=message):
+        decode_tile(data, 256, "tile 14/1/2 of source 'a'")
+
+
+def test_a_missing_tile_is_no_imagery_and_a_truncated_one_is_an_error(tiles: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(tiles, tmp_path / "tiles")
+    source = XyzSource("a", FolderTiles(f"{tmp_path}/tiles/{{z}}/{{x}}/{{y}}.jpg"), 14)
+    window = GRID.window(BLOCK)
+    _, valid = source.read(window, GRID)
+    assert 0 < valid.mean() < 1
+    for path in (tmp_path / "tiles").rglob("*.jpg"):
+        path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(BadTileError, match=r"tile_bad: tile 14/\d+/\d+ of source 'a'"):
+        source.read(window, GRID)
+
+
+class Provider(BaseHTTPRequestHandler):
+    """Serves a folder of tiles; fails as the class says."""
+
+    root = Path()
+    behaviour = "healthy"
+    calls = 0
+
+    def do_GET(self) -> None:
+        type(self).calls += 1
+        path = self.root / self.path.split("?")[0].lstrip("/")
+        if self.behaviour == "flaky" and type(self).calls % 2:
+            self.send_response(429)
+            self.send_header("Retry-After", "0")
+            self.end_headers()
+        elif self.behaviour == "down":
+            self.send_error(500)
+        elif self.behaviour == "html":
+            self.answer(b"<html>please log in</html>")
+        elif not path.exists():
+            self.send_error(404)
+        else:
+            self.answer(path.read_bytes())
+
+    def answer(self, data: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def provider(tiles: Path) -> Iterator[str]:
+    Provider.root, Provider.behaviour, Provider.calls = tiles, "healthy", 0
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("behaviour", ["healthy", "flaky"])
+def test_tiles_over_http_give_the_pixels_of_the_folder(tiles: Path, provider: str, behaviour: str) -> None:
+    Provider.behaviour = behaviour
+    remote = XyzSource("a", HttpTiles(f"{provider}/{{z}}/{{x}}/{{y}}.jpg", i_have_rights=True), 14)
+    local = XyzSource("a", FolderTiles(f"{tiles}/{{z}}/{{x}}/{{y}}.jpg"), 14)
+    window = GRID.window(BLOCK)
+    for got, expected in zip(remote.read(window, GRID), local.read(window, GRID), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize(("behaviour", "message"), [("down", "answered 500"), ("html", "no image")])
+def test_server_trouble_is_an_error_without_the_token(
+    provider: str, behaviour: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Provider.behaviour = behaviour
+    monkeypatch.setenv("TILE_TOKEN", "canary-7f3a")
+    remote = HttpTiles(f"{provider}/{{z}}/{{x}}/{{y}}.jpg?key={{token}}", True, "TILE_TOKEN", tries=1)
+    with pytest.raises((ConnectionError, BadTileError), match=message) as caught:
+        remote.read_tile(1, 2, 14)
+    assert "canary" not in str(caught.value) + repr(caught.value) + repr(remote)
+    assert b"canary" not in pickle.dumps(remote)
+
+
+def test_an_unreachable_server_does_not_tell_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TILE_TOKEN", "canary-7f3a")
+    remote = HttpTiles("http://127.0.0.1:9/{z}/{x}/{y}?key={token}", True, "TILE_TOKEN", tries=1)
+    with pytest.raises(ConnectionError) as caught:
+        remote.read_tile(1, 2, 14)
+    assert "canary" not in str(caught.value) and caught.value.__cause__ is None
+
+
+def test_nothing_is_fetched_without_stated_rights() -> None:
+    with pytest.raises(PermissionError, match="i_have_rights"):
+        HttpTiles("https://tiles.example.org/{z}/{x}/{y}.png")
+    with pytest.raises(ValueError, match=r"lacks \{z\}"):
+        FolderTiles("tiles/{x}/{y}.png")
+    with pytest.raises(ValueError, match="token_env"):
+        HttpTiles("https://tiles.example.org/{z}/{x}/{y}?k={token}", i_have_rights=True)
+
+
+def test_products_are_read_by_their_legend(tmp_path: Path) -> None:
+    codes = np.array([[[10, 20], [0, 10]]], np.uint8)
+    step = 0.025
+    path = write_raster(tmp_path / "p.tif", codes, transform=from_origin(BOUNDS.west, BOUNDS.north, step, step))
+    product = ProductRaster("p", str(path), crop_codes=(10,), known_codes=(0, 10, 20), nodata=(0,))
+    share = product.read(GRID.window(BLOCK), GRID)
+    assert share[:64, :64].min() == 1 and share[:64, 64:].max() == 0
+    assert np.isnan(share[64:, :64]).all() and share[64:, 64:].min() == 1
+    with pytest.raises(ValueError, match="holds code 20"):
+        ProductRaster("p", str(path), crop_codes=(10,), known_codes=(0, 10)).read(GRID.window(BLOCK), GRID)
+    outside = BlockIndex(BLOCK.row, BLOCK.col + 4)
+    assert np.isnan(product.read(GRID.window(outside), GRID)).all()
+
+
+def test_projected_products_equal_a_pointwise_lookup(data: Path) -> None:
+    from pyproj import Transformer
+
+    path = data / "cdl_kansas/2021_cultivated_layer.tif"
+    product = ProductRaster("cdl", str(path), crop_codes=(2,), known_codes=(1, 2))
+    grid = BlockGrid(200)
+    window = grid.window(grid.block_at(-97.05, 39.28))
+    share = product.read(window, grid)
+    lon, lat = np.meshgrid(grid.longitudes(window.col, 200), grid.latitudes(window.row, 200))
+    with rasterio.open(path) as file:
+        x, y = Transformer.from_crs("EPSG:4326", file.crs, always_xy=True).transform(lon, lat)
+        rows, cols = rasterio.transform.rowcol(file.transform, x.ravel(), y.ravel())
+        expected = file.read(1)[np.asarray(rows), np.asarray(cols)].reshape(200, 200) == 2
+    assert (share == expected).mean() > 0.9995
+
+
+def test_terrain_medians_of_a_tilted_plane(tmp_path: Path) -> None:
+    size = 60
+    rows = np.arange(size, dtype=np.float32)[:, None] * np.ones((1, size), np.float32)
+    path = write_raster(tmp_path / "dem.tif", (1000 - 10 * rows)[None])
+    medians = ElevationRaster(str(path)).block_medians(BLOCK)
+    metres = 0.001 * 110_900
+    assert medians.slope_deg == pytest.approx(np.degrees(np.arctan(10 / metres)), rel=1e-3)
+    assert medians.roughness_m == pytest.approx(20, rel=1e-5)
+    assert medians.ruggedness_m == pytest.approx(10 * 6**0.5, rel=1e-5)
+    empty = write_raster(tmp_path / "void.tif", np.full((1, size, size), -32768, np.float32))
+    assert np.isnan(ElevationRaster(str(empty)).block_medians(BLOCK)).all()
+
+
+def test_real_imagery_that_misses_the_region_is_named(data: Path) -> None:
+    source = RasterSource("autumn", (str(data / "naip_dates/m_4709963_se_14_1_20150926.tif"),))
+    with pytest.raises(ValueError, match="source 'autumn' does not overlap the region"):
+        source.check(Bounds(113.3, 23.1, 113.4, 23.2))
