@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import colorsys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -108,3 +110,10 @@ def test_nothing_valid_is_nan() -> None:
 def test_bad_input(rgb: np.ndarray, valid: np.ndarray | None, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         image_quality(rgb, valid)
+
+
+@pytest.mark.data
+def test_real_farmland(data: Path) -> None:
+    for path in sorted((data / "naip_fields" / "images").iterdir())[:3]:
+        with rasterio.open(path) as source:
+            check_equal(np.moveaxis(source.read([1, 2, 3]), 0, -1))

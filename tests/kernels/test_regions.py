@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 import warnings
+from pathlib import Path
 
 import numpy as np
+import pyogrio
 import pytest
+import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from rasterio.features import rasterize
 from scipy import ndimage
 from skimage.measure import euler_number, label, regionprops
 
@@ -104,3 +108,15 @@ def test_a_block_without_regions_has_no_means() -> None:
 def test_bad_masks(mask: np.ndarray, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         region_properties(mask)
+
+
+@pytest.mark.data
+def test_real_fields(data: Path) -> None:
+    """Fields as drawn by hand, and ragged regions of a real image."""
+    path = sorted((data / "naip_fields" / "images").iterdir())[0]
+    with rasterio.open(path) as source:
+        red, green = source.read([1, 2]).astype(int)
+        drawn = pyogrio.read_dataframe(data / "naip_fields" / "fields.gpkg", where=f"image = '{path.stem}'").geometry
+        fields = rasterize(drawn, red.shape, transform=source.transform).astype(bool)
+    assert check_equal(fields) > 1
+    assert check_equal(green > red + 3) > 100

@@ -192,3 +192,17 @@ def test_a_patch_with_a_border_equals_the_whole() -> None:
     )
     np.testing.assert_array_equal(ruggedness_m(dem[patch])[inner], ruggedness_m(dem)[whole])
     np.testing.assert_array_equal(roughness_m(dem[patch])[inner], roughness_m(dem)[whole])
+
+
+@pytest.mark.data
+def test_real_mountains_equal_gdal(gdaldem: GdalDem, data: Path) -> None:
+    with rasterio.open(next((data / "wuhan_dem").glob("*.tif"))) as source:
+        nodata = source.nodata
+        dem = source.read(1, window=((900, 1700), (1000, 1700)))
+    same = np.testing.assert_array_equal
+    same(slope_deg(dem, 30.0, 30.0, nodata), gdaldem("slope", dem, 30.0, nodata))
+    same(ruggedness_m(dem, nodata), gdaldem("TRI", dem, 30.0, nodata, "-alg", "Riley"))
+    same(roughness_m(dem, nodata), gdaldem("roughness", dem, 30.0, nodata))
+    inner = (slice(1, -1), slice(1, -1))
+    found = terrain_medians(dem, 30.0, 30.0, inner, nodata)
+    assert found.slope_deg == np.nanmedian(slope_deg(dem, 30.0, 30.0, nodata)[inner].astype(np.float64))
