@@ -37,7 +37,7 @@ def finished(finished_small_run: Path) -> Path:
 
 
 def test_a_run_leaves_everything_it_promises(finished: Path) -> None:
-    for name in CUBE_AND_RESULTS + ("recipe.toml", "provenance.json"):
+    for name in (*CUBE_AND_RESULTS, "recipe.toml", "provenance.json"):
         assert (finished / name).exists(), name
     cube = open_cube(finished / "cube.zarr")
     assert cube.rio.crs == "EPSG:4326"
