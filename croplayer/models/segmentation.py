@@ -106,6 +106,7 @@ def enlarge(logits: torch.Tensor, shape: torch.Size | tuple[int, int]) -> torch.
 
 
 def class_logits(logits: torch.Tensor) -> torch.Tensor:
+    """Cropland logits (n, h, w) float32 from class logits (n, 2, h, w): the difference of the two."""
     logits = logits.float()
     return logits[:, CROPLAND] - logits[:, NOT_CROPLAND]
 
