@@ -62,8 +62,10 @@ def make_administration(seed: int, bounds: Bounds, *, provinces: int = 12, count
     if counties_each < 2:
         raise ValueError(f"counties_each is {counties_each}; expected at least 2")
     random = np.random.Generator(np.random.PCG64(seed))
-    seats, owner = _seats(random, bounds, provinces, counties_each)
-    cells = _ragged_cells(random, bounds, seats)
+    cells = None
+    while cells is None:
+        seats, owner = _seats(random, bounds, provinces, counties_each)
+        cells = _ragged_cells(random, bounds, seats)
     rows = []
     counts = np.zeros(provinces, dtype=int)
     names = _county_names(random, len(seats))
@@ -123,8 +125,11 @@ def _spread(random: np.random.Generator, count: int, width: float, height: float
     return points
 
 
-def _ragged_cells(random: np.random.Generator, bounds: Bounds, seats: np.ndarray) -> list[BaseGeometry]:
-    """Voronoi cells of the seats inside the box with ragged common borders, in the order of the seats."""
+def _ragged_cells(random: np.random.Generator, bounds: Bounds, seats: np.ndarray) -> list[BaseGeometry] | None:
+    """Voronoi cells of the seats inside the box with ragged common borders, in the order of the seats.
+
+    None when ragged borders cross one another.
+    """
     box = shapely.box(*bounds)
     raw = shapely.voronoi_polygons(shapely.multipoints(seats), extend_to=box)
     cells = [shapely.intersection(cell, box) for cell in shapely.get_parts(raw)]
@@ -139,7 +144,7 @@ def _ragged_cells(random: np.random.Generator, bounds: Bounds, seats: np.ndarray
             lines.append(_ragged(random, start, end) if inside else piece)
     polygons = shapely.get_parts(shapely.polygonize(lines))
     if len(polygons) != len(seats):
-        raise ValueError(f"the borders of seed and bounds {tuple(bounds)} cross; choose another seed or fewer counties")
+        return None
     tree = shapely.STRtree(polygons)
     centres = shapely.point_on_surface(_in_seat_order(cells, seats))
     order = tree.query_nearest(centres, all_matches=False)[1]
