@@ -12,6 +12,7 @@ from croplayer.kernels.tracing import (
     find_rings,
     keep_unfinished,
     number_polygons,
+    place_corners,
     renumber_labels,
     resolve_pinches,
     sweep,
@@ -177,8 +178,7 @@ def polygons(rings: Rings, transform: Affine) -> np.ndarray:
     import shapely
 
     coordinates = np.empty(rings.coordinates.shape, np.float64)
-    coordinates[:, 0] = rings.coordinates[:, 0] * transform.a + transform.c
-    coordinates[:, 1] = rings.coordinates[:, 1] * transform.e + transform.f
+    place_corners(rings.coordinates, transform.a, transform.c, transform.e, transform.f, coordinates)
     offsets = (rings.ring_offsets, rings.polygon_offsets)
     return np.asarray(shapely.from_ragged_array(shapely.GeometryType.POLYGON, coordinates, offsets))
 

@@ -324,3 +324,13 @@ def renumber_labels(labels: np.ndarray, parent: np.ndarray, polygon: np.ndarray)
     """Replace labels of unfinished regions by the regions' numbers."""
     for k in range(len(labels)):
         labels[k] = -1 - polygon[root_of(parent, labels[k])]
+
+
+@njit(nogil=True, cache=True)
+def place_corners(
+    corners: np.ndarray, width: float, west: float, height: float, north: float, coordinates: np.ndarray
+) -> None:
+    """Turn pixel corners into coordinates: `width` and `height` are a pixel's steps along x and y."""
+    for n in range(len(corners)):
+        coordinates[n, 0] = corners[n, 0] * width + west
+        coordinates[n, 1] = corners[n, 1] * height + north
