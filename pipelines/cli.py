@@ -18,6 +18,7 @@ from pipelines.config import RecipeError, find_recipe, load_recipe
 BAD_INPUT = 2
 UNFINISHED = 1
 INTERRUPTED = 130
+STEPS_SHOWN = 8
 
 EXPECTED_ERRORS = (
     RecipeError,
@@ -123,13 +124,16 @@ def _do(run: Any, names: Sequence[str] | None, workers: int | None, scheduler: s
 
 
 def _say(stage: str, results: Sequence[Any]) -> None:
-    for result in results:
-        if not result.worked:
-            continue
-        per_block = f", {1000 * result.seconds / result.worked:.1f} ms each" if result.total > 1 else ""
-        click.echo(
-            f"{stage:<9} {result.name:<14} {result.worked} of {max(result.total, result.worked)} in {result.seconds:.1f} s{per_block}"
-        )
+    """One line per step that did something; a stage of many steps in one line."""
+    worked = [r for r in results if r.worked]
+    if len(worked) > STEPS_SHOWN:
+        seconds = sum(r.seconds for r in worked)
+        click.echo(f"{stage:<10} {sum(r.worked for r in worked)} files of {len(worked)} units in {seconds:.1f} s")
+        return
+    for result in worked:
+        each = f", {1000 * result.seconds / result.worked:.1f} ms each" if result.worked > 1 else ""
+        name = "" if result.name == stage else result.name
+        click.echo(f"{stage:<10} {name:<15} {result.worked} of {result.total} in {result.seconds:.1f} s{each}")
 
 
 @main.command()

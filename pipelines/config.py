@@ -129,6 +129,8 @@ class Training(_Part):
     batch: int = Field(8, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     gsd_m: TomlPair = (1.0, 5.0)
+    augmentation: float = Field(1.0, ge=0)
+    """Strength of the changes of colour, haze, blur, noise and compression."""
     seed: int = 0
     threads: int = Field(2, ge=1)
     """CPU threads of the training; another number gives other last bits."""

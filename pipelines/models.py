@@ -78,6 +78,7 @@ class Models:
         return {kind: folder for kind, folder in found.items() if (folder / "manifest.json").exists()}
 
     def _train_segmentation(self, part: Segmentation) -> None:
+        from croplayer.models.augmentation import Augmentation
         from croplayer.models.scenes import LabelledScenes
         from croplayer.models.training import TrainingConfig, train_segmentation
 
@@ -94,6 +95,7 @@ class Models:
             gsd_m=training.gsd_m,
             seed=training.seed,
             threads=training.threads,
+            augmentation=Augmentation(*(training.augmentation * share for share in Augmentation())),
         )
         _announce("segmentation", part.model, training.stated_minutes)
         with tqdm(total=config.steps, desc="learn    ", unit="step", disable=None) as bar:

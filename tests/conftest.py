@@ -52,7 +52,6 @@ def small_recipe(country: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         "block_px = 512": "block_px = 128\nhalo_px = 32",
         "zoom = 14": "zoom = 13",
         "crop_px = 128": "crop_px = 64",
-        "batch = 8": "batch = 4",
     }
     for old, new in edits.items():
         assert old in text, f"the demo recipe no longer says {old}"
