@@ -1,4 +1,4 @@
-"""Sharpness and colour of a block: the medians that tell good imagery from bad (paper Sect. 2.2.3)."""
+"""Sharpness and colour of a block: the medians that tell good imagery from bad."""
 
 from __future__ import annotations
 
