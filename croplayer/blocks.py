@@ -68,11 +68,11 @@ def map_lattice(
 
 def inside(dataset: xr.Dataset, geometry: BaseGeometry) -> xr.DataArray:
     """Whether each pixel centre lies in a polygon: lazy (y, x) bool."""
-    from croplayer.zones import zones_of_pixels
+    from croplayer.zones import pixels_inside
 
     grid = grid_of(dataset)
     units = gpd.GeoDataFrame(geometry=[geometry], crs=CRS)
-    return map_lattice(dataset, lambda place: zones_of_pixels(units, place, grid) >= 0, dtype=bool, name="in_region")
+    return map_lattice(dataset, lambda place: pixels_inside(units, place, grid), dtype=bool, name="in_region")
 
 
 def area_by_unit(dataset: xr.Dataset, mask: xr.DataArray, units: gpd.GeoDataFrame) -> pd.Series:
@@ -81,24 +81,21 @@ def area_by_unit(dataset: xr.Dataset, mask: xr.DataArray, units: gpd.GeoDataFram
     Returns a Series by adcode. Pixels without imagery count as no area; ask for the share of missing
     pixels beside it.
     """
-    from croplayer.zones import zone_areas_km2, zones_of_pixels
+    from croplayer.zones import UnitRings
 
     grid = grid_of(dataset)
-    units = units.to_crs(CRS).reset_index(drop=True)
-
-    def sums(place: PixelWindow, pixels: np.ndarray) -> np.ndarray:
-        zones = zones_of_pixels(units, place, grid)
-        rows = grid.pixel_area_m2(place.row, place.height)
-        return zone_areas_km2(pixels == CROPLAND, zones, len(units), rows)[None, None]
-
+    rings = UnitRings.of(units.to_crs(CRS).reset_index(drop=True))
     window = window_of(dataset)
     chunks = dataset.chunksizes
-    starts = [np.concatenate([[0], np.cumsum(chunks[d])[:-1]]) for d in ("y", "x")]
+    rows, cols = (np.concatenate([[0], np.cumsum(chunks[d])[:-1]]) for d in ("y", "x"))
 
     def on_chunk(pixels: np.ndarray, block_info: Any = None) -> np.ndarray:
         i, j = block_info[0]["chunk-location"]
-        place = PixelWindow(int(window.row + starts[0][i]), int(window.col + starts[1][j]), *pixels.shape)
-        return sums(place, pixels)
+        place = PixelWindow(int(window.row + rows[i]), int(window.col + cols[j]), *pixels.shape)
+        sums = np.zeros((1, 1, len(units)))
+        for unit, area in rings.areas_km2((pixels == CROPLAND) * np.uint8(100), place, grid).items():
+            sums[0, 0, unit] = area
+        return sums
 
     parts = da.map_blocks(
         on_chunk,
@@ -109,3 +106,29 @@ def area_by_unit(dataset: xr.Dataset, mask: xr.DataArray, units: gpd.GeoDataFram
         meta=np.empty((0, 0, 0)),
     )
     return pd.Series(parts.sum(axis=(0, 1)).compute(), index=pd.Index(units.adcode, name="adcode"), name="area_km2")
+
+
+def region_properties_by_block(dataset: xr.Dataset, mask: xr.DataArray) -> xr.Dataset:
+    """Lazy shape of the cropland in every chunk of a (y, x) mask of flags, dims block_row and block_col.
+
+    Variables regions, area_px, solidity_mean, solidity_total, euler_mean, euler_total, float64; means of a
+    chunk without cropland are NaN.
+    """
+    from croplayer.kernels.regions import RegionSummary, region_properties, summarise
+
+    chunks = dataset.chunksizes
+    count = len(RegionSummary._fields)
+
+    def on_chunk(pixels: np.ndarray) -> np.ndarray:
+        return np.array(summarise(region_properties(pixels == CROPLAND)), np.float64)[None, None]
+
+    lazy = da.map_blocks(
+        on_chunk,
+        mask.data,
+        chunks=((1,) * len(chunks["y"]), (1,) * len(chunks["x"]), (count,)),
+        new_axis=2,
+        dtype=np.float64,
+        meta=np.empty((0, 0, 0)),
+    )
+    names = ["regions" if f == "count" else f for f in RegionSummary._fields]
+    return xr.Dataset({name: (("block_row", "block_col"), lazy[..., i]) for i, name in enumerate(names)})

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 from commands import croplayer
 
 from croplayer.grid import Bounds
+
+# Kernels compile on their first call, so a deadline would judge the compiler; timing is no verdict here.
+hypothesis.settings.register_profile("croplayer", deadline=None)
+hypothesis.settings.load_profile("croplayer")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SMALL_BOUNDS = Bounds(114.0, 34.0, 114.1, 34.1)

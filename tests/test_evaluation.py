@@ -4,37 +4,87 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from skimage.segmentation import find_boundaries
+from rasterio.features import rasterize
 
-from croplayer.evaluation.agreement import Agreement, count_agreement, edge_density
+from croplayer.evaluation.agreement import Agreement
 from croplayer.evaluation.provinces import count_within, unit_table
 from croplayer.evaluation.statistics import match_statistics, read_statistics
-
-masks = hnp.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
+from croplayer.grid import BlockGrid, BlockIndex
+from croplayer.sources.product import ProductWindow
+from croplayer.tasks.compare import area_values, map_agreement
+from croplayer.zones import UnitRings
 
 
 @given(st.data())
-def test_agreement_counts_merge_to_the_counts_of_the_whole(data: st.DataObject) -> None:
-    shape = data.draw(st.tuples(st.integers(2, 12), st.integers(1, 12)))
-    a, b, known = (data.draw(hnp.arrays(bool, shape)) for _ in range(3))
-    whole = count_agreement(a, b, known)
-    cut = data.draw(st.integers(1, shape[0] - 1))
-    parts = [count_agreement(a[rows], b[rows], known[rows]) for rows in (slice(cut), slice(cut, None))]
-    assert parts[0].merge(parts[1]) == whole
-    assert sum(whole) == known.sum()
-    union = ((a | b) & known).sum()
-    assert np.isnan(whole.iou) if union == 0 else whole.iou == ((a & b) & known).sum() / union
+def test_agreement_with_a_coarser_product_equals_a_plain_count(data: st.DataObject) -> None:
+    """Gaps in the map and in the product are left out; the product is never upsampled by the code under test."""
+    height, width = data.draw(st.tuples(st.integers(1, 14), st.integers(1, 14)))
+    mask = data.draw(hnp.arrays(np.uint8, (height, width), elements=st.sampled_from([0, 1, 254])))
+    percent = data.draw(hnp.arrays(np.uint8, (4, 5), elements=st.sampled_from([0, 100, 255])))
+    index_y = np.sort(data.draw(hnp.arrays(np.int64, height, elements=st.integers(0, 3))))
+    index_x = np.sort(data.draw(hnp.arrays(np.int64, width, elements=st.integers(0, 4))))
+    product = ProductWindow(percent, index_y, index_x)
+    upsampled = percent[np.ix_(index_y, index_x)]
+    known = (mask != 254) & (upsampled != 255)
+    crop, other = mask == 1, upsampled == 100
+    expected = Agreement(
+        int((crop & other & known).sum()),
+        int((crop & ~other & known).sum()),
+        int((~crop & other & known).sum()),
+        int((~crop & ~other & known).sum()),
+    )
+    assert map_agreement(mask, product) == expected
+    assert expected.merge(Agreement()) == expected
 
 
-@given(masks)
-def test_edge_density_equals_skimage(mask: np.ndarray) -> None:
-    assert edge_density(mask) == find_boundaries(mask, connectivity=1, mode="inner", background=0).mean()
+@given(st.data())
+def test_product_areas_equal_a_plain_sum(data: st.DataObject) -> None:
+    grid, block = BlockGrid(8), BlockIndex(1100, 5880)
+    percent = data.draw(hnp.arrays(np.uint8, (3, 4), elements=st.sampled_from([0, 13, 100, 255])))
+    index_y = np.sort(data.draw(hnp.arrays(np.int64, 8, elements=st.integers(0, 2))))
+    index_x = np.sort(data.draw(hnp.arrays(np.int64, 8, elements=st.integers(0, 3))))
+    values = area_values("p", ProductWindow(percent, index_y, index_x), grid, block)
+    pixels = percent[np.ix_(index_y, index_x)]
+    known = pixels != 255
+    assert values["known_p"] == known.mean()
+    if known.any():
+        share = np.where(known, pixels, 0) / 100
+        rows = grid.pixel_area_m2(block.row * 8, 8)
+        assert values["area_km2_p"] == pytest.approx((share * rows[:, None]).sum() / 1e6, rel=1e-12)
+        assert values["area_fraction_p"] == pytest.approx(share[known].mean(), rel=1e-12)
+
+
+@given(st.data())
+def test_areas_in_units_equal_rasterising_them(data: st.DataObject) -> None:
+    grid = BlockGrid(32)
+    window = grid.window(BlockIndex(1100, 5880))
+    west, south, east, north = grid.window_bounds(window)
+    cuts = np.sort(data.draw(hnp.arrays(np.float64, 2, elements=st.floats(0.101, 0.899), unique=True)))
+    lean = data.draw(st.floats(-0.0997, 0.0997))
+    x = [west - 1, *(west + cuts * (east - west)), east + 1]
+    polygons = [
+        shapely.Polygon(
+            [(x[i] + lean * (i in (1, 2)) * 0.05, south - 1), (x[i + 1] + lean * (i + 1 in (1, 2)) * 0.05, south - 1),
+             (x[i + 1], north + 1), (x[i], north + 1)]
+        )
+        for i in range(3)
+    ]  # fmt: skip
+    units = gpd.GeoDataFrame({"adcode": list("abc")}, geometry=polygons, crs="EPSG:4326")
+    percent = data.draw(hnp.arrays(np.uint8, (32, 32), elements=st.sampled_from([0, 50, 100, 255])))
+    areas = UnitRings.of(units).areas_km2(percent, window, grid)
+    rows = grid.pixel_area_m2(window.row, 32)[:, None]
+    for unit, polygon in enumerate(polygons):
+        inside = rasterize([polygon], (32, 32), transform=grid.transform(window)) == 1
+        expected = (np.where(percent == 255, 0, percent) / 100 * rows * inside).sum() / 1e6
+        assert areas[unit] == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 def test_ratios_without_cropland_are_not_known() -> None:

@@ -45,25 +45,3 @@ class Agreement(NamedTuple):
     def overall_accuracy(self) -> float:
         """Share of pixels that agree; NaN without pixels."""
         return (self.tp + self.tn) / sum(self) if sum(self) else np.nan
-
-
-def count_agreement(crop: np.ndarray, reference: np.ndarray, known: np.ndarray) -> Agreement:
-    """Counts over the known pixels of two boolean masks (h, w)."""
-    tp = int((crop & reference & known).sum())
-    fp = int((crop & ~reference & known).sum())
-    fn = int((~crop & reference & known).sum())
-    return Agreement(tp, fp, fn, int(known.sum()) - tp - fp - fn)
-
-
-def edge_density(crop: np.ndarray) -> float:
-    """Inner 4-connected boundary pixels over all pixels of a boolean mask (h, w).
-
-    A cropland pixel is on the boundary when one of its four neighbours inside the array is not
-    cropland. Equals ``skimage.segmentation.find_boundaries(mode="inner")`` over the size.
-    """
-    edge = np.zeros(crop.shape, bool)
-    edge[1:] |= crop[1:] & ~crop[:-1]
-    edge[:-1] |= crop[:-1] & ~crop[1:]
-    edge[:, 1:] |= crop[:, 1:] & ~crop[:, :-1]
-    edge[:, :-1] |= crop[:, :-1] & ~crop[:, 1:]
-    return float(edge.sum() / edge.size)

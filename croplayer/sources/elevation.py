@@ -10,8 +10,8 @@ from rasterio.warp import transform_bounds
 from rasterio.windows import Window, from_bounds
 
 from croplayer.durable import digest_file, digest_text
-from croplayer.grid import CRS, WGS84_A_M, WGS84_F, BlockGrid, BlockIndex, Bounds
-from croplayer.kernels.terrain import TerrainMedians, terrain_medians
+from croplayer.grid import CRS, BlockGrid, BlockIndex, Bounds
+from croplayer.kernels.terrain import TerrainMedians, geographic_cell_size, terrain_medians
 from croplayer.sources.raster import MINIMUM_OVERLAP, check_georeference, open_raster, overlap_share
 
 ELEVATION_RANGE_M = (-500.0, 9000.0)
@@ -50,8 +50,9 @@ class ElevationRaster:
         cell_x: float | np.ndarray = abs(transform.a)
         cell_y = abs(transform.e)
         if is_geographic:
-            latitude = np.deg2rad(transform.f + transform.e * (np.arange(dem.shape[0]) + 0.5))
-            cell_x, cell_y = cell_size_m(latitude, abs(transform.a), abs(transform.e))
+            latitudes = transform.f + transform.e * (np.arange(dem.shape[0]) + 0.5)
+            cell_x = geographic_cell_size(latitudes, abs(transform.a)).x_m
+            cell_y = geographic_cell_size(latitudes, abs(transform.e)).y_m
         return terrain_medians(dem, cell_x, cell_y, (slice(1, -1), slice(1, -1)))
 
     def fingerprint(self) -> str:
@@ -64,12 +65,3 @@ class ElevationRaster:
             crs = check_georeference(dataset, self.assume_crs)
             if overlap_share(dataset, crs, bounds) < MINIMUM_OVERLAP:
                 raise ValueError(f"elevation {self.path} does not overlap the region {tuple(bounds)}; check its CRS")
-
-
-def cell_size_m(latitude: np.ndarray, width_deg: float, height_deg: float) -> tuple[np.ndarray, float]:
-    """Width of a cell at each latitude (radians) and its mean height on the WGS84 ellipsoid, in metres."""
-    e2 = WGS84_F * (2 - WGS84_F)
-    curvature = 1 - e2 * np.sin(latitude) ** 2
-    width = np.deg2rad(width_deg) * WGS84_A_M / np.sqrt(curvature) * np.cos(latitude)
-    height = np.deg2rad(height_deg) * WGS84_A_M * (1 - e2) / curvature**1.5
-    return width, float(height.mean())

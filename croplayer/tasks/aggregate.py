@@ -16,7 +16,7 @@ from croplayer.records import BlockRecord, Value
 from croplayer.sources.product import ProductRaster
 from croplayer.tasks.compare import read_maps
 from croplayer.tasks.each import each_block
-from croplayer.zones import zone_areas_km2, zones_of_pixels
+from croplayer.zones import UnitRings
 
 LAND = "land"
 """Name under which the area of the unit itself is counted."""
@@ -37,23 +37,21 @@ class AggregateTask:
         return each_block(self.one, blocks)
 
     def one(self, block: BlockIndex) -> BlockRecord:
-        """Record of one block with the area of each map in each unit that has a pixel there."""
-        units = _units(self.units, self.units_digest)
+        """Record of one block with the area of each map in each unit near it."""
+        codes, rings = _units(self.units, self.units_digest)
         window = self.grid.window(block)
-        zones = zones_of_pixels(units, window, self.grid)
-        rows = self.grid.pixel_area_m2(window.row, window.height)
-        layers: dict[str, np.ndarray] = {LAND: np.ones(zones.shape, bool)}
+        layers = {LAND: np.full((window.height, window.width), 100, np.uint8)}
         if self.cube is not None:
-            layers |= {name: mask == CROPLAND for name, mask in read_maps(self.cube, block).items()}
-        layers |= {p.name: p.read(window, self.grid) for p in self.products}
-        present = np.unique(zones[zones >= 0])
+            layers |= {name: (mask == CROPLAND) * np.uint8(100) for name, mask in read_maps(self.cube, block).items()}
+        layers |= {p.name: p.read(window, self.grid).on_pixels() for p in self.products}
         values: dict[str, Value] = {}
-        for name, weight in layers.items():
-            areas = zone_areas_km2(weight, zones, len(units), rows)
-            values |= {f"{units.adcode.iloc[zone]}:{name}": float(areas[zone]) for zone in present}
+        for name, percent in layers.items():
+            areas = rings.areas_km2(percent, window, self.grid)
+            values |= {f"{codes[unit]}:{name}": area for unit, area in areas.items()}
         return BlockRecord(block, values=values)
 
 
 @lru_cache(maxsize=2)
-def _units(path: str, digest: str) -> gpd.GeoDataFrame:
-    return gpd.read_parquet(path)
+def _units(path: str, digest: str) -> tuple[list[str], UnitRings]:
+    units = gpd.read_parquet(path)
+    return units.adcode.tolist(), UnitRings.of(units)

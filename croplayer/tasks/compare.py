@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from croplayer.cube import Cube
-from croplayer.evaluation.agreement import count_agreement, edge_density
+from croplayer.evaluation.agreement import Agreement
 from croplayer.grid import BlockGrid, BlockIndex
+from croplayer.kernels.agreement import Reference, agreement, agreements
 from croplayer.legends import CROPLAND, NO_IMAGERY, Integration
-from croplayer.masks import area_km2, integrated_mask
+from croplayer.masks import integrated_mask
 from croplayer.records import BlockRecord, Value
-from croplayer.sources.product import ProductRaster
+from croplayer.sources.product import UNKNOWN, ProductRaster, ProductWindow
 from croplayer.tasks.each import each_block
 
 MERGE_BOTH = "merge_both"
@@ -38,25 +39,23 @@ class CompareTask:
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block: areas and densities per product, agreement counts per map."""
         maps = read_maps(self.cube, block) if self.cube else {}
-        integrated = maps.get(INTEGRATED)
+        window = self.grid.window(block)
+        products = {p: p.read(window, self.grid) for p in self.products}
         values: dict[str, Value] = {}
-        if integrated is not None:
-            values[f"edge_density_{INTEGRATED}"] = edge_density(integrated == CROPLAND)
-        for product in self.products:
-            share = product.read(self.grid.window(block), self.grid)
-            values |= product_values(product, share, self.grid, block)
-            if integrated is not None and not product.is_percent:
-                values |= agreement_values(f"{INTEGRATED}_{product.name}", integrated, share)
+        for product, read in products.items():
+            values |= area_values(product.name, read, self.grid, block)
+            if maps and not product.is_percent:
+                values |= agreement_values(INTEGRATED, maps[INTEGRATED], product.name, read)
+                values |= density_values(maps[INTEGRATED], product.name, read)
         if self.reference is not None:
-            share = self.reference.read(self.grid.window(block), self.grid)
-            values |= product_values(self.reference, share, self.grid, block)
-            for name, mask in maps.items():
-                values |= agreement_values(f"{name}_{self.reference.name}", mask, share)
-            for product in self.products:
+            truth = self.reference.read(window, self.grid)
+            name = self.reference.name
+            values |= area_values(name, truth, self.grid, block)
+            for map_name, mask in maps.items():
+                values |= agreement_values(map_name, mask, name, truth)
+            for product, read in products.items():
                 if not product.is_percent:
-                    other = product.read(self.grid.window(block), self.grid)
-                    flags = np.where(np.isnan(other), NO_IMAGERY, other).astype(np.uint8)
-                    values |= agreement_values(f"{product.name}_{self.reference.name}", flags, share)
+                    values |= agreement_values(product.name, _as_mask(read), name, truth)
         return BlockRecord(block, values=values)
 
 
@@ -69,22 +68,54 @@ def read_maps(cube: Cube, block: BlockIndex) -> dict[str, np.ndarray]:
     return maps
 
 
-def product_values(product: ProductRaster, share: np.ndarray, grid: BlockGrid, block: BlockIndex) -> dict[str, Value]:
-    """Cropland area, known share and, for class maps, edge density of a product in a block."""
-    known = ~np.isnan(share)
-    values: dict[str, Value] = {f"known_{product.name}": float(known.mean())}
-    if not known.any():
-        return values
-    filled = np.where(known, share, 0)
-    values[f"area_km2_{product.name}"] = area_km2(filled, grid, block)
-    values[f"area_fraction_{product.name}"] = float(filled.sum() / known.sum())
-    if not product.is_percent:
-        values[f"edge_density_{product.name}"] = edge_density(filled > 0.5)
+def _as_mask(product: ProductWindow) -> np.ndarray:
+    percent = product.on_pixels()
+    return np.where(percent == UNKNOWN, NO_IMAGERY, percent > 50).astype(np.uint8)
+
+
+def area_values(name: str, product: ProductWindow, grid: BlockGrid, block: BlockIndex) -> dict[str, Value]:
+    """Cropland area, area fraction and known share of a product in a block, without upsampling it."""
+    columns = np.bincount(product.index_x, minlength=product.percent.shape[1]).astype(np.float64)
+    known = product.percent != UNKNOWN
+    known_px = (known @ columns)[product.index_y].sum()
+    size = len(product.index_x) * len(product.index_y)
+    values: dict[str, Value] = {f"known_{name}": float(known_px / size)}
+    if known_px:
+        crop_px = (np.where(known, product.percent, 0) @ columns / 100)[product.index_y]
+        rows = grid.pixel_area_m2(block.row * grid.block_px, grid.block_px)
+        values[f"area_km2_{name}"] = float(crop_px @ rows / 1e6)
+        values[f"area_fraction_{name}"] = float(crop_px.sum() / known_px)
     return values
 
 
-def agreement_values(name: str, mask: np.ndarray, share: np.ndarray) -> dict[str, Value]:
-    """Agreement counts of a mask of flags with a product's shares, as ``tp_NAME`` and so on."""
-    known = (mask != NO_IMAGERY) & ~np.isnan(share)
-    counts = count_agreement(mask == CROPLAND, np.nan_to_num(share) > 0.5, known)
-    return {f"{field}_{name}": value for field, value in counts._asdict().items()}
+def density_values(mask: np.ndarray, name: str, product: ProductWindow) -> dict[str, Value]:
+    """Edge density of the map and of a product at the map's pixels."""
+    counts = agreement(mask == CROPLAND, _is_crop(product), product.index_y, product.index_x)
+    return {
+        f"edge_density_{INTEGRATED}": counts.mask_edge_density,
+        f"edge_density_{name}": counts.reference_edge_density,
+    }
+
+
+def agreement_values(map_name: str, mask: np.ndarray, name: str, product: ProductWindow) -> dict[str, Value]:
+    """Agreement counts of a mask of flags with a product, as ``tp_MAP_PRODUCT`` and so on."""
+    counts = map_agreement(mask, product)
+    return {f"{field}_{map_name}_{name}": value for field, value in counts._asdict().items()}
+
+
+def map_agreement(mask: np.ndarray, product: ProductWindow) -> Agreement:
+    """Counts over the pixels that both a mask of flags (h, w) and a product of classes know.
+
+    The kernel counts masks without gaps; what it finds under either's gaps is taken off again.
+    """
+    index = product.index_y, product.index_x
+    references = [Reference(_is_crop(product), *index), Reference(product.percent == UNKNOWN, *index)]
+    crop, crop_gap = agreements(mask == CROPLAND, references)
+    blind, blind_gap = agreements(mask == NO_IMAGERY, references)
+    fp, fn = crop.fp - crop_gap.tp, crop.fn - blind.tp
+    unknown = (blind.tp + blind.fp) + (crop_gap.tp + crop_gap.fn) - blind_gap.tp
+    return Agreement(crop.tp, fp, fn, crop.pixels - unknown - crop.tp - fp - fn)
+
+
+def _is_crop(product: ProductWindow) -> np.ndarray:
+    return (product.percent > 50) & (product.percent != UNKNOWN)

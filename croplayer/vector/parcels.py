@@ -5,10 +5,9 @@ from __future__ import annotations
 import geopandas as gpd
 import numpy as np
 from pyproj import Geod
-from rasterio.features import shapes
-from shapely.geometry import shape
 
 from croplayer.grid import CRS, BlockGrid, PixelWindow
+from croplayer.kernels.outlines import Rings, outlines, polygons
 
 GEOD = Geod(ellps="WGS84")
 
@@ -19,20 +18,19 @@ def parcels_of_mask(crop: np.ndarray, window: PixelWindow, grid: BlockGrid) -> g
     Columns: id (text, from the lattice position of the region's first pixel), area_ha (on the
     ellipsoid), geometry in EPSG:4326. No cropland gives an empty frame with the same columns.
     """
-    transform = grid.transform(window)
-    rings = shapes(crop.astype(np.uint8), mask=crop, connectivity=4, transform=transform)
-    geometries = [shape(geometry) for geometry, _ in rings]
-    frame = gpd.GeoDataFrame({"id": [""] * len(geometries)}, geometry=geometries, crs=CRS)
-    frame["id"] = [_first_pixel(g.exterior.coords, grid) for g in geometries]
+    rings = outlines(crop)
+    geometries = polygons(rings, grid.transform(window))
+    frame = gpd.GeoDataFrame({"id": _ids(rings, window, grid)}, geometry=geometries, crs=CRS)
     frame["area_ha"] = np.array([abs(GEOD.geometry_area_perimeter(g)[0]) / 1e4 for g in geometries], np.float64)
     return frame[["id", "area_ha", "geometry"]]
 
 
-def _first_pixel(coordinates: object, grid: BlockGrid) -> str:
-    """Name of the north-westernmost pixel of a region: the same in every run that maps it."""
-    points = np.asarray(coordinates)
-    north = points[:, 1].max()
-    west = points[points[:, 1] > north - grid.px_deg / 2, 0].min()
-    row = round((90 - north) * grid.px_per_degree)
-    col = round((west + 180) * grid.px_per_degree)
-    return f"{grid.block_px}-{row}-{col}"
+def _ids(rings: Rings, window: PixelWindow, grid: BlockGrid) -> list[str]:
+    """Names by the westernmost of each region's northernmost pixels: the same in every run that maps it."""
+    names = []
+    for outer in rings.polygon_offsets[:-1]:
+        corners = rings.coordinates[rings.ring_offsets[outer] : rings.ring_offsets[outer + 1]]
+        top = corners[:, 1].min()
+        left = corners[corners[:, 1] == top, 0].min()
+        names.append(f"{grid.block_px}-{window.row + top}-{window.col + left}")
+    return names
