@@ -240,13 +240,18 @@ def calibration_error(probability: np.ndarray, types: np.ndarray, bins: int = 10
 def fit_temperature(logits: np.ndarray, types: np.ndarray) -> float:
     """The temperature in 0.25..10 that makes the labels most likely (Guo et al. 2017, ICML).
 
+    As in Platt's scaling, one more sample of every class is assumed, so that a small set without an error
+    does not make the network sure of everything.
+
     Parameters
     ----------
     logits : (n, k) float
     types : (n,) class of each row
     """
     candidates = np.geomspace(0.25, 10, 161)
-    target = torch.from_numpy(types)
+    n_classes = logits.shape[1]
+    counts = np.bincount(types, minlength=n_classes)[types][:, None]
+    target = torch.from_numpy((np.eye(n_classes)[types] * counts + 1) / (counts + n_classes))
     scores = torch.from_numpy(logits.astype(np.float64))
     losses = [float(functional.cross_entropy(scores / t, target)) for t in candidates]
     return round(float(candidates[int(np.argmin(losses))]), 4)
