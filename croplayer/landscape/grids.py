@@ -166,8 +166,14 @@ def _find_scenes(
     """Find the scene of every pixel of a row: index into ``records``, which are filled as scenes are met."""
     known = 0
     current = -1
+    last_c = -1
+    mixed = False
     for p in range(position.shape[0]):
         c = int(np.floor(position[p])) - node_col
+        if c == last_c and not mixed:
+            scene_row[p] = current
+            continue
+        last_c = c
         i = int(scenes[node, c, 0])
         j = int(scenes[node, c, 1])
         mixed = False

@@ -28,6 +28,7 @@ HOME = Bounds(113.0, 33.0, 116.0, 36.0)
 """Where the country is at home: samples come from here."""
 
 SCENE_PX = 512
+NEGATIVE_EVERY = 5
 THUMBNAIL_PX = 128
 KEEP_AWAY_DEG = 0.05
 """Samples keep this distance from the region they are outside of."""
@@ -37,7 +38,8 @@ def write_training_scenes(country: Country, folder: Path, bounds: Bounds, zoom: 
     """Write ``images/*.tif`` and ``parcels.gpkg`` of scenes outside ``bounds``.
 
     Scenes are 512 x 512 px with square pixels of the ground sample distance of tiles at ``zoom``,
-    taken in turn from the two sources, clear of cloud, snow and missing imagery, and hold at least 5 % cropland.
+    taken in turn from the two sources, clear of cloud, snow and missing imagery. They hold at least 5 % cropland,
+    but every NEGATIVE_EVERY-th less than 10 %, perhaps none.
     """
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
@@ -49,7 +51,9 @@ def write_training_scenes(country: Country, folder: Path, bounds: Bounds, zoom: 
     while len(chosen) < count:
         box = next(places)
         name = names[len(chosen) % len(names)]
-        if _is_clear(country, name, box):
+        share = _clear_cropland_share(country, name, box)
+        negative = len(chosen) % NEGATIVE_EVERY == NEGATIVE_EVERY - 1
+        if share is not None and (share < 0.1 if negative else share >= 0.05):
             chosen.append((name, box))
 
     def make(sample: tuple[str, Bounds]) -> tuple[Path, gpd.GeoDataFrame]:
@@ -135,17 +139,17 @@ def thumbnail(country: Country, source: str, block: BlockIndex, *, px: int = THU
     return np.asarray(np.rint(rgb.reshape(px, 2, px, 2, 3).mean(axis=(1, 3))), dtype=np.uint8)
 
 
-def _is_clear(country: Country, source: str, box: Bounds) -> bool:
-    """Whether a scene is free of cloud, snow and missing imagery and holds cropland."""
+def _clear_cropland_share(country: Country, source: str, box: Bounds) -> float | None:
+    """Share of cropland in a scene; None where cloud, snow or missing imagery spoil it."""
     lon = np.linspace(box.west, box.east, 48)
     lat = np.linspace(box.north, box.south, 48)
     if not country.has_imagery(source, lon, lat).all():
-        return False
+        return None
     nodes = country.nodes(lon, lat, per_degree=900)
     weather = country.weather(source, nodes)
     if (weather[:, CLOUD] > 0.3).mean() > 0.01 or (weather[:, SNOW] > 0.3).mean() > 0.01:
-        return False
-    return float(IS_CROPLAND[country.survey(lon, lat, nodes=nodes).cover].mean()) >= 0.05
+        return None
+    return float(IS_CROPLAND[country.survey(lon, lat, nodes=nodes).cover].mean())
 
 
 def _outside(bounds: Bounds, box: Bounds) -> bool:

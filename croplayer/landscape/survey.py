@@ -212,6 +212,10 @@ def survey_row(
     leaf = np.empty(4)
     streets = np.empty(4)
     has_block = False
+    last_c = -1
+    mixed = False
+    node_i = territory_ids[node_row, 0, 0]
+    node_j = territory_ids[node_row, 0, 1]
     leaf_mode = 0
     leaf_cover = 0
     leaf_key = np.uint64(0)
@@ -236,17 +240,24 @@ def survey_row(
         warp_y = row[WARP_Y, c] + (row[WARP_Y, c + 1] - row[WARP_Y, c]) * t
         slope = np.sqrt(gx * gx + gy * gy)
 
-        edge = float(row[TERRITORY_EDGE, c] + (row[TERRITORY_EDGE, c + 1] - row[TERRITORY_EDGE, c]) * t)
-        ni = territory_ids[node_row, c, 0]
-        nj = territory_ids[node_row, c, 1]
-        for dr in range(2):
-            for dc in range(2):
-                if territory_ids[node_row + dr, c + dc, 0] != ni or territory_ids[node_row + dr, c + dc, 1] != nj:
-                    edge = -1.0
-        if edge < 0.0:
+        if c != last_c:
+            last_c = c
+            node_i = territory_ids[node_row, c, 0]
+            node_j = territory_ids[node_row, c, 1]
+            mixed = False
+            for dr in range(2):
+                for dc in range(2):
+                    other_i = territory_ids[node_row + dr, c + dc, 0]
+                    other_j = territory_ids[node_row + dr, c + dc, 1]
+                    mixed = mixed or other_i != node_i or other_j != node_j
+        ni = node_i
+        nj = node_j
+        if mixed:
             wi, wj, edge = territory_at(seed, x, y)
             ni = np.int32(wi)
             nj = np.int32(wj)
+        else:
+            edge = float(row[TERRITORY_EDGE, c] + (row[TERRITORY_EDGE, c + 1] - row[TERRITORY_EDGE, c]) * t)
         if ni != ti or nj != tj:
             ti = ni
             tj = nj
