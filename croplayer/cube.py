@@ -52,7 +52,7 @@ class Cube:
             edition = editions[0]
         if edition not in editions:
             raise ValueError(f"{path} has no edition '{edition}'; it holds {', '.join(editions) or 'none'}")
-        facts = root[edition].attrs.get("croplayer")
+        facts: Any = root[edition].attrs.get("croplayer")
         if not isinstance(facts, Mapping):
             raise SchemaError(f"edition '{edition}' of {path} was not finished or is no croplayer edition")
         return cls(
@@ -101,7 +101,9 @@ class Cube:
             area = (slice(index, index + 1), *area)
             pixels = pixels[None]
         array[area] = pixels
-        return dict(array.store_path.store.written)
+        used = array.store_path.store
+        assert isinstance(used, DurableStore)
+        return dict(used.written)
 
 
 @lru_cache(maxsize=64)

@@ -15,7 +15,7 @@ from zarr.codecs import BytesCodec, ZstdCodec
 from croplayer.grid import CRS, BlockGrid, BlockRange
 
 INNER_CHUNK_PX = 512
-WRITE_CONFIG = {"write_empty_chunks": True}
+WRITE_CONFIG: Any = {"write_empty_chunks": True}
 """A block equal to the fill value is still written, so a missing file never means a result."""
 
 

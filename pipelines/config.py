@@ -259,18 +259,18 @@ class Recipe(_Part):
     """Sentences printed at the head of the report: what is real, what is not."""
     edition: str = "1"
     region: Region | None = None
-    grid: Grid = Grid()
+    grid: Grid = Field(default_factory=lambda: Grid.model_validate({}))
     sources: Annotated[tuple[Source, ...], Field(strict=False, max_length=2)] = ()
     terrain: Terrain | None = None
     segmentation: Segmentation | None = None
     coverage: Coverage | None = None
-    decisions: Decisions = Decisions()
+    decisions: Decisions = Field(default_factory=lambda: Decisions.model_validate({}))
     products: Annotated[tuple[Product, ...], Field(strict=False)] = ()
     reference: Product | None = None
     admin: Annotated[tuple[Admin, ...], Field(strict=False)] = ()
     statistics: Statistics | None = None
     export: Export | None = None
-    cluster: Cluster = Cluster()
+    cluster: Cluster = Field(default_factory=lambda: Cluster.model_validate({}))
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:

@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -67,7 +67,7 @@ def _work(step: BlockStep, blocks: Sequence[BlockIndex], workers: Workers) -> It
     groups = iter([blocks[i : i + size] for i in range(0, len(blocks), size)])
     suspects: list[BlockIndex] = []
     running = as_completed(loop=client.loop)
-    waiting: dict[Future, Sequence[BlockIndex]] = {}
+    waiting: dict[Future[Any], Sequence[BlockIndex]] = {}
     for group in itertools.islice(groups, TASKS_IN_FLIGHT_PER_WORKER * slots):
         future = _submit(client, step.task_for(group), group)
         waiting[future] = group
@@ -99,7 +99,7 @@ def _alone(client: Client, step: BlockStep, block: BlockIndex) -> BlockRecord:
         return BlockRecord(block, Status.FAILED, reason=f"{type(error).__name__}: {error}")
 
 
-def _submit(client: Client, task: BlockTask, blocks: Sequence[BlockIndex]) -> Future:
+def _submit(client: Client, task: BlockTask, blocks: Sequence[BlockIndex]) -> Future[Any]:
     return client.submit(task, list(blocks), pure=False, retries=0)
 
 

@@ -59,7 +59,7 @@ def judge_step(run: Run) -> OutputStep:
 def write_decided(run: Run, name: str, decided: Decided) -> list[Path]:
     """Decisions, method and, for a classifier, its held-out quality as tables."""
     judged = decided.judged
-    summary = {"method": decided.method, "accuracy": None, "held_out": None, "fitted": None}
+    summary: dict[str, object] = {"method": decided.method, "accuracy": None, "held_out": None, "fitted": None}
     if judged is not None:
         summary |= {"accuracy": judged.accuracy, "held_out": judged.held_out, "fitted": judged.fitted}
     paths = [

@@ -126,7 +126,7 @@ class Models:
                 )  # fmt: skip
 
 
-def _advance(bar: tqdm, loss: float) -> None:  # type: ignore[type-arg]
+def _advance(bar: tqdm, loss: float) -> None:
     bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
     bar.update()
 

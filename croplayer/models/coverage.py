@@ -275,7 +275,7 @@ def _fit(
             group["lr"] = rate
         loss = functional.cross_entropy(network(network.normalise(rgb)), labels[index].to(device), label_smoothing=0.02)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         value = float(loss.detach())

@@ -19,7 +19,7 @@ from croplayer.models.convolution import BasicBlock, Bottleneck, ConvNorm, NormC
 _POOLS = ((5, 2), (9, 4), (17, 8))
 
 
-class PIDNetConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
+class PIDNetConfig(PreTrainedConfig):
     """Widths and depths of a PIDNet."""
 
     model_type = "pidnet"
@@ -164,7 +164,7 @@ class _Head(nn.Sequential):
         super().__init__(NormConv(inputs, width, 3), nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, outputs, 1))
 
 
-class PIDNetForSemanticSegmentation(PreTrainedModel):  # type: ignore[no-untyped-call]
+class PIDNetForSemanticSegmentation(PreTrainedModel):
     """PIDNet with its three heads; the detail and boundary heads speak in training only."""
 
     config_class = PIDNetConfig
@@ -208,7 +208,7 @@ class PIDNetForSemanticSegmentation(PreTrainedModel):  # type: ignore[no-untyped
         self.detail_head = _Head(2 * w, config.head_width, labels)
         self.boundary_head = _Head(2 * w, w, 1)
         self.head = _Head(4 * w, config.head_width, labels)
-        self.post_init()  # type: ignore[no-untyped-call]
+        self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
         initialise(module)

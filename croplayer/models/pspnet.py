@@ -13,7 +13,7 @@ from transformers.utils.generic import ModelOutput
 from croplayer.models.convolution import BasicBlock, Bottleneck, ConvNorm, initialise, resized_to
 
 
-class PSPNetConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
+class PSPNetConfig(PreTrainedConfig):
     """Widths and depths of a PSPNet."""
 
     model_type = "pspnet"
@@ -72,7 +72,7 @@ class PyramidPooling(nn.Module):
         return torch.cat([x, *(resized_to(pool(x), x) for pool in self.pools)], dim=1)
 
 
-class PSPNetForSemanticSegmentation(PreTrainedModel):  # type: ignore[no-untyped-call]
+class PSPNetForSemanticSegmentation(PreTrainedModel):
     """PSPNet at an eighth of the resolution, with an auxiliary head in training."""
 
     config_class = PSPNetConfig
@@ -94,7 +94,7 @@ class PSPNetForSemanticSegmentation(PreTrainedModel):  # type: ignore[no-untyped
         pooled = features + len(config.pool_bins) * (features // len(config.pool_bins))
         self.head = _head(pooled, config.head_width, config)
         self.auxiliary_head = _head(4 * w * expansion, config.auxiliary_width, config)
-        self.post_init()  # type: ignore[no-untyped-call]
+        self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
         initialise(module)

@@ -249,7 +249,7 @@ def _step(
         with mixed_precision(device):
             loss = training_loss(network, Batch(*(t.to(device) for t in batch)), config.boundary_weight)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
     torch.nn.utils.clip_grad_norm_(network.model.parameters(), 1.0)
     optimizer.step()
     value = float(loss.detach())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -29,7 +30,7 @@ MISSING_COLOUR = "#eeeeee"
 MAP_COLOURS = ("#efe9d9", "#2f7d32", "#b9c3cc", "#ffffff")
 """Not cropland, cropland, no imagery, never processed."""
 
-RC = {
+RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 10,

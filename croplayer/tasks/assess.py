@@ -81,8 +81,13 @@ class AssessTask:
             return None, None
         from croplayer.models.bundle import load_cached
         from croplayer.models.coverage import predict_coverage, thumbnail
+        from croplayer.models.coverage_network import CoverageNetwork
 
-        model = load_cached(self.coverage_model, self.coverage_digest)
+        model = load_cached(self.coverage_model, self.coverage_digest or "")
+        if not isinstance(model, CoverageNetwork):
+            raise ValueError(
+                f"model {self.coverage_model} does not tell coverage types; name one in [coverage] that does"
+            )
         probability = predict_coverage(model, thumbnail(rgb, valid)[None])[0]
         best = int(probability.argmax())
         return CoverageType(best).label, float(probability[best])

@@ -46,8 +46,11 @@ class SegmentTask:
         """Record of one block with the digests of its masks."""
         from croplayer.models.bundle import load_cached
         from croplayer.models.inference import mask_from_probability, predict_block
+        from croplayer.models.segmentation import SegmentationNetwork
 
         model = load_cached(self.model, self.model_digest)
+        if not isinstance(model, SegmentationNetwork):
+            raise ValueError(f"model {self.model} does not segment; name a segmentation model in [segmentation]")
         files: dict[str, FileDigest] = {}
         has_imagery = False
         for source in self.sources:

@@ -32,4 +32,6 @@ def cube_template() -> str:
 
 
 def _plain(metadata: Any) -> Any:
-    return json.loads(json.dumps(metadata, default=lambda value: value.to_dict() if hasattr(value, "to_dict") else str(value)))
+    return json.loads(
+        json.dumps(metadata, default=lambda value: value.to_dict() if hasattr(value, "to_dict") else str(value))
+    )
