@@ -102,7 +102,7 @@ def _do(run: Any, names: Sequence[str] | None, workers: int | None, scheduler: s
     with run.lease(), Workers(config, scheduler) as pool:
         run.check_inputs()
         for stage in chosen:
-            if names is not None:
+            if names is not None and stage is chosen[0]:
                 check_before(stage, run)
             results = run_stage(stage, run, pool)
             if stage.name == "learn" or names is not None:
@@ -138,12 +138,27 @@ def _say(stage: str, results: Sequence[Any]) -> None:
 
 @main.command()
 @_run_options
-def run(recipe: str, out: Path | None, workers: int | None, scheduler: str | None, models: Path | None) -> None:
+@click.option("--until", help="Last stage to run; default all of them.")
+def run(
+    recipe: str, out: Path | None, workers: int | None, scheduler: str | None, models: Path | None, until: str | None
+) -> None:
     """Run all stages of RECIPE (a file, or the name of one that comes with croplayer).
 
     Running again continues where it stopped; running again when nothing changed does nothing.
     """
-    _do(_open_run(recipe, out, models), None, workers, scheduler)
+    opened = _open_run(recipe, out, models)
+    _do(opened, _names_until(opened, until), workers, scheduler)
+
+
+def _names_until(run: Any, until: str | None) -> list[str] | None:
+    if until is None:
+        return None
+    from pipelines.stage import stages_of
+
+    names = [s.name for s in stages_of(run.recipe)]
+    if until not in names:
+        raise ValueError(f"recipe '{run.recipe.name}' has no stage '{until}'; it has {', '.join(names)}")
+    return names[: names.index(until) + 1]
 
 
 def _stage_command(name: str, about: str) -> None:
