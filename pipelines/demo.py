@@ -5,22 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from croplayer.grid import Bounds
-
-SEED = 20
-BOUNDS = Bounds(114.0, 34.0, 114.3, 34.2)
 ZOOM = 14
 TRAINING_SCENES = 24
 
 
 def make_demo_country(out: Path) -> None:
     """Write the country's files unless they are complete."""
-    from croplayer.landscape.make import make_country
+    from croplayer.landscape.make import DEMO_BOUNDS, DEMO_SEED, make_country
     from pipelines.fingerprint import code_digest
 
     stamp = out / "made_by.json"
-    wanted = {"code": code_digest("landscape"), "seed": SEED, "bounds": list(BOUNDS), "zoom": ZOOM}
+    wanted = {"code": code_digest("landscape"), "seed": DEMO_SEED, "bounds": list(DEMO_BOUNDS), "zoom": ZOOM}
     if stamp.exists() and json.loads(stamp.read_text()) == wanted:
         return
-    make_country(out, seed=SEED, bounds=BOUNDS, zoom=ZOOM, training_scenes=TRAINING_SCENES)
+    make_country(out, seed=DEMO_SEED, bounds=DEMO_BOUNDS, zoom=ZOOM, training_scenes=TRAINING_SCENES)
     stamp.write_text(json.dumps(wanted))

@@ -53,7 +53,7 @@ def small_recipe(country: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     text = (REPOSITORY / "pipelines/recipes/demo.toml").read_text(encoding="utf-8")
     edits = {
         "$OUT/country": str(country),
-        "bounds = [114.0, 34.0, 114.3, 34.2]": "bounds = [114.0, 34.0, 114.1, 34.1]",
+        "bounds = [115.1, 34.95, 115.4, 35.15]": "bounds = [114.0, 34.0, 114.1, 34.1]",
         "block_px = 512": "block_px = 128\nhalo_px = 32",
         "zoom = 14": "zoom = 13",
         "crop_px = 128": "crop_px = 64",
