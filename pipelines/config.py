@@ -50,14 +50,15 @@ class Grid(_Part):
 
     block_px: int = Field(2560, ge=1)
     cell_px: int = Field(512, ge=1)
-    halo_px: int = Field(64, ge=0)
+    """Edge of what the network sees at once, without its context; a block is at most one cell."""
+    blend_px: int = Field(64, ge=1)
+    """How far neighbouring cells fade into each other, and the context around each."""
 
     @model_validator(mode="after")
     def _divides(self) -> Grid:
-        if self.block_px % min(self.cell_px, self.block_px):
+        cell = min(self.cell_px, self.block_px)
+        if self.block_px % cell:
             raise ValueError(f"cell_px {self.cell_px} does not divide block_px {self.block_px}")
-        if self.halo_px > self.block_px:
-            raise ValueError(f"halo_px {self.halo_px} is wider than a block of {self.block_px} px")
         return self
 
 
@@ -281,6 +282,9 @@ class Recipe(_Part):
             raise ValueError(f"the name '{double[0]}' is used twice among sources, products and reference")
         if self.sources and self.segmentation is None:
             raise ValueError("a recipe with sources needs a [segmentation] model")
+        cell = min(self.grid.cell_px, self.grid.block_px)
+        if self.sources and (cell % 2 or 2 * self.grid.blend_px > cell):
+            raise ValueError(f"grid: a cell of {cell} px must be even and at least twice blend_px {self.grid.blend_px}")
         if (self.sources or self.products) and self.region is None:
             raise ValueError("a recipe with sources or products needs a [region]")
         if self.statistics and not any(a.level == 1 for a in self.admin):

@@ -30,7 +30,7 @@ def plan_of(run: Run) -> dict[str, Any]:
             facts[f"tiles of {source.name}"] = round(sum(_tiles_of_block(run, row, source.zoom) for row, _ in blocks))
     per_block = len(recipe.sources) * n * n * (RGB_BYTES + MASKS_PER_SOURCE * MASK_BYTES) + n * n * MASK_BYTES
     facts["uncompressed GB at most"] = round(len(blocks) * per_block / 1e9, 3) if recipe.sources else 0
-    cells = math.ceil(n / min(recipe.grid.cell_px, n)) ** 2
+    cells = (math.ceil(n / min(recipe.grid.cell_px, n)) + 1) ** 2
     facts["cells to segment"] = len(blocks) * cells * len(recipe.sources)
     models = run.models.folders(recipe)
     for kind, part in (("segmentation", recipe.segmentation), ("coverage", recipe.coverage)):

@@ -12,6 +12,8 @@ import pandas as pd
 
 from croplayer.durable import write_durable
 from croplayer.grid import BlockIndex, PixelWindow
+from croplayer.legends import NO_IMAGERY
+from croplayer.sources.product import UNKNOWN
 from croplayer.tasks.compare import INTEGRATED
 from pipelines.compare import own_maps
 from pipelines.fingerprint import fingerprint
@@ -64,7 +66,7 @@ def make_report(run: Run) -> Sequence[Path]:
     blocks = gpd.read_parquet(run.folder.blocks) if recipe.region else None
     if run.cube and blocks is not None:
         window, part = _picture_window(run)
-        sections.append(map_section(*_pictures(run, window), run.grid.window_bounds(window), part))
+        sections.append(map_section(_pictures(run, window), run.grid.window_bounds(window), part))
         nodata_above = recipe.coverage.nodata_above if recipe.coverage else 0.1
         sections.append(quality_section(blocks, names, nodata_above, recipe.coverage is not None))
         sections.append(feature_section(blocks, names))
@@ -132,13 +134,16 @@ def _picture_window(run: Run) -> tuple[PixelWindow, str]:
     return window, f"A part of {rows} x {cols} blocks around {BlockIndex(*middle).name} is shown."
 
 
-def _pictures(run: Run, window: PixelWindow) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Thinned imagery and masks of a window, block by block."""
+def _pictures(run: Run, window: PixelWindow) -> list[dict[str, np.ndarray]]:
+    """Thinned imagery and masks of a window, block by block; beside the imagery the reference, where there is one."""
     assert run.cube is not None
     step = max(1, -(-max(window.height, window.width) // PICTURE_PX))
     pictures = {s: _thinned(run, "rgb", window, step, s) for s in run.recipe.source_names}
     masks = {s: _thinned(run, "cropland", window, step, s) for s in run.recipe.source_names}
-    return pictures, masks | {"integrated map": _thinned(run, "croplayer", window, step, None)}
+    if run.reference is not None:
+        percent = run.reference.read(window, run.grid).on_pixels()[step // 2 :: step, step // 2 :: step]
+        pictures["reference: cropland"] = np.where(percent == UNKNOWN, NO_IMAGERY, percent > 50).astype(np.uint8)
+    return [pictures, masks | {"integrated map": _thinned(run, "croplayer", window, step, None)}]
 
 
 def _thinned(run: Run, name: str, window: PixelWindow, step: int, source: str | None) -> np.ndarray:

@@ -22,7 +22,7 @@ def segment_step(run: Run) -> BlockStep:
         model=str(run.models.segmentation(part)),
         model_digest=digest,
         cell_px=min(grid.cell_px, grid.block_px),
-        halo_px=grid.halo_px,
+        blend_px=grid.blend_px,
         batch_cells=part.batch_cells,
         threshold=part.threshold,
     )
@@ -33,7 +33,7 @@ def segment_step(run: Run) -> BlockStep:
             mosaic=mosaic.fingerprint,
             model=digest,
             cell_px=task.cell_px,
-            halo_px=task.halo_px,
+            blend_px=task.blend_px,
             batch_cells=task.batch_cells,
             threshold=task.threshold,
         ),

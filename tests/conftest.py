@@ -54,7 +54,7 @@ def small_recipe(country: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     edits = {
         "$OUT/country": str(country),
         "bounds = [115.1, 34.95, 115.4, 35.15]": "bounds = [114.0, 34.0, 114.1, 34.1]",
-        "block_px = 512": "block_px = 128\nhalo_px = 32",
+        "block_px = 512\ncell_px = 256\nblend_px = 32": "block_px = 128\ncell_px = 64\nblend_px = 16",
         "zoom = 14": "zoom = 13",
         "crop_px = 128": "crop_px = 64",
     }

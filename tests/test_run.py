@@ -256,5 +256,5 @@ def test_two_runs_cannot_hold_one_folder(finished: Path, small_recipe: Path, mod
 
 def test_plan_says_what_a_run_takes(small_recipe: Path, models: Path, tmp_path: Path) -> None:
     done = croplayer("plan", small_recipe, "-o", tmp_path / "x", "--json", models=models)
-    assert '"blocks": 4' in done.stdout and '"cells to segment": 8' in done.stdout
+    assert '"blocks": 4' in done.stdout and '"cells to segment": 72' in done.stdout
     assert not (tmp_path / "x").exists()

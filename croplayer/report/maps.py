@@ -18,46 +18,37 @@ from croplayer.report.style import MAP_COLOURS, MISSING_COLOUR, SERIES, figure_s
 MAP_LABELS = ("not cropland", "cropland", "no imagery", "never processed")
 
 
-def picture_figure(pictures: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray], bounds: Bounds) -> Figure:
-    """RGB pictures (h, w, 3) in the first row, masks of flags (h, w) in the second, all of the same window."""
+Panels = Mapping[str, np.ndarray]
+"""Pictures by title: RGB (h, w, 3) or flags (h, w)."""
+
+
+def picture_figure(rows: Sequence[Panels], bounds: Bounds) -> Figure:
+    """Rows of pictures of the same window, imagery and masks."""
     with figure_style():
-        columns = max(len(pictures), len(masks), 1)
-        rows = bool(pictures) + bool(masks)
-        shape = next(iter([*pictures.values(), *masks.values()])).shape
+        columns = max(len(row) for row in rows)
+        shape = next(iter(rows[0].values())).shape
         aspect = 1 / np.cos(np.deg2rad((bounds.south + bounds.north) / 2))
         height = 4.2 * min(shape[0] / shape[1] * aspect, 1.6)
-        figure = Figure(figsize=(4.2 * columns + 0.4, (height + 0.5) * rows + 0.5), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False)
+        figure = Figure(figsize=(4.2 * columns + 0.4, (height + 0.5) * len(rows) + 0.5), layout="constrained")
+        axes = figure.subplots(len(rows), columns, squeeze=False)
         extent = (bounds.west, bounds.east, bounds.south, bounds.north)
-        for ax in axes.ravel()[len(pictures) if not masks else columns * rows :]:
-            ax.axis("off")
-        row = 0
-        if pictures:
-            for ax, (title, rgb) in _titled(axes[row], pictures):
-                ax.imshow(rgb, extent=extent, aspect=aspect, interpolation="nearest")
-                ax.set_title(title)
-            row += 1
         present: set[int] = set()
-        if masks:
-            for ax, (title, mask) in _titled(axes[row], masks):
-                draw_mask(ax, mask, extent, aspect)
+        for line, row in zip(axes, rows, strict=True):
+            for ax in line[len(row) :]:
+                ax.axis("off")
+            for ax, (title, panel) in zip(line, row.items(), strict=False):
+                ax.tick_params(labelsize=7)
                 ax.set_title(title)
-                present |= set(np.unique(_flag_index(mask)).tolist())
-            handles = [
-                Patch(facecolor=MAP_COLOURS[i], edgecolor="#888888", label=MAP_LABELS[i]) for i in sorted(present)
-            ]
-            figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+                if panel.ndim == 3:
+                    ax.imshow(panel, extent=extent, aspect=aspect, interpolation="nearest")
+                else:
+                    draw_mask(ax, panel, extent, float(aspect))
+                    present |= set(np.unique(_flag_index(panel)).tolist())
+                ax.locator_params(nbins=5)
+                ax.ticklabel_format(useOffset=False)
+        handles = [Patch(facecolor=MAP_COLOURS[i], edgecolor="#888888", label=MAP_LABELS[i]) for i in sorted(present)]
+        figure.legend(handles=handles, loc="outside lower center", ncols=max(len(handles), 1))
         return figure
-
-
-def _titled(axes: Sequence[Axes], items: Mapping[str, np.ndarray]) -> list[tuple[Axes, tuple[str, np.ndarray]]]:
-    for ax in axes[len(items) :]:
-        ax.axis("off")
-    for ax in axes[: len(items)]:
-        ax.tick_params(labelsize=7)
-        ax.locator_params(nbins=5)
-        ax.ticklabel_format(useOffset=False)
-    return list(zip(axes, items.items(), strict=False))
 
 
 def draw_mask(ax: Axes, mask: np.ndarray, extent: tuple[float, float, float, float], aspect: float) -> None:

@@ -13,20 +13,17 @@ from croplayer.features import IMAGE, PER_SOURCE, SHAPE, TERRAIN
 from croplayer.grid import Bounds
 from croplayer.models.manifest import Manifest
 from croplayer.report.charts import agreement_figure, curve_figure, fraction_figure, statistic_figure
-from croplayer.report.maps import class_figure, picture_figure, scene_figure, value_figure
+from croplayer.report.maps import Panels, class_figure, picture_figure, scene_figure, value_figure
 from croplayer.report.page import Picture, Section, Table, number, table_of
 from croplayer.report.style import CORRECTNESS_COLOURS, COVERAGE_COLOURS, INTEGRATION_COLOURS, png_bytes
 
 Scene = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 
 
-def map_section(
-    pictures: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray], bounds: Bounds, part: str
-) -> Section:
+def map_section(rows: Sequence[Panels], bounds: Bounds, part: str) -> Section:
     """Imagery of the sources, their masks and the integrated map."""
-    figure = picture_figure(pictures, masks, bounds)
     caption = f"Imagery of each source above, cropland in each source and in the integrated map below. {part}"
-    return Section("The map", pictures=[Picture("map", caption, png_bytes(figure))])
+    return Section("The map", pictures=[Picture("map", caption, png_bytes(picture_figure(rows, bounds)))])
 
 
 def quality_section(blocks: pd.DataFrame, sources: Sequence[str], nodata_above: float, classified: bool) -> Section:

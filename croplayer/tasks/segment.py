@@ -1,4 +1,4 @@
-"""Map cropland in a block of every source, each cell from its own context."""
+"""Map cropland in a block of every source, cells of the global lattice fading into each other."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SegmentTask:
     model: str
     model_digest: str
     cell_px: int
-    halo_px: int
+    blend_px: int
     batch_cells: int
     threshold: float
 
@@ -57,13 +57,18 @@ class SegmentTask:
             context = self.context(block, source)
             probability = predict_block(
                 model, context.rgb, context.valid,
-                cell_px=self.cell_px, halo_px=self.halo_px, batch_cells=self.batch_cells,
+                cell_px=self.cell_px, halo_px=self.halo_px, blend_px=self.blend_px, batch_cells=self.batch_cells,
             )  # fmt: skip
             mask = mask_from_probability(probability, self.threshold)
             files |= self.cube.write_block("cropland_probability", block, probability, source.name)
             files |= self.cube.write_block("cropland", block, mask, source.name)
             has_imagery |= bool(context.valid[self._inner].any())
         return BlockRecord(block, Status.DONE if has_imagery else Status.NO_IMAGERY, files=files)
+
+    @property
+    def halo_px(self) -> int:
+        """Context around the block: cells lie across its edges by half, and fade."""
+        return self.cell_px // 2 + self.blend_px
 
     @property
     def _inner(self) -> tuple[slice, slice]:
