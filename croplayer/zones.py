@@ -25,9 +25,10 @@ def zones_of_blocks(units: gpd.GeoDataFrame, blocks: Sequence[BlockIndex]) -> np
     zones = np.full(len(blocks), OUTSIDE, np.int32)
     bounds = np.array([grid.bounds(b) for b in blocks]).reshape(-1, 4)
     boxes = shapely.box(*bounds.T)
+    tree = shapely.STRtree(boxes)
     for row, geometry in enumerate(units.geometry):
         shapely.prepare(geometry)
-        hit = np.flatnonzero(shapely.intersects(geometry, boxes))
+        hit = np.sort(tree.query(geometry, predicate="intersects"))
         whole = shapely.covers(geometry, boxes[hit])
         partly = hit[~whole]
         zones[partly[~shapely.touches(geometry, boxes[partly])]] = BORDER

@@ -45,8 +45,16 @@ def feature_section(blocks: pd.DataFrame, sources: Sequence[str]) -> Section:
     measured = [f for f in TERRAIN if f.name in blocks and blocks[f.name].notna().any()]
     pictures = []
     if measured:
-        figure = value_figure(blocks, {f.name: f.meaning for f in measured}, {f.name: f.unit for f in measured})
-        pictures.append(Picture("terrain", "Terrain of each block.", png_bytes(figure)))
+        figure = value_figure(
+            blocks, {f.name: f.name.rpartition("_")[0] for f in measured}, {f.name: f.unit for f in measured}
+        )
+        pictures.append(
+            Picture(
+                "terrain",
+                "Terrain of each block: medians of elevation, slope (Horn), ruggedness (Riley) and roughness.",
+                png_bytes(figure),
+            )
+        )
     for source in sources:
         features = [f for f in PER_SOURCE if not f.categories and f.column(source) in blocks]
         figure = value_figure(
