@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import geopandas as gpd
 import numpy as np
@@ -19,6 +20,9 @@ from pipelines.compare import own_maps
 from pipelines.fingerprint import fingerprint
 from pipelines.run import Run
 from pipelines.steps import OutputLedger, OutputStep, Step
+
+if TYPE_CHECKING:
+    from croplayer.report.page import Section
 
 WINDOW_BLOCKS = (4, 6)
 """Most rows and columns of blocks in the pictures of pixels."""
@@ -49,7 +53,7 @@ def report_step(run: Run) -> OutputStep:
 
 def make_report(run: Run) -> Sequence[Path]:
     """Write the report and its figures; returns their paths."""
-    from croplayer.report.page import Report, Section
+    from croplayer.report.page import Report
     from croplayer.report.sections import (
         comparison_section,
         decision_section,
@@ -160,7 +164,7 @@ def _read(path: Path) -> pd.DataFrame | None:
     return pd.read_csv(path) if path.exists() else None
 
 
-def _product_section(blocks: pd.DataFrame, titles: dict[str, str], notes: list[str]):  # type: ignore[no-untyped-def]
+def _product_section(blocks: pd.DataFrame, titles: dict[str, str], notes: list[str]) -> Section:
     """Products alone, for a recipe without imagery."""
     from croplayer.report.maps import value_figure
     from croplayer.report.page import Picture, Section
@@ -173,7 +177,7 @@ def _product_section(blocks: pd.DataFrame, titles: dict[str, str], notes: list[s
     )
 
 
-def _model_sections(run: Run) -> list:  # type: ignore[type-arg]
+def _model_sections(run: Run) -> list[Section]:
     from croplayer.models.bundle import read_manifest
     from croplayer.report.sections import model_section
 

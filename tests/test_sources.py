@@ -353,3 +353,15 @@ def test_real_imagery_that_misses_the_region_is_named(data: Path) -> None:
     source = RasterSource("autumn", (str(data / "naip_dates/m_4709963_se_14_1_20150926.tif"),))
     with pytest.raises(ValueError, match="source 'autumn' does not overlap the region"):
         source.check(Bounds(113.3, 23.1, 113.4, 23.2))
+
+
+def test_mapping_through_a_faulty_server_gives_the_pixels_of_the_folder(country: Path) -> None:
+    from croplayer.landscape.server import FaultRule, serve
+
+    local = XyzSource("a", FolderTiles(f"{country}/tiles/aster/{{z}}/{{x}}/{{y}}.jpg"), 13)
+    window = GRID.window(BLOCK)
+    faults = [FaultRule.parse(f) for f in ("429:0.3:1", "500:0.3:1", "truncated:0.5:1", "html:0.3:1")]
+    with serve(country / "tiles", faults=faults, retry_after_s=0) as running:
+        remote = XyzSource("a", HttpTiles(running.url("aster"), i_have_rights=True), 13)
+        for got, expected in zip(remote.read(window, GRID), local.read(window, GRID), strict=True):
+            np.testing.assert_array_equal(got, expected)

@@ -159,6 +159,8 @@ class HttpTiles:
                         raise BadTileError(f"{where} is larger than {MAX_TILE_BYTES} bytes")
                     if time.monotonic() > end:
                         raise ConnectionError(f"{where} did not arrive within {self.deadline_s} s")
+        except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
+            raise BadTileError(f"{where} arrived incomplete: {type(error).__name__}") from None
         except requests.RequestException as error:
             # The library's own message holds the address and with it the token.
             raise ConnectionError(f"{where} could not be fetched: {type(error).__name__}") from None

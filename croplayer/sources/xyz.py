@@ -81,11 +81,16 @@ class XyzSource:
             )
 
     def _read_tile(self, place: tuple[int, int]) -> Imagery | None:
+        """Pixels of a tile; one that cannot be decoded is read once more before it fails the block."""
         x, y = place
-        data = self.tiles.read_tile(x, y, self.zoom)
-        if data is None:
-            return None
-        try:
-            return decode_tile(data, self.tile_px, f"tile {self.zoom}/{x}/{y} of source '{self.name}'")
-        except BadTileError as error:
-            raise BadTileError(f"tile_bad: {error}") from error
+        where = f"tile {self.zoom}/{x}/{y} of source '{self.name}'"
+        for attempt in range(2):
+            data = self.tiles.read_tile(x, y, self.zoom)
+            if data is None:
+                return None
+            try:
+                return decode_tile(data, self.tile_px, where)
+            except BadTileError as error:
+                if attempt:
+                    raise BadTileError(f"tile_bad: {error}") from error
+        raise AssertionError("unreachable")
