@@ -63,7 +63,7 @@ class Workers:
             processes=True,
             memory_limit=self._config.memory_limit,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
         )
         self._stack.enter_context(cluster)
         return self._stack.enter_context(Client(cluster, set_as_default=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from croplayer.durable import write_durable
-from croplayer.grid import BlockIndex, PixelWindow
+from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 from croplayer.legends import NO_IMAGERY
 from croplayer.sources.product import UNKNOWN
 from croplayer.tasks.compare import INTEGRATED
@@ -29,6 +30,8 @@ WINDOW_BLOCKS = (4, 6)
 PICTURE_PX = 720
 """Most pixels along the longer edge of a picture."""
 SCENES_SHOWN = 6
+STRIP_ROWS = 128
+"""Rows of a picture that are read at once."""
 
 
 def report_step(run: Run) -> OutputStep:
@@ -125,17 +128,26 @@ def _facts(run: Run, blocks: pd.DataFrame | None) -> list[tuple[str, str]]:
 
 
 def _picture_window(run: Run) -> tuple[PixelWindow, str]:
-    """Pixels shown in the pictures: the whole region, or its middle when that is large."""
+    """Pixels shown in the pictures: the region, or its middle when that is large."""
     assert run.cube is not None
     around, n = run.cube.blocks, run.grid.block_px
     rows, cols = min(around.rows, WINDOW_BLOCKS[0]), min(around.cols, WINDOW_BLOCKS[1])
+    if (rows, cols) == (around.rows, around.cols):
+        return _pixels_of(run.bounds, around.window(run.grid), run.grid), "The whole region is shown."
     middle = sorted(run.blocks)[len(run.blocks) // 2]
     row = min(max(middle.row - rows // 2, around.row), around.row + around.rows - rows)
     col = min(max(middle.col - cols // 2, around.col), around.col + around.cols - cols)
     window = PixelWindow(row * n, col * n, rows * n, cols * n)
-    if (rows, cols) == (around.rows, around.cols):
-        return window, "The whole region is shown."
     return window, f"A part of {rows} x {cols} blocks around {BlockIndex(*middle).name} is shown."
+
+
+def _pixels_of(bounds: Bounds, whole: PixelWindow, grid: BlockGrid) -> PixelWindow:
+    """Pixels of a window that a box touches."""
+    ppd = grid.px_per_degree
+    row, row_stop = int((90 - bounds.north) * ppd), math.ceil((90 - bounds.south) * ppd)
+    col, col_stop = int((bounds.west + 180) * ppd), math.ceil((bounds.east + 180) * ppd)
+    row, col = max(row, whole.row), max(col, whole.col)
+    return PixelWindow(row, col, min(row_stop, whole.row_stop) - row, min(col_stop, whole.col_stop) - col)
 
 
 def _pictures(run: Run, window: PixelWindow) -> list[dict[str, np.ndarray]]:
@@ -152,10 +164,10 @@ def _pictures(run: Run, window: PixelWindow) -> list[dict[str, np.ndarray]]:
 
 def _thinned(run: Run, name: str, window: PixelWindow, step: int, source: str | None) -> np.ndarray:
     assert run.cube is not None
-    n = run.grid.block_px
     strips = []
-    for top in range(window.row, window.row_stop, n):
-        strip = run.cube.read_window(name, PixelWindow(top, window.col, n, window.width), source)
+    for top in range(window.row, window.row_stop, step * STRIP_ROWS):
+        height = min(step * STRIP_ROWS, window.row_stop - top)
+        strip = run.cube.read_window(name, PixelWindow(top, window.col, height, window.width), source)
         strips.append(strip[step // 2 :: step, step // 2 :: step])
     return np.concatenate(strips)
 

@@ -88,6 +88,13 @@ class AssessTask:
             raise ValueError(
                 f"model {self.coverage_model} does not tell coverage types; name one in [coverage] that does"
             )
-        probability = predict_coverage(model, thumbnail(rgb, valid)[None])[0]
+        known = _box_of(valid)
+        probability = predict_coverage(model, thumbnail(rgb[known], valid[known])[None])[0]
         best = int(probability.argmax())
         return CoverageType(best).label, float(probability[best])
+
+
+def _box_of(valid: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns that hold all imagery, so that what is missing around it is not taken for its look."""
+    rows, cols = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
+    return slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
