@@ -32,8 +32,7 @@ def cut_region(cube: xr.Dataset, source: str | None = None) -> Cut:
     array = cube["croplayer"] if source is None else cube["cropland"].sel(source=source)
     mask = array.compute(scheduler="threads").to_numpy()
     if "in_region" in cube.coords:
-        # GDAL warns falsely when several threads rasterise at once.
-        inside = cube.in_region.compute(scheduler="synchronous").to_numpy()
+        inside = cube.in_region.compute(scheduler="threads").to_numpy()
         mask = np.where(inside, mask, np.uint8(NEVER_PROCESSED))
     return Cut(mask, window_of(cube), grid_of(cube))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ OUTSIDE = -1
 """Zone of a pixel or block in no unit."""
 BORDER = -2
 """Zone of a block that several units, or a unit and the outside, share."""
+
+# GDAL's in-memory rasters lose their transform, with a warning, where threads make several at once.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def zones_of_blocks(units: gpd.GeoDataFrame, blocks: Sequence[BlockIndex]) -> np.ndarray:
@@ -43,7 +47,8 @@ def pixels_inside(units: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid)
     near = units.geometry[shapely.intersects(units.geometry.to_numpy(), box)]
     if near.empty:
         return np.zeros(shape, bool)
-    return rasterize(near, shape, transform=grid.transform(window), dtype="uint8") == 1
+    with _ONE_AT_A_TIME:
+        return rasterize(near, shape, transform=grid.transform(window), dtype="uint8") == 1
 
 
 @dataclass(frozen=True)
