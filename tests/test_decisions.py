@@ -149,3 +149,12 @@ def test_an_override_needs_its_reason(tmp_path: Path) -> None:
 def test_too_few_samples_are_refused_with_what_to_do() -> None:
     with pytest.raises(ValueError, match="review at least 20 blocks"):
         fit(np.zeros((3, 1), np.float32), np.array([0, 1, 1]), ["a"], 0)
+
+
+def test_an_unsure_coverage_type_overrules_no_mask() -> None:
+    table = made_up_blocks(2)
+    table["coverage_type_aster"] = "Non-planting"
+    table["coverage_confidence_aster"] = [0.6, 0.95]
+    table["area_fraction_aster"], table["regions_aster"] = 0.8, 5
+    decided = decide_correctness(table, ("aster",), None, seed=0).table
+    assert decided.correctness_aster.tolist() == ["TP", "FP"]

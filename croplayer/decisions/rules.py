@@ -19,6 +19,8 @@ EMPTY_AREA_FRACTION = 0.005
 """A mask with less cropland is taken as empty."""
 FALSE_AREA_FRACTION = 0.25
 """More cropland than this in a block whose imagery shows no planting is taken as false."""
+CONFIDENT = 0.8
+"""Probability that a coverage type must have before it overrules a mask."""
 SPECK_KM2 = 0.001
 """Regions smaller than this in the mean (0.1 ha) are taken as noise."""
 
@@ -26,8 +28,8 @@ SPECK_KM2 = 0.001
 def correctness_by_rules(table: pd.DataFrame, source: str) -> np.ndarray:
     """Semantic correctness of a source's mask per block: (n,) codes of Correctness, -1 where nothing is known.
 
-    Unusable imagery gives Artifacts; specks give Noise; an empty mask is a true negative, cropland
-    without planting a false positive, everything else a true positive.
+    Unusable imagery gives Artifacts; specks give Noise; an empty mask is a true negative, cropland where the
+    classifier is confident that there is no planting a false positive, everything else a true positive.
     """
     coverage = table.get(f"coverage_type_{source}", pd.Series(index=table.index, dtype=object))
     fraction = table[f"area_fraction_{source}"].astype(float)
@@ -35,7 +37,9 @@ def correctness_by_rules(table: pd.DataFrame, source: str) -> np.ndarray:
     mean_area = table[f"area_km2_{source}"].astype(float) / regions.where(regions > 0)
     unusable = coverage.isin([c.label for c in CoverageType if not c.is_usable])
     is_empty = fraction < EMPTY_AREA_FRACTION
-    is_false = (coverage == CoverageType.NON_PLANTING.label) & (fraction > FALSE_AREA_FRACTION)
+    confidence = table.get(f"coverage_confidence_{source}", pd.Series(1.0, index=table.index)).astype(float)
+    shows_no_planting = (coverage == CoverageType.NON_PLANTING.label) & (confidence >= CONFIDENT)
+    is_false = shows_no_planting & (fraction > FALSE_AREA_FRACTION)
     codes = np.select(
         [unusable, fraction.isna(), is_empty, is_false, mean_area < SPECK_KM2],
         [Correctness.ARTIFACTS, -1, Correctness.TN, Correctness.FP, Correctness.NOISE],
