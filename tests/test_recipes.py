@@ -95,7 +95,8 @@ def test_china_grid_sums_the_real_product_by_province(run_recipe: Recipes, data:
     large = table.hyde_km2 > 5000
     np.testing.assert_allclose(table.hyde_km2[large], expected[large.to_numpy()], rtol=2e-3)
     percent = 100 * table.hyde_km2 / table.statistic_km2
-    np.testing.assert_allclose(table.hyde_percent.dropna(), percent[table.hyde_percent.notna()], rtol=1e-9)
+    # The table holds eight significant digits.
+    np.testing.assert_allclose(table.hyde_percent.dropna(), percent[table.hyde_percent.notna()], rtol=1e-7)
 
 
 def exact_sums(data: Path) -> np.ndarray:
