@@ -123,7 +123,7 @@ class Training(_Part):
     """Vector file of field polygons with the column ``image``; only for the segmentation."""
     image_column: str = "image"
     validation_fraction: float = Field(0.2, gt=0, lt=1)
-    architecture: Literal["segformer", "mask2former"] = "segformer"
+    architecture: Literal["segformer", "mask2former", "pidnet", "pspnet"] = "segformer"
     size: str = "tiny"
     steps: int = Field(1000, ge=1)
     crop_px: int = Field(256, ge=32)
@@ -171,7 +171,7 @@ class Segmentation(_Part):
     """The network that maps cropland."""
 
     model: str
-    """Name of a trained model, or a folder that holds one."""
+    """Name of a model that comes with croplayer or is trained, or a folder that holds one."""
     recipe: str | None = None
     """Recipe that trains the model when it is not there."""
     threshold: float = Field(0.5, gt=0, lt=1)

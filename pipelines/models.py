@@ -13,6 +13,8 @@ import platformdirs
 from tqdm import tqdm
 
 from croplayer.durable import digest_file, digest_text
+from croplayer.models.catalogue import shipped_folder, shipped_names
+from croplayer.models.manifest import MANIFEST_NAME
 from pipelines.config import (
     Coverage,
     CoverageTraining,
@@ -44,14 +46,16 @@ class Models:
 
     def segmentation(self, part: Segmentation) -> Path:
         """Folder of a segmentation model, whether it is there or not."""
-        if _is_folder(part.model):
-            return Path(part.model)
+        given = _given(part)
+        if given is not None:
+            return given
         return self.home / f"{part.model}-{_training_key(_segmentation_training(part, self.out))}"
 
     def coverage(self, part: Coverage) -> Path:
         """Folder of a coverage model, whether it is there or not."""
-        if _is_folder(part.model):
-            return Path(part.model)
+        given = _given(part)
+        if given is not None:
+            return given
         return self.home / f"{part.model}-{_training_key(_coverage_training(part, self.out))}"
 
     def ensure(self, recipe: Recipe) -> None:
@@ -75,7 +79,7 @@ class Models:
             found["segmentation"] = self.segmentation(recipe.segmentation)
         if recipe.coverage:
             found["coverage"] = self.coverage(recipe.coverage)
-        return {kind: folder for kind, folder in found.items() if (folder / "manifest.json").exists()}
+        return {kind: folder for kind, folder in found.items() if (folder / MANIFEST_NAME).exists()}
 
     def _train_segmentation(self, part: Segmentation) -> None:
         from croplayer.models.augmentation import Augmentation
@@ -136,8 +140,14 @@ def _announce(kind: str, name: str, minutes: float) -> None:
           file=sys.stderr)  # fmt: skip
 
 
-def _is_folder(model: str) -> bool:
-    return (Path(model) / "manifest.json").exists()
+def _given(part: Segmentation | Coverage) -> Path | None:
+    """Folder of a model that needs no training: one in a folder, or one that comes with croplayer.
+
+    A recipe that says how to train a model of that name trains it.
+    """
+    if part.training is None and part.recipe is None and part.model in shipped_names():
+        return shipped_folder(part.model)
+    return Path(part.model) if (Path(part.model) / MANIFEST_NAME).exists() else None
 
 
 def _segmentation_training(part: Segmentation, out: Path) -> Training:
@@ -161,7 +171,8 @@ def _coverage_training(part: Coverage, out: Path) -> CoverageTraining:
 def _other_recipe(model: str, recipe: str | None, out: Path) -> Recipe:
     if recipe is None:
         raise RecipeError(
-            f"model '{model}' is no folder with a manifest.json, and neither training nor recipe says how to train it"
+            f"model '{model}' is no folder with a {MANIFEST_NAME} and none that comes with croplayer "
+            f"({', '.join(shipped_names())}), and neither training nor recipe says how to train it"
         )
     return load_recipe(find_recipe(recipe), out)
 

@@ -10,8 +10,20 @@ if TYPE_CHECKING:
     from croplayer.models.segmentation import SegmentationNetwork
 
 
-def load(folder: Path | str, digest: str | None = None) -> SegmentationNetwork | CoverageNetwork:
-    """The network of a bundle: see ``bundle.load``. torch is imported here and not before."""
-    from croplayer.models.bundle import load as load_bundle
+def load(name_or_path: Path | str, digest: str | None = None) -> SegmentationNetwork | CoverageNetwork:
+    """The network of a bundle, ready to predict. torch is imported here and not before.
 
-    return load_bundle(folder, digest)
+    Parameters
+    ----------
+    name_or_path : name of a model that comes with croplayer ("default" maps cropland, "default_coverage"
+        tells coverage types), or the folder of a bundle
+    digest : ``bundle_digest`` it must have; None takes the bundle as it is
+
+    Raises
+    ------
+    FileNotFoundError or ValueError, in one sentence, for a missing, damaged, swapped or unknown bundle.
+    """
+    from croplayer.models.bundle import load as load_bundle
+    from croplayer.models.catalogue import find_bundle
+
+    return load_bundle(find_bundle(name_or_path), digest)

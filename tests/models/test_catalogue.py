@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import croplayer.models
+from croplayer.models import catalogue
+from croplayer.models.bundle import load, write_bundle
+from croplayer.models.catalogue import find_bundle, shipped_folder, shipped_names
+from croplayer.models.coverage_network import CoverageNetwork
+from croplayer.models.manifest import Manifest, read_manifest
+from croplayer.models.segmentation import BANDS, SegmentationNetwork, build_segmenter
+from pipelines.config import RecipeError, load_recipe
+from pipelines.models import Models
+
+MEGABYTE = 2**20
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """A shelf with one small bundle, ``plain``."""
+    network = build_segmenter("segformer", "tiny", seed=3)
+    manifest = Manifest(
+        "segmentation", "segformer", "tiny", ("no", "yes"), BANDS, network.mean, network.std, (1.0, 5.0), "-", "-"
+    )
+    write_bundle(tmp_path / "shelf" / "plain", network.model, manifest)
+    monkeypatch.setattr(catalogue, "SHIPPED", tmp_path / "shelf")
+    return tmp_path / "shelf"
+
+
+def recipe(tmp_path: Path, model: str, rest: str = ""):
+    path = tmp_path / "recipe.toml"
+    path.write_text(f'name = "x"\ntitle = "x"\nabout = "x"\nedition = "1"\n[segmentation]\nmodel = "{model}"\n{rest}')
+    return load_recipe(path, tmp_path)
+
+
+def test_a_model_is_found_by_name_or_folder(shelf, tmp_path, monkeypatch):
+    assert shipped_names() == ("plain",)
+    assert find_bundle("plain") == shelf / "plain" == shipped_folder("plain")
+    assert find_bundle(str(shelf / "plain")) == shelf / "plain"
+    assert croplayer.models.load("plain").architecture == "segformer"
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(shelf / "plain", tmp_path / "plain")
+    assert find_bundle("plain") == shelf / "plain"
+    assert find_bundle("./plain") == Path("plain")
+
+
+def test_an_unknown_name_is_told_what_there_is(shelf):
+    with pytest.raises(FileNotFoundError, match=r"'fancy' is no model bundle.*\(plain\)"):
+        croplayer.models.load("fancy")
+    with pytest.raises(FileNotFoundError, match="which has plain"):
+        shipped_folder("fancy")
+
+
+def test_a_damaged_shipped_model_is_refused(shelf):
+    weights = shelf / "plain" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x55")
+    with pytest.raises(ValueError, match="does not match its digest"):
+        croplayer.models.load("plain")
+
+
+def test_a_recipe_names_a_shipped_model(shelf, tmp_path):
+    models = Models(tmp_path / "home", tmp_path)
+    named = recipe(tmp_path, "plain")
+    assert models.folders(named) == {"segmentation": shelf / "plain"}
+    models.ensure(named)
+    assert not (tmp_path / "home").exists()
+    with pytest.raises(RecipeError, match=r"none that comes with croplayer \(plain\)"):
+        models.folders(recipe(tmp_path, "fancy"))
+
+
+def test_a_recipe_with_its_own_training_trains(shelf, tmp_path, painted):
+    images, polygons = painted
+    rest = (
+        f'[segmentation.training]\nimages = "{images}"\npolygons = "{polygons}"\narchitecture = "pidnet"\n'
+        'description = "-"\nlicence = "-"\nstated_minutes = 1\n'
+    )
+    folder = Models(tmp_path / "home", tmp_path).segmentation(recipe(tmp_path, "plain", rest).segmentation)
+    assert folder.parent == tmp_path / "home" and folder.name.startswith("plain-")
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_what_is_shipped_is_whole_small_and_says_what_it_is(name):
+    folder = shipped_folder(name)
+    network, manifest = load(folder), read_manifest(folder)
+    segments = manifest.kind == "segmentation"
+    assert isinstance(network, SegmentationNetwork if segments else CoverageNetwork)
+    assert sum(p.stat().st_size for p in folder.iterdir()) <= (16 if segments else 8) * MEGABYTE
+    assert manifest.training_data and manifest.licence and manifest.metrics
+    assert {"README.md", "stac_mlm.json", "model.safetensors", "config.json"} <= set(manifest.files)
