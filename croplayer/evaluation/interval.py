@@ -1,0 +1,36 @@
+"""A number with its standard error, and the interval that follows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import norm
+
+
+class Estimate(NamedTuple):
+    """What a sample says about a share, a mean or an area."""
+
+    value: float
+    standard_error: float
+    """NaN when the sample's design does not give one."""
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Lower and upper end of the normal interval (confidence 0.95 is ± 1.96 standard errors); NaN without one."""
+        half = normal_quantile(confidence) * self.standard_error
+        return self.value - half, self.value + half
+
+    def times(self, factor: float) -> Estimate:
+        """The estimate of a multiple, such as an area from a share."""
+        return Estimate(self.value * factor, self.standard_error * abs(factor))
+
+
+NOTHING = Estimate(np.nan, np.nan)
+"""No sample says anything."""
+
+
+def normal_quantile(confidence: float) -> float:
+    """Standard errors on either side of the value; raises ValueError unless 0 < confidence < 1."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}; expected a share between 0 and 1, such as 0.95")
+    return float(norm.ppf(0.5 + confidence / 2))
