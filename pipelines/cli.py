@@ -14,6 +14,8 @@ import click
 
 import croplayer
 from pipelines.config import RecipeError, find_recipe, load_recipe
+from pipelines.landscape_commands import landscape
+from pipelines.options import bounds_of
 
 BAD_INPUT = 2
 UNFINISHED = 1
@@ -226,21 +228,11 @@ def query(
         raise ValueError("give exactly one of --bbox, --polygon and --admin")
     region: Any = admin
     if bbox is not None:
-        region = _bounds(bbox)
+        region = bounds_of(bbox)
     elif polygon is not None:
         region = _polygon(polygon)
     for path in write_cut(cut_region(open_cube(cube, region, edition), source), out):
         click.echo(path)
-
-
-def _bounds(text: str) -> tuple[float, ...]:
-    try:
-        values = tuple(float(v) for v in text.split(","))
-    except ValueError:
-        values = ()
-    if len(values) != 4:
-        raise ValueError(f"--bbox is '{text}'; expected west,south,east,north in degrees")
-    return values
 
 
 def _polygon(path: Path) -> Any:
@@ -300,47 +292,4 @@ def demo(out: Path, workers: int | None, models: Path | None) -> None:
     _do(_open_run("demo", out, models or out / "models"), None, workers, None)
 
 
-@main.group()
-def landscape() -> None:
-    """The synthetic country: make its files, serve its tiles."""
-
-
-@landscape.command("make")
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option(
-    "--bbox", default="115.1,34.95,115.4,35.15", show_default=True, help="west,south,east,north on block edges."
-)
-@click.option("--zoom", type=click.IntRange(8, 18), default=14, show_default=True)
-@click.option("--provinces", type=click.IntRange(1), default=12, show_default=True)
-@click.option("--training-scenes", type=click.IntRange(1), default=16, show_default=True)
-def landscape_make(out: Path, seed: int, bbox: str, zoom: int, provinces: int, training_scenes: int) -> None:
-    """Write a country's tiles, elevation, truth, borders, statistics, products and training scenes to OUT."""
-    from croplayer.grid import Bounds
-    from croplayer.landscape.make import make_country
-
-    files = make_country(
-        out, seed=seed, bounds=Bounds(*_bounds(bbox)), zoom=zoom, provinces=provinces, training_scenes=training_scenes
-    )
-    click.echo(files.manifest)
-
-
-@landscape.command("serve")
-@click.option("--seed", type=int, default=1, show_default=True, help="Country whose tiles are rendered when asked for.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Folder of tiles to serve instead.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
-@click.option("--fault", "faults", multiple=True, help="KIND:SHARE[:TIMES], for example 429:0.1:2; may be repeated.")
-@click.option("--rate-limit", type=float, help="Requests a second above which the answer is 429.")
-def landscape_serve(
-    seed: int, folder: Path | None, port: int, faults: tuple[str, ...], rate_limit: float | None
-) -> None:
-    """Serve tiles on this machine over HTTP, with faults if asked for, until interrupted."""
-    from croplayer.landscape.country import Country
-    from croplayer.landscape.server import FaultRule, serve
-    from croplayer.landscape.sources import SOURCES
-
-    rules = [FaultRule.parse(f) for f in faults]
-    with serve(folder or Country(seed), port=port, faults=rules, rate_limit_per_s=rate_limit) as running:
-        for source in SOURCES:
-            click.echo(running.url(source))
-        running.wait()
+main.add_command(landscape)

@@ -119,8 +119,8 @@ def make_country(
     seed : of the country
     bounds : degrees, on block edges
     zoom : of the tiles, 8 to 18
-    training_scenes : number of labelled scenes outside the bounds
-    coverage_samples : number of labelled thumbnails outside the bounds, a multiple of 5
+    training_scenes : number of labelled scenes outside the bounds; 0 writes no such folder
+    coverage_samples : number of labelled thumbnails outside the bounds, a multiple of 5; 0 writes no such folder
     provinces : number of provinces the bounds are cut into
     truth_block_px : pixels along a block edge of ``truth.tif``, from which statistics are counted
     """
@@ -148,8 +148,10 @@ def make_country(
     _write_truth_blocks(country, files.truth_blocks, classes, grid, blocks)
     _write_coarse_product(country, files.products, bounds)
     write_products(country, files.products, bounds, administration.provinces)
-    write_training_scenes(country, files.training, bounds, zoom, training_scenes)
-    write_coverage_samples(country, files.coverage, bounds, coverage_samples)
+    if training_scenes:
+        write_training_scenes(country, files.training, bounds, zoom, training_scenes)
+    if coverage_samples:
+        write_coverage_samples(country, files.coverage, bounds, coverage_samples)
     _write_manifest(files, seed, bounds, zoom)
     return files
 

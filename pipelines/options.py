@@ -1,0 +1,15 @@
+"""What several commands read from the command line."""
+
+from __future__ import annotations
+
+
+def bounds_of(text: str) -> tuple[float, float, float, float]:
+    """West, south, east, north of the text of ``--bbox``, degrees; raises ValueError."""
+    try:
+        values = tuple(float(v) for v in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) != 4:
+        raise ValueError(f"--bbox is '{text}'; expected west,south,east,north in degrees")
+    west, south, east, north = values
+    return west, south, east, north
