@@ -15,6 +15,12 @@ from croplayer.grid import Bounds
 hypothesis.settings.register_profile("croplayer", deadline=None)
 hypothesis.settings.load_profile("croplayer")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first, so that they do not end long after the others when files run side by side."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SMALL_BOUNDS = Bounds(114.0, 34.0, 114.1, 34.1)
 
