@@ -51,6 +51,18 @@ def pixels_inside(units: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid)
         return rasterize(near, shape, transform=grid.transform(window), dtype="uint8") == 1
 
 
+def zones_of_pixels(units: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid) -> np.ndarray:
+    """Row of the unit that holds the centre of each pixel, else OUTSIDE: (h, w) int32; of overlapping units the last."""
+    shape = (window.height, window.width)
+    box = shapely.box(*grid.window_bounds(window))
+    near = np.flatnonzero(shapely.intersects(units.geometry.to_numpy(), box))
+    if not len(near):
+        return np.full(shape, OUTSIDE, np.int32)
+    shapes = [(units.geometry.iloc[row], int(row)) for row in near]
+    with _ONE_AT_A_TIME:
+        return rasterize(shapes, shape, fill=OUTSIDE, transform=grid.transform(window), dtype="int32")
+
+
 @dataclass(frozen=True)
 class UnitRings:
     """The rings of admin units, ready to be laid over any window."""

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 import croplayer
+from pipelines.area_commands import area
 from pipelines.config import RecipeError, find_recipe, load_recipe
 from pipelines.landscape_commands import landscape
 from pipelines.options import bounds_of
@@ -292,4 +293,5 @@ def demo(out: Path, workers: int | None, models: Path | None) -> None:
     _do(_open_run("demo", out, models or out / "models"), None, workers, None)
 
 
+main.add_command(area)
 main.add_command(landscape)

@@ -1,0 +1,113 @@
+"""The population that a sample is drawn from: every mapped pixel, its class and its admin unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import geopandas as gpd
+import numpy as np
+
+from croplayer.cube import Cube
+from croplayer.grid import BlockIndex
+from croplayer.legends import CROPLAND, NO_IMAGERY
+from croplayer.zones import BORDER, OUTSIDE, zones_of_blocks, zones_of_pixels
+
+CLASSES = ("not cropland", "cropland")
+"""The map's classes by code."""
+
+OUT_OF_FRAME = -1
+"""Cell of a pixel that is in no unit or that the map knows nothing about."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """Pixels of an integrated map in cells: unit times class; a cell is ``2 * unit + class``."""
+
+    cube: Cube
+    blocks: tuple[BlockIndex, ...]
+    units: gpd.GeoDataFrame | None
+    """Admin units with the column adcode; None for the mapped region as one."""
+
+    @property
+    def unit_codes(self) -> tuple[str, ...]:
+        """Code of every unit; one empty code without units."""
+        return ("",) if self.units is None else tuple(self.units.adcode)
+
+    def zones(self) -> np.ndarray:
+        """Unit of each block as in `zones_of_blocks`: (n,) int32; 0 everywhere without units."""
+        if self.units is None:
+            return np.zeros(len(self.blocks), np.int32)
+        return zones_of_blocks(self.units, self.blocks)
+
+    def cells(self, block: BlockIndex, zone: int) -> tuple[np.ndarray, np.ndarray]:
+        """Cell of each pixel of a block, (h, w) int32, and the unit of each, OUTSIDE for none."""
+        mask = self.cube.read_block("croplayer", block)
+        if zone == BORDER:
+            assert self.units is not None
+            unit = zones_of_pixels(self.units, self.cube.grid.window(block), self.cube.grid)
+        else:
+            unit = np.full(mask.shape, zone, np.int32)
+        known = (mask < NO_IMAGERY) & (unit != OUTSIDE)
+        return np.where(known, 2 * unit + (mask == CROPLAND), OUT_OF_FRAME).astype(np.int32), unit
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A population and the area of its parts."""
+
+    population: Population
+    zones: np.ndarray
+    """(n,) int32, unit of each block, BORDER or OUTSIDE"""
+    cell_km2: np.ndarray
+    """(n, cells) float64, area of every cell in every block"""
+    unknown_km2: float
+    """Area in the units about which the map says nothing; it is not in the population."""
+
+    @property
+    def unit_class_km2(self) -> np.ndarray:
+        """Area by unit and class: (units, 2) float64."""
+        return self.cell_km2.sum(axis=0).reshape(-1, 2)
+
+
+def measure_frame(population: Population, progress: Iterable[int] | None = None) -> Frame:
+    """Measure every part of a population to the pixel; reads the map once.
+
+    Parameters
+    ----------
+    progress : the numbers of the blocks, for a bar that wraps them; None counts silently
+
+    Raises ValueError when the map knows nothing there.
+    """
+    zones = population.zones()
+    n_cells = 2 * len(population.unit_codes)
+    cell_km2 = np.zeros((len(population.blocks), n_cells))
+    unknown = 0.0
+    grid = population.cube.grid
+    for i in progress if progress is not None else range(len(population.blocks)):
+        if zones[i] == OUTSIDE:
+            continue
+        block = population.blocks[i]
+        cells, unit = population.cells(block, int(zones[i]))
+        rows = grid.pixel_area_m2(block.row * grid.block_px, grid.block_px) / 1e6
+        for cell in np.unique(cells):
+            area = float((cells == cell).sum(axis=1) @ rows)
+            if cell != OUT_OF_FRAME:
+                cell_km2[i, cell] = area
+        unknown += float(((cells == OUT_OF_FRAME) & (unit != OUTSIDE)).sum(axis=1) @ rows)
+    if cell_km2.sum() == 0:
+        raise ValueError("the map knows nothing about this region, so no sample can be drawn; map it first")
+    return Frame(population, zones, cell_km2, unknown)
+
+
+def strata_of(frame: Frame, by_unit: bool) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names of the strata and the stratum of each cell, (cells,) int64: the map's classes, in each unit or in all."""
+    codes = frame.population.unit_codes
+    if not by_unit:
+        return CLASSES, np.tile([0, 1], len(codes))
+    return tuple(f"{code} {name}".strip() for code in codes for name in CLASSES), np.arange(2 * len(codes))
+
+
+def stratum_km2(frame: Frame, stratum_of_cell: np.ndarray, strata: Sequence[str]) -> np.ndarray:
+    """Area of each stratum: (k,) float64."""
+    return np.bincount(stratum_of_cell, frame.cell_km2.sum(axis=0), len(strata))

@@ -1,0 +1,170 @@
+"""A drawn sample as files that anyone can edit, and what comes back from review.
+
+A sample is two files to review (GeoPackage and CSV, either will do) and one that is left alone:
+``NAME.design.json`` says how the points were drawn, in which stratum each lies and what the map says
+there. The files to review hold no class, so that the map does not sway who looks.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from croplayer.durable import write_durable
+from croplayer.grid import CRS
+
+FORMAT = "croplayer sample 1"
+POINT_COLUMNS = ["id", "lon", "lat", "block", "unit", "mapped", "stratum", "weight", "row", "col"]
+REVIEW_COLUMNS = ("id", "lon", "lat", "label", "note")
+LABELS = {"cropland": 1, "1": 1, "not cropland": 0, "0": 0}
+"""What a reviewer may write in ``label``."""
+MOVED_DEG = 1e-6
+"""A point further from where it was drawn than this (about 0.1 m) was moved."""
+
+
+@dataclass(frozen=True)
+class SampleDesign:
+    """How a probability sample was drawn, and from what."""
+
+    kind: str
+    """stratified or systematic"""
+    seed: int
+    spacing_deg: float | None
+    """Step of a systematic grid"""
+    strata: tuple[str, ...]
+    stratum_km2: tuple[float, ...]
+    units: tuple[str, ...]
+    """Codes of the admin units; one empty code without units"""
+    unit_names: tuple[str, ...]
+    unit_class_km2: np.ndarray
+    """(units, 2) mapped area that is not cropland and that is"""
+    unknown_km2: float
+    """Area about which the map says nothing; the sample says nothing about it either"""
+    points: pd.DataFrame
+    """One row per point: id, lon, lat, block, unit, mapped (0 or 1), stratum, weight, row, col"""
+
+
+@dataclass(frozen=True)
+class ReviewedSample:
+    """A sample that came back."""
+
+    design: SampleDesign | None
+    """None when the file has no design beside it"""
+    points: pd.DataFrame
+    """The reviewed points with ``label`` 0 or 1, and the design's columns where there is one"""
+    flaw: str
+    """Why this is no probability sample, in a sentence; empty when it is one"""
+
+
+def write_sample(path: Path, design: SampleDesign) -> list[Path]:
+    """Write NAME.gpkg, NAME.csv and NAME.design.json; raises FileExistsError rather than lose anyone's labels."""
+    paths = [path.with_suffix(suffix) for suffix in (".gpkg", ".csv", ".design.json")]
+    for existing in paths:
+        if existing.exists():
+            raise FileExistsError(f"{existing} exists and may hold labels; write the sample elsewhere or remove it")
+    review = design.points[["id", "lon", "lat"]].assign(label="", note="")
+    facts = asdict(design) | {
+        "format": FORMAT,
+        "unit_class_km2": design.unit_class_km2.tolist(),
+        "points": design.points.to_dict("records"),
+    }
+    geometry = gpd.points_from_xy(review.lon, review.lat)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    gpd.GeoDataFrame(review, geometry=geometry, crs=CRS).to_file(paths[0], driver="GPKG", layer="sample")
+    write_durable(paths[1], review.to_csv(index=False, float_format="%.9f", lineterminator="\n").encode())
+    write_durable(paths[2], json.dumps(facts, indent=1, ensure_ascii=False).encode())
+    return paths
+
+
+def read_sample(path: Path) -> ReviewedSample:
+    """A reviewed sample from its GeoPackage or CSV, joined with the design beside it.
+
+    A sample without design, or one whose points were added, moved or left without a label, comes back with
+    the flaw named: it is no probability sample. Raises FileNotFoundError, or ValueError naming file, row and
+    field, for a file that cannot be read as a sample.
+    """
+    reviewed = _read_review(path)
+    design = _read_design(path.with_suffix(".design.json"))
+    labelled = reviewed[reviewed.label.notna()].reset_index(drop=True)
+    if labelled.empty:
+        raise ValueError(f"{path} has no label yet; write {' or '.join(sorted(LABELS)[2:])} into the column 'label'")
+    if design is None:
+        flaw = f"{path.name} has no {path.stem}.design.json beside it, so how its points were chosen is not known"
+        return ReviewedSample(None, labelled, flaw)
+    drawn = design.points.set_index("id")
+    foreign = ~labelled.id.isin(drawn.index)
+    ours = labelled[~foreign]
+    if ours.empty:
+        raise ValueError(f"{path} has none of the points of its design; do not change the column 'id'")
+    apart = np.abs(ours[["lon", "lat"]].to_numpy() - drawn.loc[ours.id, ["lon", "lat"]].to_numpy()).max(axis=1)
+    missing = len(drawn) - len(ours)
+    flaws = [
+        (missing, f"{missing} of {len(drawn)} points have no label"),
+        (int(foreign.sum()), f"{int(foreign.sum())} points were added by hand and are left out"),
+        (int((apart > MOVED_DEG).sum()), f"{int((apart > MOVED_DEG).sum())} points were moved"),
+    ]
+    flaw = "; ".join(sentence for count, sentence in flaws if count)
+    points = drawn.loc[ours.id].reset_index().assign(label=ours.label.to_numpy(np.int64))
+    return ReviewedSample(design, points, flaw)
+
+
+def _read_review(path: Path) -> pd.DataFrame:
+    if not path.exists():
+        raise FileNotFoundError(f"sample {path} does not exist")
+    if path.suffix == ".csv":
+        table, first, what = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig"), 2, "row"
+    elif path.suffix == ".gpkg":
+        frame = gpd.read_file(path)
+        if frame.crs is None:
+            raise ValueError(f"sample {path} has no CRS; add it to the file")
+        points = frame.geometry.to_crs(CRS)
+        table = pd.DataFrame(frame.drop(columns="geometry")).fillna("").astype(str)
+        table["lon"], table["lat"], first, what = points.x.map(repr), points.y.map(repr), 1, "feature"
+    else:
+        raise ValueError(f"sample {path} ends in '{path.suffix}'; expected .csv or .gpkg")
+    for column in REVIEW_COLUMNS[:-1]:
+        if column not in table.columns:
+            raise ValueError(f"sample {path} has no column '{column}'; it has {', '.join(table.columns)}")
+    table = table[list(REVIEW_COLUMNS[:-1])].apply(lambda c: c.str.strip())
+    labels = []
+    for row, (name, label) in enumerate(zip(table.id, table.label, strict=True), start=first):
+        word = label.casefold().removesuffix(".0")
+        if word and word not in LABELS:
+            raise ValueError(
+                f"sample {path} {what} {row} ({name}): label is '{label}'; expected cropland, not cropland or nothing"
+            )
+        labels.append(LABELS[word] if word else None)
+    for field, limit in (("lon", 180), ("lat", 90)):
+        values = pd.to_numeric(table[field], errors="coerce")
+        bad = np.flatnonzero(~(values.abs() <= limit))
+        if len(bad):
+            raise ValueError(
+                f"sample {path} {what} {bad[0] + first} ({table.id[bad[0]]}): {field} is '{table[field][bad[0]]}'; "
+                f"expected degrees from -{limit} to {limit}"
+            )
+        table[field] = values
+    double = np.flatnonzero(table.id.duplicated())
+    if len(double):
+        raise ValueError(f"sample {path} {what} {double[0] + first}: id '{table.id[double[0]]}' appears twice")
+    return table.assign(label=pd.array(labels, dtype="Int64"))
+
+
+def _read_design(path: Path) -> SampleDesign | None:
+    if not path.exists():
+        return None
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        found = facts.pop("format", None)
+        if found != FORMAT:
+            raise ValueError(f"{path} says format '{found}'; expected '{FORMAT}'; draw the sample again")
+        facts["points"] = pd.DataFrame(facts["points"], columns=POINT_COLUMNS)
+        facts["unit_class_km2"] = np.array(facts["unit_class_km2"], np.float64)
+        lists = ("strata", "stratum_km2", "units", "unit_names")
+        return SampleDesign(**(facts | {name: tuple(facts[name]) for name in lists}))
+    except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}); put back the one that was drawn with the sample") from error
