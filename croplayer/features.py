@@ -1,18 +1,20 @@
 """The declared table of block features (paper Tables 2 and 5).
 
-Reading taken where the paper is ambiguous: 16 features judge one source's semantic correctness
-(4 terrain, 5 image, 6 shape, 1 consistency); 30 features decide the integration (12 per source,
-4 terrain, 2 predictions of correctness). The consistency of a source is the symmetric
-intersection over union with the other source's mask, the same number for both; the share of its
-cropland that the other confirms is kept beside it in the table.
+Reading taken where the paper is ambiguous: 16 features judge one source's semantic correctness (4 terrain,
+5 image, 6 shape, 1 consistency); 30 decide the integration (12 per source, 4 terrain, 2 predictions of
+correctness). The consistency that judges a source is the symmetric intersection over union with the other
+source's mask. It is the same number for both, so the integration takes instead, for each source, the share of
+its cropland that the other confirms; the intersection over union follows from the two shares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from croplayer.legends import Correctness, CoverageType
+import pandas as pd
+
+from croplayer.legends import DEFAULT_CLASSES, CoverageType
 
 
 @dataclass(frozen=True)
@@ -58,27 +60,59 @@ SHAPE = (
     Feature("euler_mean", "shape", "1", True, "mean Euler number of the regions"),
     Feature("euler_total", "shape", "1", True, "sum of the regions' Euler numbers"),
 )
-CONSISTENCY = (Feature("iou_between_sources", "consistency", "1", True, "overlap with the other source's cropland"),)
-PER_SOURCE = (*IMAGE, *SHAPE, *CONSISTENCY)
-CORRECTNESS = (
-    Feature(
-        "correctness", "correctness", "class", True, "predicted semantic correctness",
-        tuple(c.label for c in Correctness),
-    ),
+IOU = Feature(
+    "iou_between_sources", "consistency", "1", True, "overlap of the two sources' cropland over its union, the same for both"
 )  # fmt: skip
+CONFIRMED = Feature(
+    "confirmed", "consistency", "1", True, "share of the source's cropland that the other source confirms"
+)
+CORRECTNESS = Feature(
+    "correctness", "correctness", "class", True, "predicted semantic correctness", DEFAULT_CLASSES.labels
+)
 
-CORRECTNESS_FEATURES = (*TERRAIN, *PER_SOURCE)
+CORRECTNESS_FEATURES = (*TERRAIN, *IMAGE, *SHAPE, IOU)
 """The 16 features that judge one source."""
 
-
-def integration_columns(sources: Sequence[str]) -> list[tuple[Feature, str]]:
-    """The features that decide the integration, with their columns: 30 for two sources."""
-    columns = [(f, f.column()) for f in TERRAIN]
-    for source in sources:
-        columns += [(f, f.column(source)) for f in (*PER_SOURCE, *CORRECTNESS)]
-    return columns
+PER_SOURCE = (*IMAGE, *SHAPE, CONFIRMED)
+"""The 12 features of each source that decide the integration."""
 
 
 def correctness_columns(source: str) -> list[tuple[Feature, str]]:
     """The 16 features that judge one source, with their columns."""
     return [(f, f.column(source)) for f in CORRECTNESS_FEATURES]
+
+
+def integration_columns(
+    sources: Sequence[str], labels: tuple[str, ...] = CORRECTNESS.categories
+) -> list[tuple[Feature, str]]:
+    """The features that decide the integration, with their columns: 30 for two sources.
+
+    ``labels`` are the run's classes of correctness.
+    """
+    columns = [(f, f.column()) for f in TERRAIN]
+    for source in sources:
+        columns += [(f, f.column(source)) for f in (*PER_SOURCE, replace(CORRECTNESS, categories=labels))]
+    return columns
+
+
+def feature_table(sources: Sequence[str]) -> pd.DataFrame:
+    """The declared features as a table: column, name, group, unit, source, meaning, judges, decides.
+
+    ``judges`` and ``decides`` say whether a feature is among the 16 and among the 30.
+    """
+    rows = []
+    for feature in (*TERRAIN, *IMAGE, *SHAPE, IOU, CONFIRMED, CORRECTNESS):
+        for source in sources if feature.per_source else ("",):
+            rows.append(
+                {
+                    "column": feature.column(source),
+                    "name": feature.name,
+                    "group": feature.group,
+                    "unit": feature.unit,
+                    "source": source,
+                    "meaning": feature.meaning,
+                    "judges": feature in CORRECTNESS_FEATURES,
+                    "decides": feature in TERRAIN or feature in PER_SOURCE or feature == CORRECTNESS,
+                }
+            )
+    return pd.DataFrame(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 NOT_CROPLAND = 0
@@ -49,6 +50,27 @@ class Correctness(IntEnum):
     def is_correct(self) -> bool:
         """True positives and true negatives (a correctly empty block) are correct."""
         return self in (Correctness.TP, Correctness.TN)
+
+
+@dataclass(frozen=True)
+class CorrectnessClasses:
+    """The classes of semantic correctness of a run, by label; a code is the place of its label."""
+
+    labels: tuple[str, ...] = tuple(c.label for c in Correctness)
+    correct: tuple[str, ...] = tuple(c.label for c in Correctness if c.is_correct)
+    """Those whose mask means what it says."""
+
+    def __post_init__(self) -> None:
+        if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
+            raise ValueError(f"classes are {', '.join(self.labels)}; expected at least two different ones")
+        unknown = [label for label in self.correct if label not in self.labels]
+        if unknown or not self.correct:
+            raise ValueError(
+                f"correct is '{', '.join(self.correct)}'; expected one or more of {', '.join(self.labels)}"
+            )
+
+
+DEFAULT_CLASSES = CorrectnessClasses()
 
 
 class Integration(IntEnum):

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from croplayer.legends import DEFAULT_CLASSES, CorrectnessClasses
+
 RECIPES = Path(__file__).parent / "recipes"
 DATA_VARIABLE = "CROPLAYER_DATA"
 DEFAULT_DATA = "../shared/data"
@@ -192,10 +194,24 @@ class Coverage(_Part):
 class Decisions(_Part):
     """Reviewed blocks and overrides; without them plain rules decide and say so."""
 
-    correctness_samples: str | None = None
-    integration_samples: str | None = None
+    reviews: Names = ()
+    """Review files (CSV or GeoPackage)."""
     overrides: str | None = None
+    """File of manual decisions that win."""
+    classes: Names = DEFAULT_CLASSES.labels
+    """Classes of semantic correctness."""
+    correct: Names = DEFAULT_CLASSES.correct
+    """Those whose mask means what it says."""
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _classes(self) -> Decisions:
+        _ = self.correctness_classes
+        return self
+
+    @property
+    def correctness_classes(self) -> CorrectnessClasses:
+        return CorrectnessClasses(self.classes, self.correct)
 
 
 class Product(_Part):

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from croplayer.decisions.reviews import read_overrides
 from croplayer.durable import digest_file
 from croplayer.tasks.integrate import IntegrateTask
 from pipelines.assess import assess_step
 from pipelines.describe import describe_step
 from pipelines.fingerprint import fingerprint
-from pipelines.judge import features, judge_step, optional_digest, write_decided
+from pipelines.judge import features, judge_step, reviews, reviews_digest, write_decided
 from pipelines.run import Run
 from pipelines.steps import BlockStep, OutputStep, Step
 
@@ -22,15 +23,13 @@ def decide_step(run: Run) -> OutputStep:
 
     def make() -> Sequence[Path]:
         from croplayer.decisions.integration import decide_integration
-        from croplayer.decisions.samples import read_integration_samples, read_overrides
 
         correctness = pd.read_parquet(run.folder.table("correctness.parquet"))
-        samples = (
-            read_integration_samples(Path(decisions.integration_samples)) if decisions.integration_samples else None
-        )
         overrides = read_overrides(Path(decisions.overrides)) if decisions.overrides else None
         blocks = features(run).merge(correctness, on="block")
-        decided = decide_integration(blocks, run.recipe.source_names, samples, overrides, decisions.seed)
+        decided = decide_integration(
+            blocks, run.recipe.source_names, reviews(run), overrides, decisions.seed, decisions.correctness_classes
+        )
         return write_decided(run, "integration", decided)
 
     return OutputStep(
@@ -38,8 +37,8 @@ def decide_step(run: Run) -> OutputStep:
         fingerprint=fingerprint(
             "decide",
             judge=judge_step(run).fingerprint,
-            samples=optional_digest(decisions.integration_samples),
-            overrides=optional_digest(decisions.overrides),
+            reviews=reviews_digest(run),
+            overrides=digest_file(Path(decisions.overrides)).sha256 if decisions.overrides else None,
         ),
         make=make,
     )

@@ -5,9 +5,9 @@ recipe.toml            the recipe as it was resolved, with every default
 provenance.json        versions of croplayer and its libraries, fingerprints of inputs and models
 cube.zarr/EDITION      the cube (stores.cube)
 ledger/STEP.jsonl      one line per finished block (croplayer.ledger); the run's diary
-blocks.parquet         GeoParquet, one row per block (stores.block_table)
+blocks.parquet         GeoParquet, one row per block (features: croplayer.features)
 boundaries.parquet     admin units of the run: adcode, name_en, name_zh, level, geometry
-tables/                results as CSV and Parquet
+tables/                results as CSV and Parquet (columns: stores.tables)
 figures/               the report's pictures
 report.html            everything in one file
 export/                files for other software, by admin unit

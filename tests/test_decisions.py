@@ -1,21 +1,30 @@
-"""Correctness and integration: classifiers that learn, rules that say they are rules, files with errors named."""
+"""Correctness and integration: classifiers that learn and are judged honestly, rules that say they are rules."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
-from croplayer.decisions.boosting import feature_matrix, fit, judge, split_stratified
+from croplayer.decisions.boosting import feature_matrix, fit
 from croplayer.decisions.correctness import decide_correctness
 from croplayer.decisions.integration import decide_integration
+from croplayer.decisions.quality import SPATIAL, STRATIFIED, Samples, accuracy_table, calibration_table, judge, wilson
 from croplayer.decisions.rules import RULES
-from croplayer.decisions.samples import read_correctness_samples, read_integration_samples, read_overrides
-from croplayer.features import CORRECTNESS_FEATURES, correctness_columns, integration_columns
-from croplayer.legends import Correctness, CoverageType, Integration
+from croplayer.decisions.splits import spatial_folds, stratified_folds
+from croplayer.features import (
+    CORRECTNESS_FEATURES,
+    PER_SOURCE,
+    correctness_columns,
+    feature_table,
+    integration_columns,
+)
+from croplayer.legends import Correctness, CorrectnessClasses, CoverageType, Integration
 from croplayer.masks import integrated_mask
+from stores.tables import CORRECTNESS, DECISION_TABLES, INTEGRATION
 
 SOURCES = ("aster", "borealis")
 
@@ -23,7 +32,10 @@ SOURCES = ("aster", "borealis")
 def made_up_blocks(count: int, seed: int = 0) -> pd.DataFrame:
     """Blocks whose correctness follows from coverage type and area fraction, with noise features around."""
     rng = np.random.default_rng(seed)
-    table = pd.DataFrame({"block": [f"r{i:04d}c0000" for i in range(count)], "row": range(count), "col": 0})
+    rows, cols = np.divmod(np.arange(count), 20)
+    table = pd.DataFrame(
+        {"block": [f"r{r:04d}c{c:04d}" for r, c in zip(rows, cols, strict=True)], "row": rows, "col": cols}
+    )
     for name in ("elevation_m", "slope_deg", "ruggedness_m", "roughness_m"):
         table[name] = rng.normal(size=count)
     for s in SOURCES:
@@ -35,18 +47,45 @@ def made_up_blocks(count: int, seed: int = 0) -> pd.DataFrame:
             table[f"{name}_{s}"] = rng.normal(size=count)
         table[f"euler_total_{s}"] = rng.normal(size=count)
         table[f"iou_between_sources_{s}"] = rng.uniform(0, 1, count)
+        table[f"confirmed_{s}"] = rng.uniform(0, 1, count)
     return table
 
 
 def true_correctness(table: pd.DataFrame, source: str) -> np.ndarray:
     bad = table[f"coverage_type_{source}"].isin(["Cloudy", "Snow/Ice", "Nodata"])
-    return np.where(bad, Correctness.ARTIFACTS, np.where(table[f"area_fraction_{source}"] > 0.4, 0, 2))
+    codes = np.where(bad, Correctness.ARTIFACTS, np.where(table[f"area_fraction_{source}"] > 0.4, 0, 2))
+    return np.array([Correctness(c).label for c in codes.tolist()], dtype=object)
+
+
+def reviews_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Every second block with its true correctness and the integration that follows from it."""
+    good = [true_correctness(table, s) == "TP" for s in SOURCES]
+    labels = np.array([Integration(i).label for i in (1 * good[0] + 2 * good[1]).tolist()], dtype=object)
+    reviews = table[["block"]].assign(
+        **{f"correctness_{s}": true_correctness(table, s) for s in SOURCES}, integration=labels, reviewer="a person"
+    )
+    return reviews.iloc[::2].reset_index(drop=True)
+
+
+def samples_of(table: pd.DataFrame) -> Samples:
+    classes = CorrectnessClasses()
+    columns = correctness_columns("aster")
+    codes = np.array([classes.labels.index(label) for label in true_correctness(table, "aster")])
+    place = table[["block", "row", "col"]].assign(source="aster")
+    return Samples(place, feature_matrix(table, columns), codes, classes.labels, columns)
 
 
 def test_the_declared_features_are_sixteen_and_thirty() -> None:
     assert len(CORRECTNESS_FEATURES) == 16
-    assert len(integration_columns(SOURCES)) == 30
-    assert len({column for _, column in integration_columns(SOURCES)}) == 30
+    assert len(PER_SOURCE) == 12
+    columns = [column for _, column in integration_columns(SOURCES)]
+    assert len(columns) == len(set(columns)) == 30
+    groups = pd.Series([f.group for f, _ in integration_columns(SOURCES)]).value_counts().to_dict()
+    assert groups == {"terrain": 4, "image": 10, "shape": 12, "consistency": 2, "correctness": 2}
+    declared = feature_table(SOURCES)
+    assert declared.judges.sum() == 4 + 2 * 12
+    assert set(declared.column[declared.decides]) == set(columns)
+    assert (declared.unit != "").all() and declared.column.is_unique
 
 
 def test_a_missing_feature_stays_missing() -> None:
@@ -58,53 +97,153 @@ def test_a_missing_feature_stays_missing() -> None:
     assert np.isnan(matrix[1, 4]) and not np.isnan(matrix[0, 4])
 
 
-def test_the_classifier_learns_what_can_be_learnt_and_repeats_itself() -> None:
-    table = made_up_blocks(400)
-    matrix = feature_matrix(table, correctness_columns("aster"))
-    names = [f.name for f in CORRECTNESS_FEATURES]
-    codes = true_correctness(table, "aster")
-    judged = judge(matrix, codes, names, seed=1)
-    assert judged.accuracy > 0.95
-    assert judged.confusion.sum() == judged.held_out
-    assert set(judged.importance.feature[:2]) == {"coverage_type", "area_fraction"} or judged.accuracy == 1
-    a, b = (fit(matrix, codes, names, 1).predict(matrix) for _ in range(2))
+def test_the_classifier_is_judged_under_both_splits_in_the_declared_columns() -> None:
+    judged = judge(samples_of(made_up_blocks(400)), seed=1)
+    assert judged.accuracy.split.tolist() == [STRATIFIED, SPATIAL]
+    assert (judged.accuracy.accuracy > 0.93).all()
+    assert (judged.accuracy.accuracy_low < judged.accuracy.accuracy).all()
+    assert (judged.accuracy.calibration_error < 0.1).all()
+    for kind, columns in DECISION_TABLES.items():
+        expected = {c for c in columns if c != "p_LABEL"} | (
+            {f"p_{label}" for label in CorrectnessClasses().labels} if kind == "held_out" else set()
+        )
+        assert set(getattr(judged, kind).columns) == expected, kind
+    for split in (STRATIFIED, SPATIAL):
+        own = judged.held_out[judged.held_out.split == split]
+        assert sorted(own.block) == sorted(made_up_blocks(400).block)
+        assert judged.confusion[judged.confusion.split == split].samples.sum() == 400
+        assert judged.calibration[judged.calibration.split == split].samples.sum() == 400
+    features = judged.importance[judged.importance.kind == "feature"].set_index("feature")
+    assert features.index[0] == "coverage_type_aster"
+    groups = judged.importance[judged.importance.kind == "group"].set_index("feature")
+    # Area and area fraction say the same, so that only together they show what they are worth.
+    assert groups.accuracy_lost["shape"] > features.accuracy_lost[["area_km2_aster", "area_fraction_aster"]].max()
+    assert abs(groups.accuracy_lost["terrain"]) < 0.05
+
+
+def test_the_same_samples_and_seed_give_the_same_trees() -> None:
+    samples = samples_of(made_up_blocks(200))
+    a, b = (fit(samples.matrix, samples.codes, samples.names, 1).predict(samples.matrix) for _ in range(2))
     np.testing.assert_array_equal(a, b)
 
 
-def test_held_out_samples_keep_the_classes_in_proportion() -> None:
-    codes = np.repeat([0, 1, 2], [100, 20, 1])
-    held = split_stratified(codes, 0.2, seed=3)
-    assert [int(held[codes == c].sum()) for c in range(3)] == [20, 4, 0]
+def test_reviews_without_meaning_are_found_out() -> None:
+    """Labels drawn by lot cannot be predicted: the held-out accuracy must say so, and so must the decisions."""
+    table = made_up_blocks(160)
+    rng = np.random.default_rng(1)
+    reviews = table[["block"]].assign(reviewer="")
+    for s in SOURCES:
+        reviews[f"correctness_{s}"] = rng.choice(["TP", "FP"], len(table))
+    decided = decide_correctness(table, SOURCES, reviews, seed=0)
+    assert decided.judged is not None
+    for row in decided.judged.accuracy.itertuples():
+        assert row.accuracy_low < 0.5 < row.accuracy_high + 0.05
+    agree = (decided.table.correctness_aster == decided.table.correctness_reviewed_aster).mean()
+    assert 0.35 < agree < 0.65
 
 
-def test_reviewed_samples_decide_and_rules_only_without_them() -> None:
-    table = made_up_blocks(300)
-    samples = pd.concat(
-        pd.DataFrame({"block": table.block, "source": s, "correctness": true_correctness(table, s)}) for s in SOURCES
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=200), st.integers(0, 5))
+def test_stratified_folds_share_out_every_class(codes: list[int], seed: int) -> None:
+    fold = stratified_folds(np.array(codes), seed)
+    for code in set(codes):
+        sizes = np.bincount(fold[np.array(codes) == code], minlength=5)
+        assert sizes.max() - sizes.min() <= 1
+    sizes = np.bincount(fold, minlength=5)
+    assert sizes.max() - sizes.min() <= 1
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 5))
+def test_spatial_folds_never_part_a_square(rows: int, cols: int, seed: int) -> None:
+    row, col = (a.ravel() for a in np.meshgrid(np.arange(rows) + 1103, np.arange(cols) + 5903, indexing="ij"))
+    fold, square, edge = spatial_folds(row, col, seed)
+    for number in np.unique(square):
+        inside = square == number
+        assert len(np.unique(fold[inside])) == 1
+        assert np.ptp(row[inside]) < edge and np.ptp(col[inside]) < edge
+    assert set(fold) == set(range(min(5, int(square.max()) + 1)))
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 10), (7, 10), (950, 1000), (20, 20)])
+def test_intervals_are_those_of_scipy(right: int, n: int) -> None:
+    expected = stats.binomtest(right, n).proportion_ci(method="wilson")
+    np.testing.assert_allclose(wilson(right / n, n), [expected.low, expected.high], atol=1e-12)
+
+
+def test_clustered_errors_widen_the_interval() -> None:
+    held_out = pd.DataFrame({"fold": 0, "square": np.repeat(np.arange(20), 10), "reviewed": "TP"}, index=range(200))
+    held_out = held_out.assign(predicted=np.where(held_out.square < 4, "FP", "TP"), confidence=0.8, p_TP=0.8, p_FP=0.2)
+    alone = accuracy_table(held_out, ("TP", "FP"), "stratified", 0).iloc[0]
+    clustered = accuracy_table(held_out, ("TP", "FP"), "spatial", 10).iloc[0]
+    assert clustered.design_effect == pytest.approx(10, rel=0.1)
+    assert clustered.accuracy_low < alone.accuracy_low
+    assert alone.brier == pytest.approx(2 * 0.2**2)
+    assert alone.calibration_error == pytest.approx(0, abs=1e-12)
+
+
+def test_the_reliability_table_says_where_confidence_is_wrong() -> None:
+    held_out = pd.DataFrame(
+        {"confidence": [0.55, 0.58, 0.95, 1.0], "reviewed": ["a"] * 4, "predicted": ["a", "b", "a", "a"]}
     )
-    learnt = decide_correctness(table, SOURCES, samples.iloc[::2].reset_index(drop=True), seed=0)
-    assert "XGBoost on 300" in learnt.method and learnt.judged is not None
-    truth = [Correctness(c).label for c in true_correctness(table, "borealis").tolist()]
-    assert (learnt.table.correctness_borealis == truth).mean() > 0.93
+    table = calibration_table(held_out)
+    assert table.confidence_from.tolist() == [0.5, 0.9]
+    assert table.accuracy.tolist() == [0.5, 1.0]
+    assert table.samples.tolist() == [2, 2]
+
+
+def test_reviews_decide_and_rules_only_without_them() -> None:
+    table = made_up_blocks(300)
+    learnt = decide_correctness(table, SOURCES, reviews_of(table), seed=0)
+    assert learnt.method == "XGBoost on 300 samples reviewed by people"
+    assert learnt.judged is not None
+    assert (learnt.table.correctness_borealis == true_correctness(table, "borealis")).mean() > 0.93
+    assert learnt.table.correctness_reviewed_aster.notna().sum() == 150
     ruled = decide_correctness(table, SOURCES, None, seed=0)
     assert ruled.method == RULES and ruled.judged is None
+    for decided in (learnt, ruled):
+        columns = {c.replace("SOURCE", s) for c in CORRECTNESS for s in SOURCES}
+        assert set(decided.table.columns) == columns
+
+
+def test_a_mask_that_is_not_there_is_not_judged() -> None:
+    table = made_up_blocks(300)
+    table.loc[5, "area_fraction_aster"] = np.nan
+    decided = decide_correctness(table, SOURCES, reviews_of(table), seed=0).table
+    assert decided.correctness_aster[5] is None
+    assert np.isnan(decided.correctness_confidence_aster[5])
+
+
+def test_classes_of_your_own_need_reviews() -> None:
+    table = made_up_blocks(200)
+    classes = CorrectnessClasses(("good", "bad"), ("good",))
+    reviews = table[["block"]].assign(reviewer="", correctness_borealis=None)
+    reviews["correctness_aster"] = np.where(table.area_fraction_aster > 0.5, "good", "bad")
+    decided = decide_correctness(table, SOURCES, reviews, 0, classes)
+    assert set(decided.table.correctness_aster) == {"good", "bad"}
+    with pytest.raises(ValueError, match="need reviewed blocks"):
+        decide_correctness(table, SOURCES, None, 0, classes)
+    with pytest.raises(ValueError, match="correct is 'TP'; expected one or more of good, bad"):
+        CorrectnessClasses(("good", "bad"), ("TP",))
 
 
 def test_integration_learns_and_overrides_win() -> None:
     table = made_up_blocks(300)
     for s in SOURCES:
-        table[f"correctness_{s}"] = [Correctness(c).label for c in true_correctness(table, s).tolist()]
+        table[f"correctness_{s}"] = true_correctness(table, s)
     good = [(table[f"correctness_{s}"] == "TP").to_numpy() for s in SOURCES]
     truth = 1 * good[0] + 2 * good[1]
-    samples = pd.DataFrame({"block": table.block[::2], "integration": truth[::2]}).reset_index(drop=True)
-    override = pd.DataFrame({"block": [table.block[7]], "integration": [3 - truth[7]], "reason": ["seen by hand"]})
-    decided = decide_integration(table, SOURCES, samples, override, seed=0)
-    assert decided.table.integration[7] == 3 - truth[7]
+    other = Integration(int(3 - truth[7]))
+    override = pd.DataFrame({"block": [table.block[7]], "integration": [other.label], "reason": ["seen by hand"]})
+    decided = decide_integration(table, SOURCES, reviews_of(table), override, seed=0)
+    assert set(decided.table.columns) == set(INTEGRATION)
+    assert decided.table.integration[7] == other
     assert decided.table.override[7] == "seen by hand"
+    assert np.isnan(decided.table.integration_confidence[7])
     others = decided.table.index != 7
     assert (decided.table.integration[others] == truth[others]).mean() > 0.9
     by_rules = decide_integration(table, SOURCES, None, None, seed=0)
     np.testing.assert_array_equal(by_rules.table.integration, truth)
+    with pytest.raises(ValueError, match="override of block r9999c0001: the run has not mapped it"):
+        decide_integration(table, SOURCES, None, override.assign(block="r9999c0001"), seed=0)
 
 
 def test_integrated_masks_never_call_the_unknown_not_cropland() -> None:
@@ -116,39 +255,9 @@ def test_integrated_masks_never_call_the_unknown_not_cropland() -> None:
     assert integrated_mask([a, b], Integration.NEITHER, True).tolist() == [[254] * 4]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("block,source\nr0001c0001,aster\n", "no column 'correctness'"),
-        ("block,source,correctness\nr1c1,aster,TP\n", "row 2: 'r1c1' is not a block name"),
-        ("block,source,correctness\nr0001c0001,ester,TP\n", "row 2: source 'ester' is not in the run"),
-        ("block,source,correctness\nr0001c0001,aster,Good\n", "row 2: correctness 'Good' is unknown"),
-        (
-            "block,source,correctness\nr0001c0001,aster,TP\nr0001c0001,aster,FP\n",
-            "row 3: r0001c0001 aster appears twice",
-        ),
-    ],
-)
-def test_errors_in_reviewed_samples_are_named(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "reviewed.csv"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=message) as caught:
-        read_correctness_samples(path, SOURCES)
-    assert "reviewed.csv" in str(caught.value)
-
-
-def test_an_override_needs_its_reason(tmp_path: Path) -> None:
-    path = tmp_path / "overrides.csv"
-    path.write_text("block,integration,reason\nr0001c0001,Only A,\n")
-    with pytest.raises(ValueError, match="row 2: reason is empty"):
-        read_overrides(path)
-    path.write_text("﻿block,integration\nr0001c0001,merge both\n", encoding="utf-8")
-    assert read_integration_samples(path).integration.tolist() == [3]
-
-
 def test_too_few_samples_are_refused_with_what_to_do() -> None:
     with pytest.raises(ValueError, match="review at least 20 blocks"):
-        fit(np.zeros((3, 1), np.float32), np.array([0, 1, 1]), ["a"], 0)
+        judge(samples_of(made_up_blocks(3)), seed=0)
 
 
 def test_an_unsure_coverage_type_overrules_no_mask() -> None:

@@ -8,10 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from croplayer.decisions.boosting import Judged, feature_matrix, fit, judge
+from croplayer.decisions.boosting import feature_matrix, fit
+from croplayer.decisions.quality import SPATIAL, Judged, Samples, judge
+from croplayer.decisions.reviews import reviewed_by
 from croplayer.decisions.rules import RULES, correctness_by_rules
-from croplayer.features import CORRECTNESS_FEATURES, correctness_columns
-from croplayer.legends import Correctness
+from croplayer.features import correctness_columns
+from croplayer.legends import DEFAULT_CLASSES, Correctness, CorrectnessClasses
 
 
 class Decided(NamedTuple):
@@ -26,42 +28,75 @@ class Decided(NamedTuple):
 
 
 def decide_correctness(
-    blocks: pd.DataFrame, sources: Sequence[str], samples: pd.DataFrame | None, seed: int
+    blocks: pd.DataFrame,
+    sources: Sequence[str],
+    reviews: pd.DataFrame | None,
+    seed: int,
+    classes: CorrectnessClasses = DEFAULT_CLASSES,
 ) -> Decided:
-    """Correctness per block and source, by a classifier fitted to reviewed samples or by rules.
+    """Correctness per block and source, by a classifier fitted to reviewed blocks or by rules.
+
+    A reviewed block is decided by the classifier that has not seen its neighbourhood's reviews: every decision
+    may be held against the review, and what builds on the decisions learns from their real errors.
 
     Parameters
     ----------
-    blocks : block table with the image, terrain, shape and consistency features
-    samples : columns block, source, correctness (code); None uses the rules
+    blocks : block table with row, col and the image, terrain, shape and consistency features
+    reviews : columns block, correctness_SOURCE (label, missing where not reviewed), reviewer; None uses the rules
 
     Returns
     -------
-    Decided with columns block, correctness_SOURCE (label, missing where nothing is known) and
-    correctness_confidence_SOURCE (0..1, missing for rules).
+    Decided with columns block, correctness_SOURCE (label, missing where nothing is known),
+    correctness_confidence_SOURCE (0..1, missing for rules), correctness_reviewed_SOURCE (label, missing where not
+    reviewed).
     """
     table = blocks[["block"]].copy()
-    if samples is None:
+    if reviews is None or not reviews.filter(like="correctness_").notna().any(axis=None):
+        if classes != DEFAULT_CLASSES:
+            raise ValueError("classes of correctness of your own need reviewed blocks: the rules know only the default")
         for source in sources:
-            table[f"correctness_{source}"] = _labels(correctness_by_rules(blocks, source))
+            codes = correctness_by_rules(blocks, source)
+            table[f"correctness_{source}"] = [Correctness(c).label if c >= 0 else None for c in codes.tolist()]
             table[f"correctness_confidence_{source}"] = np.nan
+            table[f"correctness_reviewed_{source}"] = None
         return Decided(table, RULES, None)
-    names = [f.name for f in CORRECTNESS_FEATURES]
-    matrix = np.concatenate([_sample_matrix(blocks, samples, s) for s in sources])
-    codes = np.concatenate([samples.correctness[samples.source == s].to_numpy() for s in sources])
-    judged = judge(matrix, codes, names, seed)
-    classifier = fit(matrix, codes, names, seed)
+    parts = [_source_samples(blocks, reviews, s, classes) for s in sources]
+    samples = Samples(
+        place=pd.concat([p.place for p in parts], ignore_index=True),
+        matrix=np.concatenate([p.matrix for p in parts]),
+        codes=np.concatenate([p.codes for p in parts]),
+        labels=classes.labels,
+        columns=[(feature, feature.name) for feature, _ in correctness_columns("")],
+    )
+    judged = judge(samples, seed)
+    classifier = fit(samples.matrix, samples.codes, samples.names, seed, categorical=samples.categorical)
+    unseen = judged.held_out[judged.held_out.split == SPATIAL]
     for source in sources:
         predicted, confidence = classifier.predict_class(feature_matrix(blocks, correctness_columns(source)))
+        label = pd.Series(np.array(classes.labels, dtype=object)[predicted], index=blocks.block)
+        sure = pd.Series(confidence.astype(np.float64), index=blocks.block)
+        own = unseen[unseen.source == source].set_index("block")
+        label[own.index], sure[own.index] = own.predicted, own.confidence
         known = blocks[f"area_fraction_{source}"].notna().to_numpy()
-        table[f"correctness_{source}"] = _labels(np.where(known, predicted, -1))
-        table[f"correctness_confidence_{source}"] = np.where(known, confidence, np.nan)
-    return Decided(table, f"XGBoost on {len(codes)} reviewed samples", judged)
+        table[f"correctness_{source}"] = label.where(known, None).to_numpy()
+        table[f"correctness_confidence_{source}"] = sure.where(known).to_numpy()
+        table[f"correctness_reviewed_{source}"] = table.block.map(own.reviewed).astype(object)
+    return Decided(table, method_words(samples, reviewed_by(reviews)), judged)
 
 
-def _sample_matrix(blocks: pd.DataFrame, samples: pd.DataFrame, source: str) -> np.ndarray:
-    own = samples[samples.source == source]
-    return feature_matrix(rows_of(blocks, own.block), correctness_columns(source))
+def method_words(samples: Samples, reviewer: str) -> str:
+    """How a classifier decided, in words."""
+    return f"XGBoost on {len(samples.codes)} samples reviewed by {reviewer}"
+
+
+def _source_samples(blocks: pd.DataFrame, reviews: pd.DataFrame, source: str, classes: CorrectnessClasses) -> Samples:
+    column = f"correctness_{source}"
+    own = reviews[reviews[column].notna()] if column in reviews else reviews.iloc[:0].assign(**{column: None})
+    rows = rows_of(blocks, own.block)
+    codes = own[column].map({label: code for code, label in enumerate(classes.labels)}).to_numpy(np.int64)
+    columns = correctness_columns(source)
+    place = rows[["block", "row", "col"]].assign(source=source)
+    return Samples(place, feature_matrix(rows, columns), codes, classes.labels, columns)
 
 
 def rows_of(blocks: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
@@ -70,7 +105,3 @@ def rows_of(blocks: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
     if unknown:
         raise ValueError(f"reviewed block {unknown[0]} is not among the {len(blocks)} mapped blocks")
     return blocks.set_index("block").loc[names].reset_index()
-
-
-def _labels(codes: np.ndarray) -> list[str | None]:
-    return [Correctness(c).label if c >= 0 else None for c in codes.tolist()]

@@ -7,48 +7,68 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from croplayer.decisions.boosting import feature_matrix, fit, judge
-from croplayer.decisions.correctness import Decided, rows_of
+from croplayer.decisions.boosting import feature_matrix, fit
+from croplayer.decisions.correctness import Decided, method_words, rows_of
+from croplayer.decisions.quality import SPATIAL, Samples, judge
+from croplayer.decisions.reviews import reviewed_by
 from croplayer.decisions.rules import RULES, integration_by_rules, no_usable_imagery
 from croplayer.features import integration_columns
-from croplayer.legends import Integration
+from croplayer.legends import DEFAULT_CLASSES, CorrectnessClasses, Integration
+
+LABELS = tuple(choice.label for choice in Integration)
 
 
 def decide_integration(
     blocks: pd.DataFrame,
     sources: Sequence[str],
-    samples: pd.DataFrame | None,
+    reviews: pd.DataFrame | None,
     overrides: pd.DataFrame | None,
     seed: int,
+    classes: CorrectnessClasses = DEFAULT_CLASSES,
 ) -> Decided:
-    """Integration per block, by a classifier fitted to reviewed samples or by rules; overrides win.
+    """Integration per block, by a classifier fitted to reviewed blocks or by rules; overrides win.
+
+    A reviewed block is decided by the classifier that has not seen its neighbourhood's reviews.
 
     Parameters
     ----------
-    blocks : block table with all features and the correctness of every source
-    samples : columns block, integration (code); None uses the rules
-    overrides : columns block, integration, reason; None for none
+    blocks : block table with row, col, all features and the correctness of every source
+    reviews : columns block, integration (label, missing where not reviewed), reviewer; None uses the rules
+    overrides : columns block, integration (label), reason; None for none
 
     Returns
     -------
-    Decided with columns block, integration (code), integration_label, no_usable_imagery and
-    override (the reason, empty where the decision was not overridden).
+    Decided with columns block, integration (code), integration_label, integration_confidence (0..1, missing for
+    rules and overrides), integration_reviewed (label, missing where not reviewed), no_usable_imagery and override
+    (the reason, empty where the decision was not overridden).
     """
-    columns = integration_columns(sources)
-    judged = None
-    if samples is None:
-        codes, method = integration_by_rules(blocks, sources), RULES
-    else:
-        names = [column for _, column in columns]
-        matrix = feature_matrix(rows_of(blocks, samples.block), columns)
-        reviewed = samples.integration.to_numpy()
-        judged = judge(matrix, reviewed, names, seed)
-        codes, _ = fit(matrix, reviewed, names, seed).predict_class(feature_matrix(blocks, columns))
-        method = f"XGBoost on {len(reviewed)} reviewed samples"
-    if len(sources) == 1:
-        codes = np.where(np.isin(codes, (Integration.ONLY_B, Integration.MERGE_BOTH)), Integration.NEITHER, codes)
     table = blocks[["block"]].copy()
-    table["integration"] = codes
+    judged = None
+    own = None if reviews is None else reviews[reviews.integration.notna()] if "integration" in reviews else None
+    if own is None or not len(own):
+        codes, method = integration_by_rules(blocks, sources, classes), RULES
+        table["integration"] = codes
+        table["integration_confidence"] = np.nan
+        table["integration_reviewed"] = None
+    else:
+        columns = integration_columns(sources, classes.labels)
+        rows = rows_of(blocks, own.block)
+        reviewed = own.integration.map({label: code for code, label in enumerate(LABELS)}).to_numpy(np.int64)
+        samples = Samples(rows[["block", "row", "col"]], feature_matrix(rows, columns), reviewed, LABELS, columns)
+        judged = judge(samples, seed)
+        classifier = fit(samples.matrix, reviewed, samples.names, seed, categorical=samples.categorical)
+        codes, confidence = classifier.predict_class(feature_matrix(blocks, columns))
+        unseen = judged.held_out[judged.held_out.split == SPATIAL].set_index("block")
+        choice, sure = pd.Series(codes, index=blocks.block), pd.Series(confidence.astype(np.float64), blocks.block)
+        choice[unseen.index] = unseen.predicted.map({label: code for code, label in enumerate(LABELS)})
+        sure[unseen.index] = unseen.confidence
+        table["integration"] = choice.to_numpy()
+        table["integration_confidence"] = sure.to_numpy()
+        table["integration_reviewed"] = table.block.map(unseen.reviewed).astype(object)
+        method = method_words(samples, reviewed_by(own))
+    if len(sources) == 1:
+        two = table.integration.isin((Integration.ONLY_B, Integration.MERGE_BOTH))
+        table["integration"] = np.where(two, Integration.NEITHER, table.integration)
     table["override"] = ""
     if overrides is not None:
         _override(table, overrides)
@@ -62,5 +82,6 @@ def _override(table: pd.DataFrame, overrides: pd.DataFrame) -> None:
     for row in overrides.itertuples():
         if row.block not in place:
             raise ValueError(f"override of block {row.block}: the run has not mapped it")
-        table.loc[place[row.block], "integration"] = row.integration
+        table.loc[place[row.block], "integration"] = LABELS.index(row.integration)
+        table.loc[place[row.block], "integration_confidence"] = np.nan
         table.loc[place[row.block], "override"] = row.reason

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from croplayer.legends import Correctness, CoverageType, Integration
+from croplayer.legends import DEFAULT_CLASSES, Correctness, CorrectnessClasses, CoverageType, Integration
 
 RULES = "rules (no reviewed samples)"
 """How the tables and the report name decisions of this module."""
@@ -48,13 +48,14 @@ def correctness_by_rules(table: pd.DataFrame, source: str) -> np.ndarray:
     return codes.astype(np.int64)
 
 
-def integration_by_rules(table: pd.DataFrame, sources: Sequence[str]) -> np.ndarray:
+def integration_by_rules(
+    table: pd.DataFrame, sources: Sequence[str], classes: CorrectnessClasses = DEFAULT_CLASSES
+) -> np.ndarray:
     """Which source's mask to take per block: (n,) codes of Integration.
 
     A source is taken when its mask is judged correct; with both the masks are merged.
     """
-    correct = [c.label for c in Correctness if c.is_correct]
-    takes = [table[f"correctness_{s}"].isin(correct).to_numpy() for s in sources]
+    takes = [table[f"correctness_{s}"].isin(classes.correct).to_numpy() for s in sources]
     takes_b = takes[1] if len(takes) == 2 else np.zeros(len(table), bool)
     return np.select(
         [takes[0] & takes_b, takes[0], takes_b],

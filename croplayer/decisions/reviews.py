@@ -1,0 +1,131 @@
+"""Reviewed blocks and manual overrides, from files that anyone can edit: CSV or GeoPackage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from croplayer.grid import BlockIndex
+from croplayer.legends import DEFAULT_CLASSES, CorrectnessClasses, Integration
+
+INTEGRATION_LABELS = tuple(choice.label for choice in Integration)
+REFERENCE = "reference "
+"""A reviewer whose name begins so is a map, not a person."""
+
+
+def read_reviews(
+    paths: Iterable[Path], sources: Sequence[str], classes: CorrectnessClasses = DEFAULT_CLASSES
+) -> pd.DataFrame:
+    """Reviewed blocks of one or more files, as one table.
+
+    A file has the column block and one or more of correctness_SOURCE (one of the classes) and integration
+    (Neither, Only A, Only B or Merge both); an empty field is not reviewed. The columns reviewer and note are
+    optional, others are ignored.
+
+    Returns
+    -------
+    DataFrame with columns block, correctness_SOURCE of every source, integration (labels, None where not reviewed)
+    and reviewer (empty where not said); blocks without any review are left out.
+
+    Raises
+    ------
+    ValueError
+        naming file, row, field and what was expected.
+    """
+    allowed = {f"correctness_{s}": classes.labels for s in sources} | {"integration": INTEGRATION_LABELS}
+    parts = []
+    seen: dict[str, str] = {}
+    for path in paths:
+        table = _read_table(path, ("block",))
+        fields = [c for c in allowed if c in table.columns]
+        strangers = [c for c in table.columns if c.startswith("correctness_") and c not in allowed]
+        if strangers:
+            raise ValueError(f"{path} has the column '{strangers[0]}'; the run's sources are {', '.join(sources)}")
+        if not fields:
+            raise ValueError(f"{path} has no column with a review; expected one or more of {', '.join(allowed)}")
+        _check_blocks(path, table, seen)
+        part = pd.DataFrame({"block": table.block})
+        for column, labels in allowed.items():
+            part[column] = _labels(path, table[column], labels) if column in fields else None
+        part["reviewer"] = table.get("reviewer", "")
+        parts.append(part)
+    reviews = pd.concat(parts, ignore_index=True)
+    return reviews[reviews[list(allowed)].notna().any(axis=1)].reset_index(drop=True)
+
+
+def read_overrides(path: Path) -> pd.DataFrame:
+    """Manual decisions that win: columns block, integration (label), reason.
+
+    The file has the columns block, integration and reason; a reason must be given.
+    """
+    table = _read_table(path, ("block", "integration", "reason"))
+    _check_blocks(path, table, {})
+    table["integration"] = _labels(path, table.integration, INTEGRATION_LABELS)
+    for row, (integration, reason) in enumerate(zip(table.integration, table.reason, strict=True)):
+        if integration is None:
+            raise ValueError(
+                f"{_place(path, row)}: integration is empty; expected one of {', '.join(INTEGRATION_LABELS)}"
+            )
+        if not reason:
+            raise ValueError(f"{_place(path, row)}: reason is empty; say why the decision is overridden")
+    return table[["block", "integration", "reason"]]
+
+
+def reviewed_by(reviews: pd.DataFrame) -> str:
+    """Who reviewed, in words: people, or the reference whose pixels gave the labels."""
+    references = sorted({r for r in reviews.reviewer if r.startswith(REFERENCE)})
+    people = any(not r.startswith(REFERENCE) for r in reviews.reviewer)
+    machines = [f"the {r} (labels computed from it, not seen by a person)" for r in references]
+    return " and ".join([*(["people"] if people else []), *machines])
+
+
+def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """A review file as text, stripped; raises when it is missing, of another kind or lacks a column."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist")
+    if path.suffix == ".csv":
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    elif path.suffix == ".gpkg":
+        import geopandas as gpd
+
+        frame = gpd.read_file(path)
+        table = pd.DataFrame(frame.drop(columns=frame.geometry.name))
+        table = table.astype(object).where(table.notna(), "").astype(str)
+    else:
+        raise ValueError(f"{path} is neither .csv nor .gpkg")
+    missing = [c for c in columns if c not in table.columns]
+    if missing:
+        raise ValueError(f"{path} has no column '{missing[0]}'; it has {', '.join(table.columns)}")
+    return table.apply(lambda c: c.str.strip())
+
+
+def _place(path: Path, row: int) -> str:
+    """A row as its editor counts it: lines of a CSV below the header line 1, features of a GeoPackage from 1."""
+    return f"{path} row {row + 2}" if path.suffix == ".csv" else f"{path} feature {row + 1}"
+
+
+def _check_blocks(path: Path, table: pd.DataFrame, seen: dict[str, str]) -> None:
+    """Raise for a name that is no block, or one that was in an earlier row or file; remembers the others."""
+    for row, block in enumerate(table.block):
+        place = _place(path, row)
+        try:
+            BlockIndex.parse(block)
+        except ValueError as error:
+            raise ValueError(f"{place}: block: {error}") from None
+        if block in seen:
+            raise ValueError(f"{place}: block {block} appears twice, first in {seen[block]}; keep one of them")
+        seen[block] = place
+
+
+def _labels(path: Path, column: pd.Series, labels: Sequence[str]) -> list[str | None]:
+    known: Mapping[str, str] = {label.casefold(): label for label in labels}
+    found: list[str | None] = []
+    for row, text in enumerate(column):
+        if text and text.casefold() not in known:
+            raise ValueError(
+                f"{_place(path, row)}: {column.name} '{text}' is unknown; expected one of {', '.join(labels)}, or empty"
+            )
+        found.append(known[text.casefold()] if text else None)
+    return found

@@ -1,0 +1,107 @@
+"""Columns of the tables in ``tables/`` of a run's folder: what each number means.
+
+CSV are UTF-8 with 8 significant digits, Parquet are zstd; an empty field or null is "not known".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Columns = Mapping[str, str]
+"""Meaning of every column by its name; a name in capitals stands for many."""
+
+BLOCK = {"block": "name of the block, rROWcCOL"}
+
+DECISION_TABLES: Mapping[str, Columns] = {
+    "held_out": {
+        "split": "stratified (a fifth of every class at random) or spatial (a fifth of the squares)",
+        **BLOCK,
+        "row": "row of the block on the lattice",
+        "col": "column of the block on the lattice",
+        "source": "imagery source that was judged; only in correctness_held_out.parquet",
+        "fold": "which of the five fifths held the sample out, from 0",
+        "reviewed": "class that the review gave",
+        "predicted": "class predicted while the sample was held out",
+        "confidence": "probability of the predicted class, 0 to 1",
+        "p_LABEL": "probability of each class, 0 to 1",
+        "square": "square of the lattice that the spatial split held out as a whole",
+    },
+    "accuracy": {
+        "split": "stratified or spatial",
+        "samples": "held-out samples: every one once",
+        "folds": "parts of which one at a time was held out",
+        "square_blocks": "edge of the squares in blocks; 0 for the stratified split",
+        "accuracy": "share predicted right, 0 to 1",
+        "accuracy_low": "lower end of its 95 % interval",
+        "accuracy_high": "upper end of its 95 % interval",
+        "design_effect": "by how much likeness within squares widens the variance; 1 for none",
+        "commonest_share": "accuracy of always saying the commonest class",
+        "brier": "Brier score over all classes, 0 (best) to 2",
+        "calibration_error": "expected calibration error, 0 (best) to 1",
+    },
+    "confusion": {
+        "split": "stratified or spatial",
+        "reviewed": "class that the review gave",
+        "predicted": "class predicted while held out",
+        "samples": "number of samples; pairs without any are there with 0",
+    },
+    "calibration": {
+        "split": "stratified or spatial",
+        "confidence_from": "lower end of the range of confidence",
+        "confidence_to": "its upper end",
+        "samples": "held-out samples in the range; ranges without any are left out",
+        "confidence": "their mean confidence",
+        "accuracy": "share of them predicted right",
+    },
+    "importance": {
+        "kind": "feature (one column), sources (one feature of both sources) or group (a group of features)",
+        "feature": "column, feature or group that was permuted",
+        "group": "terrain, image, shape, consistency or correctness",
+        "accuracy_lost": "mean accuracy lost on held-out samples of the spatial split when it is permuted",
+        "standard_deviation": "of that over the repeats",
+        "repeats": "number of permutations",
+    },
+}
+"""Tables of each decision, ``correctness_KIND`` and ``integration_KIND``: there only where a classifier decided.
+
+``held_out`` is Parquet, the others are CSV.
+"""
+
+CORRECTNESS: Columns = {
+    **BLOCK,
+    "correctness_SOURCE": "class of the source's mask; null where it has no mask",
+    "correctness_confidence_SOURCE": "its probability, 0 to 1; null for rules",
+    "correctness_reviewed_SOURCE": "what the review said; null where it was not reviewed",
+}
+"""``correctness.parquet``, also in blocks.parquet. A reviewed block is decided without its own review."""
+
+INTEGRATION: Columns = {
+    **BLOCK,
+    "integration": "0 Neither, 1 Only A, 2 Only B, 3 Merge both; A and B are the sources in their order",
+    "integration_label": "the same in words",
+    "integration_confidence": "probability of the choice, 0 to 1; null for rules and overrides",
+    "integration_reviewed": "what the review said; null where it was not reviewed",
+    "override": "reason why the decision was overridden by hand; empty where it was not",
+    "no_usable_imagery": "whether every source was cloudy, snowy or missing there",
+}
+"""``integration.parquet``, also in blocks.parquet."""
+
+METHOD: Columns = {
+    "method": "how the decision was made, in words",
+    "accuracy": "of the stratified split; null for rules",
+    "held_out": "number of held-out samples",
+    "fitted": "number of samples of the final fit",
+}
+"""``correctness_method.csv`` and ``integration_method.csv``."""
+
+FEATURES: Columns = {
+    "column": "column of blocks.parquet",
+    "name": "name of the feature",
+    "group": "terrain, image, shape, consistency or correctness",
+    "unit": "unit; 1 for none, class for a category",
+    "source": "imagery source; empty where all share it",
+    "meaning": "what it measures",
+    "judges": "whether it is among the 16 that judge a source",
+    "decides": "whether it is among the 30 that decide the integration",
+}
+"""``features.csv``: the declared features of blocks.parquet."""
