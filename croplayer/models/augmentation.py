@@ -22,7 +22,7 @@ class SceneTensors(NamedTuple):
     """One scene in memory."""
 
     rgb: torch.Tensor
-    """(3, h, w) uint8."""
+    """(3, h, w) uint8, the three values of a pixel side by side in memory."""
     parcels: torch.Tensor
     """(h, w) int32, 0 outside all fields."""
     valid: torch.Tensor
@@ -31,7 +31,7 @@ class SceneTensors(NamedTuple):
 
     @classmethod
     def from_arrays(cls, arrays: SceneArrays, gsd_m: float) -> SceneTensors:
-        rgb = torch.from_numpy(arrays.rgb).permute(2, 0, 1).contiguous()
+        rgb = torch.from_numpy(arrays.rgb).permute(2, 0, 1)
         return cls(rgb, torch.from_numpy(arrays.parcels), torch.from_numpy(arrays.valid), gsd_m)
 
 
@@ -97,15 +97,16 @@ def _draw_window(
     top = _integer(generator, 0, max(height - side, 0))
     left = _integer(generator, 0, max(width - side, 0))
     window = (slice(top, top + side), slice(left, left + side))
-    rgb = _resized(_filled(scene.rgb[(slice(None), *window)], side).float().div_(255), crop_px)
+    rgb = _resized(_filled(scene.rgb[(slice(None), *window)], side), crop_px)
     parcels = _filled(scene.parcels[window], side)
     valid = _filled(scene.valid[window], side)
-    share = _resized((parcels > 0).float()[None], crop_px)[0]
-    known = _resized(valid.float()[None], crop_px)[0] > 0.99
-    nearest = functional.interpolate(parcels[None, None].float(), size=(crop_px, crop_px), mode="nearest-exact")[0, 0]
+    share = _resized((parcels > 0).to(torch.uint8).mul_(255)[None], crop_px)[0]
+    known = _resized(valid.to(torch.uint8).mul_(255)[None], crop_px)[0] > 0.99
+    centres = ((torch.arange(crop_px) + 0.5) * (side / crop_px)).long()
+    nearest = parcels[centres][:, centres]
     quarter_turns, mirrored = _integer(generator, 0, 3), _integer(generator, 0, 1) == 1
     rgb, share, nearest, known = (_turned(t, quarter_turns, mirrored) for t in (rgb, share, nearest, known))
-    return Batch(_changed(rgb, augmentation, generator), share, nearest.to(torch.int32), known)
+    return Batch(_changed(rgb, augmentation, generator), share, nearest, known)
 
 
 def _integer(generator: torch.Generator, low: int, high: int) -> int:
@@ -125,10 +126,10 @@ def _filled(window: torch.Tensor, side: int) -> torch.Tensor:
 
 
 def _resized(window: torch.Tensor, size: int) -> torch.Tensor:
-    if window.shape[-1] == size:
-        return window.clone()
-    resized = functional.interpolate(window[None], size=(size, size), mode="bilinear", antialias=True)[0]
-    return resized.clamp_(0, 1)
+    """(c, h, w) uint8 averaged or enlarged to a size: (c, size, size) float32 in 0..1."""
+    if window.shape[-1] != size:
+        window = functional.interpolate(window[None], size=(size, size), mode="bilinear", antialias=True)[0]
+    return window.contiguous().float().div_(255)
 
 
 def _turned(window: torch.Tensor, quarter_turns: int, mirrored: bool) -> torch.Tensor:

@@ -42,9 +42,11 @@ def load_checkpoint(
     for name, tensor in _part(tensors, "average/").items():
         average[name].copy_(tensor)
     state: dict[int, dict[str, torch.Tensor]] = {}
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for key, tensor in _part(tensors, "optimizer/").items():
         index, name = key.split("/", 1)
-        state.setdefault(int(index), {})[name] = tensor
+        like = parameters[int(index)].detach()
+        state.setdefault(int(index), {})[name] = tensor if tensor.ndim == 0 else torch.empty_like(like).copy_(tensor)
     whole: dict[str, Any] = optimizer.state_dict()
     whole["state"] = state
     optimizer.load_state_dict(whole)

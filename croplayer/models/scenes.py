@@ -135,6 +135,14 @@ class LabelledScenes:
             raise KeyError(f"there is no scene '{missing[0]}'")
         return LabelledScenes(tuple(s for s in self.scenes if s.name in set(names)), self.report)
 
+    def joined(self, other: LabelledScenes) -> LabelledScenes:
+        """The scenes of both, in the order of their names; raises ValueError for a name in both."""
+        shared = sorted(set(self.names) & set(other.names))
+        if shared:
+            raise ValueError(f"scene '{shared[0]}' is in both sets; rename one of them")
+        report = RepairReport(*(a + b for a, b in zip(self.report, other.report, strict=True)))
+        return LabelledScenes(tuple(sorted(self.scenes + other.scenes, key=lambda s: s.name)), report)
+
     def split_by_scene(self, fraction: float, seed: int) -> tuple[LabelledScenes, LabelledScenes]:
         """Training and validation scenes: no scene is in both, the same seed gives the same split.
 

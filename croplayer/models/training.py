@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -97,6 +97,7 @@ def train_segmentation(
     training_data: str,
     licence: str,
     validation: LabelledScenes | None = None,
+    measured: Mapping[str, Any] | None = None,
     on_step: Callable[[StepReport], None] | None = None,
 ) -> Path:
     """Train from random weights and write a bundle with its curve and its validation figures.
@@ -109,6 +110,7 @@ def train_segmentation(
     work : folder of checkpoints; a run of the same configuration and scenes continues from there
     training_data, licence : for the manifest
     validation : scenes that the metrics in the manifest are measured on, at their own resolution
+    measured : ``validation_figures`` from elsewhere, such as a cross-validation of the same configuration
     on_step : called after each step; an exception from it stops the run after its last checkpoint
 
     Returns
@@ -123,6 +125,8 @@ def train_segmentation(
     with fixed_threads(config.threads):
         network, history = _fit(scenes, config, Path(work), on_step)
         metrics: dict[str, Any] = {"training_scenes": list(scenes.names)}
+        if measured is not None:
+            metrics["validation"] = dict(measured)
         if validation is not None and len(validation):
             metrics["validation"] = evaluate_scenes(network, validation)
     manifest = Manifest(
@@ -185,6 +189,7 @@ def _fit(
 ) -> tuple[SegmentationNetwork, list[dict[str, float]]]:
     device = pick_device()
     network = build_segmenter(config.architecture, config.size, config.seed).to(device).train()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = {name: tensor.detach().clone() for name, tensor in network.model.state_dict().items()}
     optimizer = _optimizer(network, config)
     tensors = [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,20 +21,24 @@ def weights(folder) -> bytes:
     return (folder / "model.safetensors").read_bytes()
 
 
-def test_interrupted_and_continued_is_the_undisturbed_run(painted_scenes, tmp_path):
-    whole = train_segmentation(painted_scenes, SMALL, tmp_path / "whole", work=tmp_path / "a", **TEXTS)
+@pytest.mark.parametrize("architecture", ["segformer", "pidnet"])
+def test_interrupted_and_continued_is_the_undisturbed_run(architecture, painted_scenes, tmp_path):
+    config = replace(SMALL, architecture=architecture)
+    whole = train_segmentation(painted_scenes, config, tmp_path / "whole", work=tmp_path / "a", **TEXTS)
 
     def stop_at_5(report):
         if report.step == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_segmentation(painted_scenes, SMALL, tmp_path / "resumed", work=tmp_path / "b", on_step=stop_at_5, **TEXTS)
+        train_segmentation(
+            painted_scenes, config, tmp_path / "resumed", work=tmp_path / "b", on_step=stop_at_5, **TEXTS
+        )
     assert not (tmp_path / "resumed").exists()
     torch.manual_seed(99)
     seen = []
     resumed = train_segmentation(
-        painted_scenes, SMALL, tmp_path / "resumed", work=tmp_path / "b", on_step=seen.append, **TEXTS
+        painted_scenes, config, tmp_path / "resumed", work=tmp_path / "b", on_step=seen.append, **TEXTS
     )
     assert [r.step for r in seen] == [5, 6]
     assert weights(resumed) == weights(whole)
