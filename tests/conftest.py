@@ -56,26 +56,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_recipe(country: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recipe that maps the small country with a model trained for a few steps."""
-    text = (REPOSITORY / "pipelines/recipes/demo.toml").read_text(encoding="utf-8")
-    edits = {
-        "$OUT/country": str(country),
-        "bounds = [115.1, 34.95, 115.4, 35.15]": "bounds = [114.0, 34.0, 114.1, 34.1]",
-        "block_px = 512\ncell_px = 256\nblend_px = 32": "block_px = 128\ncell_px = 64\nblend_px = 16",
-        "zoom = 14": "zoom = 13",
-        "crop_px = 128": "crop_px = 64",
-    }
-    for old, new in edits.items():
-        assert old in text, f"the demo recipe no longer says {old}"
-        text = text.replace(old, new)
-    lines = []
-    for line in text.splitlines():
-        if line.startswith("steps = "):
-            line = "steps = 12"
-        if line.startswith("gsd_m = "):
-            line = "gsd_m = [14.0, 20.0]"
-        lines.append(line)
+    text = (REPOSITORY / "tests/small.toml").read_text(encoding="utf-8").replace("$COUNTRY", str(country))
     path = tmp_path_factory.mktemp("recipe") / "small.toml"
-    path.write_text("\n".join(lines), encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     return path
 
 
