@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 ZOOM = 14
-TRAINING_SCENES = 24
 
 
 def make_demo_country(out: Path) -> None:
@@ -18,5 +17,5 @@ def make_demo_country(out: Path) -> None:
     wanted = {"code": code_digest("landscape"), "seed": DEMO_SEED, "bounds": list(DEMO_BOUNDS), "zoom": ZOOM}
     if stamp.exists() and json.loads(stamp.read_text()) == wanted:
         return
-    make_country(out, seed=DEMO_SEED, bounds=DEMO_BOUNDS, zoom=ZOOM, training_scenes=TRAINING_SCENES)
+    make_country(out, seed=DEMO_SEED, bounds=DEMO_BOUNDS, zoom=ZOOM, training_scenes=0, coverage_samples=0)
     stamp.write_text(json.dumps(wanted))
