@@ -11,6 +11,8 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 WORD_PX = 64
+AT_ONCE = 8
+"""Edges of runs listed together."""
 
 
 def as_mask(mask: np.ndarray, name: str = "mask") -> np.ndarray:
@@ -56,10 +58,10 @@ def pack_mask(mask: np.ndarray, name: str = "mask") -> np.ndarray:
 
 
 def _trailing_zeros(typingctx: Any, word: Any) -> Any:
-    """Number of zero bits below the lowest set bit of a uint64; undefined for 0."""
+    """Number of zero bits below the lowest set bit of a uint64; 64 for 0."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
 
     return types.int64(types.uint64), codegen
 
@@ -147,17 +149,28 @@ def count_runs(words: np.ndarray) -> int:
     return runs
 
 
-@njit(nogil=True, cache=True)
-def extract_runs(words: np.ndarray, width: int, edges: np.ndarray, row_runs: np.ndarray) -> None:
-    """List the horizontal runs of ones in raster order.
+def list_runs(words: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """The horizontal runs of ones of packed rows, in raster order.
 
     Parameters
     ----------
-    words : (h, ceil(width / 64)) uint64 packed rows
+    words : (h, ceil(width / 64)) uint64, as `pack_mask` makes them
     width : pixels in a row
-    edges : (2 * runs,) int32 out; first column and one past the last column of each run
-    row_runs : (h + 1,) int64 out; runs of row r are row_runs[r] .. row_runs[r + 1]
+
+    Returns
+    -------
+    edges : (2 * runs,) int32; first column and one past the last column of each run
+    row_runs : (h + 1,) int64; runs of row r are row_runs[r] .. row_runs[r + 1]
     """
+    edges = np.empty(2 * count_runs(words) + AT_ONCE, np.int32)
+    row_runs = np.empty(len(words) + 1, np.int64)
+    n = extract_runs(words, width, edges, row_runs)
+    return edges[:n], row_runs
+
+
+@njit(nogil=True, cache=True)
+def extract_runs(words: np.ndarray, width: int, edges: np.ndarray, row_runs: np.ndarray) -> int:
+    """Fill what `list_runs` returns; returns the number of edges. Up to `AT_ONCE` - 1 more are written behind them."""
     n = 0
     for row in range(words.shape[0]):
         row_runs[row] = n // 2
@@ -166,11 +179,16 @@ def extract_runs(words: np.ndarray, width: int, edges: np.ndarray, row_runs: np.
             word = words[row, j]
             turns = word ^ ((word << np.uint64(1)) | carry)
             carry = word >> np.uint64(63)
-            while turns != 0:
-                edges[n] = WORD_PX * j + trailing_zeros(turns)
-                n += 1
-                turns &= turns - np.uint64(1)
+            at = n
+            n += count_ones(turns)
+            # Writing a fixed number of edges, wanted or not, spares a branch per edge that nothing foretells.
+            while at < n:
+                for k in range(AT_ONCE):
+                    edges[at + k] = WORD_PX * j + trailing_zeros(turns)
+                    turns &= turns - np.uint64(1)
+                at += AT_ONCE
         if carry:
             edges[n] = width
             n += 1
     row_runs[words.shape[0]] = n // 2
+    return n

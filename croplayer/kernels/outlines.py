@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from croplayer.kernels.bits import count_runs, extract_runs, pack_mask
+from croplayer.kernels.bits import list_runs, pack_mask
 from croplayer.kernels.tracing import (
     find_rings,
     keep_unfinished,
@@ -74,7 +74,7 @@ class OutlineTracer:
         TypeError, ValueError
             for another dtype, width or value.
         """
-        edges, row_runs = _runs(rows)
+        edges, row_runs = list_runs(pack_mask(rows), rows.shape[1])
         if rows.shape[1] != self.width:
             raise ValueError(f"rows have {rows.shape[1]} columns; expected {self.width}")
         return self._sweep(edges, row_runs)
@@ -141,7 +141,7 @@ def outlines(mask: np.ndarray) -> Rings:
     The polygons equal those of `rasterio.features.shapes(mask, mask=mask)` after normalisation and are all valid: a
     region that touches itself at a corner gets a ring of its own around the gap.
     """
-    edges, row_runs = _runs(mask)
+    edges, row_runs = list_runs(pack_mask(mask), mask.shape[1])
     # An empty row below the last one ends every region.
     return OutlineTracer(mask.shape[1])._sweep(edges, np.append(row_runs, row_runs[-1]))
 
@@ -200,15 +200,6 @@ def _collect(
         rings.polygon_offsets, rings.ring_offsets, rings.coordinates, rings.area_px,
     )  # fmt: skip
     return rings
-
-
-def _runs(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Edges and row offsets of a mask's runs, as `extract_runs` lists them."""
-    words = pack_mask(rows)
-    edges = np.empty(2 * count_runs(words), np.int32)
-    row_runs = np.empty(len(words) + 1, np.int64)
-    extract_runs(words, rows.shape[1], edges, row_runs)
-    return edges, row_runs
 
 
 def _grown(array: np.ndarray, length: int) -> np.ndarray:

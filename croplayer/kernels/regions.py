@@ -8,7 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from croplayer.kernels.bits import count_runs, extract_runs, pack_mask
+from croplayer.kernels.bits import WORD_PX, count_ones, list_runs, pack_mask
+from croplayer.kernels.hulls import convex_areas, short_edges
+
+TOP, BOTTOM, AREA, EULER = range(4)
+"""Columns of what is measured per label."""
 
 
 class RegionProperties(NamedTuple):
@@ -61,25 +65,22 @@ def region_properties(mask: np.ndarray) -> RegionProperties:
 
     Notes
     -----
-    Bit-equal to `skimage.measure.label` and `regionprops`. In coordinates doubled to stay integer, a pixel is
-    the diamond of its four edge midpoints; the hull is two monotone chains over the rows' outermost pixels. The
-    Euler number of an 8-connected region is its runs minus the touching pairs of runs in consecutive rows.
+    Bit-equal to `skimage.measure.label` and `regionprops`, whose hull is that of the pixels' edge midpoints: the
+    hull of the pixels' centres, two monotone chains over the rows' outermost pixels, widened by a pixel's diamond.
+    The Euler number of an 8-connected region is its runs minus the touching pairs of runs in consecutive rows.
     """
     words = pack_mask(mask)
-    height, width = mask.shape
-    runs = count_runs(words)
-    edges = np.empty(2 * runs, np.int32)
-    row_runs = np.empty(height + 1, np.int64)
-    extract_runs(words, width, edges, row_runs)
-    region = np.empty(runs, np.int32)
-    contacts = np.empty(runs, np.int32)
-    count = label_runs(edges, row_runs, region, contacts)
-    area = np.zeros(count, np.int64)
-    euler_number = np.zeros(count, np.int64)
-    bbox = np.empty((count, 4), np.int32)
-    measure_runs(edges, row_runs, region, contacts, area, euler_number, bbox)
+    edges, row_runs = list_runs(words, mask.shape[1])
+    runs = len(edges) // 2
+    labels, parent = np.empty((2, runs), np.uint32)
+    measures = np.empty((runs, 4), np.int64)
+    n = label_runs(words, edges, row_runs, labels, parent, measures)
+    count = join_labels(parent[:n], measures)
+    area, euler_number = measures[:count, AREA].copy(), measures[:count, EULER].copy()
     area_convex = np.empty(count, np.int64)
-    convex_areas(edges, row_runs, region, bbox, area_convex)
+    bbox = np.empty((count, 4), np.int32)
+    bbox[:, 0], bbox[:, 2] = measures[:count, TOP], measures[:count, BOTTOM]
+    convex_areas(edges, row_runs, labels, parent, short_edges(), bbox, area_convex)
     return RegionProperties(area, area_convex, area / area_convex, euler_number, bbox)
 
 
@@ -99,153 +100,104 @@ def summarise(properties: RegionProperties) -> RegionSummary:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _root(parent: np.ndarray, run: int) -> int:
-    while parent[run] != run:
-        parent[run] = parent[parent[run]]
-        run = parent[run]
-    return run
+def _root(parent: np.ndarray, label: int) -> int:
+    while parent[label] != label:
+        parent[label] = parent[parent[label]]
+        label = parent[label]
+    return label
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def label_runs(edges: np.ndarray, row_runs: np.ndarray, region: np.ndarray, contacts: np.ndarray) -> int:
-    """Join runs that touch, diagonals included, into regions numbered in raster order.
+def _edges_before(column: int, turns: np.ndarray, rank: np.ndarray) -> int:
+    """Number of the first edge at or after a column, of a row as `_rank_edges` left it."""
+    word, bit = np.uint64(column) >> np.uint64(6), np.uint64(column) & np.uint64(63)
+    return int(rank[word] + count_ones(turns[word] & ((np.uint64(1) << bit) - np.uint64(1))))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _rank_edges(words: np.ndarray, first_edge: int, turns: np.ndarray, rank: np.ndarray) -> None:
+    """Columns of a row's edges as bits, and the number of the first edge of each word, counted from `first_edge`."""
+    carry = np.uint64(0)
+    for j in range(len(words)):
+        turns[j] = words[j] ^ ((words[j] << np.uint64(1)) | carry)
+        carry = words[j] >> np.uint64(63)
+        rank[j] = first_edge
+        first_edge += count_ones(turns[j])
+    rank[len(words)] = first_edge
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def label_runs(
+    words: np.ndarray,
+    edges: np.ndarray,
+    row_runs: np.ndarray,
+    labels: np.ndarray,
+    parent: np.ndarray,
+    measures: np.ndarray,
+) -> int:
+    """Label runs by the runs they touch in the row above, diagonals included, and measure what bears each label.
+
+    Which runs these are is counted from the bits of that row: a search would take turns that no processor foresees.
 
     Parameters
     ----------
-    edges, row_runs : as `extract_runs` lists them
-    region : (runs,) int32 out, number of each run's region
-    contacts : (runs,) int32 out, how many runs of the row above each run touches
+    words, edges, row_runs : as `list_runs` takes and returns them
+    labels : (runs,) uint32 out, a label of each run's region
+    parent : (runs,) uint32 out, union-find of labels: those of one region have the first of them as root
+    measures : (runs, 4) int64 out, per label: first row, one past the last row, pixels, Euler number
 
     Returns
     -------
-    number of regions
+    number of labels, in raster order of their first runs
     """
+    last = WORD_PX * words.shape[1]
+    turns = np.zeros(words.shape[1] + 1, np.uint64)
+    rank = np.zeros(words.shape[1] + 1, np.int64)
+    n = np.uint32(0)
     for row in range(len(row_runs) - 1):
-        above, above_stop = row_runs[max(row - 1, 0)], row_runs[row]
-        for run in range(row_runs[row], row_runs[row + 1]):
+        for run in range(np.uint64(row_runs[row]), np.uint64(row_runs[row + 1])):
             first, stop = edges[2 * run], edges[2 * run + 1]
-            while above < above_stop and edges[2 * above + 1] < first:
-                above += 1
-            root = run
-            touching = above
-            while touching < above_stop and edges[2 * touching] <= stop:
-                other = _root(region, touching)
-                if root == run:
-                    root = other
-                elif other < root:
-                    region[root] = other
-                    root = other
-                else:
-                    region[other] = root
-                touching += 1
-            region[run] = root
-            contacts[run] = touching - above
-            above = max(above, touching - 1)
+            above = np.uint64(_edges_before(first, turns, rank) >> 1)
+            above_stop = np.uint64((_edges_before(min(stop + 1, last), turns, rank) + 1) >> 1)
+            if above == above_stop:
+                labels[run] = n
+                parent[n] = n
+                measures[n, TOP], measures[n, BOTTOM] = row, row + 1
+                measures[n, AREA], measures[n, EULER] = stop - first, 1
+                n += np.uint32(1)
+                continue
+            label = labels[above]
+            for touching in range(above + np.uint64(1), above_stop):
+                other = labels[touching]
+                if other != label:
+                    label, other = _root(parent, label), _root(parent, other)
+                    label, other = min(label, other), max(label, other)
+                    parent[other] = label
+            labels[run] = label
+            measures[label, BOTTOM] = row + 1
+            measures[label, AREA] += stop - first
+            measures[label, EULER] += 1 - np.int64(above_stop - above)
+        _rank_edges(words[row], 2 * row_runs[row], turns, rank)
+    return int(n)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def join_labels(parent: np.ndarray, measures: np.ndarray) -> int:
+    """Join the measures of labels to those of regions, in place, and replace each label's parent by its region.
+
+    Returns the number of regions, numbered in raster order.
+    """
     count = 0
-    for run in range(len(region)):
-        if region[run] == run:
-            region[run] = count
+    for label in range(len(parent)):
+        if parent[label] == label:
+            for k in range(measures.shape[1]):
+                measures[count, k] = measures[label, k]
+            parent[label] = count
             count += 1
         else:
-            region[run] = region[region[run]]
+            region = parent[parent[label]]
+            parent[label] = region
+            measures[region, BOTTOM] = max(measures[region, BOTTOM], measures[label, BOTTOM])
+            measures[region, AREA] += measures[label, AREA]
+            measures[region, EULER] += measures[label, EULER]
     return count
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def measure_runs(
-    edges: np.ndarray,
-    row_runs: np.ndarray,
-    region: np.ndarray,
-    contacts: np.ndarray,
-    area: np.ndarray,
-    euler_number: np.ndarray,
-    bbox: np.ndarray,
-) -> None:
-    """Add up area, Euler number and box of each region; `area` and `euler_number` start at zero."""
-    for row in range(len(row_runs) - 1):
-        for run in range(row_runs[row], row_runs[row + 1]):
-            k = region[run]
-            first, stop = edges[2 * run], edges[2 * run + 1]
-            if area[k] == 0:
-                bbox[k, 0] = row
-                bbox[k, 1] = first
-                bbox[k, 3] = stop
-            bbox[k, 1] = min(bbox[k, 1], first)
-            bbox[k, 2] = row + 1
-            bbox[k, 3] = max(bbox[k, 3], stop)
-            area[k] += stop - first
-            euler_number[k] += 1 - contacts[run]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def convex_areas(
-    edges: np.ndarray, row_runs: np.ndarray, region: np.ndarray, bbox: np.ndarray, area_convex: np.ndarray
-) -> None:
-    """Count the pixels of each region's convex hull, borders included, into `area_convex`."""
-    count = len(bbox)
-    offset = np.empty(count + 1, np.int64)
-    offset[0] = 0
-    tallest = 0
-    for k in range(count):
-        height = bbox[k, 2] - bbox[k, 0]
-        offset[k + 1] = offset[k] + height
-        tallest = max(tallest, height)
-    # Columns are negated on the right side, so that both sides are lower hulls.
-    left = np.full(offset[count], np.iinfo(np.int32).max, np.int32)
-    right = np.empty(offset[count], np.int32)
-    for row in range(len(row_runs) - 1):
-        for run in range(row_runs[row], row_runs[row + 1]):
-            at = offset[region[run]] + row - bbox[region[run], 0]
-            left[at] = min(left[at], edges[2 * run])
-            right[at] = 1 - edges[2 * run + 1]
-    chain_y = np.empty(2 * tallest + 1, np.int64)
-    chain_x = np.empty(2 * tallest + 1, np.int64)
-    for k in range(count):
-        start, stop = offset[k], offset[k + 1]
-        sum_left = _sum_of_hull_columns(left[start:stop], chain_y, chain_x)
-        sum_right = _sum_of_hull_columns(right[start:stop], chain_y, chain_x)
-        area_convex[k] = stop - start - sum_left - sum_right
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _extend_chain(chain_y: np.ndarray, chain_x: np.ndarray, n: int, y: int, x: int) -> int:
-    """Add a point to a lower convex chain of n points; returns its new length."""
-    while n >= 2:
-        ay, ax = chain_y[n - 2], chain_x[n - 2]
-        if (chain_x[n - 1] - ax) * (y - ay) < (x - ax) * (chain_y[n - 1] - ay):
-            break
-        n -= 1
-    chain_y[n] = y
-    chain_x[n] = x
-    return n + 1
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _sum_of_hull_columns(columns: np.ndarray, chain_y: np.ndarray, chain_x: np.ndarray) -> int:
-    """Sum over rows of the first column inside the lower hull of a side's outermost pixels.
-
-    `columns` are the outermost columns per row; a pixel stands for its edge midpoints, in doubled coordinates.
-    """
-    height = len(columns)
-    if height == 1:
-        return int(columns[0])
-    n = _extend_chain(chain_y, chain_x, 0, -1, 2 * columns[0])
-    for k in range(height):
-        n = _extend_chain(chain_y, chain_x, n, 2 * k, 2 * columns[k] - 1)
-        # Between columns that differ by less than two, the midpoint of the shared edge is inside the hull.
-        if k + 1 < height and abs(columns[k] - columns[k + 1]) > 1:
-            n = _extend_chain(chain_y, chain_x, n, 2 * k + 1, 2 * min(columns[k], columns[k + 1]))
-    n = _extend_chain(chain_y, chain_x, n, 2 * height - 1, 2 * columns[height - 1])
-    total = 0
-    for i in range(n - 1):
-        y, x, stop = chain_y[i], chain_x[i], chain_y[i + 1]
-        even = y + (y & 1)
-        if even == y:
-            total += (x + 1) >> 1
-            even += 2
-        if even < stop:
-            slope = (chain_x[i + 1] - x) / (stop - y)
-            for at in range(even, stop, 2):
-                # A position is a multiple of 1 / (2 rows), so a millionth hides rounding and no column.
-                total += math.ceil((x + slope * (at - y)) * 0.5 - 1e-6)
-    return int(total)

@@ -96,7 +96,7 @@ def sweep(
 
     Parameters
     ----------
-    edges, row_runs : runs as `extract_runs` lists them; the first row has been swept already
+    edges, row_runs : runs as `list_runs` lists them; the first row has been swept already
     top : lattice row below that first row
     edge_corner : (2 * runs,) int32, corner at the upper end of the boundary each edge continues; first row filled
     labels : (runs,) int32, region of each run; first row filled
