@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
@@ -10,6 +10,9 @@ import pandas as pd
 import xarray as xr
 
 from croplayer.legends import CROPLAND, NO_IMAGERY
+
+if TYPE_CHECKING:
+    from croplayer.sources.product import Product
 
 MAP_COLOURS = {0: "#efe9d9", 1: "#2f7d32", 254: "#b9c3cc", 255: "#ffffff"}
 """Colours of the map's flags: not cropland, cropland, no imagery, never processed."""
@@ -42,21 +45,29 @@ class CropAccessor:
         table["area_km2"] = areas.to_numpy()
         return table
 
-    def compare(self, product: Any, source: str | None = None) -> pd.Series:
-        """Agreement with a product: counts of pixels, IoU, F1 and both area fractions.
+    def compare(self, product: Product | str, path: str = "", source: str | None = None, **how: Any) -> pd.Series:
+        """Agreement with an existing map: counts of pixels, IoU, F1 and both area fractions.
 
         Parameters
         ----------
-        product : a ``croplayer.sources.product.ProductRaster`` of classes
+        product : a map by its legend (ESA, ESRI, ... or a legend file) with ``path`` and whatever
+            ``croplayer.products.open.open_product`` takes, or a product that is open already
+        path : its GeoTIFFs or STAC items
+        source : a source's own mask; None is the integrated map
         """
         from croplayer.blocks import grid_of, map_lattice
         from croplayer.evaluation.agreement import Agreement
+        from croplayer.products.open import open_product
+        from croplayer.sources.product import UNKNOWN
 
+        opened = open_product(product, path, **how) if isinstance(product, str) else product
         grid = grid_of(self._dataset)
-        share = map_lattice(self._dataset, lambda place: product.read(place, grid), dtype=np.float32, name=product.name)
+        percent = map_lattice(
+            self._dataset, lambda place: opened.read(place, grid).on_pixels(), dtype=np.uint8, name=opened.name
+        )
         mask = self._mask(source)
-        known = (mask < NO_IMAGERY) & share.notnull()
-        crop, other = mask == CROPLAND, share > 0.5
+        known = (mask < NO_IMAGERY) & (percent != UNKNOWN)
+        crop, other = mask == CROPLAND, (percent > 50) & (percent != UNKNOWN)
         sums = xr.Dataset(
             {
                 "tp": (crop & other & known).sum(),
@@ -73,9 +84,9 @@ class CropAccessor:
                 "iou": counts.iou,
                 "f1": counts.f1,
                 "area_fraction": (counts.tp + counts.fp) / total if total else np.nan,
-                f"area_fraction_{product.name}": (counts.tp + counts.fn) / total if total else np.nan,
+                f"area_fraction_{opened.name}": (counts.tp + counts.fn) / total if total else np.nan,
             },
-            name=product.name,
+            name=opened.name,
         )
 
     def polygons(self, source: str | None = None) -> gpd.GeoDataFrame:

@@ -15,6 +15,7 @@ import click
 import croplayer
 from pipelines.area_commands import area
 from pipelines.config import RecipeError, find_recipe, load_recipe
+from pipelines.judge_commands import StageOrCommand, judge
 from pipelines.landscape_commands import landscape
 from pipelines.options import bounds_of
 
@@ -164,11 +165,13 @@ def _names_until(run: Any, until: str | None) -> list[str] | None:
     return names[: names.index(until) + 1]
 
 
-def _stage_command(name: str, about: str) -> None:
-    @main.command(name, help=f"Only the stage {name}: {about}.")
+def _stage_command(name: str, about: str) -> click.Command:
+    @click.command(name, help=f"Only the stage {name}: {about}.")
     @_run_options
     def stage(recipe: str, out: Path | None, workers: int | None, scheduler: str | None, models: Path | None) -> None:
         _do(_open_run(recipe, out, models), [name], workers, scheduler)
+
+    return stage
 
 
 for _name, _about in (
@@ -177,14 +180,15 @@ for _name, _about in (
     ("assess", "image quality, coverage type and terrain of every block"),
     ("segment", "map cropland in every source"),
     ("describe", "shape and consistency of the masks"),
-    ("judge", "semantic correctness of every source's masks"),
     ("integrate", "choose the source of every block and write the map"),
     ("compare", "hold the maps against other products and a reference"),
     ("aggregate", "block table, and areas by admin unit"),
     ("report", "figures and the one-file report"),
     ("export", "files for other software by admin unit"),
 ):
-    _stage_command(_name, _about)
+    main.add_command(_stage_command(_name, _about))
+judge.add_command(_stage_command("judge", "semantic correctness of every source's masks"), StageOrCommand.STAGE)
+main.add_command(judge)
 
 
 @main.command()

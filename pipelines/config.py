@@ -196,6 +196,10 @@ class Decisions(_Part):
 
     reviews: Names = ()
     """Review files (CSV or GeoPackage)."""
+    review_from_reference: bool = False
+    """Whether the recipe's [reference] gives the labels of a systematic sample instead of a person."""
+    sample_deg: float = Field(0.5, gt=0)
+    """Grid of that sample in degrees."""
     overrides: str | None = None
     """File of manual decisions that win."""
     classes: Names = DEFAULT_CLASSES.labels
@@ -205,8 +209,11 @@ class Decisions(_Part):
     seed: int = 0
 
     @model_validator(mode="after")
-    def _classes(self) -> Decisions:
-        _ = self.correctness_classes
+    def _consistent(self) -> Decisions:
+        if self.reviews and self.review_from_reference:
+            raise ValueError("give either reviews or review_from_reference")
+        if self.review_from_reference and self.correctness_classes != DEFAULT_CLASSES:
+            raise ValueError("review_from_reference knows only the default classes")
         return self
 
     @property
@@ -215,16 +222,35 @@ class Decisions(_Part):
 
 
 class Product(_Part):
-    """An existing map to compare with."""
+    """An existing map to compare with: by a legend, or by its codes given here."""
 
     name: Name
     title: str
     path: str
+    """A GeoTIFF, a folder of them, a pattern with *, or with ``asset`` a GeoJSON file of STAC items."""
+    legend: str = ""
+    """CACD, CLCD, ESA, ESRI, FROM, FCS30, GL30, SinoLC ..., or a legend file (TOML)."""
+    include: Names = ()
+    """Kinds of land (paddy, orchard, greenhouse, fallow) that are counted as cropland as well."""
+    exclude: Names = ()
+    """Kinds of land that are not counted."""
+    asset: str = ""
+    """Asset of the STAC items."""
+    year: int | None = None
+    """Year of the STAC items."""
     crop_codes: Codes = ()
     known_codes: Codes = ()
     nodata: Codes = ()
     assume_crs: str | None = None
     note: str = ""
+
+    @model_validator(mode="after")
+    def _one(self) -> Product:
+        if self.legend and (self.crop_codes or self.known_codes or self.nodata):
+            raise ValueError("give either a legend or codes")
+        if not self.legend and (self.include or self.exclude or self.asset or self.year):
+            raise ValueError("include, exclude, asset and year need a legend")
+        return self
 
 
 class Admin(_Part):
@@ -303,6 +329,8 @@ class Recipe(_Part):
             raise ValueError(f"grid: a cell of {cell} px must be even and at least twice blend_px {self.grid.blend_px}")
         if (self.sources or self.products) and self.region is None:
             raise ValueError("a recipe with sources or products needs a [region]")
+        if self.decisions.review_from_reference and self.reference is None:
+            raise ValueError("decisions.review_from_reference needs a [reference]")
         if self.statistics and not any(a.level == 1 for a in self.admin):
             raise ValueError("[statistics] needs [[admin]] units of level 1")
         return self

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from croplayer.decisions.reviews import read_reviews
+from croplayer.decisions.reviews import REFERENCE, read_reviews
+from croplayer.decisions.sampling import systematic_blocks
 from croplayer.durable import digest_file
 from croplayer.features import feature_table
 from croplayer.tables import record_table, write_csv, write_parquet
+from croplayer.tasks.review import ReviewTask
 from pipelines.assess import assess_step
 from pipelines.describe import describe_step
 from pipelines.fingerprint import fingerprint
 from pipelines.run import Run
-from pipelines.steps import OutputStep, Step
+from pipelines.steps import BlockStep, OutputStep, Step
 from stores.tables import DECISION_TABLES
 
 if TYPE_CHECKING:
@@ -30,17 +32,51 @@ def features(run: Run) -> pd.DataFrame:
     return assessed.merge(described.drop(columns=["row", "col"]), on="block", how="inner")
 
 
+def review_files(run: Run) -> list[Path]:
+    """The run's review files: the recipe's, or the one made from the reference."""
+    if run.recipe.decisions.review_from_reference:
+        return [run.folder.table("reviews.csv")]
+    return [Path(p) for p in run.recipe.decisions.reviews]
+
+
 def reviews(run: Run) -> pd.DataFrame | None:
-    """Reviewed blocks of the run, or None when the recipe names none."""
-    decisions = run.recipe.decisions
-    if not decisions.reviews:
-        return None
-    return read_reviews([Path(p) for p in decisions.reviews], run.recipe.source_names, decisions.correctness_classes)
+    """Reviewed blocks of the run, or None when there are none."""
+    files = review_files(run)
+    return read_reviews(files, run.recipe.source_names, run.recipe.decisions.correctness_classes) if files else None
 
 
 def reviews_digest(run: Run) -> list[str]:
     """Digests of the review files; raises FileNotFoundError when one is named but not there."""
-    return [digest_file(Path(path)).sha256 for path in run.recipe.decisions.reviews]
+    return [digest_file(path).sha256 for path in review_files(run)]
+
+
+def review_step(run: Run) -> BlockStep:
+    """Labels of a systematic sample from the reference."""
+    assert run.cube is not None and run.reference is not None
+    described = describe_step(run)
+    spacing = run.recipe.decisions.sample_deg
+    task = ReviewTask(run.cube, run.reference)
+    return BlockStep(
+        name="review",
+        fingerprint=fingerprint(
+            "review", describe=described.fingerprint, reference=run.reference.fingerprint(), spacing=spacing
+        ),
+        blocks=systematic_blocks(run.records(described), spacing),
+        task_for=lambda blocks: task,
+        blocks_per_task=16,
+    )
+
+
+def reviews_step(run: Run) -> OutputStep:
+    """``tables/reviews.csv``: those labels as a review file like any other."""
+    step = review_step(run)
+
+    def make() -> Sequence[Path]:
+        assert run.reference is not None
+        table = record_table(run.records(step).values()).drop(columns=["row", "col"])
+        return [write_csv(run.folder.table("reviews.csv"), table.assign(reviewer=f"{REFERENCE}'{run.reference.name}'"))]
+
+    return OutputStep(name="reviews", fingerprint=fingerprint("reviews", review=run.results_digest(step)), make=make)
 
 
 def judge_step(run: Run) -> OutputStep:
@@ -90,5 +126,8 @@ def write_decided(run: Run, name: str, decided: Decided) -> list[Path]:
     return paths
 
 
-def steps(run: Run) -> list[Step]:
-    return [judge_step(run)]
+def steps(run: Run) -> Iterator[Step]:
+    if run.recipe.decisions.review_from_reference:
+        yield review_step(run)
+        yield reviews_step(run)
+    yield judge_step(run)

@@ -21,15 +21,18 @@ from croplayer.cube import Cube
 from croplayer.durable import DurableStore, write_durable
 from croplayer.grid import BlockGrid, BlockIndex, BlockRange, Bounds
 from croplayer.ledger import Ledger, digest_records
+from croplayer.products.open import open_product, product_files
 from croplayer.records import BlockRecord
+from croplayer.sources.codes import RasterCodes
 from croplayer.sources.elevation import ElevationRaster
 from croplayer.sources.imagery import ImagerySource
-from croplayer.sources.product import ProductRaster
+from croplayer.sources.product import Product
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
 from croplayer.sources.tiles import FolderTiles, HttpTiles
 from croplayer.sources.xyz import XyzSource
-from pipelines.config import FolderSource, HttpSource, Product, RasterImagery, Recipe, Source
+from pipelines.config import FolderSource, HttpSource, RasterImagery, Recipe, Source
+from pipelines.config import Product as ProductPart
 from pipelines.execute import finished_records
 from pipelines.fingerprint import code_digest
 from pipelines.models import Models
@@ -99,11 +102,11 @@ class Run:
         return ElevationRaster(terrain.path, terrain.assume_crs) if terrain else None
 
     @cached_property
-    def products(self) -> tuple[ProductRaster, ...]:
+    def products(self) -> tuple[Product, ...]:
         return tuple(_product(p) for p in self.recipe.products)
 
     @cached_property
-    def reference(self) -> ProductRaster | None:
+    def reference(self) -> Product | None:
         return _product(self.recipe.reference) if self.recipe.reference else None
 
     @cached_property
@@ -209,7 +212,17 @@ def _imagery_source(source: Source) -> ImagerySource:
     return StacSource(source.name, source.items, source.assets)
 
 
-def _product(product: Product) -> ProductRaster:
-    return ProductRaster(
-        product.name, product.path, product.crop_codes, product.known_codes, product.nodata, product.assume_crs
-    )
+def _product(part: ProductPart) -> Product:
+    if part.legend:
+        return open_product(
+            part.legend,
+            part.path,
+            name=part.name,
+            include=part.include,
+            exclude=part.exclude,
+            asset=part.asset,
+            year=part.year,
+            assume_crs=part.assume_crs,
+        )
+    codes = RasterCodes(product_files(part.path), part.assume_crs)
+    return Product(part.name, codes, part.crop_codes, part.known_codes, part.nodata)

@@ -94,6 +94,14 @@ METHOD: Columns = {
 }
 """``correctness_method.csv`` and ``integration_method.csv``."""
 
+REVIEWS: Columns = {
+    **BLOCK,
+    "correctness_SOURCE": "class of the source's mask by the reference; empty without imagery",
+    "integration": "choice that comes nearest to the reference by intersection over union",
+    "reviewer": "reference 'NAME'",
+}
+"""``reviews.csv``: the systematic sample labelled from the reference, where the recipe asks for it."""
+
 FEATURES: Columns = {
     "column": "column of blocks.parquet",
     "name": "name of the feature",

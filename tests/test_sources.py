@@ -20,9 +20,10 @@ from PIL import Image
 from rasterio.transform import from_origin
 
 from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
+from croplayer.sources.codes import RasterCodes
 from croplayer.sources.elevation import ElevationRaster
 from croplayer.sources.imagery import ImagerySource
-from croplayer.sources.product import ProductRaster
+from croplayer.sources.product import Product
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
 from croplayer.sources.tile_image import BadTileError, decode_tile
@@ -310,12 +311,12 @@ def test_products_are_read_by_their_legend(tmp_path: Path) -> None:
     codes = np.array([[[10, 20], [0, 10]]], np.uint8)
     step = 0.025
     path = write_raster(tmp_path / "p.tif", codes, transform=from_origin(BOUNDS.west, BOUNDS.north, step, step))
-    product = ProductRaster("p", str(path), crop_codes=(10,), known_codes=(0, 10, 20), nodata=(0,))
+    product = Product("p", RasterCodes((str(path),)), crop_codes=(10,), known_codes=(0, 10, 20), nodata=(0,))
     percent = product.read(GRID.window(BLOCK), GRID).on_pixels()
     assert percent[:64, :64].min() == 100 and percent[:64, 64:].max() == 0
     assert (percent[64:, :64] == 255).all() and percent[64:, 64:].min() == 100
     with pytest.raises(ValueError, match="holds code 20"):
-        ProductRaster("p", str(path), crop_codes=(10,), known_codes=(0, 10)).read(GRID.window(BLOCK), GRID)
+        Product("p", RasterCodes((str(path),)), crop_codes=(10,), known_codes=(0, 10)).read(GRID.window(BLOCK), GRID)
     outside = BlockIndex(BLOCK.row, BLOCK.col + 4)
     assert (product.read(GRID.window(outside), GRID).on_pixels() == 255).all()
 
@@ -324,7 +325,7 @@ def test_projected_products_equal_a_pointwise_lookup(data: Path) -> None:
     from pyproj import Transformer
 
     path = data / "cdl_kansas/2021_cultivated_layer.tif"
-    product = ProductRaster("cdl", str(path), crop_codes=(2,), known_codes=(1, 2))
+    product = Product("cdl", RasterCodes((str(path),)), crop_codes=(2,), known_codes=(1, 2))
     grid = BlockGrid(200)
     window = grid.window(grid.block_at(-97.05, 39.28))
     percent = product.read(window, grid).on_pixels()

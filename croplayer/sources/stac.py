@@ -48,7 +48,7 @@ class StacSource:
             if missing:
                 have = ", ".join(sorted(item.assets))
                 raise ValueError(f"STAC item '{item.id}' of {self.items} has no asset '{missing[0]}'; it has {have}")
-        if not any(_share(item, bounds) >= MINIMUM_OVERLAP for item in items):
+        if not any(share_of(item, bounds) >= MINIMUM_OVERLAP for item in items):
             raise ValueError(f"source '{self.name}': no STAC item of {self.items} overlaps the region {tuple(bounds)}")
 
 
@@ -72,7 +72,8 @@ def read_items(path: str) -> tuple[pystac.Item, ...]:
     return tuple(sorted(items, key=lambda i: (i.datetime.isoformat() if i.datetime else "", i.id)))
 
 
-def _share(item: pystac.Item, bounds: Bounds) -> float:
+def share_of(item: pystac.Item, bounds: Bounds) -> float:
+    """Common area of an item's box and a region over the smaller of the two, 0 to 1."""
     if item.bbox is None:
         raise ValueError(f"STAC item '{item.id}' has no bbox")
     west, south, east, north = item.bbox
@@ -107,7 +108,7 @@ def _stack_block(source: StacSource, block: BlockIndex, block_px: int) -> Imager
     grid = BlockGrid(block_px)
     window = grid.window(block)
     bounds = grid.bounds(block)
-    items = [i for i in read_items(source.items) if _share(i, bounds) > 0]
+    items = [i for i in read_items(source.items) if share_of(i, bounds) > 0]
     out = empty_imagery(window)
     if not items:
         return out

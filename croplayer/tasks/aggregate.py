@@ -13,7 +13,7 @@ from croplayer.cube import Cube
 from croplayer.grid import BlockGrid, BlockIndex
 from croplayer.legends import CROPLAND
 from croplayer.records import BlockRecord, Value
-from croplayer.sources.product import ProductRaster
+from croplayer.sources.product import Product
 from croplayer.tasks.compare import read_maps
 from croplayer.tasks.each import each_block
 from croplayer.zones import UnitRings
@@ -28,7 +28,7 @@ class AggregateTask:
 
     grid: BlockGrid
     cube: Cube | None
-    products: tuple[ProductRaster, ...]
+    products: tuple[Product, ...]
     units: str
     """GeoParquet of admin units with the column adcode."""
     units_digest: str

@@ -14,7 +14,7 @@ from croplayer.kernels.agreement import Reference, agreement, agreements
 from croplayer.legends import CROPLAND, NO_IMAGERY, Integration
 from croplayer.masks import integrated_mask
 from croplayer.records import BlockRecord, Value
-from croplayer.sources.product import UNKNOWN, ProductRaster, ProductWindow
+from croplayer.sources.product import UNKNOWN, Product, ProductWindow
 from croplayer.tasks.each import each_block
 
 MERGE_BOTH = "merge_both"
@@ -30,8 +30,8 @@ class CompareTask:
 
     grid: BlockGrid
     cube: Cube | None
-    products: tuple[ProductRaster, ...]
-    reference: ProductRaster | None
+    products: tuple[Product, ...]
+    reference: Product | None
 
     def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
         return each_block(self.one, blocks)

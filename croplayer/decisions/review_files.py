@@ -1,0 +1,71 @@
+"""Files for the reviewers of sampled blocks: a table as CSV and GeoPackage, and a picture of every block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from PIL import Image
+from skimage.segmentation import find_boundaries
+
+from croplayer.cube import Cube
+from croplayer.grid import CRS, BlockIndex
+from croplayer.legends import CROPLAND, NO_IMAGERY
+
+THUMBNAIL_PX = 400
+OUTLINE = (255, 214, 0)
+MISSING = (185, 195, 204)
+GAP_PX = 4
+
+
+def review_table(cube: Cube, blocks: Sequence[BlockIndex]) -> gpd.GeoDataFrame:
+    """One row per block, to be filled in: block, lon, lat, correctness_SOURCE, integration, reviewer, note, thumbnail."""
+    boxes = [cube.grid.bounds(b) for b in blocks]
+    columns: dict[str, object] = {
+        "block": [b.name for b in blocks],
+        "lon": [round((b.west + b.east) / 2, 3) for b in boxes],
+        "lat": [round((b.south + b.north) / 2, 3) for b in boxes],
+    }
+    empty = [f"correctness_{s}" for s in cube.sources] + ["integration", "reviewer", "note"]
+    columns |= {name: [""] * len(blocks) for name in empty}
+    columns["thumbnail"] = [f"thumbnails/{b.name}.png" for b in blocks]
+    return gpd.GeoDataFrame(columns, geometry=[shapely.box(*b) for b in boxes], crs=CRS)
+
+
+def write_review_files(folder: Path, cube: Cube, blocks: Sequence[BlockIndex]) -> list[Path]:
+    """Write blocks.csv, blocks.gpkg and thumbnails/BLOCK.png; returns their paths.
+
+    Raises FileExistsError when the folder holds a review already, which may be somebody's work.
+    """
+    csv, gpkg = folder / "blocks.csv", folder / "blocks.gpkg"
+    for path in (csv, gpkg):
+        if path.exists():
+            raise FileExistsError(f"{path} exists and may hold reviews; give another folder")
+    (folder / "thumbnails").mkdir(parents=True, exist_ok=True)
+    table = review_table(cube, blocks)
+    pictures = []
+    for block, name in zip(blocks, table.thumbnail, strict=True):
+        Image.fromarray(thumbnail(cube, block)).save(folder / name, optimize=True)
+        pictures.append(folder / name)
+    table.drop(columns="geometry").to_csv(csv, index=False, lineterminator="\n", encoding="utf-8-sig")
+    table.to_file(gpkg, layer="blocks", driver="GPKG")
+    return [csv, gpkg, *pictures]
+
+
+def thumbnail(cube: Cube, block: BlockIndex) -> np.ndarray:
+    """Imagery of a block beside the imagery with its cropland outlined, one row per source: (h, w, 3) uint8."""
+    step = max(1, cube.grid.block_px // THUMBNAIL_PX)
+    rows = []
+    for source in cube.sources:
+        mask = cube.read_block("cropland", block, source)[::step, ::step]
+        rgb = cube.read_block("rgb", block, source)[::step, ::step].copy()
+        rgb[mask == NO_IMAGERY] = MISSING
+        outlined = rgb.copy()
+        outlined[find_boundaries(mask == CROPLAND, mode="inner")] = OUTLINE
+        gap = np.full((len(rgb), GAP_PX, 3), 255, np.uint8)
+        rows.append(np.concatenate([rgb, gap, outlined], axis=1))
+        rows.append(np.full((GAP_PX, rows[0].shape[1], 3), 255, np.uint8))
+    return np.concatenate(rows[:-1])

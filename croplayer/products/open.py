@@ -1,0 +1,76 @@
+"""Open an existing map: a legend, and files or STAC items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from croplayer.products.legend import read_legend
+from croplayer.sources.codes import RasterCodes
+from croplayer.sources.product import Product
+from croplayer.sources.stac_codes import StacCodes
+
+WILDCARDS = "*?["
+RASTERS = ("*.tif", "*.tiff", "*.TIF", "*.TIFF")
+
+
+def product_files(path: str) -> tuple[str, ...]:
+    """GeoTIFFs of a product, sorted: a file, all in a folder and below, or those that a pattern with * matches.
+
+    Raises FileNotFoundError when there is none.
+    """
+    place = Path(path)
+    if place.is_dir():
+        found = sorted({str(p) for pattern in RASTERS for p in place.rglob(pattern)})
+    elif any(c in path for c in WILDCARDS):
+        first = next(i for i, part in enumerate(place.parts) if any(c in part for c in WILDCARDS))
+        root = Path(*place.parts[:first]) if first else Path()
+        found = sorted(str(p) for p in root.glob("/".join(place.parts[first:])))
+    else:
+        found = [path]
+    if not found:
+        raise FileNotFoundError(f"product {path} has no GeoTIFF")
+    return tuple(found)
+
+
+def open_product(
+    legend: str,
+    path: str,
+    *,
+    name: str | None = None,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    asset: str = "",
+    year: int | None = None,
+    assume_crs: str | None = None,
+) -> Product:
+    """A map of the paper, or one of your own, ready to be compared with.
+
+    Parameters
+    ----------
+    legend : CACD, CLCD, ESA, ESRI, FROM, FCS30, GL30, SinoLC ..., or the path of a legend file (TOML)
+    path : a GeoTIFF, a folder of them, a pattern such as ``tiles/*.tif``, or with ``asset`` a GeoJSON
+        FeatureCollection of STAC items
+    name : what the map is called in tables; its key in lower case if not given
+    include, exclude : kinds of land (paddy, orchard, greenhouse, fallow) to count as cropland or not, where the map
+        has classes for them
+    asset, year : asset of the STAC items, and their year
+    assume_crs : CRS of files that carry none
+
+    Examples
+    --------
+    >>> esri = open_product("ESRI", "esri/*.tif", include=["paddy"])  # doctest: +SKIP
+    """
+    read = read_legend(legend)
+    codes: RasterCodes | StacCodes
+    if asset:
+        codes = StacCodes(path, asset, year, read.file.overlap)
+    else:
+        codes = RasterCodes(product_files(path), assume_crs, read.file.overlap, read.file.repeated_strips)
+    return Product(
+        name or read.file.key.lower(),
+        codes,
+        crop_codes=read.crop_codes(tuple(include), tuple(exclude)),
+        known_codes=read.known_codes,
+        nodata=read.file.nodata,
+    )

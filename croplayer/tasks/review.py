@@ -1,0 +1,63 @@
+"""Label blocks from a reference map, where no person reviews them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from croplayer.cube import Cube
+from croplayer.grid import BlockIndex
+from croplayer.landscape.judgement import best_integration, mask_correctness
+from croplayer.legends import CROPLAND, NO_IMAGERY, Integration
+from croplayer.masks import integrated_mask
+from croplayer.records import BlockRecord, Value
+from croplayer.sources.product import UNKNOWN, Product
+from croplayer.tasks.each import each_block
+
+
+@dataclass(frozen=True)
+class ReviewTask:
+    """Say of a block what a reviewer would say who knows the reference; writes nothing to the cube."""
+
+    cube: Cube
+    reference: Product
+
+    def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
+        return each_block(self.one, blocks)
+
+    def one(self, block: BlockIndex) -> BlockRecord:
+        """Record of one block: correctness_SOURCE and integration, labels; missing without imagery or reference."""
+        percent = self.reference.read(self.cube.grid.window(block), self.cube.grid).on_pixels()
+        masks = {s: self.cube.read_block("cropland", block, s) for s in self.cube.sources}
+        return BlockRecord(block, values=reference_labels(percent, masks))
+
+
+def reference_labels(percent: np.ndarray, masks: dict[str, np.ndarray]) -> dict[str, Value]:
+    """Correctness of each source's mask and the best integration, by a reference.
+
+    Parameters
+    ----------
+    percent : (h, w) uint8, per cent of cropland of the reference, 255 where it knows nothing; such pixels count as
+        empty everywhere
+    masks : (h, w) flags of each source; pixels without imagery count as not cropland
+    """
+    known = percent != UNKNOWN
+    truth = (percent > 50) & known
+    has_imagery = {s: bool((mask != NO_IMAGERY).any()) for s, mask in masks.items()}
+    labels: dict[str, Value] = dict.fromkeys([*(f"correctness_{s}" for s in masks), "integration"])
+    if not known.any() or not any(has_imagery.values()):
+        return labels
+    crops = {s: (mask == CROPLAND) & known for s, mask in masks.items()}
+    for source, crop in crops.items():
+        if has_imagery[source]:
+            labels[f"correctness_{source}"] = mask_correctness(truth, crop).label
+    if len(crops) == 2:
+        a, b = crops.values()
+        merged = integrated_mask(list(masks.values()), Integration.MERGE_BOTH, False) == CROPLAND
+        labels["integration"] = best_integration(truth, a, b, merged & known).label
+    else:
+        (only,) = crops.values()
+        labels["integration"] = best_integration(truth, only, np.zeros_like(only), only).label
+    return labels
