@@ -18,8 +18,8 @@ from croplayer.evaluation.agreement import Agreement
 from croplayer.evaluation.provinces import count_within, unit_table
 from croplayer.evaluation.statistics import match_statistics, read_statistics
 from croplayer.grid import BlockGrid, BlockIndex
+from croplayer.products.measure import area_values, map_agreement
 from croplayer.sources.product import ProductWindow
-from croplayer.tasks.compare import area_values, map_agreement
 from croplayer.zones import UnitRings
 
 

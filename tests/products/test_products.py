@@ -231,7 +231,7 @@ import sys
 import numpy as np
 from croplayer.grid import BlockGrid
 from croplayer.products.open import open_product
-from croplayer.tasks.compare import agreement_values, area_values
+from croplayer.products.measure import agreement_values, area_values
 grid = BlockGrid(2560)
 product = open_product("ESA", sys.argv[1])
 mask = np.ones((2560, 2560), np.uint8)
