@@ -72,6 +72,8 @@ class FolderSource(_Part):
     template: str
     zoom: int = 16
     tile_px: int = 256
+    placeholders: Names = ()
+    """sha256 of the pictures that stand for "no imagery here"."""
 
 
 class HttpSource(_Part):
@@ -85,6 +87,21 @@ class HttpSource(_Part):
     edition: str = ""
     zoom: int = 16
     tile_px: int = 256
+    placeholders: Names = ()
+    """sha256 of the pictures that stand for "no imagery here"."""
+    hosts: Names = ()
+    """Other hosts that the provider may redirect to."""
+    private_network: bool = False
+    requests_per_s: float = Field(50.0, gt=0)
+    """Highest rate of requests of one worker process."""
+    deadline_s: float = Field(30.0, gt=0)
+    patience_s: float = Field(300.0, gt=0)
+    """How long a block waits for a provider that does not answer before it fails."""
+    tries: int = Field(5, ge=1)
+    cache: str | None = None
+    """Folder in which tiles are kept with their digests."""
+    witness: Annotated[tuple[int, int, int], Field(strict=False)] | None = None
+    """x, y and zoom of a tile that the provider is known to have."""
 
 
 class RasterImagery(_Part):

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -25,11 +25,12 @@ from croplayer.products.open import open_product, product_files
 from croplayer.records import BlockRecord
 from croplayer.sources.codes import RasterCodes
 from croplayer.sources.elevation import ElevationRaster
+from croplayer.sources.http_tiles import HttpTiles
 from croplayer.sources.imagery import ImagerySource
 from croplayer.sources.product import Product
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
-from croplayer.sources.tiles import FolderTiles, HttpTiles
+from croplayer.sources.tiles import FolderTiles
 from croplayer.sources.xyz import XyzSource
 from pipelines.config import FolderSource, HttpSource, RasterImagery, Recipe, Source
 from pipelines.config import Product as ProductPart
@@ -203,10 +204,10 @@ def _write_if_changed(path: Path, data: bytes) -> None:
 
 def _imagery_source(source: Source) -> ImagerySource:
     if isinstance(source, FolderSource):
-        return XyzSource(source.name, FolderTiles(source.template), source.zoom, source.tile_px)
+        return XyzSource(source.name, FolderTiles(source.template), source.zoom, source.tile_px, source.placeholders)
     if isinstance(source, HttpSource):
-        tiles = HttpTiles(source.template, source.i_have_rights, source.token_env, source.edition)
-        return XyzSource(source.name, tiles, source.zoom, source.tile_px)
+        tiles = HttpTiles(**{f.name: getattr(source, f.name) for f in fields(HttpTiles)})
+        return XyzSource(source.name, tiles, source.zoom, source.tile_px, source.placeholders)
     if isinstance(source, RasterImagery):
         return RasterSource(source.name, source.paths, source.bands, source.assume_crs)
     return StacSource(source.name, source.items, source.assets)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -16,6 +18,8 @@ class Imagery(NamedTuple):
     """(h, w, 3) uint8; black where not valid."""
     valid: np.ndarray
     """(h, w) bool; False where the source has no imagery."""
+    notes: Mapping[str, int] = MappingProxyType({})
+    """Counts that belong into the block's record, by name: what kinds of tiles it was made from."""
 
 
 class ImagerySource(Protocol):

@@ -3,18 +3,122 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from croplayer.durable import digest_bytes
 from croplayer.sources.imagery import Imagery
 
 MAX_TILE_BYTES = 2 * 1024**2
+DETAIL_RATIO = 0.42
+"""Below this share of the next coarser detail a tile is blown up from a coarser one.
+
+Measured on 216 tiles of real aerial imagery after JPEG compression: native 0.34 to 2.2 (95 % above 0.49), the same
+blown up twofold 0.02 to 0.54 (bilinear, bicubic: 95 % below 0.34; Lanczos: below 0.40)."""
+
 _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"RIFF": "WEBP"}
+_JPEG_END, _PNG_END = b"\xff\xd9", b"IEND\xaeB`\x82"
+_TAIL = 64
+"""Bytes at the end of a tile in which its end mark must be; some encoders pad."""
 
 
 class BadTileError(ValueError):
     """A tile's bytes are not the image that was expected."""
+
+
+class TileKind(Enum):
+    """What a provider gave for a tile."""
+
+    IMAGE = "image"
+    OVERZOOMED = "overzoomed"
+    """An image with no more detail than a zoom below."""
+    MISSING = "missing"
+    """The provider says that it has no such tile."""
+    PLACEHOLDER = "placeholder"
+    """The picture that the provider sends where it has none."""
+    BLANK = "blank"
+    """One colour all over: it shows nothing."""
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether there is no imagery in such a tile."""
+        return self in (TileKind.MISSING, TileKind.PLACEHOLDER, TileKind.BLANK)
+
+    @property
+    def is_notable(self) -> bool:
+        """Whether a block's record says how many of its tiles were such."""
+        return self is not TileKind.IMAGE
+
+
+class Tile(NamedTuple):
+    """A tile as it was understood."""
+
+    kind: TileKind
+    imagery: Imagery | None
+    """Its pixels; None when there is no imagery in it."""
+
+
+MISSING = Tile(TileKind.MISSING, None)
+
+Decoder = Callable[[bytes], Tile]
+"""Understands the bytes of a tile or raises BadTileError."""
+
+
+def understand_tile(data: bytes, tile_px: int, placeholders: frozenset[str], where: str) -> Tile:
+    """Pixels of a tile and what kind of tile it is.
+
+    Parameters
+    ----------
+    data : the tile's bytes
+    tile_px : expected edge, 256 or 512 pixels
+    placeholders : sha256 of pictures that mean "no imagery here"
+    where : the tile's place, for messages
+
+    Raises
+    ------
+    BadTileError as ``decode_tile``.
+    """
+    if placeholders and digest_bytes(data).sha256 in placeholders:
+        return Tile(TileKind.PLACEHOLDER, None)
+    imagery = decode_tile(data, tile_px, where)
+    if not imagery.valid.any():
+        return Tile(TileKind.BLANK, None)
+    if imagery.valid.all():
+        if (imagery.rgb == imagery.rgb[0, 0]).all():
+            return Tile(TileKind.BLANK, None)
+        if detail_ratio(imagery.rgb) < DETAIL_RATIO:
+            return Tile(TileKind.OVERZOOMED, imagery)
+    return Tile(TileKind.IMAGE, imagery)
+
+
+def detail_ratio(rgb: np.ndarray) -> float:
+    """Detail between a tile's pixels and those of the zoom below, over the detail one zoom further down.
+
+    Detail is the mean squared difference of grey values from the mean of each 2 x 2 pixels, which are
+    exactly one pixel of the zoom below. Imagery has about as much at every zoom; a tile that was blown
+    up has next to none at the finest.
+
+    Parameters
+    ----------
+    rgb : (h, w, 3) uint8, h and w divisible by 4
+
+    Returns
+    -------
+    Ratio, 0 or more; 1 for an image that is flat one zoom further down.
+    """
+    grey = rgb.sum(axis=2, dtype=np.float32)
+    detail = []
+    for _ in range(2):
+        h, w = grey.shape
+        squares = grey.reshape(h // 2, 2, w // 2, 2)
+        mean = squares.mean(axis=(1, 3), keepdims=True)
+        detail.append(float(np.square(squares - mean).mean()))
+        grey = mean[:, 0, :, 0]
+    return detail[0] / detail[1] if detail[1] > 0 else 1.0
 
 
 def decode_tile(data: bytes, tile_px: int, where: str) -> Imagery:
@@ -28,30 +132,47 @@ def decode_tile(data: bytes, tile_px: int, where: str) -> Imagery:
 
     Returns
     -------
-    Imagery of (tile_px, tile_px); fully transparent pixels are not valid
+    Imagery of (tile_px, tile_px); fully transparent pixels are not valid. Stored rotations are ignored.
 
     Raises
     ------
-    BadTileError for anything else: no image, a truncated image, another size, 16-bit or CMYK pixels.
+    BadTileError for anything else: no image, a truncated image, another size, 16-bit or CMYK pixels,
+    more than one picture.
     """
     if len(data) > MAX_TILE_BYTES:
         raise BadTileError(f"{where} has {len(data)} bytes; a tile has at most {MAX_TILE_BYTES}")
     kind = next((kind for magic, kind in _MAGIC.items() if data.startswith(magic)), None)
     if kind is None:
-        start = data[:16]
-        raise BadTileError(f"{where} is no JPEG, PNG or WEBP image; it starts with {start!r}")
+        raise BadTileError(f"{where} is no JPEG, PNG or WEBP image; it starts with {data[:16]!r}")
+    if kind == "PNG" and data[24:25] == b"\x10":
+        raise BadTileError(f"{where} has pixels of 16 bits; expected 8-bit colour or grey")
+    if not _ends(data, kind):
+        raise BadTileError(f"{where} has no end; the file is truncated or damaged")
     try:
-        image = Image.open(io.BytesIO(data), formats=[kind])
-        if image.size != (tile_px, tile_px):
-            raise BadTileError(f"{where} is {image.size[0]} x {image.size[1]} px; expected {tile_px} x {tile_px}")
-        if image.mode not in ("RGB", "RGBA", "P", "PA", "L", "LA"):
-            raise BadTileError(f"{where} has pixels of mode {image.mode}; expected 8-bit colour or grey")
-        if image.mode == "RGB" and "transparency" not in image.info:
-            return Imagery(np.asarray(image), np.ones((tile_px, tile_px), bool))
-        rgba = np.asarray(image.convert("RGBA"))
+        return _decode(data, kind, tile_px, where)
     except BadTileError:
         raise
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # whatever a decoder does with hostile bytes, the tile is bad
         raise BadTileError(f"{where} cannot be decoded ({error}); the file is truncated or damaged") from error
+
+
+def _ends(data: bytes, kind: str) -> bool:
+    if kind == "WEBP":
+        return len(data) >= int.from_bytes(data[4:8], "little") + 8
+    return (_JPEG_END if kind == "JPEG" else _PNG_END) in data[-_TAIL:]
+
+
+def _decode(data: bytes, kind: str, tile_px: int, where: str) -> Imagery:
+    image = Image.open(io.BytesIO(data), formats=[kind])
+    # The size is known from the header, before a single pixel is unpacked.
+    if image.size != (tile_px, tile_px):
+        raise BadTileError(f"{where} is {image.size[0]} x {image.size[1]} px; expected {tile_px} x {tile_px}")
+    if image.mode not in ("RGB", "RGBA", "P", "PA", "L", "LA"):
+        raise BadTileError(f"{where} has pixels of mode {image.mode}; expected 8-bit colour or grey")
+    if getattr(image, "is_animated", False):
+        raise BadTileError(f"{where} holds more than one picture; expected a still image")
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return Imagery(np.asarray(image), np.ones((tile_px, tile_px), bool))
+    rgba = np.asarray(image.convert("RGBA"))
     valid = rgba[..., 3] > 0
     return Imagery(rgba[..., :3] * valid[..., None], valid)

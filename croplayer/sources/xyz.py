@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import morecantile
 import numpy as np
@@ -12,11 +16,9 @@ from croplayer.durable import digest_text
 from croplayer.grid import BlockGrid, Bounds, PixelWindow
 from croplayer.kernels.warp import mercator_to_lonlat, mercator_window
 from croplayer.sources.imagery import Imagery, empty_imagery
-from croplayer.sources.tile_image import BadTileError, decode_tile
-from croplayer.sources.tiles import TileStore
+from croplayer.sources.tile_image import BadTileError, Tile, TileKind, understand_tile
+from croplayer.sources.tiles import REQUESTS_AT_ONCE, TilePlace, TileStore
 
-READERS = 8
-"""Tiles read at once by one process."""
 PROBES = 64
 """Tiles looked for before a source is believed to have none in a region."""
 
@@ -29,12 +31,17 @@ class XyzSource:
     tiles: TileStore
     zoom: int = 16
     tile_px: int = 256
+    placeholders: tuple[str, ...] = ()
+    """sha256 of the pictures that the provider sends where it has no imagery."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.zoom <= 22:
             raise ValueError(f"source '{self.name}': zoom is {self.zoom}; expected 0 to 22")
         if self.tile_px not in (256, 512):
             raise ValueError(f"source '{self.name}': tile_px is {self.tile_px}; expected 256 or 512")
+        for digest in self.placeholders:
+            if not re.fullmatch(r"[0-9a-f]{64}", digest):
+                raise ValueError(f"source '{self.name}': placeholder '{digest}' is no sha256 of 64 hexadecimal digits")
 
     def read(self, window: PixelWindow, grid: BlockGrid) -> Imagery:
         lattice = {**window._asdict(), "px_per_degree": grid.px_per_degree, "resampling": "bilinear"}
@@ -43,18 +50,24 @@ class XyzSource:
             return empty_imagery(window)
         first_y, last_y = row // self.tile_px, (row + height - 1) // self.tile_px
         first_x, last_x = col // self.tile_px, (col + width - 1) // self.tile_px
-        places = [(x, y) for y in range(first_y, last_y + 1) for x in range(first_x, last_x + 1)]
+        rows, cols = range(first_y, last_y + 1), range(first_x, last_x + 1)
+        places = [TilePlace(x, y, self.zoom) for y in rows for x in cols]
         shape = ((last_y - first_y + 1) * self.tile_px, (last_x - first_x + 1) * self.tile_px)
         mosaic, valid = np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool)
-        with ThreadPoolExecutor(READERS) as pool:
-            for (x, y), tile in zip(places, pool.map(self._read_tile, places), strict=True):
-                if tile is None:
-                    continue
-                top, left = (y - first_y) * self.tile_px, (x - first_x) * self.tile_px
-                area = (slice(top, top + self.tile_px), slice(left, left + self.tile_px))
-                mosaic[area], valid[area] = tile
+        kinds: Counter[TileKind] = Counter()
+        absent = []
+        for place, tile in self._read_tiles(places):
+            kinds[tile.kind] += 1
+            if tile.imagery is None:
+                absent.append(place)
+                continue
+            top, left = (place.y - first_y) * self.tile_px, (place.x - first_x) * self.tile_px
+            area = (slice(top, top + self.tile_px), slice(left, left + self.tile_px))
+            mosaic[area], valid[area] = tile.imagery.rgb, tile.imagery.valid
+        self.tiles.vouch(absent, self._understand)
+        notes = {"tiles": len(places)} | {f"tiles_{kind.value}": kinds[kind] for kind in TileKind if kind.is_notable}
         if not valid.any():
-            return empty_imagery(window)
+            return empty_imagery(window)._replace(notes=notes)
         rgb, inside = mercator_to_lonlat(
             mosaic,
             valid,
@@ -64,33 +77,37 @@ class XyzSource:
             tile_px=self.tile_px,
             **lattice,
         )
-        return Imagery(rgb, inside)
+        return Imagery(rgb, inside, notes)
 
     def fingerprint(self) -> str:
-        return digest_text(f"xyz {self.zoom} {self.tile_px} {self.tiles.fingerprint()}")
+        return digest_text(f"xyz {self.zoom} {self.tile_px} {sorted(self.placeholders)} {self.tiles.fingerprint()}")
 
     def check(self, bounds: Bounds) -> None:
         """Raise ValueError when none of a spread of the region's tiles can be had."""
         self.tiles.check()
         wanted = list(morecantile.tms.get("WebMercatorQuad").tiles(*bounds, zooms=[self.zoom]))
         step = max(1, len(wanted) // PROBES)
-        if all(self.tiles.read_tile(t.x, t.y, t.z) is None for t in wanted[::step]):
-            raise ValueError(
-                f"source '{self.name}' has no tile of zoom {self.zoom} in the region {tuple(bounds)}; "
-                f"looked for {len(wanted[::step])} of {len(wanted)}"
-            )
+        for tile in wanted[::step]:
+            if not self._read_tile(TilePlace(tile.x, tile.y, tile.z)).kind.is_absent:
+                return
+        raise ValueError(
+            f"source '{self.name}' has no tile of zoom {self.zoom} in the region {tuple(bounds)}; "
+            f"looked for {len(wanted[::step])} of {len(wanted)}"
+        )
 
-    def _read_tile(self, place: tuple[int, int]) -> Imagery | None:
-        """Pixels of a tile; one that cannot be decoded is read once more before it fails the block."""
-        x, y = place
-        where = f"tile {self.zoom}/{x}/{y} of source '{self.name}'"
-        for attempt in range(2):
-            data = self.tiles.read_tile(x, y, self.zoom)
-            if data is None:
-                return None
-            try:
-                return decode_tile(data, self.tile_px, where)
-            except BadTileError as error:
-                if attempt:
-                    raise BadTileError(f"tile_bad: {error}") from error
-        raise AssertionError("unreachable")
+    def _read_tiles(self, places: Sequence[TilePlace]) -> Iterator[tuple[TilePlace, Tile]]:
+        """Tiles in the order of their places; the first that cannot be had ends it all."""
+        pool = ThreadPoolExecutor(REQUESTS_AT_ONCE)
+        try:
+            yield from zip(places, pool.map(self._read_tile, places), strict=True)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _read_tile(self, place: TilePlace) -> Tile:
+        try:
+            return self.tiles.read_tile(place, partial(self._understand, where=f"tile {place} of source '{self.name}'"))
+        except BadTileError as error:
+            raise BadTileError(f"tile_bad: {error}") from error
+
+    def _understand(self, data: bytes, where: str = "") -> Tile:
+        return understand_tile(data, self.tile_px, frozenset(self.placeholders), where or f"a tile of '{self.name}'")

@@ -27,10 +27,13 @@ class MosaicTask:
         """Record of one block; a block in which no source has a pixel is ``no_imagery``."""
         files: dict[str, FileDigest] = {}
         values: dict[str, Value] = {}
+        has_imagery = False
         for source in self.sources:
             imagery = source.read(self.cube.grid.window(block), self.cube.grid)
+            has_imagery |= bool(imagery.valid.any())
             files |= self.cube.write_block("rgb", block, imagery.rgb, source.name)
             files |= self.cube.write_block("imagery_valid", block, imagery.valid, source.name)
             values[f"valid_fraction_{source.name}"] = float(imagery.valid.mean())
-        status = Status.DONE if any(values.values()) else Status.NO_IMAGERY
+            values |= {f"{name}_{source.name}": count for name, count in imagery.notes.items()}
+        status = Status.DONE if has_imagery else Status.NO_IMAGERY
         return BlockRecord(block, status, files=files, values=values)

@@ -89,7 +89,8 @@ class SegmentTask:
                     slice(part.row - whole.row, part.row_stop - whole.row),
                     slice(part.col - whole.col, part.col_stop - whole.col),
                 )
-                out.rgb[area], out.valid[area] = self._read(neighbour, part, source)
+                imagery = self._read(neighbour, part, source)
+                out.rgb[area], out.valid[area] = imagery.rgb, imagery.valid
         return out
 
     def _read(self, block: BlockIndex, part: PixelWindow, source: ImagerySource) -> Imagery:

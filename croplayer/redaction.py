@@ -1,0 +1,100 @@
+"""Secrets that leave the process nowhere but in the request they are for."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import NoReturn
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
+
+HIDDEN = "***"
+
+SECRET_FIELDS = frozenset(
+    [
+        "access_token",
+        "accesskey",
+        "api_key",
+        "apikey",
+        "auth",
+        "authorization",
+        "client_secret",
+        "key",
+        "password",
+        "secret",
+        "sig",
+        "signature",
+        "subscription-key",
+        "token",
+        "x-amz-credential",
+        "x-amz-security-token",
+        "x-amz-signature",
+    ]
+)
+"""Names of address parts whose value is a secret, in lower case."""
+
+_known: set[str] = set()
+
+
+class Secret:
+    """A text that is never shown, compared, stored or sent to another process."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        _known.update({text, quote(text), quote(text, safe=""), quote_plus(text)} - {""})
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not stored or sent; read it from its environment variable where it is needed")
+
+    def reveal(self) -> str:
+        """The text, for the request it is for."""
+        return self._text
+
+
+def secret_from_environment(variable: str, purpose: str) -> Secret:
+    """The secret in an environment variable; raises ValueError, naming the variable alone, when it is empty."""
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        raise ValueError(f"environment variable {variable} is empty; it must hold the {purpose}")
+    return Secret(text)
+
+
+def redacted(text: str) -> str:
+    """A text without any secret this process has read."""
+    for secret in sorted(_known, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
+def literal_secret(address: str) -> str | None:
+    """Name of the part of an address that is a secret written out, or None; ``{token}`` is none."""
+    parts = urlsplit(address)
+    if parts.username is not None or parts.password is not None:
+        return "user name or password"
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name.casefold() in SECRET_FIELDS and value and value != "{token}":
+            return name
+    return None
+
+
+class RedactingFilter(logging.Filter):
+    """Removes known secrets from log records, arguments included."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if _known:
+            record.msg, record.args = redacted(record.getMessage()), ()
+            record.exc_info = None
+        return True
+
+
+def guard_logger(name: str) -> None:
+    """Let no known secret through a logger, whatever level someone sets it to."""
+    logger = logging.getLogger(name)
+    if not any(isinstance(f, RedactingFilter) for f in logger.filters):
+        logger.addFilter(RedactingFilter())

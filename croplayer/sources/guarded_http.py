@@ -1,0 +1,237 @@
+"""One HTTP request that cannot take longer, bring more or lead elsewhere than it may."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, InvalidHeader
+from urllib3.util import Retry
+
+from croplayer import __version__
+from croplayer.redaction import guard_logger
+
+CONNECTIONS = 16
+MOST_REDIRECTS = 3
+_PART_BYTES = 64 * 1024
+
+
+class FetchError(Exception):
+    """A request came to nothing; the text holds no address."""
+
+
+class Limits(NamedTuple):
+    """What a request may do."""
+
+    deadline_s: float
+    """From the first look-up of a name to the last byte."""
+    largest_bytes: int
+    hosts: frozenset[str]
+    """Hosts that may be asked, redirects included."""
+    may_be_private: bool
+    """Whether a host may have an address of a private network or of this machine."""
+
+
+class Answer(NamedTuple):
+    """What a server said."""
+
+    status: int
+    body: bytes
+    retry_after_s: float | None
+
+
+@dataclass
+class _Call:
+    """A request under way: what has to be cut when its time is over."""
+
+    may_be_private: bool
+    is_over: bool = False
+    _handles: list[socket.socket] = field(default_factory=list)
+
+    def watch(self, made: socket.socket) -> None:
+        """Let the deadline reach a connection through a handle of its own, also when TLS takes the socket over."""
+        self._handles.append(socket.socket(fileno=os.dup(made.fileno())))
+        if self.is_over:
+            self.cut()
+
+    def cut(self) -> None:
+        self.is_over = True
+        for handle in self._handles:
+            with suppress(OSError):
+                handle.shutdown(socket.SHUT_RDWR)
+
+    def release(self) -> None:
+        for handle in self._handles:
+            handle.close()
+
+
+_current = threading.local()
+
+
+def fetch(url: str, limits: Limits) -> Answer:
+    """Ask for an address; raises FetchError, without any trace of the address, when there is no whole answer."""
+    problem = ""
+    try:
+        with _watched(limits) as call:
+            answer = _follow(url, limits, call)
+        # A connection that was cut looks like one that has ended.
+        if not call.is_over:
+            return answer
+    except FetchError as error:
+        problem = str(error)
+    except (requests.RequestException, HTTPError, OSError) as error:
+        problem = _problem(error)
+    if call.is_over:
+        problem = f"did not arrive within {limits.deadline_s:g} s"
+    # Raised here and not above, so that the library's error, which holds the address, is no part of this one.
+    raise FetchError(problem)
+
+
+@contextmanager
+def _watched(limits: Limits) -> Iterator[_Call]:
+    """A call whose connection is cut at the deadline, whatever it is waiting for."""
+    call = _Call(limits.may_be_private)
+    timer = threading.Timer(limits.deadline_s, call.cut)
+    timer.daemon = True
+    _current.call = call
+    timer.start()
+    try:
+        yield call
+    finally:
+        timer.cancel()
+        _current.call = None
+        call.release()
+
+
+def _problem(error: BaseException) -> str:
+    """What went wrong, by the kind of the error alone: messages hold addresses."""
+    seen: BaseException | None = error
+    for _ in range(8):
+        if seen is None:
+            break
+        if isinstance(seen, _PrivateAddressError):
+            return str(seen)
+        nested = next((a for a in (getattr(seen, "reason", None), *seen.args) if isinstance(a, BaseException)), None)
+        seen = nested or seen.__cause__ or seen.__context__
+    return f"could not be fetched: {type(error).__name__}"
+
+
+def _follow(url: str, limits: Limits, call: _Call) -> Answer:
+    for _ in range(MOST_REDIRECTS + 1):
+        parts = urlsplit(url)
+        if (parts.hostname or "") not in limits.hosts:
+            raise FetchError(f"was redirected to {parts.hostname}, which is not one of its hosts")
+        with _session().get(
+            url, stream=True, timeout=limits.deadline_s, allow_redirects=False, headers={"Accept-Encoding": "identity"}
+        ) as answer:
+            if not answer.is_redirect:
+                return Answer(answer.status_code, _body(answer, limits, call), _retry_after(answer))
+            target = urljoin(url, answer.headers["location"])
+        if parts.scheme == "https" and urlsplit(target).scheme != "https":
+            raise FetchError("was redirected to an address without encryption")
+        url = target
+    raise FetchError(f"was redirected more than {MOST_REDIRECTS} times")
+
+
+def _body(answer: requests.Response, limits: Limits, call: _Call) -> bytes:
+    if answer.headers.get("content-encoding", "identity").casefold() not in ("identity", ""):
+        raise FetchError("came compressed although that was not asked for")
+    data = bytearray()
+    # One look at the socket at a time: a server that drips must not keep a larger read waiting.
+    while part := answer.raw.read1(_PART_BYTES, decode_content=False):
+        data += part
+        if len(data) > limits.largest_bytes:
+            raise FetchError(f"is larger than {limits.largest_bytes} bytes")
+    return bytes(data)
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    text = answer.headers.get("retry-after")
+    if text is None:
+        return None
+    try:
+        return max(0.0, float(Retry().parse_retry_after(text)))
+    except InvalidHeader:
+        return None
+
+
+class _PrivateAddressError(OSError):
+    """A host name led to an address of a private network."""
+
+
+def _guarded(connection: Any, made: socket.socket) -> socket.socket:
+    """A fresh connection, watched; refused when it leads to a private address that is not meant."""
+    call: _Call | None = getattr(_current, "call", None)
+    if call is None:
+        return made
+    if not call.may_be_private and connection.proxy is None:
+        address = ipaddress.ip_address(made.getpeername()[0].partition("%")[0])
+        if not (getattr(address, "ipv4_mapped", None) or address).is_global:
+            made.close()
+            raise _PrivateAddressError(
+                "has an address of a private network; if that is meant, set private_network = true in the source"
+            )
+    call.watch(made)
+    return made
+
+
+def _reused(connection: Any) -> None:
+    call: _Call | None = getattr(_current, "call", None)
+    if call is not None and connection.sock is not None:
+        call.watch(connection.sock)
+
+
+class _Http(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        return _guarded(self, super()._new_conn())
+
+    def request(self, *args: Any, **options: Any) -> None:
+        _reused(self)
+        super().request(*args, **options)
+
+
+class _Https(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return _guarded(self, super()._new_conn())
+
+    def request(self, *args: Any, **options: Any) -> None:
+        _reused(self)
+        super().request(*args, **options)
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+
+
+@lru_cache(maxsize=1)
+def _session() -> requests.Session:
+    guard_logger("urllib3.connectionpool")
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Adapter(max_retries=0, pool_maxsize=CONNECTIONS))
+    session.headers["User-Agent"] = f"croplayer/{__version__}"
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session

@@ -1,0 +1,239 @@
+"""Tiles of a provider over HTTP: with rights, within limits, patiently, and never blank by mistake."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
+from urllib.parse import quote, urlsplit
+
+from croplayer.durable import digest_text
+from croplayer.redaction import literal_secret, secret_from_environment
+from croplayer.sources.guarded_http import FetchError, Limits, fetch
+from croplayer.sources.throttle import ProviderOutError, Throttle
+from croplayer.sources.tile_cache import TileCache
+from croplayer.sources.tile_image import MAX_TILE_BYTES, MISSING, BadTileError, Decoder, Tile
+from croplayer.sources.tiles import REQUESTS_AT_ONCE, TilePlace, check_template, expand_template
+
+TIMES_ABSENT = 2
+"""How often a provider must say that a tile does not exist before it is believed."""
+ABSENT_STATUS = (204, 404, 410)
+BUSY_STATUS = (429, 503)
+REFUSED_STATUS = (401, 403)
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.2, 10.0
+
+
+class _RefusedError(Exception):
+    """The provider does not let this user in."""
+
+
+class _BusyError(Exception):
+    """The provider names a time to wait."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("the server is too busy")
+        self.seconds = seconds
+
+
+@dataclass(frozen=True)
+class HttpTiles:
+    """Tiles of a provider by URL template. Nothing is fetched unless the user states that he holds the rights."""
+
+    template: str
+    """URL with {z}, {x}, {y} and, if the provider asks for one, {token}."""
+    i_have_rights: bool = False
+    """The user's statement that he may fetch, store and analyse this imagery."""
+    token_env: str | None = None
+    """Name of the environment variable that holds the token; the token itself is never stored."""
+    edition: str = ""
+    """The user's name for the state of the imagery; changing it makes a run fetch again."""
+    hosts: tuple[str, ...] = ()
+    """Other hosts that the provider may redirect to."""
+    private_network: bool = False
+    """Whether the host's name may lead to an address of a private network."""
+    requests_per_s: float = 50.0
+    """Highest rate of requests of one worker process."""
+    deadline_s: float = 30.0
+    """Longest time for one request from the first look-up to the last byte."""
+    patience_s: float = 300.0
+    """How long a worker waits for a provider that does not answer before the block fails."""
+    tries: int = 5
+    cache: str | None = None
+    """Folder in which tiles are kept with their digests; None keeps none."""
+    witness: tuple[int, int, int] | None = None
+    """Place (x, y, zoom) of a tile that the provider is known to have. While it is not served, no tile counts as
+    absent. Without one, the first tile that was served is the witness."""
+
+    def __post_init__(self) -> None:
+        part = literal_secret(self.template)
+        if part is not None:
+            raise ValueError(
+                f"tile template of {self.host} holds a secret ({part}); write {{token}} in its place and name the "
+                "environment variable that holds it in token_env"
+            )
+        check_template(self.template, frozenset({"z", "x", "y", "token"}))
+        parts = urlsplit(self.template)
+        if parts.scheme not in ("http", "https") or not self.host or "{" in parts.netloc:
+            raise ValueError(f"tile template '{self.template}' is not an http or https address of a fixed host")
+        if not self.i_have_rights:
+            raise PermissionError(
+                f"imagery from {self.host} is not fetched: set i_have_rights = true in the recipe's source if you hold "
+                "the right to fetch, store and analyse it"
+            )
+        if ("{token}" in self.template) != (self.token_env is not None):
+            raise ValueError(
+                "a tile template with {token} needs token_env, and token_env needs {token} in the template"
+            )
+        if self.token_env is not None and parts.scheme == "http" and not _is_private(self.host):
+            raise ValueError(f"the token for {self.host} would travel unencrypted; use an https address")
+        for name in ("requests_per_s", "deadline_s", "patience_s", "tries"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"tiles of {self.host}: {name} is {getattr(self, name)}; expected more than 0")
+
+    @property
+    def host(self) -> str:
+        """Host of the provider, safe to print."""
+        return urlsplit(self.template).hostname or ""
+
+    def read_tile(self, place: TilePlace, understand: Decoder) -> Tile:
+        """The tile from the cache or the provider.
+
+        Raises BadTileError when what comes is no such tile, ConnectionError when none comes, and
+        PermissionError when the provider refuses, each with the tile's place and without the token.
+        """
+        cache = self._cache
+        kept = cache.get(*place) if cache else None
+        if kept is not None:
+            try:
+                return understand(kept) if kept else MISSING
+            except BadTileError:
+                pass  # kept under other settings: what the provider has now counts
+        tile, data = self._ask(place, understand)
+        if not tile.kind.is_absent:
+            self._remember_witness(place)
+            if cache:
+                cache.put(*place, data)
+        return tile
+
+    def vouch(self, absent: Collection[TilePlace], understand: Decoder) -> None:
+        """Raise ConnectionError unless the provider serves what it is known to have, after it called tiles absent."""
+        unsure = [p for p in absent if self._cache is None or self._cache.get(*p) is None]
+        witness = self._witness() if unsure else None
+        if witness is not None:
+            tile, _ = self._ask(witness, understand)
+            if tile.kind.is_absent:
+                raise ProviderOutError(
+                    f"{self.host} calls {len(unsure)} tiles absent, for example {unsure[0]}, but does not serve tile "
+                    f"{witness} either, which it has; run the same command again when it does"
+                )
+            for place in unsure if self._cache else ():
+                self._cache.put(*place, b"")  # type: ignore[union-attr]
+
+    def fingerprint(self) -> str:
+        return digest_text(f"{self.template} {self.edition}")
+
+    def check(self) -> None:
+        """Raise ValueError when the token is not there."""
+        self._address(TilePlace(0, 0, 0))
+
+    def _ask(self, place: TilePlace, understand: Decoder) -> tuple[Tile, bytes]:
+        """What the provider has, asked again until it is sure or the tries and the patience are used up."""
+        where = f"tile {place} of {self.host}"
+        throttle = _provider(self).throttle
+        end = time.monotonic() + self.patience_s
+        failures = absences = 0
+        while True:
+            is_probe = throttle.enter()
+            error: Exception
+            try:
+                data = self._fetch(place)
+                tile = understand(data) if data else MISSING
+            except _BusyError as busy:
+                throttle.asked_to_wait(busy.seconds)
+                error = ConnectionError(f"{where}: {busy}")
+            except _RefusedError as refused:
+                throttle.failed()
+                raise PermissionError(f"{where}: {refused}") from None
+            except (FetchError, BadTileError) as problem:
+                throttle.failed()
+                failures += not is_probe
+                is_bad = isinstance(problem, BadTileError)
+                error = BadTileError(str(problem)) if is_bad else ConnectionError(f"{where} {problem}")
+            except BaseException:
+                throttle.failed()
+                raise
+            else:
+                throttle.answered()
+                absences += tile.kind.is_absent
+                if not tile.kind.is_absent or absences == TIMES_ABSENT:
+                    return tile, data
+                continue
+            if failures >= self.tries or time.monotonic() > end:
+                raise error
+            time.sleep(random.uniform(0.5, 1.0) * min(SHORTEST_WAIT_S * 2**failures, LONGEST_WAIT_S))
+
+    def _fetch(self, place: TilePlace) -> bytes:
+        """The bytes of a tile; empty when the provider says that it has none."""
+        limits = Limits(
+            self.deadline_s,
+            MAX_TILE_BYTES,
+            frozenset({self.host, *self.hosts}),
+            self.private_network or _is_private(self.host),
+        )
+        answer = fetch(self._address(place), limits)
+        if answer.status in ABSENT_STATUS:
+            return b""
+        if answer.status in BUSY_STATUS and answer.retry_after_s is not None:
+            raise _BusyError(answer.retry_after_s)
+        if answer.status in REFUSED_STATUS:
+            raise _RefusedError(f"the server refuses with status {answer.status}; check the token and your rights")
+        if answer.status != 200:
+            raise FetchError(f"was answered with status {answer.status}")
+        if not answer.body:
+            raise FetchError("came without a byte")
+        return answer.body
+
+    def _address(self, place: TilePlace) -> str:
+        token = ""
+        if self.token_env is not None:
+            token = quote(secret_from_environment(self.token_env, f"token for {self.host}").reveal(), safe="")
+        return expand_template(self.template, z=place.zoom, x=place.x, y=place.y, token=token)
+
+    @property
+    def _cache(self) -> TileCache | None:
+        return TileCache(f"{self.cache}/{self.fingerprint()[:16]}") if self.cache else None
+
+    def _witness(self) -> TilePlace | None:
+        found = self.witness or _provider(self).witness or (self._cache.witness() if self._cache else None)
+        return TilePlace(*found) if found else None
+
+    def _remember_witness(self, place: TilePlace) -> None:
+        provider = _provider(self)
+        if provider.witness is None:
+            provider.witness = place
+            if self._cache and self._cache.witness() is None:
+                self._cache.put_witness(place)
+
+
+class _Provider:
+    """What a process knows about a provider."""
+
+    def __init__(self, tiles: HttpTiles) -> None:
+        self.throttle = Throttle(tiles.host, tiles.requests_per_s, tiles.patience_s, REQUESTS_AT_ONCE)
+        self.witness: TilePlace | None = None
+
+
+@lru_cache(maxsize=16)
+def _provider(tiles: HttpTiles) -> _Provider:
+    return _Provider(tiles)
+
+
+def _is_private(host: str) -> bool:
+    """Whether a host is written as an address of this machine or of a private network, and so is meant."""
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return host == "localhost"
