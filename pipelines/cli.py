@@ -17,6 +17,7 @@ from pipelines.area_commands import area
 from pipelines.config import RecipeError, find_recipe, load_recipe
 from pipelines.judge_commands import StageOrCommand, judge
 from pipelines.landscape_commands import landscape
+from pipelines.model_commands import models
 from pipelines.options import bounds_of
 
 BAD_INPUT = 2
@@ -299,3 +300,4 @@ def demo(out: Path, workers: int | None, models: Path | None) -> None:
 
 main.add_command(area)
 main.add_command(landscape)
+main.add_command(models)

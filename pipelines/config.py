@@ -142,12 +142,21 @@ class Training(_Part):
     """Vector file of field polygons with the column ``image``; only for the segmentation."""
     image_column: str = "image"
     validation_fraction: float = Field(0.2, gt=0, lt=1)
+    """Share of the scenes that the figures are measured on; not used with folds."""
+    folds: int = Field(0, ge=0)
+    """Parts of a cross-validation by scene, after which a model of all scenes is trained; 0 for none."""
+    synthetic_scenes: int = Field(0, ge=0)
+    """Scenes of the synthetic country that are trained on too and never validated on."""
     architecture: Literal["segformer", "mask2former", "pidnet", "pspnet"] = "segformer"
     size: str = "tiny"
     steps: int = Field(1000, ge=1)
     crop_px: int = Field(256, ge=32)
     batch: int = Field(8, ge=1)
+    accumulation: int = Field(1, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
+    average_decay: float = Field(0.99, ge=0, lt=1)
+    patience: int = Field(0, ge=0)
+    """Looks at stopping scenes without a better IoU after which training ends; 0 uses all steps."""
     gsd_m: TomlPair = (1.0, 5.0)
     augmentation: float = Field(1.0, ge=0)
     """Strength of the changes of colour, haze, blur, noise and compression."""
@@ -195,6 +204,8 @@ class Segmentation(_Part):
     """Recipe that trains the model when it is not there."""
     threshold: float = Field(0.5, gt=0, lt=1)
     batch_cells: int = Field(1, ge=1)
+    runtime: Literal["torch", "openvino", "openvino-bf16"] = "torch"
+    """What computes the network; OpenVINO is for CPUs and an extra."""
     training: Training | None = None
 
 

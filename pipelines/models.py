@@ -8,6 +8,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 from tqdm import tqdm
@@ -27,7 +28,15 @@ from pipelines.config import (
 )
 from pipelines.fingerprint import code_digest
 
+if TYPE_CHECKING:
+    from croplayer.models.scenes import LabelledScenes
+    from croplayer.models.training_config import TrainingConfig
+
 MODELS_VARIABLE = "CROPLAYER_MODELS"
+SYNTHETIC_SEED = 3
+"""Country of the synthetic scenes; another than the demo's."""
+SYNTHETIC_ZOOM = 16
+"""Zoom of the synthetic scenes, about 2 m."""
 
 
 def default_home() -> Path:
@@ -84,29 +93,32 @@ class Models:
     def _train_segmentation(self, part: Segmentation) -> None:
         from croplayer.models.augmentation import Augmentation
         from croplayer.models.scenes import LabelledScenes
-        from croplayer.models.training import TrainingConfig, train_segmentation
+        from croplayer.models.training_config import TrainingConfig
 
         training = _segmentation_training(part, self.out)
-        scenes = LabelledScenes.open(Path(training.images), Path(training.polygons), training.image_column)
-        learn, validate = scenes.split_by_scene(training.validation_fraction, training.seed)
         config = TrainingConfig(
             architecture=training.architecture,
             size=training.size,
             steps=training.steps,
             crop_px=training.crop_px,
             batch=training.batch,
+            accumulation=training.accumulation,
             learning_rate=training.learning_rate,
             gsd_m=training.gsd_m,
+            average_decay=training.average_decay,
+            patience=training.patience,
             seed=training.seed,
             threads=training.threads,
             augmentation=Augmentation(*(training.augmentation * share for share in Augmentation())),
         )
         _announce("segmentation", part.model, training.stated_minutes)
-        with tqdm(total=config.steps, desc="learn    ", unit="step", disable=None) as bar:
-            train_segmentation(
-                learn, config, self.segmentation(part), work=self.home / "checkpoints",
-                training_data=training.description, licence=training.licence, validation=validate,
-                on_step=lambda report: _advance(bar, report.loss),
+        with tempfile.TemporaryDirectory() as scratch:
+            scenes = LabelledScenes.open(Path(training.images), Path(training.polygons), training.image_column)
+            always = _synthetic_scenes(Path(scratch), training) if training.synthetic_scenes else None
+            train_named(
+                scenes, config, self.segmentation(part), self.home / "checkpoints", folds=training.folds,
+                validation_fraction=training.validation_fraction, description=training.description,
+                licence=training.licence, always=always,
             )  # fmt: skip
 
     def _train_coverage(self, part: Coverage) -> None:
@@ -130,8 +142,58 @@ class Models:
                 )  # fmt: skip
 
 
-def _advance(bar: tqdm, loss: float) -> None:
-    bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+def train_named(
+    scenes: LabelledScenes,
+    config: TrainingConfig,
+    folder: Path,
+    work: Path,
+    *,
+    folds: int,
+    validation_fraction: float,
+    description: str,
+    licence: str,
+    always: LabelledScenes | None = None,
+) -> Path:
+    """Train a segmentation model with a live line of progress; its figures are of scenes it never saw.
+
+    Parameters
+    ----------
+    scenes : split by scene: into ``folds``, after which the model of all scenes is trained, or, where
+        ``folds`` is 0, into training and ``validation_fraction``
+    folder : where the bundle goes
+    work : folder of checkpoints
+    always : scenes that are trained on and never validated on, such as synthetic ones
+    """
+    from croplayer.models.cross_validation import train_cross_validated
+    from croplayer.models.training import train_segmentation
+
+    with tqdm(total=config.steps * (folds + 1), desc="learn    ", unit="step", disable=None) as bar:
+        if folds:
+            return train_cross_validated(
+                scenes, config, folds, folder, work=work, training_data=description, licence=licence, always=always,
+                on_step=lambda name, report: _advance(bar, report.loss, name),
+            )  # fmt: skip
+        learn, validate = scenes.split_by_scene(validation_fraction, config.seed)
+        return train_segmentation(
+            learn if always is None else learn.joined(always), config, folder, work=work, training_data=description,
+            licence=licence, validation=validate, on_step=lambda report: _advance(bar, report.loss),
+        )  # fmt: skip
+
+
+def _synthetic_scenes(folder: Path, training: Training) -> LabelledScenes:
+    """Scenes of a synthetic country at the map's own scale, for what the real ones do not show."""
+    from croplayer.landscape.country import Country
+    from croplayer.landscape.make import DEMO_BOUNDS
+    from croplayer.landscape.samples import write_training_scenes
+    from croplayer.models.scenes import LabelledScenes
+
+    country = Country(SYNTHETIC_SEED)
+    write_training_scenes(country, folder, DEMO_BOUNDS, SYNTHETIC_ZOOM, training.synthetic_scenes)
+    return LabelledScenes.open(folder / "images", folder / "parcels.gpkg")
+
+
+def _advance(bar: tqdm, loss: float, part: str = "") -> None:
+    bar.set_postfix({"part": part} if part else {}, loss=f"{loss:.3f}", refresh=False)
     bar.update()
 
 

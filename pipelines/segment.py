@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from croplayer.models.runtimes import runtime_version
 from croplayer.tasks.segment import SegmentTask
 from pipelines.fingerprint import fingerprint
 from pipelines.mosaic import mosaic_step
@@ -25,6 +26,7 @@ def segment_step(run: Run) -> BlockStep:
         blend_px=grid.blend_px,
         batch_cells=part.batch_cells,
         threshold=part.threshold,
+        runtime=part.runtime,
     )
     return BlockStep(
         name="segment",
@@ -36,6 +38,7 @@ def segment_step(run: Run) -> BlockStep:
             blend_px=task.blend_px,
             batch_cells=task.batch_cells,
             threshold=task.threshold,
+            runtime=runtime_version(part.runtime),
         ),
         blocks=blocks,
         task_for=task.narrowed,

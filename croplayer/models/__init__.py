@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from croplayer.models.segmentation import SegmentationNetwork
 
 
-def load(name_or_path: Path | str, digest: str | None = None) -> SegmentationNetwork | CoverageNetwork:
+def load(
+    name_or_path: Path | str, digest: str | None = None, runtime: str = "torch"
+) -> SegmentationNetwork | CoverageNetwork:
     """The network of a bundle, ready to predict. torch is imported here and not before.
 
     Parameters
@@ -18,6 +20,7 @@ def load(name_or_path: Path | str, digest: str | None = None) -> SegmentationNet
     name_or_path : name of a model that comes with croplayer ("default" maps cropland, "default_coverage"
         tells coverage types), or the folder of a bundle
     digest : ``bundle_digest`` it must have; None takes the bundle as it is
+    runtime : what computes a segmentation: "torch", or on CPUs "openvino" or "openvino-bf16" (an extra)
 
     Raises
     ------
@@ -26,4 +29,4 @@ def load(name_or_path: Path | str, digest: str | None = None) -> SegmentationNet
     from croplayer.models.bundle import load as load_bundle
     from croplayer.models.catalogue import find_bundle
 
-    return load_bundle(find_bundle(name_or_path), digest)
+    return load_bundle(find_bundle(name_or_path), digest, runtime=runtime)

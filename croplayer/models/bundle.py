@@ -29,6 +29,7 @@ from croplayer.models.architectures import MODEL_CLASSES, build_from_config, con
 from croplayer.models.card import CARD_NAME, MLM_NAME, mlm_json, model_card
 from croplayer.models.coverage_network import CoverageNetwork
 from croplayer.models.manifest import MANIFEST_NAME, Manifest, bundle_digest, manifest_bytes, read_manifest
+from croplayer.models.runtimes import TORCH, runtime_version
 from croplayer.models.segmentation import SegmentationNetwork, pick_device
 
 __all__ = [
@@ -158,7 +159,7 @@ def load_weights(model: PreTrainedModel, weights: bytes, origin: Path) -> None:
 
 
 def load(
-    folder: Path | str, digest: str | None = None, device: torch.device | None = None
+    folder: Path | str, digest: str | None = None, device: torch.device | None = None, runtime: str = TORCH
 ) -> SegmentationNetwork | CoverageNetwork:
     """The network of a bundle, ready to predict.
 
@@ -167,6 +168,7 @@ def load(
     folder : the bundle
     digest : ``bundle_digest`` it must have; None takes the bundle as it is
     device : where the network goes; None is the CUDA device where there is one, else the CPU
+    runtime : one of ``RUNTIMES``: what computes a segmentation; other than torch it stays on the CPU
 
     Returns
     -------
@@ -180,7 +182,14 @@ def load(
     manifest, contents = read_checked(folder, digest)
     network = _build(manifest, _parsed_config(contents[CONFIG_NAME], folder), folder)
     load_weights(network.model, contents[WEIGHTS_NAME], folder)
-    return network.eval().to(pick_device() if device is None else device)
+    network.eval()
+    if runtime == TORCH or not isinstance(network, SegmentationNetwork):
+        return network.to(pick_device() if device is None else device)
+    from croplayer.models.openvino_runtime import compiled_cells
+
+    runtime_version(runtime)
+    network.compiled = compiled_cells(network, runtime)
+    return network
 
 
 def _parsed_config(config: bytes, folder: Path) -> dict[str, Any]:
@@ -212,6 +221,6 @@ def _build(manifest: Manifest, config: dict[str, Any], folder: Path) -> Segmenta
 
 
 @lru_cache(maxsize=4)
-def load_cached(folder: Path | str, digest: str) -> SegmentationNetwork | CoverageNetwork:
-    """``load``, once per process for each path and digest."""
-    return load(folder, digest)
+def load_cached(folder: Path | str, digest: str, runtime: str = TORCH) -> SegmentationNetwork | CoverageNetwork:
+    """``load``, once per process for each path, digest and runtime."""
+    return load(folder, digest, runtime=runtime)

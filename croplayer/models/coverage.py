@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -26,9 +25,11 @@ from croplayer.models.coverage_network import (
     predict_coverage,
     thumbnail,
 )
+from croplayer.models.curve import CURVE_NAME, CURVE_PICTURE, curve_json, curve_picture
 from croplayer.models.manifest import Manifest
 from croplayer.models.segmentation import BANDS, pick_device
-from croplayer.models.training import CURVE_NAME, StepReport, fixed_threads, learning_rate_at
+from croplayer.models.training import fixed_threads
+from croplayer.models.training_config import StepReport, learning_rate_at
 
 __all__ = [
     "CoverageConfig",
@@ -206,7 +207,8 @@ def train_coverage(
         recipe=asdict(config) | {"gsd_m": list(config.gsd_m)},
         temperature=network.temperature,
     )
-    return write_bundle(Path(folder), network.model, manifest, {CURVE_NAME: (json.dumps(history) + "\n").encode()})
+    extra = {CURVE_NAME: curve_json(history), CURVE_PICTURE: curve_picture(history)}
+    return write_bundle(Path(folder), network.model, manifest, extra)
 
 
 def _metrics(

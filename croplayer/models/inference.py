@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 STRIDE_PX = 32
 """Cells with their halo are filled up to a multiple of this, the coarsest stride of the networks."""
 
+_NOT_FINITE = "the segmentation network returned NaN or infinite logits; its weights are damaged"
+
 DEFAULT_CELL_PX = 512
 DEFAULT_HALO_PX = 64
 DEFAULT_BATCH_CELLS = 5
@@ -156,12 +158,17 @@ def predict_cells(model: SegmentationNetwork, rgb: np.ndarray, valid: np.ndarray
 
     Raises ValueError when the network returns NaN or infinity.
     """
+    if model.compiled is not None:
+        probability = model.compiled(rgb, valid)
+        if not np.isfinite(probability).all():
+            raise ValueError(_NOT_FINITE)
+        return np.rint(probability * np.float32(PROBABILITY_SCALE)).astype(np.uint8)
     device = model.device
     with torch.inference_mode(), mixed_precision(device):
         pixels = model.normalise(torch.from_numpy(rgb).to(device), torch.from_numpy(valid).to(device))
         logits = model(pixels)
         if not bool(torch.isfinite(logits).all()):
-            raise ValueError("the segmentation network returned NaN or infinite logits; its weights are damaged")
+            raise ValueError(_NOT_FINITE)
         scaled = logits.float().sigmoid().mul(PROBABILITY_SCALE).round_().to(torch.uint8)
     result: np.ndarray = scaled.cpu().numpy()
     return result

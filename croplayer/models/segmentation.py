@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ class SegmentationNetwork(nn.Module):
         self.gsd_m = gsd_m
         """Range of ground sample distances it was trained at, in metres; None when unknown."""
         self.manifest = manifest
+        self.compiled: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+        """What computes probabilities instead of torch: see ``openvino_runtime.compiled_cells``; None is torch."""
         self.register_buffer("image_mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("image_std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 

@@ -33,6 +33,8 @@ class SegmentTask:
     blend_px: int
     batch_cells: int
     threshold: float
+    runtime: str = "torch"
+    """What computes the network: see ``models.runtimes``."""
 
     def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
         return each_block(self.one, blocks)
@@ -48,7 +50,7 @@ class SegmentTask:
         from croplayer.models.inference import mask_from_probability, predict_block
         from croplayer.models.segmentation import SegmentationNetwork
 
-        model = load_cached(self.model, self.model_digest)
+        model = load_cached(self.model, self.model_digest, self.runtime)
         if not isinstance(model, SegmentationNetwork):
             raise ValueError(f"model {self.model} does not segment; name a segmentation model in [segmentation]")
         files: dict[str, FileDigest] = {}

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +13,13 @@ import torch
 from croplayer.models.augmentation import Augmentation, SceneTensors, draw_batch, step_generator
 from croplayer.models.bundle import load, read_manifest
 from croplayer.models.inference import predict_image
-from croplayer.models.losses import boundary_weights, mask_loss
-from croplayer.models.training import TrainingConfig, learning_rate_at, train_segmentation
+from croplayer.models.losses import boundary_weights, mask_loss, training_loss
+from croplayer.models.segmentation import build_segmenter
+from croplayer.models.training import TrainingConfig, train_segmentation
+from croplayer.models.training_config import learning_rate_at
 
 SMALL = TrainingConfig(steps=6, crop_px=64, batch=2, gsd_m=(2.0, 3.0), checkpoint_every=2, threads=1)
+GSD_M = 2.0
 TEXTS = {"training_data": "painted rectangles (synthetic)", "licence": "none"}
 
 
@@ -44,6 +50,86 @@ def test_interrupted_and_continued_is_the_undisturbed_run(architecture, painted_
     assert weights(resumed) == weights(whole)
     assert (resumed / "training.json").read_bytes() == (whole / "training.json").read_bytes()
     assert not list((tmp_path / "b").iterdir())
+
+
+def test_the_gradient_of_accumulated_batches_is_their_mean(painted_scenes):
+    from croplayer.models.fitting import _batches, _step
+    from croplayer.models.workers import Workers
+
+    config = replace(SMALL, accumulation=2)
+    scenes = [SceneTensors.from_arrays(a, 2.0) for a in painted_scenes.read_all()]
+    batches = next(_batches(scenes, config, 0, Workers()))
+    network = build_segmenter("segformer", "tiny", 0).train()
+    _step(network, torch.optim.SGD(network.model.parameters(), lr=0.0), batches, 0.0, config, 0, Workers())
+    found = torch.cat([p.grad.reshape(-1) for p in network.model.parameters()])
+    expected = sum(gradient(batch) for batch in batches) / 2
+    assert torch.allclose(found, expected / expected.norm(), atol=1e-5)
+
+
+def gradient(batch):
+    network = build_segmenter("segformer", "tiny", 0).train()
+    training_loss(network, batch, 1.0).backward()
+    return torch.cat([p.grad.reshape(-1) for p in network.model.parameters()])
+
+
+def test_training_stops_when_the_stopping_scenes_gain_no_more(painted_scenes, tmp_path):
+    config = replace(SMALL, steps=40, patience=2, look_every=2, stopping_fraction=0.34, learning_rate=1e-12)
+    whole = train_segmentation(painted_scenes, config, tmp_path / "whole", work=tmp_path / "a", **TEXTS)
+    curve = json.loads((whole / "training.json").read_text())
+    looks = [r["stopping_iou"] for r in curve if "stopping_iou" in r]
+    best = int(np.argmax(looks))
+    assert len(curve) == 2 * len(looks) < 40 and len(looks) == best + 3
+    metrics = read_manifest(whole).metrics
+    assert len(metrics["stopping_scenes"]) == 2
+    assert sorted(metrics["stopping_scenes"] + metrics["training_scenes"]) == list(painted_scenes.names)
+
+    def stop(report):
+        if report.step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_segmentation(painted_scenes, config, tmp_path / "again", work=tmp_path / "b", on_step=stop, **TEXTS)
+    again = train_segmentation(painted_scenes, config, tmp_path / "again", work=tmp_path / "b", **TEXTS)
+    assert weights(again) == weights(whole)
+    assert (again / "training.json").read_bytes() == (whole / "training.json").read_bytes()
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from croplayer.models.scenes import LabelledScenes
+from croplayer.models.training import TrainingConfig, train_segmentation
+
+images, polygons, out = map(Path, sys.argv[1:])
+config = TrainingConfig(steps=3, crop_px=64, batch=4, gsd_m=(2.0, 3.0), threads=1, average_decay=0.0)
+train_segmentation(LabelledScenes.open(images, polygons), config, out / "bundle", work=out, training_data="-", licence="-")
+"""
+
+
+def test_two_processes_train_one_model(painted, painted_scenes, tmp_path):
+    """Two processes under torchrun do what one does with both halves of each batch."""
+    from croplayer.models.fitting import _batches, _optimizer, _step
+    from croplayer.models.workers import Workers
+
+    (tmp_path / "worker.py").write_text(WORKER)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    command += ["--standalone", str(tmp_path / "worker.py"), *map(str, painted), str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[2], timeout=300)
+    scenes = [SceneTensors.from_arrays(a, GSD_M) for a in painted_scenes.read_all()]
+    config = TrainingConfig(steps=3, crop_px=64, batch=4, gsd_m=(2.0, 3.0), threads=1)
+    network = build_segmenter("segformer", "tiny", 0).train()
+    start = [p.detach().clone() for p in network.model.parameters()]
+    optimizer = _optimizer(network, config)
+    halves = zip(_batches(scenes, config, 0, Workers(0, 2)), _batches(scenes, config, 0, Workers(1, 2)), strict=True)
+    for step, (left, right) in enumerate(halves):
+        rate = learning_rate_at(step, config.steps, config.warmup_steps, config.learning_rate)
+        _step(network, optimizer, left + right, rate, config, step, Workers())
+    assert read_manifest(tmp_path / "bundle").recipe["workers"] == 2
+    trained = [p.detach() for p in load(tmp_path / "bundle").model.parameters()]
+    expected = [p.detach() for p in network.model.parameters()]
+    apart = sum(float((a - b).abs().sum()) for a, b in zip(trained, expected, strict=True))
+    moved = sum(float((a - b).abs().sum()) for a, b in zip(start, expected, strict=True))
+    assert moved > 0 and apart < 0.01 * moved
 
 
 def test_another_seed_or_label_is_another_run(painted_scenes, tmp_path):

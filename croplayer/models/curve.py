@@ -1,0 +1,41 @@
+"""The course of a training run: as numbers and as a picture."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+CURVE_NAME = "training.json"
+CURVE_PICTURE = "training.png"
+SMOOTHING_STEPS = 25
+
+
+def curve_json(history: Sequence[dict[str, float]]) -> bytes:
+    """One record per step: step, loss, learning_rate, and stopping_iou where the step looked."""
+    return (json.dumps(list(history)) + "\n").encode()
+
+
+def curve_picture(history: Sequence[dict[str, float]]) -> bytes:
+    """Loss by step, its running mean, and the IoU of the stopping scenes where there are any: a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    steps, losses = np.array([h["step"] for h in history]), np.array([h["loss"] for h in history])
+    figure = Figure(figsize=(6, 3), dpi=100, layout="constrained")
+    axes = figure.add_subplot(xlabel="step", ylabel="loss")
+    axes.plot(steps, losses, color="0.8", linewidth=0.7, label="each step")
+    n = min(SMOOTHING_STEPS, len(losses))
+    smooth = np.convolve(losses, np.full(n, 1 / n), mode="valid")
+    axes.plot(steps[n - 1 :], smooth, color="C0", label=f"mean of {n} steps")
+    looks = [(h["step"], h["stopping_iou"]) for h in history if "stopping_iou" in h]
+    if looks:
+        right = axes.twinx()
+        right.set_ylabel("IoU of the stopping scenes")
+        right.plot(*zip(*looks, strict=True), color="C1", marker="o", markersize=3)
+    axes.legend(loc="upper right", frameon=False)
+    written = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(written)
+    return written.getvalue()
