@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pystac
@@ -182,6 +183,19 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return buffer.getvalue()
 
 
+NOISE = encoded(Image.effect_noise((256, 256), 80).convert("RGB"), "JPEG")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("options", [{"subsampling": 0}, {"subsampling": 2}, {"progressive": True, "quality": 30}])
+def test_jpeg_tiles_have_the_pixels_that_pillow_reads(mode: str, options: dict[str, Any]) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
+    data = encoded(Image.fromarray(noise).resize((256, 256)).convert(mode), "JPEG", **options)
+    rgb, valid, _ = decode_tile(data, 256, "tile")
+    np.testing.assert_array_equal(rgb, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    assert valid.all()
+
+
 def test_transparent_tile_pixels_are_no_imagery() -> None:
     rgba = np.full((256, 256, 4), 200, np.uint8)
     rgba[:100, :, 3] = 0
@@ -199,7 +213,8 @@ def test_transparent_tile_pixels_are_no_imagery() -> None:
         (encoded(Image.new("RGB", (512, 512))), "is 512 x 512 px; expected 256 x 256"),
         (encoded(Image.new("I;16", (256, 256))), "pixels of 16 bits"),
         (encoded(Image.new("CMYK", (256, 256)), "JPEG"), "pixels of mode CMYK"),
-        (encoded(Image.effect_noise((256, 256), 80).convert("RGB"), "JPEG")[:4000], "truncated or damaged"),
+        (NOISE[:4000], "truncated or damaged"),
+        (NOISE[:3000] + bytes(300) + NOISE[3300:], "truncated or damaged"),
     ],
 )
 def test_bad_tiles_are_refused(data: bytes, message: str) -> None:

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
+import simplejpeg
 from PIL import Image
 
 from croplayer.durable import digest_bytes
@@ -162,13 +163,21 @@ def _ends(data: bytes, kind: str) -> bool:
     return (_JPEG_END if kind == "JPEG" else _PNG_END) in data[-_TAIL:]
 
 
+def _check_header(width: int, height: int, mode: str, tile_px: int, where: str) -> None:
+    """Raise before a single pixel is unpacked."""
+    if (width, height) != (tile_px, tile_px):
+        raise BadTileError(f"{where} is {width} x {height} px; expected {tile_px} x {tile_px}")
+    if mode not in ("RGB", "RGBA", "P", "PA", "L", "LA", "YCbCr", "Gray"):
+        raise BadTileError(f"{where} has pixels of mode {mode}; expected 8-bit colour or grey")
+
+
 def _decode(data: bytes, kind: str, tile_px: int, where: str) -> Imagery:
+    if kind == "JPEG":
+        height, width, mode, _ = simplejpeg.decode_jpeg_header(data)
+        _check_header(width, height, mode, tile_px, where)
+        return Imagery(simplejpeg.decode_jpeg(data, "RGB"), np.ones((tile_px, tile_px), bool))
     image = Image.open(io.BytesIO(data), formats=[kind])
-    # The size is known from the header, before a single pixel is unpacked.
-    if image.size != (tile_px, tile_px):
-        raise BadTileError(f"{where} is {image.size[0]} x {image.size[1]} px; expected {tile_px} x {tile_px}")
-    if image.mode not in ("RGB", "RGBA", "P", "PA", "L", "LA"):
-        raise BadTileError(f"{where} has pixels of mode {image.mode}; expected 8-bit colour or grey")
+    _check_header(*image.size, image.mode, tile_px, where)
     if getattr(image, "is_animated", False):
         raise BadTileError(f"{where} holds more than one picture; expected a still image")
     if image.mode == "RGB" and "transparency" not in image.info:

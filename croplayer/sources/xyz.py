@@ -53,7 +53,8 @@ class XyzSource:
         rows, cols = range(first_y, last_y + 1), range(first_x, last_x + 1)
         places = [TilePlace(x, y, self.zoom) for y in rows for x in cols]
         shape = ((last_y - first_y + 1) * self.tile_px, (last_x - first_x + 1) * self.tile_px)
-        mosaic, valid = np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool)
+        # What no tile covers is not valid and its colour never read.
+        mosaic, valid = np.empty((*shape, 3), np.uint8), np.zeros(shape, bool)
         kinds: Counter[TileKind] = Counter()
         absent = []
         for place, tile in self._read_tiles(places):
