@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from croplayer.legends import CROPLAND, NOT_CROPLAND
 from croplayer.models.augmentation import Batch
+from croplayer.models.matching import matching_loss, query_labels
 from croplayer.models.segmentation import SegmentationNetwork, class_logits, enlarge, query_logits
 
 QUERY_LOSS_WEIGHT = 0.05
-"""Weight of Mask2Former's own matching loss beside the loss of the map, which all architectures share."""
+"""Weight of Mask2Former's matching loss beside the loss of the map, which all architectures share."""
 
 AUXILIARY_WEIGHT = 0.4
 """Weight of the auxiliary heads of PSPNet and PIDNet (both papers)."""
@@ -66,11 +66,12 @@ def training_loss(network: SegmentationNetwork, batch: Batch, boundary_weight: f
     pixels = ((batch.rgb - network.image_mean) / network.image_std) * batch.valid[:, None]
     weight = boundary_weights(batch.field, boundary_weight) * batch.valid
     if network.architecture == "mask2former":
-        masks, classes = query_labels(batch.parcels, network.model.config.num_queries)
-        output = network.model(pixel_values=pixels, mask_labels=masks, class_labels=classes)
+        output = network.model(pixel_values=pixels, output_auxiliary_logits=True)
         shared = mask_loss(enlarge(query_logits(output), pixels.shape[-2:]), batch.field, weight)
-        matching: torch.Tensor = output.loss.squeeze()
-        return shared + QUERY_LOSS_WEIGHT * matching
+        config = network.model.config
+        grid = output.masks_queries_logits.shape[-2:]
+        labels = query_labels(batch.parcels, batch.valid, config.num_queries, grid)
+        return shared + QUERY_LOSS_WEIGHT * matching_loss(output, labels, config)
     output = network.model(pixel_values=pixels)
 
     def map_loss(logits: torch.Tensor) -> torch.Tensor:
@@ -107,25 +108,3 @@ def boundary_loss(edges: torch.Tensor, logits: torch.Tensor, batch: Batch) -> to
     believed = (edges.detach().sigmoid() > BELIEVED_EDGE) * batch.valid
     wrong = functional.binary_cross_entropy_with_logits(logits, batch.field, reduction="none")
     return found + (wrong * believed).sum() / believed.sum().clamp_min(1)
-
-
-def query_labels(parcels: torch.Tensor, most: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """What the queries of Mask2Former are matched with: one mask for each field, one for all else.
-
-    Parameters
-    ----------
-    parcels : (n, h, w) int32, 0 outside all fields
-    most : number of queries; of more fields the largest are kept
-
-    Returns
-    -------
-    for each image (k, h, w) float32 masks and (k,) int64 classes
-    """
-    masks, classes = [], []
-    for image in parcels:
-        numbers, areas = image.unique(return_counts=True)
-        fields = numbers[areas.argsort(descending=True, stable=True)]
-        fields = fields[fields > 0][: most - 1]
-        masks.append(torch.stack([image == 0, *(image == number for number in fields)]).float())
-        classes.append(torch.tensor([NOT_CROPLAND] + [CROPLAND] * len(fields), device=parcels.device))
-    return masks, classes

@@ -6,7 +6,7 @@ from transformers import AutoConfig, AutoModelForSemanticSegmentation
 
 from croplayer.models.architectures import ARCHITECTURES, MODEL_CLASSES, architecture_config, sizes
 from croplayer.models.augmentation import Batch
-from croplayer.models.losses import boundary_loss, query_labels, training_loss
+from croplayer.models.losses import boundary_loss, training_loss
 from croplayer.models.segmentation import build_segmenter, query_logits
 
 AUXILIARY = ("detail_head", "boundary_head", "auxiliary_head")
@@ -105,16 +105,6 @@ def test_query_map_by_hand():
 
     cropland, other = 0.7 * 0.9 + 0.1 * 0.4, 0.2 * 0.9 + 0.6 * 0.4
     assert query_logits(Output()).sigmoid().item() == pytest.approx(cropland / (cropland + other), abs=1e-5)
-
-
-def test_queries_learn_each_field_and_the_rest():
-    parcels = painted_batch().parcels
-    masks, classes = query_labels(parcels, most=20)
-    assert [m.shape[0] for m in masks] == [3, 3]
-    assert classes[0].tolist() == [0, 1, 1]
-    assert torch.equal(masks[0].sum(0), torch.ones(128, 128))
-    masks, _ = query_labels(parcels, most=2)
-    assert masks[0].shape[0] == 2 and masks[0][1].sum() == 40 * 80
 
 
 def test_boundary_loss_prefers_the_boundary():
