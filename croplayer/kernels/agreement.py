@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from croplayer.kernels.bits import WORD_PX, as_mask, bytes_above, count_ones, pack_mask
+from croplayer.kernels.compiled import kernel
 
 ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
 
@@ -152,7 +152,7 @@ def _check_reference(reference: Reference, height: int, width: int) -> tuple[np.
     return values, indices[0], indices[1]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_row(
     above: np.ndarray, here: np.ndarray, below: np.ndarray, last_bit: np.uint64, keep: np.ndarray
 ) -> tuple[int, int]:
@@ -174,7 +174,7 @@ def count_row(
     return ones, edges
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_mask(words: np.ndarray, width: int, row_start: int, row_stop: int, keep: np.ndarray) -> tuple[int, int]:
     """Ones and edge pixels of a packed mask in some rows."""
     height = len(words)
@@ -190,7 +190,7 @@ def count_mask(words: np.ndarray, width: int, row_start: int, row_stop: int, kee
     return ones, edges
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def spread_row(values: np.ndarray, index_x: np.ndarray, pixels: np.ndarray, words: np.ndarray) -> None:
     """Pack a reference row at the mask's resolution; `pixels` is room for whole words of pixels, zero past the end."""
     for col in range(len(index_x)):
@@ -200,7 +200,7 @@ def spread_row(values: np.ndarray, index_x: np.ndarray, pixels: np.ndarray, word
         words[j] = bytes_above(address + np.uintp(WORD_PX * j), np.uint8(0))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def compare_rows(
     mask_words: np.ndarray,
     values: np.ndarray,

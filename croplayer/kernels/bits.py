@@ -7,8 +7,10 @@ from typing import Any, cast
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from croplayer.kernels.compiled import kernel
 
 WORD_PX = 64
 AT_ONCE = 8
@@ -113,7 +115,7 @@ floats_from = cast(Callable[[Any, Any], Any], intrinsic(_floats_from))
 bytes_equal = cast(Callable[[Any, Any], Any], intrinsic(_bytes_equal))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def pack_rows(pixels: np.ndarray, words: np.ndarray) -> bool:
     """Write the bits of (h, w) uint8 pixels into (h, ceil(w / 64)) words; True when a pixel exceeds 1."""
     height, width = pixels.shape
@@ -136,7 +138,7 @@ def pack_rows(pixels: np.ndarray, words: np.ndarray) -> bool:
     return bool(strange != 0)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_runs(words: np.ndarray) -> int:
     """Number of horizontal runs of ones in packed rows."""
     runs = 0
@@ -168,7 +170,7 @@ def list_runs(words: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
     return edges[:n], row_runs
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def extract_runs(words: np.ndarray, width: int, edges: np.ndarray, row_runs: np.ndarray) -> int:
     """Fill what `list_runs` returns; returns the number of edges. Up to `AT_ONCE` - 1 more are written behind them."""
     n = 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
+
+from croplayer.kernels.compiled import kernel
 
 
 @lru_cache(maxsize=1)
@@ -16,7 +17,7 @@ def short_edges() -> np.ndarray:
     return table
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def convex_areas(
     edges: np.ndarray,
     row_runs: np.ndarray,
@@ -62,7 +63,7 @@ def convex_areas(
         area_convex[k] = stop - start - sum_left - sum_right
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def hull_vertices(columns: np.ndarray, start: int, stop: int, chain: np.ndarray) -> int:
     """Write the rows that are vertices of the lower hull of columns start .. stop - 1; returns their number."""
     candidates = np.uint64(1)
@@ -89,7 +90,7 @@ def hull_vertices(columns: np.ndarray, start: int, stop: int, chain: np.ndarray)
     return int(n)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def sum_of_hull_columns(
     columns: np.ndarray, start: int, stop: int, chain: np.ndarray, known_edges: np.ndarray
 ) -> tuple[int, int]:
@@ -116,7 +117,7 @@ def sum_of_hull_columns(
     return int(total), int(least)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def columns_beyond(rows: int, rise: int) -> int:
     """How far an edge of the widened hull moves inwards from its lower end, summed over its rows.
 
@@ -136,7 +137,7 @@ def columns_beyond(rows: int, rise: int) -> int:
     return total
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def tabulate_edges(table: np.ndarray) -> None:
     """Write `columns_beyond` of as many rows and as great a rise as a table is large."""
     for rows in range(1, table.shape[0]):

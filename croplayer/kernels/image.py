@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from croplayer.kernels.compiled import kernel
 
 SHARPNESS_BINS_PER_UNIT = np.float32(15)
 """Coarse bins per unit of summed integer gradient, at most 3 * 1443 units: the bins fit in 16 bits."""
@@ -127,7 +128,7 @@ def _refined_median(
     return float((middle[0] + middle[1]) / 2)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def find_bins(bins: np.ndarray, first: int, last: int, positions: np.ndarray) -> None:
     """Write the positions whose bin lies between `first` and `last`; `positions` has the right length."""
     n = 0
@@ -137,7 +138,7 @@ def find_bins(bins: np.ndarray, first: int, last: int, positions: np.ndarray) ->
             n += 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def bin_pixels(
     pixels: np.ndarray,
     counted: np.ndarray,
@@ -203,7 +204,7 @@ def bin_pixels(
             extremes[pairs[col]] += 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def sharpness_values(pixels: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Sum over bands of the integer Sobel magnitudes at flat pixel positions, in float64."""
     height, samples = pixels.shape
@@ -233,7 +234,7 @@ def sharpness_values(pixels: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return values
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def hue_values(pixels: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Hue of `colorsys.rgb_to_hls` at flat pixel positions, in float64."""
     width = pixels.shape[1] // 3

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from croplayer.kernels.compiled import kernel
 
 MESH_PX = 32
 """Grid pixels between the points that are projected exactly. Between them a straight line is within a few thousandths
 of a metre of the truth for pixels of some metres, and of some centimetres for pixels of 30 m."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def nearest_codes(
     mesh_x: np.ndarray, mesh_y: np.ndarray, codes: np.ndarray, out: np.ndarray, reached: np.ndarray
 ) -> None:

@@ -6,9 +6,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from croplayer.kernels.bits import WORD_PX, count_ones, list_runs, pack_mask
+from croplayer.kernels.compiled import kernel
 from croplayer.kernels.hulls import convex_areas, short_edges
 
 TOP, BOTTOM, AREA, EULER = range(4)
@@ -99,7 +99,7 @@ def summarise(properties: RegionProperties) -> RegionSummary:
     )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _root(parent: np.ndarray, label: int) -> int:
     while parent[label] != label:
         parent[label] = parent[parent[label]]
@@ -107,14 +107,14 @@ def _root(parent: np.ndarray, label: int) -> int:
     return label
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _edges_before(column: int, turns: np.ndarray, rank: np.ndarray) -> int:
     """Number of the first edge at or after a column, of a row as `_rank_edges` left it."""
     word, bit = np.uint64(column) >> np.uint64(6), np.uint64(column) & np.uint64(63)
     return int(rank[word] + count_ones(turns[word] & ((np.uint64(1) << bit) - np.uint64(1))))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _rank_edges(words: np.ndarray, first_edge: int, turns: np.ndarray, rank: np.ndarray) -> None:
     """Columns of a row's edges as bits, and the number of the first edge of each word, counted from `first_edge`."""
     carry = np.uint64(0)
@@ -126,7 +126,7 @@ def _rank_edges(words: np.ndarray, first_edge: int, turns: np.ndarray, rank: np.
     rank[len(words)] = first_edge
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def label_runs(
     words: np.ndarray,
     edges: np.ndarray,
@@ -181,7 +181,7 @@ def label_runs(
     return int(n)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def join_labels(parent: np.ndarray, measures: np.ndarray) -> int:
     """Join the measures of labels to those of regions, in place, and replace each label's parent by its region.
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from croplayer.kernels.compiled import kernel
 from croplayer.kernels.lanes import blend_pixel, copy_pixel
 
 STRIP_PX = 1280
 """Columns blended together."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def inside(positions: np.ndarray, size: int) -> tuple[int, int]:
     """First and one past the last of rising positions that lie within 0 .. size - 1."""
     start, stop = 0, len(positions)
@@ -22,7 +22,7 @@ def inside(positions: np.ndarray, size: int) -> tuple[int, int]:
     return start, stop
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def whole_rows(known: np.ndarray) -> np.ndarray:
     """(H,) bool, whether every pixel of a row is known."""
     whole = np.empty(len(known), np.bool_)
@@ -34,7 +34,7 @@ def whole_rows(known: np.ndarray) -> np.ndarray:
     return whole
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def pick_valid(known: np.ndarray, whole: np.ndarray, rows: np.ndarray, cols: np.ndarray, valid: np.ndarray) -> None:
     """Whether the source pixels at (rows, cols), which may lie outside the mosaic, are known."""
     start, stop = inside(cols, known.shape[1])
@@ -52,7 +52,7 @@ def pick_valid(known: np.ndarray, whole: np.ndarray, rows: np.ndarray, cols: np.
                 out[j] = source[cols[j]]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def pick_colour(
     samples: np.ndarray, whole: np.ndarray, rows: np.ndarray, cols: np.ndarray, valid: np.ndarray, rgb: np.ndarray
 ) -> None:
@@ -79,7 +79,7 @@ def pick_colour(
                 out[3 * j + band] = source[3 * cols[j] + band] if valid[i, j] else 0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def add_rows(
     samples: np.ndarray, part: slice, first: int, weights: np.ndarray, length: int, column: np.ndarray
 ) -> None:
@@ -98,7 +98,7 @@ def add_rows(
             column[c] += weight * np.float32(row[c])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def blend(
     samples: np.ndarray,
     known: np.ndarray,
@@ -141,7 +141,7 @@ def blend(
             blend_beside_holes(column, share, holes, col_first, col_length, col_weights, left, right, valid[i], rgb[i])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def blend_strip(
     samples: np.ndarray,
     complete: np.ndarray,
@@ -176,7 +176,7 @@ def blend_strip(
                 rgb[i, 3 * j + band] = np.uint8(total + np.float32(0.5))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def blend_pixels(column: np.ndarray, offsets: np.ndarray, weights: np.ndarray, count: int, out: np.ndarray) -> None:
     """Blend two neighbours for each of `count` pixels; `offsets` are bytes in `column`."""
     target, source = np.uintp(out.ctypes.data), np.uintp(column.ctypes.data)
@@ -184,7 +184,7 @@ def blend_pixels(column: np.ndarray, offsets: np.ndarray, weights: np.ndarray, c
         blend_pixel(target + np.uintp(3 * j), source + np.uintp(offsets[j]), weights[j, 0], weights[j, 1])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def add_known_rows(
     samples: np.ndarray,
     known: np.ndarray,
@@ -215,7 +215,7 @@ def add_known_rows(
                 holes[c] += 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def blend_beside_holes(
     column: np.ndarray,
     share: np.ndarray,

@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from croplayer.kernels.bits import WORD_PX, count_ones, floats_from, trailing_zeros
+from croplayer.kernels.compiled import kernel
 from croplayer.kernels.terrain_rows import load_row
 
 FEATURES = 4
@@ -89,7 +89,7 @@ def _bracket(sample: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def measure_row(
     window: np.ndarray, row: int, first: int, width: int, cell_x_m: float, cell_y_m: float, measures: np.ndarray
 ) -> None:
@@ -127,7 +127,7 @@ def measure_row(
         roughness[col] = highest - lowest + unknown
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def sample_measures(
     dem: np.ndarray,
     window: np.ndarray,
@@ -153,7 +153,7 @@ def sample_measures(
                 sample[k, i, j] = measures[k, j * SAMPLE_COLS]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def scan_measures(
     dem: np.ndarray,
     window: np.ndarray,
@@ -195,7 +195,7 @@ def scan_measures(
             listed[k] = counts[2]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def scan_row(
     values: np.ndarray,
     low: np.float32,
@@ -225,7 +225,7 @@ def scan_row(
     return known, known - from_low, n
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def exact_measures(
     feature: int, dem: np.ndarray, window: np.ndarray, cell_x_m: np.ndarray, cell_y_m: float, positions: np.ndarray
 ) -> np.ndarray:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from croplayer.kernels.compiled import kernel
 
 DEGREES = 180 / np.pi
 ROUNDING = 2e-15
 """More than the relative error of `fast_degrees`, less than a millionth of the step between float32 values."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def load_row(dem: np.ndarray, row: int, has_nodata: bool, nodata: float, window: np.ndarray) -> None:
     """Copy a row of the elevation model into its place of the three-row window, missing pixels as NaN."""
     line = window[row % 3]
@@ -22,7 +23,7 @@ def load_row(dem: np.ndarray, row: int, has_nodata: bool, nodata: float, window:
                 line[col] = np.nan
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def fast_degrees(steepness: np.ndarray, degrees: np.ndarray) -> int:
     """Arctangents of values of 0 or more in degrees as float32; counts those that rounding leaves in doubt.
 
@@ -57,7 +58,7 @@ def fast_degrees(steepness: np.ndarray, degrees: np.ndarray) -> int:
     return doubtful
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def slope_rows(
     dem: np.ndarray,
     window: np.ndarray,
@@ -88,7 +89,7 @@ def slope_rows(
                 slope[row - 1, col] = np.arctan(steepness[col]) * DEGREES
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def ruggedness_rows(
     dem: np.ndarray, window: np.ndarray, has_nodata: bool, nodata: float, ruggedness: np.ndarray
 ) -> None:
@@ -112,7 +113,7 @@ def ruggedness_rows(
             ruggedness[row - 1, col] = np.sqrt(total)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def roughness_rows(dem: np.ndarray, window: np.ndarray, has_nodata: bool, nodata: float, roughness: np.ndarray) -> None:
     """Fill the inner pixels of `roughness`; a NaN among the 3 x 3 makes NaN."""
     height, width = dem.shape

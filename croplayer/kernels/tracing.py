@@ -10,14 +10,15 @@ sweep shows that they belong to one region, the links are swapped and a ring aro
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from croplayer.kernels.compiled import kernel
 
 OPEN = -1
 BEYOND = np.int32(2147483647)
 """Column to the right of every edge."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def root_of(parent: np.ndarray, label: int) -> int:
     """Smallest label joined with a label."""
     while parent[label] != label:
@@ -26,7 +27,7 @@ def root_of(parent: np.ndarray, label: int) -> int:
     return label
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def label_row(
     edges: np.ndarray,
     above: int,
@@ -63,20 +64,20 @@ def label_row(
     return n
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def open_column(corner: int, edge: int, edge_corner: np.ndarray, link: np.ndarray) -> None:
     """Start a column of the boundary at a corner."""
     link[corner] = OPEN
     edge_corner[edge] = corner
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def close_column(corner: int, other: int, link: np.ndarray) -> None:
     """End at a corner the column of the boundary that started at another."""
     link[corner], link[other] = other, corner
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sweep(
     edges: np.ndarray,
     row_runs: np.ndarray,
@@ -153,7 +154,7 @@ def sweep(
     return n_labels, n, n_pinches
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def number_polygons(
     segment_label: np.ndarray, parent: np.ndarray, frontier: np.ndarray, polygon: np.ndarray
 ) -> tuple[int, int]:
@@ -187,7 +188,7 @@ def number_polygons(
     return finished, unfinished
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def resolve_pinches(pinches: np.ndarray, segment_label: np.ndarray, polygon: np.ndarray, link: np.ndarray) -> int:
     """Swap links where a finished region touches itself; keeps the pinches still undecided, returns their number."""
     kept = 0
@@ -205,7 +206,7 @@ def resolve_pinches(pinches: np.ndarray, segment_label: np.ndarray, polygon: np.
     return kept
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def find_rings(
     segment_label: np.ndarray,
     polygon: np.ndarray,
@@ -234,7 +235,7 @@ def find_rings(
     return rings
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def write_rings(
     corners: np.ndarray,
     link: np.ndarray,
@@ -285,7 +286,7 @@ def write_rings(
     ring_offsets[len(order)] = at
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def keep_unfinished(
     corners: np.ndarray,
     link: np.ndarray,
@@ -319,14 +320,14 @@ def keep_unfinished(
     return 2 * kept
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def renumber_labels(labels: np.ndarray, parent: np.ndarray, polygon: np.ndarray) -> None:
     """Replace labels of unfinished regions by the regions' numbers."""
     for k in range(len(labels)):
         labels[k] = -1 - polygon[root_of(parent, labels[k])]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def place_corners(
     corners: np.ndarray, width: float, west: float, height: float, north: float, coordinates: np.ndarray
 ) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from croplayer.kernels.bits import WORD_PX, as_mask, bytes_equal, count_ones
+from croplayer.kernels.compiled import kernel
 
 
 class ZoneAreas(NamedTuple):
@@ -104,7 +104,7 @@ def _check_rings(
     return points, offsets, owners
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def pack_equal(pixels: np.ndarray, value: int, words: np.ndarray) -> None:
     """Pack which pixels equal a value."""
     height, width = pixels.shape
@@ -121,7 +121,7 @@ def pack_equal(pixels: np.ndarray, value: int, words: np.ndarray) -> None:
             words[row, whole] = word
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def ones_before(words: np.ndarray, col: int) -> int:
     """Ones of a packed row in columns 0 .. col - 1."""
     ones = 0
@@ -133,13 +133,13 @@ def ones_before(words: np.ndarray, col: int) -> int:
     return ones
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _first_row(y: float, height: int) -> int:
     """First row whose centre is at or below y, within 0 .. height."""
     return int(min(max(math.ceil(y - 0.5), 0.0), float(height)))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def count_zone(
     planes: np.ndarray, width: int, points: np.ndarray, ring_offsets: np.ndarray, counts: np.ndarray
 ) -> None:

@@ -53,3 +53,35 @@ def test_kernels_bring_no_libraries(tmp_path: Path) -> None:
     """Of dask, xarray and the libraries that read files or geometries none comes in with the kernels."""
     code = "import sys\n" + COMPILED + "print(sum(m in sys.modules for m in ('dask', 'xarray', 'rasterio', 'shapely')))"
     assert answer(code, tmp_path) == [0]
+
+
+CALLED = "from toy import kernel\n\n@kernel\ndef scaled(x):\n    return {factor} * x\n"
+CALLER = "from toy import kernel\nfrom toy.called import scaled\n\n@kernel\ndef shifted(x):\n    return scaled(x) + 1\n"
+PACKAGE = """
+from pathlib import Path
+from croplayer.kernels.compiled import compiler_of
+kernel = compiler_of(Path(__file__).parent, Path(__file__).parent.glob("*.py")).kernel
+"""
+ASK = """
+import sys
+sys.path.insert(0, {folder!r})
+from toy.caller import shifted
+print(shifted(3), sum(shifted.stats.cache_misses.values()))
+"""
+
+
+def test_a_change_in_a_kernel_that_is_called_is_noticed(tmp_path: Path) -> None:
+    package = tmp_path / "toy"
+    package.mkdir()
+    (package / "__init__.py").write_text(PACKAGE)
+    (package / "caller.py").write_text(CALLER)
+    ask = ASK.format(folder=str(tmp_path))
+    for factor, answers in ((2, [7, 1]), (2, [7, 0]), (5, [16, 1])):
+        (package / "called.py").write_text(CALLED.format(factor=factor))
+        assert answer(ask, tmp_path / "cache") == answers
+
+
+def test_every_kernel_is_compiled_the_same_way() -> None:
+    package = Path(croplayer.kernels.__file__).parents[1]
+    found = [p.relative_to(package).as_posix() for p in package.rglob("*.py") if "njit" in p.read_text()]
+    assert found == ["kernels/compiled.py"]
