@@ -1,7 +1,7 @@
 """The decorator of all kernels: compiled once, cached on disk, free of the interpreter lock.
 
 Numba notices a change in the file of a kernel, not in the files of the kernels it calls. So the machine code is kept
-in a folder named by the digest of all sources of a package that hold kernels.
+in a folder named by the digest of all sources of a package that hold kernels, and of this one.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def compiler_of(package: Path, sources: Iterable[Path]) -> Compiler:
     sources : its files that hold kernels or constants of kernels
     """
     digest = hashlib.sha256()
-    for source in sorted(sources):
+    for source in sorted({*sources, Path(__file__)}):
         digest.update(source.read_bytes())
     home = package / "__pycache__"
     if _numba.config.CACHE_DIR:
@@ -68,5 +68,6 @@ def compiler_of(package: Path, sources: Iterable[Path]) -> Compiler:
     return Compiler(str(home / f"{package.name}-{digest.hexdigest()[:12]}"))
 
 
-_HERE = Path(__file__).parent
-kernel = compiler_of(_HERE, _HERE.glob("*.py")).kernel
+_KERNELS = Path(__file__).parent / "kernels"
+kernel = compiler_of(_KERNELS, _KERNELS.glob("*.py")).kernel
+"""The decorator of `croplayer.kernels`."""
