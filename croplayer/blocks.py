@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dask.array as da
@@ -132,3 +133,75 @@ def region_properties_by_block(dataset: xr.Dataset, mask: xr.DataArray) -> xr.Da
     )
     names = ["regions" if f == "count" else f for f in RegionSummary._fields]
     return xr.Dataset({name: (("block_row", "block_col"), lazy[..., i]) for i, name in enumerate(names)})
+
+
+def segment(
+    dataset: xr.Dataset,
+    source: str,
+    model: str | Path = "default",
+    *,
+    cell_px: int = 512,
+    blend_px: int = 64,
+    batch_cells: int = 1,
+    runtime: str = "torch",
+) -> xr.DataArray:
+    """Lazy probability of cropland of one source of a cube, each chunk predicted when it is computed.
+
+    A pixel's value is the one a run with the same settings writes, wherever its context lies in the
+    dataset; beyond the dataset's edge there is no imagery here, while a run asks the source.
+
+    Parameters
+    ----------
+    dataset : of ``open_cube``, cut along cells; its chunks are multiples of a cell
+    source : name of the imagery source
+    model : name of a model that comes with croplayer, or the folder of a bundle
+    cell_px, blend_px, batch_cells, runtime : as in a recipe's ``grid`` and ``segmentation``
+
+    Returns
+    -------
+    (y, x) uint8: 0..250 = probability 0..1, 254 where there is no imagery
+
+    Raises
+    ------
+    ValueError when the dataset is not cut along cells; what ``models.load`` raises for a wrong model.
+    """
+    from croplayer.models.catalogue import find_bundle
+    from croplayer.models.manifest import bundle_digest
+
+    window = window_of(dataset)
+    cell_px = min(cell_px, grid_of(dataset).block_px)
+    lengths = [length for dim in ("y", "x") for length in dataset.chunksizes[dim]]
+    if any(n % cell_px for n in (window.row, window.col, *lengths)):
+        raise ValueError(f"the dataset is not cut along cells of {cell_px} px; open it by blocks, not by pixels")
+    folder = find_bundle(model)
+    digest = bundle_digest(folder)
+    halo_px = cell_px // 2 + blend_px
+    if min(lengths) < halo_px:
+        raise ValueError(f"chunks of {min(lengths)} px are smaller than the context of {halo_px} px that cells need")
+
+    def on_chunk(rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        from croplayer.models.bundle import load_cached
+        from croplayer.models.inference import predict_block
+        from croplayer.models.segmentation import SegmentationNetwork
+
+        network = load_cached(folder, digest, runtime)
+        if not isinstance(network, SegmentationNetwork):
+            raise ValueError(f"model {folder} does not segment; name a segmentation model")
+        return predict_block(
+            network, rgb, valid[..., 0], cell_px=cell_px, halo_px=halo_px, batch_cells=batch_cells, blend_px=blend_px
+        )
+
+    imagery = dataset.sel(source=source)
+    around = {0: halo_px, 1: halo_px}
+    rgb = da.overlap.overlap(imagery.rgb.data, {**around, 2: 0}, {0: 0, 1: 0, 2: "none"}, allow_rechunk=False)
+    valid = da.overlap.overlap(imagery.imagery_valid.data, around, {0: False, 1: False}, allow_rechunk=False)
+    lazy = da.map_blocks(
+        on_chunk,
+        rgb,
+        valid[..., None],
+        chunks=(dataset.chunksizes["y"], dataset.chunksizes["x"]),
+        drop_axis=2,
+        dtype=np.uint8,
+        meta=np.empty((0, 0), np.uint8),
+    )
+    return xr.DataArray(lazy, dims=("y", "x"), coords={"y": dataset.y, "x": dataset.x}, name="cropland_probability")
