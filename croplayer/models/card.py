@@ -34,9 +34,12 @@ def model_card(manifest: Manifest) -> str:
         "## Use",
         "",
         "```python",
-        "from croplayer.models.bundle import load",
-        'model = load("path/to/this/folder")',
+        "import croplayer.models",
+        "",
+        'model = croplayer.models.load("path/to/this/folder")',
         "```",
+        "",
+        "A model that comes with croplayer is also loaded by the name of its folder.",
         "",
     ]
     return "\n".join(lines)
@@ -52,8 +55,15 @@ def _figures(manifest: Manifest) -> list[str]:
     rows = [("model", validation["pooled"]), *((name, validation[name]) for name in ("all_field", "no_field"))]
     rows += list(validation["by_scene"].items())
     columns = ("iou", "boundary_iou", "f1")
+    folds = len(validation.get("folds", ()))
+    whose = (
+        f"Each scene is judged by one of {folds} models of the same recipe that never saw it; the weights here "
+        f"learned from all scenes (split: {validation['split']}; threshold {validation['threshold']})."
+        if folds
+        else f"Scenes never trained on (split {validation['split']}), threshold {validation['threshold']}."
+    )
     return [
-        f"Scenes never trained on (split {validation['split']}), threshold {validation['threshold']}.",
+        whose,
         "",
         f"| | {' | '.join(columns)} |",
         f"|---|{'---|' * len(columns)}",
