@@ -46,6 +46,7 @@ def test_imports_point_one_way(room: str) -> None:
 def test_kernels_know_arrays_only() -> None:
     allowed = {
         "croplayer.kernels",
+        "croplayer.compiled",
         "numpy",
         "numba",
         "llvmlite",

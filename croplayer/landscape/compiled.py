@@ -1,4 +1,4 @@
-"""The decorators of the landscape's kernels, whose machine code is kept apart from that of `croplayer.kernels`."""
+"""The decorators of the landscape's kernels, with their own cache of machine code."""
 
 from __future__ import annotations
 
