@@ -10,8 +10,11 @@ import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from croplayer.grid import CRS
+from croplayer.grid import CRS, Bounds
+from croplayer.vector.read import read_vector
 
+WIDEST_PART_DEG = 180.0
+"""A wider polygon goes round the Earth the wrong way."""
 COLUMNS = ("adcode", "name_en", "name_zh", "level")
 
 
@@ -28,25 +31,18 @@ def read_boundaries(path: Path, columns: BoundaryColumns | None = None, level: i
     """Admin units of a vector file as columns adcode, name_en, name_zh, level, geometry in EPSG:4326.
 
     Invalid polygons are repaired; a repair that changes an area by more than 0.1 % raises ValueError,
-    as do a missing CRS, a missing column, an empty geometry and a code that appears twice.
+    as do a missing CRS, a missing column, an empty geometry, a polygon wider than 180 degrees and a code that is
+    missing or appears twice.
     """
     columns = columns or BoundaryColumns()
-    if not path.exists():
-        raise FileNotFoundError(f"boundaries {path} do not exist")
-    if path.suffix == ".shp":
-        missing = [s for s in (".dbf", ".shx", ".prj") if not path.with_suffix(s).exists()]
-        if missing:
-            raise FileNotFoundError(f"boundaries {path} lack their {', '.join(missing)} file; a shapefile needs it")
-    frame = gpd.read_parquet(path) if path.suffix == ".parquet" else gpd.read_file(path)
-    if frame.crs is None:
-        raise ValueError(f"boundaries {path} have no CRS; add it to the file")
+    frame = read_vector(path, "boundaries")
     fields = {"adcode": columns.adcode, "name_en": columns.name_en, "name_zh": columns.name_zh}
     for wanted, name in fields.items():
         if name not in frame.columns:
             have = ", ".join(str(c) for c in frame.columns if c != "geometry")
             raise ValueError(f"boundaries {path} have no column '{name}' for {wanted}; they have {have}")
     units = gpd.GeoDataFrame(
-        {wanted: frame[name].astype(str).str.strip() for wanted, name in fields.items()},
+        {wanted: _texts(frame[name]) for wanted, name in fields.items()},
         geometry=frame.geometry,
         crs=frame.crs,
     ).to_crs(CRS)
@@ -56,18 +52,40 @@ def read_boundaries(path: Path, columns: BoundaryColumns | None = None, level: i
     return units[[*COLUMNS, "geometry"]].sort_values("adcode", ignore_index=True)
 
 
+def check_overlap(units: gpd.GeoDataFrame, bounds: Bounds, path: Path) -> None:
+    """Raise ValueError when no unit reaches into a region."""
+    if not units.geometry.intersects(shapely.box(*bounds)).any():
+        raise ValueError(f"boundaries {path} do not overlap the region {tuple(bounds)}; check their CRS")
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    """Codes and names as text: nothing for what is missing, whole numbers without a fraction."""
+    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
+        column = column.astype("Int64")
+    return column.astype(object).where(column.notna(), "").astype(str).str.strip()
+
+
 def _check_rows(units: gpd.GeoDataFrame, path: Path) -> None:
     for row, geometry in enumerate(units.geometry):
+        place = f"boundaries {path} feature {row + 1} ('{units.name_en[row]}')"
         if geometry is None or geometry.is_empty:
-            raise ValueError(f"boundaries {path} row {row} ('{units.name_en[row]}') has no geometry")
+            raise ValueError(f"{place} has no geometry")
         if geometry.geom_type not in ("Polygon", "MultiPolygon"):
-            raise ValueError(f"boundaries {path} row {row} is a {geometry.geom_type}; expected polygons")
+            raise ValueError(f"{place} is a {geometry.geom_type}; expected polygons")
         west, south, east, north = geometry.bounds
         if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
-            raise ValueError(f"boundaries {path} row {row} lie outside longitudes and latitudes; check the CRS")
-    double = units.adcode[units.adcode.duplicated()]
+            raise ValueError(f"{place} lies outside longitudes and latitudes; check the CRS")
+        for part in getattr(geometry, "geoms", [geometry]):
+            if part.bounds[2] - part.bounds[0] > WIDEST_PART_DEG:
+                raise ValueError(f"{place} is more than {WIDEST_PART_DEG:g} degrees wide; cut it at the antimeridian")
+        if not units.adcode[row]:
+            raise ValueError(f"{place} has no adcode; expected a code of its own")
+    double = units.index[units.adcode.duplicated()]
     if len(double):
-        raise ValueError(f"boundaries {path} name adcode '{double.iloc[0]}' twice; one row per unit is expected")
+        raise ValueError(
+            f"boundaries {path} feature {double[0] + 1}: adcode '{units.adcode[double[0]]}' appears twice; "
+            "one feature per unit is expected"
+        )
 
 
 def _repaired(units: gpd.GeoDataFrame, path: Path) -> gpd.GeoSeries:
@@ -80,7 +98,7 @@ def _repaired(units: gpd.GeoDataFrame, path: Path) -> gpd.GeoSeries:
         change = abs(after.area - before.area) / max(after.area, before.area)
         if change > 1e-3:
             raise ValueError(
-                f"boundaries {path} row {row} ('{units.name_en[row]}') are invalid and repairing changes their area "
+                f"boundaries {path} feature {row + 1} ('{units.name_en[row]}') is invalid and repairing it changes its area "
                 f"by {change:.1%}; mend the file"
             )
         repaired[row] = after

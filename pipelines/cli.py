@@ -242,14 +242,9 @@ def query(
 
 
 def _polygon(path: Path) -> Any:
-    import geopandas as gpd
+    from croplayer.vector.read import read_vector
 
-    if not path.exists():
-        raise FileNotFoundError(f"--polygon {path} does not exist")
-    frame = gpd.read_file(path)
-    if frame.crs is None:
-        raise ValueError(f"--polygon {path} has no CRS; add it to the file")
-    return frame.to_crs("EPSG:4326").union_all()
+    return read_vector(path, "--polygon").to_crs("EPSG:4326").make_valid().union_all()
 
 
 @main.command()

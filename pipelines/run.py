@@ -16,7 +16,7 @@ import geopandas as gpd
 from shapely.geometry.base import BaseGeometry
 
 import croplayer
-from croplayer.boundaries import BoundaryColumns, read_boundaries
+from croplayer.boundaries import BoundaryColumns, check_overlap, read_boundaries
 from croplayer.cube import Cube
 from croplayer.durable import DurableStore, write_durable
 from croplayer.grid import BlockGrid, BlockIndex, BlockRange, Bounds
@@ -32,6 +32,7 @@ from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
 from croplayer.sources.tiles import FolderTiles
 from croplayer.sources.xyz import XyzSource
+from croplayer.vector.read import read_vector
 from pipelines.config import FolderSource, HttpSource, RasterImagery, Recipe, Source
 from pipelines.config import Product as ProductPart
 from pipelines.execute import finished_records
@@ -76,11 +77,7 @@ class Run:
         if region.bounds is not None:
             return Bounds(*region.bounds)
         path = Path(str(region.boundaries))
-        if not path.exists():
-            raise FileNotFoundError(f"region.boundaries {path} does not exist")
-        frame = gpd.read_file(path)
-        if frame.crs is None:
-            raise ValueError(f"region.boundaries {path} has no CRS; add it to the file")
+        frame = read_vector(path, "region.boundaries")
         return frame.to_crs("EPSG:4326").make_valid().union_all()
 
     @property
@@ -165,7 +162,8 @@ class Run:
         for product in [*self.products, *([self.reference] if self.reference else [])]:
             product.check(self.bounds)
         if self.recipe.admin:
-            _ = self.units
+            for admin in self.recipe.admin:
+                check_overlap(self.units[self.units.level == admin.level], self.bounds, Path(admin.path))
 
     @contextmanager
     def lease(self) -> Iterator[None]:

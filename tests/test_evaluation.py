@@ -105,7 +105,7 @@ STATISTICS = (
         ("2.0", '"2,0"', r"row 3 \(adcode 120000\): cropland_kha is '2,0'"),
         ("2.0", "", r"row 3 \(adcode 120000\): cropland_kha is ''"),
         ("2.0", "-3", "expected 0 or more"),
-        ("120000", "110000", "name adcode 110000 twice"),
+        ("120000", "110000", "adcode 110000 appears twice"),
     ],
 )
 def test_errors_in_statistics_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from croplayer.grid import BlockIndex
 from croplayer.legends import DEFAULT_CLASSES, CorrectnessClasses, Integration
+from croplayer.text_tables import read_text_table
 
 INTEGRATION_LABELS = tuple(choice.label for choice in Integration)
 REFERENCE = "reference "
@@ -86,7 +87,7 @@ def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
     if path.suffix == ".csv":
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = read_text_table(path, "reviews")
     elif path.suffix == ".gpkg":
         import geopandas as gpd
 

@@ -17,6 +17,8 @@ import pandas as pd
 
 from croplayer.durable import write_durable
 from croplayer.grid import CRS
+from croplayer.text_tables import read_text_table
+from croplayer.vector.read import read_vector
 
 FORMAT = "croplayer sample 1"
 POINT_COLUMNS = ["id", "lon", "lat", "block", "unit", "mapped", "stratum", "weight", "row", "col"]
@@ -117,11 +119,9 @@ def _read_review(path: Path) -> pd.DataFrame:
     if not path.exists():
         raise FileNotFoundError(f"sample {path} does not exist")
     if path.suffix == ".csv":
-        table, first, what = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig"), 2, "row"
+        table, first, what = read_text_table(path, "sample"), 2, "row"
     elif path.suffix == ".gpkg":
-        frame = gpd.read_file(path)
-        if frame.crs is None:
-            raise ValueError(f"sample {path} has no CRS; add it to the file")
+        frame = read_vector(path, "sample")
         points = frame.geometry.to_crs(CRS)
         table = pd.DataFrame(frame.drop(columns="geometry")).fillna("").astype(str)
         table["lon"], table["lat"], first, what = points.x.map(repr), points.y.map(repr), 1, "feature"

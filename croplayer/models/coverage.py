@@ -30,6 +30,7 @@ from croplayer.models.manifest import Manifest
 from croplayer.models.segmentation import BANDS, pick_device
 from croplayer.models.training import fixed_threads
 from croplayer.models.training_config import StepReport, learning_rate_at
+from croplayer.text_tables import read_text_table
 
 __all__ = [
     "CoverageConfig",
@@ -100,7 +101,7 @@ def read_coverage_samples(samples: Path) -> CoverageSamples:
     table_path = Path(samples) / LABELS_NAME
     if not table_path.is_file():
         raise FileNotFoundError(f"{samples} holds no {LABELS_NAME}")
-    table = pd.read_csv(table_path, dtype=str, keep_default_na=False)
+    table = read_text_table(table_path, "labels")
     missing = {"image", "coverage_type", "origin"} - set(table.columns)
     if missing:
         raise ValueError(f"{table_path} lacks column '{min(missing)}'; it has {', '.join(table.columns)}")

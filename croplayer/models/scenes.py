@@ -15,6 +15,8 @@ import shapely
 from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
+from croplayer.vector.read import read_vector
+
 SCENE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jp2", ".vrt")
 METRES_PER_DEGREE = 111_319.49
 
@@ -190,13 +192,9 @@ def _scene_paths(images: Path) -> dict[str, Path]:
 
 
 def _read_table(polygons: Path, image_column: str) -> geopandas.GeoDataFrame:
-    if not polygons.exists():
-        raise FileNotFoundError(f"{polygons} does not exist; expected polygons of the labelled scenes")
-    table = geopandas.read_parquet(polygons) if polygons.suffix.lower() == ".parquet" else geopandas.read_file(polygons)
+    table = read_vector(polygons, "polygons")
     if image_column not in table.columns:
         raise ValueError(f"{polygons} has no column '{image_column}'; it has {', '.join(map(str, table.columns))}")
-    if table.crs is None:
-        raise ValueError(f"{polygons} has no CRS; the polygons cannot be placed on the scenes")
     table[image_column] = table[image_column].astype(str)
     return table
 

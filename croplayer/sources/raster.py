@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.errors import RasterioIOError
+from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.warp import Resampling, reproject, transform_bounds
 from rasterio.windows import Window, from_bounds
@@ -23,6 +23,11 @@ DRIVER = "GTiff"
 
 MINIMUM_OVERLAP = 0.01
 """Share of the smaller of region and raster that they must have in common."""
+
+LARGEST_PART_BYTES = 512 * 1024**2
+"""A raster in larger tiles or strips is not read: a small file can unpack to more than the memory."""
+MOST_PIXELS = 20_000**2
+"""Pixels of one raster under one block."""
 
 MARGIN_PX = 8
 """Source pixels read around a block for the resampling kernel."""
@@ -43,14 +48,29 @@ def check_georeference(dataset: DatasetReader, assume_crs: str | None) -> str:
     crs = dataset.crs or assume_crs
     if crs is None:
         raise ValueError(f"raster {dataset.name} has no CRS; add it to the file or set assume_crs in the recipe")
-    if dataset.transform.b or dataset.transform.d:
+    t = dataset.transform
+    if not np.isfinite(t[:6]).all():
+        raise ValueError(f"raster {dataset.name} has a place that is no number; georeference it again")
+    if t.b or t.d:
         raise ValueError(f"raster {dataset.name} is rotated; warp it to a north-up raster first")
+    if t.a <= 0 or t.e >= 0:
+        raise ValueError(f"raster {dataset.name} is not north-up or has no georeference; warp it to a north-up raster")
+    for height, width in dataset.block_shapes:
+        if height * width * np.dtype(dataset.dtypes[0]).itemsize * dataset.count > LARGEST_PART_BYTES:
+            raise ValueError(
+                f"raster {dataset.name} is stored in parts of {height} x {width} px, too large to read; tile it first"
+            )
     return crs.to_wkt() if hasattr(crs, "to_wkt") else str(crs)
 
 
 def overlap_share(dataset: DatasetReader, crs: str, bounds: Bounds) -> float:
     """Common area of a raster and a region over the smaller of the two, 0 to 1."""
-    west, south, east, north = transform_bounds(crs, CRS, *dataset.bounds)
+    try:
+        west, south, east, north = transform_bounds(crs, CRS, *dataset.bounds)
+    except RasterioError as error:
+        raise ValueError(f"raster {dataset.name} does not lie where its CRS says ({error}); check the CRS") from error
+    if not np.isfinite([west, south, east, north]).all():
+        raise ValueError(f"raster {dataset.name} does not lie where its CRS says; check the CRS")
     width = min(east, bounds.east) - max(west, bounds.west)
     height = min(north, bounds.north) - max(south, bounds.south)
     if width <= 0 or height <= 0:
@@ -94,8 +114,11 @@ class RasterSource:
                     raise ValueError(
                         f"raster {path} has {dataset.count} bands; source '{self.name}' asks for {self.bands}"
                     )
-                if dataset.dtypes[0] != "uint8":
-                    raise ValueError(f"raster {path} has {dataset.dtypes[0]} pixels; expected uint8, scale it first")
+                if min(self.bands) < 1:
+                    raise ValueError(f"source '{self.name}': bands are {self.bands}; the first band is 1")
+                kinds = sorted({dataset.dtypes[band - 1] for band in self.bands} - {"uint8"})
+                if kinds:
+                    raise ValueError(f"raster {path} has {kinds[0]} pixels; expected uint8, scale it first")
                 shares.append(overlap_share(dataset, crs, bounds))
         if max(shares) < MINIMUM_OVERLAP:
             raise ValueError(
@@ -186,4 +209,9 @@ def source_window(dataset: DatasetReader, crs: str, block: BlockIndex) -> Window
     col_stop = min(int(np.ceil(wanted.col_off + wanted.width)) + MARGIN_PX, dataset.width)
     if row >= row_stop or col >= col_stop:
         return None
+    if (row_stop - row) * (col_stop - col) > MOST_PIXELS:
+        raise ValueError(
+            f"raster {dataset.name} has {row_stop - row} x {col_stop - col} px under block {block.name}; "
+            "average it to about the map's pixel first"
+        )
     return Window(col, row, col_stop - col, row_stop - row)

@@ -58,13 +58,16 @@ def read_items(path: str) -> tuple[pystac.Item, ...]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"STAC items {path} do not exist")
     try:
-        features = json.loads(Path(path).read_text())["features"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        features = json.loads(Path(path).read_text(encoding="utf-8"))["features"]
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no FeatureCollection of STAC items: {error}") from error
     base = Path(path).resolve().as_posix()
     items = []
-    for feature in features:
-        item = pystac.Item.from_dict(feature)
+    for number, feature in enumerate(features, start=1):
+        try:
+            item = pystac.Item.from_dict(feature)
+        except Exception as error:  # the reader raises whatever it trips over
+            raise ValueError(f"{path} feature {number} ({type(error).__name__}) is no STAC item") from error
         for asset in item.assets.values():
             if "://" not in asset.href:
                 asset.href = urljoin(base, asset.href)

@@ -1,0 +1,70 @@
+"""CSV files from anywhere as tables of text, row by row as they were written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pandas as pd
+
+LARGEST_BYTES = 256 * 1024**2
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+
+
+def read_text_table(path: Path, what: str) -> pd.DataFrame:
+    """A CSV file as text without surrounding spaces; the row of index i is row i + 2 of the file.
+
+    Parameters
+    ----------
+    path : the file, UTF-8 with or without a byte order mark
+    what : what the file is, for messages ("statistics")
+
+    Raises
+    ------
+    FileNotFoundError when there is none; ValueError naming file and row when it is not UTF-8, holds a
+    NUL, has an unfinished quotation, an empty row, a row with another number of fields than the header, or
+    a header with an empty or repeated name.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{what} {path} do not exist" if what.endswith("s") else f"{what} {path} does not exist"
+        )
+    if path.stat().st_size > LARGEST_BYTES:
+        raise ValueError(f"{what} {path}: the file has {path.stat().st_size} bytes; expected at most {LARGEST_BYTES}")
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"{what} {path} row {row}: the text is not UTF-8; save the file as UTF-8") from None
+    if "\0" in text:
+        raise ValueError(f"{what} {path} row {text.count(chr(10), 0, text.index(chr(0))) + 1}: holds a NUL character")
+    rows: list[list[str]] = []
+    try:
+        rows += csv.reader(io.StringIO(text, newline=""), strict=True)
+    except csv.Error as error:
+        raise ValueError(f"{what} {path} row {len(rows) + 1}: {error}; mend the quotation marks") from None
+    while rows and not any(field.strip() for field in rows[-1]):
+        rows.pop()
+    if not rows:
+        raise ValueError(f"{what} {path}: the file is empty; expected a header and rows")
+    header = [name.strip() for name in rows[0]]
+    double = sorted({name for name in header if header.count(name) > 1})
+    if double:
+        raise ValueError(f"{what} {path} row 1: the column '{double[0]}' appears twice or has no name; name each once")
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(header):
+            raise ValueError(
+                f"{what} {path} row {number}: has {len(row)} fields, the header has {len(header)}; "
+                "put fields that hold commas into quotation marks"
+            )
+    return pd.DataFrame([[field.strip() for field in row] for row in rows[1:]], columns=header, dtype=str)
+
+
+def parse_number(text: str) -> float:
+    """A plain decimal number; raises ValueError for everything else, such as "1,234", "1_000", "-", "NA", "nan"."""
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"'{text}' is no number")
+    return float(text)

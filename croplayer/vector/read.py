@@ -1,0 +1,96 @@
+"""Vector files from anywhere: known by their bytes, whole, with a CRS."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pyogrio.errors
+
+MAGIC = {
+    b"\x00\x00\x27\x0a": "Shapefile",
+    b"SQLite format 3\x00": "GeoPackage",
+    b"fgb\x03": "FlatGeobuf",
+    b"PAR1": "GeoParquet",
+    b"{": "GeoJSON",
+}
+SIDECARS = (".dbf", ".shx", ".prj", ".cpg")
+_SHX_HEADER_BYTES, _SHX_RECORD_BYTES = 100, 8
+
+
+def read_vector(path: Path, what: str) -> gpd.GeoDataFrame:
+    """Features of a Shapefile, GeoPackage, FlatGeobuf, GeoParquet or GeoJSON in the CRS of the file.
+
+    The kind is told by the first bytes, because a library that guesses can be made to read other files.
+    A Shapefile needs its .dbf, .shx, .prj and .cpg, and as many geometries and rows as its index says.
+
+    Parameters
+    ----------
+    path : the file
+    what : what the file is, for messages ("boundaries")
+
+    Raises
+    ------
+    FileNotFoundError when the file or a part of it is absent; ValueError, in one sentence, when it is of
+    another kind, damaged, has no geometry column, no feature or no CRS.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{what} {path} do not exist" if what.endswith("s") else f"{what} {path} does not exist"
+        )
+    with path.open("rb") as file:
+        start = file.read(64)
+    kind = next((k for magic, k in MAGIC.items() if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(magic)), None)
+    if kind is None:
+        raise ValueError(
+            f"{what} {path}: the file is no {', '.join(sorted(MAGIC.values()))}; it starts with {start[:8]!r}"
+        )
+    if kind == "Shapefile":
+        _check_parts(path, what)
+    try:
+        frame = gpd.read_parquet(path) if kind == "GeoParquet" else gpd.read_file(path, engine="pyogrio")
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.FeatureError) as error:
+        raise ValueError(f"{what} {path} cannot be read as {kind}: {_first_line(error)}") from error
+    except Exception as error:  # readers of damaged files raise whatever they trip over
+        raise ValueError(f"{what} {path} cannot be read as {kind}: {_first_line(error)}") from error
+    if not isinstance(frame, gpd.GeoDataFrame):
+        raise ValueError(f"{what} {path} has no geometry; expected polygons or points")
+    if frame.empty:
+        raise ValueError(f"{what} {path} holds no feature")
+    if kind == "Shapefile" and len(frame) != _shx_records(path):
+        raise ValueError(
+            f"{what} {path} has {len(frame)} features, its index has {_shx_records(path)}; a part is truncated"
+        )
+    if frame.crs is None:
+        raise ValueError(f"{what} {path} has no CRS; add it to the file")
+    double = [str(c) for c in frame.columns[frame.columns.duplicated()]]
+    if double:
+        raise ValueError(f"{what} {path} has the column '{double[0]}' twice; name each once")
+    _check_coordinates(frame, path, what)
+    return frame
+
+
+def _check_parts(path: Path, what: str) -> None:
+    missing = [s for s in SIDECARS if not path.with_suffix(s).is_file()]
+    if missing:
+        raise FileNotFoundError(f"{what} {path} lack their {', '.join(missing)} file; a shapefile needs it")
+    stated = 2 * struct.unpack(">i", path.read_bytes()[24:28].ljust(4, b"\0"))[0]
+    if stated != path.stat().st_size:
+        raise ValueError(f"{what} {path} has {path.stat().st_size} bytes, its header says {stated}; it is truncated")
+
+
+def _shx_records(path: Path) -> int:
+    return (path.with_suffix(".shx").stat().st_size - _SHX_HEADER_BYTES) // _SHX_RECORD_BYTES
+
+
+def _check_coordinates(frame: gpd.GeoDataFrame, path: Path, what: str) -> None:
+    there = frame.geometry.notna() & ~frame.geometry.is_empty
+    bad = np.flatnonzero(there & ~np.isfinite(frame.geometry.bounds.to_numpy()).all(axis=1))
+    if len(bad):
+        raise ValueError(f"{what} {path} feature {bad[0] + 1} has a coordinate that is no number")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
