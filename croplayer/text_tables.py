@@ -37,8 +37,8 @@ def read_text_table(path: Path, what: str) -> pd.DataFrame:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        row = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"{what} {path} row {row}: the text is not UTF-8; save the file as UTF-8") from None
+        at = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"{what} {path} row {at}: the text is not UTF-8; save the file as UTF-8") from None
     if "\0" in text:
         raise ValueError(f"{what} {path} row {text.count(chr(10), 0, text.index(chr(0))) + 1}: holds a NUL character")
     rows: list[list[str]] = []

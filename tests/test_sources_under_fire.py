@@ -251,7 +251,11 @@ LIMITS = Limits(1.0, 10_000, frozenset({"127.0.0.1"}), True)
             "169.254.169.254",
         ),
         (b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n", 0, "not one of its hosts"),
-        (b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n", 0, "redirected more than 3 times"),
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: /again\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+            0,
+            "redirected more than 3 times",
+        ),
         (b"no http at all\r\n\r\n", 0, "could not be fetched"),
         (b"", 0, "could not be fetched"),
     ],
