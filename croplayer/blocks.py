@@ -141,7 +141,7 @@ def segment(
     model: str | Path = "default",
     *,
     cell_px: int = 512,
-    blend_px: int = 64,
+    blend_px: int = 32,
     batch_cells: int = 1,
     runtime: str = "torch",
 ) -> xr.DataArray:

@@ -53,7 +53,7 @@ class Grid(_Part):
     block_px: int = Field(2560, ge=1)
     cell_px: int = Field(512, ge=1)
     """Edge of what the network sees at once, without its context; a block is at most one cell."""
-    blend_px: int = Field(64, ge=1)
+    blend_px: int = Field(32, ge=1)
     """How far neighbouring cells fade into each other, and the context around each."""
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,25 +48,37 @@ class SegmentTask:
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block with the digests of its masks."""
         from croplayer.models.bundle import load_cached
-        from croplayer.models.inference import mask_from_probability, predict_block
+        from croplayer.models.inference import predict_block
         from croplayer.models.segmentation import SegmentationNetwork
 
         model = load_cached(self.model, self.model_digest, self.runtime)
         if not isinstance(model, SegmentationNetwork):
             raise ValueError(f"model {self.model} does not segment; name a segmentation model in [segmentation]")
-        files: dict[str, FileDigest] = {}
         has_imagery = False
-        for source in self.sources:
-            context = self.context(block, source)
-            probability = predict_block(
-                model, context.rgb, context.valid,
-                cell_px=self.cell_px, halo_px=self.halo_px, blend_px=self.blend_px, batch_cells=self.batch_cells,
-            )  # fmt: skip
-            mask = mask_from_probability(probability, self.threshold)
-            files |= self.cube.write_block("cropland_probability", block, probability, source.name)
-            files |= self.cube.write_block("cropland", block, mask, source.name)
-            has_imagery |= bool(context.valid[self._inner].any())
+        writes = []
+        with ThreadPoolExecutor(2) as beside_the_network:
+            coming = beside_the_network.submit(self.context, block, self.sources[0])
+            for i, source in enumerate(self.sources):
+                context = coming.result()
+                if i + 1 < len(self.sources):
+                    coming = beside_the_network.submit(self.context, block, self.sources[i + 1])
+                probability = predict_block(
+                    model, context.rgb, context.valid,
+                    cell_px=self.cell_px, halo_px=self.halo_px, blend_px=self.blend_px, batch_cells=self.batch_cells,
+                )  # fmt: skip
+                writes.append(beside_the_network.submit(self._write, block, source.name, probability))
+                has_imagery |= bool(context.valid[self._inner].any())
+        files: dict[str, FileDigest] = {}
+        for write in writes:
+            files |= write.result()
         return BlockRecord(block, Status.DONE if has_imagery else Status.NO_IMAGERY, files=files)
+
+    def _write(self, block: BlockIndex, source: str, probability: np.ndarray) -> dict[str, FileDigest]:
+        from croplayer.models.inference import mask_from_probability
+
+        mask = mask_from_probability(probability, self.threshold)
+        files = self.cube.write_block("cropland_probability", block, probability, source)
+        return files | self.cube.write_block("cropland", block, mask, source)
 
     @property
     def halo_px(self) -> int:

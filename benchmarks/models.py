@@ -1,0 +1,164 @@
+"""What a mapped block costs beside its network's bare forward passes, and how fast the passes are.
+
+    python -m benchmarks.models --json bench_models.json
+
+Times are CPU seconds of one thread, the smallest of the rounds, so that other work on the machine shows less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from croplayer.cube import Cube
+from croplayer.durable import DurableStore
+from croplayer.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
+from croplayer.models.bundle import load, load_cached
+from croplayer.models.catalogue import find_bundle
+from croplayer.models.inference import predict_cells
+from croplayer.models.manifest import bundle_digest
+from croplayer.models.runtimes import runtime_version
+from croplayer.models.segmentation import SegmentationNetwork
+from croplayer.sources.imagery import Imagery
+from croplayer.tasks.segment import SegmentTask
+from stores.cube import CUBE
+
+BLOCK = BlockIndex(1101, 5881)
+CELL_PX = 512
+
+
+class Patchwork:
+    """A source of coloured squares; its content does not matter, its cost is left out by mosaicking first."""
+
+    name = "patchwork"
+
+    def read(self, window: PixelWindow, grid: BlockGrid) -> Imagery:
+        rows, cols = (np.arange(a, a + n) // 40 for a, n in ((window.row, window.height), (window.col, window.width)))
+        rgb = np.stack([(rows[:, None] * k + cols[None] * (k + 3)) % 256 for k in (7, 11, 29)], axis=-1).astype(
+            np.uint8
+        )
+        return Imagery(rgb, np.ones(rgb.shape[:2], dtype=bool))
+
+
+def main() -> None:
+    """Print the table, and write it as JSON if asked to."""
+    arguments = _arguments()
+    torch.set_num_threads(1)
+    folder = find_bundle(arguments.model)
+    result: dict[str, Any] = {"model": arguments.model, "block_px": arguments.block_px, "blend_px": arguments.blend_px}
+    reference = None
+    for runtime in arguments.runtime:
+        network = load(folder, device=torch.device("cpu"), runtime=runtime)
+        if not isinstance(network, SegmentationNetwork):
+            raise ValueError(f"model '{arguments.model}' does not segment")
+        with tempfile.TemporaryDirectory() as scratch:
+            row, probability = _measure(network, folder, runtime, arguments, Path(scratch))
+        if reference is None:
+            reference = probability
+        row["largest_difference"] = float(np.abs(probability.astype(int) - reference.astype(int)).max() / 250)
+        result[runtime_version(runtime)] = row
+        print(runtime_version(runtime))
+        for name, value in row.items():
+            print(f"  {name:<34}{value:>12.4g}", flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--runtime", nargs="+", default=["torch", "openvino"])
+    parser.add_argument("--block-px", type=int, default=2560)
+    parser.add_argument("--blend-px", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+    return parser.parse_args()
+
+
+def _measure(
+    network: SegmentationNetwork, folder: Path, runtime: str, arguments: argparse.Namespace, scratch: Path
+) -> tuple[dict[str, float], np.ndarray]:
+    """Figures of one runtime, and the block's stored probabilities."""
+    cube, task = _mosaicked(folder, runtime, arguments, scratch)
+    across = arguments.block_px // CELL_PX + 1
+    side = CELL_PX + 2 * arguments.blend_px
+    rng = np.random.default_rng(0)
+    cell = rng.integers(0, 256, (1, side, side, 3), dtype=np.uint8), np.ones((1, side, side), dtype=bool)
+    window = rng.integers(0, 256, (1, CELL_PX, CELL_PX, 3), dtype=np.uint8), np.ones((1, CELL_PX, CELL_PX), dtype=bool)
+    windows = (2 * arguments.block_px // CELL_PX) ** 2
+
+    def bare() -> None:
+        for _ in range(across**2):
+            _forward(network, *cell)
+
+    def sliding() -> None:
+        for _ in range(windows):
+            predict_cells(network, *window)
+
+    def block() -> None:
+        (record,) = task([BLOCK])
+        if record.reason:
+            raise RuntimeError(record.reason)
+
+    bare_s, sliding_s, block_s = _smallest([bare, sliding, block], arguments.rounds)
+    return {
+        "cells of a block": across**2,
+        "one cell, ms": 1000 * bare_s / across**2,
+        "bare passes of a block, s": bare_s,
+        "block through the task, s": block_s,
+        "block / bare passes": block_s / bare_s,
+        "sliding windows, 50 % overlap, s": sliding_s,
+        "block / sliding windows": block_s / sliding_s,
+        "pixels mapped per s": arguments.block_px**2 / block_s,
+    }, cube.read_block("cropland_probability", BLOCK, Patchwork.name)
+
+
+def _forward(network: SegmentationNetwork, rgb: np.ndarray, valid: np.ndarray) -> None:
+    """The pass alone: normalised pixels to probability, nothing checked, nothing stored."""
+    if network.compiled is not None:
+        network.compiled(rgb, valid)
+        return
+    with torch.inference_mode():
+        network(network.normalise(torch.from_numpy(rgb), torch.from_numpy(valid))).sigmoid()
+
+
+def _mosaicked(folder: Path, runtime: str, arguments: argparse.Namespace, scratch: Path) -> tuple[Cube, SegmentTask]:
+    """A cube of 3 x 3 blocks with imagery, and the task that maps the middle one."""
+    grid, blocks = BlockGrid(arguments.block_px), BlockRange(BLOCK.row - 1, BLOCK.col - 1, 3, 3)
+    CUBE.create(DurableStore(scratch / "cube.zarr"), "bench", grid, blocks, (Patchwork.name,))
+    cube, source = Cube.open(scratch / "cube.zarr"), Patchwork()
+    around = [BlockIndex(BLOCK.row + i, BLOCK.col + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    for index in around:
+        imagery = source.read(grid.window(index), grid)
+        cube.write_block("rgb", index, imagery.rgb, source.name)
+        cube.write_block("imagery_valid", index, imagery.valid, source.name)
+    digest = bundle_digest(folder)
+    load_cached(str(folder), digest, runtime)
+    task = SegmentTask(
+        cube, (source,), frozenset(around), str(folder), digest, CELL_PX, arguments.blend_px, 1, 0.5, runtime
+    )
+    return cube, task
+
+
+def _smallest(jobs: list[Callable[[], None]], rounds: int) -> list[float]:
+    """Smallest CPU seconds of each job over some rounds in turn, after one that is not counted."""
+    best = [float("inf")] * len(jobs)
+    for round_number in range(rounds + 1):
+        for i, job in enumerate(jobs):
+            start = time.process_time()
+            job()
+            if round_number:
+                best[i] = min(best[i], time.process_time() - start)
+    return best
+
+
+if __name__ == "__main__":
+    main()
