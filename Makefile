@@ -24,6 +24,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench,openvino]'
 	$(BIN)/python -m benchmarks.kernels --json bench_kernels.json
 	$(BIN)/python -m benchmarks.models --json bench_models.json
+	$(BIN)/python -m benchmarks.table --json bench_table.json
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "croplayer needs Python 3.11 or later, this is " + sys.version.split()[0])'

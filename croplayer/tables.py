@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import shapely
 
@@ -27,7 +28,7 @@ def with_geometry(table: pd.DataFrame) -> gpd.GeoDataFrame:
     """A table with the boxes of its blocks as geometry in EPSG:4326."""
     grid = BlockGrid()
     bounds = [grid.bounds(BlockIndex(r, c)) for r, c in zip(table.row, table.col, strict=True)]
-    boxes = [shapely.box(*b) for b in bounds]
+    boxes = shapely.box(*np.array(bounds, np.float64).reshape(-1, 4).T)
     return gpd.GeoDataFrame(table, geometry=boxes, crs=CRS)
 
 

@@ -28,6 +28,7 @@ STEPS_SHOWN = 8
 EXPECTED_ERRORS = (
     RecipeError,
     ValueError,
+    FileExistsError,
     FileNotFoundError,
     PermissionError,
     BlockingIOError,

@@ -8,8 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from croplayer.evaluation.maps import agreement_table, product_table
+from croplayer.products.legend import read_legend
+from croplayer.products.tables import definition_table, deviation_table, slope_table
 from croplayer.tables import record_table, write_csv, write_parquet
 from croplayer.tasks.compare import INTEGRATED, MERGE_BOTH, CompareTask
+from pipelines.assess import assess_step
 from pipelines.fingerprint import fingerprint
 from pipelines.integrate import integrate_step, integrated_digest
 from pipelines.run import Run
@@ -58,13 +61,32 @@ def tables_step(run: Run) -> OutputStep:
             paths.append(write_csv(run.folder.table("agreement.csv"), pd.concat(agreements, ignore_index=True)))
         if run.cube and names:
             paths.append(write_csv(run.folder.table("products.csv"), product_table(blocks, names, INTEGRATED)))
+            terrain = record_table(run.records(assess_step(run)).values())
+            paths += _deviations(
+                run, blocks.merge(terrain.filter(["block", "slope_deg"]), on="block", how="left"), names
+            )
+        if names:
+            legends = {p.name: read_legend(p.legend) for p in run.recipe.products if p.legend}
+            paths.append(write_csv(run.folder.table("definitions.csv"), definition_table(run.products, legends)))
         return paths
 
     return OutputStep(
         name="compare_tables",
-        fingerprint=fingerprint("compare_tables", compare=run.results_digest(step), maps=own_maps(run)),
+        fingerprint=fingerprint(
+            "compare_tables",
+            compare=run.results_digest(step),
+            maps=own_maps(run),
+            terrain=run.results_digest(assess_step(run)) if run.cube else None,
+        ),
         make=make,
     )
+
+
+def _deviations(run: Run, blocks: pd.DataFrame, names: Sequence[str]) -> list[Path]:
+    paths = [write_csv(run.folder.table("product_deviations.csv"), deviation_table(blocks, names, INTEGRATED))]
+    if "slope_deg" in blocks:
+        paths.append(write_csv(run.folder.table("product_slopes.csv"), slope_table(blocks, names, INTEGRATED)))
+    return paths
 
 
 def steps(run: Run) -> Iterator[Step]:

@@ -113,3 +113,37 @@ FEATURES: Columns = {
     "decides": "whether it is among the 30 that decide the integration",
 }
 """``features.csv``: the declared features of blocks.parquet."""
+
+DEVIATION: Columns = {
+    "product": "name of the product",
+    "measure": "area_fraction or edge_density",
+    "blocks": "blocks that know both the product and our map",
+    "value": "the product's mean over them",
+    "own_value": "our map's mean",
+    "deviation": "(value - own_value) / own_value; empty where our map has none",
+    "deviation_q1": "lower quartile of the blocks' own deviations, over blocks where our value is above 0",
+    "deviation_median": "their median",
+    "deviation_q3": "their upper quartile",
+}
+"""``product_deviations.csv``."""
+
+SLOPE: Columns = {
+    **DEVIATION,
+    "slope_from_deg": "median slope of the block above this",
+    "slope_to_deg": "and up to this",
+}
+"""``product_slopes.csv``."""
+
+DEFINITIONS: Columns = {
+    "product": "name of the product",
+    "year": "year it shows; empty where not known",
+    "crop_codes": "codes that count as cropland in this run; empty for a map of per cent",
+    "paddy": "whether its cropland holds paddies: in, out, empty for not stated",
+    "orchard": "the same of orchards and other perennial woody crops",
+    "greenhouse": "the same of greenhouses",
+    "fallow": "the same of fallow and transitional land",
+    "licence": "licence of the map",
+    "source": "where it is published",
+    "note": "what to know before comparing with it",
+}
+"""``definitions.csv``: what the products count as cropland."""

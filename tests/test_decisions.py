@@ -116,8 +116,9 @@ def test_the_classifier_is_judged_under_both_splits_in_the_declared_columns() ->
     features = judged.importance[judged.importance.kind == "feature"].set_index("feature")
     assert features.index[0] == "coverage_type_aster"
     groups = judged.importance[judged.importance.kind == "group"].set_index("feature")
-    # Area and area fraction say the same, so that only together they show what they are worth.
-    assert groups.accuracy_lost["shape"] > features.accuracy_lost[["area_km2_aster", "area_fraction_aster"]].max()
+    # Area and area fraction say the same, so that one hides behind the other; together they show what they are worth.
+    assert groups.accuracy_lost["shape"] > 0.1
+    assert features.accuracy_lost[["area_km2_aster", "area_fraction_aster"]].min() < 0.05
     assert abs(groups.accuracy_lost["terrain"]) < 0.05
 
 

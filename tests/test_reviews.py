@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
+import pandas as pd
 import pytest
 import shapely
+from commands import croplayer
+from PIL import Image
 
 from croplayer.decisions.reviews import read_overrides, read_reviews, reviewed_by
+from croplayer.decisions.sampling import systematic_blocks
+from croplayer.grid import BlockGrid, BlockIndex, Bounds
+from croplayer.tasks.review import reference_labels
 
 SOURCES = ("aster", "borealis")
 
@@ -68,3 +76,61 @@ def test_an_override_needs_its_reason(tmp_path: Path) -> None:
         read_overrides(path)
     path.write_text("block,integration,reason\nr0001c0001,only a,clouds in B\n")
     assert read_overrides(path).integration.tolist() == ["Only A"]
+
+
+def test_the_systematic_sample_does_not_depend_on_the_region() -> None:
+    grid = BlockGrid()
+    large = systematic_blocks(grid.blocks_in(Bounds(110, 30, 113, 33)))
+    small = systematic_blocks(grid.blocks_in(Bounds(111.15, 31.2, 112.6, 32.35)))
+    assert len(large) == 36
+    assert set(small) == {
+        b for b in large if 111.15 <= grid.bounds(b).west < 112.6 and 31.2 <= grid.bounds(b).south < 32.35
+    }
+    rows = sorted({b.row for b in large})
+    assert {b - a for a, b in itertools.pairwise(rows)} == {10}
+    with pytest.raises(ValueError, match=r"a grid of 0.5 degree meets none of the 1 blocks"):
+        systematic_blocks([BlockIndex(1100, 5900)])
+    with pytest.raises(ValueError, match=r"expected a multiple of 0.05"):
+        systematic_blocks([BlockIndex(1100, 5900)], 0.07)
+
+
+def test_a_sample_is_drawn_from_a_run_filled_in_and_read_back(
+    finished_small_run: Path, models: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "review"
+    done = croplayer("judge", "sample", finished_small_run, "-o", out, "--spacing-deg", "0.05", models=models)
+    assert "4 of 4 blocks to review" in done.stdout
+    assert "TP, TN, FP, Noise, Artifacts" in done.stdout
+    table = pd.read_csv(out / "blocks.csv", dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    frame = gpd.read_file(out / "blocks.gpkg")
+    assert table.block.tolist() == frame.block.tolist()
+    for name in table.thumbnail:
+        with Image.open(out / name) as picture:
+            assert picture.width > 2 * 100 and np.ptp(np.asarray(picture)) > 50
+    table.loc[1, ["correctness_aster", "integration", "reviewer"]] = ["Artifacts", "Only B", "Li"]
+    table.to_csv(out / "blocks.csv", index=False)
+    reviews = read_reviews([out / "blocks.csv"], SOURCES)
+    assert reviews.block.tolist() == [table.block[1]]
+    frame["correctness_borealis"] = ["", "TN", None, "Tp"]
+    frame.to_file(out / "blocks.gpkg")
+    assert read_reviews([out / "blocks.gpkg"], SOURCES).correctness_borealis.tolist() == ["TN", "TP"]
+    again = croplayer(
+        "judge", "sample", finished_small_run, "-o", out, "--spacing-deg", "0.05", models=models, check=False
+    )
+    assert again.returncode == 2
+    assert "may hold reviews; give another folder" in again.stderr
+
+
+def test_labels_from_a_reference_are_what_the_masks_are_worth() -> None:
+    truth = np.zeros((40, 40), np.uint8)
+    truth[:20] = 100
+    good, missing = (truth > 50).astype(np.uint8), np.full((40, 40), 254, np.uint8)
+    labels = reference_labels(truth, {"aster": good, "borealis": 1 - good})
+    assert labels == {"correctness_aster": "TP", "correctness_borealis": "FP", "integration": "Only A"}
+    labels = reference_labels(truth, {"aster": missing, "borealis": good})
+    assert labels == {"correctness_aster": None, "correctness_borealis": "TP", "integration": "Only B"}
+    left, right = good.copy(), good.copy()
+    left[:, 20:], right[:, :20] = 254, 0
+    assert reference_labels(truth, {"aster": left, "borealis": right})["integration"] == "Merge both"
+    nothing = reference_labels(np.full((40, 40), 255, np.uint8), {"aster": good, "borealis": good})
+    assert set(nothing.values()) == {None}

@@ -60,14 +60,7 @@ def decide_correctness(
             table[f"correctness_confidence_{source}"] = np.nan
             table[f"correctness_reviewed_{source}"] = None
         return Decided(table, RULES, None)
-    parts = [_source_samples(blocks, reviews, s, classes) for s in sources]
-    samples = Samples(
-        place=pd.concat([p.place for p in parts], ignore_index=True),
-        matrix=np.concatenate([p.matrix for p in parts]),
-        codes=np.concatenate([p.codes for p in parts]),
-        labels=classes.labels,
-        columns=[(feature, feature.name) for feature, _ in correctness_columns("")],
-    )
+    samples = correctness_samples(blocks, sources, reviews, classes)
     judged = judge(samples, seed)
     classifier = fit(samples.matrix, samples.codes, samples.names, seed, categorical=samples.categorical)
     unseen = judged.held_out[judged.held_out.split == SPATIAL]
@@ -82,6 +75,23 @@ def decide_correctness(
         table[f"correctness_confidence_{source}"] = sure.where(known).to_numpy()
         table[f"correctness_reviewed_{source}"] = table.block.map(own.reviewed).astype(object)
     return Decided(table, method_words(samples, reviewed_by(reviews)), judged)
+
+
+def correctness_samples(
+    blocks: pd.DataFrame,
+    sources: Sequence[str],
+    reviews: pd.DataFrame,
+    classes: CorrectnessClasses = DEFAULT_CLASSES,
+) -> Samples:
+    """Reviewed masks of all sources with their 16 features, one sample per block and source."""
+    parts = [_source_samples(blocks, reviews, s, classes) for s in sources]
+    return Samples(
+        place=pd.concat([p.place for p in parts], ignore_index=True),
+        matrix=np.concatenate([p.matrix for p in parts]),
+        codes=np.concatenate([p.codes for p in parts]),
+        labels=classes.labels,
+        columns=[(feature, feature.name) for feature, _ in correctness_columns("")],
+    )
 
 
 def method_words(samples: Samples, reviewer: str) -> str:

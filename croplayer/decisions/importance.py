@@ -12,6 +12,8 @@ from croplayer.decisions.boosting import Classifier
 from croplayer.features import Feature
 
 REPEATS = 10
+MOST_SAMPLES = 2000
+"""Samples among which features are permuted; of more, so many are drawn."""
 
 
 class Permuted(NamedTuple):
@@ -68,8 +70,9 @@ def importance_table(
     wholes = list(permuted_together(columns))
     lost = np.zeros((len(wholes), repeats))
     rng = np.random.default_rng(seed)
+    drawn = np.sort(rng.permutation(len(codes))[:MOST_SAMPLES])
     for number, classifier in enumerate(classifiers):
-        held = np.flatnonzero(fold == number)
+        held = drawn[fold[drawn] == number]
         if isinstance(classifier, int) or not len(held):
             continue
         own, truth = matrix[held], codes[held]
@@ -81,7 +84,7 @@ def importance_table(
                 shuffled[rows, whole.columns] = own[rng.permutation(len(held))][:, whole.columns]
             still = (classifier.predict_class(shuffled)[0] == np.tile(truth, repeats)).reshape(repeats, -1)
             lost[k] += right - still.sum(axis=1)
-    lost /= len(codes)
+    lost /= len(drawn)
     table = pd.DataFrame(
         {
             "kind": [w.kind for w in wholes],

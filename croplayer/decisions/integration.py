@@ -51,13 +51,10 @@ def decide_integration(
         table["integration_confidence"] = np.nan
         table["integration_reviewed"] = None
     else:
-        columns = integration_columns(sources, classes.labels)
-        rows = rows_of(blocks, own.block)
-        reviewed = own.integration.map({label: code for code, label in enumerate(LABELS)}).to_numpy(np.int64)
-        samples = Samples(rows[["block", "row", "col"]], feature_matrix(rows, columns), reviewed, LABELS, columns)
+        samples = integration_samples(blocks, sources, own, classes)
         judged = judge(samples, seed)
-        classifier = fit(samples.matrix, reviewed, samples.names, seed, categorical=samples.categorical)
-        codes, confidence = classifier.predict_class(feature_matrix(blocks, columns))
+        classifier = fit(samples.matrix, samples.codes, samples.names, seed, categorical=samples.categorical)
+        codes, confidence = classifier.predict_class(feature_matrix(blocks, samples.columns))
         unseen = judged.held_out[judged.held_out.split == SPATIAL].set_index("block")
         choice, sure = pd.Series(codes, index=blocks.block), pd.Series(confidence.astype(np.float64), blocks.block)
         choice[unseen.index] = unseen.predicted.map({label: code for code, label in enumerate(LABELS)})
@@ -75,6 +72,20 @@ def decide_integration(
     table["integration_label"] = [Integration(c).label for c in table.integration]
     table["no_usable_imagery"] = no_usable_imagery(blocks, sources)
     return Decided(table, method, judged)
+
+
+def integration_samples(
+    blocks: pd.DataFrame,
+    sources: Sequence[str],
+    reviews: pd.DataFrame,
+    classes: CorrectnessClasses = DEFAULT_CLASSES,
+) -> Samples:
+    """Blocks whose integration was reviewed, with their features: 30 for two sources."""
+    own = reviews[reviews.integration.notna()]
+    columns = integration_columns(sources, classes.labels)
+    rows = rows_of(blocks, own.block)
+    reviewed = own.integration.map({label: code for code, label in enumerate(LABELS)}).to_numpy(np.int64)
+    return Samples(rows[["block", "row", "col"]], feature_matrix(rows, columns), reviewed, LABELS, columns)
 
 
 def _override(table: pd.DataFrame, overrides: pd.DataFrame) -> None:
