@@ -96,13 +96,36 @@ class _Layout(NamedTuple):
     """Around each cell."""
     blend_px: int
 
-    def weights(self) -> np.ndarray:
+    def ramp(self) -> np.ndarray:
         """(side,) float32 along a cell with its context: 1 inside, falling to 0 across each border."""
         side = self.cell_px + 2 * self.context_px
         to_border = np.minimum(np.arange(side) + 0.5, side - 0.5 - np.arange(side)) - self.context_px
         if self.blend_px == 0:
             return np.asarray(to_border > 0, dtype=np.float32)
         return np.asarray(np.clip(0.5 + to_border / (2 * self.blend_px), 0, 1), dtype=np.float32)
+
+    def shares(self, starts: range, length: int) -> dict[int, tuple[slice, slice, np.ndarray]]:
+        """What each cell gives to the pixels of an axis of the block; the shares of a pixel sum to 1.
+
+        Parameters
+        ----------
+        starts : ``tops`` or ``lefts``
+        length : pixels of the block along the axis
+
+        Returns
+        -------
+        by start: place in the block, place in the cell with its context, (n,) float32 shares
+        """
+        ramp, side = self.ramp(), self.cell_px + 2 * self.context_px
+        places = {}
+        total = np.zeros(length, dtype=np.float32)
+        for start in starts:
+            first = start - self.context_px
+            low = max(start - self.blend_px, 0)
+            high = min(start + self.cell_px + self.blend_px, length, first + side)
+            places[start] = (slice(low, high), slice(low - first, high - first))
+            total[low:high] += ramp[low - first : high - first]
+        return {start: (block, cell, ramp[cell] / total[block]) for start, (block, cell) in places.items()}
 
 
 def _predict_layout(
@@ -112,27 +135,25 @@ def _predict_layout(
     h, w = valid.shape[0] - 2 * halo_px, valid.shape[1] - 2 * halo_px
     window_px = layout.cell_px + 2 * context_px
     side = -(-window_px // STRIDE_PX) * STRIDE_PX
-    reach = slice(context_px - layout.blend_px, window_px - context_px + layout.blend_px)
-    ramp = layout.weights()
-    corners = [(y + halo_px - context_px, x + halo_px - context_px) for y in layout.tops for x in layout.lefts]
-    corners = [(y, x) for y, x in corners if valid[y : y + window_px, x : x + window_px][reach, reach].any()]
-    total = np.zeros(valid.shape, dtype=np.float32)
-    weight = np.zeros(valid.shape, dtype=np.float32)
-    for group in _groups(corners, batch_cells):
+    inner = valid[halo_px : halo_px + h, halo_px : halo_px + w]
+    rows, cols = layout.shares(layout.tops, h), layout.shares(layout.lefts, w)
+    # A cell that gives to no pixel with imagery is left out; what it would give is masked at the end.
+    places = [(y, x) for y in layout.tops for x in layout.lefts if inner[rows[y][0], cols[x][0]].any()]
+    mean = np.zeros((h, w), dtype=np.float32)
+    for group in _groups(places, batch_cells):
         cells = np.zeros((batch_cells, side, side, 3), dtype=np.uint8)
         known = np.zeros((batch_cells, side, side), dtype=bool)
-        for i, (y, x) in enumerate(group):
+        for i, (top, left) in enumerate(group):
+            y, x = top + halo_px - context_px, left + halo_px - context_px
             cells[i, :window_px, :window_px] = rgb[y : y + window_px, x : x + window_px]
             known[i, :window_px, :window_px] = valid[y : y + window_px, x : x + window_px]
         predicted = predict_cells(model, cells, known)
-        share = ramp[reach, None] * ramp[None, reach]
-        for i, (y, x) in enumerate(group):
-            place = (slice(y + reach.start, y + reach.stop), slice(x + reach.start, x + reach.stop))
-            total[place] += share * predicted[i][reach, reach]
-            weight[place] += share
-    inner = (slice(halo_px, halo_px + h), slice(halo_px, halo_px + w))
-    mean = np.rint(total[inner] / np.maximum(weight[inner], np.float32(1e-6))).astype(np.uint8)
-    return np.where(valid[inner], mean, np.uint8(NO_IMAGERY))
+        for i, (top, left) in enumerate(group):
+            (block_rows, cell_rows, of_rows), (block_cols, cell_cols, of_cols) = rows[top], cols[left]
+            mean[block_rows, block_cols] += predicted[i, cell_rows, cell_cols] * (of_rows[:, None] * of_cols)
+    stored = np.rint(mean, out=mean).astype(np.uint8)
+    stored[~inner] = NO_IMAGERY
+    return stored
 
 
 def _block_shape(rgb: np.ndarray, valid: np.ndarray, cell_px: int, halo_px: int, batch_cells: int) -> tuple[int, int]:

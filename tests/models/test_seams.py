@@ -14,6 +14,7 @@ class Local(nn.Module):
     """A network whose answer depends on the pixel alone, plus a step in each cell if wanted."""
 
     device = torch.device("cpu")
+    compiled = None
 
     def __init__(self, tilt: float = 0.0) -> None:
         super().__init__()
