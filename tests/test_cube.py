@@ -7,6 +7,7 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
 import shapely
 import xarray as xr
 import zarr
@@ -161,6 +162,23 @@ def test_area_by_province_on_a_checkerboard_equals_the_geodesic_sum(tmp_path: Pa
         for u, polygon in enumerate(units.geometry):
             expected[u] += area * (shapely.contains(polygon, centres) & crop).sum()
     np.testing.assert_allclose(table.area_km2, expected, rtol=1e-6)
+
+
+def test_a_product_is_compared_lazily_pixel_by_pixel(tmp_path: Path) -> None:
+    fill_checkerboard(make_cube(tmp_path / "cube.zarr"))
+    codes = np.zeros((64, 96), np.uint8)
+    codes[:, :48], codes[:32, 48:] = 40, 10
+    with rasterio.open(
+        tmp_path / "esa.tif", "w", driver="GTiff", width=96, height=64, count=1, dtype="uint8", crs="EPSG:4326",
+        transform=rasterio.transform.from_origin(114.0, 35.0, 0.15 / 96, 0.1 / 64),
+    ) as sink:  # fmt: skip
+        sink.write(codes, 1)
+    found = open_cube(tmp_path / "cube.zarr").crop.compare("ESA", str(tmp_path / "esa.tif"))
+    pixels = 128 * 192
+    # Half is cropland in the product, a quarter other land, a quarter nodata; ours is a checkerboard.
+    assert found[["tp", "fp", "fn", "tn"]].tolist() == [pixels / 4, pixels / 8, pixels / 4, pixels / 8]
+    assert found.area_fraction == 0.5
+    assert found.area_fraction_esa == pytest.approx(2 / 3)
 
 
 def test_the_layout_equals_its_template(tmp_path: Path) -> None:

@@ -13,10 +13,14 @@ import shapely
 from commands import croplayer
 from PIL import Image
 
+from croplayer.cube import Cube
+from croplayer.decisions.review_files import MISSING, OUTLINE, write_review_files
 from croplayer.decisions.reviews import read_overrides, read_reviews, reviewed_by
 from croplayer.decisions.sampling import systematic_blocks
-from croplayer.grid import BlockGrid, BlockIndex, Bounds
+from croplayer.durable import DurableStore
+from croplayer.grid import BlockGrid, BlockIndex, BlockRange, Bounds
 from croplayer.tasks.review import reference_labels
+from stores.cube import CUBE
 
 SOURCES = ("aster", "borealis")
 
@@ -94,31 +98,46 @@ def test_the_systematic_sample_does_not_depend_on_the_region() -> None:
         systematic_blocks([BlockIndex(1100, 5900)], 0.07)
 
 
-def test_a_sample_is_drawn_from_a_run_filled_in_and_read_back(
-    finished_small_run: Path, models: Path, tmp_path: Path
-) -> None:
+def test_review_files_are_filled_in_and_read_back(tmp_path: Path) -> None:
+    blocks = BlockRange(1100, 5880, 2, 2)
+    CUBE.create(DurableStore(tmp_path / "cube.zarr"), "2020", BlockGrid(64), blocks, SOURCES)
+    cube = Cube.open(tmp_path / "cube.zarr")
+    chosen = [BlockIndex(1100 + i, 5880 + j) for i in range(2) for j in range(2)]
+    rng = np.random.default_rng(0)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[16:48, 16:48], mask[:8] = 1, 254
+    for block in chosen:
+        for source in SOURCES:
+            cube.write_block("rgb", block, rng.integers(0, 200, (64, 64, 3)).astype(np.uint8), source)
+            cube.write_block("cropland", block, mask, source)
     out = tmp_path / "review"
-    done = croplayer("judge", "sample", finished_small_run, "-o", out, "--spacing-deg", "0.05", models=models)
-    assert "4 of 4 blocks to review" in done.stdout
-    assert "TP, TN, FP, Noise, Artifacts" in done.stdout
+    write_review_files(out, cube, chosen)
     table = pd.read_csv(out / "blocks.csv", dtype=str, keep_default_na=False, encoding="utf-8-sig")
     frame = gpd.read_file(out / "blocks.gpkg")
-    assert table.block.tolist() == frame.block.tolist()
-    for name in table.thumbnail:
-        with Image.open(out / name) as picture:
-            assert picture.width > 2 * 100 and np.ptp(np.asarray(picture)) > 50
+    assert table.block.tolist() == frame.block.tolist() == [b.name for b in chosen]
+    with Image.open(out / table.thumbnail[0]) as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape == (2 * 64 + 4, 2 * 64 + 4, 3)
+    outline = (pixels == OUTLINE).all(axis=-1)
+    assert outline[:, :64].sum() == 0 and outline[:64, 68:].sum() == 4 * 32 - 4
+    assert (pixels[:8, :64] == MISSING).all()
     table.loc[1, ["correctness_aster", "integration", "reviewer"]] = ["Artifacts", "Only B", "Li"]
     table.to_csv(out / "blocks.csv", index=False)
-    reviews = read_reviews([out / "blocks.csv"], SOURCES)
-    assert reviews.block.tolist() == [table.block[1]]
+    assert read_reviews([out / "blocks.csv"], SOURCES).block.tolist() == [table.block[1]]
     frame["correctness_borealis"] = ["", "TN", None, "Tp"]
     frame.to_file(out / "blocks.gpkg")
     assert read_reviews([out / "blocks.gpkg"], SOURCES).correctness_borealis.tolist() == ["TN", "TP"]
-    again = croplayer(
-        "judge", "sample", finished_small_run, "-o", out, "--spacing-deg", "0.05", models=models, check=False
-    )
-    assert again.returncode == 2
-    assert "may hold reviews; give another folder" in again.stderr
+    with pytest.raises(FileExistsError, match="may hold reviews; give another folder"):
+        write_review_files(out, cube, chosen)
+
+
+def test_a_sample_is_drawn_from_a_run(finished_small_run: Path, models: Path, tmp_path: Path) -> None:
+    done = croplayer("judge", "sample", finished_small_run, "-o", tmp_path, "--spacing-deg", "0.05", models=models)
+    assert "4 of 4 blocks to review" in done.stdout
+    assert "TP, TN, FP, Noise, Artifacts" in done.stdout
+    assert len(list((tmp_path / "thumbnails").glob("*.png"))) == 4
+    done = croplayer("judge", "sample", tmp_path, "-o", tmp_path / "other", models=models, check=False)
+    assert done.returncode == 2 and "holds no described masks" in done.stderr
 
 
 def test_labels_from_a_reference_are_what_the_masks_are_worth() -> None:

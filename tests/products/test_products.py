@@ -16,6 +16,7 @@ import rasterio
 import shapely
 from rasterio.transform import from_origin
 
+from croplayer.evaluation.agreement import Agreement
 from croplayer.evaluation.maps import agreement_table
 from croplayer.grid import BlockGrid, Bounds, PixelWindow
 from croplayer.landscape.administration import make_administration
@@ -24,6 +25,7 @@ from croplayer.landscape.product_definitions import PRODUCTS
 from croplayer.landscape.products import REPEATED_STRIP_PX, write_products
 from croplayer.landscape.truth import truth_mask
 from croplayer.products.legend import known_legends, read_legend
+from croplayer.products.measure import map_agreement, mask_of
 from croplayer.products.open import open_product, product_files
 from croplayer.sources.codes import RasterCodes
 from croplayer.sources.product import UNKNOWN, Product
@@ -224,6 +226,28 @@ def test_the_eight_are_held_against_the_truth_and_ranked(folder: Path, tmp_path:
     # Orchards and built land that FROM counts and parcels that SinoLC misses cost more than the 30 m of FCS30.
     assert table.iou["fcs30"] > table.iou["from"]
     assert table.iou["esa"] > table.iou["sinolc"]
+
+
+CDL_CROPS = (1, 2, 4, 5, 6, 24, 26, 27, 28, 29, 36, 44, 58, 61, 74, 205, 225, 228, 236, 240)
+"""Classes of the Cropland Data Layer that are crops or fallow; hay (37), sod (59) and pasture (176) are not."""
+
+
+def test_the_cultivated_layer_agrees_with_the_crops_it_is_made_from(data: Path) -> None:
+    """By its documentation every pixel with a crop this year is cultivated, and so are some that had one before."""
+    folder = data / "cdl_kansas"
+    crops = Product("cdl", RasterCodes((str(folder / "2021_30m_cdls.tif"),)), CDL_CROPS)
+    cultivated = Product("cultivated", RasterCodes((str(folder / "2021_cultivated_layer.tif"),)), (2,), (1, 2))
+    grid = BlockGrid(400)
+    counts = Agreement()
+    for block in grid.blocks_in(Bounds(-97.15, 39.2, -96.95, 39.35)):
+        window = grid.window(block)
+        counts = counts.merge(map_agreement(mask_of(crops.read(window, grid)), cultivated.read(window, grid)))
+    assert sum(counts) > 12 * 300**2
+    assert counts.fp == 0
+    with rasterio.open(folder / "2021_30m_cdls.tif") as a, rasterio.open(folder / "2021_cultivated_layer.tif") as b:
+        crop, layer = np.isin(a.read(1), CDL_CROPS), b.read(1) == 2
+    assert not (crop & ~layer).any()
+    assert counts.iou == pytest.approx((crop & layer).sum() / (crop | layer).sum(), abs=0.01)
 
 
 WORLDCOVER = """
