@@ -90,3 +90,13 @@ def test_what_is_shipped_is_whole_small_and_says_what_it_is(name):
     assert sum(p.stat().st_size for p in folder.iterdir()) <= (16 if segments else 8) * MEGABYTE
     assert manifest.training_data and manifest.licence and manifest.metrics
     assert {"README.md", "stac_mlm.json", "model.safetensors", "config.json"} <= set(manifest.files)
+
+
+def test_the_page_states_the_figures_of_the_shipped_model():
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    figures = read_manifest(shipped_folder("default")).metrics["validation"]
+    assert f"**{figures['pooled']['iou']:.3f}**" in page
+    for scene, row in figures["by_scene"].items():
+        assert f"| {scene} | {row['ground_sample_distance_m']:g} | {row['iou']:.3f} |" in page
+    confusion = read_manifest(shipped_folder("default_coverage")).metrics["confusion_rows_truth"]
+    assert all(" | ".join(map(str, row)) in page for row in confusion)
