@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from croplayer.durable import digest_file
 from croplayer.evaluation.maps import agreement_table, product_table
 from croplayer.products.legend import read_legend
 from croplayer.products.tables import definition_table, deviation_table, slope_table
@@ -76,6 +77,7 @@ def tables_step(run: Run) -> OutputStep:
             "compare_tables",
             compare=run.results_digest(step),
             maps=own_maps(run),
+            legends=[digest_file(read_legend(p.legend).path).sha256 for p in run.recipe.products if p.legend],
             terrain=run.results_digest(assess_step(run)) if run.cube else None,
         ),
         make=make,
