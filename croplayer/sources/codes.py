@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +24,9 @@ from croplayer.sources.strips import repeated_edges
 
 GDAL_CACHE_MB = 64
 """Decoded pixels that GDAL keeps; its own default is a twentieth of the machine's memory."""
+
+_reading = threading.Lock()
+"""An open file serves one thread at a time, and notebooks read in several."""
 
 FIRST = "first"
 UTM = "utm"
@@ -170,7 +174,8 @@ def _read_lonlat(file: _CodeFile, window: PixelWindow, grid: BlockGrid) -> CodeP
         return None
     top, left = int(rows[row_in].min()), int(cols[col_in].min())
     area = Window(left, top, int(cols[col_in].max()) - left + 1, int(rows[row_in].max()) - top + 1)
-    codes = np.pad(dataset.read(1, window=area), ((0, 1), (0, 1)))
+    with _reading:
+        codes = np.pad(dataset.read(1, window=area), ((0, 1), (0, 1)))
     reached = np.zeros(codes.shape, bool)
     reached[:-1, :-1] = True
     index_y = np.where(row_in, rows - top, codes.shape[0] - 1)
@@ -190,7 +195,8 @@ def _read_projected(file: _CodeFile, window: PixelWindow, grid: BlockGrid) -> Co
     row_stop, col_stop = min(int(rows.max()) + 2, file.height), min(int(cols.max()) + 2, file.width)
     if row >= row_stop or col >= col_stop:
         return None
-    values = dataset.read(1, window=Window(col, row, col_stop - col, row_stop - row))
+    with _reading:
+        values = dataset.read(1, window=Window(col, row, col_stop - col, row_stop - row))
     codes = np.zeros((window.height, window.width), values.dtype)
     reached = np.zeros((window.height, window.width), np.bool_)
     nearest_codes(cols - col, rows - row, values, codes, reached)
