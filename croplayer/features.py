@@ -70,6 +70,17 @@ CORRECTNESS = Feature(
     "correctness", "correctness", "class", True, "predicted semantic correctness", DEFAULT_CLASSES.labels
 )
 
+QUALITY = (
+    Feature("dark_channel", "quality", "1", True, "median dark channel: haze and thin cloud lift it, 0 to 1"),
+    Feature("veil_fraction", "quality", "1", True, "share that is bright, unsaturated and smooth as under thin cloud"),
+    Feature(
+        "seam_strength", "quality", "grey level", True, "colour jump across the strongest seam along rows or columns"
+    ),
+    Feature("seam_position_px", "quality", "px", True, "row or column of that seam in the block"),
+    Feature("seam_orientation", "quality", "class", True, "how that seam runs", ("horizontal", "vertical")),
+)
+"""What the quality record holds beside the features; nothing is decided by it."""
+
 CORRECTNESS_FEATURES = (*TERRAIN, *IMAGE, *SHAPE, IOU)
 """The 16 features that judge one source."""
 
@@ -101,7 +112,7 @@ def feature_table(sources: Sequence[str]) -> pd.DataFrame:
     ``judges`` and ``decides`` say whether a feature is among the 16 and among the 30.
     """
     rows = []
-    for feature in (*TERRAIN, *IMAGE, *SHAPE, IOU, CONFIRMED, CORRECTNESS):
+    for feature in (*TERRAIN, *IMAGE, *SHAPE, IOU, CONFIRMED, CORRECTNESS, *QUALITY):
         for source in sources if feature.per_source else ("",):
             rows.append(
                 {

@@ -61,22 +61,13 @@ def image_quality(rgb: np.ndarray, valid: np.ndarray | None = None) -> ImageQual
     `colorsys.rgb_to_hls` in numpy float64 bit for bit. Coarse bins find where a median lies, and the pixels of those
     bins alone are compared in full precision.
     """
-    if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8:
-        raise TypeError(f"rgb is {getattr(rgb, 'dtype', type(rgb).__name__)}; expected a uint8 array")
-    if rgb.ndim != 3 or rgb.shape[2] != 3:
-        raise ValueError(f"rgb has shape {rgb.shape}; expected (rows, columns, 3)")
+    rgb, valid = check_image(rgb, valid)
     height, width = rgb.shape[:2]
-    if valid is not None:
-        if not isinstance(valid, np.ndarray) or valid.dtype != np.bool_:
-            raise TypeError(f"valid is {getattr(valid, 'dtype', type(valid).__name__)}; expected a bool array")
-        if valid.shape != (height, width):
-            raise ValueError(f"valid has shape {valid.shape}, rgb has {height} rows and {width} columns")
-    everywhere = valid is None or bool(valid.all())
-    count = height * width if valid is None or everywhere else int(np.count_nonzero(valid))
+    count = height * width if valid is None else int(np.count_nonzero(valid))
     if count == 0:
         return ImageQuality(math.nan, math.nan, math.nan, math.nan)
-    pixels = np.ascontiguousarray(rgb).reshape(height, 3 * width)
-    counted = np.empty((0, 0), np.bool_) if valid is None or everywhere else np.ascontiguousarray(valid)
+    pixels = rgb.reshape(height, 3 * width)
+    counted = np.empty((0, 0), np.bool_) if valid is None else valid
     sharpness_bins = np.empty((height, width), np.uint16)
     hue_bins = np.empty((height, width), np.uint16)
     sharpness_counts, hue_counts, extremes = np.zeros((3, 65536), np.int64)
@@ -88,6 +79,27 @@ def image_quality(rgb: np.ndarray, valid: np.ndarray | None = None) -> ImageQual
         saturation,
         lightness,
     )
+
+
+def check_image(rgb: np.ndarray, valid: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """An image and its valid pixels as contiguous arrays; None for the latter when all pixels are valid.
+
+    Raises
+    ------
+    TypeError, ValueError
+        for another dtype or shape than (h, w, 3) uint8 and (h, w) bool.
+    """
+    if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8:
+        raise TypeError(f"rgb is {getattr(rgb, 'dtype', type(rgb).__name__)}; expected a uint8 array")
+    if rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise ValueError(f"rgb has shape {rgb.shape}; expected (rows, columns, 3)")
+    if valid is not None:
+        if not isinstance(valid, np.ndarray) or valid.dtype != np.bool_:
+            raise TypeError(f"valid is {getattr(valid, 'dtype', type(valid).__name__)}; expected a bool array")
+        if valid.shape != rgb.shape[:2]:
+            raise ValueError(f"valid has shape {valid.shape}, rgb has {rgb.shape[0]} rows and {rgb.shape[1]} columns")
+    rgb = np.ascontiguousarray(rgb)
+    return rgb, None if valid is None or valid.all() else np.ascontiguousarray(valid)
 
 
 @lru_cache(maxsize=1)

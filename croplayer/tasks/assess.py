@@ -9,7 +9,9 @@ import numpy as np
 
 from croplayer.cube import Cube
 from croplayer.grid import BlockIndex, PixelWindow
+from croplayer.kernels.haze import haze
 from croplayer.kernels.image import image_quality
+from croplayer.kernels.stitch import strongest_seam
 from croplayer.legends import CoverageType
 from croplayer.records import BlockRecord, Value, finite
 from croplayer.sources.elevation import UNKNOWN_TERRAIN, ElevationRaster
@@ -42,7 +44,13 @@ class AssessTask:
             rgb = self.cube.read_block("rgb", block, source)
             valid = self.cube.read_block("imagery_valid", block, source)
             quality = image_quality(rgb, valid)
-            values |= {f"{name}_{source}": finite(v) for name, v in quality._asdict().items()}
+            values |= {
+                f"{name}_{source}": finite(v) for name, v in (quality._asdict() | haze(rgb, valid)._asdict()).items()
+            }
+            seam = strongest_seam(rgb, valid)
+            values[f"seam_strength_{source}"] = finite(seam.strength)
+            values[f"seam_position_px_{source}"] = finite(seam.position_px)
+            values[f"seam_orientation_{source}"] = seam.orientation
             coverage, confidence = self._coverage(rgb, valid)
             values[f"coverage_type_{source}"] = coverage
             values[f"coverage_confidence_{source}"] = confidence
