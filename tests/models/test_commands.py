@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -93,3 +94,19 @@ def test_list_and_show(trained):
 def test_export_writes_a_graph(trained, tmp_path):
     output = croplayer_models("export", trained, "--side-px", 64, "-o", tmp_path / "out").stdout
     assert str(tmp_path / "out" / "model.pt2") in output and (tmp_path / "out" / "MODEL.md").exists()
+
+
+def test_a_recipe_trains_folds_and_synthetic_scenes(painted, painted_scenes, tmp_path):
+    recipe = tmp_path / "folds.toml"
+    recipe.write_text(
+        'name = "folds"\ntitle = "-"\nabout = "-"\nedition = "1"\n[segmentation]\nmodel = "mine"\n'
+        f'[segmentation.training]\nimages = "{painted[0]}"\npolygons = "{painted[1]}"\nfolds = 2\n'
+        'synthetic_scenes = 1\narchitecture = "pidnet"\nsteps = 2\ncrop_px = 64\nbatch = 2\nthreads = 1\n'
+        'description = "-"\nlicence = "-"\nstated_minutes = 1\n'
+    )
+    folder = croplayer_models("train", recipe, "--models", tmp_path / "home").stdout.strip().splitlines()[-1]
+    metrics = read_manifest(Path(folder)).metrics
+    assert set(metrics["validation"]["by_scene"]) == set(painted_scenes.names)
+    (synthetic,) = set(metrics["training_scenes"]) - set(painted_scenes.names)
+    assert synthetic.startswith(("aster", "borealis"))
+    assert croplayer_models("train", recipe, "--models", tmp_path / "home").stdout.strip().splitlines()[-1] == folder
