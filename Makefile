@@ -22,7 +22,7 @@ check: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench,openvino]'
-	$(BIN)/python -m benchmarks.kernels --json bench_kernels.json
+	$(BIN)/python -m benchmarks.kernels --json bench_kernels.json --markdown docs/kernels.md
 	$(BIN)/python -m benchmarks.models --json bench_models.json
 	$(BIN)/python -m benchmarks.table --json bench_table.json
 

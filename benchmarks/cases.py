@@ -27,9 +27,11 @@ from benchmarks import scenes
 from benchmarks.gdal_terrain import find_gdaldem, write_dem
 from benchmarks.kernels import Case, Yardstick
 from croplayer.kernels.agreement import Reference, agreements
+from croplayer.kernels.haze import haze
 from croplayer.kernels.image import image_quality
 from croplayer.kernels.outlines import OutlineTracer, outlines, polygons
 from croplayer.kernels.regions import region_properties
+from croplayer.kernels.stitch import strongest_seam
 from croplayer.kernels.terrain import roughness_m, ruggedness_m, slope_deg, terrain_medians
 from croplayer.kernels.warp import mercator_to_lonlat, mercator_window
 from croplayer.kernels.zones import zone_areas
@@ -55,6 +57,7 @@ def all_cases(only: str | None = None) -> Iterator[Case]:
     makers: dict[str, Callable[[], Iterator[Case]]] = {
         "regions": region_cases,
         "image": image_cases,
+        "quality": quality_cases,
         "warp": warp_cases,
         "terrain": terrain_cases,
         "agreement": agreement_cases,
@@ -125,6 +128,27 @@ def numpy_hsl(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rc, gc, bc = (top - r) / safe, (top - g) / safe, (top - b) / safe
     hue = np.where(r == top, bc - gc, np.where(g == top, 2 + rc - bc, 4 + gc - rc)) / 6 % 1
     return hue, saturation, lightness
+
+
+def quality_cases() -> Iterator[Case]:
+    """Thin-cloud features and the strongest seam of a block."""
+    rgb = scenes.farmland_rgb()
+    side = SIZE // 16
+
+    def numpy_haze() -> object:
+        patches = rgb.reshape(side, 16, side, 16, 3)
+        steps = np.abs(np.diff(patches.astype(np.int16), axis=1)).sum(axis=(1, 3, 4))
+        return np.median(patches.min(axis=(1, 3, 4))), patches.sum(axis=(1, 3), dtype=np.int32), steps
+
+    def numpy_seam() -> object:
+        found = []
+        for image in (rgb, rgb.swapaxes(0, 1)):
+            cells = image.reshape(side, 16, SIZE // 4, 4, 3).sum(axis=(1, 3), dtype=np.int32)
+            found.append(np.abs(np.median(cells[:, 2:] - cells[:, :-2], axis=0)).mean(axis=-1).max())
+        return max(found)
+
+    yield Case("haze", "farmland", lambda: haze(rgb), [Yardstick("numpy", numpy_haze)])
+    yield Case("stitch", "farmland", lambda: strongest_seam(rgb), [Yardstick("numpy, without neighbours", numpy_seam)])
 
 
 def warp_cases() -> Iterator[Case]:

@@ -1,9 +1,9 @@
 """Time every kernel against the libraries it replaces, in one process: one thread, then all cores.
 
-    python -m benchmarks.kernels [--json FILE] [--only KERNEL] [--rounds N]
+    python -m benchmarks.kernels [--json FILE] [--markdown FILE] [--only KERNEL] [--rounds N]
 
-Times are medians over rounds in which kernel and references take turns, so that whatever disturbs the machine
-disturbs them alike; the ratios are what counts. All-core times are per call, with as many calls at once as cores.
+Times are the smallest over rounds in which kernel and references take turns: what disturbs the machine only ever
+makes a call slower. The ratios are what counts. All-core times are per call, with as many calls at once as cores.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
+import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Row:
     reference_ms: float
     ratio: float
     goal: float | None
+    goal_ms: float | None
     reached: bool | None
     cores: int
     kernel_all_cores_ms: float = field(default=float("nan"))
@@ -66,12 +71,14 @@ def main() -> None:
     """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="also write the table to this file")
+    parser.add_argument("--markdown", type=Path, help="also write the table, with machine and versions, to this page")
     parser.add_argument("--only", help="a kernel's name")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds per case (default 5)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"rounds per case (default {ROUNDS})")
     arguments = parser.parse_args()
     from benchmarks.cases import all_cases
 
     rows: list[Row] = []
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     for case in all_cases(arguments.only):
         for row in measure(case, arguments.rounds):
             rows.append(row)
@@ -82,6 +89,8 @@ def main() -> None:
         sys.exit(f"no kernel is called '{arguments.only}'")
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    if arguments.markdown:
+        arguments.markdown.write_text(page(rows, load, arguments.rounds))
 
 
 def measure(case: Case, rounds: int) -> Iterator[Row]:
@@ -96,9 +105,9 @@ def measure(case: Case, rounds: int) -> Iterator[Row]:
                 start = time.perf_counter()
                 run()
                 times[k].append(1e3 * (time.perf_counter() - start))
-    alone = [statistics.median(t) for t in times]
+    alone = [min(t) for t in times]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    together = [statistics.median(at_once(run, cores) for _ in range(1 if case.rounds else 3)) for run in runs]
+    together = [min(at_once(run, cores) for _ in range(1 if case.rounds else 3)) for run in runs]
     for k, yardstick in enumerate(case.yardsticks, start=1):
         ratio = alone[k] / alone[0]
         yield Row(
@@ -109,6 +118,7 @@ def measure(case: Case, rounds: int) -> Iterator[Row]:
             reference_ms=alone[k],
             ratio=ratio,
             goal=yardstick.goal,
+            goal_ms=None if yardstick.goal is None else case.goal_ms,
             reached=None if yardstick.goal is None else ratio >= yardstick.goal and alone[0] <= (case.goal_ms or 1e9),
             cores=cores,
             kernel_all_cores_ms=together[0],
@@ -127,20 +137,92 @@ def at_once(run: Callable[[], object], cores: int) -> float:
 
 
 HEADER = (
-    f"{'kernel':<10} {'scene':<26} {'reference':<34} {'kernel':>9} {'reference':>10} {'ratio':>7} {'goal':>6}"
+    f"{'kernel':<10} {'scene':<26} {'reference':<34} {'kernel':>9} {'reference':>10} {'ratio':>7} {'goal':>13}  "
     f"   | all cores: {'kernel':>8} {'reference':>10} {'ratio':>7}   (milliseconds)"
 )
 
 
 def line(row: Row) -> str:
     """A row as text."""
-    goal = "" if row.goal is None else f"{row.goal:.4g}"
+    goal = goal_text(row)
     mark = {None: " ", True: "+", False: "-"}[row.reached]
     return (
         f"{row.kernel:<10} {row.scene:<26} {row.reference:<34} {row.kernel_ms:9.2f} {row.reference_ms:10.1f} "
-        f"{row.ratio:7.4g} {goal:>6} {mark} | {'':10} {row.kernel_all_cores_ms:8.2f} "
+        f"{row.ratio:7.4g} {goal:>13} {mark} | {'':10} {row.kernel_all_cores_ms:8.2f} "
         f"{row.reference_all_cores_ms:10.1f} {row.ratio_all_cores:7.4g}"
     )
+
+
+def goal_text(row: Row) -> str:
+    """What a row's ratio or time is held against."""
+    if row.goal is None:
+        return ""
+    if row.goal_ms is not None:
+        return f"<= {row.goal_ms:g} ms"
+    return f">= {row.goal:g}x" if row.goal >= 1 else f"time <= {1 / row.goal:.3g}x"
+
+
+def page(rows: list[Row], load: float, rounds: int) -> str:
+    """The table as a page of Markdown, with what it was measured on."""
+    libraries = (
+        "numpy",
+        "numba",
+        "scikit-image",
+        "opencv-python-headless",
+        "rasterio",
+        "shapely",
+        "pillow",
+        "simplejpeg",
+    )
+    versions = []
+    for name in libraries:
+        try:
+            versions.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            versions.append(f"{name} not installed")
+    cores = rows[0].cores
+    busy = ""
+    if load > 0.5:
+        busy = f" Others were at work on the machine (load {load:.1f} on {cores} cores at the start): take the times as"
+        busy += " upper bounds, and the ratios as rough."
+    lines = [
+        "# Kernels: measured side by side",
+        "",
+        "Written by `make bench` (`python -m benchmarks.kernels --markdown docs/kernels.md`"
+        f"{f' --rounds {rounds}' if rounds != ROUNDS else ''}); how it measures is told in `benchmarks/kernels.py`.",
+        "Blocks are 2,560 x 2,560 px. Equality with the references is the tests' matter; times decide nothing there.",
+        "",
+        f"{datetime.now(UTC):%Y-%m-%d}, {processor()}, {cores} cores, Python {platform.python_version()}, "
+        f"{', '.join(versions)}.{busy}",
+        "",
+        "| kernel | scene | reference | kernel ms | reference ms | ratio | goal | reached | kernel ms, all cores |"
+        " ratio, all cores |",
+        "|---|---|---|---:|---:|---:|---|---|---:|---:|",
+    ]
+    for row in rows:
+        reached = {None: "", True: "yes", False: "**no**"}[row.reached]
+        lines.append(
+            f"| {row.kernel} | {row.scene} | {row.reference} | {row.kernel_ms:.2f} | {row.reference_ms:.1f} | "
+            f"{row.ratio:.3g} | {goal_text(row)} | {reached} | {row.kernel_all_cores_ms:.2f} | {row.ratio_all_cores:.3g} |"
+        )
+    short = [row for row in rows if row.reached is False]
+    lines += ["", f"{sum(row.reached is True for row in rows)} goals reached, {len(short)} not."]
+    lines += [
+        f"* {row.kernel}, {row.scene}, against {row.reference}: {row.ratio:.3g} instead of {goal_text(row)}."
+        for row in short
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def processor() -> str:
+    """Name of the processor, as far as the system tells it."""
+    info = Path("/proc/cpuinfo")
+    names = (
+        [t.split(":", 1)[1].strip() for t in info.read_text().splitlines() if t.startswith("model name")]
+        if info.exists()
+        else []
+    )
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":
