@@ -51,7 +51,8 @@ class _Group(click.Group):
             context.exit(INTERRUPTED)
 
 
-def _terminate(signum: int, frame: object) -> None:
+def stop_on_signal(signum: int, frame: object) -> None:
+    """Stop like Ctrl-C does: what is finished is kept, what was under way is done again."""
     raise KeyboardInterrupt
 
 
@@ -59,7 +60,7 @@ def _terminate(signum: int, frame: object) -> None:
 @click.version_option(croplayer.__version__)
 def main() -> None:
     """Cropland maps from two imagery sources, block by block, with the proof that they are right."""
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, stop_on_signal)
     # Threads of torch that spin while they wait are many times slower where other work shares the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

@@ -1,14 +1,17 @@
-"""The Dask client of a run: an embedded cluster by default, any scheduler by address."""
+"""The Dask client of a run: an embedded cluster by default, Slurm jobs, any scheduler by address, or a given client."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import time
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pipelines.config import Cluster
+from croplayer.tasks.isolated import Limits
+from pipelines.config import Cluster, Slurm
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -16,21 +19,30 @@ if TYPE_CHECKING:
 SETTINGS = {
     # The default closes workers that a nanny is restarting and leaves tasks queued for ever.
     "distributed.deploy.lost-worker-timeout": "1 hour",
-    "distributed.scheduler.no-workers-timeout": "5 minutes",
+    "distributed.scheduler.no-workers-timeout": None,
     "distributed.scheduler.allowed-failures": 3,
     "distributed.scheduler.worker-saturation": "inf",
-    "distributed.comm.timeouts.connect": "60s",
+    "distributed.comm.timeouts.connect": "30s",
 }
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+CHECK_S = 2.0
+"""How often the number of workers is asked for."""
 
 
 class Workers:
-    """Starts the client when it is first needed, so that a run with nothing left to do starts none."""
+    """Starts the client when it is first needed, so that a run with nothing left to do starts none.
 
-    def __init__(self, cluster: Cluster, scheduler: str | None = None) -> None:
-        self._config, self._address = cluster, scheduler
+    Parameters
+    ----------
+    scheduler : address of a running scheduler instead of the recipe's cluster
+    client : a connected client instead of both; it is left open
+    """
+
+    def __init__(self, cluster: Cluster, scheduler: str | None = None, client: Client | None = None) -> None:
+        self.config, self._address, self._client = cluster, scheduler, client
         self._stack = contextlib.ExitStack()
-        self._client: Client | None = None
+        self._seen = self._checked = time.monotonic()
+        self._slots = 0
         if scheduler is not None:
             _check_address(scheduler)
 
@@ -49,24 +61,127 @@ class Workers:
             self._client = self._start()
         return self._client
 
+    @property
+    def limits(self) -> Limits:
+        """What one block may take."""
+        from dask.utils import parse_bytes
+
+        return Limits(self.config.deadline_s, parse_bytes(self.config.memory_limit))
+
+    def resources(self, runs_network: bool) -> dict[str, float]:
+        """Dask resources that a worker must offer for a task."""
+        name = self.config.network_resource
+        return {name: 1} if runs_network and name else {}
+
+    def begin(self, resources: dict[str, float]) -> int:
+        """Number of tasks that workers run at a time; waits for the first worker."""
+        self._seen, self._checked = time.monotonic(), 0.0
+        while not (slots := self.slots(resources)):
+            time.sleep(0.1)
+        return slots
+
+    def slots(self, resources: dict[str, float]) -> int:
+        """Number of tasks that workers run at a time, asked for every now and then.
+
+        Raises
+        ------
+        ConnectionError when the scheduler is gone; RuntimeError when there was no worker for ``wait_s``.
+        """
+        now = time.monotonic()
+        if now - self._checked < (CHECK_S if self._slots else 0.1):
+            return self._slots
+        self._checked = now
+        self.check_scheduler()
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        able = [w for w in workers if all(w["resources"].get(name, 0) >= n for name, n in resources.items())]
+        self._slots = sum(w["nthreads"] for w in able)
+        if self._slots:
+            self._seen = now
+        elif now - self._seen > self.config.wait_s:
+            offering = f" that offers {', '.join(resources)}" if resources else ""
+            raise RuntimeError(
+                f"no worker{offering} has been at the scheduler {_address(self.client)} for {self.config.wait_s:g} s; "
+                "start workers and run the same command again"
+            )
+        return self._slots
+
+    def check_scheduler(self, is_lost: bool = False) -> None:
+        """Raise ConnectionError when the scheduler is gone, or is known to be lost by other signs."""
+        if is_lost or self.client.status != "running":
+            raise ConnectionError(
+                f"the scheduler at {_address(self.client)} is gone; start it and run the same command again"
+            )
+
     def _start(self) -> Client:
         import dask
-        from distributed import Client, LocalCluster
+        from distributed import Client
 
         dask.config.set(SETTINGS)
         if self._address is not None:
-            return self._stack.enter_context(Client(self._address, set_as_default=False))
+            return self._stack.enter_context(_connected(self._address))
         logging.getLogger("distributed").setLevel(logging.ERROR)
-        cluster = LocalCluster(
-            n_workers=self._config.workers,
-            threads_per_worker=1,
-            processes=True,
-            memory_limit=self._config.memory_limit,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-        )
+        cluster = _slurm_cluster(self.config, self.config.slurm) if self.config.slurm else _embedded(self.config)
         self._stack.enter_context(cluster)
         return self._stack.enter_context(Client(cluster, set_as_default=False))
+
+
+def _embedded(config: Cluster) -> Any:
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=config.workers,
+        threads_per_worker=1,
+        processes=True,
+        memory_limit=None,  # a worker holds little; the processes of its blocks have limits of their own
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        resources={config.network_resource: 1} if config.network_resource else None,
+    )
+
+
+def _slurm_cluster(config: Cluster, slurm: Slurm) -> Any:
+    try:
+        from dask_jobqueue.slurm import SLURMCluster
+    except ImportError as error:
+        raise RuntimeError(
+            f"[cluster.slurm] needs dask-jobqueue ({error}); pip install 'croplayer[cluster]'"
+        ) from error
+
+    resource = ["--resources", f"{config.network_resource}=1"] if config.network_resource else []
+    cluster = SLURMCluster(
+        queue=slurm.queue,
+        account=slurm.account,
+        cores=slurm.cores,
+        processes=1,
+        memory=config.memory_limit,
+        walltime=slurm.walltime,
+        interface=slurm.interface,
+        job_directives_skip=[] if slurm.account else ["-A"],
+        job_extra_directives=list(slurm.directives),
+        job_script_prologue=list(slurm.prologue),
+        # One block at a time; the limit is held by the process of the block.
+        worker_extra_args=["--nthreads", "1", "--memory-limit", "0", *resource],
+        protocol="tls://",
+        security=True,  # certificates of this cluster alone, in a folder that the nodes share
+        shared_temp_directory=str(Path.cwd()),
+        scheduler_options={"dashboard_address": "127.0.0.1:0"},
+    )
+    cluster.scale(jobs=config.workers)
+    return cluster
+
+
+def _connected(address: str) -> Client:
+    from distributed import Client
+
+    try:
+        return Client(address, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        hint = "; name the certificates in Dask's settings (distributed.comm.tls)" if address.startswith("tls") else ""
+        raise ConnectionError(f"scheduler {address} does not answer ({error}){hint}") from error
+
+
+def _address(client: Client) -> str:
+    return str(client.scheduler.address) if client.scheduler else "of the client"
 
 
 def _check_address(address: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from croplayer.legends import DEFAULT_CLASSES, CorrectnessClasses
 
@@ -313,12 +313,49 @@ class Export(_Part):
     )
 
 
+class Slurm(_Part):
+    """Jobs of a Slurm cluster; each holds one worker."""
+
+    queue: str | None = None
+    account: str | None = None
+    cores: int = Field(1, ge=1)
+    """CPUs of a job."""
+    walltime: str = "04:00:00"
+    directives: Names = ()
+    """Further #SBATCH lines, for example ``--gres=gpu:1``."""
+    prologue: Names = ()
+    """Shell lines before the worker starts, for example ``source .venv/bin/activate``."""
+    interface: str | None = None
+    """Network interface between the nodes, for example ``ib0``."""
+
+
 class Cluster(_Part):
-    """How the embedded Dask cluster is made."""
+    """The workers of a run and what a block may take of them."""
 
     workers: int = Field(2, ge=1)
+    """Processes of the embedded cluster, or jobs of a Slurm cluster."""
     memory_limit: str = "6GiB"
-    blocks_per_task: int = Field(64, ge=1)
+    """Memory of the process that works on a block; a block that takes more fails alone."""
+    deadline_s: float = Field(1800, gt=0)
+    """Time after which a block counts as hung and fails alone, with the place where it hung."""
+    wait_s: float = Field(300, gt=0)
+    """Time without any worker after which a run stops."""
+    network_resource: str | None = None
+    """Dask resource that workers must offer to run the network, for example ``GPU``; any worker when not given."""
+    slurm: Slurm | None = None
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _is_bytes(cls, text: str) -> str:
+        from dask.utils import parse_bytes
+
+        try:
+            valid = parse_bytes(text) > 0
+        except ValueError:
+            valid = False
+        if not valid:
+            raise ValueError(f"'{text}' is no amount of memory; expected a form like '6GiB'")
+        return text
 
 
 class Recipe(_Part):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import pickle
+import queue
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +16,16 @@ from tqdm import tqdm
 from croplayer.grid import BlockIndex
 from croplayer.ledger import Ledger
 from croplayer.records import BlockRecord, BlockTask, Status
+from croplayer.tasks.isolated import Outcome, run_group
 from pipelines.cluster import Workers
 from pipelines.steps import BlockStep, OutputLedger, OutputStep, Step, StepResult, files_are_there
 from stores.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Future
 
-TASKS_IN_FLIGHT_PER_WORKER = 3
+TASKS_IN_FLIGHT_PER_SLOT = 3
+TICK_S = 0.5
 
 
 def finished_records(step: BlockStep, ledger: Ledger, cube: Path) -> dict[BlockIndex, BlockRecord]:
@@ -50,57 +55,81 @@ def run_step(step: Step, folder: RunFolder, workers: Workers) -> StepResult:
     failed: list[BlockRecord] = []
     if left:
         with tqdm(total=len(step.blocks), initial=len(done), desc=f"{step.name:<9}", unit="block", disable=None) as bar:
-            for records in _work(step, left, workers):
+            for records in _Window(step, left, workers).records():
                 ledger.append(step.fingerprint, records)
                 failed += [r for r in records if not r.status.is_finished]
                 bar.update(len(records))
     return StepResult(step.name, len(step.blocks), len(left), failed, time.monotonic() - start)
 
 
-def _work(step: BlockStep, blocks: Sequence[BlockIndex], workers: Workers) -> Iterator[list[BlockRecord]]:
-    """Records of the blocks as they come, in batches."""
-    from distributed import as_completed
+class _Window:
+    """Blocks of a step on their way through the workers, a bounded number at a time."""
 
-    client = workers.client
-    slots = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-    size = _group_size(step, len(blocks), slots)
-    groups = iter([blocks[i : i + size] for i in range(0, len(blocks), size)])
-    suspects: list[BlockIndex] = []
-    running = as_completed(loop=client.loop)
-    waiting: dict[Future[Any], Sequence[BlockIndex]] = {}
-    for group in itertools.islice(groups, TASKS_IN_FLIGHT_PER_WORKER * slots):
-        future = _submit(client, step.task_for(group), group)
-        waiting[future] = group
-        running.add(future)
-    for batch in running.batches():
-        records: list[BlockRecord] = []
-        for future in batch:
-            group = waiting.pop(future)
-            try:
-                records += future.result()
-            except Exception:  # the worker died or the task could not be sent: whose fault is found out below
-                suspects += group
-            for new in itertools.islice(groups, 1):
-                future = _submit(client, step.task_for(new), new)
-                waiting[future] = new
-                running.add(future)
-        if records:
-            yield records
-    for block in suspects:
-        yield [_alone(client, step, block)]
+    def __init__(self, step: BlockStep, blocks: Sequence[BlockIndex], workers: Workers) -> None:
+        self._step, self._workers = step, workers
+        self._resources = workers.resources(step.runs_network)
+        self._slots = workers.begin(self._resources)
+        size = _group_size(step, len(blocks), self._slots)
+        self._groups = (blocks[i : i + size] for i in range(0, len(blocks), size))
+        self._alone: deque[BlockIndex] = deque()
+        """Blocks of groups that were lost with their worker: sent again one by one."""
+        self._in_flight: dict[Future[Any], Sequence[BlockIndex]] = {}
+        self._arrived: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
+        self._pickled: tuple[BlockTask | None, bytes] = (None, b"")
 
+    def records(self) -> Iterator[list[BlockRecord]]:
+        """Records of the blocks as they come, in batches."""
+        while True:
+            self._fill()
+            if not self._in_flight:
+                return
+            records = [record for future in self._wait() for record in self._take(future)]
+            if records:
+                yield records
+            self._slots = self._workers.slots(self._resources)
 
-def _alone(client: Client, step: BlockStep, block: BlockIndex) -> BlockRecord:
-    """Run a suspect by itself, so that no other block is blamed for it."""
-    try:
-        (record,) = _submit(client, step.task_for([block]), [block]).result()
-        return record
-    except Exception as error:  # a killed worker raises here; the block is named and the run goes on
-        return BlockRecord(block, Status.FAILED, reason=f"{type(error).__name__}: {error}")
+    def _fill(self) -> None:
+        while len(self._in_flight) < TASKS_IN_FLIGHT_PER_SLOT * max(1, self._slots):
+            group: Sequence[BlockIndex] = next(self._groups, ())
+            if not group and self._alone:
+                group = [self._alone.popleft()]
+            if not group:
+                return
+            future = self._workers.client.submit(
+                run_group, self._task(group), pickle.dumps([tuple(b) for b in group]), self._workers.limits,
+                pure=False, retries=0, resources=self._resources,
+            )  # fmt: skip
+            self._in_flight[future] = group
+            future.add_done_callback(self._arrived.put)
 
+    def _task(self, group: Sequence[BlockIndex]) -> bytes:
+        """The pickled task of a group; tasks that are the same object are pickled once."""
+        task = self._step.task_for(group)
+        if task is not self._pickled[0]:
+            self._pickled = (task, pickle.dumps(task))
+        return self._pickled[1]
 
-def _submit(client: Client, task: BlockTask, blocks: Sequence[BlockIndex]) -> Future[Any]:
-    return client.submit(task, list(blocks), pure=False, retries=0)
+    def _wait(self) -> list[Future[Any]]:
+        """Futures that have come, after a moment at most."""
+        try:
+            first = self._arrived.get(timeout=TICK_S)
+        except queue.Empty:
+            return []
+        return [first, *(self._arrived.get() for _ in range(self._arrived.qsize()))]
+
+    def _take(self, future: Future[Any]) -> list[BlockRecord]:
+        group = self._in_flight.pop(future)
+        try:
+            outcome: Outcome = future.result()
+        except Exception as error:  # the worker died, or cannot run the task at all
+            # A scheduler that is gone cancels every future, and none of their blocks is to blame.
+            self._workers.check_scheduler(is_lost=future.status in ("cancelled", "lost"))
+            if len(group) > 1:
+                self._alone.extend(group)
+                return []
+            return [BlockRecord(group[0], Status.FAILED, reason=f"{type(error).__name__}: {error}")]
+        records = list(itertools.chain.from_iterable(pickle.loads(r) for r in outcome.records))
+        return records + [BlockRecord(BlockIndex(*b), Status.FAILED, reason=why) for b, why, _ in outcome.lost]
 
 
 def _group_size(step: BlockStep, left: int, slots: int) -> int:

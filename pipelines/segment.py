@@ -43,6 +43,7 @@ def segment_step(run: Run) -> BlockStep:
         blocks=blocks,
         task_for=task.narrowed,
         blocks_per_task=1,
+        runs_network=True,
     )
 
 

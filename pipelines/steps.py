@@ -22,6 +22,8 @@ class BlockStep:
     task_for: Callable[[Sequence[BlockIndex]], BlockTask]
     """The task for a group of blocks, as light to send as it can be."""
     blocks_per_task: int
+    runs_network: bool = False
+    """Whether the task runs a network that a GPU makes faster."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,41 @@
+"""One step over poison blocks as a program: ``python -m poison_run OUT BLOCKS SECONDS [SCHEDULER]``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+from poison import PoisonTask
+
+from croplayer.grid import BlockIndex
+from pipelines.cli import stop_on_signal
+from pipelines.cluster import Workers
+from pipelines.config import Cluster
+from pipelines.execute import run_step
+from pipelines.steps import BlockStep
+from stores.run_folder import RunFolder
+
+
+def poison_step(
+    folder: RunFolder, count: int, poison: dict[BlockIndex, str], seconds: float = 0.0, runs_network: bool = False
+) -> BlockStep:
+    """A step over ``count`` blocks in rows of 50."""
+    blocks = [BlockIndex(i // 50, i % 50) for i in range(count)]
+    task = PoisonTask(str(folder.cube), poison, seconds)
+    return BlockStep("poison", "f", blocks, lambda group: task, 16, runs_network)
+
+
+def main(out: str, count: str, seconds: str, scheduler: str | None = None) -> int:
+    signal.signal(signal.SIGTERM, stop_on_signal)
+    folder = RunFolder(Path(out))
+    try:
+        with Workers(Cluster(workers=1), scheduler) as workers:
+            run_step(poison_step(folder, int(count), {}, float(seconds)), folder, workers)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,196 @@
+"""What blocks, workers and schedulers that go wrong cost: real Dask processes, real files."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import dask
+import psutil
+import pytest
+from dask_processes import DaskProcesses, dask_processes, environment, kill_group, make_certificate
+from poison import KINDS
+from poison_run import poison_step
+
+from croplayer.grid import BlockIndex
+from croplayer.ledger import Ledger
+from pipelines.cluster import Workers
+from pipelines.config import Cluster, Slurm
+from pipelines.execute import run_step
+from stores.run_folder import RunFolder
+
+REASONS = {
+    "raise": "ValueError: poison",
+    "memory_error": "MemoryError: poison",
+    "exit": "its process ended with exit code 7",
+    "kill": "its process was ended by SIGKILL",
+    "segfault": "its process was ended by SIGSEGV in string_at",
+    "hang": "did not end within 2 s and was stopped in go_wrong (poison.py:",
+    "hold": "did not end within 2 s and was stopped in match (",
+    "hog": "took more memory than the 500 MiB of cluster.memory_limit and was stopped in go_wrong",
+}
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Certificates that this process and the processes it starts use."""
+    settings = make_certificate(tmp_path_factory.mktemp("tls"))
+    with dask.config.set(dask.config.collect_env(settings)):
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def cluster(tls: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
+    """A scheduler with one plain worker and one that offers a GPU."""
+    with dask_processes(tmp_path_factory.mktemp("dask"), tls) as processes:
+        processes.add_worker()
+        processes.add_worker("--resources", "GPU=1", "--name", "gpu")
+        yield processes
+
+
+def test_poison_of_every_kind_is_named_and_costs_nothing_else(cluster: DaskProcesses, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    bad = {BlockIndex(0, 5 + i): kind for i, kind in enumerate(KINDS)}
+    limits = Cluster(deadline_s=2, memory_limit="500MiB")
+    with Workers(limits, cluster.address) as workers:
+        result = run_step(poison_step(folder, 100, bad), folder, workers)
+    assert {r.block: r.reason.split(" < ")[0] for r in result.failed}.keys() == bad.keys()
+    for record in result.failed:
+        assert record.reason.startswith(REASONS[bad[record.block]]), record.reason
+        assert "\n" not in record.reason
+    done = [r for r in Ledger(folder.ledger("poison")).records("f").values() if r.status.is_finished]
+    assert len(done) == 100 - len(bad)
+    with Workers(limits, cluster.address) as workers:
+        result = run_step(poison_step(folder, 100, {}), folder, workers)
+    assert (result.worked, result.failed) == (len(bad), [])
+
+
+def test_network_blocks_go_to_workers_that_offer_the_resource(cluster: DaskProcesses, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    with Workers(Cluster(network_resource="GPU"), cluster.address) as workers:
+        step = poison_step(folder, 40, {}, seconds=0.01, runs_network=True)
+        ran = threading.Thread(target=run_step, args=(step, folder, workers))
+        ran.start()
+        seen: set[str] = set()
+        while ran.is_alive():
+            busy = workers.client.processing()
+            seen |= {address for address, keys in busy.items() if keys}
+            time.sleep(0.02)
+        names = {a: w["name"] for a, w in workers.client.scheduler_info(n_workers=-1)["workers"].items()}
+    assert {names[a] for a in seen} == {"gpu"}
+
+
+def test_a_killed_worker_costs_nothing(tls: dict[str, str], tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with dask_processes(tmp_path, tls) as processes:
+        first, _ = processes.add_worker(), processes.add_worker()
+        threading.Timer(3.0, kill_group, [first]).start()
+        with Workers(Cluster(), processes.address) as workers:
+            result = run_step(poison_step(folder, 200, {}, seconds=0.02), folder, workers)
+    assert first.poll() is not None
+    assert result.failed == []
+    assert len(Ledger(folder.ledger("poison")).records("f")) == 200
+
+
+def test_a_run_without_workers_ends_with_a_sentence(tls: dict[str, str], tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with dask_processes(tmp_path, tls) as processes:
+        with Workers(Cluster(wait_s=0.5), processes.address) as workers, pytest.raises(RuntimeError, match=r"no worker has been at the scheduler tls://.* for 0.5 s"):
+            run_step(poison_step(folder, 4, {}), folder, workers)
+        worker = processes.add_worker()
+        with Workers(Cluster(wait_s=2, network_resource="TPU"), processes.address) as workers, pytest.raises(RuntimeError, match="no worker that offers TPU"):
+            run_step(poison_step(folder, 4, {}, runs_network=True), folder, workers)
+        threading.Timer(2.0, kill_group, [worker]).start()
+        with Workers(Cluster(wait_s=2), processes.address) as workers, pytest.raises(RuntimeError, match="no worker has been"):
+            run_step(poison_step(folder, 4, {}, seconds=600), folder, workers)
+
+
+def test_a_run_whose_scheduler_dies_ends_with_a_sentence(tls: dict[str, str], tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with dask_processes(tmp_path, tls) as processes:
+        processes.add_worker()
+        threading.Timer(2.5, kill_group, [processes.scheduler]).start()
+        start = time.monotonic()
+        with pytest.raises(ConnectionError, match=r"the scheduler at tls://127.0.0.1:\d+ is gone; start it and run"), Workers(Cluster(), processes.address) as workers:
+            run_step(poison_step(folder, 40, {}, seconds=1.0), folder, workers)
+        assert time.monotonic() - start < 30
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
+def test_a_signal_stops_a_run_in_seconds_and_keeps_what_is_done(how: signal.Signals, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "poison_run", str(out), "2000", "0.02"]
+    run = subprocess.Popen(command, env=environment({}), start_new_session=True, stderr=subprocess.DEVNULL)
+    ledger = Ledger(RunFolder(out).ledger("poison"))
+    until = time.monotonic() + 60
+    while len(list(ledger.lines())) < 16 and time.monotonic() < until:
+        time.sleep(0.1)
+    family = psutil.Process(run.pid).children(recursive=True)
+    start = time.monotonic()
+    run.send_signal(how)
+    assert run.wait(30) == 130
+    assert time.monotonic() - start < 10
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert not alive
+    lines = list(ledger.lines())
+    files = sum(1 for p in (out / "cube.zarr").rglob("*") if p.is_file())
+    # Three groups of 16 are in flight for the one worker.
+    assert 16 <= len(lines) <= files <= len(lines) + 3 * 16
+
+
+def test_a_given_client_runs_the_blocks_and_stays_open(cluster: DaskProcesses, tmp_path: Path) -> None:
+    from distributed import Client
+
+    folder = RunFolder(tmp_path)
+    with Client(cluster.address, set_as_default=False) as client:
+        with Workers(Cluster(), client=client) as workers:
+            assert run_step(poison_step(folder, 10, {}), folder, workers).failed == []
+        assert client.status == "running"
+
+
+def test_slurm_jobs_become_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With commands that stand for Slurm's and run the job scripts on this machine."""
+    folder, commands = RunFolder(tmp_path / "run"), tmp_path / "bin"
+    commands.mkdir()
+    submit = f'cp "$1" {tmp_path}/job.sh; setsid sh {tmp_path}/job.sh >/dev/null 2>&1 & echo "Submitted batch job $!"'
+    (commands / "sbatch").write_text(f"#!/bin/sh\n{submit}\n")
+    (commands / "scancel").write_text("#!/bin/sh\nkill -9 -- -$1\n")
+    for command in commands.iterdir():
+        command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", environment({})["PYTHONPATH"])
+    monkeypatch.chdir(tmp_path)
+    slurm = Slurm(queue="long", walltime="00:10:00", directives=("--gres=gpu:1",), interface="lo")
+    with Workers(Cluster(workers=1, slurm=slurm, network_resource="GPU"), None) as workers:
+        script = workers.client.cluster.job_script()
+        result = run_step(poison_step(folder, 20, {}, runs_network=True), folder, workers)
+    assert result.failed == [] and result.worked == 20
+    assert "#SBATCH -p long" in script and "#SBATCH --gres=gpu:1" in script and "tls://" in script
+    with warnings.catch_warnings(action="ignore"):  # dask-jobqueue leaves the files of its certificates open
+        del workers
+        gc.collect()
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("scheduler:8786", "is no address; expected tls://HOST:PORT"),
+        ("tcp://10.0.0.1:8786", "is not on this machine and not encrypted; use tls://"),
+    ],
+)
+def test_a_scheduler_that_is_not_safe_is_refused(address: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Workers(Cluster(), address)
+
+
+def test_an_amount_of_memory_is_checked_in_the_recipe() -> None:
+    with pytest.raises(ValueError, match="'lots' is no amount of memory; expected a form like '6GiB'"):
+        Cluster(memory_limit="lots")
