@@ -58,6 +58,5 @@ def go_wrong(kind: str) -> None:
         case "hold":  # a match that backtracks for hours and never lets go of the interpreter
             re.match(r"(a+)+$", "a" * 64 + "b")
         case "hog":
-            held = []
-            while True:
-                held.append(b"x" * 10_000_000)
+            held = b"x" * 600_000_000
+            time.sleep(3600 * len(held[:1]))
