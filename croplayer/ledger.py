@@ -14,9 +14,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from croplayer.durable import digest_text, sync_folder
-from croplayer.grid import BlockIndex
+from croplayer.durable import sync_folder
 from croplayer.records import BlockRecord
+
+CRC_DIGITS = 8
+TAIL_BYTES = 1 << 20
+"""How much of a ledger's end is read when its last line is looked for; a line is far shorter."""
 
 
 def encode_line(fingerprint: str, record: BlockRecord) -> bytes:
@@ -52,14 +55,7 @@ class Ledger:
                 try:
                     yield decode_line(line)
                 except ValueError as error:
-                    previous_error = (
-                        f"ledger {self.path} line {number} is damaged ({error}); "
-                        "remove the file to do this step again from the start"
-                    )
-
-    def records(self, fingerprint: str) -> dict[BlockIndex, BlockRecord]:
-        """The last record of each block that was done under ``fingerprint``."""
-        return {record.block: record for line_fingerprint, record in self.lines() if line_fingerprint == fingerprint}
+                    previous_error = damaged_line(self.path, number, str(error))
 
     def append(self, fingerprint: str, records: Iterable[BlockRecord]) -> None:
         """Append records and make them durable before returning."""
@@ -76,18 +72,19 @@ class Ledger:
         """Drop an unfinished last line that a crash left."""
         if not self.path.exists():
             return
-        data = self.path.read_bytes()
-        start = data.rfind(b"\n", 0, len(data) - 1) + 1
-        try:
-            if data[start:]:
-                decode_line(data[start:])
-        except ValueError:
-            with self.path.open("r+b") as f:
-                f.truncate(start)
+        with self.path.open("r+b") as f:
+            size = f.seek(0, os.SEEK_END)
+            before = f.seek(max(0, size - TAIL_BYTES))
+            data = f.read()
+            start = data.rfind(b"\n", 0, len(data) - 1) + 1
+            try:
+                if data[start:]:
+                    decode_line(data[start:])
+            except ValueError:
+                f.truncate(before + start)
                 os.fsync(f.fileno())
 
 
-def digest_records(records: Iterable[BlockRecord]) -> str:
-    """One digest of what records say, whatever their order and the time they took."""
-    lines = sorted(json.dumps({**r.to_json(), "seconds": 0}, sort_keys=True, allow_nan=False) for r in records)
-    return digest_text("\n".join(lines))
+def damaged_line(path: Path, number: int, why: str = "checksum does not match") -> str:
+    """The sentence for a line that is not what was written."""
+    return f"ledger {path} line {number} is damaged ({why}); remove the file to do this step again from the start"

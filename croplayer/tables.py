@@ -1,9 +1,8 @@
-"""Tables from records, and their bytes."""
+"""Tables of blocks, and their bytes."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
 from pathlib import Path
 
 import geopandas as gpd
@@ -13,15 +12,6 @@ import shapely
 
 from croplayer.durable import write_durable
 from croplayer.grid import CRS, BlockGrid, BlockIndex
-from croplayer.records import BlockRecord
-
-
-def record_table(records: Iterable[BlockRecord]) -> pd.DataFrame:
-    """One row per record: block, row, col, then its values; sorted by block."""
-    ordered = sorted(records, key=lambda r: r.block)
-    rows = [{"block": r.block.name, "row": r.block.row, "col": r.block.col, **r.values} for r in ordered]
-    table = pd.DataFrame(rows)
-    return table if len(rows) else pd.DataFrame({"block": [], "row": [], "col": []})
 
 
 def with_geometry(table: pd.DataFrame) -> gpd.GeoDataFrame:

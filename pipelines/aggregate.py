@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import geopandas as gpd
@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from pyproj import Geod
 
+from croplayer.block_list import BlockList
 from croplayer.durable import digest_file
 from croplayer.evaluation.provinces import unit_table
 from croplayer.evaluation.statistics import match_statistics, read_statistics
-from croplayer.ledger import digest_records
-from croplayer.records import BlockRecord
-from croplayer.tables import record_table, with_geometry, write_csv, write_parquet
+from croplayer.results import Results
+from croplayer.tables import with_geometry, write_csv, write_parquet
 from croplayer.tasks.aggregate import LAND, AggregateTask
 from croplayer.zones import BORDER, OUTSIDE, zones_of_blocks
 from pipelines.assess import assess_step
@@ -55,14 +55,13 @@ def level_units(run: Run, level: int) -> gpd.GeoDataFrame:
 
 def block_table_step(run: Run) -> OutputStep:
     """``blocks.parquet``: every number of every block, its status and its unit of each level."""
-    parts = _block_records(run)
+    parts = _block_results(run)
 
     def make() -> Sequence[Path]:
         table = pd.DataFrame([(b.name, *b) for b in run.blocks], columns=["block", "row", "col"])
-        for name, records in parts.items():
-            status = {r.block.name: r.status.value for r in records}
-            table[f"status_{name}"] = table.block.map(status).fillna("missing")
-            values = record_table(records).drop(columns=["row", "col"])
+        for name, results in parts.items():
+            table[f"status_{name}"] = table.block.map(results.status_names()).fillna("missing")
+            values = results.table().drop(columns=["row", "col"])
             values = values.drop(columns=[c for c in values.columns if c in table.columns and c != "block"])
             table = table.merge(values, on="block", how="left")
         if run.cube:
@@ -81,7 +80,7 @@ def block_table_step(run: Run) -> OutputStep:
         name="block_table",
         fingerprint=fingerprint(
             "block_table",
-            parts={name: digest_records(records) for name, records in parts.items()},
+            parts={name: results.digest for name, results in parts.items()},
             tables=[digest_file(run.folder.table(f"{name}.parquet")).sha256 for name in DECIDED if run.cube],
             boundaries=boundaries_step(run).fingerprint if run.recipe.admin else None,
         ),
@@ -89,11 +88,11 @@ def block_table_step(run: Run) -> OutputStep:
     )
 
 
-def _block_records(run: Run) -> dict[str, list[BlockRecord]]:
+def _block_results(run: Run) -> dict[str, Results]:
     found = [assess_step, describe_step, integrate_step] if run.cube else []
     if run.products or run.reference:
         found.append(compare_step)
-    return {step.name: list(run.records(step).values()) for step in (make(run) for make in found)}
+    return {step.name: run.results(step) for step in (make(run) for make in found)}
 
 
 def _block_km2(run: Run, row: int) -> float:
@@ -104,8 +103,8 @@ def _block_km2(run: Run, row: int) -> float:
 def aggregate_step(run: Run, level: int) -> BlockStep:
     """Areas to the pixel in the blocks that units of a level share."""
     blocks = pd.read_parquet(run.folder.blocks, columns=["block", "row", "col", f"adcode_{level}"])
-    border = set(blocks.block[blocks[f"adcode_{level}"] == BORDER_CODE])
-    finished = set(run.records(integrate_step(run))) if run.cube else set(run.blocks)
+    border = blocks[blocks[f"adcode_{level}"] == BORDER_CODE]
+    finished = run.results(integrate_step(run)).blocks if run.cube else run.blocks
     path = units_path(run, level)
     digest = digest_file(path).sha256
     task = AggregateTask(run.grid, run.cube, run.products, str(path), digest)
@@ -116,9 +115,9 @@ def aggregate_step(run: Run, level: int) -> BlockStep:
             units=digest,
             products=run.product_fingerprints,
             grid=run.grid.block_px,
-            maps=run.results_digest(integrate_step(run)) if run.cube else None,
+            maps=run.results(integrate_step(run)).digest if run.cube else None,
         ),
-        blocks=sorted(b for b in run.blocks if b.name in border and b in finished),
+        blocks=BlockList.of(zip(border.row, border.col, strict=True)).both(finished),
         task_for=lambda blocks: task,
         blocks_per_task=64,
     )
@@ -132,7 +131,7 @@ def unit_table_step(run: Run, level: int) -> OutputStep:
     def make() -> Sequence[Path]:
         units = level_units(run, level)
         maps = [*own_maps(run), *(p.name for p in run.products)]
-        areas = _interior_areas(run, level, maps).add(_border_areas(run.records(step).values()), fill_value=0.0)
+        areas = _interior_areas(run, level, maps).add(_border_areas(run.results(step)), fill_value=0.0)
         plain = pd.DataFrame(units.drop(columns="geometry"))
         geod = Geod(ellps="WGS84")
         plain["land_km2"] = [abs(geod.geometry_area_perimeter(g)[0]) / 1e6 for g in units.geometry]
@@ -144,7 +143,7 @@ def unit_table_step(run: Run, level: int) -> OutputStep:
         name=f"unit_table_{level}",
         fingerprint=fingerprint(
             "unit_table",
-            border=run.results_digest(step),
+            border=run.results(step).digest,
             blocks=digest_file(run.folder.blocks).sha256,
             statistics=(statistics.model_dump(mode="json"), digest_file(Path(statistics.path)).sha256)
             if statistics
@@ -167,11 +166,11 @@ def _interior_areas(run: Run, level: int, maps: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(sums).rename(columns=present)
 
 
-def _border_areas(records: Iterable[BlockRecord]) -> pd.DataFrame:
+def _border_areas(results: Results) -> pd.DataFrame:
     """Sums over the pixels of border blocks, by adcode."""
     sums: dict[str, dict[str, float]] = {}
-    for record in sorted(records, key=lambda r: r.block):
-        for key, area in record.values.items():
+    for values in results.values():
+        for key, area in values.items():
             code, _, name = key.partition(":")
             unit = sums.setdefault(code, {})
             unit[name] = unit.get(name, 0.0) + float(area or 0.0)

@@ -28,7 +28,7 @@ def assess_step(run: Run) -> BlockStep:
             model=digest,
             nodata_above=nodata_above,
         ),
-        blocks=sorted(run.records(mosaic)),
+        blocks=run.results(mosaic).blocks,
         task_for=lambda blocks: task,
         blocks_per_task=16,
     )

@@ -11,7 +11,7 @@ from croplayer.durable import digest_file
 from croplayer.evaluation.maps import agreement_table, product_table
 from croplayer.products.legend import read_legend
 from croplayer.products.tables import definition_table, deviation_table, slope_table
-from croplayer.tables import record_table, write_csv, write_parquet
+from croplayer.tables import write_csv, write_parquet
 from croplayer.tasks.compare import INTEGRATED, MERGE_BOTH, CompareTask
 from pipelines.assess import assess_step
 from pipelines.fingerprint import fingerprint
@@ -31,7 +31,7 @@ def compare_step(run: Run) -> BlockStep:
             grid=run.grid.block_px,
             integrate=integrated_digest(run) if run.cube else None,
         ),
-        blocks=sorted(run.records(integrate_step(run))) if run.cube else run.blocks,
+        blocks=run.results(integrate_step(run)).blocks if run.cube else run.blocks,
         task_for=lambda blocks: task,
         blocks_per_task=64 if run.cube else 1024,
     )
@@ -49,10 +49,10 @@ def tables_step(run: Run) -> OutputStep:
     step = compare_step(run)
 
     def make() -> Sequence[Path]:
-        blocks = record_table(run.records(step).values())
+        blocks = run.results(step).table()
         paths = [write_parquet(run.folder.table("compared_blocks.parquet"), blocks)]
         if run.cube:
-            integrated = record_table(run.records(integrate_step(run)).values()).drop(columns=["row", "col"])
+            integrated = run.results(integrate_step(run)).table().drop(columns=["row", "col"])
             blocks = blocks.merge(integrated, on="block")
         names = [p.name for p in run.products]
         others = [*names, *([run.reference.name] if run.reference else [])]
@@ -75,10 +75,10 @@ def tables_step(run: Run) -> OutputStep:
         name="compare_tables",
         fingerprint=fingerprint(
             "compare_tables",
-            compare=run.results_digest(step),
+            compare=run.results(step).digest,
             maps=own_maps(run),
             legends=[digest_file(read_legend(p.legend).path).sha256 for p in run.recipe.products if p.legend],
-            terrain=run.results_digest(assess_step(run)) if run.cube else None,
+            terrain=run.results(assess_step(run)).digest if run.cube else None,
         ),
         make=make,
     )

@@ -16,7 +16,7 @@ def describe_step(run: Run) -> BlockStep:
     return BlockStep(
         name="describe",
         fingerprint=fingerprint("describe", segment=segment.fingerprint),
-        blocks=sorted(run.records(segment)),
+        blocks=run.results(segment).blocks,
         task_for=lambda blocks: task,
         blocks_per_task=16,
     )

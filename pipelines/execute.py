@@ -8,17 +8,18 @@ import queue
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from croplayer.block_list import BlockList
 from croplayer.grid import BlockIndex
 from croplayer.ledger import Ledger
 from croplayer.records import BlockRecord, BlockTask, Status
+from croplayer.results import Results, read_results
 from croplayer.tasks.isolated import Outcome, run_group
 from pipelines.cluster import Workers
-from pipelines.steps import BlockStep, OutputLedger, OutputStep, Step, StepResult, files_are_there
+from pipelines.steps import BlockStep, OutputLedger, OutputStep, Step, StepResult
 from stores.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -28,19 +29,28 @@ TASKS_IN_FLIGHT_PER_SLOT = 3
 TICK_S = 0.5
 
 
-def finished_records(step: BlockStep, ledger: Ledger, cube: Path) -> dict[BlockIndex, BlockRecord]:
-    """Records of the blocks that need no more work: same fingerprint, finished, files of the right size."""
-    wanted = set(step.blocks)
-    return {
-        block: record
-        for block, record in ledger.records(step.fingerprint).items()
-        if block in wanted and record.status.is_finished and files_are_there(cube, record)
-    }
+class StepLedgers:
+    """What the ledgers of a run's steps say; each is read again only when it has changed."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self._read: dict[str, tuple[tuple[object, ...], Results]] = {}
+
+    def results(self, step: BlockStep) -> Results:
+        """The blocks that need no more work: same fingerprint, finished, files of the recorded size."""
+        path = self.folder.ledger(step.name)
+        blocks = BlockList.of(step.blocks)
+        size = path.stat().st_size if path.exists() else 0
+        key = (step.fingerprint, size, blocks.codes.tobytes())
+        if step.name not in self._read or self._read[step.name][0] != key:
+            self._read[step.name] = (key, read_results(path, step.fingerprint, blocks, self.folder.cube))
+        return self._read[step.name][1]
 
 
-def run_step(step: Step, folder: RunFolder, workers: Workers) -> StepResult:
+def run_step(step: Step, ledgers: StepLedgers, workers: Workers) -> StepResult:
     """Do what is left of a step."""
     start = time.monotonic()
+    folder = ledgers.folder
     if isinstance(step, OutputStep):
         outputs = OutputLedger(folder.outputs, folder.root)
         if outputs.is_done(step):
@@ -50,8 +60,8 @@ def run_step(step: Step, folder: RunFolder, workers: Workers) -> StepResult:
         return StepResult(step.name, len(paths), len(paths), seconds=time.monotonic() - start)
     ledger = Ledger(folder.ledger(step.name))
     ledger.cut_torn_tail()
-    done = finished_records(step, ledger, folder.cube)
-    left = [b for b in step.blocks if b not in done]
+    done = ledgers.results(step).blocks
+    left = BlockList.of(step.blocks).without(done)
     failed: list[BlockRecord] = []
     if left:
         with tqdm(total=len(step.blocks), initial=len(done), desc=f"{step.name:<9}", unit="block", disable=None) as bar:

@@ -48,12 +48,12 @@ def integrate_step(run: Run) -> BlockStep:
     assert run.cube is not None
     path = run.folder.table("integration.parquet")
     digest = digest_file(path).sha256
-    described = run.records(describe_step(run))
+    described = run.results(describe_step(run)).blocks
     task = IntegrateTask(run.cube, str(path), digest)
     return BlockStep(
         name="integrate",
         fingerprint=fingerprint("integrate", decisions=digest, describe=describe_step(run).fingerprint),
-        blocks=sorted(set(described) & set(run.records(assess_step(run)))),
+        blocks=described.both(run.results(assess_step(run)).blocks),
         task_for=lambda blocks: task,
         blocks_per_task=16,
     )
@@ -61,7 +61,7 @@ def integrate_step(run: Run) -> BlockStep:
 
 def integrated_digest(run: Run) -> str:
     """Digest of what the integrated map says."""
-    return run.results_digest(integrate_step(run))
+    return run.results(integrate_step(run)).digest
 
 
 def steps(run: Run) -> Iterator[Step]:

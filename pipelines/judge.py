@@ -12,7 +12,7 @@ from croplayer.decisions.reviews import REFERENCE, read_reviews
 from croplayer.decisions.sampling import systematic_blocks
 from croplayer.durable import digest_file
 from croplayer.features import feature_table
-from croplayer.tables import record_table, write_csv, write_parquet
+from croplayer.tables import write_csv, write_parquet
 from croplayer.tasks.review import ReviewTask
 from pipelines.assess import assess_step
 from pipelines.describe import describe_step
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 def features(run: Run) -> pd.DataFrame:
     """Block table of the features measured so far."""
-    assessed = record_table(run.records(assess_step(run)).values())
-    described = record_table(run.records(describe_step(run)).values())
+    assessed = run.results(assess_step(run)).table()
+    described = run.results(describe_step(run)).table()
     return assessed.merge(described.drop(columns=["row", "col"]), on="block", how="inner")
 
 
@@ -94,8 +94,8 @@ def judge_step(run: Run) -> OutputStep:
         name="judge",
         fingerprint=fingerprint(
             "judge",
-            assess=run.results_digest(assess_step(run)),
-            describe=run.results_digest(describe_step(run)),
+            assess=run.results(assess_step(run)).digest,
+            describe=run.results(describe_step(run)).digest,
             reviews=reviews_digest(run),
             classes=(decisions.classes, decisions.correct),
             seed=decisions.seed,

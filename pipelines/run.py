@@ -19,10 +19,9 @@ import croplayer
 from croplayer.boundaries import BoundaryColumns, check_overlap, read_boundaries
 from croplayer.cube import Cube
 from croplayer.durable import DurableStore, write_durable
-from croplayer.grid import BlockGrid, BlockIndex, BlockRange, Bounds
-from croplayer.ledger import Ledger, digest_records
+from croplayer.grid import BlockGrid, BlockRange, Bounds
 from croplayer.products.open import open_product, product_files
-from croplayer.records import BlockRecord
+from croplayer.results import Results
 from croplayer.sources.codes import RasterCodes
 from croplayer.sources.elevation import ElevationRaster
 from croplayer.sources.http_tiles import HttpTiles
@@ -35,7 +34,7 @@ from croplayer.sources.xyz import XyzSource
 from croplayer.vector.read import read_vector
 from pipelines.config import FolderSource, HttpSource, RasterImagery, Recipe, Source
 from pipelines.config import Product as ProductPart
-from pipelines.execute import finished_records
+from pipelines.execute import StepLedgers
 from pipelines.fingerprint import code_digest
 from pipelines.models import Models
 from pipelines.steps import BlockStep
@@ -86,9 +85,9 @@ class Run:
         return self.region if isinstance(self.region, Bounds) else Bounds(*self.region.bounds)
 
     @cached_property
-    def blocks(self) -> tuple[BlockIndex, ...]:
+    def blocks(self) -> BlockList:
         """Blocks of the region in raster order."""
-        return tuple(self.grid.blocks_in(self.region))
+        return BlockList.of(self.grid.blocks_in(self.region))
 
     @cached_property
     def sources(self) -> tuple[ImagerySource, ...]:
@@ -136,22 +135,14 @@ class Run:
         products = [*self.products, *([self.reference] if self.reference else [])]
         return {p.name: p.fingerprint() for p in products}
 
-    def records(self, step: BlockStep) -> dict[BlockIndex, BlockRecord]:
-        """Finished records of a step; read again only when its ledger has grown."""
-        path = self.folder.ledger(step.name)
-        size = path.stat().st_size if path.exists() else 0
-        key = (step.name, step.fingerprint, size)
-        if key not in self._records:
-            self._records[key] = finished_records(step, Ledger(path), self.folder.cube)
-        return self._records[key]
-
     @cached_property
-    def _records(self) -> dict[tuple[str, str, int], dict[BlockIndex, BlockRecord]]:
-        return {}
+    def ledgers(self) -> StepLedgers:
+        """What the ledgers of the steps say."""
+        return StepLedgers(self.folder)
 
-    def results_digest(self, step: BlockStep) -> str:
-        """Digest of what a step found, whatever the order and time it took."""
-        return digest_records(self.records(step).values())
+    def results(self, step: BlockStep) -> Results:
+        """What a step found in its finished blocks."""
+        return self.ledgers.results(step)
 
     def check_inputs(self) -> None:
         """Raise on the first input that cannot serve the run, before any work starts."""

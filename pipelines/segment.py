@@ -14,12 +14,12 @@ def segment_step(run: Run) -> BlockStep:
     assert run.cube is not None and run.recipe.segmentation is not None
     part, grid = run.recipe.segmentation, run.recipe.grid
     mosaic = mosaic_step(run)
-    blocks = sorted(run.records(mosaic))
+    blocks = run.results(mosaic).blocks
     digest = run.models.digests(run.recipe)["segmentation"]
     task = SegmentTask(
         cube=run.cube,
         sources=run.sources,
-        mosaicked=frozenset(blocks),
+        mosaicked=frozenset(),
         model=str(run.models.segmentation(part)),
         model_digest=digest,
         cell_px=min(grid.cell_px, grid.block_px),
@@ -41,7 +41,7 @@ def segment_step(run: Run) -> BlockStep:
             runtime=runtime_version(part.runtime),
         ),
         blocks=blocks,
-        task_for=task.narrowed,
+        task_for=lambda group: task.narrowed(group, blocks),
         blocks_per_task=1,
         runs_network=True,
     )

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from croplayer.ledger import Ledger
 from pipelines import aggregate, assess, compare, describe, export, integrate, judge, learn, mosaic, report, segment
 from pipelines.cluster import Workers
 from pipelines.config import Recipe
-from pipelines.execute import finished_records, run_step
+from pipelines.execute import run_step
 from pipelines.run import Run
 from pipelines.steps import BlockStep, OutputLedger, Step, StepResult
 
@@ -65,7 +64,7 @@ def run_stage(stage: Stage, run: Run, workers: Workers) -> list[StepResult]:
     """
     results = []
     for step in stage.steps(run):
-        result = run_step(step, run.folder, workers)
+        result = run_step(step, run.ledgers, workers)
         if result.failed and len(result.failed) == result.total:
             first = result.failed[0]
             raise RuntimeError(f"{step.name} failed for all {result.total} blocks; {first.block.name}: {first.reason}")
@@ -98,5 +97,5 @@ def _models_wanted(recipe: Recipe) -> int:
 def _left(step: Step, run: Run) -> str:
     if not isinstance(step, BlockStep):
         return "" if OutputLedger(run.folder.outputs, run.folder.root).is_done(step) else f"its {step.name} tables"
-    left = len(step.blocks) - len(finished_records(step, Ledger(run.folder.ledger(step.name)), run.folder.cube))
+    left = len(step.blocks) - len(run.results(step).blocks)
     return f"{left} of {len(step.blocks)} blocks" if left else ""

@@ -103,8 +103,3 @@ def _has_size(path: Path, size: int) -> bool:
         return path.stat().st_size == size
     except FileNotFoundError:
         return False
-
-
-def files_are_there(root: Path, record: BlockRecord) -> bool:
-    """Whether every file of a record is on disk with its size."""
-    return all(_has_size(root / key, digest.size) for key, digest in record.files.items())

@@ -12,7 +12,7 @@ from croplayer.grid import BlockIndex
 from pipelines.cli import stop_on_signal
 from pipelines.cluster import Workers
 from pipelines.config import Cluster
-from pipelines.execute import run_step
+from pipelines.execute import StepLedgers, run_step
 from pipelines.steps import BlockStep
 from stores.run_folder import RunFolder
 
@@ -31,7 +31,7 @@ def main(out: str, count: str, seconds: str, scheduler: str | None = None) -> in
     folder = RunFolder(Path(out))
     try:
         with Workers(Cluster(workers=1), scheduler) as workers:
-            run_step(poison_step(folder, int(count), {}, float(seconds)), folder, workers)
+            run_step(poison_step(folder, int(count), {}, float(seconds)), StepLedgers(folder), workers)
     except KeyboardInterrupt:
         return 130
     return 0

@@ -24,7 +24,7 @@ from croplayer.grid import BlockIndex
 from croplayer.ledger import Ledger
 from pipelines.cluster import Workers
 from pipelines.config import Cluster, Slurm
-from pipelines.execute import run_step
+from pipelines.execute import StepLedgers, run_step
 from stores.run_folder import RunFolder
 
 REASONS = {
@@ -61,15 +61,15 @@ def test_poison_of_every_kind_is_named_and_costs_nothing_else(cluster: DaskProce
     bad = {BlockIndex(0, 5 + i): kind for i, kind in enumerate(KINDS)}
     limits = Cluster(deadline_s=4, memory_limit="500MiB")
     with Workers(limits, cluster.address) as workers:
-        result = run_step(poison_step(folder, 100, bad), folder, workers)
+        result = run_step(poison_step(folder, 100, bad), StepLedgers(folder), workers)
     assert {r.block: r.reason.split(" < ")[0] for r in result.failed}.keys() == bad.keys()
     for record in result.failed:
         assert record.reason.startswith(REASONS[bad[record.block]]), record.reason
         assert "\n" not in record.reason
-    done = [r for r in Ledger(folder.ledger("poison")).records("f").values() if r.status.is_finished]
+    done = StepLedgers(folder).results(poison_step(folder, 100, bad)).blocks
     assert len(done) == 100 - len(bad)
     with Workers(limits, cluster.address) as workers:
-        result = run_step(poison_step(folder, 100, {}), folder, workers)
+        result = run_step(poison_step(folder, 100, {}), StepLedgers(folder), workers)
     assert (result.worked, result.failed) == (len(bad), [])
 
 
@@ -77,7 +77,7 @@ def test_network_blocks_go_to_workers_that_offer_the_resource(cluster: DaskProce
     folder = RunFolder(tmp_path)
     with Workers(Cluster(network_resource="GPU"), cluster.address) as workers:
         step = poison_step(folder, 40, {}, seconds=0.01, runs_network=True)
-        ran = threading.Thread(target=run_step, args=(step, folder, workers))
+        ran = threading.Thread(target=run_step, args=(step, StepLedgers(folder), workers))
         ran.start()
         seen: set[str] = set()
         while ran.is_alive():
@@ -94,10 +94,10 @@ def test_a_killed_worker_costs_nothing(tls: dict[str, str], tmp_path: Path) -> N
         first, _ = processes.add_worker(), processes.add_worker()
         threading.Timer(3.0, kill_group, [first]).start()
         with Workers(Cluster(), processes.address) as workers:
-            result = run_step(poison_step(folder, 200, {}, seconds=0.02), folder, workers)
+            result = run_step(poison_step(folder, 200, {}, seconds=0.02), StepLedgers(folder), workers)
     assert first.poll() is not None
     assert result.failed == []
-    assert len(Ledger(folder.ledger("poison")).records("f")) == 200
+    assert len(StepLedgers(folder).results(poison_step(folder, 200, {})).blocks) == 200
 
 
 def test_a_run_without_workers_ends_with_a_sentence(tls: dict[str, str], tmp_path: Path) -> None:
@@ -107,19 +107,19 @@ def test_a_run_without_workers_ends_with_a_sentence(tls: dict[str, str], tmp_pat
             Workers(Cluster(wait_s=0.5), processes.address) as workers,
             pytest.raises(RuntimeError, match=r"no worker has been at the scheduler tls://.* for 0.5 s"),
         ):
-            run_step(poison_step(folder, 4, {}), folder, workers)
+            run_step(poison_step(folder, 4, {}), StepLedgers(folder), workers)
         worker = processes.add_worker()
         with (
             Workers(Cluster(wait_s=2, network_resource="TPU"), processes.address) as workers,
             pytest.raises(RuntimeError, match="no worker that offers TPU"),
         ):
-            run_step(poison_step(folder, 4, {}, runs_network=True), folder, workers)
+            run_step(poison_step(folder, 4, {}, runs_network=True), StepLedgers(folder), workers)
         threading.Timer(2.0, kill_group, [worker]).start()
         with (
             Workers(Cluster(wait_s=2), processes.address) as workers,
             pytest.raises(RuntimeError, match="no worker has been"),
         ):
-            run_step(poison_step(folder, 4, {}, seconds=600), folder, workers)
+            run_step(poison_step(folder, 4, {}, seconds=600), StepLedgers(folder), workers)
 
 
 def test_a_run_whose_scheduler_dies_ends_with_a_sentence(tls: dict[str, str], tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_run_whose_scheduler_dies_ends_with_a_sentence(tls: dict[str, str], tm
             pytest.raises(ConnectionError, match=r"the scheduler at tls://127.0.0.1:\d+ is gone; start it and run"),
             Workers(Cluster(), processes.address) as workers,
         ):
-            run_step(poison_step(folder, 40, {}, seconds=1.0), folder, workers)
+            run_step(poison_step(folder, 40, {}, seconds=1.0), StepLedgers(folder), workers)
         assert time.monotonic() - start < 30
 
 
@@ -164,7 +164,7 @@ def test_a_given_client_runs_the_blocks_and_stays_open(cluster: DaskProcesses, t
     folder = RunFolder(tmp_path)
     with Client(cluster.address, set_as_default=False) as client:
         with Workers(Cluster(), client=client) as workers:
-            assert run_step(poison_step(folder, 10, {}), folder, workers).failed == []
+            assert run_step(poison_step(folder, 10, {}), StepLedgers(folder), workers).failed == []
         assert client.status == "running"
 
 
@@ -183,7 +183,7 @@ def test_slurm_jobs_become_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     slurm = Slurm(queue="long", walltime="00:10:00", directives=("--gres=gpu:1",), interface="lo")
     with Workers(Cluster(workers=1, slurm=slurm, network_resource="GPU"), None) as workers:
         script = workers.client.cluster.job_script()
-        result = run_step(poison_step(folder, 20, {}, runs_network=True), folder, workers)
+        result = run_step(poison_step(folder, 20, {}, runs_network=True), StepLedgers(folder), workers)
     assert result.failed == [] and result.worked == 20
     assert "#SBATCH -p long" in script and "#SBATCH --gres=gpu:1" in script and "tls://" in script
     with warnings.catch_warnings(action="ignore"):  # dask-jobqueue leaves the files of its certificates open

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from croplayer.block_list import BlockList
 from croplayer.durable import FileDigest, digest_file, write_durable
 from croplayer.grid import BlockIndex
-from croplayer.ledger import Ledger, decode_line, digest_records, encode_line
+from croplayer.ledger import Ledger, decode_line, encode_line
 from croplayer.records import BlockRecord, Status
+from croplayer.results import STATUSES, Results, read_results
 
 numbers = st.one_of(st.none(), st.integers(-10, 10**9), st.floats(allow_nan=False, allow_infinity=False), st.text())
 records = st.builds(
@@ -51,10 +57,10 @@ def test_a_torn_tail_is_cut_and_nothing_else_is_lost(tmp_path: Path) -> None:
     last = whole.rstrip(b"\n").rfind(b"\n") + 1
     for cut in range(last + 1, len(whole)):
         ledger.path.write_bytes(whole[:cut])
-        assert sorted(ledger.records("f")) == [BlockIndex(1, 1), BlockIndex(1, 2)]
+        assert list(results(ledger).blocks) == [BlockIndex(1, 1), BlockIndex(1, 2)]
         ledger.cut_torn_tail()
         ledger.append("f", [record(4)])
-        assert sorted(ledger.records("f")) == [BlockIndex(1, 1), BlockIndex(1, 2), BlockIndex(1, 4)]
+        assert list(results(ledger).blocks) == [BlockIndex(1, 1), BlockIndex(1, 2), BlockIndex(1, 4)]
 
 
 def test_damage_in_the_middle_is_an_error_that_names_the_line(tmp_path: Path) -> None:
@@ -64,24 +70,89 @@ def test_damage_in_the_middle_is_an_error_that_names_the_line(tmp_path: Path) ->
     data[data.index(b"\n") + 20] ^= 1
     ledger.path.write_bytes(bytes(data))
     with pytest.raises(ValueError, match="line 2 is damaged"):
-        ledger.records("f")
+        results(ledger)
+
+
+def results(ledger: Ledger, fingerprint: str = "f") -> Results:
+    """Results of every block of row 1."""
+    return read_results(ledger.path, fingerprint, BlockList.of((1, c) for c in range(7200)), ledger.path.parent)
 
 
 def test_the_last_record_under_the_fingerprint_counts(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "step.jsonl")
     ledger.append("old", [record(1, a=1.0)])
-    ledger.append("new", [record(1, a=2.0)])
-    ledger.append("new", [record(1, a=3.0)])
-    assert ledger.records("new")[BlockIndex(1, 1)].values == {"a": 3.0}
-    assert ledger.records("old")[BlockIndex(1, 1)].values == {"a": 1.0}
-    assert ledger.records("other") == {}
+    ledger.append("new", [record(1, a=2.0), record(2, a=5.0)])
+    ledger.append("new", [record(1, a=3.0), BlockRecord(BlockIndex(1, 2), Status.FAILED, reason="x")])
+    assert list(results(ledger, "new").values()) == [{"a": 3.0}]
+    assert list(results(ledger, "old").values()) == [{"a": 1.0}]
+    assert not results(ledger, "other").blocks
 
 
-def test_the_digest_of_records_ignores_order_and_time() -> None:
+def test_the_digest_of_results_ignores_order_and_time(tmp_path: Path) -> None:
     a, b = record(1, x=1.0), record(2, x=2.0)
     later = BlockRecord(a.block, values=a.values, seconds=9.0)
-    assert digest_records([a, b]) == digest_records([b, later])
-    assert digest_records([a, b]) != digest_records([a, record(2, x=2.1)])
+    digests = []
+    for i, lines in enumerate(([a, b], [b, later], [a, record(2, x=2.1)], [a])):
+        ledger = Ledger(tmp_path / f"{i}.jsonl")
+        ledger.append("f", lines)
+        digests.append(results(ledger).digest)
+    assert digests[0] == digests[1] and len(set(digests)) == 3
+
+
+def test_a_block_whose_file_is_gone_or_short_is_not_finished(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "step.jsonl")
+    files = {f"c/{i}": write_durable(tmp_path / f"c/{i}", b"four") for i in range(4)}
+    ledger.append("f", [BlockRecord(BlockIndex(1, i), files={key: d}) for i, (key, d) in enumerate(files.items())])
+    (tmp_path / "c/1").unlink()
+    (tmp_path / "c/2").write_bytes(b"thr")
+    assert list(results(ledger).blocks) == [BlockIndex(1, 0), BlockIndex(1, 3)]
+
+
+@given(st.lists(records, unique_by=lambda r: r.block, max_size=8))
+def test_results_say_what_the_records_say(made: list[BlockRecord]) -> None:
+    """Whatever words the records hold: the reader cuts lines at words of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Ledger(Path(folder) / "step.jsonl")
+        ledger.append("f", [replace(r, files={}) for r in made])
+        found = read_results(ledger.path, "f", BlockList.of(r.block for r in made), Path(folder))
+        finished = sorted((r for r in made if r.status.is_finished), key=lambda r: r.block)
+        assert list(found.blocks) == [r.block for r in finished]
+        assert list(found.values()) == [r.values for r in finished]
+        assert [STATUSES[s] for s in found.status] == [r.status for r in finished]
+
+
+def test_a_table_has_numbers_words_and_gaps(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "step.jsonl")
+    values = [
+        {"n": 1, "x": 0.5, "w": "snow", "late": None},
+        {"n": 2, "x": None, "w": None, "only": 7},
+        {"n": 3, "late": 1.5},
+    ]
+    ledger.append("f", [BlockRecord(BlockIndex(1, 9 - i), values=v) for i, v in enumerate(values)])
+    table = results(ledger).table()
+    expected = pd.DataFrame(
+        {
+            "block": ["r0001c0007", "r0001c0008", "r0001c0009"],
+            "row": [1, 1, 1],
+            "col": [7, 8, 9],
+            "n": [3, 2, 1],
+            "late": [1.5, None, None],
+            "x": [None, None, 0.5],
+            "w": np.array([None, None, "snow"], dtype=object),
+            "only": [None, 7.0, None],
+        }
+    ).astype({"late": float, "x": float, "only": float})
+    pd.testing.assert_frame_equal(table, expected, check_like=True)
+
+
+def test_a_list_of_blocks_is_a_sorted_set_of_them() -> None:
+    blocks = BlockList.of([BlockIndex(2, 1), BlockIndex(1, 7199), BlockIndex(2, 1), BlockIndex(0, 0)])
+    assert list(blocks) == [BlockIndex(0, 0), BlockIndex(1, 7199), BlockIndex(2, 1)]
+    assert BlockIndex(1, 7199) in blocks and BlockIndex(2, 0) not in blocks and "r0000c0000" not in blocks
+    assert list(blocks[1:]) == [BlockIndex(1, 7199), BlockIndex(2, 1)] and blocks[-1] == BlockIndex(2, 1)
+    other = BlockList.of([BlockIndex(2, 1), BlockIndex(3, 3)])
+    assert list(blocks.both(other)) == [BlockIndex(2, 1)]
+    assert list(blocks.without(other)) == [BlockIndex(0, 0), BlockIndex(1, 7199)]
 
 
 def test_a_durable_write_replaces_whole_files(tmp_path: Path) -> None:

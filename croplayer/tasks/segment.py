@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class SegmentTask:
     cube: Cube
     sources: tuple[ImagerySource, ...]
     mosaicked: frozenset[BlockIndex]
-    """Blocks whose imagery is in the cube."""
+    """Blocks near those of the task whose imagery is in the cube."""
     model: str
     model_digest: str
     cell_px: int
@@ -40,10 +40,10 @@ class SegmentTask:
     def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
         return each_block(self.one, blocks)
 
-    def narrowed(self, blocks: Sequence[BlockIndex]) -> SegmentTask:
-        """The same task knowing only the neighbours of some blocks, so that it travels light."""
+    def narrowed(self, blocks: Sequence[BlockIndex], mosaicked: Container[BlockIndex]) -> SegmentTask:
+        """The same task knowing which neighbours of some blocks are in the cube, so that it travels light."""
         near = {BlockIndex(b.row + i, b.col + j) for b in blocks for i in (-1, 0, 1) for j in (-1, 0, 1)}
-        return SegmentTask(**{**self.__dict__, "mosaicked": self.mosaicked & near})
+        return replace(self, mosaicked=frozenset(b for b in near if b in mosaicked))
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block with the digests of its masks."""

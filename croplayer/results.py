@@ -1,0 +1,188 @@
+"""What a step found, read from its ledger into columns: a country's blocks without an object for each."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import zlib
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic_core import from_json
+
+from croplayer.block_list import BlockList
+from croplayer.grid import LATTICE_COLS
+from croplayer.ledger import CRC_DIGITS, damaged_line
+from croplayer.records import Status, Value
+
+STATUSES = tuple(status.value for status in Status)
+_FILES, _VALUES, _SECONDS = b',"files":', b',"values":', b',"seconds":'
+# Inside a JSON text every quote has a backslash, so that these words cannot stand in a reason or a value.
+
+
+@dataclass(frozen=True)
+class Results:
+    """The last record of each finished block of a step, and where its line lies in the ledger."""
+
+    path: Path
+    blocks: BlockList
+    status: np.ndarray
+    """(n,) uint8, place in STATUSES."""
+    offset: np.ndarray
+    """(n,) int64, first byte of the block's line."""
+    digest: str
+    """sha256 over what the records say, whatever their order and the time they took."""
+
+    def values(self) -> Iterator[dict[str, Value]]:
+        """The values of each block, in the order of the blocks."""
+        if not len(self.blocks):
+            return
+        with self.path.open("rb") as file:
+            for offset in self.offset:
+                file.seek(int(offset))
+                yield _values(file.readline())
+
+    def table(self) -> pd.DataFrame:
+        """One row per block: block, row, col, then its values; sorted by block."""
+        columns: dict[str, _Column] = {}
+        for row, values in enumerate(self.values()):
+            for name, value in values.items():
+                column = columns.get(name)
+                if column is None:
+                    column = columns[name] = _Column()
+                column.put(row, value)
+        rows, cols = np.divmod(self.blocks.codes.astype(np.int64), LATTICE_COLS)
+        names = [block.name for block in self.blocks]
+        table = {"block": names, "row": rows, "col": cols}
+        return pd.DataFrame(table | {name: column.finished(len(names)) for name, column in columns.items()})
+
+    def status_names(self) -> pd.Series:
+        """Status of each block by its name."""
+        return pd.Series(
+            np.array(STATUSES, dtype=object)[self.status], index=[b.name for b in self.blocks], dtype=object
+        )
+
+
+def read_results(path: Path, fingerprint: str, blocks: BlockList, root: Path) -> Results:
+    """Results of the blocks that need no more work: same fingerprint, finished, files of the recorded size.
+
+    Parameters
+    ----------
+    path : the ledger; need not be there
+    root : folder of the files that the records name
+
+    Raises
+    ------
+    ValueError when a line before the last is damaged.
+    """
+    codes, offsets, status = array("l"), array("q"), array("b")
+    digests = bytearray()
+    start = f'{{"fingerprint":"{fingerprint}","block":"'.encode()
+    prefix, folder = CRC_DIGITS + 1, f"{root}{os.sep}"
+    offset, error = 0, ""
+    if path.exists():
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if error:
+                    raise ValueError(error)
+                if line[-1:] != b"\n" or line[:CRC_DIGITS] != b"%08x" % zlib.crc32(line[prefix:-1]):
+                    error = damaged_line(path, number)
+                elif line.startswith(start, prefix):
+                    at = prefix + len(start)
+                    codes.append(int(line[at + 1 : at + 5]) * LATTICE_COLS + int(line[at + 6 : at + 10]))
+                    offsets.append(offset)
+                    status.append(_status(line, at, folder))
+                    digests += hashlib.sha256(line[at : line.rindex(_SECONDS)]).digest()
+                offset += len(line)
+    return _last(path, blocks, np.array(codes), np.array(offsets), np.array(status), bytes(digests))
+
+
+def _status(line: bytes, at: int, folder: str) -> int:
+    """Place of a line's status in STATUSES, or that of FAILED when a file is not there with its size."""
+    name = line[line.index(b'"status":"', at) + 10 :].split(b'"', 1)[0].decode()
+    place = STATUSES.index(name)
+    if not Status(name).is_finished:
+        return place
+    for key, (_, size) in _files(line).items():
+        try:
+            if os.stat(folder + key).st_size != size:  # noqa: PTH116  (millions of files: a Path for each takes longer)
+                return STATUSES.index(Status.FAILED)
+        except FileNotFoundError:
+            return STATUSES.index(Status.FAILED)
+    return place
+
+
+def _last(
+    path: Path, blocks: BlockList, codes: np.ndarray, offsets: np.ndarray, status: np.ndarray, digests: bytes
+) -> Results:
+    """The last line of each of ``blocks`` where it is finished."""
+    found, place = np.unique(codes[::-1].astype(np.int32), return_index=True)
+    place = len(codes) - 1 - place
+    finished = np.array([Status(name).is_finished for name in STATUSES])[status[place].astype(np.intp)]
+    keep = finished & np.isin(found, blocks.codes)
+    place = place[keep]
+    each = np.frombuffer(digests, np.uint8).reshape(-1, hashlib.sha256().digest_size)[place]
+    digest = hashlib.sha256(np.ascontiguousarray(each).data).hexdigest()
+    return Results(path, BlockList(found[keep]), status[place].astype(np.uint8), offsets[place], digest)
+
+
+def _files(line: bytes) -> Any:
+    """The files of a line with their digests and sizes."""
+    begin = line.index(_FILES) + len(_FILES)
+    return from_json(line[begin : line.index(_VALUES, begin)])
+
+
+def _values(line: bytes) -> Any:
+    """The values of a line; words that come often are kept once."""
+    begin = line.index(_VALUES, line.index(_FILES)) + len(_VALUES)
+    return from_json(line[begin : line.rindex(_SECONDS)], cache_strings="all")
+
+
+class _Column:
+    """Values of one name, as numbers while they are numbers."""
+
+    def __init__(self) -> None:
+        self._numbers: array[float] | None = array("d")
+        self._words: list[Value] = []
+        self._whole, self._known = True, False
+
+    def put(self, row: int, value: Value) -> None:
+        """Add the value of a row; rows between the last one and this one have none."""
+        if self._numbers is not None and not isinstance(value, str):
+            missing = row - len(self._numbers)
+            if missing:
+                self._fill(missing)
+            if value is None:
+                self._fill(1)
+            else:
+                self._numbers.append(value)
+                self._known = True
+                self._whole = self._whole and type(value) is int
+            return
+        if self._numbers is not None:
+            self._words = [None if v != v else v for v in self._numbers]
+            self._numbers = None
+        self._words.extend([None] * (row - len(self._words)))
+        self._words.append(sys.intern(value) if isinstance(value, str) else value)
+
+    def _fill(self, count: int) -> None:
+        assert self._numbers is not None
+        self._numbers.extend([float("nan")] * count)
+        self._whole = False
+
+    def finished(self, rows: int) -> Any:
+        """The column: int64 when every row has a whole number, float64 for numbers, objects for the rest."""
+        if self._numbers is None:
+            return np.array([*self._words, *[None] * (rows - len(self._words))], dtype=object)
+        if rows > len(self._numbers):
+            self._fill(rows - len(self._numbers))
+        if not self._known:
+            return np.full(rows, None, dtype=object)
+        numbers = np.frombuffer(self._numbers, np.float64)
+        return numbers.astype(np.int64) if self._whole else numbers.copy()
