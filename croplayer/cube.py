@@ -16,8 +16,10 @@ import zarr
 from shapely.geometry.base import BaseGeometry
 
 from croplayer import accessor  # noqa: F401  (gives opened cubes their .crop)
+from croplayer.block_list import BlockList
 from croplayer.boundaries import boundary_named
 from croplayer.durable import DurableStore, FileDigest
+from croplayer.finished import check_finished
 from croplayer.grid import BlockGrid, BlockIndex, BlockRange, Bounds, PixelWindow
 from croplayer.schema import WRITE_CONFIG, SchemaError
 
@@ -115,6 +117,7 @@ def open_cube(
     path: str | Path,
     region: Bounds | tuple[float, float, float, float] | BaseGeometry | str | Iterable[str] | None = None,
     edition: str | None = None,
+    strict: bool = False,
 ) -> xr.Dataset:
     """Open a cube lazily, cut to a region first and chunked by block after.
 
@@ -124,6 +127,8 @@ def open_cube(
     region : bounds (west, south, east, north) in degrees, a polygon in EPSG:4326, the name of an
         admin unit of the run (English, Chinese or code), or names of blocks; None is everything
     edition : name of the edition; may be left out when the cube holds one
+    strict : whether every block of the region must be finished by the run's ledgers; without it, blocks
+        that a run has not come to read as never processed
 
     Returns
     -------
@@ -134,7 +139,7 @@ def open_cube(
     Raises
     ------
     FileNotFoundError when there is no cube; ValueError when the region is unknown or does not
-    overlap the cube.
+    overlap the cube; MissingBlocksError when ``strict`` and a block is not finished.
     """
     cube = Cube.open(path, edition)
     dataset = xr.open_zarr(
@@ -145,6 +150,9 @@ def open_cube(
     window = cube.blocks.window(cube.grid)
     if geometry is not None:
         window = _overlap(cube, geometry, str(region)[:80])
+    if strict:
+        asked = cube.grid.window_bounds(window) if geometry is None or isinstance(region, tuple) else geometry
+        check_finished(Path(path), BlockList.of(b for b in cube.grid.blocks_in(asked) if cube.holds(b)))
     offset_y, offset_x = cube.blocks.row * cube.grid.block_px, cube.blocks.col * cube.grid.block_px
     dataset = dataset.isel(
         y=slice(window.row - offset_y, window.row_stop - offset_y),

@@ -52,10 +52,21 @@ class Ledger:
             for number, line in enumerate(f, start=1):
                 if previous_error is not None:
                     raise ValueError(previous_error)
+                if not line.endswith(b"\n"):
+                    return  # cut short by a crash, or being written just now
                 try:
                     yield decode_line(line)
                 except ValueError as error:
                     previous_error = damaged_line(self.path, number, str(error))
+
+    def last_fingerprint(self) -> str | None:
+        """The fingerprint of the newest whole line; None when there is none."""
+        if not self.path.exists():
+            return None
+        with self.path.open("rb") as f:
+            f.seek(max(0, f.seek(0, os.SEEK_END) - TAIL_BYTES))
+            whole = f.read().rpartition(b"\n")[0].rpartition(b"\n")[2]
+        return decode_line(whole + b"\n")[0] if whole else None
 
     def append(self, fingerprint: str, records: Iterable[BlockRecord]) -> None:
         """Append records and make them durable before returning."""

@@ -91,7 +91,9 @@ def read_results(path: Path, fingerprint: str, blocks: BlockList, root: Path) ->
             for number, line in enumerate(file, start=1):
                 if error:
                     raise ValueError(error)
-                if line[-1:] != b"\n" or line[:CRC_DIGITS] != b"%08x" % zlib.crc32(line[prefix:-1]):
+                if line[-1:] != b"\n":
+                    break  # cut short by a crash, or being written just now
+                if line[:CRC_DIGITS] != b"%08x" % zlib.crc32(line[prefix:-1]):
                     error = damaged_line(path, number)
                 elif line.startswith(start, prefix):
                     at = prefix + len(start)
