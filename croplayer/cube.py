@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -94,23 +95,30 @@ class Cube:
             raise ValueError(
                 f"block of '{name}' is {pixels.shape}; expected {n} x {n} pixels: blocks are written whole"
             )
-        store = DurableStore(self.path)
-        array = zarr.open_array(store, path=f"{self.edition}/{name}", mode="r+", config=WRITE_CONFIG)
+        array, written = _writable_array(self.path, f"{self.edition}/{name}", threading.get_ident())
         if pixels.dtype != array.dtype:
             raise TypeError(f"block of '{name}' is {pixels.dtype}, expected {array.dtype}")
         if source is not None:
             index = self.sources.index(source)
             area = (slice(index, index + 1), *area)
             pixels = pixels[None]
+        written.clear()
         array[area] = pixels
-        used = array.store_path.store
-        assert isinstance(used, DurableStore)
-        return dict(used.written)
+        return dict(written)
 
 
 @lru_cache(maxsize=64)
 def _array(path: str, name: str) -> Any:
     return zarr.open_array(path, path=name, mode="r")
+
+
+@lru_cache(maxsize=64)
+def _writable_array(path: str, name: str, thread: int) -> tuple[Any, dict[str, FileDigest]]:
+    """An array of a thread's own, opened once, and the digests of what was written through it."""
+    array = zarr.open_array(DurableStore(path), path=name, mode="r+", config=WRITE_CONFIG)
+    store = array.store_path.store
+    assert isinstance(store, DurableStore)
+    return array, store.written
 
 
 def open_cube(

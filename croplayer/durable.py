@@ -12,6 +12,9 @@ from typing import NamedTuple
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
+PARTIAL = ".partial"
+"""Ending of a file that is being written."""
+
 
 class FileDigest(NamedTuple):
     """Identity of a file's bytes."""
@@ -38,14 +41,20 @@ def digest_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_durable(path: Path, data: bytes | memoryview) -> FileDigest:
+def write_durable(path: Path, data: bytes | memoryview, partial: Path | None = None) -> FileDigest:
     """Write a file by temporary file, fsync, rename and fsync of the folder.
 
     A reader sees the old bytes or the new bytes, also after a power cut; never a part of them.
+
+    Parameters
+    ----------
+    partial : folder on the same disk for the temporary file, which a killed process leaves there;
+        None is the file's own folder
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}.partial"
+    temporary = (partial or path.parent) / f".{path.name}.{uuid.uuid4().hex}{PARTIAL}"
     try:
+        temporary.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as f:
             f.write(data)
             f.flush()
@@ -67,20 +76,27 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def partial_folder(store: Path) -> Path:
+    """Folder of the files that are being written to a store."""
+    return store.with_name(f".{store.name}{PARTIAL}")
+
+
 class DurableStore(LocalStore):
     """A Zarr store on the local file system whose writes are durable and remembered.
 
-    ``written`` maps each key written through this object to the digest of its bytes.
+    ``written`` maps each key written through this object to the digest of its bytes. Files that are
+    being written lie in one folder beside the store, so that those of a killed process are easily found.
     """
 
     def __init__(self, root: Path | str, *, read_only: bool = False) -> None:
         super().__init__(root, read_only=read_only)
         self.written: dict[str, FileDigest] = {}
+        self._partial = partial_folder(Path(root))
 
     def set_sync(self, key: str, value: Buffer) -> None:
         self._ensure_open_sync()
         self._check_writable()
-        self.written[key] = write_durable(self.root / key, value.as_numpy_array().data)
+        self.written[key] = write_durable(self.root / key, value.as_numpy_array().data, self._partial)
 
     async def _set(self, key: str, value: Buffer, exclusive: bool = False) -> None:
         if exclusive and (self.root / key).exists():

@@ -80,14 +80,15 @@ class StoreSchema:
     def create(self, store: Store, edition: str, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> None:
         """Write the metadata and coordinates of an edition; raises SchemaError when another layout is there.
 
-        An edition that already has this layout is left as it is.
+        An edition that already has this layout is left as it is; one whose writing was cut short, before
+        any block can have been worked on, is written again.
         """
         root = zarr.open_group(store, mode="a")
-        if edition in root:
+        if edition in root and "croplayer" in root[edition].attrs:
             self.check(root[edition], grid, blocks, sources)
             return
         sizes = self.sizes(grid, blocks, sources)
-        group = root.create_group(edition)
+        group = root.create_group(edition, overwrite=True)
         for spec in self.arrays:
             inner = spec.inner_shape(grid, sizes)
             block = spec.block_shape(grid, sizes)

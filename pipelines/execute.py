@@ -17,7 +17,7 @@ from croplayer.grid import BlockIndex
 from croplayer.ledger import Ledger
 from croplayer.records import BlockRecord, BlockTask, Status
 from croplayer.results import Results, read_results
-from croplayer.tasks.isolated import Outcome, run_group
+from croplayer.tasks.isolated import Outcome, UnloadableTaskError, run_group
 from pipelines.cluster import Workers
 from pipelines.steps import BlockStep, OutputLedger, OutputStep, Step, StepResult
 from stores.run_folder import RunFolder
@@ -131,7 +131,11 @@ class _Window:
         group = self._in_flight.pop(future)
         try:
             outcome: Outcome = future.result()
-        except Exception as error:  # the worker died, or cannot run the task at all
+        except UnloadableTaskError as error:
+            raise RuntimeError(
+                f"a worker cannot run '{self._step.name}' ({error}); install the same croplayer on all workers"
+            ) from error
+        except Exception as error:  # the worker died, or its process could not start
             # A scheduler that is gone cancels every future, and none of their blocks is to blame.
             self._workers.check_scheduler(is_lost=future.status in ("cancelled", "lost"))
             if len(group) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from shapely.geometry.base import BaseGeometry
 import croplayer
 from croplayer.boundaries import BoundaryColumns, check_overlap, read_boundaries
 from croplayer.cube import Cube
-from croplayer.durable import DurableStore, write_durable
+from croplayer.durable import PARTIAL, DurableStore, partial_folder, write_durable
 from croplayer.grid import BlockGrid, BlockRange, Bounds
 from croplayer.products.open import open_product, product_files
 from croplayer.results import Results
@@ -166,6 +167,7 @@ class Run:
         except filelock.Timeout:
             raise BlockingIOError(f"another run holds {self.folder.root}; wait for it or write elsewhere") from None
         try:
+            clear_partial(self.folder)
             yield
         finally:
             lock.release()
@@ -184,6 +186,14 @@ class Run:
         }
         _write_if_changed(self.folder.recipe, self.recipe.to_toml().encode())
         _write_if_changed(self.folder.provenance, (json.dumps(provenance, indent=1, sort_keys=True) + "\n").encode())
+
+
+def clear_partial(folder: RunFolder) -> None:
+    """Remove the unfinished files that killed processes left; only for the process that holds the folder."""
+    shutil.rmtree(partial_folder(folder.cube), ignore_errors=True)
+    for place in (folder.root, *(p for p in folder.root.iterdir() if p.is_dir() and p != folder.cube)):
+        for path in place.glob(f".*{PARTIAL}"):
+            path.unlink()
 
 
 def _write_if_changed(path: Path, data: bytes) -> None:

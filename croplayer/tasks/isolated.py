@@ -35,6 +35,10 @@ Position = tuple[int, int]
 """Row and column of a block."""
 
 
+class UnloadableTaskError(RuntimeError):
+    """A worker lacks the code of a task: no block of the step can be worked on there."""
+
+
 class Limits(NamedTuple):
     """What one block may take."""
 
@@ -75,7 +79,7 @@ def run_isolated(
 
     Raises
     ------
-    RuntimeError when the process cannot be started or cannot load the task: no block's fault.
+    UnloadableTaskError when the process cannot load the task, RuntimeError when it cannot be started: no block's fault.
     """
     outcome = Outcome([], [])
     suspects = _run_all(task, list(blocks), limits, outcome.records, is_wanted)
@@ -170,7 +174,7 @@ class _BlockProcess:
                     if not message:
                         return None
                     if message.startswith(UNLOADABLE):
-                        raise RuntimeError(f"a worker cannot run the task ({message[len(UNLOADABLE) :].decode()})")
+                        raise UnloadableTaskError(message[len(UNLOADABLE) :].decode())
                     done += COUNT.unpack_from(message)[0]
                     records.append(message[COUNT.size :])
                 now = time.monotonic()

@@ -1,0 +1,1 @@
+"""What a run survives, counted: ``python -m soak``; see `make soak`."""
