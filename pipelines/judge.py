@@ -61,7 +61,7 @@ def review_step(run: Run) -> BlockStep:
         fingerprint=fingerprint(
             "review", describe=described.fingerprint, reference=run.reference.fingerprint(), spacing=spacing
         ),
-        blocks=systematic_blocks(run.records(described), spacing),
+        blocks=systematic_blocks(run.results(described).blocks, spacing),
         task_for=lambda blocks: task,
         blocks_per_task=16,
     )
@@ -73,10 +73,10 @@ def reviews_step(run: Run) -> OutputStep:
 
     def make() -> Sequence[Path]:
         assert run.reference is not None
-        table = record_table(run.records(step).values()).drop(columns=["row", "col"])
+        table = run.results(step).table().drop(columns=["row", "col"])
         return [write_csv(run.folder.table("reviews.csv"), table.assign(reviewer=f"{REFERENCE}'{run.reference.name}'"))]
 
-    return OutputStep(name="reviews", fingerprint=fingerprint("reviews", review=run.results_digest(step)), make=make)
+    return OutputStep(name="reviews", fingerprint=fingerprint("reviews", review=run.results(step).digest), make=make)
 
 
 def judge_step(run: Run) -> OutputStep:
