@@ -118,7 +118,7 @@ def _disturbed_round(
             while sum(w.poll() is None for w in dask.workers) < 2:
                 dask.add_worker()
             if client.poll() not in (None, 0):
-                lost += _lost(out)
+                lost += lost_blocks(out)
                 client = _client(out, blocks, dask.address, settings)
     finally:
         kill_group(client)
@@ -169,7 +169,7 @@ def _command(process: psutil.Process) -> list[str]:
         return []
 
 
-def _lost(out: Path) -> int:
+def lost_blocks(out: Path) -> int:
     """Blocks of the ledgers whose files are not what their records say."""
     folder, lost = RunFolder(out), 0
     for name in ("mosaic", "segment", "integrate"):
