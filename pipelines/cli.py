@@ -198,12 +198,17 @@ main.add_command(judge)
 @click.argument("recipe")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/NAME.")
 @click.option("--models", type=click.Path(path_type=Path), help="Folder of trained models; default $CROPLAYER_MODELS.")
+@click.option(
+    "--pilot",
+    type=click.Path(path_type=Path),
+    help="Folder of a finished run of some like blocks; hours, disk and objects are told by it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def plan(recipe: str, out: Path | None, models: Path | None, as_json: bool) -> None:
+def plan(recipe: str, out: Path | None, models: Path | None, pilot: Path | None, as_json: bool) -> None:
     """Say what a run of RECIPE would take before anything starts."""
     from pipelines.plan import plan_of
 
-    facts = plan_of(_open_run(recipe, out, models))
+    facts = plan_of(_open_run(recipe, out, models), pilot)
     if as_json:
         click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
         return

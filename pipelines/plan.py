@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 from pipelines.config import FolderSource, HttpSource
+from pipelines.extrapolate import extrapolated, read_pilot
 from pipelines.run import Run
 from pipelines.stage import stages_of
 
@@ -14,8 +16,13 @@ MASKS_PER_SOURCE = 3
 """imagery_valid, cropland_probability and cropland."""
 
 
-def plan_of(run: Run) -> dict[str, Any]:
-    """Blocks, tiles, bytes before compression and stages of a recipe."""
+def plan_of(run: Run, pilot: Path | None = None) -> dict[str, Any]:
+    """Blocks, tiles, bytes before compression and stages of a recipe.
+
+    Parameters
+    ----------
+    pilot : folder of a finished run of some like blocks, by which hours, disk and objects are told
+    """
     recipe = run.recipe
     facts: dict[str, Any] = {"recipe": recipe.name, "stages": ", ".join(s.name for s in stages_of(recipe))}
     if recipe.region is None:
@@ -36,6 +43,10 @@ def plan_of(run: Run) -> dict[str, Any]:
     for kind, part in (("segmentation", recipe.segmentation), ("coverage", recipe.coverage)):
         if part is not None:
             facts[f"{kind} model"] = "there" if kind in models else "to be trained first"
+    if pilot is not None:
+        facts |= extrapolated(read_pilot(pilot), len(blocks), n, recipe.cluster.workers)
+    else:
+        facts["hours, disk, objects"] = "not known; run some blocks like these and name that run with --pilot"
     return facts
 
 

@@ -1,0 +1,44 @@
+"""What a nation would take, from the blocks of a pilot run: the arithmetic by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from croplayer.durable import FileDigest
+from croplayer.grid import BlockIndex
+from croplayer.ledger import Ledger
+from croplayer.records import BlockRecord, Status
+from pipelines.extrapolate import extrapolated, read_pilot
+
+
+def pilot_run(root: Path) -> None:
+    (root / "ledger").mkdir(parents=True)
+    (root / "recipe.toml").write_text('name = "pilot"\ntitle = "pilot"\n[grid]\nblock_px = 1280\ncell_px = 256\n')
+    files = {f"f{i}": FileDigest("0" * 64, 1000) for i in range(4)}
+    mosaic = [BlockRecord(BlockIndex(1, i), files=files, seconds=s) for i, s in enumerate((1.0, 3.0))]
+    failed = BlockRecord(BlockIndex(1, 9), Status.FAILED, reason="x", seconds=100.0)
+    Ledger(root / "ledger/mosaic.jsonl").append("f", [failed, *mosaic])
+    Ledger(root / "ledger/describe.jsonl").append("f", [BlockRecord(BlockIndex(1, 1), seconds=0.5)])
+
+
+def test_a_nation_by_the_blocks_of_a_pilot(tmp_path: Path) -> None:
+    pilot_run(tmp_path)
+    facts = extrapolated(read_pilot(tmp_path), blocks=360_000, block_px=2560, workers=20)
+    # 360,000 blocks of 2 s, four times the pixels, on 20 workers: 360,000 x 2 x 4 / 20 / 3600 = 40 h.
+    assert facts["hours of mosaic"] == (
+        "40.00 = 360,000 blocks x 2 s (mean of 2) x 4 (pixels of 2560 against 1280 px blocks) / 20 workers / 3600"
+    )
+    assert facts["hours of describe"].startswith("10.00 = 360,000 blocks x 0.5 s (mean of 1)")
+    assert facts["hours of all steps"].startswith("50.00 = ")
+    assert facts["disk of the cube"].startswith("5.8 GB = 360,000 blocks x 4,000 bytes x 4")
+    assert facts["objects of the cube"] == "1,440,000 = 360,000 blocks x 4 files"
+
+
+def test_a_pilot_without_blocks_is_no_pilot(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="holds no run"):
+        read_pilot(tmp_path)
+    (tmp_path / "recipe.toml").write_text('name = "pilot"\ntitle = "pilot"\n')
+    with pytest.raises(ValueError, match="no finished block to measure by"):
+        read_pilot(tmp_path)
