@@ -44,20 +44,17 @@ class Ledger:
     path: Path
 
     def lines(self) -> Iterator[tuple[str, BlockRecord]]:
-        """Every whole line; a torn last line is left out, damage before it raises ValueError."""
+        """Every whole line; a last line that was cut short is left out, damage raises ValueError."""
         if not self.path.exists():
             return
         with self.path.open("rb") as f:
-            previous_error: str | None = None
             for number, line in enumerate(f, start=1):
-                if previous_error is not None:
-                    raise ValueError(previous_error)
                 if not line.endswith(b"\n"):
                     return  # cut short by a crash, or being written just now
                 try:
                     yield decode_line(line)
                 except ValueError as error:
-                    previous_error = damaged_line(self.path, number, str(error))
+                    raise ValueError(damaged_line(self.path, number, str(error))) from error
 
     def last_fingerprint(self) -> str | None:
         """The fingerprint of the newest whole line; None when there is none."""

@@ -79,23 +79,21 @@ def read_results(path: Path, fingerprint: str, blocks: BlockList, root: Path) ->
 
     Raises
     ------
-    ValueError when a line before the last is damaged.
+    ValueError when a line is damaged; one that was cut short at the end is left out.
     """
     codes, offsets, status = array("l"), array("q"), array("b")
     digests = bytearray()
     start = f'{{"fingerprint":"{fingerprint}","block":"'.encode()
     prefix, folder = CRC_DIGITS + 1, f"{root}{os.sep}"
-    offset, error = 0, ""
+    offset = 0
     if path.exists():
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                if error:
-                    raise ValueError(error)
                 if line[-1:] != b"\n":
                     break  # cut short by a crash, or being written just now
                 if line[:CRC_DIGITS] != b"%08x" % zlib.crc32(line[prefix:-1]):
-                    error = damaged_line(path, number)
-                elif line.startswith(start, prefix):
+                    raise ValueError(damaged_line(path, number))
+                if line.startswith(start, prefix):
                     at = prefix + len(start)
                     codes.append(int(line[at + 1 : at + 5]) * LATTICE_COLS + int(line[at + 6 : at + 10]))
                     offsets.append(offset)

@@ -19,7 +19,7 @@ from shapely.geometry.base import BaseGeometry
 import croplayer
 from croplayer.boundaries import BoundaryColumns, check_overlap, read_boundaries
 from croplayer.cube import Cube
-from croplayer.durable import PARTIAL, DurableStore, partial_folder, write_durable
+from croplayer.durable import PARTIAL, DurableStore, digest_bytes, digest_text, partial_folder, write_durable
 from croplayer.grid import BlockGrid, BlockRange, Bounds
 from croplayer.products.open import open_product, product_files
 from croplayer.results import Results
@@ -38,8 +38,8 @@ from pipelines.config import Product as ProductPart
 from pipelines.execute import StepLedgers
 from pipelines.fingerprint import code_digest
 from pipelines.models import Models
-from pipelines.steps import BlockStep
-from stores.cube import CUBE
+from pipelines.steps import CUBE_FILES, BlockStep, OutputLedger
+from stores.cube import CUBE, metadata_files
 from stores.run_folder import RunFolder
 
 LIBRARIES = (
@@ -125,6 +125,8 @@ class Run:
             return None
         around = BlockRange.around(self.blocks)
         CUBE.create(DurableStore(self.folder.cube), self.recipe.edition, self.grid, around, self.recipe.source_names)
+        outputs = OutputLedger(self.folder.outputs, self.folder.root)
+        outputs.record_new(CUBE_FILES, self.recipe.edition, metadata_files(self.folder.cube, self.recipe.edition))
         return Cube(str(self.folder.cube), self.recipe.edition, self.grid, around, self.recipe.source_names)
 
     @cached_property
@@ -170,6 +172,7 @@ class Run:
             clear_partial(self.folder)
             yield
         finally:
+            clear_partial(self.folder)
             lock.release()
 
     def write_head(self) -> None:
@@ -184,8 +187,14 @@ class Run:
             "products": self.product_fingerprints,
             "models": self.models.digests(self.recipe),
         }
-        _write_if_changed(self.folder.recipe, self.recipe.to_toml().encode())
-        _write_if_changed(self.folder.provenance, (json.dumps(provenance, indent=1, sort_keys=True) + "\n").encode())
+        files = {
+            self.folder.recipe: self.recipe.to_toml().encode(),
+            self.folder.provenance: (json.dumps(provenance, indent=1, sort_keys=True) + "\n").encode(),
+        }
+        for path, data in files.items():
+            _write_if_changed(path, data)
+        outputs = OutputLedger(self.folder.outputs, self.folder.root)
+        outputs.record_new("head", digest_text(repr([digest_bytes(d) for d in files.values()])), list(files))
 
 
 def clear_partial(folder: RunFolder) -> None:

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from croplayer.durable import FileDigest, digest_file, write_durable
+from croplayer.durable import FileDigest, digest_file, digest_text, write_durable
 from croplayer.grid import BlockIndex
 from croplayer.records import BlockRecord, BlockTask
+
+CUBE_FILES = "cube"
+"""Name under which a run remembers the files that describe its cube, as it does those of outputs."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,18 @@ class OutputLedger:
     def _read(self) -> dict[str, dict[str, object]]:
         if not self.path.exists():
             return {}
+        data = self.path.read_bytes()
         try:
-            done = json.loads(self.path.read_text())
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{self.path} is damaged ({error}); remove it to make the outputs again") from error
-        return dict(done)
+            done = dict(json.loads(data)["steps"])
+            is_whole = data == _encoded(done)
+        except (ValueError, KeyError, TypeError):
+            is_whole = False
+        if not is_whole:
+            raise ValueError(f"{self.path} is damaged; remove it to make the outputs again")
+        return done
+
+    def _write(self, done: dict[str, dict[str, object]]) -> None:
+        write_durable(self.path, _encoded(done))
 
     def is_done(self, step: OutputStep) -> bool:
         """Whether a step's files are there, of the recorded size, under the same fingerprint."""
@@ -75,21 +85,32 @@ class OutputLedger:
 
     def record(self, step: OutputStep, paths: Sequence[Path]) -> None:
         """Remember that a step's files are complete."""
-        done = self._read()
+        self._record(step.name, step.fingerprint, paths)
+
+    def record_new(self, name: str, fingerprint: str, paths: Sequence[Path]) -> None:
+        """Remember files that no step made, once for each fingerprint."""
+        if self._read().get(name, {}).get("fingerprint") != fingerprint:
+            self._record(name, fingerprint, paths)
+
+    def _record(self, name: str, fingerprint: str, paths: Sequence[Path]) -> None:
         files = {p.relative_to(self.root).as_posix(): list(digest_file(p)) for p in paths}
-        done[step.name] = {"fingerprint": step.fingerprint, "files": files}
-        write_durable(self.path, json.dumps(done, indent=1, sort_keys=True).encode())
+        self._write(self._read() | {name: {"fingerprint": fingerprint, "files": files}})
 
     def forget(self, name: str) -> None:
         """Mark a step's files as not made."""
-        done = {step: entry for step, entry in self._read().items() if step != name}
-        write_durable(self.path, json.dumps(done, indent=1, sort_keys=True).encode())
+        self._write({step: entry for step, entry in self._read().items() if step != name})
 
     def digests(self) -> Iterator[tuple[str, str, FileDigest]]:
         """Step, file and digest of every recorded output."""
         for name, entry in sorted(self._read().items()):
             for file, digest in _files(entry):
                 yield name, file, digest
+
+
+def _encoded(done: dict[str, dict[str, object]]) -> bytes:
+    """The file's bytes: what is done, and a digest of it, so that any changed byte is noticed."""
+    digest = digest_text(json.dumps(done, sort_keys=True))
+    return json.dumps({"digest": digest, "steps": done}, indent=1, sort_keys=True).encode()
 
 
 def _files(entry: dict[str, object]) -> list[tuple[str, FileDigest]]:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import zarr
+import numpy as np
 
-from croplayer.cube import Cube
 from croplayer.durable import FileDigest, digest_file
 from croplayer.grid import BlockIndex
 from croplayer.ledger import Ledger
 from croplayer.records import BlockRecord, Status
-from pipelines.steps import OutputLedger
-from stores.cube import CUBE
+from pipelines.steps import CUBE_FILES, OutputLedger
 from stores.run_folder import RunFolder
-
-COORDINATES = ("x", "y", "band", "source", "spatial_ref")
 
 
 class Problem(NamedTuple):
@@ -37,15 +35,25 @@ def find_problems(folder: RunFolder) -> list[Problem]:
     if not folder.recipe.exists():
         raise FileNotFoundError(f"{folder.root} holds no run: it has no {folder.recipe.name}")
     problems: list[Problem] = []
-    known: set[str] = set()
+    known = array("q")
     for path in sorted(folder.root.glob("ledger/*.jsonl")):
-        for record in last_records(Ledger(path)).values():
-            problems += _record_problems(folder, path.stem, record)
-            known |= set(record.files)
+        problems += _ledger_problems(folder, path, known)
     problems += _output_problems(folder)
     if folder.cube.exists():
-        problems += _foreign_problems(folder, known)
+        problems += _foreign_problems(folder, np.unique(np.frombuffer(known, np.int64)))
     return problems
+
+
+def _ledger_problems(folder: RunFolder, path: Path, known: array[int]) -> Iterator[Problem]:
+    """Problems of a ledger and its files; the hashes of the files' keys are added to ``known``."""
+    try:
+        records = last_records(Ledger(path))
+    except ValueError as error:
+        yield Problem(str(error), "", None)
+        return
+    for record in records.values():
+        yield from _record_problems(folder, path.stem, record)
+        known.extend(hash(key) for key in record.files)
 
 
 def last_records(ledger: Ledger) -> dict[BlockIndex, BlockRecord]:
@@ -84,20 +92,32 @@ def _fault(path: Path, digest: FileDigest) -> str:
 
 
 def _output_problems(folder: RunFolder) -> Iterator[Problem]:
-    for step, name, digest in OutputLedger(folder.outputs, folder.root).digests():
+    try:
+        files = list(OutputLedger(folder.outputs, folder.root).digests())
+    except ValueError as error:
+        yield Problem(str(error), "", None)
+        return
+    for step, name, digest in files:
         fault = _fault(folder.root / name, digest)
-        if fault:
+        if fault and step == CUBE_FILES:
+            yield Problem(f"cube: {folder.root / name} {fault}; bring it back from a copy of the run", "", None)
+        elif fault:
             yield Problem(f"{step}: {folder.root / name} {fault}", step, None)
 
 
-def _foreign_problems(folder: RunFolder, known: set[str]) -> Iterator[Problem]:
-    editions = [p.name for p in folder.cube.iterdir() if p.is_dir()]
-    for edition in editions:
-        cube = Cube.open(folder.cube, edition)
-        CUBE.check(zarr.open_group(str(folder.cube), mode="r")[edition], cube.grid, cube.blocks, cube.sources)
-    for path in sorted(folder.cube.rglob("*")):
-        key = path.relative_to(folder.cube).as_posix()
-        parts = key.split("/")
-        is_metadata = path.name == "zarr.json" or (len(parts) > 2 and parts[1] in COORDINATES)
-        if path.is_file() and not is_metadata and key not in known:
-            yield Problem(f"{path} is in no ledger; remove it", "", None)
+def _foreign_problems(folder: RunFolder, known: np.ndarray) -> Iterator[Problem]:
+    """Files of the cube that no ledger names."""
+    recorded = {folder.root / name for _, name, _ in _digests_or_none(folder)}
+    for place, _, names in os.walk(folder.cube):
+        keys = [(Path(place) / name).relative_to(folder.cube).as_posix() for name in sorted(names)]
+        hashes = np.array([hash(key) for key in keys], np.int64)
+        for key in (keys[i] for i in np.flatnonzero(~np.isin(hashes, known))):
+            if folder.cube / key not in recorded:
+                yield Problem(f"{folder.cube / key} is in no ledger; remove it", "", None)
+
+
+def _digests_or_none(folder: RunFolder) -> list[tuple[str, str, FileDigest]]:
+    try:
+        return list(OutputLedger(folder.outputs, folder.root).digests())
+    except ValueError:
+        return []

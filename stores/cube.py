@@ -7,8 +7,12 @@ ledger says which blocks are done.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from croplayer.legends import CROPLAND, NEVER_PROCESSED, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
 from croplayer.schema import ArraySpec, StoreSchema
+
+COORDINATES = ("x", "y", "band", "source", "spatial_ref")
 
 MASK_FLAGS = {
     NOT_CROPLAND: "not_cropland",
@@ -62,3 +66,11 @@ CUBE = StoreSchema(
         ),
     ),
 )
+
+
+def metadata_files(cube: Path, edition: str) -> list[Path]:
+    """Files of an edition that its creation wrote: metadata and coordinates, nothing of any block."""
+    root = cube / edition
+    coordinates = [p for name in COORDINATES for p in sorted((root / name).rglob("*")) if p.is_file()]
+    arrays = [root / spec.name / "zarr.json" for spec in CUBE.arrays]
+    return [cube / "zarr.json", root / "zarr.json", *arrays, *coordinates]
