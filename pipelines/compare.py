@@ -62,7 +62,7 @@ def tables_step(run: Run) -> OutputStep:
             paths.append(write_csv(run.folder.table("agreement.csv"), pd.concat(agreements, ignore_index=True)))
         if run.cube and names:
             paths.append(write_csv(run.folder.table("products.csv"), product_table(blocks, names, INTEGRATED)))
-            terrain = record_table(run.records(assess_step(run)).values())
+            terrain = run.results(assess_step(run)).table()
             paths += _deviations(
                 run, blocks.merge(terrain.filter(["block", "slope_deg"]), on="block", how="left"), names
             )

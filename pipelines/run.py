@@ -17,6 +17,7 @@ import geopandas as gpd
 from shapely.geometry.base import BaseGeometry
 
 import croplayer
+from croplayer.block_list import BlockList
 from croplayer.boundaries import BoundaryColumns, check_overlap, read_boundaries
 from croplayer.cube import Cube
 from croplayer.durable import PARTIAL, DurableStore, digest_bytes, digest_text, partial_folder, write_durable

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyproj
 import pystac
 import pytest
@@ -30,7 +31,6 @@ from croplayer.products.open import open_product, product_files
 from croplayer.sources.codes import RasterCodes
 from croplayer.sources.product import UNKNOWN, Product
 from croplayer.sources.strips import repeated_edges
-from croplayer.tables import record_table
 from croplayer.tasks.compare import CompareTask
 
 BOUNDS = Bounds(113.95, 34.95, 114.05, 35.05)
@@ -215,7 +215,7 @@ def test_the_eight_are_held_against_the_truth_and_ranked(folder: Path, tmp_path:
     products = {key.lower(): opened(folder, key) for key in EIGHT if key != "CACD"} | {"cacd": opened(folder, "CACD")}
     records = CompareTask(GRID, None, tuple(products.values()), reference)(BLOCKS)
     assert [r.reason for r in records] == [""] * len(BLOCKS)
-    table = agreement_table(record_table(records), list(products), "truth").set_index("map")
+    table = agreement_table(pd.DataFrame([r.values for r in records]), list(products), "truth").set_index("map")
     for key, product in products.items():
         percent = product.read(window, GRID).on_pixels()
         known = percent != UNKNOWN
