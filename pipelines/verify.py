@@ -15,6 +15,7 @@ from croplayer.grid import BlockIndex
 from croplayer.ledger import Ledger
 from croplayer.records import BlockRecord, Status
 from pipelines.steps import CUBE_FILES, OutputLedger
+from stores.cube import metadata_files
 from stores.run_folder import RunFolder
 
 
@@ -107,17 +108,11 @@ def _output_problems(folder: RunFolder) -> Iterator[Problem]:
 
 def _foreign_problems(folder: RunFolder, known: np.ndarray) -> Iterator[Problem]:
     """Files of the cube that no ledger names."""
-    recorded = {folder.root / name for _, name, _ in _digests_or_none(folder)}
+    editions = [p.name for p in folder.cube.iterdir() if p.is_dir()]
+    described = {p for edition in editions for p in metadata_files(folder.cube, edition)}
     for place, _, names in os.walk(folder.cube):
         keys = [(Path(place) / name).relative_to(folder.cube).as_posix() for name in sorted(names)]
         hashes = np.array([hash(key) for key in keys], np.int64)
         for key in (keys[i] for i in np.flatnonzero(~np.isin(hashes, known))):
-            if folder.cube / key not in recorded:
+            if folder.cube / key not in described:
                 yield Problem(f"{folder.cube / key} is in no ledger; remove it", "", None)
-
-
-def _digests_or_none(folder: RunFolder) -> list[tuple[str, str, FileDigest]]:
-    try:
-        return list(OutputLedger(folder.outputs, folder.root).digests())
-    except ValueError:
-        return []

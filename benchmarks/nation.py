@@ -1,0 +1,199 @@
+"""Cost of a run against its number of blocks: ``python -m benchmarks.nation --blocks 10000 --only schedule``.
+
+Parts: ``schedule`` (blocks that do nothing, through the real workers and ledger), ``resume`` (everything done),
+``open`` (the national cube, one county, one window), ``stages`` (every stage's real code on small blocks).
+Each part runs in a process of its own, whose peak of memory is the client's. Inputs are synthetic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.nation_run import BLOCK_PX, CHINA, make_inputs, write_recipe
+from benchmarks.nothing import NothingTask
+from croplayer.block_list import BlockList
+from croplayer.durable import DurableStore, FileDigest
+from croplayer.grid import BlockGrid, Bounds
+from croplayer.ledger import Ledger
+from croplayer.records import BlockRecord
+from pipelines.cluster import Workers
+from pipelines.config import Cluster
+from pipelines.execute import StepLedgers, run_step
+from pipelines.steps import BlockStep
+from stores.cube import CUBE
+from stores.run_folder import RunFolder
+
+PARTS = ("schedule", "resume", "open", "stages")
+WINDOW_PX = 1024
+COUNTY_DEG = 0.5
+
+
+def nation_blocks(count: int) -> BlockList:
+    """``count`` blocks in rows as wide as China."""
+    rows, cols = divmod(np.arange(count), CHINA.cols)
+    return BlockList.of(zip(CHINA.row + rows, CHINA.col + cols, strict=True))
+
+
+def schedule(work: Path, count: int, group: int) -> dict[str, Any]:
+    """Time of a block that does nothing, from the client to its line in the ledger."""
+    folder, blocks, task = RunFolder(work), nation_blocks(count), NothingTask()
+    with Workers(Cluster(workers=2)) as workers:
+        warm = BlockStep("warm", "f", blocks[: 4 * group], lambda _: task, group)
+        run_step(warm, StepLedgers(folder), workers)
+        start = time.perf_counter()
+        run_step(BlockStep("nothing", "f", blocks, lambda _: task, group), StepLedgers(folder), workers)
+        seconds = time.perf_counter() - start
+    return {"group": group, "ms_per_block": 1000 * seconds / count}
+
+
+def resume(work: Path, count: int) -> dict[str, Any]:
+    """Time to see that nothing is left of a step with two sources' files and of one with 40 values a block."""
+    folder, blocks = RunFolder(work), nation_blocks(count)
+    _write_finished(folder, blocks)
+    values = {f"feature_{i}_source": i / 7 for i in range(40)}
+    Ledger(folder.ledger("assess")).append("f", (BlockRecord(b, values=values, seconds=0.01) for b in blocks))
+    found: dict[str, Any] = {}
+    for name in ("mosaic", "assess"):
+        step = BlockStep(name, "f", blocks, lambda _: NothingTask(), 64)
+        ledgers = StepLedgers(folder)
+        start = time.perf_counter()
+        with Workers(Cluster()) as workers:
+            assert run_step(step, ledgers, workers).worked == 0
+        found[f"{name}_s"] = time.perf_counter() - start
+        found[f"{name}_ledger_mb"] = folder.ledger(name).stat().st_size / 1e6
+    start = time.perf_counter()
+    table = ledgers.results(step).table()
+    return found | {"table_s": time.perf_counter() - start, "table_rows": len(table)}
+
+
+def _write_finished(folder: RunFolder, blocks: BlockList) -> None:
+    """A mosaic of two sources that is finished: four small files a block."""
+    data = bytes(200)
+    records = []
+    for i, block in enumerate(blocks):
+        files = {}
+        for array in ("rgb", "imagery_valid"):
+            for source in (0, 1):
+                key = f"1/{array}/c/{source}/{block.row - CHINA.row}/{block.col - CHINA.col}"
+                path = folder.cube / key
+                if i % CHINA.cols == 0:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+                files[key] = FileDigest("0" * 64, len(data))
+        records.append(BlockRecord(block, files=files, seconds=0.01))
+        if len(records) == 10_000 or i == len(blocks) - 1:
+            Ledger(folder.ledger("mosaic")).append("f", records)
+            records = []
+
+
+def open_and_query(work: Path) -> dict[str, Any]:
+    """The cube of the whole rectangle around China: open it, query a county of finished blocks, read a window."""
+    from croplayer.cube import Cube, open_cube
+
+    grid = BlockGrid(512)
+    cube = Cube(str(work / "cube.zarr"), "1", grid, CHINA, ("a", "b"))
+    CUBE.create(DurableStore(work / "cube.zarr"), "1", grid, CHINA, cube.sources)
+    west, north = 110.0, 35.0
+    county = Bounds(west, north - COUNTY_DEG, west + COUNTY_DEG, north)
+    blocks = list(grid.blocks_in(county))
+    for block in blocks:
+        cube.write_block("croplayer", block, np.full((512, 512), (block.row + block.col) % 2, np.uint8))
+    times = {}
+    for name, region, side in (("open_s", None, 0), ("county_s", county, None), ("window_s", county, WINDOW_PX)):
+        start = time.perf_counter()
+        dataset = open_cube(work / "cube.zarr", region)
+        if side != 0:
+            loaded = dataset.croplayer[:side, :side].compute(scheduler="threads")
+            assert set(np.unique(loaded)) <= {0, 1}
+        times[name] = time.perf_counter() - start
+    return times | {"blocks_of_the_cube": CHINA.rows * CHINA.cols, "county_blocks": len(blocks)}
+
+
+def stages(work: Path, count: int) -> dict[str, Any]:
+    """Every stage of a real run on blocks of BLOCK_PX pixels, then the same run again with nothing to do."""
+    side = max(1, round(count**0.5))
+    make_inputs(work / "inputs", side)
+    recipe = write_recipe(work, side)
+    found: dict[str, Any] = {"blocks": side * side, "block_px": BLOCK_PX}
+    for name in ("run_s", "again_s"):
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "pipelines", "run", str(recipe), "-o", str(work / "out"), "--workers", "2"],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"the run of {recipe} ended with {done.returncode}: {done.stderr[-2000:]}")
+        found[name] = time.perf_counter() - start
+    for ledger in sorted((work / "out/ledger").glob("*.jsonl")):
+        seconds = [r.seconds for _, r in Ledger(ledger).lines()]
+        if seconds:
+            found[f"{ledger.stem}_ms_per_block"] = 1000 * sum(seconds) / len(seconds)
+    files = [p for p in (work / "out/cube.zarr").rglob("*") if p.is_file()]
+    return found | {"files_per_block": len(files) / (side * side), "client_mb": _peak_mb(resource.RUSAGE_CHILDREN)}
+
+
+def _peak_mb(who: int = resource.RUSAGE_SELF) -> float:
+    return resource.getrusage(who).ru_maxrss / 1024
+
+
+def measure(part: str, count: int, work: Path) -> dict[str, Any]:
+    """One part for a number of blocks, in this process."""
+    match part:
+        case "schedule":
+            found = {"schedule_64": schedule(work / "a", count, 64), "schedule_625": schedule(work / "b", count, 625)}
+        case "resume":
+            found = resume(work, count)
+        case "open":
+            found = open_and_query(work)
+        case _:
+            return stages(work, count)
+    return {"blocks": count, **found, "client_mb": _peak_mb()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--blocks", default="10000,50000,383266", help="numbers of blocks, parted by commas")
+    parser.add_argument("--only", default=",".join(PARTS), help=f"parts of {', '.join(PARTS)}, parted by commas")
+    parser.add_argument("--stage-blocks", type=int, default=10000, help="blocks of the part 'stages'")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--here", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.here:
+        part, count = arguments.here.split(":")
+        with tempfile.TemporaryDirectory(dir=Path.cwd()) as work:
+            print(json.dumps(measure(part, int(count), Path(work))))
+        return
+    counts = [int(n) for n in arguments.blocks.split(",")]
+    figures: dict[str, Any] = {"date": datetime.now(UTC).date().isoformat(), "machine": platform.platform(), "runs": []}
+    for part in arguments.only.split(","):
+        if part not in PARTS:
+            parser.error(f"there is no part '{part}'; there are {', '.join(PARTS)}")
+        for count in {"open": [0], "stages": [arguments.stage_blocks]}.get(part, counts):
+            done = subprocess.run(
+                [sys.executable, "-m", "benchmarks.nation", "--here", f"{part}:{count}"],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            if done.returncode:
+                sys.exit(f"part {part} with {count} blocks failed")
+            found = {"part": part, **json.loads(done.stdout.splitlines()[-1])}
+            figures["runs"].append(found)
+            print(json.dumps(found), flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
