@@ -30,7 +30,9 @@ from stores.run_folder import RunFolder
 
 TARGETS = ("block process", "worker", "worker and nanny", "client", "scheduler", "everything")
 WEIGHTS = (6, 4, 2, 2, 1, 1)
-LONGEST_ROUND_S = 1800.0
+LONGEST_ROUND_S = 3600.0
+LONGEST_PAUSE_S = 6.0
+"""Between two kills: processes need time to start before they can be killed at work."""
 
 
 class KillCounts(NamedTuple):
@@ -103,7 +105,7 @@ def _disturbed_round(
             if time.monotonic() - start > LONGEST_ROUND_S:
                 raise TimeoutError(f"{out} was not finished within {LONGEST_ROUND_S:.0f} s; kills so far {dict(made)}")
             try:
-                code = client.wait(rng.uniform(0.3, 2.0))
+                code = client.wait(rng.uniform(0.3, LONGEST_PAUSE_S))
             except subprocess.TimeoutExpired:
                 code = None
             if code == 0:

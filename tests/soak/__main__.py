@@ -1,0 +1,121 @@
+"""Count what a run survives and write it down: ``python -m soak --kills 1000 --write docs/soak.md``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from poison import KINDS
+from poison_run import poison_step
+
+from croplayer.grid import BlockIndex
+from pipelines.cluster import Workers
+from pipelines.config import Cluster
+from pipelines.execute import StepLedgers, run_step
+from soak.crash_points import crash_everywhere
+from soak.damage import damage_and_find, damage_ledgers
+from soak.kills import kill_and_compare
+from stores.run_folder import RunFolder
+
+SEED = 20260101
+POISON_BLOCKS = 1000
+
+
+def kills(work: Path, a: argparse.Namespace) -> str:
+    found = kill_and_compare(work, a.kills, a.reads, a.blocks, SEED, lambda text: print(text, flush=True))
+    kinds = ", ".join(f"{n} of {name}" for name, n in sorted(found.kills.items()))
+    return (
+        f"{found.kills.total()} kills with SIGKILL ({kinds}) in {found.rounds} runs of {a.blocks} blocks and three steps: "
+        f"{found.differing} differing files, {found.lost} lost blocks; {found.reads} reads on the way, {found.torn} torn"
+    )
+
+
+def crash_points(work: Path, a: argparse.Namespace) -> str:
+    found = crash_everywhere(work, lambda point: point % a.stride == 0)
+    return (
+        f"{found.tried} of {found.points} points between durable operations: {found.differing} differing files, "
+        f"{found.lost} lost blocks"
+    )
+
+
+def damage(work: Path, a: argparse.Namespace) -> str:
+    if a.run is None:
+        raise SystemExit("the part 'damage' needs --run, a finished run")
+    shutil.copytree(a.run, work / "run")
+    found = damage_and_find(work / "run", a.damage, SEED)
+    missed = damage_ledgers(work / "run", a.damage // 10, SEED)
+    kinds = ", ".join(f"{n} {name}" for name, n in sorted(found.made.items()))
+    return (
+        f"{found.made.total()} damaged files ({kinds}): {found.missed} not found, {found.blamed} whole files named; "
+        f"{a.damage // 10} bits of ledgers: {missed} not found"
+    )
+
+
+def poison(work: Path, a: argparse.Namespace) -> str:
+    folder = RunFolder(work)
+    bad = {BlockIndex(2 * i, (7 * i) % 50): KINDS[i % len(KINDS)] for i in range(POISON_BLOCKS // 100)}
+    with Workers(Cluster(workers=2, deadline_s=a.deadline, memory_limit="500MiB")) as workers:
+        result = run_step(poison_step(folder, POISON_BLOCKS, bad), StepLedgers(folder), workers)
+    done = StepLedgers(folder).results(poison_step(folder, POISON_BLOCKS, bad)).blocks
+    named = {r.block for r in result.failed}
+    return (
+        f"{len(bad)} poison blocks of {POISON_BLOCKS} ({', '.join(KINDS)}): {len(named & bad.keys())} named, "
+        f"{len(named - bad.keys())} innocent, {len(done)} of {POISON_BLOCKS - len(bad)} others done"
+    )
+
+
+PARTS: dict[str, Callable[[Path, argparse.Namespace], str]] = {
+    "kills": kills,
+    "crash points": crash_points,
+    "damage": damage,
+    "poison": poison,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--reads", type=int, default=10_000)
+    parser.add_argument("--blocks", type=int, default=2000)
+    parser.add_argument("--stride", type=int, default=1, help="every n-th crash point")
+    parser.add_argument("--damage", type=int, default=10_000)
+    parser.add_argument("--run", type=Path, help="finished run for the part 'damage'")
+    parser.add_argument("--deadline", type=float, default=10.0)
+    parser.add_argument("--write", type=Path, help="page that the figures are written to")
+    arguments = parser.parse_args()
+    for name in arguments.only.split(","):
+        start = time.monotonic()
+        with tempfile.TemporaryDirectory() as work:
+            sentence = PARTS[name](Path(work), arguments)
+        print(f"{name}: {sentence}", flush=True)
+        if arguments.write:
+            _write(arguments.write, name, sentence, time.monotonic() - start)
+
+
+def _write(page: Path, name: str, sentence: str, seconds: float) -> None:
+    """Put a part's figures on the page; those of parts that were not run stay."""
+    kept = page.with_suffix(".json")
+    rows: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
+    day = datetime.now(UTC).date().isoformat()
+    machine = f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    rows[name] = [sentence, day, f"{machine}, {seconds / 60:.0f} min"]
+    kept.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n")
+    lines = [f"| {part} | {' | '.join(row)} |" for part, row in sorted(rows.items())]
+    head = "# What a run survived\n\nWritten by `make soak`; the fast versions of these are in the tests.\n"
+    page.write_text(
+        "\n".join([head, "| part | what came of it | date | machine, time |", "|---|---|---|---|", *lines]) + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
