@@ -33,7 +33,7 @@ def find_problems(folder: RunFolder) -> list[Problem]:
 
     Raises FileNotFoundError when the folder holds no run, ValueError when a ledger is damaged.
     """
-    if not folder.recipe.exists():
+    if not folder.recipe.exists() and not folder.outputs.exists():
         raise FileNotFoundError(f"{folder.root} holds no run: it has no {folder.recipe.name}")
     problems: list[Problem] = []
     known = array("q")

@@ -18,9 +18,10 @@ from croplayer.records import BlockRecord
 from pipelines import execute
 from pipelines.execute import StepLedgers, run_step
 from pipelines.run import clear_partial
-from pipelines.steps import BlockStep, OutputStep
+from pipelines.steps import CUBE_FILES, BlockStep, OutputLedger, OutputStep
 from soak.kills import file_digests, lost_blocks
-from soak.painted import painted_blocks, steps_of
+from soak.painted import EDITION, painted_blocks, steps_of
+from stores.cube import metadata_files
 from stores.run_folder import RunFolder
 
 CRASHED, FINISHED = 77, 0
@@ -65,7 +66,7 @@ def _in_fork(out: Path, stop_at: int) -> int | None:
     if child == 0:
         status = 1
         try:
-            counted = _run(out, stop_at)
+            counted = run_painted(out, stop_at)
             os.write(writing, str(counted).encode())
             status = FINISHED
         finally:
@@ -79,7 +80,7 @@ def _in_fork(out: Path, stop_at: int) -> int | None:
     return int(counted) if code == FINISHED else None
 
 
-def _run(out: Path, stop_at: int) -> int:
+def run_painted(out: Path, stop_at: int = 0) -> int:
     """Run the painted steps and an output, stopping for good at a point; the number of points passed."""
     passed = 0
 
@@ -113,10 +114,14 @@ def _run(out: Path, stop_at: int) -> int:
     ):
         folder = RunFolder(out)
         folder.root.mkdir(parents=True, exist_ok=True)
+        folder.recipe.write_text('name = "painted"\n')
         clear_partial(folder)
         ledgers = StepLedgers(folder)
         for step in steps_of(folder, BLOCKS):
             run_step(step, ledgers, None)  # type: ignore[arg-type]
+        outputs = OutputLedger(folder.outputs, out)
+        outputs.record_new(CUBE_FILES, EDITION, metadata_files(folder.cube, EDITION))
+        outputs.record_new("head", "painted", [folder.recipe])
         run_step(_output(folder), ledgers, None)  # type: ignore[arg-type]
     return passed
 
