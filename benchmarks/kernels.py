@@ -85,12 +85,13 @@ def main() -> None:
             if len(rows) == 1:
                 print(HEADER)
             print(line(row), flush=True)
+        # After every case, so that a run that is stopped leaves what it has measured.
+        if arguments.json:
+            arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        if arguments.markdown:
+            arguments.markdown.write_text(page(rows, load, arguments.rounds))
     if not rows:
         sys.exit(f"no kernel is called '{arguments.only}'")
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
-    if arguments.markdown:
-        arguments.markdown.write_text(page(rows, load, arguments.rounds))
 
 
 def measure(case: Case, rounds: int) -> Iterator[Row]:
@@ -107,7 +108,7 @@ def measure(case: Case, rounds: int) -> Iterator[Row]:
                 times[k].append(1e3 * (time.perf_counter() - start))
     alone = [min(t) for t in times]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    together = [min(at_once(run, cores) for _ in range(1 if case.rounds else 3)) for run in runs]
+    together = [min(at_once(run, cores) for _ in range(1 if case.rounds else min(3, rounds))) for run in runs]
     for k, yardstick in enumerate(case.yardsticks, start=1):
         ratio = alone[k] / alone[0]
         yield Row(
@@ -188,8 +189,8 @@ def page(rows: list[Row], load: float, rounds: int) -> str:
     lines = [
         "# Kernels: measured side by side",
         "",
-        "Written by `make bench` (`python -m benchmarks.kernels --markdown docs/kernels.md`"
-        f"{f' --rounds {rounds}' if rounds != ROUNDS else ''}); how it measures is told in `benchmarks/kernels.py`.",
+        "Written by `make bench` (`python -m benchmarks.kernels --markdown docs/kernels.md"
+        f"{f' --rounds {rounds}' if rounds != ROUNDS else ''}`); how it measures is told in `benchmarks/kernels.py`.",
         "Blocks are 2,560 x 2,560 px. Equality with the references is the tests' matter; times decide nothing there.",
         "",
         f"{datetime.now(UTC):%Y-%m-%d}, {processor()}, {cores} cores, Python {platform.python_version()}, "
