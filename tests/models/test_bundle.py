@@ -75,6 +75,14 @@ def test_the_ordinary_from_pretrained_reads_a_bundle(written):
         assert torch.equal(face(pixels), network(pixels))
 
 
+def test_pickled_weights_are_not_read(written, tmp_path):
+    folder, network = written
+    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
+    torch.save(network.model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(OSError, match="safetensors"):
+        segmenter_from_pretrained(tmp_path)
+
+
 def test_coverage_bundle(tmp_path):
     network = build_coverage_network("tiny", seed=1).eval()
     manifest = Manifest(
