@@ -1,4 +1,4 @@
-"""The cube on disk: open it lazily for analysis, read and write single blocks for runs."""
+"""The cube on disk or in a bucket: open it lazily for analysis, read and write single blocks for runs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from shapely.geometry.base import BaseGeometry
 from croplayer import accessor  # noqa: F401  (gives opened cubes their .crop)
 from croplayer.block_list import BlockList
 from croplayer.boundaries import boundary_named
-from croplayer.durable import DurableStore, FileDigest
+from croplayer.durable import FileDigest
 from croplayer.finished import check_finished
 from croplayer.grid import BlockGrid, BlockIndex, BlockRange, Bounds, PixelWindow
+from croplayer.places import has_key, is_remote, open_store
 from croplayer.schema import WRITE_CONFIG, SchemaError
 
 BOUNDARIES_FILE = "boundaries.parquet"
@@ -30,7 +31,7 @@ BOUNDARIES_FILE = "boundaries.parquet"
 
 @dataclass(frozen=True)
 class Cube:
-    """One edition of a cube on disk, for reading and writing whole blocks."""
+    """One edition of a cube, for reading and writing whole blocks."""
 
     path: str
     edition: str
@@ -44,10 +45,9 @@ class Cube:
 
         Raises FileNotFoundError when there is no cube, ValueError when the edition is not in it.
         """
-        path = Path(path)
-        if not (path / "zarr.json").is_file():
+        if not has_key(path, "zarr.json"):
             raise FileNotFoundError(f"{path} is not a cube; expected a Zarr v3 group written by a run")
-        root = zarr.open_group(str(path), mode="r")
+        root = zarr.open_group(open_store(path, read_only=True), mode="r")
         editions = sorted(name for name, _ in root.groups())
         if edition is None:
             if len(editions) != 1:
@@ -109,16 +109,15 @@ class Cube:
 
 @lru_cache(maxsize=64)
 def _array(path: str, name: str) -> Any:
-    return zarr.open_array(path, path=name, mode="r")
+    return zarr.open_array(open_store(path, read_only=True), path=name, mode="r")
 
 
 @lru_cache(maxsize=64)
 def _writable_array(path: str, name: str, thread: int) -> tuple[Any, dict[str, FileDigest]]:
     """An array of a thread's own, opened once, and the digests of what was written through it."""
-    array = zarr.open_array(DurableStore(path), path=name, mode="r+", config=WRITE_CONFIG)
-    store = array.store_path.store
-    assert isinstance(store, DurableStore)
-    return array, store.written
+    # Opening an array takes no configuration; without it a block of the fill value would have no file.
+    array = zarr.open_array(open_store(path, read_only=False), path=name, mode="r+").with_config(WRITE_CONFIG)
+    return array, array.store_path.store.written
 
 
 def open_cube(
@@ -131,7 +130,7 @@ def open_cube(
 
     Parameters
     ----------
-    path : the cube, usually ``runs/NAME/cube.zarr``
+    path : the cube, usually ``runs/NAME/cube.zarr``, or its address ``s3://BUCKET/PREFIX``
     region : bounds (west, south, east, north) in degrees, a polygon in EPSG:4326, the name of an
         admin unit of the run (English, Chinese or code), or names of blocks; None is everything
     edition : name of the edition; may be left out when the cube holds one
@@ -151,13 +150,20 @@ def open_cube(
     """
     cube = Cube.open(path, edition)
     dataset = xr.open_zarr(
-        cube.path, group=cube.edition, decode_coords="all", chunks=None, mask_and_scale=False, consolidated=False
+        open_store(path, read_only=True),
+        group=cube.edition,
+        decode_coords="all",
+        chunks=None,
+        mask_and_scale=False,
+        consolidated=False,
     )
     dataset = dataset.assign_coords(source=("source", np.array(cube.sources, dtype=object), dataset.source.attrs))
-    geometry = _as_geometry(region, Path(path))
+    geometry = _as_geometry(region, path)
     window = cube.blocks.window(cube.grid)
     if geometry is not None:
         window = _overlap(cube, geometry, str(region)[:80])
+    if strict and is_remote(path):
+        raise ValueError(f"{path} has no ledgers beside it; `croplayer verify` with the run's folder checks its blocks")
     if strict:
         asked = cube.grid.window_bounds(window) if geometry is None or isinstance(region, tuple) else geometry
         check_finished(Path(path), BlockList.of(b for b in cube.grid.blocks_in(asked) if cube.holds(b)))
@@ -179,11 +185,13 @@ def open_cube(
     return dataset
 
 
-def _as_geometry(region: object, path: Path) -> BaseGeometry | None:
+def _as_geometry(region: object, path: str | Path) -> BaseGeometry | None:
     if region is None or isinstance(region, BaseGeometry):
         return region
     if isinstance(region, str):
-        return boundary_named(path.parent / BOUNDARIES_FILE, region)
+        if is_remote(path):
+            raise ValueError(f"region '{region}' cannot be looked up beside {path}; give bounds or a polygon")
+        return boundary_named(Path(path).parent / BOUNDARIES_FILE, region)
     items = list(region)  # type: ignore[call-overload]
     if items and all(isinstance(i, str) for i in items):
         grid = BlockGrid()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from pydantic_core import from_json
 from croplayer.block_list import BlockList
 from croplayer.grid import LATTICE_COLS
 from croplayer.ledger import CRC_DIGITS, damaged_line
+from croplayer.places import size_finder
 from croplayer.records import Status, Value
 
 STATUSES = tuple(status.value for status in Status)
@@ -69,13 +69,13 @@ class Results:
         )
 
 
-def read_results(path: Path, fingerprint: str, blocks: BlockList, root: Path) -> Results:
+def read_results(path: Path, fingerprint: str, blocks: BlockList, root: str | Path) -> Results:
     """Results of the blocks that need no more work: same fingerprint, finished, files of the recorded size.
 
     Parameters
     ----------
     path : the ledger; need not be there
-    root : folder of the files that the records name
+    root : folder or address of the store of the files that the records name
 
     Raises
     ------
@@ -84,9 +84,10 @@ def read_results(path: Path, fingerprint: str, blocks: BlockList, root: Path) ->
     codes, offsets, status = array("l"), array("q"), array("b")
     digests = bytearray()
     start = f'{{"fingerprint":"{fingerprint}","block":"'.encode()
-    prefix, folder = CRC_DIGITS + 1, f"{root}{os.sep}"
+    prefix = CRC_DIGITS + 1
     offset = 0
     if path.exists():
+        size_of = size_finder(root)
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if line[-1:] != b"\n":
@@ -97,24 +98,20 @@ def read_results(path: Path, fingerprint: str, blocks: BlockList, root: Path) ->
                     at = prefix + len(start)
                     codes.append(int(line[at + 1 : at + 5]) * LATTICE_COLS + int(line[at + 6 : at + 10]))
                     offsets.append(offset)
-                    status.append(_status(line, at, folder))
+                    status.append(_status(line, at, size_of))
                     digests += hashlib.sha256(line[at : line.rindex(_SECONDS)]).digest()
                 offset += len(line)
     return _last(path, blocks, np.array(codes), np.array(offsets), np.array(status), bytes(digests))
 
 
-def _status(line: bytes, at: int, folder: str) -> int:
+def _status(line: bytes, at: int, size_of: Callable[[str], int | None]) -> int:
     """Place of a line's status in STATUSES, or that of FAILED when a file is not there with its size."""
     name = line[line.index(b'"status":"', at) + 10 :].split(b'"', 1)[0].decode()
     place = STATUSES.index(name)
     if not Status(name).is_finished:
         return place
-    for key, (_, size) in _files(line).items():
-        try:
-            if os.stat(folder + key).st_size != size:  # noqa: PTH116  (millions of files: a Path for each takes longer)
-                return STATUSES.index(Status.FAILED)
-        except FileNotFoundError:
-            return STATUSES.index(Status.FAILED)
+    if any(size_of(key) != size for key, (_, size) in _files(line).items()):
+        return STATUSES.index(Status.FAILED)
     return place
 
 

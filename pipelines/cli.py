@@ -89,7 +89,10 @@ def _open_run(recipe: str, out: Path | None, models: Path | None) -> Any:
 
     path = find_recipe(recipe)
     folder = out or Path("runs") / path.stem
-    return Run(load_recipe(path, folder), RunFolder(folder), Models(models or default_home(), folder))
+    loaded = load_recipe(path, folder)
+    return Run(
+        loaded, RunFolder(folder, loaded.store.url if loaded.store else None), Models(models or default_home(), folder)
+    )
 
 
 def _do(run: Any, names: Sequence[str] | None, workers: int | None, scheduler: str | None) -> None:

@@ -12,6 +12,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from croplayer.legends import DEFAULT_CLASSES, CorrectnessClasses
+from croplayer.places import check_place
 
 RECIPES = Path(__file__).parent / "recipes"
 DATA_VARIABLE = "CROPLAYER_DATA"
@@ -358,6 +359,20 @@ class Cluster(_Part):
         return text
 
 
+class Store(_Part):
+    """A bucket of an S3-compatible store for the cube; everything else stays in the run's folder."""
+
+    url: str
+    """s3://BUCKET/PREFIX; endpoint, region and keys come from AWS_* environment variables."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+
+        check_place(url)
+        return url.rstrip("/")
+
+
 class Recipe(_Part):
     """A whole run."""
 
@@ -378,6 +393,7 @@ class Recipe(_Part):
     admin: Annotated[tuple[Admin, ...], Field(strict=False)] = ()
     statistics: Statistics | None = None
     export: Export | None = None
+    store: Store | None = None
     cluster: Cluster = Field(default_factory=lambda: Cluster.model_validate({}))
 
     @model_validator(mode="after")

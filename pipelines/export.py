@@ -22,10 +22,11 @@ def export_step(run: Run, adcode: str, stem: str) -> OutputStep:
     assert part is not None and run.cube is not None
 
     def make() -> Sequence[Path]:
+        from croplayer.boundaries import boundary_named
         from croplayer.cube import open_cube
         from croplayer.query import cut_region, write_cut
 
-        cut = cut_region(open_cube(run.folder.cube, adcode, run.recipe.edition))
+        cut = cut_region(open_cube(run.folder.cube, boundary_named(run.folder.boundaries, adcode), run.recipe.edition))
         return [p for f in part.formats for p in write_cut(cut, run.folder.export / f"{stem}{ENDINGS[f]}")]
 
     return OutputStep(

@@ -20,8 +20,9 @@ import croplayer
 from croplayer.block_list import BlockList
 from croplayer.boundaries import BoundaryColumns, check_overlap, read_boundaries
 from croplayer.cube import Cube
-from croplayer.durable import PARTIAL, DurableStore, digest_bytes, digest_text, partial_folder, write_durable
+from croplayer.durable import PARTIAL, digest_bytes, digest_text, partial_folder, write_durable
 from croplayer.grid import BlockGrid, BlockRange, Bounds
+from croplayer.places import open_store
 from croplayer.products.open import open_product, product_files
 from croplayer.results import Results
 from croplayer.sources.codes import RasterCodes
@@ -125,9 +126,11 @@ class Run:
         if not self.sources:
             return None
         around = BlockRange.around(self.blocks)
-        CUBE.create(DurableStore(self.folder.cube), self.recipe.edition, self.grid, around, self.recipe.source_names)
-        outputs = OutputLedger(self.folder.outputs, self.folder.root)
-        outputs.record_new(CUBE_FILES, self.recipe.edition, metadata_files(self.folder.cube, self.recipe.edition))
+        store = open_store(self.folder.cube, read_only=False)
+        CUBE.create(store, self.recipe.edition, self.grid, around, self.recipe.source_names)
+        if isinstance(self.folder.cube, Path):
+            outputs = OutputLedger(self.folder.outputs, self.folder.root)
+            outputs.record_new(CUBE_FILES, self.recipe.edition, metadata_files(self.folder.cube, self.recipe.edition))
         return Cube(str(self.folder.cube), self.recipe.edition, self.grid, around, self.recipe.source_names)
 
     @cached_property
@@ -200,7 +203,8 @@ class Run:
 
 def clear_partial(folder: RunFolder) -> None:
     """Remove the unfinished files that killed processes left; only for the process that holds the folder."""
-    shutil.rmtree(partial_folder(folder.cube), ignore_errors=True)
+    if isinstance(folder.cube, Path):
+        shutil.rmtree(partial_folder(folder.cube), ignore_errors=True)
     for place in (folder.root, *(p for p in folder.root.iterdir() if p.is_dir() and p != folder.cube)):
         for path in place.glob(f".*{PARTIAL}"):
             path.unlink()

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import itertools
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import zarr
 
-from croplayer.durable import FileDigest, digest_file
+from croplayer.cube import Cube
+from croplayer.durable import FileDigest
 from croplayer.grid import BlockIndex
 from croplayer.ledger import Ledger
+from croplayer.places import digest_of, has_key, is_remote, keys_of, open_store
 from croplayer.records import BlockRecord, Status
 from pipelines.steps import CUBE_FILES, OutputLedger
-from stores.cube import metadata_files
+from stores.cube import CUBE, is_metadata
 from stores.run_folder import RunFolder
+
+KEYS_AT_ONCE = 65_536
 
 
 class Problem(NamedTuple):
@@ -40,7 +45,7 @@ def find_problems(folder: RunFolder) -> list[Problem]:
     for path in sorted(folder.root.glob("ledger/*.jsonl")):
         problems += _ledger_problems(folder, path, known)
     problems += _output_problems(folder)
-    if folder.cube.exists():
+    if has_key(folder.cube, "zarr.json"):
         problems += _foreign_problems(folder, np.unique(np.frombuffer(known, np.int64)))
     return problems
 
@@ -78,15 +83,15 @@ def _record_problems(folder: RunFolder, step: str, record: BlockRecord) -> Itera
     if not record.status.is_finished:
         yield Problem(f"{step} {record.block.name}: failed: {record.reason}", step, record.block)
     for key, digest in record.files.items():
-        fault = _fault(folder.cube / key, digest)
+        fault = _fault(folder.cube, key, digest)
         if fault:
-            yield Problem(f"{step} {record.block.name}: {folder.cube / key} {fault}", step, record.block)
+            yield Problem(f"{step} {record.block.name}: {folder.cube}/{key} {fault}", step, record.block)
 
 
-def _fault(path: Path, digest: FileDigest) -> str:
-    if not path.exists():
+def _fault(place: str | Path, key: str, digest: FileDigest) -> str:
+    found = digest_of(place, key)
+    if found is None:
         return "is missing"
-    found = digest_file(path)
     if found.size != digest.size:
         return f"has {found.size} bytes, the ledger says {digest.size}"
     return "" if found == digest else "has other bytes than the ledger says"
@@ -99,7 +104,7 @@ def _output_problems(folder: RunFolder) -> Iterator[Problem]:
         yield Problem(str(error), "", None)
         return
     for step, name, digest in files:
-        fault = _fault(folder.root / name, digest)
+        fault = _fault(folder.root, name, digest)
         if fault and step == CUBE_FILES:
             yield Problem(f"cube: {folder.root / name} {fault}; bring it back from a copy of the run", "", None)
         elif fault:
@@ -108,11 +113,19 @@ def _output_problems(folder: RunFolder) -> Iterator[Problem]:
 
 def _foreign_problems(folder: RunFolder, known: np.ndarray) -> Iterator[Problem]:
     """Files of the cube that no ledger names."""
-    editions = [p.name for p in folder.cube.iterdir() if p.is_dir()]
-    described = {p for edition in editions for p in metadata_files(folder.cube, edition)}
-    for place, _, names in os.walk(folder.cube):
-        keys = [(Path(place) / name).relative_to(folder.cube).as_posix() for name in sorted(names)]
-        hashes = np.array([hash(key) for key in keys], np.int64)
-        for key in (keys[i] for i in np.flatnonzero(~np.isin(hashes, known))):
-            if folder.cube / key not in described:
-                yield Problem(f"{folder.cube / key} is in no ledger; remove it", "", None)
+    if is_remote(folder.cube):
+        _check_layout(str(folder.cube))
+    keys = keys_of(folder.cube)
+    while batch := list(itertools.islice(keys, KEYS_AT_ONCE)):
+        hashes = np.array([hash(key) for key in batch], np.int64)
+        for key in (batch[i] for i in np.flatnonzero(~np.isin(hashes, known))):
+            if not is_metadata(key):
+                yield Problem(f"{folder.cube}/{key} is in no ledger; remove it", "", None)
+
+
+def _check_layout(place: str) -> None:
+    """Raise SchemaError unless the metadata in a bucket, whose digests no ledger holds, are those of a cube."""
+    root = zarr.open_group(open_store(place, read_only=True), mode="r")
+    for edition in sorted(root.group_keys()):
+        cube = Cube.open(place, edition)
+        CUBE.check(root[edition], cube.grid, cube.blocks, cube.sources)

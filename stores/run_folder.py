@@ -3,7 +3,7 @@
 =====================  ==========================================================================
 recipe.toml            the recipe as it was resolved, with every default
 provenance.json        versions of croplayer and its libraries, fingerprints of inputs and models
-cube.zarr/EDITION      the cube (stores.cube)
+cube.zarr/EDITION      the cube (stores.cube), unless the recipe's [store] says that it lies in a bucket
 ledger/STEP.jsonl      one line per finished block (croplayer.ledger); the run's diary
 blocks.parquet         GeoParquet, one row per block (features: croplayer.features)
 boundaries.parquet     admin units of the run: adcode, name_en, name_zh, level, geometry
@@ -16,6 +16,7 @@ export/                files for other software, by admin unit
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ class RunFolder:
     """Paths of a run."""
 
     root: Path
+    cube_url: str | None = None
+    """Address of a cube that does not lie in the folder; None asks the folder's own recipe, if it is there."""
 
     @property
     def recipe(self) -> Path:
@@ -35,8 +38,16 @@ class RunFolder:
         return self.root / "provenance.json"
 
     @property
-    def cube(self) -> Path:
-        return self.root / "cube.zarr"
+    def cube(self) -> str | Path:
+        """Where the cube lies: in the folder, or at the address that the run's recipe gives."""
+        return self.cube_url or self._stated_url or self.root / "cube.zarr"
+
+    @property
+    def _stated_url(self) -> str | None:
+        if not self.recipe.is_file():
+            return None
+        url = tomllib.loads(self.recipe.read_text(encoding="utf-8")).get("store", {}).get("url")
+        return None if url is None else str(url)
 
     def ledger(self, step: str) -> Path:
         return self.root / "ledger" / f"{step}.jsonl"

@@ -1,0 +1,186 @@
+"""The cube in a bucket of an S3-compatible store: the same bytes as on disk, the same discipline, no secret stored."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import obstore
+import pytest
+import rasterio
+import requests
+from commands import croplayer
+from moto.server import ThreadedMotoServer
+from rasterio.transform import from_origin
+
+from croplayer.cube import Cube, open_cube
+from croplayer.durable import digest_bytes
+from croplayer.grid import BlockGrid, BlockIndex, BlockRange
+from croplayer.places import bucket_of, check_place, digest_of, has_key, keys_of, open_store, size_finder
+from stores.cube import CUBE
+
+RANGE = BlockRange(1100, 5880, 2, 2)
+SECRET = "canary-5e1c"
+ADDRESS = "s3://cubes/run/cube.zarr"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Address of a server of the S3 protocol on this machine."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()
+
+
+@pytest.fixture
+def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty bucket "cubes" and the environment that opens it."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": server, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": SECRET,
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    requests.post(f"{server}/moto-api/reset", timeout=10)
+    assert requests.put(f"{server}/cubes", timeout=10).status_code == 200
+    bucket_of.cache_clear()
+    yield "cubes"
+    bucket_of.cache_clear()
+
+
+def make_cube(place: str | Path) -> Cube:
+    CUBE.create(open_store(place, read_only=False), "2020", BlockGrid(64), RANGE, ("aster",))
+    cube = Cube.open(place)
+    rng = np.random.default_rng(1)
+    for row in range(RANGE.rows):
+        for col in range(RANGE.cols):
+            block = BlockIndex(RANGE.row + row, RANGE.col + col)
+            cube.write_block("croplayer", block, rng.integers(0, 2, (64, 64)).astype(np.uint8))
+            cube.write_block("rgb", block, rng.integers(0, 256, (64, 64, 3)).astype(np.uint8), "aster")
+    return cube
+
+
+def contents(place: str | Path) -> dict[str, tuple[str, int]]:
+    digests = {key: digest_of(place, key) for key in keys_of(place)}
+    return {key: digest for key, digest in digests.items() if digest is not None}
+
+
+def test_a_cube_in_a_bucket_has_the_bytes_of_one_on_disk(bucket: str, tmp_path: Path) -> None:
+    make_cube(ADDRESS)
+    make_cube(tmp_path / "cube.zarr")
+    assert contents(ADDRESS) == contents(tmp_path / "cube.zarr")
+    assert len(contents(ADDRESS)) > 10
+
+
+def test_a_written_block_is_known_by_its_digest_and_size(bucket: str) -> None:
+    cube = make_cube(ADDRESS)
+    files = cube.write_block("croplayer", BlockIndex(1101, 5881), np.full((64, 64), 255, np.uint8))
+    ((key, digest),) = files.items()
+    data = obstore.get(bucket_of(ADDRESS), key).bytes().to_bytes()
+    assert digest == digest_bytes(data) == digest_of(ADDRESS, key)
+    sizes = size_finder(ADDRESS)
+    assert sizes(key) == len(data) and sizes("2020/croplayer/c/9/9") is None
+
+
+def test_a_cube_in_a_bucket_opens_lazily(bucket: str, tmp_path: Path) -> None:
+    make_cube(ADDRESS)
+    make_cube(tmp_path / "cube.zarr")
+    remote, local = open_cube(ADDRESS), open_cube(tmp_path / "cube.zarr")
+    assert remote.croplayer.chunksizes == local.croplayer.chunksizes and remote.rio.crs == "EPSG:4326"
+    west, south, _, _ = remote.rio.bounds()
+    part = open_cube(ADDRESS, (west, south, west + 0.05, south + 0.05))
+    assert dict(part.sizes)["x"] == 64
+    for name in ("croplayer", "rgb", "imagery_valid"):
+        np.testing.assert_array_equal(remote[name], local[name])
+    with pytest.raises(ValueError, match="cannot be looked up beside"):
+        open_cube(ADDRESS, "Hubei")
+
+
+def test_what_is_not_there_is_said(bucket: str) -> None:
+    with pytest.raises(FileNotFoundError, match="s3://cubes/nothing is not a cube"):
+        Cube.open("s3://cubes/nothing")
+    assert not has_key("s3://cubes/nothing", "zarr.json")
+
+
+def test_a_store_travels_without_its_keys(bucket: str) -> None:
+    store = open_store(ADDRESS, read_only=False)
+    make_cube(ADDRESS)
+    data = pickle.dumps(store) + pickle.dumps(Cube.open(ADDRESS)) + (repr(store) + str(store)).encode()
+    assert SECRET.encode() not in data
+    again = pickle.loads(pickle.dumps(store))
+    assert again.place == ADDRESS and not again.read_only
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("s3://cubes", "expected s3://BUCKET/PREFIX"),
+        ("http://cubes/x", "expected s3://BUCKET/PREFIX"),
+        ("s3://key:canary@cubes/x", "AWS_"),
+        ("s3://cubes/../x", "AWS_|BUCKET"),
+        ("s3://cubes/x?secret=canary", "AWS_"),
+    ],
+)
+def test_bad_addresses_are_refused(place: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        check_place(place)
+    assert "canary" not in str(caught.value)
+
+
+RECIPE = """
+name = "bucket"
+title = "Noise in a bucket"
+edition = "2020"
+[region]
+bounds = [114.0, 34.0, 114.1, 34.05]
+[grid]
+block_px = 64
+cell_px = 32
+blend_px = 8
+[[sources]]
+name = "noise"
+kind = "raster"
+paths = ["IMAGE"]
+[segmentation]
+model = "landscape"
+"""
+
+
+def test_a_run_writes_a_bucket_resumes_and_verifies(bucket: str, tmp_path: Path) -> None:
+    image = tmp_path / "noise.tif"
+    pixels = np.random.default_rng(0).integers(1, 255, (3, 60, 120)).astype(np.uint8)
+    settings = {"crs": "EPSG:4326", "transform": from_origin(113.99, 34.06, 1e-3, 1e-3), "dtype": "uint8", "count": 3}
+    with rasterio.open(image, "w", driver="GTiff", height=60, width=120, **settings) as file:
+        file.write(pixels)
+    local, remote = tmp_path / "local.toml", tmp_path / "remote.toml"
+    local.write_text(RECIPE.replace("IMAGE", str(image)))
+    remote.write_text(local.read_text() + f'[store]\nurl = "{ADDRESS}"\n')
+    run = ("--until", "describe", "--workers", 1)
+    croplayer("run", local, "-o", tmp_path / "a", *run, models=tmp_path)
+    croplayer("run", remote, "-o", tmp_path / "b", *run, models=tmp_path)
+    assert not (tmp_path / "b/cube.zarr").exists()
+    assert contents(ADDRESS) == contents(tmp_path / "a/cube.zarr")
+    assert "nothing to do" in croplayer("run", remote, "-o", tmp_path / "b", *run, models=tmp_path).stdout
+    assert "everything is as the ledger says" in croplayer("verify", tmp_path / "b", models=tmp_path).stdout
+    before = contents(ADDRESS)
+    flipped, removed = [k for k in before if k.startswith("2020/cropland/c/")]
+    data = bytearray(obstore.get(bucket_of(ADDRESS), flipped).bytes().to_bytes())
+    data[len(data) // 2] ^= 1
+    obstore.put(bucket_of(ADDRESS), flipped, bytes(data))
+    obstore.delete(bucket_of(ADDRESS), removed)
+    obstore.put(bucket_of(ADDRESS), "2020/cropland/c/9/9/9", b"foreign")
+    found = croplayer("verify", tmp_path / "b", "--repair", models=tmp_path, check=False)
+    assert found.returncode == 1
+    for key in (flipped, removed, "2020/cropland/c/9/9/9"):
+        assert f"{ADDRESS}/{key}" in found.stdout, found.stdout
+    obstore.delete(bucket_of(ADDRESS), "2020/cropland/c/9/9/9")
+    croplayer("run", remote, "-o", tmp_path / "b", *run, models=tmp_path)
+    assert contents(ADDRESS) == before
+    left = [p for p in (tmp_path / "b").rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()]
+    assert not left and SECRET not in os.linesep.join(before)
