@@ -12,7 +12,6 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from croplayer.legends import DEFAULT_CLASSES, CorrectnessClasses
-from croplayer.places import check_place
 
 RECIPES = Path(__file__).parent / "recipes"
 DATA_VARIABLE = "CROPLAYER_DATA"

@@ -1,0 +1,199 @@
+"""Whether this machine, a folder, a bucket or a recipe is fit for a run: one line for each thing that was tried."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from croplayer.durable import write_durable
+from croplayer.places import bucket_of, check_place, is_remote
+from pipelines.config import HttpSource, Recipe, find_recipe, load_recipe
+
+LEAST_FREE_GB = 2.0
+SLOWEST_FSYNC_MS = 250.0
+NEEDED = ("numpy", "numba", "zarr", "xarray", "dask", "rasterio", "geopandas", "torch", "transformers", "xgboost-cpu")
+
+
+class Finding(NamedTuple):
+    """What was tried and how it went."""
+
+    name: str
+    is_fine: bool
+    sentence: str
+
+
+def examine(target: str | None, folder: Path) -> Iterator[Finding]:
+    """Findings about the machine, and about a recipe or the address of a bucket when one is given."""
+    for name, look in (
+        ("python", _python),
+        ("libraries", _libraries),
+        ("threads", _threads),
+        ("geodata", _geodata),
+        ("disk", lambda: _disk(folder)),
+        ("fsync", lambda: _fsync(folder)),
+    ):
+        yield _tried(name, look)
+    if target is None:
+        return
+    if is_remote(target):
+        yield from _bucket(target)
+        return
+    recipe = load_recipe(find_recipe(target), folder)
+    yield Finding("recipe", True, f"{recipe.name} is valid")
+    yield from _sources(recipe)
+    if recipe.store:
+        yield from _bucket(recipe.store.url)
+
+
+def _tried(name: str, look: Callable[[], str]) -> Finding:
+    """The sentence of a look, or what it tripped over."""
+    try:
+        return Finding(name, True, look())
+    except Exception as error:  # a doctor reports whatever is wrong and goes on
+        return Finding(name, False, (str(error).splitlines() or [type(error).__name__])[0])
+
+
+def _python() -> str:
+    version = ".".join(str(v) for v in sys.version_info[:3])
+    if sys.version_info < (3, 11):
+        raise RuntimeError(f"this is Python {version}; croplayer needs 3.11 or later")
+    return version
+
+
+def _libraries() -> str:
+    return ", ".join(f"{name} {metadata.version(name)}" for name in NEEDED)
+
+
+def _threads() -> str:
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    waits = os.environ.get("OMP_WAIT_POLICY", "not set")
+    return f"torch uses {torch.get_num_threads()} of {os.cpu_count()} cores, GPU: {', '.join(gpus) or 'none'}, OMP_WAIT_POLICY {waits}"
+
+
+def _geodata() -> str:
+    import pyproj
+    import rasterio
+    from rasterio.warp import transform
+
+    (x,), (y,) = transform("EPSG:4326", "EPSG:32650", [117.0], [34.0])
+    if abs(x - 500_000) > 1:
+        raise RuntimeError(f"GDAL puts 117 E, 34 N at ({x:.0f}, {y:.0f}) of EPSG:32650; its PROJ data are not the right ones")
+    lon, _ = pyproj.Transformer.from_crs(32650, 4326, always_xy=True).transform(x, y)
+    if abs(lon - 117) > 1e-6:
+        raise RuntimeError("PROJ does not lead back to where it came from; its data are not the right ones")
+    return f"GDAL {rasterio.__gdal_version__}, PROJ {pyproj.proj_version_str} find their data"
+
+
+def _disk(folder: Path) -> str:
+    free_gb = shutil.disk_usage(_existing(folder)).free / 1e9
+    if free_gb < LEAST_FREE_GB:
+        raise OSError(f"{folder} has {free_gb:.1f} GB free; a run needs at least {LEAST_FREE_GB:.0f}")
+    return f"{folder} has {free_gb:.1f} GB free"
+
+
+def _fsync(folder: Path) -> str:
+    probe = _existing(folder) / f".croplayer-doctor-{uuid.uuid4().hex}"
+    start = time.perf_counter()
+    try:
+        write_durable(probe, bytes(2**20))
+        took_ms = 1000 * (time.perf_counter() - start)
+        if probe.read_bytes() != bytes(2**20):
+            raise OSError(f"{folder} does not give back what was written to it")
+    finally:
+        probe.unlink(missing_ok=True)
+    if took_ms > SLOWEST_FSYNC_MS:
+        raise OSError(f"{folder} took {took_ms:.0f} ms for 1 MiB; the ledger would wait for it at every step")
+    return f"{folder} keeps 1 MiB in {took_ms:.1f} ms"
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next(p for p in (folder.resolve(), *folder.resolve().parents) if p.is_dir())
+
+
+def _sources(recipe: Recipe) -> Iterator[Finding]:
+    for source in recipe.sources:
+        if not isinstance(source, HttpSource):
+            continue
+        if not source.i_have_rights:
+            yield Finding("rights", False, f"source '{source.name}' has no i_have_rights = true, so nothing is fetched")
+        else:
+            yield Finding("rights", True, f"the recipe states that you may fetch the imagery of '{source.name}'")
+        if source.token_env is not None:
+            is_set = bool(os.environ.get(source.token_env))
+            yield Finding("token", is_set, f"environment variable {source.token_env} is {'set' if is_set else 'empty'}")
+
+
+def _bucket(url: str) -> Iterator[Finding]:
+    """Try on objects of our own what a run relies on, and remove them."""
+    check_place(url)
+    prefix = f"croplayer-doctor-{uuid.uuid4().hex}"
+    try:
+        for name, look in (
+            ("bucket read", lambda: _read_after_write(url, f"{prefix}/a")),
+            ("bucket overwrite", lambda: _overwrite(url, f"{prefix}/a")),
+            ("bucket list", lambda: _list_after_write(url, prefix)),
+            ("bucket create", lambda: _create_once(url, f"{prefix}/b")),
+        ):
+            yield _tried(name, look)
+    finally:
+        _clear(url, prefix)
+
+
+def _read_after_write(url: str, key: str) -> str:
+    import obstore
+
+    for i in range(8):
+        obstore.put(bucket_of(url), f"{key}{i}", f"{i}".encode())
+        if obstore.get(bucket_of(url), f"{key}{i}").bytes().to_bytes() != f"{i}".encode():
+            raise OSError(f"{url} does not give back what was just written")
+    return "what was written is read at once"
+
+
+def _overwrite(url: str, key: str) -> str:
+    import obstore
+
+    for i in range(8):
+        obstore.put(bucket_of(url), key, f"version {i}".encode())
+        if obstore.get(bucket_of(url), key).bytes().to_bytes() != f"version {i}".encode():
+            raise OSError(f"{url} gives back old bytes after an overwrite; blocks that are mended would be read as before")
+    return "what was overwritten is read anew at once"
+
+
+def _list_after_write(url: str, prefix: str) -> str:
+    import obstore
+
+    found = {entry["path"] for batch in obstore.list(bucket_of(url), prefix) for entry in batch}
+    if len(found) != 9:
+        raise OSError(f"{url} lists {len(found)} of 9 objects that were just written; a resumed run would redo blocks")
+    return "what was written is listed at once"
+
+
+def _create_once(url: str, key: str) -> str:
+    import obstore
+
+    obstore.put(bucket_of(url), key, b"first", mode="create")
+    try:
+        obstore.put(bucket_of(url), key, b"second", mode="create")
+    except obstore.exceptions.AlreadyExistsError:
+        return "an object is created once (not needed by runs: the ledger stays on the client)"
+    raise OSError(f"{url} lets an object be created twice")
+
+
+def _clear(url: str, prefix: str) -> None:
+    import obstore
+
+    try:
+        for batch in obstore.list(bucket_of(url), prefix):
+            obstore.delete(bucket_of(url), [entry["path"] for entry in batch])
+    except Exception:  # what cannot be removed was reported as what cannot be written or listed
+        return
