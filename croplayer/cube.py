@@ -117,7 +117,8 @@ def _writable_array(path: str, name: str, thread: int) -> tuple[Any, dict[str, F
     """An array of a thread's own, opened once, and the digests of what was written through it."""
     # Opening an array takes no configuration; without it a block of the fill value would have no file.
     array = zarr.open_array(open_store(path, read_only=False), path=name, mode="r+").with_config(WRITE_CONFIG)
-    return array, array.store_path.store.written
+    store: Any = array.store_path.store
+    return array, store.written
 
 
 def open_cube(

@@ -285,6 +285,24 @@ def verify(out: Path, mend: bool, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("target", required=False)
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("runs"), help="Folder that runs go to.")
+def doctor(target: str | None, out: Path) -> None:
+    """Try whether this machine, and a recipe or a bucket (s3://BUCKET/PREFIX) as TARGET, are fit for a run.
+
+    One line for each thing that was tried; exits with 1 when one of them is a problem.
+    """
+    from pipelines.doctor import examine
+
+    findings = []
+    for finding in examine(target, out):
+        findings.append(finding)
+        click.echo(f"{'ok' if finding.is_fine else 'problem':<8} {finding.name:<17} {finding.sentence}")
+    if not all(f.is_fine for f in findings):
+        sys.exit(UNFINISHED)
+
+
+@main.command()
 @click.option(
     "-o",
     "--out",

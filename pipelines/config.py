@@ -12,6 +12,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from croplayer.legends import DEFAULT_CLASSES, CorrectnessClasses
+from croplayer.places import check_place
 
 RECIPES = Path(__file__).parent / "recipes"
 DATA_VARIABLE = "CROPLAYER_DATA"
@@ -367,7 +368,6 @@ class Store(_Part):
     @field_validator("url")
     @classmethod
     def _is_address(cls, url: str) -> str:
-
         check_place(url)
         return url.rstrip("/")
 

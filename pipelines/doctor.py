@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from croplayer.durable import write_durable
 from croplayer.places import bucket_of, check_place, is_remote
-from pipelines.config import HttpSource, Recipe, find_recipe, load_recipe
+from pipelines.config import DATA_VARIABLE, HttpSource, Recipe, find_recipe, load_recipe
 
 LEAST_FREE_GB = 2.0
 SLOWEST_FSYNC_MS = 250.0
@@ -48,6 +48,7 @@ def examine(target: str | None, folder: Path) -> Iterator[Finding]:
     recipe = load_recipe(find_recipe(target), folder)
     yield Finding("recipe", True, f"{recipe.name} is valid")
     yield from _sources(recipe)
+    yield from _variables(recipe)
     if recipe.store:
         yield from _bucket(recipe.store.url)
 
@@ -61,10 +62,7 @@ def _tried(name: str, look: Callable[[], str]) -> Finding:
 
 
 def _python() -> str:
-    version = ".".join(str(v) for v in sys.version_info[:3])
-    if sys.version_info < (3, 11):
-        raise RuntimeError(f"this is Python {version}; croplayer needs 3.11 or later")
-    return version
+    return ".".join(str(v) for v in sys.version_info[:3])
 
 
 def _libraries() -> str:
@@ -86,7 +84,9 @@ def _geodata() -> str:
 
     (x,), (y,) = transform("EPSG:4326", "EPSG:32650", [117.0], [34.0])
     if abs(x - 500_000) > 1:
-        raise RuntimeError(f"GDAL puts 117 E, 34 N at ({x:.0f}, {y:.0f}) of EPSG:32650; its PROJ data are not the right ones")
+        raise RuntimeError(
+            f"GDAL puts 117 E, 34 N at ({x:.0f}, {y:.0f}) of EPSG:32650; its PROJ data are not the right ones"
+        )
     lon, _ = pyproj.Transformer.from_crs(32650, 4326, always_xy=True).transform(x, y)
     if abs(lon - 117) > 1e-6:
         raise RuntimeError("PROJ does not lead back to where it came from; its data are not the right ones")
@@ -133,6 +133,16 @@ def _sources(recipe: Recipe) -> Iterator[Finding]:
             yield Finding("token", is_set, f"environment variable {source.token_env} is {'set' if is_set else 'empty'}")
 
 
+def _variables(recipe: Recipe) -> Iterator[Finding]:
+    """Files that the recipe names and that are not there, one line each."""
+    named = [p for s in recipe.sources for p in getattr(s, "paths", ())]
+    named += [part.path for part in (*recipe.admin, recipe.terrain, recipe.statistics) if part is not None]
+    missing = [p for p in named if not Path(p).exists()]
+    yield from (Finding("file", False, f"{p} does not exist; check {DATA_VARIABLE}") for p in missing)
+    if named and not missing:
+        yield Finding("files", True, f"the {len(named)} files that the recipe names are there")
+
+
 def _bucket(url: str) -> Iterator[Finding]:
     """Try on objects of our own what a run relies on, and remove them."""
     check_place(url)
@@ -165,7 +175,9 @@ def _overwrite(url: str, key: str) -> str:
     for i in range(8):
         obstore.put(bucket_of(url), key, f"version {i}".encode())
         if obstore.get(bucket_of(url), key).bytes().to_bytes() != f"version {i}".encode():
-            raise OSError(f"{url} gives back old bytes after an overwrite; blocks that are mended would be read as before")
+            raise OSError(
+                f"{url} gives back old bytes after an overwrite; blocks that are mended would be read as before"
+            )
     return "what was overwritten is read anew at once"
 
 

@@ -23,6 +23,7 @@ from croplayer.grid import BlockGrid, BlockIndex, BlockRange
 from croplayer.places import bucket_of, check_place, digest_of, has_key, keys_of, open_store, size_finder
 from croplayer.sources.raster import RasterSource
 from croplayer.tasks.mosaic import MosaicTask
+from pipelines.doctor import examine
 from stores.cube import CUBE
 
 RANGE = BlockRange(1100, 5880, 2, 2)
@@ -193,3 +194,13 @@ def test_a_run_writes_a_bucket_resumes_and_verifies(bucket: str, tmp_path: Path)
     assert contents(ADDRESS) == before
     left = [p for p in (out).rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()]
     assert not left and SECRET not in os.linesep.join(before)
+
+
+def test_the_doctor_tries_what_a_bucket_promises(bucket: str, tmp_path: Path) -> None:
+    findings = [f for f in examine(ADDRESS, tmp_path) if f.name.startswith("bucket")]
+    assert [f.name for f in findings] == ["bucket read", "bucket overwrite", "bucket list", "bucket create"]
+    assert all(f.is_fine for f in findings), findings
+    assert not list(keys_of(ADDRESS))
+    lost = [f for f in examine("s3://nowhere/x", tmp_path) if f.name.startswith("bucket")]
+    assert lost and not any(f.is_fine for f in lost)
+    assert all("\n" not in f.sentence and SECRET not in f.sentence for f in lost)

@@ -1,0 +1,49 @@
+"""What `croplayer doctor` says of a healthy machine, a folder that is none and a recipe that lacks something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pipelines import doctor
+from pipelines.cli import main
+
+
+def says(*arguments: object) -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["doctor", *map(str, arguments)])
+    return done.exit_code, done.output
+
+
+def test_a_healthy_machine_has_a_line_for_each_thing(tmp_path: Path) -> None:
+    code, text = says("-o", tmp_path)
+    names = [line.split()[1] for line in text.splitlines()]
+    assert names == ["python", "libraries", "threads", "geodata", "disk", "fsync"], text
+    assert code == (1 if "problem" in text else 0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "LEAST_FREE_GB", 1e9)
+    code, text = says("-o", tmp_path)
+    assert code == 1 and "problem  disk" in text
+
+
+def test_rights_tokens_and_files_of_a_recipe_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_SUCH_TOKEN", raising=False)
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(
+        'name = "r"\ntitle = "R"\n[region]\nbounds = [10.0, 5.0, 10.1, 5.1]\n[segmentation]\nmodel = "m"\n'
+        '[[sources]]\nname = "a"\nkind = "http"\ntoken_env = "NO_SUCH_TOKEN"\n'
+        'template = "https://tiles.example.org/{z}/{x}/{y}?k={token}"\n[terrain]\npath = "nowhere.tif"\n'
+    )
+    code, text = says(recipe, "-o", tmp_path)
+    assert code == 1
+    for line in ("problem  rights", "problem  token", "problem  file", "nowhere.tif does not exist"):
+        assert line in text, text
+
+
+def test_a_target_that_is_none_is_refused(tmp_path: Path) -> None:
+    code, text = says("no_such_recipe", "-o", tmp_path)
+    assert code == 2 and "no_such_recipe" in text
