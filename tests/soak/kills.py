@@ -31,6 +31,8 @@ from stores.run_folder import RunFolder
 TARGETS = ("block process", "worker", "worker and nanny", "client", "scheduler", "everything")
 WEIGHTS = (6, 4, 2, 2, 1, 1)
 LONGEST_ROUND_S = 3600.0
+AT_ANY_TIME = 0.2
+"""Share of the kills that do not wait until blocks are being finished."""
 LONGEST_PAUSE_S = 6.0
 """Between two kills: processes need time to start before they can be killed at work."""
 
@@ -93,7 +95,7 @@ def _disturbed_round(
     out: Path, blocks: int, settings: dict[str, str], rng: random.Random, made: Counter[str], kills: int
 ) -> int:
     """One run to its end, with kills on the way; returns the number of lost blocks."""
-    lost, start = 0, time.monotonic()
+    lost, size, start = 0, 0, time.monotonic()
     folder = out.parent / f"{out.name}-dask"
     folder.mkdir()
     dask = DaskProcesses(folder, settings)
@@ -110,7 +112,10 @@ def _disturbed_round(
                 code = None
             if code == 0:
                 return lost
-            if code is None and made.total() < kills:
+            # Most kills wait for work that is under way, the others also hit what is starting.
+            grown, size = size, sum(p.stat().st_size for p in out.glob("ledger/*"))
+            is_at_work = size > grown or rng.random() < AT_ANY_TIME
+            if code is None and is_at_work and made.total() < kills:
                 target = rng.choices(TARGETS, WEIGHTS)[0]
                 made[target] += _kill(target, client, dask)
             if dask.scheduler.poll() is not None:
