@@ -154,6 +154,17 @@ def line(row: Row) -> str:
     )
 
 
+NOTES = """Notes on the cases:
+
+* `gdaldem` is run three times as a command and reads and writes files, as its users have it; the kernels work in
+  memory. Where the command is missing, GDAL inside rasterio's wheel takes its place and the row says so.
+* Decoding and warping are held against the bare decoding of the same tiles: by cv2, the fastest of the usual
+  decoders, and by Pillow for comparison.
+* The sixteen blocks of one layer are 640 px wide, as `union_all` of blocks of 2,560 px takes minutes.
+* Haze and seams have no goal but to be cheap beside the other measures of a block.
+* All-core times are those of as many calls at once as there are cores, divided by their number."""
+
+
 def goal_text(row: Row) -> str:
     """What a row's ratio or time is held against."""
     if row.goal is None:
@@ -212,7 +223,7 @@ def page(rows: list[Row], load: float, rounds: int) -> str:
         f"* {row.kernel}, {row.scene}, against {row.reference}: {row.ratio:.3g} instead of {goal_text(row)}."
         for row in short
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", NOTES]) + "\n"
 
 
 def processor() -> str:
