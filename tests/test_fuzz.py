@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import shutil
 import warnings
 from collections.abc import Callable
@@ -212,12 +211,3 @@ def test_no_damaged_file_is_a_crash_or_a_silent_wrong_result(kind: str, tmp_path
     fuzz, few, _ = KINDS[kind]
     counts = fuzz(few, tmp_path)
     assert counts["refused"] > few / 10, counts
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(14_400)
-@pytest.mark.parametrize("kind", KINDS)
-def test_thousands_of_damaged_files(kind: str, tmp_path: Path) -> None:
-    fuzz, _, many = KINDS[kind]
-    counts = fuzz(many, tmp_path)
-    print(f"{os.linesep}{kind}: {counts}")

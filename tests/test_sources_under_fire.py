@@ -20,8 +20,12 @@ import pytest
 import rasterio
 from PIL import Image
 
-from croplayer.grid import BlockGrid, BlockIndex, PixelWindow
+from croplayer.cube import Cube
+from croplayer.durable import DurableStore
+from croplayer.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
 from croplayer.landscape.server import Fault, FaultRule, TileServer, placeholder_tile, serve
+from croplayer.ledger import Ledger
+from croplayer.records import Status
 from croplayer.redaction import Secret
 from croplayer.sources import guarded_http, http_tiles, throttle
 from croplayer.sources.guarded_http import FetchError, Limits, fetch
@@ -30,6 +34,8 @@ from croplayer.sources.throttle import ProviderOutError
 from croplayer.sources.tile_image import MISSING, BadTileError, TileKind, understand_tile
 from croplayer.sources.tiles import FolderTiles, TilePlace
 from croplayer.sources.xyz import XyzSource
+from croplayer.tasks.mosaic import MosaicTask
+from stores.cube import CUBE
 
 GRID = BlockGrid(128)
 ZOOM = 13
@@ -432,3 +438,31 @@ def test_nothing_lives_longer_than_its_request() -> None:
         for _ in range(20):
             assert fetch(f"http://127.0.0.1:{port}/", LIMITS._replace(deadline_s=0.5)).body == b"abcde"
     assert getattr(guarded_http._current, "call", None) is None
+
+
+def test_the_token_is_in_nothing_that_a_run_leaves(
+    server: TileServer, country: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Requests fail in several ways, then succeed; cube, ledger, cache and task are searched byte by byte."""
+    monkeypatch.setenv("TILE_TOKEN", "canary-7f3a")
+    settings = {"tries": 1, "deadline_s": 0.5, "patience_s": 1.0, "cache": str(tmp_path / "tiles")}
+    tiles = replace(
+        tiles_of(server, **settings), template=f"{server.url('aster')}?key={{token}}", token_env="TILE_TOKEN"
+    )
+    blocks = blocks_of(country)
+    around = BlockRange.around(blocks)
+    CUBE.create(DurableStore(tmp_path / "cube.zarr"), "1", GRID, around, ("aster",))
+    task = MosaicTask(Cube.open(tmp_path / "cube.zarr"), (source_of(tiles),))
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    statuses = set()
+    for fault in (Fault.SERVER_ERROR, Fault.HTML, Fault.TRUNCATED, Fault.GZIP_BOMB, None):
+        server.switch(*([FaultRule(fault)] if fault else []))
+        http_tiles._provider.cache_clear()
+        records = task(blocks[:1] if fault else blocks)
+        statuses |= {r.status for r in records}
+        ledger.append("fingerprint", records)
+    (tmp_path / "task").write_bytes(pickle.dumps(task) + repr(task).encode())
+    assert Status.FAILED in statuses and Status.DONE in statuses
+    left = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert len(left) > 20
+    assert not [p for p in left if b"canary" in p.read_bytes()]

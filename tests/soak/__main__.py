@@ -16,6 +16,7 @@ from typing import Any
 
 from poison import KINDS
 from poison_run import poison_step
+from test_fuzz import KINDS as FUZZED
 
 from croplayer.grid import BlockIndex
 from pipelines.cluster import Workers
@@ -73,11 +74,21 @@ def poison(work: Path, a: argparse.Namespace) -> str:
     )
 
 
+def fuzz(work: Path, a: argparse.Namespace) -> str:
+    parts = []
+    for kind, (look, _, many) in FUZZED.items():
+        (work / kind).mkdir()
+        found = ", ".join(f"{count} {name}" for name, count in look(many, work / kind).items())
+        parts.append(f"{many} damaged {kind} ({found})")
+    return f"{'; '.join(parts)}: no crash, nothing changed was read as sound"
+
+
 PARTS: dict[str, Callable[[Path, argparse.Namespace], str]] = {
     "kills": kills,
     "crash points": crash_points,
     "damage": damage,
     "poison": poison,
+    "fuzz": fuzz,
 }
 
 
