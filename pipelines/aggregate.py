@@ -14,10 +14,12 @@ from pyproj import Geod
 from croplayer.block_list import BlockList
 from croplayer.durable import digest_file
 from croplayer.evaluation.provinces import unit_table
-from croplayer.evaluation.statistics import match_statistics, read_statistics
+from croplayer.evaluation.statistics import left_over, match_statistics, read_statistics
 from croplayer.results import Results
+from croplayer.sources.product import Product
 from croplayer.tables import with_geometry, write_csv, write_parquet
 from croplayer.tasks.aggregate import LAND, AggregateTask
+from croplayer.tasks.compare import INTEGRATED
 from croplayer.zones import BORDER, OUTSIDE, zones_of_blocks
 from pipelines.assess import assess_step
 from pipelines.compare import compare_step, own_maps
@@ -107,7 +109,7 @@ def aggregate_step(run: Run, level: int) -> BlockStep:
     finished = run.results(integrate_step(run)).blocks if run.cube else run.blocks
     path = units_path(run, level)
     digest = digest_file(path).sha256
-    task = AggregateTask(run.grid, run.cube, run.products, str(path), digest)
+    task = AggregateTask(run.grid, run.cube, other_maps(run), str(path), digest)
     return BlockStep(
         name=f"aggregate_{level}",
         fingerprint=fingerprint(
@@ -123,6 +125,11 @@ def aggregate_step(run: Run, level: int) -> BlockStep:
     )
 
 
+def other_maps(run: Run) -> tuple[Product, ...]:
+    """Products, and the reference where there is one."""
+    return (*run.products, run.reference) if run.reference else run.products
+
+
 def unit_table_step(run: Run, level: int) -> OutputStep:
     """``tables/units_LEVEL.csv``: areas of every map by unit, and against the statistics on level 1."""
     step = aggregate_step(run, level)
@@ -130,14 +137,17 @@ def unit_table_step(run: Run, level: int) -> OutputStep:
 
     def make() -> Sequence[Path]:
         units = level_units(run, level)
-        maps = [*own_maps(run), *(p.name for p in run.products)]
+        maps = [*own_maps(run), *(p.name for p in other_maps(run))]
         areas = _interior_areas(run, level, maps).add(_border_areas(run.results(step)), fill_value=0.0)
         plain = pd.DataFrame(units.drop(columns="geometry"))
         geod = Geod(ellps="WGS84")
         plain["land_km2"] = [abs(geod.geometry_area_perimeter(g)[0]) / 1e6 for g in units.geometry]
-        matched = _statistics(statistics, plain) if statistics else None
-        within = statistics.consistent_within if statistics else 0.0
-        return [write_csv(run.folder.table(f"units_{level}.csv"), unit_table(plain, areas, maps, matched, within))]
+        path = run.folder.table(f"units_{level}.csv")
+        if statistics is None:
+            return [write_csv(path, unit_table(plain, areas, maps, None, 0.0))]
+        matched, rest = _statistics(statistics, plain)
+        table = unit_table(plain, areas, maps, matched, statistics.consistent_within)
+        return [write_csv(path, table), write_csv(run.folder.table("statistics_left_over.csv"), rest)]
 
     return OutputStep(
         name=f"unit_table_{level}",
@@ -162,6 +172,9 @@ def _interior_areas(run: Run, level: int, maps: Sequence[str]) -> pd.DataFrame:
     columns = {"block_km2": LAND} | {f"area_km2_{name}": name for name in maps}
     present = {c: name for c, name in columns.items() if c in blocks.columns}
     inside = blocks[~blocks[code].isin([BORDER_CODE, OUTSIDE_CODE])]
+    if run.cube:
+        # A block without a map is land that is not mapped, not land without cropland.
+        inside = inside[inside[f"area_km2_{INTEGRATED}"].notnull()]
     sums = inside[[code, *present]].groupby(code).sum().compute(scheduler="synchronous")
     return pd.DataFrame(sums).rename(columns=present)
 
@@ -177,13 +190,14 @@ def _border_areas(results: Results) -> pd.DataFrame:
     return pd.DataFrame.from_dict(sums, orient="index")
 
 
-def _statistics(statistics: Statistics, units: pd.DataFrame) -> pd.DataFrame:
-    """The statistics of the units, their codes translated as the recipe says."""
+def _statistics(statistics: Statistics, units: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The statistics of the units, their codes translated as the recipe says, and the rows of no unit."""
     path = Path(statistics.path)
     coded = units.copy()
     if statistics.adcode_pattern:
         coded["adcode"] = [_translated(code, statistics.adcode_pattern) for code in units.adcode]
-    return match_statistics(coded, read_statistics(path), path, statistics.without)
+    table = read_statistics(path)
+    return match_statistics(coded, table, path, statistics.without), left_over(coded, table)
 
 
 def _translated(code: str, pattern: str) -> str:

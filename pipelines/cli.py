@@ -189,6 +189,7 @@ for _name, _about in (
     ("integrate", "choose the source of every block and write the map"),
     ("compare", "hold the maps against other products and a reference"),
     ("aggregate", "block table, and areas by admin unit"),
+    ("evaluate", "the maps at the levels of pixels, blocks, parcels and provinces"),
     ("report", "figures and the one-file report"),
     ("export", "files for other software by admin unit"),
 ):

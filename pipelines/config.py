@@ -299,8 +299,19 @@ class Statistics(_Part):
     adcode_pattern: str = ""
     """How the units' codes become the table's: a regular expression whose groups are joined and filled with zeros."""
     consistent_within: float = Field(0.1, gt=0)
+    stopped_training: bool = False
+    """Whether agreement with these statistics also decided when the training was good enough."""
     without: Names = ()
     """Codes (as in the table) of units that are known to have no statistic."""
+
+
+class Evaluation(_Part):
+    """What people drew or looked at, for a run's proof."""
+
+    parcels: str | None = None
+    """Vector file of reference parcels; over- and under-segmentation are measured against them."""
+    sample: str | None = None
+    """Reviewed sample of ``croplayer area draw``; gives areas with intervals."""
 
 
 class Export(_Part):
@@ -391,6 +402,7 @@ class Recipe(_Part):
     reference: Product | None = None
     admin: Annotated[tuple[Admin, ...], Field(strict=False)] = ()
     statistics: Statistics | None = None
+    evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_validate({}))
     export: Export | None = None
     store: Store | None = None
     cluster: Cluster = Field(default_factory=lambda: Cluster.model_validate({}))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,25 +12,19 @@ import numpy as np
 import pandas as pd
 
 from croplayer.durable import write_durable
-from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
-from croplayer.legends import NO_IMAGERY
-from croplayer.sources.product import UNKNOWN
-from croplayer.tasks.compare import INTEGRATED
-from pipelines.compare import own_maps
 from pipelines.fingerprint import fingerprint
+from pipelines.report_pictures import picture_window, pictures, places
 from pipelines.run import Run
 from pipelines.steps import OutputLedger, OutputStep, Step
+from stores.tables import DECISION_TABLES
 
 if TYPE_CHECKING:
     from croplayer.report.page import Section
+    from croplayer.report.results import Results
 
-WINDOW_BLOCKS = (4, 6)
-"""Most rows and columns of blocks in the pictures of pixels."""
-PICTURE_PX = 720
-"""Most pixels along the longer edge of a picture."""
 SCENES_SHOWN = 6
-STRIP_ROWS = 128
-"""Rows of a picture that are read at once."""
+NODATA_ABOVE = 0.1
+"""Share of pixels without imagery above which a block is Nodata where the recipe does not say (paper: 10 %)."""
 
 
 def report_step(run: Run) -> OutputStep:
@@ -54,55 +47,97 @@ def report_step(run: Run) -> OutputStep:
     )
 
 
+TABLES = (
+    "agreement", "products", "levels", "evaluated_blocks", "parcels", "features", "statistics_left_over", "product_deviations", "product_slopes", "definitions",
+    "sample_areas", "sample_accuracy", "sample_notes", "correctness_method", "integration_method",
+    *(f"{name}_{kind}" for name in ("correctness", "integration") for kind in DECISION_TABLES),
+)  # fmt: skip
+"""Tables that the report reads, where the run made them."""
+
+
 def make_report(run: Run) -> Sequence[Path]:
-    """Write the report and its figures; returns their paths."""
+    """Write the report and its figures as PNG and PDF; returns their paths."""
     from croplayer.report.page import Report
-    from croplayer.report.sections import (
-        comparison_section,
-        decision_section,
-        feature_section,
-        map_section,
-        quality_section,
-        unit_section,
-    )
 
     recipe = run.recipe
-    sections: list[Section] = []
-    names = recipe.source_names
-    titles = {p.name: p.title for p in (*recipe.products, *([recipe.reference] if recipe.reference else []))}
-    blocks = gpd.read_parquet(run.folder.blocks) if recipe.region else None
-    if run.cube and blocks is not None:
-        window, part = _picture_window(run)
-        sections.append(map_section(_pictures(run, window), run.grid.window_bounds(window), part))
-        nodata_above = recipe.coverage.nodata_above if recipe.coverage else 0.1
-        sections.append(quality_section(blocks, names, nodata_above, recipe.coverage is not None))
-        sections.append(feature_section(blocks, names))
-        methods = {n: pd.read_csv(run.folder.table(f"{n}_method.csv")).iloc[0] for n in ("correctness", "integration")}
-        sections.append(decision_section(blocks, names, methods, dict(zip("AB", names, strict=False))))
-    if blocks is not None and titles:
-        notes = [f"{p.title}: {p.note}" for p in recipe.products if p.note]
-        agreement, products = (_read(run.folder.table(f"{n}.csv")) for n in ("agreement", "products"))
-        reference = recipe.reference.name if recipe.reference else None
-        if run.cube:
-            sections.append(comparison_section(blocks, agreement, products, titles, notes, INTEGRATED, reference))
-        else:
-            sections.append(_product_section(blocks, titles, notes))
-    for admin in recipe.admin:
-        units = pd.read_csv(run.folder.table(f"units_{admin.level}.csv"), dtype={"adcode": str})
-        within = recipe.statistics.consistent_within if recipe.statistics and admin.level == 1 else None
-        maps = [*own_maps(run), *(p.name for p in recipe.products)]
-        shown = titles | {INTEGRATED: "integrated map", "merge_both": "merge both"}
-        sections.append(unit_section(units, admin.level, maps, shown, within))
-    sections += _model_sections(run)
+    results = _results(run) if recipe.region else None
+    sections = [*(_sections(run, results) if results else []), *_model_sections(run)]
+    blocks = results.blocks if results else None
     report = Report(recipe.title, [recipe.about] if recipe.about else [], _facts(run, blocks), sections)
     paths = []
-    for section in report.sections:
-        for picture in section.pictures:
-            path = run.folder.figure(f"{picture.name}.png")
-            write_durable(path, picture.png)
+    for picture in report.pictures:
+        for suffix, data in ((".png", picture.png), (".pdf", picture.pdf)):
+            path = run.folder.figure(f"{picture.name}{suffix}")
+            write_durable(path, data)
             paths.append(path)
     write_durable(run.folder.report, report.to_html().encode())
     return [*paths, run.folder.report]
+
+
+def _results(run: Run) -> Results:
+    """The tables of a run that has a region."""
+    from croplayer.report.results import Results
+
+    recipe = run.recipe
+    named = [*recipe.products, *([recipe.reference] if recipe.reference else [])]
+    units = {a.level: run.folder.table(f"units_{a.level}.csv") for a in recipe.admin}
+    tables = {name: _read(run, name) for name in TABLES}
+    statistics = recipe.statistics
+    return Results(
+        sources=recipe.source_names,
+        products=tuple(p.name for p in recipe.products),
+        product_titles={p.name: p.title for p in named},
+        reference=recipe.reference.name if recipe.reference else None,
+        blocks=pd.DataFrame(gpd.read_parquet(run.folder.blocks).drop(columns="geometry")),
+        units={level: pd.read_csv(path, dtype={"adcode": str}) for level, path in units.items()},
+        tables={name: table for name, table in tables.items() if table is not None},
+        classes=recipe.decisions.classes,
+        correct=recipe.decisions.correct,
+        within=statistics.consistent_within if statistics else None,
+        stopped_training=bool(statistics and statistics.stopped_training),
+        nodata_above=recipe.coverage.nodata_above if recipe.coverage else NODATA_ABOVE,
+        has_coverage_model=recipe.coverage is not None,
+    )
+
+
+def _read(run: Run, name: str) -> pd.DataFrame | None:
+    """A table of the run by name, CSV or Parquet; None when the run made none."""
+    for suffix in (".csv", ".parquet"):
+        path = run.folder.table(f"{name}{suffix}")
+        if path.exists():
+            return pd.read_csv(path, dtype={"adcode": str}) if suffix == ".csv" else pd.read_parquet(path)
+    return None
+
+
+def _sections(run: Run, results: Results) -> Iterator[Section]:
+    """The map, the proof, the details."""
+    from croplayer.report import sections_decisions as decisions
+    from croplayer.report import sections_details as details
+    from croplayer.report import sections_map, sections_products, sections_proof
+
+    if not run.cube:
+        notes = [f"{p.title}: {p.note}" for p in run.recipe.products if p.note]
+        if results.products:
+            yield sections_products.product_only_section(results, notes)
+        if results.units:
+            yield sections_map.area_section(results)
+            yield sections_proof.statistics_section(results)
+        return
+    window, part = picture_window(run)
+    yield sections_map.summary_section(results)
+    yield sections_map.map_section(pictures(run, window), run.grid.window_bounds(window), part)
+    yield sections_map.area_section(results)
+    yield sections_proof.levels_section(results)
+    recovered = sections_proof.recovered_section(results)
+    if recovered:
+        yield recovered
+    yield sections_proof.statistics_section(results)
+    yield sections_products.products_section(results, places(run, results.blocks))
+    yield details.quality_section(results)
+    yield decisions.sample_section(results)
+    yield decisions.correctness_section(results)
+    yield decisions.integration_section(results)
+    yield details.feature_section(results)
 
 
 def _facts(run: Run, blocks: pd.DataFrame | None) -> list[tuple[str, str]]:
@@ -127,71 +162,9 @@ def _facts(run: Run, blocks: pd.DataFrame | None) -> list[tuple[str, str]]:
     return facts
 
 
-def _picture_window(run: Run) -> tuple[PixelWindow, str]:
-    """Pixels shown in the pictures: the region, or its middle when that is large."""
-    assert run.cube is not None
-    around, n = run.cube.blocks, run.grid.block_px
-    rows, cols = min(around.rows, WINDOW_BLOCKS[0]), min(around.cols, WINDOW_BLOCKS[1])
-    if (rows, cols) == (around.rows, around.cols):
-        return _pixels_of(run.bounds, around.window(run.grid), run.grid), "The whole region is shown."
-    middle = sorted(run.blocks)[len(run.blocks) // 2]
-    row = min(max(middle.row - rows // 2, around.row), around.row + around.rows - rows)
-    col = min(max(middle.col - cols // 2, around.col), around.col + around.cols - cols)
-    window = PixelWindow(row * n, col * n, rows * n, cols * n)
-    return window, f"A part of {rows} x {cols} blocks around {BlockIndex(*middle).name} is shown."
-
-
-def _pixels_of(bounds: Bounds, whole: PixelWindow, grid: BlockGrid) -> PixelWindow:
-    """Pixels of a window that a box touches."""
-    ppd = grid.px_per_degree
-    row, row_stop = int((90 - bounds.north) * ppd), math.ceil((90 - bounds.south) * ppd)
-    col, col_stop = int((bounds.west + 180) * ppd), math.ceil((bounds.east + 180) * ppd)
-    row, col = max(row, whole.row), max(col, whole.col)
-    return PixelWindow(row, col, min(row_stop, whole.row_stop) - row, min(col_stop, whole.col_stop) - col)
-
-
-def _pictures(run: Run, window: PixelWindow) -> list[dict[str, np.ndarray]]:
-    """Thinned imagery and masks of a window, block by block; beside the imagery the reference, where there is one."""
-    assert run.cube is not None
-    step = max(1, -(-max(window.height, window.width) // PICTURE_PX))
-    pictures = {s: _thinned(run, "rgb", window, step, s) for s in run.recipe.source_names}
-    masks = {s: _thinned(run, "cropland", window, step, s) for s in run.recipe.source_names}
-    if run.reference is not None:
-        percent = run.reference.read(window, run.grid).on_pixels()[step // 2 :: step, step // 2 :: step]
-        pictures["reference: cropland"] = np.where(percent == UNKNOWN, NO_IMAGERY, percent > 50).astype(np.uint8)
-    return [pictures, masks | {"integrated map": _thinned(run, "croplayer", window, step, None)}]
-
-
-def _thinned(run: Run, name: str, window: PixelWindow, step: int, source: str | None) -> np.ndarray:
-    assert run.cube is not None
-    strips = []
-    for top in range(window.row, window.row_stop, step * STRIP_ROWS):
-        height = min(step * STRIP_ROWS, window.row_stop - top)
-        strip = run.cube.read_window(name, PixelWindow(top, window.col, height, window.width), source)
-        strips.append(strip[step // 2 :: step, step // 2 :: step])
-    return np.concatenate(strips)
-
-
-def _read(path: Path) -> pd.DataFrame | None:
-    return pd.read_csv(path) if path.exists() else None
-
-
-def _product_section(blocks: pd.DataFrame, titles: dict[str, str], notes: list[str]) -> Section:
-    """Products alone, for a recipe without imagery."""
-    from croplayer.report.maps import value_figure
-    from croplayer.report.page import Picture, Section
-    from croplayer.report.style import png_bytes
-
-    columns = {f"area_fraction_{name}": title for name, title in titles.items() if f"area_fraction_{name}" in blocks}
-    figure = value_figure(blocks, columns, dict.fromkeys(columns, "cropland share"))
-    return Section(
-        "Products", text=notes, pictures=[Picture("products", "Cropland share of each block.", png_bytes(figure))]
-    )
-
-
 def _model_sections(run: Run) -> list[Section]:
     from croplayer.models.bundle import read_manifest
-    from croplayer.report.sections import model_section
+    from croplayer.report.sections_details import model_section
 
     folders = run.models.folders(run.recipe)
     if not folders:

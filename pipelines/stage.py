@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from pipelines import aggregate, assess, compare, describe, export, integrate, judge, learn, mosaic, report, segment
+from pipelines import (
+    aggregate,
+    assess,
+    compare,
+    describe,
+    evaluate,
+    export,
+    integrate,
+    judge,
+    learn,
+    mosaic,
+    report,
+    segment,
+)
 from pipelines.cluster import Workers
 from pipelines.config import Recipe
 from pipelines.execute import run_step
@@ -45,6 +58,7 @@ STAGES = (
     Stage("integrate", "choose the source of every block and write the map", _maps, integrate.steps),
     Stage("compare", "hold the maps against other products and a reference", _compares, compare.steps),
     Stage("aggregate", "block table, and areas by admin unit", lambda r: r.region is not None, aggregate.steps),
+    Stage("evaluate", "the maps at the levels of pixels, blocks, parcels and provinces", _maps, evaluate.steps),
     Stage("report", "figures and the one-file report", lambda r: True, report.steps),
     Stage(
         "export", "files for other software by admin unit", lambda r: r.export is not None and _maps(r), export.steps

@@ -147,3 +147,53 @@ DEFINITIONS: Columns = {
     "note": "what to know before comparing with it",
 }
 """``definitions.csv``: what the products count as cropland."""
+
+LEVELS: Columns = {
+    "map": "name of the map: a source, merge_both, croplayer",
+    "iou": "intersection over union with the reference, all blocks together",
+    "iou_standard_error": "its standard error, the blocks as clusters",
+    "boundary_iou": "intersection over union of the bands of about 10 m inside the outlines",
+    "f1": "harmonic mean of precision and recall",
+    "true_correct_share": "share of the blocks whose mask is TP or TN by the reference",
+    "true_correct_blocks": "blocks of which that is known",
+    "correct_share": "share of the blocks whose mask is judged correct; merged masks are when both sources' are",
+    "correct_blocks": "blocks that were judged; not those in which the map takes neither source",
+    "solidity_mean": "mean over the blocks of the mean solidity of their regions",
+    "euler_mean": "mean over the blocks of the mean Euler number of their regions",
+    "within": "provinces within the limit of the statistic",
+    "compared": "provinces compared with a statistic",
+    "median_percent": "median over the provinces of the mapped area in per cent of the statistic",
+}
+"""``levels.csv``: one row per map; columns about a reference or a statistic are there where the run has one."""
+
+EVALUATED_BLOCKS: Columns = {
+    **BLOCK,
+    "FEATURE_merge_both": "shape features of both masks merged",
+    "boundary_both_MAP": "pixels in the bands of map and reference",
+    "boundary_any_MAP": "pixels in either band",
+    "true_correctness_MAP": "what the map's mask is worth by the reference; null where half the block is not known",
+    "best_integration": "the choice nearest to the reference by IoU",
+}
+"""``evaluated_blocks.parquet``: one row per block."""
+
+PARCELS: Columns = {
+    "map": "name of the map",
+    "parcels": "reference parcels that the map knows as a whole",
+    "missed_share": "share of them without a mapped region",
+    "over": "over-segmentation of the others, 0 to 1, weighted by area",
+    "under": "under-segmentation of the others, 0 to 1, weighted by area",
+    "distance": "root mean square of the two, weighted by area",
+}
+"""``parcels.csv``; ``parcels.parquet`` has a row for each parcel and map."""
+
+SAMPLE_AREAS: Columns = {
+    "adcode": "code of the admin unit; empty for all that is mapped",
+    "name_en": "its name",
+    "points": "labelled points in it",
+    "mapped_km2": "cropland counted on the map",
+    "estimate_km2": "cropland estimated from the sample",
+    "standard_error_km2": "its standard error; null when the sample is no probability sample",
+    "low_km2": "lower end of the interval",
+    "high_km2": "its upper end",
+}
+"""``sample_areas.csv``; ``sample_accuracy.csv`` has measures with the same ends, ``sample_notes.csv`` the method first."""

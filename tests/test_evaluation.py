@@ -16,7 +16,7 @@ from rasterio.features import rasterize
 
 from croplayer.evaluation.agreement import Agreement
 from croplayer.evaluation.provinces import count_within, unit_table
-from croplayer.evaluation.statistics import match_statistics, read_statistics
+from croplayer.evaluation.statistics import left_over, match_statistics, read_statistics
 from croplayer.grid import BlockGrid, BlockIndex
 from croplayer.products.measure import area_values, map_agreement
 from croplayer.sources.product import ProductWindow
@@ -124,6 +124,21 @@ def test_a_unit_without_statistic_is_an_error_unless_declared(tmp_path: Path) ->
         match_statistics(units, read_statistics(path), path)
     matched = match_statistics(units, read_statistics(path), path, ("810000",))
     assert matched.cropland_kha[0] == 2.0 and np.isnan(matched.cropland_kha[1])
+
+
+def test_statistics_of_any_country_and_their_unit(tmp_path: Path) -> None:
+    path = tmp_path / "statistics.csv"
+    path.write_text("adcode,name_en,cropland_kha\nA,North,1.5\nB,South,2\nTOTAL,All,3.5\n", encoding="utf-8")
+    statistics = read_statistics(path)
+    assert statistics.note.tolist() == ["", "", ""] and statistics.name_zh.tolist() == ["", "", ""]
+    units = pd.DataFrame({"adcode": ["B", "A"], "name_en": ["South", "North"], "land_km2": [20.0, 16.0]})
+    assert match_statistics(units, statistics, path).cropland_kha.tolist() == [2.0, 1.5]
+    assert left_over(units, statistics).name_en.tolist() == ["All"]
+    small = units.assign(land_km2=[20.0, 14.0])
+    with pytest.raises(
+        ValueError, match=r"give North \(adcode A\) 1.5 thousand ha .* on 14 km² of land; give cropland_kha"
+    ):
+        match_statistics(small, statistics, path)
 
 
 def test_percent_of_the_statistic_only_for_units_mapped_as_a_whole() -> None:

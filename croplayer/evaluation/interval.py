@@ -34,3 +34,13 @@ def normal_quantile(confidence: float) -> float:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; expected a share between 0 and 1, such as 0.95")
     return float(norm.ppf(0.5 + confidence / 2))
+
+
+def share_interval(count: int, of: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of a share of independent cases (Wilson 1927), 0 to 1; NaN without cases."""
+    if of == 0:
+        return np.nan, np.nan
+    z = normal_quantile(confidence)
+    middle = (count + z * z / 2) / (of + z * z)
+    half = z / (of + z * z) * np.sqrt(count * (of - count) / of + z * z / 4)
+    return float(middle - half), float(middle + half)

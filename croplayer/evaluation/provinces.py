@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-KM2_PER_KHA = 10.0
+from croplayer.evaluation.statistics import KM2_PER_KHA
 
 COMPLETE_SHARE = 0.98
 """A unit is compared with its statistic when at least this share of its land lies in mapped blocks."""

@@ -11,20 +11,21 @@ from croplayer.text_tables import parse_number, read_text_table
 KM2_PER_KHA = 10.0
 LAND_TOLERANCE = 1.05
 """Simplified borders may lose a little land."""
-COLUMNS = ("adcode", "name_en", "name_zh", "cropland_kha", "note")
+REQUIRED = ("adcode", "name_en", "cropland_kha")
+OPTIONAL = ("name_zh", "note")
 
 
 def read_statistics(path: Path) -> pd.DataFrame:
-    """Cropland areas as columns adcode (text), name_en, name_zh, cropland_kha (float, 1,000 ha), note.
+    """Cropland areas as columns adcode (text), name_en, cropland_kha (float, 1,000 ha), name_zh and note (may be empty).
 
     Raises ValueError naming file, row and field for a missing column, a number that is none, a
     negative area or a code that appears twice. Every row must have an area.
     """
     table = read_text_table(path, "statistics")
-    missing = [c for c in COLUMNS if c not in table.columns]
+    missing = [c for c in REQUIRED if c not in table.columns]
     if missing:
         raise ValueError(f"statistics {path} have no column '{missing[0]}'; they have {', '.join(table.columns)}")
-    table = table[list(COLUMNS)]
+    table = table.reindex(columns=[*REQUIRED, *OPTIONAL], fill_value="")
     if table.empty:
         raise ValueError(f"statistics {path} hold no row; expected one per unit")
     areas = []
@@ -71,6 +72,11 @@ def match_statistics(
     if "land_km2" in units:
         _check_fits(units, table, path)
     return table.reindex(units.adcode)[["cropland_kha", "note"]].reset_index(drop=True)
+
+
+def left_over(units: pd.DataFrame, statistics: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the statistics that are of none of the units, as adcode, name_en, cropland_kha."""
+    return statistics.loc[~statistics.adcode.isin(units.adcode), list(REQUIRED)].reset_index(drop=True)
 
 
 def _check_fits(units: pd.DataFrame, table: pd.DataFrame, path: Path) -> None:

@@ -3,70 +3,275 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from croplayer.report.style import SERIES, figure_style
+from croplayer.report.style import BAND_COLOUR, MISSING_COLOUR, figure_style
+
+LABEL_LETTERS = 19
+"""Longer labels of bars are wrapped."""
+MOST_POINTS = 3000
+"""More blocks than this are drawn as a density."""
 
 
-def statistic_figure(units: pd.DataFrame, maps: Sequence[str], within: float) -> Figure | None:
-    """Percentage of the statistic by unit and map, with the band that counts as consistent.
+class Bar(NamedTuple):
+    """One bar of a chart."""
 
-    None when no unit can be compared.
+    label: str
+    value: float
+    """NaN leaves a gap that says so"""
+    colour: str
+    low: float = np.nan
+    high: float = np.nan
+    text: str = ""
+
+
+def bars(ax: Axes, rows: Sequence[Bar], labels: bool = True) -> None:
+    """Horizontal bars from the top, with intervals and their values."""
+    values = np.array([b.value for b in rows])
+    ends = np.array([v if np.isnan(b.high) else b.high for b, v in zip(rows, values, strict=True)])
+    reach = max(np.nanmax(np.abs(ends)), 1e-9) if np.isfinite(ends).any() else 1.0
+    for y, bar in enumerate(rows):
+        if np.isnan(bar.value):
+            ax.text(0.02 * reach, y, "not known", va="center", fontsize=7, color="#777777")
+            continue
+        ax.barh(y, bar.value, height=0.62, color=bar.colour)
+        if np.isfinite(bar.low):
+            ax.plot([bar.low, bar.high], [y, y], color="#222222", linewidth=1.2)
+        right = max(bar.value, bar.high if np.isfinite(bar.high) else bar.value, 0.0)
+        ax.text(right + 0.02 * reach, y, bar.text or f"{bar.value:.3g}", va="center", fontsize=7.5)
+    ax.set_yticks(range(len(rows)), [wrapped(b.label, LABEL_LETTERS) for b in rows] if labels else [""] * len(rows))
+    ax.invert_yaxis()
+    low = min(np.nanmin(values), 0.0) if np.isfinite(values).any() else 0.0
+    ax.set_xlim(low * 1.25, reach * 1.25)
+    ax.tick_params(axis="y", length=0)
+
+
+def bar_figure(rows: Sequence[Bar], label: str, width: float = 7.0) -> Figure:
+    """One chart of horizontal bars."""
+    with figure_style():
+        figure = Figure(figsize=(width, 0.34 * len(rows) + 0.9), layout="constrained")
+        ax = figure.subplots()
+        bars(ax, rows)
+        ax.set_xlabel(label)
+        return figure
+
+
+def bar_panels(panels: Mapping[str, Sequence[Bar]], groups: Sequence[tuple[str, int]] = ()) -> Figure:
+    """Bars of the same things side by side, one panel per measure.
+
+    Parameters
+    ----------
+    panels : bars by the panel's title; the bars of all panels stand for the same things in the same order
+    groups : name and number of panels of each group, written above them
     """
+    with figure_style():
+        first = next(iter(panels.values()))
+        letters = max(len(line) for bar in first for line in wrapped(bar.label, LABEL_LETTERS).split("\n"))
+        left, height = 0.3 + 0.085 * letters, 0.36 * len(first) + 1.0
+        figure = Figure(figsize=(min(1.6 * len(panels), 8.6) + left + 0.1, height))
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        figure.subplots_adjust(
+            left=left / figure.get_figwidth(), right=0.985, wspace=0.16, bottom=0.08 / height, top=1 - 0.78 / height
+        )
+        for i, (ax, (title, rows)) in enumerate(zip(axes, panels.items(), strict=True)):
+            bars(ax, rows, labels=i == 0)
+            ax.set_title(title, fontsize=8.5)
+            ax.set_xticks([])
+        start = 0
+        for name, count in groups:
+            left, right = axes[start].get_position().x0, axes[start + count - 1].get_position().x1
+            figure.text(
+                (left + right) / 2, 1 - 0.17 / height, name, ha="center", va="center", fontsize=10, color="#8a6d1f"
+            )
+            figure.add_artist(_rule(figure, left, right, 1 - 0.36 / height))
+            start += count
+        return figure
+
+
+def _rule(figure: Figure, left: float, right: float, y: float) -> Rectangle:
+    return Rectangle((left, y), right - left, 0.004, transform=figure.transFigure, color="#e3d7b4")
+
+
+def unit_heatmap(units: pd.DataFrame, maps: Sequence[str], titles: Mapping[str, str], within: float) -> Figure | None:
+    """Per cent of the statistic by unit and map; a frame marks what is within the limit. None when nothing compares."""
     compared = units[units[[f"{m}_percent" for m in maps]].notna().any(axis=1)]
     if compared.empty:
         return None
     compared = compared.sort_values("statistic_km2", ascending=False)
+    values = compared[[f"{m}_percent" for m in maps]].to_numpy(float)
     with figure_style():
-        figure = Figure(figsize=(max(6.0, 0.36 * len(compared) + 2.2), 4.2), layout="constrained")
+        figure = Figure(figsize=(1.25 * len(maps) + 2.6, 0.27 * len(compared) + 1.6), layout="constrained")
         ax = figure.subplots()
-        ax.axhspan(100 - 100 * within, 100 + 100 * within, color="#dfeee6", zorder=0)
-        ax.axhline(100, color="#555555", linewidth=0.8)
-        place = np.arange(len(compared))
-        for i, (name, colour) in enumerate(zip(maps, SERIES, strict=False)):
-            shift = (i - (len(maps) - 1) / 2) * 0.14
-            ax.plot(place + shift, compared[f"{name}_percent"], "o", color=colour, markersize=5, label=name)
-        ax.set_xticks(place, compared.name_en, rotation=60, ha="right", fontsize=7)
-        ax.set_ylabel("mapped area, % of the statistic")
-        ax.set_ylim(bottom=0)
-        figure.legend(loc="outside upper center", ncols=min(len(maps), 5))
+        ax.set_facecolor(MISSING_COLOUR)
+        norm = TwoSlopeNorm(100, 0, 200)
+        image = ax.imshow(np.clip(values, 0, 200), cmap="PuOr_r", norm=norm, aspect="auto", interpolation="nearest")
+        for (y, x), value in np.ndenumerate(values):
+            if np.isnan(value):
+                ax.text(x, y, "not known", ha="center", va="center", fontsize=7, color="#777777")
+                continue
+            good = abs(value - 100) <= 100 * within
+            dark = abs(min(value, 200) - 100) > 65
+            ax.text(
+                x, y, f"{value:.0f}", ha="center", va="center", fontsize=8, color="white" if dark else "#222222",
+                weight="bold" if good else "normal",
+            )  # fmt: skip
+            if good:
+                ax.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, fill=False, edgecolor="#009e73", linewidth=2))
+        ax.set_xticks(range(len(maps)), [wrapped(titles.get(m, m)) for m in maps], fontsize=8)
+        ax.set_yticks(range(len(compared)), compared.name_en, fontsize=8)
+        ax.tick_params(length=0)
+        ax.xaxis.tick_top()
+        ax.spines[:].set_visible(False)
+        bar = figure.colorbar(image, ax=ax, shrink=0.7, ticks=[0, 50, 100, 150, 200])
+        bar.ax.set_yticklabels(["0", "50", "100", "150", "200 or more"], fontsize=7)
+        bar.set_label("mapped area, % of the statistic", fontsize=8)
         return figure
 
 
-def agreement_figure(agreement: pd.DataFrame) -> Figure:
-    """IoU and F1 of every map against each other map."""
-    with figure_style():
-        rows = agreement.reset_index(drop=True)
-        figure = Figure(figsize=(7.0, 0.42 * len(rows) + 1.2), layout="constrained")
-        ax = figure.subplots()
-        place = np.arange(len(rows))[::-1]
-        ax.barh(place + 0.19, rows.iou, height=0.36, color=SERIES[3], label="IoU")
-        ax.barh(place - 0.19, rows.f1, height=0.36, color=SERIES[4], label="F1")
-        for y, iou in zip(place, rows.iou, strict=True):
-            if np.isfinite(iou):
-                ax.text(iou + 0.01, y + 0.19, f"{iou:.3f}", va="center", fontsize=7)
-        ax.set_yticks(place, [f"{r.map} against {r.against}" for r in rows.itertuples()])
-        ax.set_xlim(0, 1.08)
-        figure.legend(loc="outside lower center", ncols=2)
-        return figure
+def wrapped(text: str, width: int = 13) -> str:
+    """A text in lines of about that many letters."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + len(word) >= width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return "\n".join(lines)
 
 
-def fraction_figure(blocks: pd.DataFrame, own: str, products: Mapping[str, str]) -> Figure:
-    """Area fraction of every block: ours across, each product's up."""
+def fraction_figure(blocks: pd.DataFrame, own: str, products: Mapping[str, str], colours: Mapping[str, str]) -> Figure:
+    """Area fraction of every block: ours across, each product's up; a density where there are many blocks."""
     with figure_style():
-        figure = Figure(figsize=(3.6 * len(products), 3.6), layout="constrained")
-        axes = figure.subplots(1, len(products), squeeze=False)[0]
-        for ax, (name, title), colour in zip(axes, products.items(), SERIES, strict=False):
-            both = blocks[[f"area_fraction_{own}", f"area_fraction_{name}"]].dropna()
+        across = min(len(products), 4)
+        down = -(-len(products) // across)
+        figure = Figure(figsize=(2.7 * across, 2.9 * down), layout="constrained")
+        axes = figure.subplots(down, across, squeeze=False)
+        for ax in axes.ravel()[len(products) :]:
+            ax.axis("off")
+        for ax, (name, title) in zip(axes.ravel(), products.items(), strict=False):
+            both = blocks[[f"area_fraction_{own}", f"area_fraction_{name}"]].dropna().to_numpy(float)
             ax.plot([0, 1], [0, 1], color="#888888", linewidth=0.8)
-            ax.plot(both.iloc[:, 0], both.iloc[:, 1], "o", color=colour, markersize=3.5, alpha=0.7)
-            ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="area fraction of our map", ylabel="of the product")
-            ax.set_title(f"{title} ({len(both)} blocks)", fontsize=9)
+            if len(both) > MOST_POINTS:
+                counts, _, _ = np.histogram2d(both[:, 1], both[:, 0], bins=40, range=((0, 1), (0, 1)))
+                shown = np.where(counts > 0, np.log10(np.maximum(counts, 1)), np.nan)
+                ax.imshow(shown, origin="lower", extent=(0, 1, 0, 1), cmap="cividis", interpolation="nearest")
+            else:
+                ax.plot(both[:, 0], both[:, 1], "o", color=colours[name], markersize=3.5, alpha=0.75)
+            ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+            ax.set_title(f"{title}\n{len(both):,} blocks", fontsize=8.5)
             ax.set_aspect("equal")
+            ax.tick_params(labelsize=7)
+        figure.supxlabel("cropland share of our map", fontsize=8.5)
+        figure.supylabel("of the product", fontsize=8.5)
         return figure
+
+
+def slope_figure(slopes: pd.DataFrame, titles: Mapping[str, str], colours: Mapping[str, str]) -> Figure:
+    """Deviation of every product's cropland share from our map's by slope class.
+
+    Parameters
+    ----------
+    slopes : product, slope_from_deg, slope_to_deg, blocks, deviation; rows of one product from flat to steep
+    """
+    with figure_style():
+        figure = Figure(figsize=(7.2, 3.8), layout="constrained")
+        ax = figure.subplots()
+        ax.axhline(0, color="#555555", linewidth=0.8)
+        for name, rows in slopes.groupby("product", sort=False):
+            deviation = 100 * rows.deviation.to_numpy(float)
+            ax.plot(range(len(rows)), deviation, "o-", color=colours[name], label=titles.get(name, name), markersize=4)
+        classes = slopes.groupby(["slope_from_deg", "slope_to_deg"]).blocks.max()
+        words = [f"{low:g} to {high:g}°\n{blocks:,} blocks" for (low, high), blocks in classes.items()]
+        ax.set_xticks(range(len(words)), words, fontsize=8)
+        ax.set_ylabel("cropland share, deviation from our map, %")
+        ax.set_xlabel("median slope of the block")
+        ax.set_xlim(-0.4, len(words) - 0.6)
+        figure.legend(loc="outside right upper", fontsize=8)
+        return figure
+
+
+def interval_figure(rows: pd.DataFrame) -> Figure:
+    """Estimated areas with their intervals beside the mapped ones, by unit.
+
+    Parameters
+    ----------
+    rows : label, mapped_km2, estimate_km2, low_km2, high_km2
+    """
+    with figure_style():
+        figure = Figure(figsize=(7.2, 0.32 * len(rows) + 1.2), layout="constrained")
+        ax = figure.subplots()
+        for y, row in enumerate(rows.itertuples()):
+            if row.low_km2 == row.low_km2:
+                ax.plot([row.low_km2, row.high_km2], [y, y], color="#0072b2", linewidth=2.2)
+            ax.plot(
+                row.estimate_km2, y, "o", color="#0072b2", markersize=6, label="" if y else "estimate, 95 % interval"
+            )
+            ax.plot(row.mapped_km2, y, "D", color="#d55e00", markersize=5, label="" if y else "counted on the map")
+        ax.set_yticks(range(len(rows)), rows.label)
+        ax.invert_yaxis()
+        ax.set_xlim(left=0)
+        ax.set_xlabel("cropland, km²")
+        figure.legend(loc="outside upper center", ncols=2)
+        return figure
+
+
+def paired_figure(
+    table: pd.DataFrame, maps: Sequence[str], titles: Mapping[str, str], colours: Mapping[str, str], true: str
+) -> Figure:
+    """Area of every unit: true across, mapped up."""
+    with figure_style():
+        figure = Figure(figsize=(5.2, 4.9), layout="constrained")
+        ax = figure.subplots()
+        top = float(np.nanmax(table[[f"{m}_km2" for m in [*maps, true]]].to_numpy(float))) * 1.06
+        ax.fill_between([0, top], [0, 0.9 * top], [0, 1.1 * top], color=BAND_COLOUR, zorder=0, linewidth=0)
+        ax.plot([0, top], [0, top], color="#777777", linewidth=0.8)
+        for name in maps:
+            ax.plot(
+                table[f"{true}_km2"], table[f"{name}_km2"], "o", color=colours[name], markersize=5, alpha=0.85,
+                label=titles.get(name, name),
+            )  # fmt: skip
+        ax.set(xlim=(0, top), ylim=(0, top), xlabel="true cropland, km²", ylabel="mapped cropland, km²")
+        ax.set_aspect("equal")
+        ax.legend(loc="upper left", fontsize=8)
+        return figure
+
+
+def share_figure(shares: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
+    """Stacked shares, one bar per row.
+
+    Parameters
+    ----------
+    shares : index what the bar is, columns labels, values shares that sum to 1 or less
+    """
+    with figure_style():
+        figure = Figure(figsize=(7.2, 0.42 * len(shares) + 1.2), layout="constrained")
+        ax = figure.subplots()
+        for y, (_, row) in enumerate(shares.iterrows()):
+            left = 0.0
+            for label, value in row.items():
+                ax.barh(y, 100 * value, left=left, height=0.6, color=colours[str(label)], label=label if y == 0 else "")
+                if value > 0.05:
+                    ax.text(left + 50 * value, y, f"{100 * value:.0f} %", ha="center", va="center", fontsize=7.5,
+                            color=_on(colours[str(label)]))  # fmt: skip
+                left += 100 * value
+        ax.set_yticks(range(len(shares)), list(shares.index))
+        ax.invert_yaxis()
+        ax.set(xlim=(0, 100), xlabel="% of the blocks")
+        ax.tick_params(axis="y", length=0)
+        figure.legend(loc="outside upper center", ncols=6, fontsize=8)
+        return figure
+
+
+def _on(colour: str) -> str:
+    """Black or white, whichever can be read on a colour."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 120 else "#222222"
 
 
 def curve_figure(curves: Mapping[str, pd.DataFrame]) -> Figure:
@@ -77,6 +282,6 @@ def curve_figure(curves: Mapping[str, pd.DataFrame]) -> Figure:
         for ax, (title, curve) in zip(axes, curves.items(), strict=True):
             ax.plot(curve.step, curve.loss, color="#cccccc", linewidth=0.6)
             window = max(1, len(curve) // 40)
-            ax.plot(curve.step, curve.loss.rolling(window, min_periods=1).mean(), color=SERIES[1])
+            ax.plot(curve.step, curve.loss.rolling(window, min_periods=1).mean(), color="#0072b2")
             ax.set(title=title, xlabel="step", ylabel="training loss", ylim=(0, None))
         return figure

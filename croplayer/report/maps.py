@@ -13,7 +13,13 @@ from matplotlib.patches import Patch
 
 from croplayer.grid import BLOCKS_PER_DEGREE, LATTICE_COLS, LATTICE_ROWS, Bounds
 from croplayer.legends import NEVER_PROCESSED, NO_IMAGERY
-from croplayer.report.style import MAP_COLOURS, MISSING_COLOUR, SERIES, figure_style
+from croplayer.report.charts import wrapped
+from croplayer.report.style import MAP_COLOURS, MISSING_COLOUR, figure_style
+
+UNIT_WORDS = {"1": "", "class": "", "km2": "km²", "degree": "°"}
+"""How a declared unit is written; a number without unit has nothing to write."""
+
+LEGEND_COLUMNS = 3
 
 MAP_LABELS = ("not cropland", "cropland", "no imagery", "never processed")
 
@@ -51,6 +57,32 @@ def picture_figure(rows: Sequence[Panels], bounds: Bounds) -> Figure:
         return figure
 
 
+def local_figure(rows: Sequence[tuple[str, Panels]]) -> Figure:
+    """Small windows in imagery and maps: one row per window, one column per map."""
+    with figure_style():
+        columns = max(len(panels) for _, panels in rows)
+        size = min(2.1, 12.5 / columns)
+        figure = Figure(figsize=(size * columns + 0.3, (size + 0.1) * len(rows) + 0.7), layout="constrained")
+        axes = figure.subplots(len(rows), columns, squeeze=False)
+        present: set[int] = set()
+        for i, (line, (title, panels)) in enumerate(zip(axes, rows, strict=True)):
+            for ax in line[len(panels) :]:
+                ax.axis("off")
+            for ax, (name, panel) in zip(line, panels.items(), strict=False):
+                ax.set(xticks=[], yticks=[])
+                if i == 0:
+                    ax.set_title(wrapped(name, 18), fontsize=7.5)
+                if panel.ndim == 3:
+                    ax.imshow(panel, interpolation="nearest")
+                else:
+                    draw_mask(ax, panel, (0, panel.shape[1], panel.shape[0], 0), 1.0)
+                    present |= set(np.unique(_flag_index(panel)).tolist())
+            line[0].set_ylabel(title, fontsize=7.5)
+        handles = [Patch(facecolor=MAP_COLOURS[i], edgecolor="#888888", label=MAP_LABELS[i]) for i in sorted(present)]
+        figure.legend(handles=handles, loc="outside lower center", ncols=max(len(handles), 1), fontsize=7.5)
+        return figure
+
+
 def draw_mask(ax: Axes, mask: np.ndarray, extent: tuple[float, float, float, float], aspect: float) -> None:
     """Draw flags (h, w) in the colours of the map."""
     norm = BoundaryNorm([-0.5, 0.5, 1.5, 2.5, 3.5], 4)
@@ -62,7 +94,11 @@ def _flag_index(mask: np.ndarray) -> np.ndarray:
     return np.select([mask == NO_IMAGERY, mask == NEVER_PROCESSED], [2, 3], mask.astype(np.int64))
 
 
-def class_figure(blocks: pd.DataFrame, columns: Mapping[str, str], colours: Mapping[str, str]) -> Figure:
+def class_figure(
+    blocks: pd.DataFrame,
+    columns: Mapping[str, str],
+    colours: Mapping[str, str],
+) -> Figure:
     """One block map per column of labels, with the share of each class in the legend.
 
     Parameters
@@ -71,8 +107,9 @@ def class_figure(blocks: pd.DataFrame, columns: Mapping[str, str], colours: Mapp
     colours : colour of each label, in the order of the legend
     """
     with figure_style():
-        figure, axes, extent, aspect = _block_axes(blocks, len(columns))
         labels = list(colours)
+        below = 0.24 * -(-(len(labels) + 1) // LEGEND_COLUMNS) + 0.15
+        figure, axes, extent, aspect = _block_axes(blocks, len(columns), 3, 4.0, below, 0.25)
         palette = ListedColormap([*colours.values(), MISSING_COLOUR])
         for ax, (column, title) in zip(axes, columns.items(), strict=True):
             codes = blocks[column].map({label: i for i, label in enumerate(labels)}).fillna(len(labels))
@@ -89,14 +126,21 @@ def class_figure(blocks: pd.DataFrame, columns: Mapping[str, str], colours: Mapp
                 handles.append(
                     Patch(color=MISSING_COLOUR, label=f"not known {100 * blocks[column].isna().mean():.0f} %")
                 )
-            ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, fontsize=7)
+            lines = -(-len(handles) // LEGEND_COLUMNS)
+            drop = (0.3 + 0.2 * lines) * figure.dpi / ax.bbox.height
+            ax.legend(
+                handles=handles, loc="lower center", bbox_to_anchor=(0.5, -drop), ncols=LEGEND_COLUMNS, fontsize=7,
+                borderaxespad=0, columnspacing=1.2,
+            )  # fmt: skip
         return figure
 
 
 def value_figure(blocks: pd.DataFrame, columns: Mapping[str, str], units: Mapping[str, str]) -> Figure:
     """One block map per column of numbers, each with its own colour bar; missing values stay grey."""
     with figure_style():
-        figure, axes, extent, aspect = _block_axes(blocks, len(columns), most_columns=4, size=2.9)
+        figure, axes, extent, aspect = _block_axes(
+            blocks, len(columns), 4, 4.2 if len(columns) == 1 else 1.85, 0.05, 0.72
+        )
         for ax, (column, title) in zip(axes, columns.items(), strict=True):
             values = blocks[column].to_numpy(float)
             ax.set_facecolor(MISSING_COLOUR)
@@ -108,15 +152,16 @@ def value_figure(blocks: pd.DataFrame, columns: Mapping[str, str], units: Mappin
             image = ax.imshow(
                 _block_image(blocks, values), cmap="cividis", extent=extent, aspect=aspect, interpolation="nearest"
             )
-            bar = figure.colorbar(image, ax=ax, shrink=0.8)
+            bar = figure.colorbar(image, cax=ax.inset_axes((1.03, 0, 0.16 / ax.bbox.width * figure.dpi, 1)))
             bar.ax.tick_params(labelsize=7)
-            bar.set_label(units.get(column, ""), fontsize=7)
+            bar.set_label(UNIT_WORDS.get(units.get(column, ""), units.get(column, "")), fontsize=7)
         return figure
 
 
 def _block_axes(
-    blocks: pd.DataFrame, count: int, most_columns: int = 3, size: float = 4.0
+    blocks: pd.DataFrame, count: int, most_columns: int, width: float, below: float, beside: float
 ) -> tuple[Figure, list[Axes], tuple[float, float, float, float], float]:
+    """Axes of equal maps with room below and beside each, in inches; also the extent and aspect of the region."""
     south = (LATTICE_ROWS // 2 - blocks.row.max() - 1) / BLOCKS_PER_DEGREE
     north = (LATTICE_ROWS // 2 - blocks.row.min()) / BLOCKS_PER_DEGREE
     west = (blocks.col.min() - LATTICE_COLS // 2) / BLOCKS_PER_DEGREE
@@ -124,9 +169,21 @@ def _block_axes(
     aspect = 1 / np.cos(np.deg2rad((south + north) / 2))
     across = min(count, most_columns)
     down = -(-count // across)
-    height = size * min(max((north - south) / (east - west) * aspect, 0.35), 1.6) + 0.9
-    figure = Figure(figsize=(size * across + 0.3, height * down), layout="constrained")
-    axes = list(figure.subplots(down, across, squeeze=False).ravel())
+    height = width * min(max((north - south) / (east - west) * aspect, 0.35), 1.6)
+    left, above, ticks = 0.5, 0.32, 0.3
+    cell_width, cell_height = left + width + beside, above + height + ticks + below
+    figure = Figure(figsize=(cell_width * across, cell_height * down))
+    axes = []
+    for i in range(across * down):
+        x = (i % across) * cell_width + left
+        y = (down - 1 - i // across) * cell_height + ticks + below
+        place = (
+            x / (cell_width * across),
+            y / (cell_height * down),
+            width / (cell_width * across),
+            height / (cell_height * down),
+        )
+        axes.append(figure.add_axes(place))
     for ax in axes[count:]:
         ax.axis("off")
     for ax in axes:
@@ -160,7 +217,7 @@ def scene_figure(scenes: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]
             row[0].set_title(title, fontsize=8)
             row[1].imshow(labels, cmap=ListedColormap(list(MAP_COLOURS[:2])), interpolation="nearest", vmin=0, vmax=1)
             row[1].set_title("drawn by hand", fontsize=8)
-            palette = ListedColormap([MAP_COLOURS[0], MAP_COLOURS[1], SERIES[5], SERIES[1]])
+            palette = ListedColormap([MAP_COLOURS[0], MAP_COLOURS[1], "#d55e00", "#0072b2"])
             row[2].imshow(outcome, cmap=palette, vmin=-0.5, vmax=3.5, interpolation="nearest")
             row[2].set_title("mapped: green right, orange too much, blue missed", fontsize=8)
             for ax in row:

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import jinja2
 import pandas as pd
+from matplotlib.figure import Figure
+
+from croplayer.report.style import pdf_bytes, png_bytes
+
+UNKNOWN_CELL = "–"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with its caption."""
+    """A figure: its title says what it shows, its caption how to read it."""
 
     name: str
+    """Name of its files"""
+    title: str
     caption: str
     png: bytes
+    pdf: bytes
+    paper: str = ""
+    """The figure of the paper that it answers, such as "Fig. 12"; empty for none"""
+
+    @classmethod
+    def of(cls, name: str, title: str, caption: str, figure: Figure, paper: str = "") -> Picture:
+        """A drawn figure."""
+        return cls(name, title, caption, png_bytes(figure), pdf_bytes(figure), paper)
 
     @property
     def data(self) -> str:
@@ -30,17 +47,42 @@ class Table:
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+    paper: str = ""
+
+    def is_words(self, column: int) -> bool:
+        """Whether a column holds words, which stand on the left."""
+        return any(_is_words(row[column]) for row in self.rows)
+
+
+class Gap(NamedTuple):
+    """What the report cannot show, and why."""
+
+    text: str
+    paper: str = ""
+
+
+Part = Picture | Table | Gap | str
+"""A piece of a section; a str is a paragraph."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report. A missing input is named in ``gaps``, never filled."""
+    """A part of the report, its pieces in reading order. A missing input is a gap, never filled."""
 
+    group: str
+    """The map, The proof or Details"""
     title: str
-    text: Sequence[str] = ()
-    pictures: Sequence[Picture] = ()
-    tables: Sequence[Table] = ()
-    gaps: Sequence[str] = ()
+    parts: Sequence[Part] = ()
+
+
+class IndexRow(NamedTuple):
+    """Where the report answers a figure or table of the paper."""
+
+    paper: str
+    what: str
+    section: int
+    """Number of the section, from 1"""
+    is_there: bool
 
 
 @dataclass(frozen=True)
@@ -52,19 +94,45 @@ class Report:
     facts: Sequence[tuple[str, str]]
     sections: Sequence[Section] = field(default_factory=tuple)
 
+    @property
+    def pictures(self) -> list[Picture]:
+        return [part for section in self.sections for part in section.parts if isinstance(part, Picture)]
+
+    @property
+    def index(self) -> list[IndexRow]:
+        """The paper's figures, then its tables, in their order."""
+        return sorted(self._answers(), key=lambda row: (row.paper.split()[0], int(row.paper.split()[1]), -row.is_there))
+
+    def _answers(self) -> Iterator[IndexRow]:
+        for number, section in enumerate(self.sections, start=1):
+            for part in section.parts:
+                if isinstance(part, str) or not part.paper:
+                    continue
+                text = {Picture: "title", Table: "caption", Gap: "text"}[type(part)]
+                yield IndexRow(part.paper, getattr(part, text), number, not isinstance(part, Gap))
+
     def to_html(self) -> str:
         """The page with its pictures inside."""
         environment = jinja2.Environment(
             loader=jinja2.PackageLoader("croplayer.report"), autoescape=True, undefined=jinja2.StrictUndefined,
             trim_blocks=True, lstrip_blocks=True,
         )  # fmt: skip
+        kind = {Picture: "picture", Table: "table", Gap: "gap", str: "text"}
+        environment.tests["words"] = _is_words
+        environment.filters["kind"] = lambda part: kind[type(part)]
         return environment.get_template("report.html").render(report=self)
 
 
+def _is_words(cell: str) -> bool:
+    """Whether a cell is a sentence or name rather than a number with its unit."""
+    return 2 * sum(letter.isalpha() for letter in cell) > len(cell)
+
+
 def number(value: object, digits: int = 3) -> str:
-    """A cell: a number in few digits, a word as it is, a dash for what is not known."""
-    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
-        return "–"
+    """A cell on its own: a number in few digits, a word as it is, a dash for what is not known."""
+    value = _plain(value)
+    if is_unknown(value):
+        return UNKNOWN_CELL
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -74,11 +142,58 @@ def number(value: object, digits: int = 3) -> str:
     return str(value)
 
 
-def table_of(frame: pd.DataFrame, caption: str, header: dict[str, str], digits: int = 3) -> Table:
-    """Columns of a frame under plain headings; columns that it lacks are left out."""
-    columns = [c for c in header if c in frame.columns]
-    cells = [[number(_plain(v), digits) for v in row] for row in frame[columns].itertuples(index=False)]
-    return Table(caption, [header[c] for c in columns], cells)
+def percent(value: object, decimals: int = 1) -> str:
+    """A share as per cent; a dash for what is not known."""
+    return UNKNOWN_CELL if is_unknown(value) else f"{100 * float(value):.{decimals}f} %"  # type: ignore[arg-type]
+
+
+def is_unknown(value: object) -> bool:
+    """Whether a value is missing."""
+    return value is None or value is pd.NA or (isinstance(value, float) and value != value)
+
+
+class Column(NamedTuple):
+    """A column of a table: where it comes from, its heading, how its cells are written."""
+
+    key: str
+    heading: str
+    style: str = ""
+    """Empty for numbers of one precision, "same" for the same precision in all such columns, "share" for a
+    share as per cent, "text" as it is"""
+
+
+def table_of(frame: pd.DataFrame, caption: str, columns: Sequence[Column], paper: str = "") -> Table:
+    """Columns of a frame under plain headings, each in one precision; columns that the frame lacks are left out."""
+    present = [c for c in columns if c.key in frame.columns]
+    alike = [_plain(v) for c in present if c.style == "same" for v in frame[c.key]]
+    write = _writer([v for v in alike if isinstance(v, float) and not is_unknown(v)])
+    cells = [
+        [UNKNOWN_CELL if is_unknown(v) else write(float(v)) for v in frame[c.key]]
+        if c.style == "same"
+        else column_cells(frame[c.key], c.style)
+        for c in present
+    ]
+    return Table(caption, [c.heading for c in present], list(zip(*cells, strict=True)), paper)
+
+
+def column_cells(values: pd.Series, style: str = "") -> list[str]:
+    """Cells of a column: numbers with as many decimals as give its middle value three digits."""
+    plain = [_plain(v) for v in values]
+    if style == "share":
+        return [percent(v) for v in plain]
+    numbers = [v for v in plain if isinstance(v, float) and not is_unknown(v)]
+    if style == "text" or len(numbers) != sum(not is_unknown(v) for v in plain):
+        return [number(v) for v in plain]
+    write = _writer(numbers)
+    return [write(v) if isinstance(v, float) and not is_unknown(v) else UNKNOWN_CELL for v in plain]
+
+
+def _writer(known: Sequence[float]) -> Callable[[float], str]:
+    sizes = sorted(abs(v) for v in known if v)
+    decimals = 0
+    if sizes and not all(v == int(v) for v in known):
+        decimals = min(max(2 - math.floor(math.log10(sizes[len(sizes) // 2])), 0), 6)
+    return lambda v: f"{v:,.{decimals}f}"
 
 
 def _plain(value: object) -> object:

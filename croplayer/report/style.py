@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,9 +24,20 @@ CORRECTNESS_COLOURS = {
     "Noise": "#cc79a7",
     "Artifacts": "#555555",
 }
+CORRECTNESS_WORDS = {
+    "TP": "is cropland rightly mapped",
+    "TN": "a block rightly left empty",
+    "FP": "cropland mapped where there is none",
+    "Noise": "specks",
+    "Artifacts": "faults of imagery or network, or large parts missing",
+}
 INTEGRATION_COLOURS = {"Neither": "#999999", "Only A": "#e69f00", "Only B": "#0072b2", "Merge both": "#009e73"}
-SERIES = ("#e69f00", "#0072b2", "#cc79a7", "#009e73", "#56b4e9", "#d55e00", "#8c6d31", "#555555", "#222222")
+SOURCE_COLOURS = ("#e69f00", "#0072b2")
+MERGED_COLOUR, INTEGRATED_COLOUR, REFERENCE_COLOUR = "#cc79a7", "#009e73", "#222222"
+SERIES = ("#56b4e9", "#d55e00", "#8c6d31", "#7f7f7f", "#332288", "#aa4499", "#999933", "#44aa99", "#882255")
+"""Colours of what is neither a source, a merged mask nor our map."""
 MISSING_COLOUR = "#eeeeee"
+BAND_COLOUR = "#dfeee6"
 MAP_COLOURS = ("#efe9d9", "#2f7d32", "#b9c3cc", "#ffffff")
 """Not cropland, cropland, no imagery, never processed."""
 
@@ -41,6 +52,7 @@ RC: Any = {
     "savefig.dpi": 110,
     "legend.frameon": False,
     "svg.hashsalt": "croplayer",
+    "pdf.fonttype": 3,  # whole fonts of type 42 take seconds a figure to cut to size
 }
 
 
@@ -51,8 +63,35 @@ def figure_style() -> Iterator[None]:
         yield
 
 
+def map_colours(sources: Sequence[str], merged: str, integrated: str, others: Sequence[str]) -> dict[str, str]:
+    """A colour for every map by its name, the same in all figures of a report."""
+    colours = dict(zip(sources, SOURCE_COLOURS, strict=False))
+    colours |= {merged: MERGED_COLOUR, integrated: INTEGRATED_COLOUR}
+    return colours | {name: SERIES[i % len(SERIES)] for i, name in enumerate(others)}
+
+
+def class_colours(labels: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
+    """Colours of classes: the known ones theirs, others from the series."""
+    free = iter(SERIES * (1 + len(labels) // len(SERIES)))
+    return {label: known[label] if label in known else next(free) for label in labels}
+
+
 def png_bytes(figure: Figure) -> bytes:
     """A figure as PNG; the same figure gives the same bytes."""
+    return _bytes(figure, "png", {"Software": None})
+
+
+def pdf_bytes(figure: Figure) -> bytes:
+    """A figure as PDF; the same figure gives the same bytes."""
+    return _bytes(figure, "pdf", {"Creator": None, "Producer": None, "CreationDate": None})
+
+
+def _bytes(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    with figure_style():
+        # Once laid out a figure stays so; every further format would lay it out again.
+        if figure.get_layout_engine() is not None:
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+        figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()

@@ -1,0 +1,72 @@
+"""How a map divides the land, against reference parcels one by one.
+
+Over- and under-segmentation as in Clinton et al. 2010, Accuracy assessment measures for object-based
+image segmentation goodness, Photogrammetric Engineering and Remote Sensing 76, 289-299: for parcel x
+and mapped region y, over = 1 - |x ∩ y| / |x|, under = 1 - |x ∩ y| / |y|, and their distance from 0 is
+D = sqrt((over² + under²) / 2). The region taken for a parcel is the one that overlaps it most, as in
+Persello and Bruzzone 2010, doi 10.1109/TGRS.2009.2029570. Regions are 4-connected, like the exported
+parcels; a mask has no instances, so touching fields are one region and count as under-segmented.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from croplayer.legends import CROPLAND, NO_IMAGERY
+
+
+def parcel_scores(parcels: np.ndarray, mask: np.ndarray, row_km2: np.ndarray) -> pd.DataFrame:
+    """One row per reference parcel that is known as a whole.
+
+    Parameters
+    ----------
+    parcels : (h, w) int32, number of the parcel from 1, 0 for none
+    mask : (h, w) uint8 flags of the map
+    row_km2 : (h,) area of a pixel in each row
+
+    Returns
+    -------
+    Table with parcel, area_ha, over, under, distance and missed (no region overlaps: over 1, under missing).
+    Parcels with pixels that the map does not know are left out.
+    """
+    regions, count = ndimage.label(mask == CROPLAND)
+    weight = np.repeat(row_km2[:, None] * 100, parcels.shape[1], axis=1)
+    n = int(parcels.max(initial=0))
+    area = np.bincount(parcels.ravel(), weight.ravel(), n + 1)
+    unknown = np.bincount(parcels.ravel(), (mask >= NO_IMAGERY).ravel(), n + 1)
+    region_area = np.bincount(regions.ravel(), weight.ravel(), count + 1)
+    both = (parcels > 0) & (regions > 0)
+    pairs, place = np.unique(parcels[both].astype(np.int64) * (count + 1) + regions[both], return_inverse=True)
+    overlap = np.bincount(place, weight[both], len(pairs))
+    parcel_of, region_of = pairs // (count + 1), pairs % (count + 1)
+    order = np.lexsort((region_of, -overlap, parcel_of))
+    first = order[np.unique(parcel_of[order], return_index=True)[1]]
+    best, best_overlap = np.zeros(n + 1, np.int64), np.zeros(n + 1)
+    best[parcel_of[first]], best_overlap[parcel_of[first]] = region_of[first], overlap[first]
+    number = np.flatnonzero((area > 0) & (unknown == 0) & (np.arange(n + 1) > 0))
+    missed = best[number] == 0
+    over = 1 - best_overlap[number] / area[number]
+    under = np.where(missed, np.nan, 1 - best_overlap[number] / np.maximum(region_area[best[number]], 1e-30))
+    return pd.DataFrame(
+        {
+            "parcel": number,
+            "area_ha": area[number],
+            "over": over,
+            "under": under,
+            "distance": np.sqrt((over**2 + under**2) / 2),
+            "missed": missed,
+        }
+    )
+
+
+def parcel_summary(scores: pd.DataFrame) -> dict[str, float]:
+    """Parcels, share of them missed, and means over the others weighted by the parcels' area; NaN without any."""
+    found = scores[~scores.missed]
+    total = found.area_ha.sum()
+    means = {
+        name: float((found[name] * found.area_ha).sum() / total) if total else np.nan
+        for name in ("over", "under", "distance")
+    }
+    return {"parcels": len(scores), "missed_share": float(scores.missed.mean()) if len(scores) else np.nan} | means

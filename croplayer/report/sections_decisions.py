@@ -1,0 +1,153 @@
+"""How the blocks were decided, and how good those decisions are on reviews that were held out."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from croplayer.report.charts import Bar, bar_figure
+from croplayer.report.maps import class_figure
+from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, table_of
+from croplayer.report.results import Results
+from croplayer.report.style import CORRECTNESS_COLOURS, CORRECTNESS_WORDS, INTEGRATION_COLOURS, class_colours
+
+GROUP = "Details"
+NO_REVIEWS = "no reviewed samples in this run"
+MOST_FEATURES = 15
+
+
+def sample_section(results: Results) -> Section:
+    """Where the reviewed blocks lie."""
+    columns = [c for c in results.blocks if c.startswith(("correctness_reviewed_", "integration_reviewed"))]
+    reviewed = results.blocks[columns].notna() & (results.blocks[columns] != "") if columns else pd.DataFrame()
+    if not columns or not reviewed.any(axis=None):
+        text = "No blocks were reviewed by people: no reviewed samples in this run (croplayer judge sample draws some)."
+        return Section(GROUP, "Reviewed blocks", [Gap(text, "Fig. 3")])
+    labels = reviewed.any(axis=1).map({True: "reviewed", False: "not reviewed"})
+    figure = class_figure(
+        results.blocks.assign(reviewed=labels), {"reviewed": "reviewed blocks"},
+        {"reviewed": "#d55e00", "not reviewed": "#e3e3e3"},
+    )  # fmt: skip
+    caption = f"{int(reviewed.any(axis=1).sum()):,} of {len(results.blocks):,} blocks were looked at by people."
+    return Section(
+        GROUP, "Reviewed blocks", [Picture.of("reviewed", "Where the reviewed blocks lie", caption, figure, "Fig. 3")]
+    )
+
+
+def correctness_section(results: Results) -> Section:
+    """Semantic correctness of the sources' masks."""
+    colours = class_colours(results.classes, CORRECTNESS_COLOURS)
+    figure = class_figure(results.blocks, {f"correctness_{s}": s for s in results.sources}, colours)
+    known = pd.concat([results.blocks[f"correctness_{s}"] for s in results.sources]).dropna()
+    share = known.isin(results.correct).mean() if len(known) else float("nan")
+    caption = f"What the cropland mask of each source is worth, block by block; {100 * share:.0f} % are judged correct."
+    meanings = [f"{label} {CORRECTNESS_WORDS[label]}" for label in results.classes if label in CORRECTNESS_WORDS]
+    caption += f" {'; '.join(meanings)}." if meanings else ""
+    parts: list[Part] = [
+        *_method_parts(results, "correctness"),
+        Picture.of("correctness", "Is the mask of a block semantically correct?", caption, figure, "Fig. 9"),
+        *_quality_parts(results, "correctness", "Table 4"),
+        *_importance_parts(results, "correctness", ""),
+    ]
+    return Section(GROUP, "Semantic correctness", parts)
+
+
+def integration_section(results: Results) -> Section:
+    """Which source the map takes."""
+    figure = class_figure(results.blocks, {"integration_label": "source of the map"}, INTEGRATION_COLOURS)
+    overridden = int((results.blocks.override.fillna("") != "").sum())
+    parts: list[Part] = [
+        *_method_parts(results, "integration"),
+        f"{overridden:,} blocks were overridden by hand.",
+        Picture.of(
+            "integration", "Which source the map takes", f"{results.letters}; shares of the blocks in the legend.", figure,
+            "Fig. 10",
+        ),
+        *_quality_parts(results, "integration", ""),
+        *_importance_parts(results, "integration", "Fig. 11"),
+    ]  # fmt: skip
+    return Section(GROUP, "Integration", parts)
+
+
+def _method_parts(results: Results, name: str) -> list[Part]:
+    method = results.table(f"{name}_method")
+    if method is None:
+        return [Gap(f"How {name} was decided is not recorded.")]
+    text = f"{name.capitalize()} was decided by {method.method.iloc[0]}."
+    if not pd.isna(method.accuracy.iloc[0]):
+        return [text]
+    gap = (
+        f"{name.capitalize()} comes from plain rules, not from a classifier: no reviewed samples were given, so how often "
+        "it is right is not known."
+    )
+    return [text, Gap(gap)]
+
+
+def _quality_parts(results: Results, name: str, paper: str) -> list[Part]:
+    """Accuracy, confusion and calibration on held-out reviews, or the gap."""
+    accuracy, confusion = results.table(f"{name}_accuracy"), results.table(f"{name}_confusion")
+    if accuracy is None or confusion is None:
+        return [Gap(f"Accuracy of the {name}: {NO_REVIEWS}.", paper)]
+    columns = [Column("split", "held out"), Column("samples", "samples"), Column("accuracy", "accuracy", "share")]
+    columns += [Column("accuracy_low", "95 % from", "share"), Column("accuracy_high", "to", "share")]
+    columns += [Column("commonest_share", "always the commonest", "share"), Column("brier", "Brier score")]
+    columns += [Column("calibration_error", "calibration error")]
+    words = {"stratified": "a fifth of each class at random", "spatial": "a fifth of the squares of land"}
+    shown = accuracy.assign(split=accuracy.split.map(lambda s: words.get(s, s)))
+    caption = "Accuracy on reviews that the classifier had not seen. By place is the honest figure for new land."
+    parts: list[Part] = [table_of(shown, caption, columns, paper)]
+    for split in confusion.split.unique()[:1]:
+        counts = confusion[confusion.split == split].pivot(index="reviewed", columns="predicted", values="samples")
+        labels = [label for label in dict.fromkeys(confusion.reviewed) if label in counts.index]
+        rows = [[label, *(f"{int(counts.loc[label, other]):,}" for other in labels)] for label in labels]
+        caption = f"Held-out reviews ({words.get(split, split)}): rows reviewed, columns predicted."
+        parts.append(Table(caption, ["", *labels], rows))
+    calibration = results.table(f"{name}_calibration")
+    if calibration is not None:
+        columns = [Column("confidence_from", "confidence from", "share"), Column("confidence_to", "to", "share")]
+        columns += [Column("samples", "samples"), Column("confidence", "mean confidence", "share")]
+        one = calibration[calibration.split == calibration.split.iloc[0]]
+        columns.append(Column("accuracy", "right", "share"))
+        parts.append(
+            table_of(one, "Calibration: of blocks decided with that confidence, how many were right.", columns)
+        )
+    return parts
+
+
+def _importance_parts(results: Results, name: str, paper: str) -> list[Part]:
+    importance = results.table(f"{name}_importance")
+    if importance is None:
+        return [Gap(f"Which features decide the {name}: {NO_REVIEWS}.", paper)]
+    parts: list[Part] = []
+    titles = {
+        "group": "groups of features",
+        "sources": "features of both sources together",
+        "feature": "single features",
+    }
+    for kind in (k for k in titles if "kind" not in importance or k in set(importance.kind)):
+        rows = importance[importance.kind == kind] if "kind" in importance else importance
+        rows = rows.sort_values("accuracy_lost", ascending=False).head(MOST_FEATURES)
+        bars = [
+            Bar(
+                str(r.feature).replace("_", " "), 100 * r.accuracy_lost, GROUP_COLOURS.get(getattr(r, "group", ""), "#555555"),
+                100 * (r.accuracy_lost - r.standard_deviation), 100 * (r.accuracy_lost + r.standard_deviation),
+            )
+            for r in rows.itertuples()
+        ]  # fmt: skip
+        caption = (
+            f"Permutation importance of {titles[kind]} on held-out reviews: accuracy lost when their values are shuffled; "
+            "lines are one standard deviation over the repeats."
+        )
+        figure = bar_figure(bars, "accuracy lost, percentage points")
+        title = f"What decides the {name}: {titles[kind]}"
+        parts.append(Picture.of(f"{name}_importance_{kind}", title, caption, figure, paper))
+    return parts
+
+
+GROUP_COLOURS = {
+    "terrain": "#8c6d31",
+    "image": "#56b4e9",
+    "shape": "#009e73",
+    "consistency": "#cc79a7",
+    "correctness": "#e69f00",
+}
+"""Colour of the groups of features."""

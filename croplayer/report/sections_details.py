@@ -1,0 +1,162 @@
+"""The last part of the report: imagery, features and models, for those who want to know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from croplayer.features import IMAGE, PER_SOURCE, SHAPE, TERRAIN
+from croplayer.legends import CoverageType
+from croplayer.models.manifest import Manifest
+from croplayer.report.charts import curve_figure, share_figure
+from croplayer.report.maps import UNIT_WORDS, class_figure, scene_figure, value_figure
+from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, number, table_of
+from croplayer.report.results import Results
+from croplayer.report.style import COVERAGE_COLOURS
+
+GROUP = "Details"
+Scene = tuple[str, np.ndarray, np.ndarray, np.ndarray]
+
+
+def quality_section(results: Results) -> Section:
+    """Coverage types of the blocks, and their shares."""
+    blocks = results.blocks
+    columns = {f"coverage_type_{s}": s for s in results.sources}
+    parts: list[Part] = []
+    if not results.has_coverage_model:
+        parts.append(Gap("No coverage classifier was used: only Nodata, counted from missing pixels, is told apart."))
+    caption = (
+        f"Coverage type of each block by source. Nodata is counted: more than {100 * results.nodata_above:.0f} % of the "
+        "pixels without imagery; the other types are the classifier's."
+    )
+    figure = class_figure(blocks, columns, COVERAGE_COLOURS)
+    parts.append(Picture.of("coverage_type", "What the imagery shows", caption, figure, "Fig. 6"))
+    shares = pd.DataFrame({s: blocks[c].value_counts(normalize=True) for c, s in columns.items()}).fillna(0.0).T
+    shares = shares.reindex(columns=list(COVERAGE_COLOURS), fill_value=0.0)
+    unusable = [c.label for c in CoverageType if not c.is_usable]
+    bad = {s: float(blocks[c].isin(unusable).mean()) for c, s in columns.items()}
+    text = ", ".join(f"{100 * share:.1f} % of {source}" for source, share in bad.items())
+    if len(columns) == 2:
+        both = float(blocks[list(columns)].isin(unusable).all(axis=1).mean())
+        text += (
+            f"; {100 * both:.1f} % of the blocks in both, which is what remains when each block takes the better source"
+        )
+    caption = f"Without usable imagery (clouds, snow, missing tiles): {text}."
+    figure = share_figure(shares, COVERAGE_COLOURS)
+    parts.append(Picture.of("coverage_shares", "How much imagery can be used", caption, figure, "Fig. 7"))
+    return Section(GROUP, "Image quality", parts)
+
+
+def feature_section(results: Results) -> Section:
+    """Block features as maps, as medians and as declared."""
+    blocks = results.blocks
+    measured = [f for f in TERRAIN if f.name in blocks and blocks[f.name].notna().any()]
+    parts: list[Part] = []
+    if measured:
+        titles = {f.name: f.name.rpartition("_")[0] for f in measured}
+        figure = value_figure(blocks, titles, {f.name: f.unit for f in measured})
+        caption = "Medians of elevation, slope (Horn), ruggedness (Riley) and roughness in each block."
+        parts.append(Picture.of("terrain", "Terrain of the blocks", caption, figure))
+    else:
+        parts.append(Gap("No elevation model was given: the terrain features are missing, not zero."))
+    for source in results.sources:
+        features = [f for f in PER_SOURCE if not f.categories and f.column(source) in blocks]
+        titles = {f.column(source): f.name.replace("_", " ").removesuffix(" km2") for f in features}
+        figure = value_figure(blocks, titles, {f.column(source): f.unit for f in features})
+        caption = "Image quality, shape of the mask and agreement with the other source, block by block."
+        parts.append(Picture.of(f"features_{source}", f"Features of {source}", caption, figure))
+    rows = []
+    for feature in (*IMAGE, *SHAPE):
+        if feature.categories:
+            continue
+        values = [
+            blocks[feature.column(s)].astype(float).median() if feature.column(s) in blocks else None
+            for s in results.sources
+        ]
+        rows.append([feature.meaning, UNIT_WORDS.get(feature.unit, feature.unit), *(number(v) for v in values)])
+    parts.append(Table("Median over all blocks.", ["feature", "unit", *results.sources], rows))
+    declared = results.table("features")
+    if declared is None:
+        parts.append(Gap("The run did not write its table of features.", "Table 5"))
+    else:
+        columns = [Column("column", "column"), Column("group", "group"), Column("unit", "unit", "text")]
+        columns += [Column("source", "source", "text"), Column("meaning", "meaning", "text")]
+        columns += [Column("judges", "judges correctness"), Column("decides", "decides integration")]
+        shown = declared.assign(
+            unit=[UNIT_WORDS.get(str(u), str(u)) for u in declared.unit], source=declared.source.fillna("")
+        )
+        parts.append(table_of(shown, "The declared features of a block.", columns, "Table 5"))
+    return Section(GROUP, "Block features", parts)
+
+
+def model_section(
+    manifests: Mapping[str, Manifest],
+    digests: Mapping[str, str],
+    curves: Mapping[str, pd.DataFrame],
+    scenes: Sequence[Scene],
+) -> Section:
+    """Which models were used, on what they were trained, what they are worth."""
+    parts: list[Part] = []
+    for kind, manifest in manifests.items():
+        parts.append(
+            f"{kind.capitalize()}: {manifest.architecture} ({manifest.size}), digest {digests[kind][:12]}, trained on "
+            f"{manifest.training_data}. Licence: {manifest.licence}."
+        )
+        parts += _metric_tables(kind, manifest)
+    if not any(isinstance(part, Table) and part.paper == "Table 6" for part in parts):
+        parts.append(Gap("No validation of the segmentation comes with the model.", "Table 6"))
+    if curves:
+        caption = "Loss of every step, and its running mean."
+        parts.append(Picture.of("training", "How the training went", caption, curve_figure(curves)))
+    if scenes:
+        caption = "Validation scenes, which the training never saw, from the worst to the best."
+        parts.append(
+            Picture.of(
+                "validation", "What the model sees in scenes it has not learned from", caption, scene_figure(scenes)
+            )
+        )
+    return Section(GROUP, "Models", parts)
+
+
+def _metric_tables(kind: str, manifest: Manifest) -> list[Table]:
+    metrics = manifest.metrics
+    if kind == "segmentation" and "validation" in metrics:
+        return _validation_tables(metrics["validation"], len(metrics["training_scenes"]))
+    if kind == "coverage" and "confusion_rows_truth" in metrics:
+        rows = [
+            [label, *(number(int(n)) for n in row)]
+            for label, row in zip(manifest.classes, metrics["confusion_rows_truth"], strict=True)
+        ]
+        caption = (
+            f"Coverage type on {metrics['n_validation']} samples kept from training ({metrics['split']}): rows true, "
+            f"columns predicted. Accuracy {metrics['accuracy']:.3f}."
+        )
+        origins = [[k, ", ".join(f"{n} {o}" for o, n in v.items())] for k, v in metrics["samples_by_origin"].items()]
+        return [
+            Table(caption, ["", *manifest.classes], rows),
+            Table("Where the samples of each type come from.", ["type", "samples"], origins),
+        ]
+    return []
+
+
+def _validation_tables(validation: Mapping[str, Any], training_scenes: int) -> list[Table]:
+    """The network and the constant answers on whole scenes, pooled and by scene."""
+    figures = {"iou": "IoU", "boundary_iou": "boundary IoU", "f1": "F1", "accuracy": "pixel accuracy"}
+    answers = {
+        "pooled": "the model",
+        "all_field": "constant answer: all field",
+        "no_field": "constant answer: no field",
+    }
+    pooled = [[title, *(number(validation[key].get(figure)) for figure in figures)] for key, title in answers.items()]
+    scenes = [
+        [name, number(scene["ground_sample_distance_m"]), *(number(scene.get(figure)) for figure in figures)]
+        for name, scene in sorted(validation["by_scene"].items(), key=lambda item: item[1]["iou"] or 0.0)
+    ]
+    caption = f"Segmentation on {len(scenes)} scenes kept from training (split {validation['split']}; {training_scenes} trained)."
+    return [
+        Table(caption, ["answer", *figures.values()], pooled, "Table 6"),
+        Table("The same by scene, worst first.", ["scene", "pixel m", *figures.values()], scenes),
+    ]

@@ -1,0 +1,152 @@
+"""Other products beside our map: agreement, area, edges, slope, places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from croplayer.evaluation.interval import Estimate
+from croplayer.evaluation.levels import iou_estimate
+from croplayer.report.charts import Bar, bar_figure, bar_panels, fraction_figure, slope_figure
+from croplayer.report.maps import Panels, local_figure, value_figure
+from croplayer.report.page import Column, Gap, Part, Picture, Section, table_of
+from croplayer.report.results import Results
+from croplayer.tasks.compare import INTEGRATED
+
+GROUP = "The proof"
+
+
+def products_section(results: Results, places: Sequence[tuple[str, Panels]]) -> Section:
+    """Everything about other products.
+
+    Parameters
+    ----------
+    places : small windows in imagery and maps, by their title
+    """
+    if not results.products:
+        names = ("Fig. 13", "Fig. 14", "Fig. 15", "Fig. 17", "Table 3")
+        gaps = [Gap("No other product was given.", paper) for paper in names]
+        return Section(GROUP, "Other products", gaps)
+    parts: list[Part] = ["Agreement with another product is not accuracy: where two maps differ, either may be right."]
+    parts += _agreement_parts(results)
+    parts += _density_parts(results)
+    parts += _slope_parts(results)
+    if places:
+        caption = "Windows from the block where the products agree best with our map to the one where they agree least."
+        figure = local_figure(places)
+        parts.append(Picture.of("places", "The same ground in imagery and maps", caption, figure, "Fig. 17"))
+    else:
+        parts.append(Gap("No block has both our map and a product, so no place can be shown.", "Fig. 17"))
+    return Section(GROUP, "Other products", [*parts, *_definition_parts(results)])
+
+
+def _definition_parts(results: Results) -> list[Part]:
+    definitions = results.table("definitions")
+    if definitions is None:
+        return [Gap("The run did not write what its products count as cropland.", "Table 3")]
+    shown = results.titled(definitions.fillna("").astype(str), ["product"]).replace("", "not stated")
+    shown = shown.assign(year=[str(y).removesuffix(".0") for y in shown.year])
+    columns = [Column("product", "product"), Column("year", "year"), Column("crop_codes", "cropland codes")]
+    columns += [Column(kind, kind) for kind in ("paddy", "orchard", "greenhouse", "fallow")]
+    columns += [Column("licence", "licence"), Column("note", "note")]
+    caption = "What the products count as cropland: in, out, or not stated by their authors."
+    return [table_of(shown, caption, columns, "Table 3")]
+
+
+def product_only_section(results: Results, notes: Sequence[str]) -> Section:
+    """Products alone, for a run without imagery."""
+    columns = {
+        f"area_fraction_{name}": results.titles[name]
+        for name in results.products
+        if f"area_fraction_{name}" in results.blocks
+    }
+    if not columns:
+        return Section("The map", "Products", [Gap("No product covers the region.")])
+    figure = value_figure(results.blocks, columns, {})
+    return Section(
+        "The map",
+        "Products",
+        [*notes, Picture.of("products", "Cropland share of each block", "As each product says.", figure)],
+    )
+
+
+def _agreement_parts(results: Results) -> list[Part]:
+    agreement = results.table("agreement")
+    own = (
+        None
+        if agreement is None
+        else agreement[(agreement["map"] == INTEGRATED) & agreement.against.isin(results.products)]
+    )
+    if agreement is None or own is None or own.empty:
+        return [Gap("No product of classes was given, so pixel agreement is not known.", "Fig. 13")]
+    rows = []
+    for name in own.sort_values("iou", ascending=False).against:
+        known = f"tp_{INTEGRATED}_{name}" in results.blocks
+        estimate = iou_estimate(results.blocks, INTEGRATED, name) if known else Estimate(np.nan, np.nan)
+        rows.append(Bar(results.titles[name], estimate.value, results.colours[name], *estimate.interval()))
+    caption = "Intersection over union of cropland, all blocks together; lines are 95 % intervals, blocks as clusters."
+    columns = [Column("map", "map"), Column("against", "against"), Column("iou", "IoU"), Column("f1", "F1")]
+    columns += [
+        Column("precision", "precision"),
+        Column("recall", "recall"),
+        Column("overall_accuracy", "overall accuracy"),
+    ]
+    shown = results.titled(agreement, ["map", "against"])
+    return [
+        Picture.of(
+            "product_iou", "How far each product agrees with our map", caption, bar_figure(rows, "IoU"), "Fig. 13"
+        ),
+        table_of(shown, "Agreement of maps, over pixels that both know.", columns),
+    ]
+
+
+def _density_parts(results: Results) -> list[Part]:
+    products = results.table("products")
+    if products is None:
+        return [Gap("No block has both our map and a product.", "Fig. 14")]
+    deviations = results.table("product_deviations")
+    if deviations is None:
+        return [Gap("The run did not write the deviations of its products.", "Fig. 14")]
+    blocks = results.blocks
+    panels: dict[str, list[Bar]] = {}
+    for measure, title in (("area_fraction", "cropland share"), ("edge_density", "edge density")):
+        own = f"{measure}_{INTEGRATED}"
+        mean = float(blocks[own].mean()) if own in blocks else np.nan
+        rows = deviations[deviations.measure == measure].set_index("product").reindex(results.products)
+        label = "integrated map"
+        panels[title] = [Bar(label, mean, results.colours[INTEGRATED])]
+        panels[f"deviation of {title}, %"] = [Bar(label, 0.0, results.colours[INTEGRATED], text="0")]
+        for name, row in rows.iterrows():
+            known = results.titles[str(name)], results.colours[str(name)]
+            panels[title].append(Bar(known[0], float(row.value), known[1]))
+            panels[f"deviation of {title}, %"].append(Bar(known[0], 100 * float(row.deviation), known[1]))
+    caption = (
+        "Mean share of cropland pixels and of cropland pixels on an outline, at our pixels; deviations are (product - "
+        "ours) / ours over the blocks that both cover."
+    )
+    figure = bar_panels(panels, [("how much", 2), ("how finely divided", 2)])
+    columns = [Column("product", "product"), Column("blocks", "blocks"), Column("area_km2", "product, km²")]
+    columns += [Column("own_area_km2", "ours, km²"), Column("deviation", "deviation", "share")]
+    columns += [Column("area_fraction", "product's share"), Column("own_area_fraction", "our share")]
+    columns += [Column("edge_density", "product's edge density"), Column("own_edge_density", "our edge density")]
+    titles = {n: results.titles[n] for n in products["product"]}
+    scatter = fraction_figure(blocks, INTEGRATED, titles, results.colours)
+    return [
+        Picture.of("area_and_edges", "Cropland share and edge density of the products", caption, figure, "Fig. 14"),
+        Picture.of(
+            "area_fraction", "Cropland share block by block", "On the line a product says what our map says.", scatter
+        ),
+        table_of(
+            results.titled(products, ["product"]), "Products beside our map, over the blocks that both cover.", columns
+        ),
+    ]
+
+
+def _slope_parts(results: Results) -> list[Part]:
+    slopes = results.table("product_slopes")
+    if slopes is None or not (slopes.blocks > 0).any():
+        return [Gap("No elevation model was given, so deviations are not known by slope.", "Fig. 15")]
+    caption = "Mean cropland share of each product against ours, blocks grouped by their median slope."
+    figure = slope_figure(slopes[slopes.measure == "area_fraction"], results.titles, results.colours)
+    return [Picture.of("slope", "Where products differ: by slope", caption, figure, "Fig. 15")]

@@ -1,0 +1,77 @@
+"""Hold the maps of a block against the reference: boundaries, correctness, and the integration that would be best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from croplayer.cube import Cube
+from croplayer.evaluation.boundary import boundary_agreement, boundary_width_px
+from croplayer.grid import BlockIndex
+from croplayer.landscape.judgement import best_integration, mask_correctness
+from croplayer.legends import CROPLAND, NO_IMAGERY
+from croplayer.masks import shape_features
+from croplayer.records import BlockRecord, Value
+from croplayer.sources.product import UNKNOWN, Product
+from croplayer.tasks.compare import MERGE_BOTH, read_maps
+from croplayer.tasks.each import each_block
+
+SHAPE_OF_MERGED = ("solidity_mean", "solidity_total", "euler_mean", "euler_total", "regions")
+
+
+@dataclass(frozen=True)
+class EvaluateTask:
+    """Measure a block's maps; writes nothing to the cube."""
+
+    cube: Cube
+    reference: Product | None
+    """Map of classes that is taken as true; None leaves out what needs one."""
+
+    def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
+        return each_block(self.one, blocks)
+
+    def one(self, block: BlockIndex) -> BlockRecord:
+        """Record of one block: shape of the merged mask, and every map against the reference."""
+        maps = read_maps(self.cube, block)
+        values: dict[str, Value] = {}
+        if MERGE_BOTH in maps:
+            shape = shape_features(maps[MERGE_BOTH], self.cube.grid, block)
+            values |= {f"{name}_{MERGE_BOTH}": shape[name] for name in SHAPE_OF_MERGED}
+        if self.reference is not None:
+            percent = self.reference.read(self.cube.grid.window(block), self.cube.grid).on_pixels()
+            values |= reference_values(maps, self.cube.sources, percent, boundary_width_px(self.cube.grid))
+        return BlockRecord(block, values=values)
+
+
+def reference_values(
+    maps: dict[str, np.ndarray], sources: Sequence[str], percent: np.ndarray, width_px: int
+) -> dict[str, Value]:
+    """Per map the boundary counts and what the mask is worth; per block the best integration.
+
+    Parameters
+    ----------
+    maps : masks of flags (h, w) by name, those of the sources among them
+    percent : (h, w) uint8, per cent of cropland of the reference, 255 where it says nothing
+
+    Returns
+    -------
+    ``boundary_both_MAP`` and ``boundary_any_MAP`` in pixels; ``true_correctness_MAP`` (label) and
+    ``best_integration`` (label), both missing where less than half of the block is known to map and reference.
+    """
+    truth = (percent > 50) & (percent != UNKNOWN)
+    values: dict[str, Value] = {}
+    known_of = {name: (mask != NO_IMAGERY) & (percent != UNKNOWN) for name, mask in maps.items()}
+    for name, mask in maps.items():
+        known, crop = known_of[name], mask == CROPLAND
+        counts = boundary_agreement(crop, truth, known, width_px)
+        values |= {f"boundary_both_{name}": counts.both, f"boundary_any_{name}": counts.any}
+        judged = mask_correctness(truth & known, crop & known).label if known.mean() >= 0.5 else None
+        values[f"true_correctness_{name}"] = judged
+    if len(sources) == 2:
+        known = known_of[MERGE_BOTH]
+        masks = [(maps[s] == CROPLAND) & known for s in sources]
+        best = best_integration(truth & known, masks[0], masks[1], (maps[MERGE_BOTH] == CROPLAND) & known)
+        values["best_integration"] = best.label if known.mean() >= 0.5 else None
+    return values

@@ -1,0 +1,143 @@
+"""The report from made-up tables: what is there is shown, what is not is a gap that says so."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from croplayer.report.charts import Bar, bar_figure, bar_panels
+from croplayer.report.page import Column, Gap, Picture, Report, Section, Table, column_cells, table_of
+from croplayer.report.results import Results
+from croplayer.report.sections_decisions import integration_section, sample_section
+from croplayer.report.sections_map import summary_section
+from croplayer.report.sections_products import products_section
+from croplayer.report.sections_proof import levels_section, recovered_section, statistics_section
+from croplayer.tasks.compare import INTEGRATED, MERGE_BOTH
+
+
+def made_up_blocks(seed: int = 1) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    n = 12
+    table = pd.DataFrame({"block": [f"r{r:04d}c5900" for r in range(n)], "row": range(n), "col": 5900})
+    for name in ("a", "b", MERGE_BOTH, INTEGRATED):
+        table[f"area_km2_{name}"] = rng.uniform(1, 20, n)
+        table[f"area_fraction_{name}"] = rng.uniform(0, 1, n)
+        table[f"solidity_mean_{name}"] = rng.uniform(0.8, 1, n)
+        table[f"euler_mean_{name}"] = rng.uniform(-2, 1, n)
+    for source in ("a", "b"):
+        table[f"correctness_{source}"] = rng.choice(["TP", "TN", "Noise"], n)
+    table["integration"] = rng.integers(0, 4, n)
+    table["integration_label"] = table.integration.map({0: "Neither", 1: "Only A", 2: "Only B", 3: "Merge both"})
+    table["override"] = ""
+    return table
+
+
+def results(**changes: object) -> Results:
+    """A run with two sources and nothing to prove it."""
+    method = pd.DataFrame([{"method": "rules (no reviewed samples)", "accuracy": np.nan}])
+    levels = pd.DataFrame(
+        {"map": ["a", "b", MERGE_BOTH, INTEGRATED], "correct_share": [0.5, 0.6, 0.4, 0.75], "correct_blocks": 12,
+         "solidity_mean": 0.9, "euler_mean": -1.0}
+    )  # fmt: skip
+    given: dict[str, object] = {
+        "sources": ("a", "b"), "products": (), "product_titles": {}, "reference": None, "blocks": made_up_blocks(),
+        "tables": {"correctness_method": method, "integration_method": method, "levels": levels},
+        "classes": ("TP", "TN", "FP", "Noise", "Artifacts"), "correct": ("TP", "TN"),
+    }  # fmt: skip
+    return Results(**(given | changes))  # type: ignore[arg-type]
+
+
+def gaps(section: Section) -> list[Gap]:
+    return [part for part in section.parts if isinstance(part, Gap)]
+
+
+def test_what_a_run_has_not_is_a_gap_with_the_papers_number() -> None:
+    run = results()
+    missing = {
+        "Fig. 16": statistics_section(run),
+        "Fig. 13": products_section(run, []),
+        "Fig. 3": sample_section(run),
+        "Fig. 11": integration_section(run),
+    }
+    for paper, section in missing.items():
+        assert paper in [gap.paper for gap in gaps(section)], paper
+    assert recovered_section(run) is None
+    levels = levels_section(run)
+    assert any("level of pixels is not known" in gap.text for gap in gaps(levels))
+    assert any("opinion of the rules" in gap.text for gap in gaps(levels))
+    report = Report("t", [], [], [*missing.values(), levels])
+    found = {row.paper: row.is_there for row in report.index}
+    assert found["Fig. 12"] and found["Fig. 10"] and not found["Fig. 16"] and not found["Fig. 3"]
+    html = report.to_html()
+    assert html.index("Fig. 3</td>") < html.index("Fig. 10</td>") < html.index("Table 3</td>")
+    assert "nan" not in re.sub(r"base64,[^\"]*", "", html).lower()
+
+
+def test_the_summary_says_what_is_not_known() -> None:
+    section = summary_section(results())
+    table = section.parts[0]
+    assert isinstance(table, Table)
+    answers = dict(table.rows)  # type: ignore[arg-type]
+    assert answers["How right are the pixels?"].startswith("Not known")
+    assert answers["How large is the true area?"].startswith("Not known")
+    assert answers["Do the statistics agree?"].startswith("Not known")
+
+
+def test_provinces_within_the_limit_are_counted_with_their_interval() -> None:
+    units = pd.DataFrame(
+        {"adcode": list("12345"), "name_en": list("ABCDE"), "name_zh": "", "land_km2": 10.0, "mapped_share": 1.0,
+         "statistic_km2": 5.0, "statistic_note": ""}
+    )  # fmt: skip
+    for name in ("a", "b", MERGE_BOTH, INTEGRATED):
+        units[f"{name}_percent"] = [95.0, 104.0, 130.0, 60.0, np.nan]
+        units[f"{name}_within"] = pd.array([True, True, False, False, None], dtype="boolean")
+        units[f"{name}_km2"] = 5.0
+    section = statistics_section(results(units={1: units}, within=0.1, stopped_training=True))
+    rows = next(p for p in section.parts if isinstance(p, Table) and "Wilson" in p.caption).rows
+    assert list(rows[-1]) == ["integrated map", "2 of 4 (50 %)", "15 to 85 %"]
+    assert any("leave one province out" in gap.text for gap in gaps(section))
+    assert any(isinstance(p, Picture) and p.paper == "Fig. 16" for p in section.parts)
+
+
+def test_texts_and_figures_call_maps_by_their_titles() -> None:
+    report = Report("t", [], [], [levels_section(results())])
+    text = re.sub(r"base64,[^\"]*", "", report.to_html())
+    assert "both merged" in text and "integrated map" in text
+    assert MERGE_BOTH not in text and INTEGRATED not in text
+
+
+@pytest.mark.parametrize(
+    ("values", "style", "cells"),
+    [
+        ([0.5, 12.25, 30.0], "", ["0.5", "12.2", "30.0"]),
+        ([0.00012, 0.5, np.nan], "", ["0.000", "0.500", "–"]),
+        ([1200.0, 34567.8], "", ["1,200", "34,568"]),
+        ([0.99991, 1.0], "share", ["100.0 %", "100.0 %"]),
+        ([3, 1200], "", ["3", "1,200"]),
+        (["x", None], "", ["x", "–"]),
+        ([True, False], "", ["yes", "no"]),
+    ],
+)
+def test_a_column_has_one_precision(values: list[object], style: str, cells: list[str]) -> None:
+    assert column_cells(pd.Series(values), style) == cells
+
+
+def test_columns_alike_share_their_precision() -> None:
+    frame = pd.DataFrame({"x": [0.2, 0.3], "y": [20.0, 30.0], "z": [1.23456, 2.0]})
+    table = table_of(
+        frame, "", [Column("x", "x", "same"), Column("y", "y", "same"), Column("z", "z"), Column("q", "q")]
+    )
+    assert table.header == ["x", "y", "z"]
+    assert [list(row) for row in table.rows] == [["0.2", "20.0", "1.23"], ["0.3", "30.0", "2.00"]]
+
+
+def test_figures_are_the_same_bytes_again_and_take_what_is_missing() -> None:
+    rows = [Bar("one", 0.5, "#0072b2", 0.4, 0.6), Bar("two", np.nan, "#009e73"), Bar("three", -0.2, "#d55e00")]
+    pictures = [Picture.of("x", "t", "c", bar_figure(rows, "IoU")) for _ in range(2)]
+    assert pictures[0].png == pictures[1].png and pictures[0].pdf == pictures[1].pdf
+    assert pictures[0].pdf.startswith(b"%PDF")
+    nothing = [Bar("one", np.nan, "#0072b2")]
+    assert Picture.of("x", "t", "c", bar_panels({"a": nothing, "b": nothing}, [("g", 2)])).png
