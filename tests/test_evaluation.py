@@ -136,7 +136,7 @@ def test_statistics_of_any_country_and_their_unit(tmp_path: Path) -> None:
     assert left_over(units, statistics).name_en.tolist() == ["All"]
     small = units.assign(land_km2=[20.0, 14.0])
     with pytest.raises(
-        ValueError, match=r"give North \(adcode A\) 1.5 thousand ha .* on 14 km² of land; give cropland_kha"
+        ValueError, match=r"\(adcode A\): cropland_kha is 1.5, more than the 1.4 thousand hectares of the unit; check"
     ):
         match_statistics(small, statistics, path)
 

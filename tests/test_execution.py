@@ -33,8 +33,8 @@ REASONS = {
     "exit": "its process ended with exit code 7",
     "kill": "its process was ended by SIGKILL",
     "segfault": "its process was ended by SIGSEGV in string_at",
-    "hang": "did not end within 4 s and was stopped in go_wrong (poison.py:",
-    "hold": "did not end within 4 s and was stopped in match (",
+    "hang": "did not end within 10 s and was stopped in go_wrong (poison.py:",
+    "hold": "did not end within 10 s and was stopped in match (",
     "hog": "took more memory than the 500 MiB of cluster.memory_limit and was stopped in go_wrong",
 }
 
@@ -59,7 +59,7 @@ def cluster(tls: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> It
 def test_poison_of_every_kind_is_named_and_costs_nothing_else(cluster: DaskProcesses, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     bad = {BlockIndex(0, 5 + i): kind for i, kind in enumerate(KINDS)}
-    limits = Cluster(deadline_s=4, memory_limit="500MiB")
+    limits = Cluster(deadline_s=10, memory_limit="500MiB")
     with Workers(limits, cluster.address) as workers:
         result = run_step(poison_step(folder, 100, bad), StepLedgers(folder), workers)
     assert {r.block: r.reason.split(" < ")[0] for r in result.failed}.keys() == bad.keys()
