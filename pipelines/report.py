@@ -32,7 +32,8 @@ def report_step(run: Run) -> OutputStep:
     before = [
         (step, file, digest.sha256)
         for step, file, digest in outputs.digests()
-        if step != "report" and not step.startswith("export_")
+        # The head is written last of all, so it cannot be among what the report is made from.
+        if step not in ("report", "head") and not step.startswith("export_")
     ]
     return OutputStep(
         name="report",

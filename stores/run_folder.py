@@ -46,7 +46,11 @@ class RunFolder:
     def _stated_url(self) -> str | None:
         if not self.recipe.is_file():
             return None
-        url = tomllib.loads(self.recipe.read_text(encoding="utf-8")).get("store", {}).get("url")
+        try:
+            url = tomllib.loads(self.recipe.read_text(encoding="utf-8")).get("store", {}).get("url")
+        except ValueError:
+            # A damaged recipe states nothing; verify names it by its digest.
+            return None
         return None if url is None else str(url)
 
     def ledger(self, step: str) -> Path:

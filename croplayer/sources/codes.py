@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyproj
-import rasterio
+from rasterio.env import set_gdal_config
 from rasterio.io import DatasetReader
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
@@ -23,7 +23,7 @@ from croplayer.sources.raster import MINIMUM_OVERLAP, check_georeference, open_r
 from croplayer.sources.strips import repeated_edges
 
 GDAL_CACHE_MB = 64
-"""Decoded pixels that GDAL keeps; its own default is a twentieth of the machine's memory."""
+"""Decoded pixels that GDAL keeps in a process; its own default is a twentieth of the machine's memory."""
 
 _reading = threading.Lock()
 """An open file serves one thread at a time, and notebooks read in several."""
@@ -83,9 +83,8 @@ class RasterCodes:
         box = grid.window_bounds(window)
         for path in _near(self, box):
             file = _open_codes(path, self.assume_crs, self.cut_repeated_strips)
-            with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
-                read = _read_lonlat if file.is_lonlat else _read_projected
-                part = read(file, window, grid)
+            read = _read_lonlat if file.is_lonlat else _read_projected
+            part = read(file, window, grid)
             if part is None:
                 continue
             if self.overlap == UTM:
@@ -125,6 +124,8 @@ class _CodeFile(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _open_codes(path: str, assume_crs: str | None, cut_repeated_strips: bool) -> _CodeFile:
+    # Set for good: an Env around each reading would empty the cache on leaving it.
+    set_gdal_config("GDAL_CACHEMAX", GDAL_CACHE_MB)
     dataset = open_raster(path)
     crs = check_georeference(dataset, assume_crs)
     is_lonlat = dataset.crs.to_epsg() == 4326 if dataset.crs else assume_crs == CRS
