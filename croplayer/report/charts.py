@@ -16,6 +16,8 @@ from croplayer.report.style import BAND_COLOUR, MISSING_COLOUR, figure_style
 
 LABEL_LETTERS = 19
 """Longer labels of bars are wrapped."""
+TITLE_LETTERS = 22
+"""Longer titles of panels are wrapped."""
 MOST_POINTS = 3000
 """More blocks than this are drawn as a density."""
 
@@ -47,7 +49,7 @@ def bars(ax: Axes, rows: Sequence[Bar], labels: bool = True) -> None:
         right = max(bar.value, bar.high if np.isfinite(bar.high) else bar.value, 0.0)
         ax.text(right + 0.02 * reach, y, bar.text or f"{bar.value:.3g}", va="center", fontsize=7.5)
     ax.set_yticks(range(len(rows)), [wrapped(b.label, LABEL_LETTERS) for b in rows] if labels else [""] * len(rows))
-    ax.invert_yaxis()
+    ax.set_ylim(len(rows) - 0.4, -0.6)
     low = min(np.nanmin(values), 0.0) if np.isfinite(values).any() else 0.0
     ax.set_xlim(low * 1.25, reach * 1.25)
     ax.tick_params(axis="y", length=0)
@@ -82,7 +84,7 @@ def bar_panels(panels: Mapping[str, Sequence[Bar]], groups: Sequence[tuple[str, 
         )
         for i, (ax, (title, rows)) in enumerate(zip(axes, panels.items(), strict=True)):
             bars(ax, rows, labels=i == 0)
-            ax.set_title(title, fontsize=8.5)
+            ax.set_title(wrapped(title, TITLE_LETTERS), fontsize=8.5)
             ax.set_xticks([])
         start = 0
         for name, count in groups:
