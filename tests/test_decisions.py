@@ -7,12 +7,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from croplayer.decisions.boosting import feature_matrix, fit
 from croplayer.decisions.correctness import decide_correctness
 from croplayer.decisions.integration import decide_integration
-from croplayer.decisions.quality import SPATIAL, STRATIFIED, Samples, accuracy_table, calibration_table, judge, wilson
+from croplayer.decisions.quality import SPATIAL, STRATIFIED, Samples, accuracy_table, calibration_table, judge
 from croplayer.decisions.rules import RULES
 from croplayer.decisions.splits import spatial_folds, stratified_folds
 from croplayer.features import (
@@ -162,12 +161,6 @@ def test_spatial_folds_never_part_a_square(rows: int, cols: int, seed: int) -> N
         assert len(np.unique(fold[inside])) == 1
         assert np.ptp(row[inside]) < edge and np.ptp(col[inside]) < edge
     assert set(fold) == set(range(min(5, int(square.max()) + 1)))
-
-
-@pytest.mark.parametrize(("right", "n"), [(0, 10), (7, 10), (950, 1000), (20, 20)])
-def test_intervals_are_those_of_scipy(right: int, n: int) -> None:
-    expected = stats.binomtest(right, n).proportion_ci(method="wilson")
-    np.testing.assert_allclose(wilson(right / n, n), [expected.low, expected.high], atol=1e-12)
 
 
 def test_clustered_errors_widen_the_interval() -> None:

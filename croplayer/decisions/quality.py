@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from croplayer.decisions.boosting import Classifier, check_samples, fit
 from croplayer.decisions.importance import importance_table
 from croplayer.decisions.splits import spatial_folds, stratified_folds
+from croplayer.evaluation.interval import share_interval
 from croplayer.features import Feature
 
 STRATIFIED = "stratified"
@@ -140,7 +140,7 @@ def accuracy_table(held_out: pd.DataFrame, labels: Sequence[str], split: str, sq
     right = (held_out.reviewed == held_out.predicted).to_numpy()
     n = len(right)
     effect = design_effect(right, held_out.square.to_numpy()) if square_blocks else 1.0
-    low, high = wilson(float(right.mean()), n / effect)
+    low, high = share_interval(float(right.sum()) / effect, n / effect)
     row = {
         "split": split,
         "samples": n,
@@ -155,14 +155,6 @@ def accuracy_table(held_out: pd.DataFrame, labels: Sequence[str], split: str, sq
         "calibration_error": expected_calibration_error(held_out),
     }
     return pd.DataFrame([row])
-
-
-def wilson(share: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of a share of ``n`` (effective) samples, both ends in 0 to 1."""
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def design_effect(right: np.ndarray, cluster: np.ndarray) -> float:

@@ -36,11 +36,14 @@ def normal_quantile(confidence: float) -> float:
     return float(norm.ppf(0.5 + confidence / 2))
 
 
-def share_interval(count: int, of: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Interval of a share of independent cases (Wilson 1927), 0 to 1; NaN without cases."""
+def share_interval(count: float, of: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of a share of independent cases (Wilson 1927), 0 to 1; NaN without cases.
+
+    Cases that are alike count for less: ``count`` and ``of`` divided by their design effect.
+    """
     if of == 0:
         return np.nan, np.nan
     z = normal_quantile(confidence)
     middle = (count + z * z / 2) / (of + z * z)
     half = z / (of + z * z) * np.sqrt(count * (of - count) / of + z * z / 4)
-    return float(middle - half), float(middle + half)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
