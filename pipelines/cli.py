@@ -14,11 +14,11 @@ import click
 
 import croplayer
 from pipelines.area_commands import area
-from pipelines.config import RecipeError, find_recipe, load_recipe
 from pipelines.judge_commands import StageOrCommand, judge
 from pipelines.landscape_commands import landscape
 from pipelines.model_commands import models
 from pipelines.options import bounds_of
+from pipelines.recipe_files import RecipeError, find_recipe, load_recipe
 
 BAD_INPUT = 2
 UNFINISHED = 1

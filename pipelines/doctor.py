@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from croplayer.durable import write_durable
 from croplayer.places import bucket_of, check_place, is_remote
-from pipelines.config import DATA_VARIABLE, HttpSource, Recipe, find_recipe, load_recipe
+from pipelines.config import HttpSource, Recipe
+from pipelines.recipe_files import DATA_VARIABLE, find_recipe, load_recipe
 
 LEAST_FREE_GB = 2.0
 SLOWEST_FSYNC_MS = 250.0

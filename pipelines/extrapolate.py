@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from croplayer.ledger import Ledger
-from pipelines.config import load_recipe
+from pipelines.recipe_files import load_recipe
 from stores.run_folder import RunFolder
 
 SECONDS_PER_HOUR = 3600

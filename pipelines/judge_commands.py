@@ -38,7 +38,7 @@ def sample(run: Path, out: Path, spacing_deg: float) -> None:
     from croplayer.decisions.reviews import INTEGRATION_LABELS
     from croplayer.decisions.sampling import systematic_blocks
     from croplayer.ledger import Ledger
-    from pipelines.config import load_recipe
+    from pipelines.recipe_files import load_recipe
     from pipelines.verify import last_records
     from stores.run_folder import RunFolder
 

@@ -92,7 +92,7 @@ def train(
     if recipe is not None:
         if images is not None or polygons is not None:
             raise ValueError("give either a RECIPE or --images and --polygons, not both")
-        from pipelines.config import find_recipe, load_recipe
+        from pipelines.recipe_files import find_recipe, load_recipe
 
         loaded = load_recipe(find_recipe(recipe), out or Path("runs") / recipe)
         trained = Models(home or default_home(), out or Path("runs") / recipe)

@@ -16,17 +16,9 @@ from tqdm import tqdm
 from croplayer.durable import digest_file, digest_text
 from croplayer.models.catalogue import shipped_folder, shipped_names
 from croplayer.models.manifest import MANIFEST_NAME
-from pipelines.config import (
-    Coverage,
-    CoverageTraining,
-    Recipe,
-    RecipeError,
-    Segmentation,
-    Training,
-    find_recipe,
-    load_recipe,
-)
+from pipelines.config import Coverage, CoverageTraining, Recipe, Segmentation, Training
 from pipelines.fingerprint import code_digest
+from pipelines.recipe_files import RecipeError, find_recipe, load_recipe
 
 if TYPE_CHECKING:
     from croplayer.models.scenes import LabelledScenes

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.config import RECIPES, RecipeError, find_recipe, load_recipe
+from pipelines.recipe_files import RECIPES, RecipeError, find_recipe, load_recipe
 
 GOOD = """
 name = "x"

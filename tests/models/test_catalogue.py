@@ -12,8 +12,8 @@ from croplayer.models.catalogue import find_bundle, shipped_folder, shipped_name
 from croplayer.models.coverage_network import CoverageNetwork
 from croplayer.models.manifest import Manifest, read_manifest
 from croplayer.models.segmentation import BANDS, SegmentationNetwork, build_segmenter
-from pipelines.config import RecipeError, load_recipe
 from pipelines.models import Models
+from pipelines.recipe_files import RecipeError, load_recipe
 
 MEGABYTE = 2**20
 

@@ -1,0 +1,84 @@
+"""Recipes in files: found, read, expanded, and what is wrong with them in a sentence."""
+
+from __future__ import annotations
+
+import os
+import string
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipelines.config import Recipe
+
+RECIPES = Path(__file__).parent / "recipes"
+DATA_VARIABLE = "CROPLAYER_DATA"
+DEFAULT_DATA = "../shared/data"
+
+
+class RecipeError(ValueError):
+    """A recipe is not what it should be."""
+
+
+def find_recipe(name: str) -> Path:
+    """Path of a recipe: a file, or the name of one that comes with croplayer."""
+    path = Path(name)
+    if path.suffix == ".toml" or path.exists():
+        if not path.is_file():
+            raise FileNotFoundError(f"recipe {path} does not exist")
+        return path
+    packaged = RECIPES / f"{name}.toml"
+    if not packaged.is_file():
+        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+        raise FileNotFoundError(f"recipe '{name}' is no file and does not come with croplayer, which has {known}")
+    return packaged
+
+
+def load_recipe(path: Path, out: Path) -> Recipe:
+    """Read, expand and check a recipe.
+
+    ``$CROPLAYER_DATA``, ``$OUT`` and ``$RECIPE`` (the recipe's folder) are replaced in every text.
+    Raises RecipeError with the file and the field.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"recipe {path} is not TOML: {error}") from error
+    variables = {
+        DATA_VARIABLE: os.environ.get(DATA_VARIABLE, DEFAULT_DATA),
+        "OUT": str(out),
+        "RECIPE": str(path.resolve().parent),
+    }
+    try:
+        return Recipe.model_validate(_expanded(data, variables, path, ""))
+    except ValidationError as error:
+        raise RecipeError(f"recipe {path}: {_sentences(error)}") from None
+
+
+def _expanded(value: Any, variables: dict[str, str], path: Path, where: str) -> Any:
+    if isinstance(value, dict):
+        return {k: _expanded(v, variables, path, f"{where}.{k}".lstrip(".")) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_expanded(v, variables, path, f"{where}[{i}]") for i, v in enumerate(value)]
+    if isinstance(value, str) and "$" in value:
+        try:
+            return string.Template(value).substitute(variables)
+        except (KeyError, ValueError) as error:
+            known = ", ".join(f"${v}" for v in variables)
+            raise RecipeError(f"recipe {path}: {where} has an unknown variable ({error}); known are {known}") from None
+    return value
+
+
+def _sentences(error: ValidationError) -> str:
+    parts = []
+    for problem in error.errors():
+        # Discriminated unions put the kind into the location, which is no key of the file.
+        kinds = {"tiles", "http", "raster", "stac"}
+        place = ".".join(str(p) for p in problem["loc"] if p not in kinds) or "the recipe"
+        message = {
+            "missing": "is missing",
+            "extra_forbidden": "is not a known key",
+        }.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+        parts.append(f"{place} {message}" if message.startswith("is ") else f"{place}: {message}")
+    return "; ".join(parts)
