@@ -43,6 +43,8 @@ class _Group(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
+        except (click.exceptions.Exit, click.Abort):  # RuntimeErrors too, with which click ends --help and prompts
+            raise
         except EXPECTED_ERRORS as error:
             click.echo(f"croplayer: {error}", err=True)
             context.exit(BAD_INPUT)
