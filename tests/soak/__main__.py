@@ -32,7 +32,9 @@ POISON_BLOCKS = 1000
 
 
 def kills(work: Path, a: argparse.Namespace) -> str:
-    found = kill_and_compare(work, a.kills, a.reads, a.blocks, SEED, lambda text: print(text, flush=True))
+    found = kill_and_compare(
+        work, a.kills, a.reads, a.blocks, 60 * a.minutes, SEED, lambda text: print(text, flush=True)
+    )
     kinds = ", ".join(f"{n} of {name}" for name, n in sorted(found.kills.items()))
     return (
         f"{found.kills.total()} kills with SIGKILL ({kinds}) in {found.rounds} runs of {a.blocks} blocks and three steps: "
@@ -98,6 +100,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--reads", type=int, default=10_000)
     parser.add_argument("--blocks", type=int, default=2000)
+    parser.add_argument("--minutes", type=float, default=600, help="time after which no further killed run is begun")
     parser.add_argument("--stride", type=int, default=1, help="every n-th crash point")
     parser.add_argument("--damage", type=int, default=10_000)
     parser.add_argument("--run", type=Path, help="finished run for the part 'damage'")

@@ -61,9 +61,13 @@ def file_digests(root: Path) -> dict[str, str]:
 
 
 def kill_and_compare(
-    work: Path, kills: int, reads: int, blocks: int, seed: int, say: Callable[[str], None]
+    work: Path, kills: int, reads: int, blocks: int, seconds: float, seed: int, say: Callable[[str], None]
 ) -> KillCounts:
-    """Runs of ``blocks`` blocks, disturbed until ``kills`` kills and ``reads`` reads have been made."""
+    """Runs of ``blocks`` blocks, disturbed until ``kills`` kills and ``reads`` reads have been made.
+
+    No run is begun after ``seconds``: what came of the kills until then counts.
+    """
+    end = time.monotonic() + seconds
     settings = make_certificate(work)
     undisturbed = work / "undisturbed"
     _client(undisturbed, blocks, None, settings).wait()
@@ -71,7 +75,7 @@ def kill_and_compare(
     rng, made = random.Random(seed), Counter[str]()
     rounds = differing = lost = 0
     readers = _Readers(blocks)
-    while made.total() < kills or readers.reads < reads:
+    while (made.total() < kills or readers.reads < reads) and time.monotonic() < end:
         out = work / f"round{rounds}"
         readers.follow(out / "cube.zarr")
         lost += _disturbed_round(out, blocks, settings, rng, made, kills)
