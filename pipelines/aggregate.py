@@ -13,7 +13,7 @@ from pyproj import Geod
 
 from croplayer.block_list import BlockList
 from croplayer.durable import digest_file
-from croplayer.evaluation.provinces import unit_table
+from croplayer.evaluation.provinces import BORDER_CODE, OUTSIDE_CODE, interior_sums, unit_table
 from croplayer.evaluation.statistics import left_over, match_statistics, read_statistics
 from croplayer.results import Results
 from croplayer.sources.product import Product
@@ -30,8 +30,6 @@ from pipelines.integrate import integrate_step
 from pipelines.run import Run
 from pipelines.steps import BlockStep, OutputStep, Step
 
-BORDER_CODE = "border"
-OUTSIDE_CODE = ""
 DECIDED = ("correctness", "integration")
 
 
@@ -164,19 +162,11 @@ def unit_table_step(run: Run, level: int) -> OutputStep:
 
 
 def _interior_areas(run: Run, level: int, maps: Sequence[str]) -> pd.DataFrame:
-    """Sums over the blocks that lie whole in a unit, by adcode, through dask-geopandas."""
-    import dask_geopandas
-
-    blocks = dask_geopandas.read_parquet(run.folder.blocks)
-    code = f"adcode_{level}"
+    """Sums over the blocks that lie whole in a unit, by adcode."""
     columns = {"block_km2": LAND} | {f"area_km2_{name}": name for name in maps}
-    present = {c: name for c, name in columns.items() if c in blocks.columns}
-    inside = blocks[~blocks[code].isin([BORDER_CODE, OUTSIDE_CODE])]
-    if run.cube:
-        # A block without a map is land that is not mapped, not land without cropland.
-        inside = inside[inside[f"area_km2_{INTEGRATED}"].notnull()]
-    sums = inside[[code, *present]].groupby(code).sum().compute(scheduler="synchronous")
-    return pd.DataFrame(sums).rename(columns=present)
+    # A block without a map is land that is not mapped, not land without cropland.
+    needed = f"area_km2_{INTEGRATED}" if run.cube else None
+    return interior_sums(run.folder.blocks, f"adcode_{level}", columns, needed)
 
 
 def _border_areas(results: Results) -> pd.DataFrame:

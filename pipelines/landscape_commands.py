@@ -10,17 +10,21 @@ import click
 
 from pipelines.options import bounds_of
 
+DEMO_GROUND = "115.1,34.95,115.4,35.15"
+GROUND_KEPT_FROM_TRAINING = "114.8,34.5,116.0,35.5"
 
-def _country_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--zoom", type=click.IntRange(8, 18), default=14, show_default=True),
-        click.option(
-            "--bbox", default="115.1,34.95,115.4,35.15", show_default=True, help="west,south,east,north on block edges."
-        ),
-        click.option("--seed", type=int, default=1, show_default=True),
-    ):
-        command = option(command)
-    return command
+
+def _country_options(bbox: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in (
+            click.option("--zoom", type=click.IntRange(8, 18), default=14, show_default=True),
+            click.option("--bbox", default=bbox, show_default=True, help="west,south,east,north on block edges."),
+            click.option("--seed", type=int, default=1, show_default=True),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 @click.group()
@@ -30,7 +34,7 @@ def landscape() -> None:
 
 @landscape.command("make")
 @click.argument("out", type=click.Path(path_type=Path))
-@_country_options
+@_country_options(DEMO_GROUND)
 @click.option("--provinces", type=click.IntRange(1), default=12, show_default=True)
 @click.option("--training-scenes", type=click.IntRange(0), default=16, show_default=True)
 def make(out: Path, seed: int, bbox: str, zoom: int, provinces: int, training_scenes: int) -> None:
@@ -46,7 +50,7 @@ def make(out: Path, seed: int, bbox: str, zoom: int, provinces: int, training_sc
 
 @landscape.command("samples")
 @click.argument("out", type=click.Path(path_type=Path))
-@_country_options
+@_country_options(GROUND_KEPT_FROM_TRAINING)
 @click.option("--scenes", type=click.IntRange(0), default=240, show_default=True, help="Labelled scenes with parcels.")
 @click.option(
     "--thumbnails", type=click.IntRange(0), default=600, show_default=True, help="Block pictures with coverage types."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,39 @@ from croplayer.evaluation.statistics import KM2_PER_KHA
 
 COMPLETE_SHARE = 0.98
 """A unit is compared with its statistic when at least this share of its land lies in mapped blocks."""
+
+BORDER_CODE, OUTSIDE_CODE = "border", ""
+"""In the place of a unit's code: a block that several units share, and one in none of them."""
+
+
+def interior_sums(path: Path, code: str, columns: Mapping[str, str], needed: str | None) -> pd.DataFrame:
+    """Sums of columns of a block table over the blocks that lie whole in a unit.
+
+    Parameters
+    ----------
+    path : GeoParquet block table
+    code : its column with the unit of each block
+    columns : what each column that is summed is called in the result; those that the table lacks are left out
+    needed : column without whose value a block does not count; None counts all
+
+    Returns
+    -------
+    one row per unit, indexed by its code
+    """
+    import dask_geopandas
+    import pyarrow.parquet
+
+    there = set(pyarrow.parquet.read_schema(path).names)
+    summed = {column: name for column, name in columns.items() if column in there}
+    # The boxes of the blocks are not read: they would take longer and more memory than all the numbers.
+    blocks = dask_geopandas.read_parquet(
+        path, columns=list(dict.fromkeys([code, *summed, *([needed] if needed else [])]))
+    )
+    inside = blocks[~blocks[code].isin([BORDER_CODE, OUTSIDE_CODE])]
+    if needed:
+        inside = inside[inside[needed].notnull()]
+    sums = inside[[code, *summed]].groupby(code).sum().compute(scheduler="synchronous")
+    return pd.DataFrame(sums).rename(columns=summed)
 
 
 def unit_table(
