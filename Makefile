@@ -28,7 +28,7 @@ bench: $(VENV)/.installed
 
 # What a run costs with 10,000 to 383,266 blocks; hours on two cores. Parts: ARGS="--only schedule --blocks 10000".
 bench-nation: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.nation --json bench_nation.json $(ARGS)
+	$(BIN)/python -m benchmarks.nation --json bench_nation.json --markdown docs/nation.md $(ARGS)
 
 # What a run survives, in full; hours. Parts: ARGS="--only kills --kills 50". Writes docs/soak.md.
 soak: $(VENV)/.installed

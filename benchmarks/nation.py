@@ -8,8 +8,8 @@ Each part runs in a process of its own, whose peak of memory is the client's. In
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import platform
 import resource
 import subprocess
 import sys
@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
+from benchmarks.nation_page import page
 from benchmarks.nation_run import BLOCK_PX, CHINA, make_inputs, write_recipe
 from benchmarks.nothing import NothingTask
 from croplayer.block_list import BlockList
@@ -38,6 +40,7 @@ from stores.run_folder import RunFolder
 PARTS = ("schedule", "resume", "open", "stages")
 WINDOW_PX = 1024
 COUNTY_DEG = 0.5
+LOOK_EVERY_S = 0.2
 
 
 def nation_blocks(count: int) -> BlockList:
@@ -128,24 +131,41 @@ def stages(work: Path, count: int) -> dict[str, Any]:
     recipe = write_recipe(work, side)
     found: dict[str, Any] = {"blocks": side * side, "block_px": BLOCK_PX}
     for name in ("run_s", "again_s"):
+        command = [sys.executable, "-m", "pipelines", "run", str(recipe), "-o", str(work / "out"), "--workers", "2"]
         start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-m", "pipelines", "run", str(recipe), "-o", str(work / "out"), "--workers", "2"],
-            capture_output=True, text=True,
-        )  # fmt: skip
-        if done.returncode:
-            raise RuntimeError(f"the run of {recipe} ended with {done.returncode}: {done.stderr[-2000:]}")
+        with (work / "said").open("w+") as said, subprocess.Popen(command, stdout=said, stderr=said) as run:
+            peaks = peak_memory_mb(run)
+            if run.returncode:
+                said.seek(0)
+                raise RuntimeError(f"the run of {recipe} ended with {run.returncode}: {said.read()[-2000:]}")
         found[name] = time.perf_counter() - start
+        if name == "run_s":
+            found |= {f"{role}_mb": peak for role, peak in peaks.items()}
     for ledger in sorted((work / "out/ledger").glob("*.jsonl")):
         seconds = [r.seconds for _, r in Ledger(ledger).lines()]
         if seconds:
             found[f"{ledger.stem}_ms_per_block"] = 1000 * sum(seconds) / len(seconds)
     files = [p for p in (work / "out/cube.zarr").rglob("*") if p.is_file()]
-    return found | {"files_per_block": len(files) / (side * side), "client_mb": _peak_mb(resource.RUSAGE_CHILDREN)}
+    return found | {"files_per_block": len(files) / (side * side)}
 
 
-def _peak_mb(who: int = resource.RUSAGE_SELF) -> float:
-    return resource.getrusage(who).ru_maxrss / 1024
+def peak_memory_mb(run: subprocess.Popen[bytes]) -> dict[str, float]:
+    """Most memory held by the client, by a Dask worker and by a process that works on blocks, until a run ends."""
+    peaks = {"client": 0.0, "worker": 0.0, "block_process": 0.0}
+    while run.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            client = psutil.Process(run.pid)
+            for process in (client, *client.children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    is_below = "block_process" in " ".join(process.cmdline())
+                    role = "client" if process == client else "block_process" if is_below else "worker"
+                    peaks[role] = max(peaks[role], process.memory_info().rss / 2**20)
+        time.sleep(LOOK_EVERY_S)
+    return peaks
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure(part: str, count: int, work: Path) -> dict[str, Any]:
@@ -166,8 +186,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--blocks", default="10000,50000,383266", help="numbers of blocks, parted by commas")
     parser.add_argument("--only", default=",".join(PARTS), help=f"parts of {', '.join(PARTS)}, parted by commas")
-    parser.add_argument("--stage-blocks", type=int, default=10000, help="blocks of the part 'stages'")
+    parser.add_argument("--stage-blocks", default="2500,10000", help="numbers of blocks of the part 'stages'")
     parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--markdown", type=Path, help="page for the figures")
     parser.add_argument("--here", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.here:
@@ -175,12 +196,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=Path.cwd()) as work:
             print(json.dumps(measure(part, int(count), Path(work))))
         return
-    counts = [int(n) for n in arguments.blocks.split(",")]
-    figures: dict[str, Any] = {"date": datetime.now(UTC).date().isoformat(), "machine": platform.platform(), "runs": []}
+    counts, stage_counts = ([int(n) for n in text.split(",")] for text in (arguments.blocks, arguments.stage_blocks))
+    figures: dict[str, Any] = {"date": datetime.now(UTC).date().isoformat(), "runs": []}
     for part in arguments.only.split(","):
         if part not in PARTS:
             parser.error(f"there is no part '{part}'; there are {', '.join(PARTS)}")
-        for count in {"open": [0], "stages": [arguments.stage_blocks]}.get(part, counts):
+        for count in {"open": [0], "stages": stage_counts}.get(part, counts):
             done = subprocess.run(
                 [sys.executable, "-m", "benchmarks.nation", "--here", f"{part}:{count}"],
                 stdout=subprocess.PIPE,
@@ -193,6 +214,8 @@ def main() -> None:
             print(json.dumps(found), flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if arguments.markdown:
+        arguments.markdown.write_text(page(figures))
 
 
 if __name__ == "__main__":

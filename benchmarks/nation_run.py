@@ -48,7 +48,7 @@ paths = ["{inputs}/b.tif"]
 path = "{inputs}/dem.tif"
 
 [segmentation]
-model = "default_segmentation"
+model = "default"
 
 [[products]]
 name = "coarse"

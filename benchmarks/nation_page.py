@@ -1,0 +1,101 @@
+"""What `benchmarks.nation` measured, as a page of Markdown with the goals beside it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.kernels import processor
+
+Found = Mapping[str, Any]
+
+GROUPS = {"schedule_64": "64 blocks a task", "schedule_625": "625 blocks a task"}
+MOST_SCHEDULING_MS, MOST_RESUME_S, MOST_OPEN_S = 0.15, 60, 0.3
+
+
+def page(figures: Found) -> str:
+    """The page of all runs of the benchmark."""
+    runs: dict[str, list[Found]] = {}
+    for found in figures["runs"]:
+        runs.setdefault(found["part"], []).append(found)
+    makers = {"schedule": _schedule, "resume": _resume, "open": _open, "stages": _stages}
+    head = [
+        "# What a run costs against its number of blocks",
+        "",
+        f"Written by `make bench-nation` (`benchmarks/nation.py`) on {figures['date']}: {processor()}, "
+        f"{os.cpu_count()} cores, Python {platform.python_version()}. All inputs are synthetic.",
+    ]
+    return "\n".join([*head, *(line for part, found in runs.items() for line in makers[part](found))]) + "\n"
+
+
+def _table(title: str, about: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = ["", f"## {title}", "", about, "", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return [*lines, *("| " + " | ".join(row) + " |" for row in rows)]
+
+
+def _schedule(runs: Sequence[Found]) -> list[str]:
+    about = (
+        "Blocks that do nothing, from the client through the real workers to their lines in the ledger, which is synced "
+        f"to the disk. The goal is at most {MOST_SCHEDULING_MS} ms a block, and a client under 1 GB that does not grow."
+    )
+    header = ["blocks", *(f"ms a block, {words}" for words in GROUPS.values()), "client, MB"]
+    rows = [
+        [f"{r['blocks']:,}", *(f"{r[group]['ms_per_block']:.3f}" for group in GROUPS), f"{r['client_mb']:.0f}"]
+        for r in runs
+    ]
+    return _table("Scheduling", about, header, rows)
+
+
+def _resume(runs: Sequence[Found]) -> list[str]:
+    about = (
+        "The time to see that nothing is left to do: of a mosaic of two sources (every file of every block is looked at) "
+        f"and of a step with 40 values a block. The goal for a nation is under {MOST_RESUME_S} s."
+    )
+    header = ["blocks", "files, s", "values, s", "ledgers, MB", "values as a table, s", "client, MB"]
+    rows = [
+        [
+            f"{r['blocks']:,}", f"{r['mosaic_s']:.1f}", f"{r['assess_s']:.1f}",
+            f"{r['mosaic_ledger_mb'] + r['assess_ledger_mb']:.0f}", f"{r['table_s']:.1f}", f"{r['client_mb']:.0f}",
+        ]
+        for r in runs
+    ]  # fmt: skip
+    return _table("Resuming a finished run", about, header, rows)
+
+
+def _open(runs: Sequence[Found]) -> list[str]:
+    about = (
+        "A cube of the rectangle around China at 512 px a block: opened, a county cut out of it, a window of 1,024 px read "
+        f"from that county. The goal for opening is under {MOST_OPEN_S} s."
+    )
+    header = ["blocks of the cube", "blocks of the county", "open, s", "open and cut the county, s", "read a window, s"]
+    rows = [
+        [
+            f"{r['blocks_of_the_cube']:,}", f"{r['county_blocks']:,}",
+            *(f"{r[name]:.2f}" for name in ("open_s", "county_s", "window_s")),
+        ]
+        for r in runs
+    ]  # fmt: skip
+    return _table("Opening and querying", about, header, rows)
+
+
+def _stages(runs: Sequence[Found]) -> list[str]:
+    about = (
+        f"Every stage of a real run on blocks of {runs[0]['block_px']} px, two sources, a network, terrain, a product and "
+        "admin units; what is left is what a block costs whatever its size. Steps are milliseconds of a worker; the "
+        "memory is the most that a process of each kind held."
+    )
+    steps = [k for k in runs[0] if k.endswith("_ms_per_block")]
+    names = {
+        "blocks": "blocks", "run_s": "whole run, s", "again_s": "again with nothing to do, s",
+        **{k: f"{k.removesuffix('_ms_per_block')}, ms a block" for k in steps},
+        "files_per_block": "files a block", "client_mb": "client, MB", "worker_mb": "Dask worker, MB",
+        "block_process_mb": "process of blocks, MB",
+    }  # fmt: skip
+    rows = [[words, *(_plain(r[key]) for r in runs)] for key, words in names.items()]
+    return _table("Stages", about, ["", *(f"{r['blocks']:,} blocks" for r in runs)], rows[1:])
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
