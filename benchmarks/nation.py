@@ -8,7 +8,6 @@ Each part runs in a process of its own, whose peak of memory is the client's. In
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import resource
 import subprocess
@@ -20,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
+from benchmarks.memory import peak_memory_mb
 from benchmarks.nation_page import page
 from benchmarks.nation_run import BLOCK_PX, CHINA, make_inputs, write_recipe
 from benchmarks.nothing import NothingTask
@@ -40,7 +39,6 @@ from stores.run_folder import RunFolder
 PARTS = ("schedule", "resume", "open", "stages")
 WINDOW_PX = 1024
 COUNTY_DEG = 0.5
-LOOK_EVERY_S = 0.2
 
 
 def nation_blocks(count: int) -> BlockList:
@@ -147,21 +145,6 @@ def stages(work: Path, count: int) -> dict[str, Any]:
             found[f"{ledger.stem}_ms_per_block"] = 1000 * sum(seconds) / len(seconds)
     files = [p for p in (work / "out/cube.zarr").rglob("*") if p.is_file()]
     return found | {"files_per_block": len(files) / (side * side)}
-
-
-def peak_memory_mb(run: subprocess.Popen[bytes]) -> dict[str, float]:
-    """Most memory held by the client, by a Dask worker and by a process that works on blocks, until a run ends."""
-    peaks = {"client": 0.0, "worker": 0.0, "block_process": 0.0}
-    while run.poll() is None:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            client = psutil.Process(run.pid)
-            for process in (client, *client.children(recursive=True)):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    is_below = "block_process" in " ".join(process.cmdline())
-                    role = "client" if process == client else "block_process" if is_below else "worker"
-                    peaks[role] = max(peaks[role], process.memory_info().rss / 2**20)
-        time.sleep(LOOK_EVERY_S)
-    return peaks
 
 
 def _peak_mb() -> float:

@@ -17,6 +17,7 @@ from typing import Any
 from poison import KINDS
 from poison_run import poison_step
 from test_fuzz import KINDS as FUZZED
+from test_run import digests
 
 from croplayer.grid import BlockIndex
 from pipelines.cluster import Workers
@@ -24,6 +25,7 @@ from pipelines.config import Cluster
 from pipelines.execute import StepLedgers, run_step
 from soak.crash_points import crash_everywhere
 from soak.damage import damage_and_find, damage_ledgers
+from soak.demo_runs import VARIANTS, differing_files, mosaic_under_fire
 from soak.kills import kill_and_compare
 from stores.run_folder import RunFolder
 
@@ -51,9 +53,7 @@ def crash_points(work: Path, a: argparse.Namespace) -> str:
 
 
 def damage(work: Path, a: argparse.Namespace) -> str:
-    if a.run is None:
-        raise SystemExit("the part 'damage' needs --run, a finished run")
-    shutil.copytree(a.run, work / "run")
+    shutil.copytree(_finished(a), work / "run")
     found = damage_and_find(work / "run", a.damage, SEED)
     missed = damage_ledgers(work / "run", a.damage // 10, SEED)
     kinds = ", ".join(f"{n} {name}" for name, n in sorted(found.made.items()))
@@ -85,12 +85,34 @@ def fuzz(work: Path, a: argparse.Namespace) -> str:
     return f"{'; '.join(parts)}: no crash, nothing changed was read as sound"
 
 
+def same_bytes(work: Path, a: argparse.Namespace) -> str:
+    found = {variant.name: differing_files(_finished(a), work, variant) for variant in VARIANTS}
+    ways = ", ".join(f"{name}: {count} differing files" for name, count in found.items())
+    return f"{len(digests(_finished(a)))} files of the demo's run with 2 workers made again: {ways}"
+
+
+def fire(work: Path, a: argparse.Namespace) -> str:
+    found = mosaic_under_fire(_finished(a), work)
+    return (
+        f"imagery of the demo over HTTP while 30 % of the tiles fail in ten ways ({found.requests} requests): "
+        f"{found.differing} of {found.files} files differ, {found.extra_mb:.0f} MB of memory more than with a healthy server"
+    )
+
+
+def _finished(a: argparse.Namespace) -> Path:
+    if a.run is None:
+        raise SystemExit("this part needs --run, the finished run of the demo")
+    return Path(a.run)
+
+
 PARTS: dict[str, Callable[[Path, argparse.Namespace], str]] = {
     "kills": kills,
     "crash points": crash_points,
     "damage": damage,
     "poison": poison,
     "fuzz": fuzz,
+    "same bytes": same_bytes,
+    "failing provider": fire,
 }
 
 
@@ -103,7 +125,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=600, help="time after which no further killed run is begun")
     parser.add_argument("--stride", type=int, default=1, help="every n-th crash point")
     parser.add_argument("--damage", type=int, default=10_000)
-    parser.add_argument("--run", type=Path, help="finished run for the part 'damage'")
+    parser.add_argument("--run", type=Path, help="finished run of the demo, for the parts that need one")
     parser.add_argument("--deadline", type=float, default=10.0)
     parser.add_argument("--write", type=Path, help="page that the figures are written to")
     arguments = parser.parse_args()
