@@ -18,6 +18,8 @@ LABEL_LETTERS = 19
 """Longer labels of bars are wrapped."""
 TITLE_LETTERS = 22
 """Longer titles of panels are wrapped."""
+VALUE_WIDTH = 0.43
+"""Of the value beside a bar, in inches."""
 MOST_POINTS = 3000
 """More blocks than this are drawn as a density."""
 
@@ -34,8 +36,8 @@ class Bar(NamedTuple):
     text: str = ""
 
 
-def bars(ax: Axes, rows: Sequence[Bar], labels: bool = True) -> None:
-    """Horizontal bars from the top, with intervals and their values."""
+def bars(ax: Axes, rows: Sequence[Bar], labels: bool = True, room: float = 0.2) -> None:
+    """Horizontal bars from the top, with intervals and their values; ``room`` is the share of the width for a value."""
     values = np.array([b.value for b in rows])
     ends = np.array([v if np.isnan(b.high) else b.high for b, v in zip(rows, values, strict=True)])
     reach = max(np.nanmax(np.abs(ends)), 1e-9) if np.isfinite(ends).any() else 1.0
@@ -51,7 +53,7 @@ def bars(ax: Axes, rows: Sequence[Bar], labels: bool = True) -> None:
     ax.set_yticks(range(len(rows)), [wrapped(b.label, LABEL_LETTERS) for b in rows] if labels else [""] * len(rows))
     ax.set_ylim(len(rows) - 0.4, -0.6)
     low = min(np.nanmin(values), 0.0) if np.isfinite(values).any() else 0.0
-    ax.set_xlim(low * 1.25, reach * 1.25)
+    ax.set_xlim(low * 1.25, low + (reach - low) / (1 - room))
     ax.tick_params(axis="y", length=0)
 
 
@@ -83,7 +85,8 @@ def bar_panels(panels: Mapping[str, Sequence[Bar]], groups: Sequence[tuple[str, 
             left=left / figure.get_figwidth(), right=0.985, wspace=0.16, bottom=0.08 / height, top=1 - 0.78 / height
         )
         for i, (ax, (title, rows)) in enumerate(zip(axes, panels.items(), strict=True)):
-            bars(ax, rows, labels=i == 0)
+            width = ax.get_position().width * figure.get_figwidth()
+            bars(ax, rows, labels=i == 0, room=min(VALUE_WIDTH / width, 0.6))
             ax.set_title(wrapped(title, TITLE_LETTERS), fontsize=8.5)
             ax.set_xticks([])
         start = 0
