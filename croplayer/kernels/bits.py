@@ -14,7 +14,7 @@ from croplayer.compiled import kernel
 
 WORD_PX = 64
 AT_ONCE = 8
-"""Edges of runs listed together."""
+"""Places of bits listed together."""
 
 
 def as_mask(mask: np.ndarray, name: str = "mask") -> np.ndarray:
@@ -77,42 +77,43 @@ def _count_ones(typingctx: Any, word: Any) -> Any:
     return types.int64(types.uint64), codegen
 
 
-def _compare_lanes(order: str, lane: Any) -> Any:
-    """Code that compares the 64 bytes or floats at an address with one value; a comparison with NaN is false."""
+def _test_bytes(order: str, masked: bool = False) -> Any:
+    """Code that compares the 64 bytes at an address with one value, or, masked with it, with zero."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector = ir.VectorType(lane, WORD_PX)
+        vector = ir.VectorType(ir.IntType(8), WORD_PX)
         pixels = builder.load(builder.inttoptr(args[0], vector.as_pointer()))
-        pixels.align = 1 if lane == ir.IntType(8) else 4
+        pixels.align = 1
         single = builder.insert_element(ir.Constant(vector, ir.Undefined), args[1], ir.Constant(ir.IntType(32), 0))
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), WORD_PX), [0] * WORD_PX)
         value = builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), lanes)
-        compare = builder.icmp_unsigned if lane == ir.IntType(8) else builder.fcmp_ordered
-        return builder.bitcast(compare(order, pixels, value), ir.IntType(64))
+        if masked:
+            pixels, value = builder.and_(pixels, value), ir.Constant(vector, [0] * WORD_PX)
+        return builder.bitcast(builder.icmp_unsigned(order, pixels, value), ir.IntType(64))
 
     return codegen
 
 
 def _bytes_above(typingctx: Any, address: Any, limit: Any) -> Any:
     """Bit k of the result tells whether byte k of the 64 bytes at an address exceeds a limit (uint8)."""
-    return types.uint64(types.uintp, types.uint8), _compare_lanes(">", ir.IntType(8))
+    return types.uint64(types.uintp, types.uint8), _test_bytes(">")
 
 
 def _bytes_equal(typingctx: Any, address: Any, value: Any) -> Any:
     """Bit k of the result tells whether byte k of the 64 bytes at an address equals a value (uint8)."""
-    return types.uint64(types.uintp, types.uint8), _compare_lanes("==", ir.IntType(8))
+    return types.uint64(types.uintp, types.uint8), _test_bytes("==")
 
 
-def _floats_from(typingctx: Any, address: Any, limit: Any) -> Any:
-    """Bit k of the result tells whether float k of the 64 floats at an address is at least a limit (float32)."""
-    return types.uint64(types.uintp, types.float32), _compare_lanes(">=", ir.FloatType())
+def _bytes_with(typingctx: Any, address: Any, bits: Any) -> Any:
+    """Bit k of the result tells whether byte k of the 64 bytes at an address has one of some bits (uint8)."""
+    return types.uint64(types.uintp, types.uint8), _test_bytes("!=", masked=True)
 
 
 trailing_zeros = cast(Callable[[Any], Any], intrinsic(_trailing_zeros))
 count_ones = cast(Callable[[Any], Any], intrinsic(_count_ones))
 bytes_above = cast(Callable[[Any, Any], Any], intrinsic(_bytes_above))
-floats_from = cast(Callable[[Any, Any], Any], intrinsic(_floats_from))
 bytes_equal = cast(Callable[[Any, Any], Any], intrinsic(_bytes_equal))
+bytes_with = cast(Callable[[Any, Any], Any], intrinsic(_bytes_with))
 
 
 @kernel

@@ -20,6 +20,9 @@ HUE_BINS_PER_SECTOR = np.float32(10000)
 NO_BIN = 65535
 """Bin of pixels that do not count."""
 
+BLOCK = 64
+"""Pixels among which bins are looked for at once."""
+
 SOBEL_TO_UNIT = 1 / (3 * 4 * 255 * math.sqrt(2))
 """Sum of three integer Sobel magnitudes to the mean of three skimage magnitudes of 0..1 values."""
 
@@ -70,7 +73,7 @@ def image_quality(rgb: np.ndarray, valid: np.ndarray | None = None) -> ImageQual
     counted = np.empty((0, 0), np.bool_) if valid is None else valid
     sharpness_bins = np.empty((height, width), np.uint16)
     hue_bins = np.empty((height, width), np.uint16)
-    sharpness_counts, hue_counts, extremes = np.zeros((3, 65536), np.int64)
+    sharpness_counts, hue_counts, extremes = np.zeros((3, 65536), np.int32)
     bin_pixels(pixels, counted, sharpness_bins, hue_bins, sharpness_counts, hue_counts, extremes)
     saturation, lightness = _extreme_medians(extremes, count)
     return ImageQuality(
@@ -144,10 +147,19 @@ def _refined_median(
 def find_bins(bins: np.ndarray, first: int, last: int, positions: np.ndarray) -> None:
     """Write the positions whose bin lies between `first` and `last`; `positions` has the right length."""
     n = 0
-    for at in range(len(bins)):
-        if first <= bins[at] <= last:
-            positions[n] = at
-            n += 1
+    start, span = np.uint16(first), np.uint16(last - first)
+    for block in range(0, len(bins), BLOCK):
+        part = bins[block : block + BLOCK]
+        # Counting fills whole vectors, and most blocks then need no second look.
+        found = 0
+        for k in range(len(part)):
+            if np.uint16(part[k] - start) <= span:
+                found += 1
+        if found:
+            for k in range(len(part)):
+                if np.uint16(part[k] - start) <= span:
+                    positions[n] = block + k
+                    n += 1
 
 
 @kernel
@@ -167,8 +179,8 @@ def bin_pixels(
     pixels : (h, 3 w) uint8, bands interleaved
     counted : (h, w) bool, or (0, 0) when every pixel counts
     sharpness_bins, hue_bins : (h, w) uint16 out, NO_BIN where a pixel does not count
-    sharpness_counts, hue_counts : (65536,) int64 out, zero at the start
-    extremes : (65536,) int64 out, zero at the start; index 256 * largest + smallest
+    sharpness_counts, hue_counts : (65536,) int32 out, zero at the start
+    extremes : (65536,) int32 out, zero at the start; index 256 * largest + smallest
     """
     height, samples = pixels.shape
     width = samples // 3

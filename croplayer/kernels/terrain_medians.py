@@ -2,8 +2,8 @@
 
 Each feature has a measure that grows with it and needs neither root nor arctangent: the elevation, the squared
 steepness, the sum of squared differences, the range. A sample of pixels tells about where the median of a measure
-lies. One scan then counts the pixels below that bracket and lists those inside it, in single precision, and the
-listed ones are measured again exactly.
+lies. One scan then counts the pixels below that bracket and finds those inside it, in single precision, and measures
+the latter again exactly.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from croplayer.compiled import kernel
-from croplayer.kernels.bits import WORD_PX, count_ones, floats_from, trailing_zeros
+from croplayer.kernels.bits import AT_ONCE, WORD_PX, bytes_with, count_ones, trailing_zeros
 from croplayer.kernels.terrain_rows import load_row
 
 FEATURES = 4
@@ -23,6 +23,9 @@ BRACKET = 0.004
 
 ROUNDING = 1e-6
 """More than the relative error of a measure in single precision."""
+
+PIXEL_KNOWN, ALL_KNOWN = 16, 32
+"""Bits of pixels that are known, and of those known with all eight neighbours."""
 
 
 def middle_measures(
@@ -60,22 +63,21 @@ def middle_measures(
     ).astype(np.float32)
     known, below, listed = np.zeros((3, FEATURES), np.int64)
     pixels = (rows[1] - rows[0]) * (cols[1] - cols[0])
-    positions = np.empty((FEATURES, pixels // 16), np.int64)
-    scan_measures(*place, below_low, above_high, ~single, known, below, listed, positions)
+    values = np.empty((FEATURES, pixels // 16), np.float64)
+    scan_measures(*place, tuple(below_low), tuple(above_high), ~single, known, below, listed, values)
     middles: list[tuple[float, float] | None] = []
     for k in range(FEATURES):
         ranks = [int(known[k] - 1) // 2 - int(below[k]), int(known[k]) // 2 - int(below[k])]
         if known[k] == 0:
             middles.append((math.nan, math.nan))
-        elif ranks[0] < 0 or ranks[1] >= listed[k] or (listed[k] > positions.shape[1] and not single[k]):
+        elif ranks[0] < 0 or ranks[1] >= listed[k] or (listed[k] > values.shape[1] and not single[k]):
             middles.append(None)
         elif single[k]:
             middles.append((float(low[k]), float(high[k])))
         else:
-            values = exact_measures(k, dem, window, cell_x_m, cell_y_m, positions[k, : listed[k]])
-            first, second = np.partition(values, ranks)[ranks]
+            first, second = _at_ranks(values[k, : listed[k]], *ranks)
             sure = below_low[k] + abs(low[k]) * ROUNDING < first and second < above_high[k] - abs(high[k]) * ROUNDING
-            middles.append((float(first), float(second)) if sure else None)
+            middles.append((first, second) if sure else None)
     return middles
 
 
@@ -84,47 +86,41 @@ def _bracket(sample: np.ndarray) -> tuple[float, float]:
     known = sample[~np.isnan(sample)]
     if not len(known):
         return -math.inf, math.inf
-    ranks = [int((0.5 - BRACKET) * len(known)), min(int((0.5 + BRACKET) * len(known)) + 1, len(known) - 1)]
-    low, high = np.partition(known, ranks)[ranks]
-    return float(low), float(high)
+    lower, upper = int((0.5 - BRACKET) * len(known)), min(int((0.5 + BRACKET) * len(known)) + 1, len(known) - 1)
+    return _at_ranks(known, lower, upper)
+
+
+def _at_ranks(values: np.ndarray, lower: int, upper: int) -> tuple[float, float]:
+    """Values at two ranks, lower one first; puts the values in another order.
+
+    NumPy finds two ranks one after the other many times faster than in one call.
+    """
+    values.partition(lower)
+    first, rest = float(values[lower]), values[lower:]
+    rest.partition(upper - lower)
+    return first, float(rest[upper - lower])
 
 
 @kernel
-def measure_row(
-    window: np.ndarray, row: int, first: int, width: int, cell_x_m: float, cell_y_m: float, measures: np.ndarray
-) -> None:
-    """Measures of `width` pixels from column `first` of a row whose neighbours are in the window.
+def measure(
+    north: np.ndarray, middle: np.ndarray, south: np.ndarray, col: int, per_x: np.float32, per_y: np.float32
+) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """Measures in single precision of the pixel at `col` + 1 of three float32 rows.
 
-    `measures` is (4, width or more) and contiguous, which the compiler needs to know to use whole vectors.
+    `per_x` and `per_y` are one over the cell's size in metres. Where one of the 3 x 3 pixels is missing, the measures
+    of slope and ruggedness are NaN and that of roughness is any value.
     """
-    part = slice(first - 1, first + width + 1)
-    north, middle, south = window[(row - 1) % 3][part], window[row % 3][part], window[(row + 1) % 3][part]
-    measures[0][:width] = middle[1:-1]
-    # One loop each: the compiler checks few enough arrays for overlap to use whole vectors.
-    per_x, per_y = window.dtype.type(1 / cell_x_m), window.dtype.type(1 / cell_y_m)
-    slope = measures[1]
-    for col in range(width):
-        a, b, c = north[col], north[col + 1], north[col + 2]
-        d, e, f = middle[col], middle[col + 1], middle[col + 2]
-        g, h, k = south[col], south[col + 1], south[col + 2]
-        dx = ((a + d + d + g) - (c + f + f + k)) * per_x
-        dy = ((g + h + h + k) - (a + b + b + c)) * per_y
-        slope[col] = dx * dx + dy * dy + (e - e)
-    ruggedness = measures[2]
-    for col in range(width):
-        e = middle[col + 1]
-        a, b, c, d = north[col] - e, north[col + 1] - e, north[col + 2] - e, middle[col] - e
-        f, g, h, k = middle[col + 2] - e, south[col] - e, south[col + 1] - e, south[col + 2] - e
-        ruggedness[col] = a * a + b * b + c * c + d * d + f * f + g * g + h * h + k * k
-    roughness = measures[3]
-    for col in range(width):
-        a, b, c = north[col], north[col + 1], north[col + 2]
-        d, e, f = middle[col], middle[col + 1], middle[col + 2]
-        g, h, k = south[col], south[col + 1], south[col + 2]
-        highest = max(max(max(max(a, b), max(c, d)), max(max(e, f), max(g, h))), k)
-        lowest = min(min(min(min(a, b), min(c, d)), min(min(e, f), min(g, h))), k)
-        unknown = (a + b + c + d + e + f + g + h + k) * window.dtype.type(0)
-        roughness[col] = highest - lowest + unknown
+    a, b, c = north[col], north[col + 1], north[col + 2]
+    d, e, f = middle[col], middle[col + 1], middle[col + 2]
+    g, h, k = south[col], south[col + 1], south[col + 2]
+    dx = ((a + d + d + g) - (c + f + f + k)) * per_x
+    dy = ((g + h + h + k) - (a + b + b + c)) * per_y
+    slope = dx * dx + dy * dy + (e - e)
+    highest = max(max(max(max(a, b), max(c, d)), max(max(e, f), max(g, h))), k)
+    lowest = min(min(min(min(a, b), min(c, d)), min(min(e, f), min(g, h))), k)
+    a, b, c, d, f, g, h, k = a - e, b - e, c - e, d - e, f - e, g - e, h - e, k - e
+    ruggedness = a * a + b * b + c * c + d * d + f * f + g * g + h * h + k * k
+    return e, slope, ruggedness, highest - lowest
 
 
 @kernel
@@ -141,16 +137,19 @@ def sample_measures(
     col_stop: int,
     sample: np.ndarray,
 ) -> None:
-    """Measures of every so many pixels."""
-    measures = np.empty((FEATURES, col_stop - col_start), window.dtype)
+    """Measures of every so many pixels, NaN where they are unknown."""
     for i in range(sample.shape[1]):
         row = row_start + i * SAMPLE_ROWS
         for near in range(row - 1, row + 2):
             load_row(dem, near, has_nodata, nodata, window)
-        measure_row(window, row, col_start, col_stop - col_start, cell_x_m[row], cell_y_m, measures)
-        for k in range(FEATURES):
-            for j in range(sample.shape[2]):
-                sample[k, i, j] = measures[k, j * SAMPLE_COLS]
+        north, middle, south = window[(row - 1) % 3], window[row % 3], window[(row + 1) % 3]
+        per_x, per_y = np.float32(1 / cell_x_m[row]), np.float32(1 / cell_y_m)
+        for j in range(sample.shape[2]):
+            found = measure(north, middle, south, col_start - 1 + j * SAMPLE_COLS, per_x, per_y)
+            for k in range(FEATURES):
+                sample[k, i, j] = found[k]
+            if np.isnan(found[1]):
+                sample[3, i, j] = np.nan
 
 
 @kernel
@@ -165,93 +164,143 @@ def scan_measures(
     row_stop: int,
     col_start: int,
     col_stop: int,
-    low: np.ndarray,
-    high: np.ndarray,
+    low: tuple[np.float32, ...],
+    high: tuple[np.float32, ...],
     listing: np.ndarray,
     known: np.ndarray,
     below: np.ndarray,
     listed: np.ndarray,
-    positions: np.ndarray,
+    values: np.ndarray,
 ) -> None:
     """Count the known measures, those below `low` and those from `low` to just below `high`.
 
-    The three counts are out and start at zero. Where `listing` says so the flat positions of the latter are written
-    to `positions`, as many as there is room for.
+    The three counts are out and start at zero. Where `listing` says so the latter's exact measures are written to
+    `values`, (4, room) float64, until there is no more room.
     """
     width = col_stop - col_start
-    words = -(-width // WORD_PX)
-    # NaN past the end counts nowhere.
-    measures = np.full((FEATURES, words * WORD_PX), np.nan, window.dtype)
+    part = slice(col_start - 1, col_stop + 1)
+    # Zeros past the end count nowhere.
+    from_low, from_high = np.zeros((2, -(-width // WORD_PX) * WORD_PX), np.uint8)
+    places = np.empty(len(from_low) + AT_ONCE, np.int64)
     for near in range(row_start - 1, row_start + 1):
         load_row(dem, near, has_nodata, nodata, window)
     for row in range(row_start, row_stop):
         load_row(dem, row + 1, has_nodata, nodata, window)
-        measure_row(window, row, col_start, width, cell_x_m[row], cell_y_m, measures)
-        offset = row * dem.shape[1] + col_start
+        north, middle, south = window[(row - 1) % 3][part], window[row % 3][part], window[(row + 1) % 3][part]
+        per_x, per_y = np.float32(1 / cell_x_m[row]), np.float32(1 / cell_y_m)
+        compare_row(north, middle, south, per_x, per_y, low, high, from_low[:width], from_high[:width])
         for k in range(FEATURES):
-            counts = scan_row(measures[k], low[k], high[k], listing[k], offset, positions[k], listed[k])
-            known[k] += counts[0]
-            below[k] += counts[1]
-            listed[k] = counts[2]
+            all_known, all_below, between = scan_row(from_low, from_high, k, places)
+            if listing[k] and listed[k] + between <= values.shape[1]:
+                # At once, while the rows are still in the fastest memory.
+                room = values[k, listed[k] : listed[k] + between]
+                exact_measures(k, north, middle, south, cell_x_m[row], cell_y_m, places, room)
+            known[k] += all_known
+            below[k] += all_below
+            listed[k] += between
 
 
 @kernel
-def scan_row(
-    values: np.ndarray,
-    low: np.float32,
-    high: np.float32,
-    listing: bool,
-    offset: int,
-    positions: np.ndarray,
-    n: int,
-) -> tuple[int, int, int]:
-    """Known values, those below `low`, and n plus those between; the latter's places are appended to n positions."""
-    address = np.uintp(values.ctypes.data)
-    known, from_low = 0, 0
-    for j in range(len(values) // WORD_PX):
-        at = address + np.uintp(4 * WORD_PX * j)
-        at_least_low = floats_from(at, low)
-        word = at_least_low & ~floats_from(at, high)
-        known += count_ones(floats_from(at, np.float32(-np.inf)))
-        from_low += count_ones(at_least_low)
-        if not listing:
-            n += count_ones(word)
-            continue
-        while word != 0:
-            if n < len(positions):
-                positions[n] = offset + WORD_PX * j + trailing_zeros(word)
-            n += 1
-            word &= word - np.uint64(1)
-    return known, known - from_low, n
+def compare_row(
+    north: np.ndarray,
+    middle: np.ndarray,
+    south: np.ndarray,
+    per_x: np.float32,
+    per_y: np.float32,
+    low: tuple[np.float32, ...],
+    high: tuple[np.float32, ...],
+    from_low: np.ndarray,
+    from_high: np.ndarray,
+) -> None:
+    """Tell which measures of a row's pixels are at least `low` and at least `high`.
+
+    Bit k of the bytes of `from_low` and `from_high`, (w,) uint8 out, stands for feature k. Two more bits of the former
+    are PIXEL_KNOWN and ALL_KNOWN. The rows reach one pixel further on both sides.
+    """
+    # All in one loop with little to store: reading pixels that straddle vectors is what costs most.
+    for col in range(len(from_low)):
+        elevation, slope, ruggedness, roughness = measure(north, middle, south, col, per_x, per_y)
+        from_low[col] = (
+            bit_if(elevation >= low[0], 1)
+            | bit_if(slope >= low[1], 2)
+            | bit_if(ruggedness >= low[2], 4)
+            | bit_if(roughness >= low[3], 8)
+            | bit_if(elevation == elevation, PIXEL_KNOWN)
+            | bit_if(slope == slope, ALL_KNOWN)
+        )
+        from_high[col] = (
+            bit_if(elevation >= high[0], 1)
+            | bit_if(slope >= high[1], 2)
+            | bit_if(ruggedness >= high[2], 4)
+            | bit_if(roughness >= high[3], 8)
+        )
+
+
+@kernel
+def bit_if(condition: bool | np.bool_, bit: int) -> np.uint8:
+    """The bit or nothing."""
+    return np.uint8(bit) if condition else np.uint8(0)
+
+
+@kernel
+def scan_row(from_low: np.ndarray, from_high: np.ndarray, feature: int, places: np.ndarray) -> tuple[int, int, int]:
+    """Number of known values, of those below `low` and of those between, whose columns are written to `places`.
+
+    `places` is (w + AT_ONCE,) int64; what follows the last column is of no meaning.
+    """
+    low, high = np.uintp(from_low.ctypes.data), np.uintp(from_high.ctypes.data)
+    bit, known_bit = np.uint8(1 << feature), np.uint8(ALL_KNOWN if feature else PIXEL_KNOWN)
+    known, below, between = 0, 0, 0
+    for j in range(len(from_low) // WORD_PX):
+        first = np.uintp(WORD_PX * j)
+        is_known, at_least_low = bytes_with(low + first, known_bit), bytes_with(low + first, bit)
+        known += count_ones(is_known)
+        below += count_ones(is_known & ~at_least_low)
+        word = is_known & at_least_low & ~bytes_with(high + first, bit)
+        at = between
+        between += count_ones(word)
+        # The first few are written, wanted or not: that spares a branch that nothing foretells.
+        while True:
+            for k in range(AT_ONCE):
+                places[at + k] = WORD_PX * j + trailing_zeros(word)
+                word &= word - np.uint64(1)
+            at += AT_ONCE
+            if at >= between:
+                break
+    return known, below, between
 
 
 @kernel
 def exact_measures(
-    feature: int, dem: np.ndarray, window: np.ndarray, cell_x_m: np.ndarray, cell_y_m: float, positions: np.ndarray
-) -> np.ndarray:
-    """A feature's measure at flat positions with known neighbours, as the rasters compute it, in float64."""
-    width = dem.shape[1]
-    values = np.empty(len(positions), np.float64)
-    a = np.empty(9, window.dtype)
-    for n in range(len(positions)):
-        row, col = positions[n] // width, positions[n] % width
+    feature: int,
+    north: np.ndarray,
+    middle: np.ndarray,
+    south: np.ndarray,
+    cell_x_m: float,
+    cell_y_m: float,
+    places: np.ndarray,
+    values: np.ndarray,
+) -> None:
+    """A feature's measure as the rasters compute it, of as many places as `values`, (n,) float64 out, has room for.
+
+    Places count as in `measure`; all nine pixels are known.
+    """
+    for n in range(len(values)):
+        col = places[n]
+        a, b, c = north[col], north[col + 1], north[col + 2]
+        d, e, f = middle[col], middle[col + 1], middle[col + 2]
+        g, h, k = south[col], south[col + 1], south[col + 2]
         if feature == 0:
-            values[n] = dem[row, col]
-            continue
-        for k in range(9):
-            a[k] = dem[row - 1 + k // 3, col - 1 + k % 3]
-        if feature == 1:
-            dx = ((a[0] + a[3] + a[3] + a[6]) - (a[2] + a[5] + a[5] + a[8])) / cell_x_m[row]
-            dy = ((a[6] + a[7] + a[7] + a[8]) - (a[0] + a[1] + a[1] + a[2])) / cell_y_m
+            values[n] = e
+        elif feature == 1:
+            dx = ((a + d + d + g) - (c + f + f + k)) / cell_x_m
+            dy = ((g + h + h + k) - (a + b + b + c)) / cell_y_m
             values[n] = dx * dx + dy * dy
         elif feature == 2:
-            total = 0.0
-            for k in range(9):
-                total += np.float64(a[k] - a[4]) ** 2
-            values[n] = total
+            total = np.float64(a - e) ** 2 + np.float64(b - e) ** 2 + np.float64(c - e) ** 2 + np.float64(d - e) ** 2
+            total += np.float64(f - e) ** 2
+            total += np.float64(g - e) ** 2
+            total += np.float64(h - e) ** 2
+            values[n] = total + np.float64(k - e) ** 2
         else:
-            lowest, highest = a[0], a[0]
-            for k in range(1, 9):
-                lowest, highest = min(lowest, a[k]), max(highest, a[k])
-            values[n] = highest - lowest
-    return values
+            values[n] = measure(north, middle, south, col, np.float32(0), np.float32(0))[3]
