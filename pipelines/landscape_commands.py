@@ -51,9 +51,9 @@ def make(out: Path, seed: int, bbox: str, zoom: int, provinces: int, training_sc
 @landscape.command("samples")
 @click.argument("out", type=click.Path(path_type=Path))
 @_country_options(GROUND_KEPT_FROM_TRAINING)
-@click.option("--scenes", type=click.IntRange(0), default=240, show_default=True, help="Labelled scenes with parcels.")
+@click.option("--scenes", type=click.IntRange(0), default=360, show_default=True, help="Labelled scenes with parcels.")
 @click.option(
-    "--thumbnails", type=click.IntRange(0), default=600, show_default=True, help="Block pictures with coverage types."
+    "--thumbnails", type=click.IntRange(0), default=1200, show_default=True, help="Block pictures with coverage types."
 )
 def samples(out: Path, seed: int, bbox: str, zoom: int, scenes: int, thumbnails: int) -> None:
     """Write samples to train models with to OUT, from the country around the bounds but not inside them."""
