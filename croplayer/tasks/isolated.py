@@ -31,6 +31,9 @@ STOP_S = 5.0
 """Time in which a process that is told to stop has written where it was."""
 FRAMES_SHOWN = 4
 
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
+"""Another number of threads gives other last bits, so it is the same everywhere; several workers use several cores."""
+
 Position = tuple[int, int]
 """Row and column of a block."""
 
@@ -151,7 +154,7 @@ class _BlockProcess:
         self._child = subprocess.Popen(
             [sys.executable, "-P", "-m", "croplayer.tasks.block_process", *map(str, fds)],
             pass_fds=fds,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
             stdin=subprocess.DEVNULL,
         )
         theirs.close()

@@ -53,7 +53,8 @@ def crash_points(work: Path, a: argparse.Namespace) -> str:
 
 
 def damage(work: Path, a: argparse.Namespace) -> str:
-    shutil.copytree(_finished(a), work / "run")
+    # The country is what the demo's run is made from, not what it made.
+    shutil.copytree(_finished(a), work / "run", ignore=shutil.ignore_patterns("country"))
     found = damage_and_find(work / "run", a.damage, SEED)
     missed = damage_ledgers(work / "run", a.damage // 10, SEED)
     kinds = ", ".join(f"{n} {name}" for name, n in sorted(found.made.items()))

@@ -1,0 +1,32 @@
+"""How many threads the libraries have where blocks are worked on."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from croplayer.grid import BlockIndex
+from croplayer.records import BlockRecord
+from croplayer.tasks.isolated import Limits, run_isolated
+
+
+@dataclass(frozen=True)
+class CountThreads:
+    """A record with the number of threads that torch takes."""
+
+    def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
+        import torch
+
+        return [BlockRecord(block, values={"threads": torch.get_num_threads()}) for block in blocks]
+
+
+def test_blocks_have_one_thread_whatever_the_user_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", str(os.cpu_count()))
+    monkeypatch.setenv("MKL_NUM_THREADS", "2")
+    outcome = run_isolated(pickle.dumps(CountThreads()), [(0, 0)], Limits(300.0, 4 * 2**30))
+    (record,) = pickle.loads(outcome.records[0])
+    assert record.values == {"threads": 1}
