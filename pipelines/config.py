@@ -149,6 +149,11 @@ class Training(_Part):
     gsd_m: TomlPair = (1.0, 5.0)
     augmentation: float = Field(1.0, ge=0)
     """Strength of the changes of colour, haze, blur, noise and compression."""
+    mixed_windows: float = Field(0.0, ge=0, le=1)
+    """Share of windows with a rectangle of another window in them."""
+    weight_decay: float = Field(0.01, ge=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the convolutions in training on a CPU; bfloat16 is faster only on a CPU that has it."""
     seed: int = 0
     threads: int = Field(2, ge=1)
     """CPU threads of the training; another number gives other last bits."""

@@ -101,7 +101,11 @@ class Models:
             patience=training.patience,
             seed=training.seed,
             threads=training.threads,
-            augmentation=Augmentation(*(training.augmentation * share for share in Augmentation())),
+            weight_decay=training.weight_decay,
+            precision=training.precision,
+            augmentation=Augmentation(*(training.augmentation * share for share in Augmentation()))._replace(
+                mix=training.mixed_windows
+            ),
         )
         _announce("segmentation", part.model, training.stated_minutes)
         with tempfile.TemporaryDirectory() as scratch:

@@ -17,6 +17,9 @@ from torch.nn import functional
 
 from croplayer.models.scenes import SceneArrays
 
+MIXED_SIDES = (0.3, 0.75)
+"""Smallest and largest side of a mixed rectangle, as shares of the window."""
+
 
 class SceneTensors(NamedTuple):
     """One scene in memory."""
@@ -61,6 +64,8 @@ class Augmentation(NamedTuple):
     """Share of windows with sensor noise."""
     jpeg: float = 0.15
     """Share of windows compressed like map tiles, at quality 40 to 95."""
+    mix: float = 0.0
+    """Share of windows with a rectangle of another window of the batch in them (CutMix, Yun et al. 2019)."""
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
@@ -79,7 +84,23 @@ def draw_batch(
 ) -> Batch:
     """``n`` windows of ``crop_px`` from scenes drawn evenly, at log-uniform ground sample distances in ``gsd_m``."""
     parts = [_draw_window(scenes, crop_px, gsd_m, augmentation, generator) for _ in range(n)]
-    return Batch(*(torch.stack(column) for column in zip(*parts, strict=True)))
+    batch = Batch(*(torch.stack(column) for column in zip(*parts, strict=True)))
+    return _mixed(batch, augmentation.mix, generator) if augmentation.mix > 0 else batch
+
+
+def _mixed(batch: Batch, share: float, generator: torch.Generator) -> Batch:
+    """A share of the windows with pixels and labels of a rectangle taken from the next window of the batch."""
+    n, _, side, _ = batch.rgb.shape
+    mixed = Batch(*(values.clone() for values in batch))
+    for i in range(n):
+        if _uniform(generator, 0, 1) >= share:
+            continue
+        h, w = (round(side * _uniform(generator, *MIXED_SIDES)) for _ in range(2))
+        top, left = _integer(generator, 0, side - h), _integer(generator, 0, side - w)
+        place = (..., slice(top, top + h), slice(left, left + w))
+        for target, values in zip(mixed, batch, strict=True):
+            target[i][place] = values[(i + 1) % n][place]
+    return mixed
 
 
 def _draw_window(
