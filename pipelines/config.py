@@ -122,6 +122,15 @@ class Terrain(_Part):
     assume_crs: str | None = None
 
 
+class Water(_Part):
+    """Rasters with near infrared whose open water is learned as not cropland; all else in them has no label."""
+
+    paths: Names
+    """Rasters of red, green, blue and near infrared."""
+    bounds: Annotated[tuple[float, float, float, float], Field(strict=False)]
+    """west, south, east, north in degrees; what lies outside is not learned, so it can judge the model."""
+
+
 class Training(_Part):
     """How a model that is not there yet is trained."""
 
@@ -136,6 +145,8 @@ class Training(_Part):
     """Parts of a cross-validation by scene, after which a model of all scenes is trained; 0 for none."""
     synthetic_scenes: int = Field(0, ge=0)
     """Scenes of the synthetic country that are trained on too and never validated on."""
+    water: Water | None = None
+    """Open water that is trained on too and never validated on."""
     architecture: Literal["segformer", "mask2former", "pidnet", "pspnet"] = "segformer"
     size: str = "tiny"
     steps: int = Field(1000, ge=1)
@@ -149,6 +160,11 @@ class Training(_Part):
     gsd_m: TomlPair = (1.0, 5.0)
     augmentation: float = Field(1.0, ge=0)
     """Strength of the changes of colour, haze, blur, noise and compression."""
+    mixed_windows: float = Field(0.0, ge=0, le=1)
+    """Share of windows with a rectangle of another window in them."""
+    weight_decay: float = Field(0.01, ge=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the convolutions in training on a CPU; bfloat16 is faster only on a CPU that has it."""
     seed: int = 0
     threads: int = Field(2, ge=1)
     """CPU threads of the training; another number gives other last bits."""

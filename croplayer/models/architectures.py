@@ -63,6 +63,13 @@ _MASK2FORMER_TINY: Mapping[str, Any] = {
 
 _PIDNET: Mapping[str, Mapping[str, Any]] = {
     "tiny": {"width": 12, "pyramid_width": 24, "head_width": 32},
+    "lite": {
+        "width": 16,
+        "pyramid_width": 24,
+        "head_width": 32,
+        "pools": ((3, 2), (5, 2), (9, 4)),
+        "pools_count_padding": False,
+    },
     "s": {"width": 32},
     "m": {"width": 64, "context_depth": 4},
     "l": {"width": 64, "branch_depth": 3, "context_depth": 4, "pyramid_width": 112, "head_width": 256},

@@ -17,6 +17,9 @@ from torch.nn import functional
 
 from croplayer.models.scenes import SceneArrays
 
+MIXED_SIDES = (0.3, 0.75)
+"""Smallest and largest side of a mixed rectangle, as shares of the window."""
+
 
 class SceneTensors(NamedTuple):
     """One scene in memory."""
@@ -26,13 +29,19 @@ class SceneTensors(NamedTuple):
     parcels: torch.Tensor
     """(h, w) int32, 0 outside all fields."""
     valid: torch.Tensor
-    """(h, w) bool."""
+    """(h, w) bool: where there is imagery."""
+    labelled: torch.Tensor
+    """(h, w) bool: where there is imagery and a label."""
+    aims: torch.Tensor | None
+    """(n, 2) int64: row and column of each labelled pixel, one of which a window shows; None where all pixels do."""
     gsd_m: float
 
     @classmethod
     def from_arrays(cls, arrays: SceneArrays, gsd_m: float) -> SceneTensors:
         rgb = torch.from_numpy(arrays.rgb).permute(2, 0, 1)
-        return cls(rgb, torch.from_numpy(arrays.parcels), torch.from_numpy(arrays.valid), gsd_m)
+        parcels, valid, labelled = map(torch.from_numpy, (arrays.parcels, arrays.valid, arrays.labelled))
+        sparse = bool((valid & ~labelled).any())
+        return cls(rgb, parcels, valid, labelled, labelled.nonzero() if sparse else None, gsd_m)
 
 
 class Batch(NamedTuple):
@@ -46,6 +55,8 @@ class Batch(NamedTuple):
     """(n, c, c) int32: polygon number at the pixel's centre, 0 outside."""
     valid: torch.Tensor
     """(n, c, c) bool: where there is imagery."""
+    labelled: torch.Tensor
+    """(n, c, c) bool: where there is imagery and a label, that is where the loss counts."""
 
 
 class Augmentation(NamedTuple):
@@ -61,6 +72,8 @@ class Augmentation(NamedTuple):
     """Share of windows with sensor noise."""
     jpeg: float = 0.15
     """Share of windows compressed like map tiles, at quality 40 to 95."""
+    mix: float = 0.0
+    """Share of windows with a rectangle of another window of the batch in them (CutMix, Yun et al. 2019)."""
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
@@ -79,7 +92,23 @@ def draw_batch(
 ) -> Batch:
     """``n`` windows of ``crop_px`` from scenes drawn evenly, at log-uniform ground sample distances in ``gsd_m``."""
     parts = [_draw_window(scenes, crop_px, gsd_m, augmentation, generator) for _ in range(n)]
-    return Batch(*(torch.stack(column) for column in zip(*parts, strict=True)))
+    batch = Batch(*(torch.stack(column) for column in zip(*parts, strict=True)))
+    return _mixed(batch, augmentation.mix, generator) if augmentation.mix > 0 else batch
+
+
+def _mixed(batch: Batch, share: float, generator: torch.Generator) -> Batch:
+    """A share of the windows with pixels and labels of a rectangle taken from the next window of the batch."""
+    n, _, side, _ = batch.rgb.shape
+    mixed = Batch(*(values.clone() for values in batch))
+    for i in range(n):
+        if _uniform(generator, 0, 1) >= share:
+            continue
+        h, w = (round(side * _uniform(generator, *MIXED_SIDES)) for _ in range(2))
+        top, left = _integer(generator, 0, side - h), _integer(generator, 0, side - w)
+        place = (..., slice(top, top + h), slice(left, left + w))
+        for target, values in zip(mixed, batch, strict=True):
+            target[i][place] = values[(i + 1) % n][place]
+    return mixed
 
 
 def _draw_window(
@@ -94,19 +123,31 @@ def _draw_window(
     gsd = math.exp(_uniform(generator, math.log(gsd_m[0]), math.log(gsd_m[1])))
     largest = max(min(height, width), round(crop_px * gsd_m[0] / scene.gsd_m), 1)
     side = min(max(round(crop_px * gsd / scene.gsd_m), 1), largest)
-    top = _integer(generator, 0, max(height - side, 0))
-    left = _integer(generator, 0, max(width - side, 0))
+    top, left = _corner(scene, (max(height - side, 0), max(width - side, 0)), side, generator)
     window = (slice(top, top + side), slice(left, left + side))
     rgb = _resized(_filled(scene.rgb[(slice(None), *window)], side), crop_px)
     parcels = _filled(scene.parcels[window], side)
-    valid = _filled(scene.valid[window], side)
     share = _resized((parcels > 0).to(torch.uint8).mul_(255)[None], crop_px)[0]
-    known = _resized(valid.to(torch.uint8).mul_(255)[None], crop_px)[0] > 0.99
+    known, labelled = (
+        _resized(_filled(flag[window], side).to(torch.uint8).mul_(255)[None], crop_px)[0] > 0.99
+        for flag in (scene.valid, scene.labelled)
+    )
     centres = ((torch.arange(crop_px) + 0.5) * (side / crop_px)).long()
     nearest = parcels[centres][:, centres]
     quarter_turns, mirrored = _integer(generator, 0, 3), _integer(generator, 0, 1) == 1
-    rgb, share, nearest, known = (_turned(t, quarter_turns, mirrored) for t in (rgb, share, nearest, known))
-    return Batch(_changed(rgb, augmentation, generator), share, nearest, known)
+    rgb, share, nearest, known, labelled = (
+        _turned(t, quarter_turns, mirrored) for t in (rgb, share, nearest, known, labelled)
+    )
+    return Batch(_changed(rgb, augmentation, generator), share, nearest, known, labelled)
+
+
+def _corner(scene: SceneTensors, last: tuple[int, int], side: int, generator: torch.Generator) -> tuple[int, int]:
+    """First row and column of a window, at most ``last``: any, or one that shows a labelled pixel where few are."""
+    if scene.aims is None or not len(scene.aims):
+        return _integer(generator, 0, last[0]), _integer(generator, 0, last[1])
+    aim = scene.aims[_integer(generator, 0, len(scene.aims) - 1)].tolist()
+    top, left = (min(max(at - _integer(generator, 0, side - 1), 0), most) for at, most in zip(aim, last, strict=True))
+    return top, left
 
 
 def _integer(generator: torch.Generator, low: int, high: int) -> int:

@@ -137,7 +137,7 @@ def _step(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(step_generator(config.seed, step).initial_seed())
         for batch in batches:
-            with mixed_precision(device):
+            with mixed_precision(device, on_cpu=config.precision == "bfloat16"):
                 loss = training_loss(network, Batch(*(t.to(device) for t in batch)), config.boundary_weight)
             loss = loss / len(batches)
             loss.backward()

@@ -6,6 +6,7 @@ by pixel, between the detail branch at edges and the context branch inside field
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,8 @@ from transformers.utils.generic import ModelOutput
 
 from croplayer.models.convolution import BasicBlock, Bottleneck, ConvNorm, NormConv, initialise, resized_to
 
-_POOLS = ((5, 2), (9, 4), (17, 8))
+_POOLS = ((5, 2), (9, 4), (17, 8), (0, 0))
+"""Windows and strides of the paper's pyramid at a 64th of the resolution; a window of 0 is the whole map."""
 
 
 class PIDNetConfig(PreTrainedConfig):
@@ -31,13 +33,23 @@ class PIDNetConfig(PreTrainedConfig):
         context_depth: int = 3,
         pyramid_width: int = 96,
         head_width: int = 128,
+        pools: Sequence[tuple[int, int]] = _POOLS,
+        pools_count_padding: bool = True,
         **kwargs: Any,
     ) -> None:
+        """Defaults are those of PIDNet-S.
+
+        ``pools`` are windows and strides of the pyramid's means at a 64th of the resolution. With
+        ``pools_count_padding`` the zeros beyond the image's edge are averaged too, as in the paper's network;
+        its means then depend on the size of the image.
+        """
         self.width = width
         self.branch_depth = branch_depth
         self.context_depth = context_depth
         self.pyramid_width = pyramid_width
         self.head_width = head_width
+        self.pools = [list(pool) for pool in pools]
+        self.pools_count_padding = pools_count_padding
         super().__init__(**kwargs)
 
     @property
@@ -89,20 +101,27 @@ class PixelAttention(nn.Module):
 class _Pool(nn.Sequential):
     """Average over a window (or the whole map) and reduce the channels."""
 
-    def __init__(self, inputs: int, width: int, window: tuple[int, int] | None) -> None:
-        pool = nn.AdaptiveAvgPool2d(1) if window is None else nn.AvgPool2d(window[0], window[1], window[0] // 2)
+    def __init__(self, inputs: int, width: int, window: int, stride: int, counts_padding: bool) -> None:
+        local = window > 0
+        pool = nn.AvgPool2d(window, stride, window // 2, False, counts_padding) if local else nn.AdaptiveAvgPool2d(1)
         super().__init__(pool, NormConv(inputs, width))
 
 
-class ParallelPyramid(nn.Module):
-    """PAPPM: context at five scales, processed side by side (paper section 3.3)."""
+def _pools(inputs: int, config: PIDNetConfig) -> nn.ModuleList:
+    width, counts_padding = config.pyramid_width, config.pools_count_padding
+    return nn.ModuleList(_Pool(inputs, width, window, stride, counts_padding) for window, stride in config.pools)
 
-    def __init__(self, inputs: int, width: int, outputs: int) -> None:
+
+class ParallelPyramid(nn.Module):
+    """PAPPM: context at several scales, processed side by side (paper section 3.3)."""
+
+    def __init__(self, inputs: int, config: PIDNetConfig, outputs: int) -> None:
         super().__init__()
+        width, n = config.pyramid_width, len(config.pools)
         self.own = NormConv(inputs, width)
-        self.pools = nn.ModuleList(_Pool(inputs, width, window) for window in (*_POOLS, None))
-        self.process = NormConv(4 * width, 4 * width, 3, groups=4)
-        self.compress = NormConv(5 * width, outputs)
+        self.pools = _pools(inputs, config)
+        self.process = NormConv(n * width, n * width, 3, groups=n)
+        self.compress = NormConv((n + 1) * width, outputs)
         self.shortcut = NormConv(inputs, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -114,14 +133,15 @@ class ParallelPyramid(nn.Module):
 
 
 class SerialPyramid(nn.Module):
-    """DAPPM: context at five scales, each added to the one before (Hong et al. 2021, arXiv 2101.06085)."""
+    """DAPPM: context at several scales, each added to the one before (Hong et al. 2021, arXiv 2101.06085)."""
 
-    def __init__(self, inputs: int, width: int, outputs: int) -> None:
+    def __init__(self, inputs: int, config: PIDNetConfig, outputs: int) -> None:
         super().__init__()
+        width, n = config.pyramid_width, len(config.pools)
         self.own = NormConv(inputs, width)
-        self.pools = nn.ModuleList(_Pool(inputs, width, window) for window in (*_POOLS, None))
-        self.process = nn.ModuleList(NormConv(width, width, 3) for _ in range(4))
-        self.compress = NormConv(5 * width, outputs)
+        self.pools = _pools(inputs, config)
+        self.process = nn.ModuleList(NormConv(width, width, 3) for _ in range(n))
+        self.compress = NormConv((n + 1) * width, outputs)
         self.shortcut = NormConv(inputs, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -195,13 +215,13 @@ class PIDNetForSemanticSegmentation(PreTrainedModel):
             self.boundary3 = _layer(BasicBlock, 2 * w, 2 * w, 1)
             self.boundary4 = _layer(BasicBlock, 2 * w, 2 * w, 1)
             self.difference3 = ConvNorm(4 * w, 2 * w, 3, relu=False)
-            self.pyramid: nn.Module = SerialPyramid(16 * w, config.pyramid_width, 4 * w)
+            self.pyramid: nn.Module = SerialPyramid(16 * w, config, 4 * w)
             self.fusion: nn.Module = FullFusion(4 * w)
         else:
             self.boundary3 = _layer(BasicBlock, 2 * w, w, 1)
             self.boundary4 = _layer(Bottleneck, w, w, 1)
             self.difference3 = ConvNorm(4 * w, w, 3, relu=False)
-            self.pyramid = ParallelPyramid(16 * w, config.pyramid_width, 4 * w)
+            self.pyramid = ParallelPyramid(16 * w, config, 4 * w)
             self.fusion = LightFusion(4 * w)
         self.difference4 = ConvNorm(8 * w, 2 * w, 3, relu=False)
         self.boundary5 = _layer(Bottleneck, 2 * w, 2 * w, 1)

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from croplayer.models.architectures import architecture_config
 from croplayer.models.augmentation import Augmentation
 
+PRECISIONS = ("float32", "bfloat16")
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -45,6 +47,8 @@ class TrainingConfig:
     """Steps between two checkpoints; 0 keeps none."""
     threads: int = 2
     """CPU threads of the run; fixed, because sums depend on it in the last bits."""
+    precision: str = "float32"
+    """Of the network's convolutions on a CPU: float32 or bfloat16; on CUDA they are always bfloat16."""
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
@@ -54,6 +58,10 @@ class TrainingConfig:
                 raise ValueError(f"training field '{name}' is {getattr(self, name)}; expected at least 1")
         if self.crop_px % 32:
             raise ValueError(f"training field 'crop_px' is {self.crop_px}; expected a multiple of 32")
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"training field 'precision' is '{self.precision}'; expected one of {', '.join(PRECISIONS)}"
+            )
         if not 0 < self.gsd_m[0] <= self.gsd_m[1]:
             raise ValueError(f"training field 'gsd_m' is {self.gsd_m}; expected 0 < smallest <= largest metres")
         if not (self.learning_rate > 0 and 0 <= self.average_decay < 1 and self.checkpoint_every >= 0):

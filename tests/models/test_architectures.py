@@ -43,12 +43,25 @@ def test_tiny_sizes_are_below_a_million():
     assert all(n_parameters(a, "tiny", 2) < 1.1 for a in ARCHITECTURES)
 
 
+def test_the_lite_pyramid_does_not_depend_on_the_size_of_the_image():
+    """A map of one value everywhere has that value as its means, whatever its size; the paper's network counts zeros."""
+    found = {}
+    for size in ("s", "lite"):
+        pidnet = build_segmenter("pidnet", size, 0).eval().model
+        inputs = torch.full((1, 16 * pidnet.config.width, 9, 9), 0.5)
+        small = torch.cat([pool[0](inputs[..., :4, :4]).flatten() for pool in pidnet.pyramid.pools])
+        large = torch.cat([pool[0](inputs).flatten() for pool in pidnet.pyramid.pools])
+        found[size] = [bool((means == 0.5).all()) for means in (small, large)]
+    assert found == {"s": [False, False], "lite": [True, True]}
+
+
 def painted_batch(size: int = 128) -> Batch:
     generator = torch.Generator().manual_seed(0)
     parcels = torch.zeros((2, size, size), dtype=torch.int32)
     parcels[:, 10:60, 10:60], parcels[:, 70:110, 20:100] = 1, 2
     rgb = torch.rand((2, 3, size, size), generator=generator) * 0.2 + 0.6 * (parcels > 0)[:, None]
-    return Batch(rgb, (parcels > 0).float(), parcels, torch.ones_like(parcels, dtype=torch.bool))
+    known = torch.ones_like(parcels, dtype=torch.bool)
+    return Batch(rgb, (parcels > 0).float(), parcels, known, known)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -186,6 +186,7 @@ def test_scenes_of_validation_may_not_be_trained_on(painted_scenes, tmp_path):
         ({"crop_px": 100}, "'crop_px'"),
         ({"gsd_m": (5.0, 1.0)}, "'gsd_m'"),
         ({"learning_rate": -1.0}, "learning_rate"),
+        ({"precision": "float16"}, "'precision'"),
     ],
 )
 def test_wrong_settings_are_named(changes, message):
@@ -206,7 +207,7 @@ def scene_tensors(gsd_m=1.0, side=256):
     parcels = torch.zeros((side, side), dtype=torch.int32)
     parcels[:, side // 2 :] = 1
     valid = torch.ones((side, side), dtype=torch.bool)
-    return SceneTensors(rgb, parcels, valid, gsd_m)
+    return SceneTensors(rgb, parcels, valid, valid, None, gsd_m)
 
 
 def test_a_batch_depends_on_seed_and_step_alone():
@@ -229,6 +230,36 @@ def test_labels_turn_with_the_pixels():
     assert (grey - expected).abs().max() < 0.01
     assert ((batch.parcels > 0) == (batch.field > 0.5)).float().mean() > 0.98
     assert 0.2 < batch.field.mean() < 0.8
+
+
+def test_mixed_windows_carry_the_labels_of_their_pixels():
+    fields, meadows = scene_tensors(), scene_tensors()
+    fields.rgb[:], fields.parcels[:] = 200, 1
+    meadows.rgb[:], meadows.parcels[:] = 20, 0
+    meadows = meadows._replace(labelled=torch.zeros_like(meadows.labelled))
+    plain = Augmentation(colour=0, haze=0, blur=0, noise=0, jpeg=0)
+    one, mixed = (
+        draw_batch([fields, meadows], 16, 64, (1.0, 2.0), plain._replace(mix=share), step_generator(0, 0))
+        for share in (0.0, 0.5)
+    )
+    for batch in (one, mixed):
+        bright = batch.rgb.mean(1) > 0.5
+        assert torch.equal(bright, batch.field > 0.5)
+        assert torch.equal(bright, batch.parcels > 0)
+        assert torch.equal(bright, batch.labelled)
+    shares = mixed.field.mean((1, 2))
+    assert set(one.field.mean((1, 2)).tolist()) == {0.0, 1.0}
+    assert 2 <= ((shares > 0) & (shares < 1)).sum() <= 8
+    assert all(0.3**2 - 0.05 < min(s, 1 - s) < 0.75**2 + 0.05 for s in shares[(shares > 0) & (shares < 1)].tolist())
+
+
+def test_bfloat16_is_another_run_with_the_same_bytes_each_time(painted_scenes, tmp_path):
+    config = replace(SMALL, architecture="pidnet", steps=2)
+    whole, one, two = (
+        train_segmentation(painted_scenes, replace(config, precision=p), tmp_path / str(i), work=tmp_path, **TEXTS)
+        for i, p in enumerate(("float32", "bfloat16", "bfloat16"))
+    )
+    assert weights(one) == weights(two) != weights(whole)
 
 
 def test_a_window_larger_than_its_scene_is_filled_as_unknown():
