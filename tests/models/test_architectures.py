@@ -101,7 +101,12 @@ def test_own_architectures_go_through_the_auto_classes(architecture, tmp_path):
     again = AutoModelForSemanticSegmentation.from_pretrained(tmp_path).eval()
     pixels = torch.randn((1, 3, 64, 64), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        assert torch.equal(model(pixels).logits, again(pixels).logits)
+        # Loaded weights lie in the file's own memory, and a CPU may add up in another order there: as weights of a
+        # network in ordinary memory they must give the same bits.
+        fresh = build_segmenter(architecture, "tiny", seed=2).model.eval()
+        fresh.load_state_dict(again.state_dict())
+        assert torch.equal(model(pixels).logits, fresh(pixels).logits)
+        torch.testing.assert_close(again(pixels).logits, model(pixels).logits, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize(("architecture", "size"), [("pidnet", "s"), ("pidnet", "l"), ("pspnet", "resnet-18")])
@@ -134,6 +139,6 @@ def test_boundary_loss_prefers_the_boundary():
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="expected one of segformer, mask2former, pidnet, pspnet"):
         build_segmenter("unet", "tiny", seed=0)
-    with pytest.raises(ValueError, match="expected one of tiny, s, m, l"):
+    with pytest.raises(ValueError, match="expected one of tiny, lite, s, m, l"):
         build_segmenter("pidnet", "xl", seed=0)
-    assert sizes("pidnet") == ("tiny", "s", "m", "l")
+    assert sizes("pidnet") == ("tiny", "lite", "s", "m", "l")
