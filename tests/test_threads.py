@@ -11,6 +11,7 @@ import pytest
 
 from croplayer.grid import BlockIndex
 from croplayer.records import BlockRecord
+from croplayer.tasks import isolated
 from croplayer.tasks.isolated import Limits, run_isolated
 
 
@@ -27,6 +28,9 @@ class CountThreads:
 def test_blocks_have_one_thread_whatever_the_user_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", str(os.cpu_count()))
     monkeypatch.setenv("MKL_NUM_THREADS", "2")
-    outcome = run_isolated(pickle.dumps(CountThreads()), [(0, 0)], Limits(300.0, 4 * 2**30))
+    try:
+        outcome = run_isolated(pickle.dumps(CountThreads()), [(0, 0)], Limits(300.0, 4 * 2**30))
+    finally:
+        isolated._end_process()
     (record,) = pickle.loads(outcome.records[0])
     assert record.values == {"threads": 1}
