@@ -18,7 +18,7 @@ from croplayer.models.bundle import load, read_manifest
 from croplayer.models.error_picture import error_picture
 from croplayer.models.evaluation import THRESHOLD
 from croplayer.models.inference import predict_proba
-from croplayer.models.scenes import LabelledScenes, Scene
+from croplayer.models.scenes import LabelledScene, LabelledScenes
 from croplayer.models.scoring import score_mask
 from croplayer.models.segmentation import SegmentationNetwork
 
@@ -42,14 +42,14 @@ def main() -> None:
     Image.fromarray(np.concatenate([picture for _, _, picture in worst])).save(arguments.out, quality=88)
 
 
-def _row(network: SegmentationNetwork, scene: Scene, side_px: int) -> tuple[float, str, np.ndarray]:
+def _row(network: SegmentationNetwork, scene: LabelledScene, side_px: int) -> tuple[float, str, np.ndarray]:
     """IoU, name and picture of a scene."""
     arrays = scene.read()
     probability = predict_proba(network, arrays.rgb, ground_sample_distance_m=scene.gsd_m, valid=arrays.valid)
     mapped = probability >= THRESHOLD
     picture = Image.fromarray(error_picture(arrays.rgb, arrays.field, mapped))
     small = picture.resize((3 * side_px, side_px), Image.Resampling.LANCZOS)
-    return score_mask(mapped, arrays.field, arrays.labelled).iou, scene.name, np.asarray(small)
+    return score_mask(mapped, arrays.field, arrays.valid).iou, scene.name, np.asarray(small)
 
 
 def _arguments() -> argparse.Namespace:

@@ -122,15 +122,6 @@ class Terrain(_Part):
     assume_crs: str | None = None
 
 
-class Water(_Part):
-    """Rasters with near infrared whose open water is learned as not cropland; all else in them has no label."""
-
-    paths: Names
-    """Rasters of red, green, blue and near infrared."""
-    bounds: Annotated[tuple[float, float, float, float], Field(strict=False)]
-    """west, south, east, north in degrees; what lies outside is not learned, so it can judge the model."""
-
-
 class Training(_Part):
     """How a model that is not there yet is trained."""
 
@@ -145,8 +136,6 @@ class Training(_Part):
     """Parts of a cross-validation by scene, after which a model of all scenes is trained; 0 for none."""
     synthetic_scenes: int = Field(0, ge=0)
     """Scenes of the synthetic country that are trained on too and never validated on."""
-    water: Water | None = None
-    """Open water that is trained on too and never validated on."""
     architecture: Literal["segformer", "mask2former", "pidnet", "pspnet"] = "segformer"
     size: str = "tiny"
     steps: int = Field(1000, ge=1)

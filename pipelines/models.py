@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import platformdirs
 from tqdm import tqdm
@@ -111,7 +110,7 @@ class Models:
         _announce("segmentation", part.model, training.stated_minutes)
         with tempfile.TemporaryDirectory() as scratch:
             scenes = LabelledScenes.open(Path(training.images), Path(training.polygons), training.image_column)
-            always = _scenes_always_learned(Path(scratch), training)
+            always = _synthetic_scenes(Path(scratch), training) if training.synthetic_scenes else None
             train_named(
                 scenes, config, self.segmentation(part), self.home / "checkpoints", folds=training.folds,
                 validation_fraction=training.validation_fraction, description=training.description,
@@ -159,7 +158,7 @@ def train_named(
         ``folds`` is 0, into training and ``validation_fraction``
     folder : where the bundle goes
     work : folder of checkpoints
-    always : scenes that are trained on and never validated on, such as synthetic ones and open water
+    always : scenes that are trained on and never validated on, such as synthetic ones
     """
     from croplayer.models.cross_validation import train_cross_validated
     from croplayer.models.training import train_segmentation
@@ -177,28 +176,15 @@ def train_named(
         )  # fmt: skip
 
 
-def _scenes_always_learned(folder: Path, training: Training) -> LabelledScenes | None:
-    """Scenes for what the labelled ones do not show, the synthetic ones written to a folder; None where none is asked."""
-    from croplayer.models.scenes import LabelledScenes
-    from croplayer.models.water import water_scenes
-
-    parts = []
-    if training.synthetic_scenes:
-        parts.append(_synthetic_scenes(folder, training.synthetic_scenes))
-    if training.water is not None:
-        parts.append(water_scenes(map(Path, training.water.paths), training.water.bounds))
-    return functools.reduce(LabelledScenes.joined, parts) if parts else None
-
-
-def _synthetic_scenes(folder: Path, n_scenes: int) -> LabelledScenes:
-    """Scenes of a synthetic country at the map's own scale."""
+def _synthetic_scenes(folder: Path, training: Training) -> LabelledScenes:
+    """Scenes of a synthetic country at the map's own scale, for what the real ones do not show."""
     from croplayer.landscape.country import Country
     from croplayer.landscape.make import DEMO_BOUNDS
     from croplayer.landscape.samples import write_training_scenes
     from croplayer.models.scenes import LabelledScenes
 
     country = Country(SYNTHETIC_SEED)
-    write_training_scenes(country, folder, DEMO_BOUNDS, SYNTHETIC_ZOOM, n_scenes)
+    write_training_scenes(country, folder, DEMO_BOUNDS, SYNTHETIC_ZOOM, training.synthetic_scenes)
     return LabelledScenes.open(folder / "images", folder / "parcels.gpkg")
 
 
@@ -253,9 +239,7 @@ def _training_key(training: Training | CoverageTraining) -> str:
     """Twelve digits that change when the training, its data or its code change."""
     values = training.model_dump(mode="json", exclude={"stated_minutes"})
     paths = {k: str(values.pop(k)) for k in ("images", "polygons", "samples", "scenes", "clouds") if values.get(k)}
-    data: dict[str, Any] = {name: _data_digest(Path(path)) for name, path in paths.items()}
-    if values.get("water"):
-        data["water"] = [_data_digest(Path(path)) for path in values["water"].pop("paths")]
+    data = {name: _data_digest(Path(path)) for name, path in paths.items()}
     parts = {"training": values, "data": data, "code": code_digest("models")}
     return digest_text(json.dumps(parts, sort_keys=True))[:12]
 

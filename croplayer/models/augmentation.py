@@ -29,19 +29,13 @@ class SceneTensors(NamedTuple):
     parcels: torch.Tensor
     """(h, w) int32, 0 outside all fields."""
     valid: torch.Tensor
-    """(h, w) bool: where there is imagery."""
-    labelled: torch.Tensor
-    """(h, w) bool: where there is imagery and a label."""
-    aims: torch.Tensor | None
-    """(n, 2) int64: row and column of each labelled pixel, one of which a window shows; None where all pixels do."""
+    """(h, w) bool."""
     gsd_m: float
 
     @classmethod
     def from_arrays(cls, arrays: SceneArrays, gsd_m: float) -> SceneTensors:
         rgb = torch.from_numpy(arrays.rgb).permute(2, 0, 1)
-        parcels, valid, labelled = map(torch.from_numpy, (arrays.parcels, arrays.valid, arrays.labelled))
-        sparse = bool((valid & ~labelled).any())
-        return cls(rgb, parcels, valid, labelled, labelled.nonzero() if sparse else None, gsd_m)
+        return cls(rgb, torch.from_numpy(arrays.parcels), torch.from_numpy(arrays.valid), gsd_m)
 
 
 class Batch(NamedTuple):
@@ -55,8 +49,6 @@ class Batch(NamedTuple):
     """(n, c, c) int32: polygon number at the pixel's centre, 0 outside."""
     valid: torch.Tensor
     """(n, c, c) bool: where there is imagery."""
-    labelled: torch.Tensor
-    """(n, c, c) bool: where there is imagery and a label, that is where the loss counts."""
 
 
 class Augmentation(NamedTuple):
@@ -123,31 +115,19 @@ def _draw_window(
     gsd = math.exp(_uniform(generator, math.log(gsd_m[0]), math.log(gsd_m[1])))
     largest = max(min(height, width), round(crop_px * gsd_m[0] / scene.gsd_m), 1)
     side = min(max(round(crop_px * gsd / scene.gsd_m), 1), largest)
-    top, left = _corner(scene, (max(height - side, 0), max(width - side, 0)), side, generator)
+    top = _integer(generator, 0, max(height - side, 0))
+    left = _integer(generator, 0, max(width - side, 0))
     window = (slice(top, top + side), slice(left, left + side))
     rgb = _resized(_filled(scene.rgb[(slice(None), *window)], side), crop_px)
     parcels = _filled(scene.parcels[window], side)
+    valid = _filled(scene.valid[window], side)
     share = _resized((parcels > 0).to(torch.uint8).mul_(255)[None], crop_px)[0]
-    known, labelled = (
-        _resized(_filled(flag[window], side).to(torch.uint8).mul_(255)[None], crop_px)[0] > 0.99
-        for flag in (scene.valid, scene.labelled)
-    )
+    known = _resized(valid.to(torch.uint8).mul_(255)[None], crop_px)[0] > 0.99
     centres = ((torch.arange(crop_px) + 0.5) * (side / crop_px)).long()
     nearest = parcels[centres][:, centres]
     quarter_turns, mirrored = _integer(generator, 0, 3), _integer(generator, 0, 1) == 1
-    rgb, share, nearest, known, labelled = (
-        _turned(t, quarter_turns, mirrored) for t in (rgb, share, nearest, known, labelled)
-    )
-    return Batch(_changed(rgb, augmentation, generator), share, nearest, known, labelled)
-
-
-def _corner(scene: SceneTensors, last: tuple[int, int], side: int, generator: torch.Generator) -> tuple[int, int]:
-    """First row and column of a window, at most ``last``: any, or one that shows a labelled pixel where few are."""
-    if scene.aims is None or not len(scene.aims):
-        return _integer(generator, 0, last[0]), _integer(generator, 0, last[1])
-    aim = scene.aims[_integer(generator, 0, len(scene.aims) - 1)].tolist()
-    top, left = (min(max(at - _integer(generator, 0, side - 1), 0), most) for at, most in zip(aim, last, strict=True))
-    return top, left
+    rgb, share, nearest, known = (_turned(t, quarter_turns, mirrored) for t in (rgb, share, nearest, known))
+    return Batch(_changed(rgb, augmentation, generator), share, nearest, known)
 
 
 def _integer(generator: torch.Generator, low: int, high: int) -> int:

@@ -34,7 +34,7 @@ def score_scenes(
     for scene, arrays in zip(scenes.scenes, scenes.read_all(), strict=True):
         probability = predict_proba(network, arrays.rgb, ground_sample_distance_m=scene.gsd_m, valid=arrays.valid)
         answers = (probability >= threshold, np.ones_like(arrays.valid), np.zeros_like(arrays.valid))
-        counted = (score_mask(answer, arrays.field, arrays.labelled) for answer in answers)
+        counted = (score_mask(answer, arrays.field, arrays.valid) for answer in answers)
         scores.append(SceneScore(scene.name, scene.gsd_m, *counted))
     return tuple(scores)
 

@@ -21,24 +21,11 @@ BOUNDARY_REACH_PX = 3
 """Pixels on each side of a field's edge that the boundary weight applies to."""
 
 
-MOST_EVENED = 4.0
-"""Largest weight of a labelled pixel in a window where few have a label."""
-
-
 def boundary_weights(field: torch.Tensor, boundary_weight: float) -> torch.Tensor:
     """1 + ``boundary_weight`` near field edges, 1 elsewhere: (n, h, w) float32 for (n, h, w) shares in 0..1."""
     inside = (field > 0.5).float()
     near = _box_mean(inside)
     return 1 + boundary_weight * ((near > 0.001) & (near < 0.999)).float()
-
-
-def evened(labelled: torch.Tensor) -> torch.Tensor:
-    """Weights that let windows count alike: (n, h, w) float32, 0 without a label, 1 where all pixels have one.
-
-    Pixels of a window with fewer labels weigh more, up to MOST_EVENED times.
-    """
-    share = labelled.float().mean(dim=(1, 2), keepdim=True)
-    return labelled / share.clamp_min(1 / MOST_EVENED)
 
 
 def _box_mean(values: torch.Tensor) -> torch.Tensor:
@@ -77,13 +64,13 @@ def training_loss(network: SegmentationNetwork, batch: Batch, boundary_weight: f
     of its queries, PIDNet the detail and boundary heads, PSPNet its auxiliary head.
     """
     pixels = ((batch.rgb - network.image_mean) / network.image_std) * batch.valid[:, None]
-    weight = boundary_weights(batch.field, boundary_weight) * evened(batch.labelled)
+    weight = boundary_weights(batch.field, boundary_weight) * batch.valid
     if network.architecture == "mask2former":
         output = network.model(pixel_values=pixels, output_auxiliary_logits=True)
         shared = mask_loss(enlarge(query_logits(output), pixels.shape[-2:]), batch.field, weight)
         config = network.model.config
         grid = output.masks_queries_logits.shape[-2:]
-        labels = query_labels(batch.parcels, batch.labelled, config.num_queries, grid)
+        labels = query_labels(batch.parcels, batch.valid, config.num_queries, grid)
         return shared + QUERY_LOSS_WEIGHT * matching_loss(output, labels, config)
     output = network.model(pixel_values=pixels)
 
@@ -113,11 +100,11 @@ def boundary_loss(edges: torch.Tensor, logits: torch.Tensor, batch: Batch) -> to
     scalar float32: cross-entropy of the edges, both classes weighing alike, plus the cross-entropy of
     the map over pixels believed to be edge with more than 0.8
     """
-    truth = (boundary_weights(batch.field, 1.0) > 1).float() * batch.labelled
-    share = truth.sum() / batch.labelled.sum().clamp_min(1)
-    balance = torch.where(truth > 0, 1 - share, share) * batch.labelled
+    truth = (boundary_weights(batch.field, 1.0) > 1).float() * batch.valid
+    share = truth.sum() / batch.valid.sum().clamp_min(1)
+    balance = torch.where(truth > 0, 1 - share, share) * batch.valid
     entropy = functional.binary_cross_entropy_with_logits(edges, truth, reduction="none")
     found = (entropy * balance).sum() / balance.sum().clamp_min(1)
-    believed = (edges.detach().sigmoid() > BELIEVED_EDGE) * batch.labelled
+    believed = (edges.detach().sigmoid() > BELIEVED_EDGE) * batch.valid
     wrong = functional.binary_cross_entropy_with_logits(logits, batch.field, reduction="none")
     return found + (wrong * believed).sum() / believed.sum().clamp_min(1)

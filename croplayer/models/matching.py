@@ -25,18 +25,18 @@ class QueryLabels(NamedTuple):
     """(cells,) float32: share of each cell that has imagery."""
 
 
-def query_labels(parcels: torch.Tensor, labelled: torch.Tensor, most: int, grid: tuple[int, int]) -> list[QueryLabels]:
+def query_labels(parcels: torch.Tensor, valid: torch.Tensor, most: int, grid: tuple[int, int]) -> list[QueryLabels]:
     """One mask for each field and one for all else, on the grid of the predicted masks.
 
     Parameters
     ----------
     parcels : (n, h, w) int32, 0 outside all fields
-    labelled : (n, h, w) bool; a pixel without a label is in no mask
+    valid : (n, h, w) bool; a pixel without imagery is in no mask
     most : number of queries; of more fields the largest are kept
     grid : rows and columns of the predicted masks
     """
     labels = []
-    for image, known in zip(parcels, labelled, strict=True):
+    for image, known in zip(parcels, valid, strict=True):
         numbers, areas = image[known].unique(return_counts=True)
         fields = numbers[areas.argsort(descending=True, stable=True)]
         fields = fields[fields > 0][: most - 1]

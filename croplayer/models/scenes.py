@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import geopandas
 import numpy as np
@@ -30,8 +30,6 @@ class SceneArrays(NamedTuple):
     """(h, w) int32: number of the polygon that holds the pixel's centre, 0 outside all of them."""
     valid: np.ndarray
     """(h, w) bool: where there is imagery."""
-    labelled: np.ndarray
-    """(h, w) bool: where there is imagery and it is known whether it shows a field."""
 
     @property
     def field(self) -> np.ndarray:
@@ -39,23 +37,9 @@ class SceneArrays(NamedTuple):
         return self.parcels > 0
 
 
-class Scene(Protocol):
-    """Imagery of one place with what is known of its fields."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def gsd_m(self) -> float:
-        """Ground sample distance in metres."""
-
-    def read(self) -> SceneArrays:
-        """Pixels and labels."""
-
-
 @dataclass(frozen=True)
 class LabelledScene:
-    """One raster and its polygons, in the raster's coordinates; what is outside them is no field."""
+    """One raster and its polygons, in the raster's coordinates."""
 
     name: str
     path: Path
@@ -76,7 +60,7 @@ class LabelledScene:
                 if shapes
                 else np.zeros(raster.shape, dtype=np.int32)
             )
-        return SceneArrays(np.ascontiguousarray(rgb), parcels, valid, labelled=valid)
+        return SceneArrays(np.ascontiguousarray(rgb), parcels, valid)
 
 
 class RepairReport(NamedTuple):
@@ -92,7 +76,7 @@ class RepairReport(NamedTuple):
 class LabelledScenes:
     """Scenes in the order of their names, and what was repaired in their labels."""
 
-    scenes: tuple[Scene, ...]
+    scenes: tuple[LabelledScene, ...]
     report: RepairReport
 
     @classmethod
@@ -127,7 +111,7 @@ class LabelledScenes:
                 if raster.crs is None:
                     raise ValueError(f"{path} has no CRS; the polygons cannot be placed on it")
                 part = part.to_crs(raster.crs)
-                gsd_m = ground_sample_distance_m(raster, path)
+                gsd_m = _ground_sample_distance_m(raster, path)
             scenes.append(LabelledScene(name, path, gsd_m, tuple(part.geometry)))
         return cls(tuple(scenes), report)
 
@@ -240,8 +224,7 @@ def _polygonal(geometry: BaseGeometry) -> BaseGeometry:
     return shapely.union_all(parts)
 
 
-def ground_sample_distance_m(raster: rasterio.DatasetReader, path: Path) -> float:
-    """Metres of a raster's tag ``ground_sample_distance_m``, else of its georeference; ValueError for a bad tag."""
+def _ground_sample_distance_m(raster: rasterio.DatasetReader, path: Path) -> float:
     tag = raster.tags().get("ground_sample_distance_m")
     if tag is not None:
         try:

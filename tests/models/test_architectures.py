@@ -60,8 +60,7 @@ def painted_batch(size: int = 128) -> Batch:
     parcels = torch.zeros((2, size, size), dtype=torch.int32)
     parcels[:, 10:60, 10:60], parcels[:, 70:110, 20:100] = 1, 2
     rgb = torch.rand((2, 3, size, size), generator=generator) * 0.2 + 0.6 * (parcels > 0)[:, None]
-    known = torch.ones_like(parcels, dtype=torch.bool)
-    return Batch(rgb, (parcels > 0).float(), parcels, known, known)
+    return Batch(rgb, (parcels > 0).float(), parcels, torch.ones_like(parcels, dtype=torch.bool))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

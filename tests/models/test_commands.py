@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-import rasterio
 from click.testing import CliRunner
-from rasterio.transform import from_origin
 
 from croplayer.models.bundle import read_manifest
 from pipelines.cli import main
@@ -113,31 +110,3 @@ def test_a_recipe_trains_folds_and_synthetic_scenes(painted, painted_scenes, tmp
     (synthetic,) = set(metrics["training_scenes"]) - set(painted_scenes.names)
     assert synthetic.startswith(("aster", "borealis"))
     assert croplayer_models("train", recipe, "--models", tmp_path / "home").stdout.strip().splitlines()[-1] == folder
-
-
-def test_a_recipe_learns_open_water_within_its_bounds(painted, painted_scenes, tmp_path):
-    """The model's folder changes with the raster; the water is trained on and never validated on."""
-    profile = {"driver": "GTiff", "width": 96, "height": 96, "count": 4, "dtype": "uint8", "crs": "EPSG:4326",
-               "transform": from_origin(0, 0.01, 1e-4, 1e-4), "photometric": "MINISBLACK"}  # fmt: skip
-    bands = np.full((4, 96, 96), 90, dtype=np.uint8)
-    bands[3] = 180
-    bands[3, 20:60, 20:60] = 10
-    recipe = tmp_path / "water.toml"
-    recipe.write_text(
-        'name = "water"\ntitle = "-"\nabout = "-"\nedition = "1"\n[segmentation]\nmodel = "mine"\n'
-        f'[segmentation.training]\nimages = "{painted[0]}"\npolygons = "{painted[1]}"\nsteps = 1\n'
-        'architecture = "pidnet"\ncrop_px = 64\nbatch = 2\nthreads = 1\n'
-        'description = "-"\nlicence = "-"\nstated_minutes = 1\n'
-        f'[segmentation.training.water]\npaths = ["{tmp_path / "lake.tif"}"]\nbounds = [0.0, 0.0, 0.005, 0.01]\n'
-    )
-    folders = []
-    for blue in (90, 80):
-        bands[2] = blue
-        with rasterio.open(tmp_path / "lake.tif", "w", **profile) as raster:
-            raster.write(bands)
-        command = ["train", recipe, "--models", tmp_path / "home"]
-        folders.append(croplayer_models(*command).stdout.strip().splitlines()[-1])
-    assert folders[0] != folders[1]
-    metrics = read_manifest(Path(folders[0])).metrics
-    assert set(metrics["training_scenes"]) - set(painted_scenes.names) == {"lake"}
-    assert set(metrics["validation"]["by_scene"]) < set(painted_scenes.names)

@@ -207,7 +207,7 @@ def scene_tensors(gsd_m=1.0, side=256):
     parcels = torch.zeros((side, side), dtype=torch.int32)
     parcels[:, side // 2 :] = 1
     valid = torch.ones((side, side), dtype=torch.bool)
-    return SceneTensors(rgb, parcels, valid, valid, None, gsd_m)
+    return SceneTensors(rgb, parcels, valid, gsd_m)
 
 
 def test_a_batch_depends_on_seed_and_step_alone():
@@ -236,7 +236,6 @@ def test_mixed_windows_carry_the_labels_of_their_pixels():
     fields, meadows = scene_tensors(), scene_tensors()
     fields.rgb[:], fields.parcels[:] = 200, 1
     meadows.rgb[:], meadows.parcels[:] = 20, 0
-    meadows = meadows._replace(labelled=torch.zeros_like(meadows.labelled))
     plain = Augmentation(colour=0, haze=0, blur=0, noise=0, jpeg=0)
     one, mixed = (
         draw_batch([fields, meadows], 16, 64, (1.0, 2.0), plain._replace(mix=share), step_generator(0, 0))
@@ -246,7 +245,6 @@ def test_mixed_windows_carry_the_labels_of_their_pixels():
         bright = batch.rgb.mean(1) > 0.5
         assert torch.equal(bright, batch.field > 0.5)
         assert torch.equal(bright, batch.parcels > 0)
-        assert torch.equal(bright, batch.labelled)
     shares = mixed.field.mean((1, 2))
     assert set(one.field.mean((1, 2)).tolist()) == {0.0, 1.0}
     assert 2 <= ((shares > 0) & (shares < 1)).sum() <= 8
