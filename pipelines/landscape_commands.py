@@ -12,6 +12,7 @@ from pipelines.options import bounds_of
 
 DEMO_GROUND = "115.1,34.95,115.4,35.15"
 GROUND_KEPT_FROM_TRAINING = "114.8,34.5,116.0,35.5"
+"""Of the recipes demo and synthetic_country: the models that map it learn outside it."""
 
 
 def _country_options(bbox: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -27,9 +27,6 @@ from croplayer.legends import CoverageType
 HOME = Bounds(113.0, 33.0, 116.0, 36.0)
 """Where the country is at home: samples come from here."""
 
-KEPT_FROM_TRAINING = Bounds(114.8, 34.5, 116.0, 35.5)
-"""Ground that the models which come with croplayer never saw: the demo's, and that of the recipe synthetic_country."""
-
 SCENE_PX = 512
 NEGATIVE_EVERY = 5
 THUMBNAIL_PX = 128

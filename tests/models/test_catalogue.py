@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import croplayer.models
+from croplayer.grid import Bounds
 from croplayer.models import catalogue
 from croplayer.models.bundle import load, write_bundle
 from croplayer.models.catalogue import find_bundle, shipped_folder, shipped_names
@@ -13,7 +14,7 @@ from croplayer.models.coverage_network import CoverageNetwork
 from croplayer.models.manifest import Manifest, read_manifest
 from croplayer.models.segmentation import BANDS, SegmentationNetwork, build_segmenter
 from pipelines.models import Models
-from pipelines.recipe_files import RecipeError, load_recipe
+from pipelines.recipe_files import RecipeError, find_recipe, load_recipe
 
 MEGABYTE = 2**20
 
@@ -100,3 +101,16 @@ def test_the_page_states_the_figures_of_the_shipped_model():
         assert f"| {scene} | {row['ground_sample_distance_m']:g} | {row['iou']:.3f} |" in page
     confusion = read_manifest(shipped_folder("default_coverage")).metrics["confusion_rows_truth"]
     assert all(" | ".join(map(str, row)) in page for row in confusion)
+
+
+@pytest.mark.parametrize("recipe", ["demo", "synthetic_country"])
+def test_the_models_of_the_synthetic_country_learned_outside_the_ground_they_map(recipe, tmp_path):
+    """Scenes are named by their north-west corner and 512 px of about 7.9 m wide."""
+    edge = 512 * 8.0 / 90_000
+    bounds = Bounds(*load_recipe(find_recipe(recipe), tmp_path).region.bounds)
+    names = read_manifest(shipped_folder("landscape")).metrics["training_scenes"]
+    assert len(names) > 200
+    for name in names:
+        north, west = (float(part[1:]) for part in name.split("_")[1:])
+        apart = west > bounds.east or west + edge < bounds.west or north < bounds.south or north - edge > bounds.north
+        assert apart, name
