@@ -26,7 +26,7 @@ from benchmarks.nation_run import BLOCK_PX, CHINA, make_inputs, write_recipe
 from benchmarks.nothing import NothingTask
 from croplayer.block_list import BlockList
 from croplayer.durable import DurableStore, FileDigest
-from croplayer.grid import BlockGrid, Bounds
+from croplayer.grid import LATTICE_COLS, BlockGrid, Bounds
 from croplayer.ledger import Ledger
 from croplayer.records import BlockRecord
 from pipelines.cluster import Workers
@@ -43,8 +43,8 @@ COUNTY_DEG = 0.5
 
 def nation_blocks(count: int) -> BlockList:
     """``count`` blocks in rows as wide as China."""
-    rows, cols = divmod(np.arange(count), CHINA.cols)
-    return BlockList.of(zip(CHINA.row + rows, CHINA.col + cols, strict=True))
+    rows, cols = divmod(np.arange(count, dtype=np.int32), np.int32(CHINA.cols))
+    return BlockList((CHINA.row + rows) * LATTICE_COLS + CHINA.col + cols)
 
 
 def schedule(work: Path, count: int, group: int) -> dict[str, Any]:
@@ -74,6 +74,7 @@ def resume(work: Path, count: int) -> dict[str, Any]:
             assert run_step(step, ledgers, workers).worked == 0
         found[f"{name}_s"] = time.perf_counter() - start
         found[f"{name}_ledger_mb"] = folder.ledger(name).stat().st_size / 1e6
+    found["checked_mb"] = _peak_mb()
     start = time.perf_counter()
     table = ledgers.results(step).table()
     return found | {"table_s": time.perf_counter() - start, "table_rows": len(table)}

@@ -22,6 +22,7 @@ from croplayer.places import size_finder
 from croplayer.records import Status, Value
 
 STATUSES = tuple(status.value for status in Status)
+DIGESTS_AT_A_TIME = 1 << 14
 _FILES, _VALUES, _SECONDS = b',"files":', b',"values":', b',"seconds":'
 # Inside a JSON text every quote has a backslash, so that these words cannot stand in a reason or a value.
 
@@ -55,12 +56,12 @@ class Results:
             for name, value in values.items():
                 column = columns.get(name)
                 if column is None:
-                    column = columns[name] = _Column()
+                    column = columns[name] = _Column(len(self.blocks))
                 column.put(row, value)
         rows, cols = np.divmod(self.blocks.codes.astype(np.int64), LATTICE_COLS)
         names = [block.name for block in self.blocks]
         table = {"block": names, "row": rows, "col": cols}
-        return pd.DataFrame(table | {name: column.finished(len(names)) for name, column in columns.items()})
+        return pd.DataFrame(table | {name: column.finished() for name, column in columns.items()}, copy=False)
 
     def status_names(self) -> pd.Series:
         """Status of each block by its name."""
@@ -81,7 +82,7 @@ def read_results(path: Path, fingerprint: str, blocks: BlockList, root: str | Pa
     ------
     ValueError when a line is damaged; one that was cut short at the end is left out.
     """
-    codes, offsets, status = array("l"), array("q"), array("b")
+    codes, offsets, status = array("i"), array("q"), array("B")
     digests = bytearray()
     start = f'{{"fingerprint":"{fingerprint}","block":"'.encode()
     prefix = CRC_DIGITS + 1
@@ -101,7 +102,8 @@ def read_results(path: Path, fingerprint: str, blocks: BlockList, root: str | Pa
                     status.append(_status(line, at, size_of))
                     digests += hashlib.sha256(line[at : line.rindex(_SECONDS)]).digest()
                 offset += len(line)
-    return _last(path, blocks, np.array(codes), np.array(offsets), np.array(status), bytes(digests))
+    columns = (np.frombuffer(codes, np.int32), np.frombuffer(offsets, np.int64), np.frombuffer(status, np.uint8))
+    return _last(path, blocks, *columns, np.frombuffer(digests, np.uint8))
 
 
 def _status(line: bytes, at: int, size_of: Callable[[str], int | None]) -> int:
@@ -116,17 +118,19 @@ def _status(line: bytes, at: int, size_of: Callable[[str], int | None]) -> int:
 
 
 def _last(
-    path: Path, blocks: BlockList, codes: np.ndarray, offsets: np.ndarray, status: np.ndarray, digests: bytes
+    path: Path, blocks: BlockList, codes: np.ndarray, offsets: np.ndarray, status: np.ndarray, digests: np.ndarray
 ) -> Results:
     """The last line of each of ``blocks`` where it is finished."""
-    found, place = np.unique(codes[::-1].astype(np.int32), return_index=True)
+    found, place = np.unique(codes[::-1], return_index=True)
     place = len(codes) - 1 - place
-    finished = np.array([Status(name).is_finished for name in STATUSES])[status[place].astype(np.intp)]
+    finished = np.array([Status(name).is_finished for name in STATUSES])[status[place]]
     keep = finished & np.isin(found, blocks.codes)
     place = place[keep]
-    each = np.frombuffer(digests, np.uint8).reshape(-1, hashlib.sha256().digest_size)[place]
-    digest = hashlib.sha256(np.ascontiguousarray(each).data).hexdigest()
-    return Results(path, BlockList(found[keep]), status[place].astype(np.uint8), offsets[place], digest)
+    each = digests.reshape(-1, hashlib.sha256().digest_size)
+    digest = hashlib.sha256()
+    for begin in range(0, len(place), DIGESTS_AT_A_TIME):
+        digest.update(each[place[begin : begin + DIGESTS_AT_A_TIME]].data)
+    return Results(path, BlockList(found[keep]), status[place], offsets[place], digest.hexdigest())
 
 
 def _files(line: bytes) -> Any:
@@ -142,44 +146,33 @@ def _values(line: bytes) -> Any:
 
 
 class _Column:
-    """Values of one name, as numbers while they are numbers."""
+    """Values of one name, as numbers while they are numbers; a row that is not put has none."""
 
-    def __init__(self) -> None:
-        self._numbers: array[float] | None = array("d")
-        self._words: list[Value] = []
-        self._whole, self._known = True, False
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._numbers = array("d", [float("nan")]) * rows
+        self._words: np.ndarray | None = None
+        self._n_whole, self._is_known = 0, False
 
     def put(self, row: int, value: Value) -> None:
-        """Add the value of a row; rows between the last one and this one have none."""
-        if self._numbers is not None and not isinstance(value, str):
-            missing = row - len(self._numbers)
-            if missing:
-                self._fill(missing)
-            if value is None:
-                self._fill(1)
-            else:
-                self._numbers.append(value)
-                self._known = True
-                self._whole = self._whole and type(value) is int
+        """The value of a row."""
+        if value is None:
             return
-        if self._numbers is not None:
-            self._words = [None if v != v else v for v in self._numbers]
-            self._numbers = None
-        self._words.extend([None] * (row - len(self._words)))
-        self._words.append(sys.intern(value) if isinstance(value, str) else value)
+        if self._words is None and isinstance(value, str):
+            self._words = np.array([None if v != v else v for v in self._numbers], dtype=object)
+        if self._words is not None:
+            self._words[row] = sys.intern(value) if isinstance(value, str) else value
+            return
+        assert not isinstance(value, str)
+        self._numbers[row] = value
+        self._is_known = True
+        self._n_whole += type(value) is int
 
-    def _fill(self, count: int) -> None:
-        assert self._numbers is not None
-        self._numbers.extend([float("nan")] * count)
-        self._whole = False
-
-    def finished(self, rows: int) -> Any:
+    def finished(self) -> np.ndarray:
         """The column: int64 when every row has a whole number, float64 for numbers, objects for the rest."""
-        if self._numbers is None:
-            return np.array([*self._words, *[None] * (rows - len(self._words))], dtype=object)
-        if rows > len(self._numbers):
-            self._fill(rows - len(self._numbers))
-        if not self._known:
-            return np.full(rows, None, dtype=object)
+        if self._words is not None:
+            return self._words
+        if not self._is_known:
+            return np.full(self._rows, None, dtype=object)
         numbers = np.frombuffer(self._numbers, np.float64)
-        return numbers.astype(np.int64) if self._whole else numbers.copy()
+        return numbers.astype(np.int64) if self._n_whole == self._rows else numbers

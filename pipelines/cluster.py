@@ -23,6 +23,8 @@ SETTINGS = {
     "distributed.scheduler.allowed-failures": 3,
     "distributed.scheduler.worker-saturation": "inf",
     "distributed.comm.timeouts.connect": "30s",
+    # The last messages that were sent stay in memory, tasks and all; the default is 1,000.
+    "distributed.admin.low-level-log-length": 20,
 }
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CHECK_S = 2.0

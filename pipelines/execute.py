@@ -41,7 +41,7 @@ class StepLedgers:
         path = self.folder.ledger(step.name)
         blocks = BlockList.of(step.blocks)
         size = path.stat().st_size if path.exists() else 0
-        key = (step.fingerprint, size, blocks.codes.tobytes())
+        key = (step.fingerprint, size, blocks)
         if step.name not in self._read or self._read[step.name][0] != key:
             self._read[step.name] = (key, read_results(path, step.fingerprint, blocks, self.folder.cube))
         return self._read[step.name][1]
