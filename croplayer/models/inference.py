@@ -7,6 +7,7 @@ nothing but the imagery around it: not on the block's place in a chunk, a region
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from croplayer.legends import CROPLAND, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
+from croplayer.legends import NO_IMAGERY, PROBABILITY_SCALE
 
 if TYPE_CHECKING:
     from croplayer.models.segmentation import SegmentationNetwork
@@ -191,7 +192,7 @@ def predict_cells(model: SegmentationNetwork, rgb: np.ndarray, valid: np.ndarray
         # A sum is NaN or infinite when a part of it is, and is much cheaper to look at.
         if not bool(torch.isfinite(logits.sum())):
             raise ValueError(_NOT_FINITE)
-        scaled = logits.float().sigmoid().mul(PROBABILITY_SCALE).round_().to(torch.uint8)
+        scaled = logits.sigmoid().mul_(PROBABILITY_SCALE).round_().to(torch.uint8)
     result: np.ndarray = scaled.cpu().numpy()
     return result
 
@@ -217,8 +218,9 @@ def mask_from_probability(probability: np.ndarray, threshold: float = 0.5) -> np
     """
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold is {threshold}; expected a probability between 0 and 1")
-    mask = np.where(probability >= threshold * PROBABILITY_SCALE, CROPLAND, NOT_CROPLAND).astype(np.uint8)
-    return np.where(probability > PROBABILITY_SCALE, probability, mask)
+    mask = (probability >= np.uint8(math.ceil(threshold * PROBABILITY_SCALE))).astype(np.uint8)
+    np.copyto(mask, probability, where=probability > PROBABILITY_SCALE)
+    return mask
 
 
 def predict_image(
