@@ -1,7 +1,7 @@
 """A model as a folder: weights, configuration and a manifest that says what they are and are worth.
 
 ``model.safetensors`` and ``config.json`` are what transformers' ``from_pretrained`` reads;
-``manifest.json`` pins their digests. Every byte is checked against its digest before a parser sees
+``manifest.json`` pins their digests, and ``manifest.sha256`` its own. Every byte is checked against its digest before a parser sees
 it, from the same read, so a damaged, swapped or half-written model is refused.
 """
 
@@ -28,7 +28,15 @@ from croplayer.durable import sync_folder
 from croplayer.models.architectures import MODEL_CLASSES, build_from_config, config_from_dict
 from croplayer.models.card import CARD_NAME, MLM_NAME, mlm_json, model_card
 from croplayer.models.coverage_network import CoverageNetwork
-from croplayer.models.manifest import MANIFEST_NAME, Manifest, bundle_digest, manifest_bytes, read_manifest
+from croplayer.models.manifest import (
+    MANIFEST_NAME,
+    MANIFEST_SUM_NAME,
+    Manifest,
+    bundle_digest,
+    manifest_bytes,
+    manifest_sum,
+    read_manifest,
+)
 from croplayer.models.runtimes import TORCH, runtime_version
 from croplayer.models.segmentation import SegmentationNetwork, pick_device
 
@@ -76,6 +84,7 @@ def write_bundle(
     }
     files = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(contents.items())}
     contents[MANIFEST_NAME] = replace(manifest, files=files).to_json()
+    contents[MANIFEST_SUM_NAME] = manifest_sum(contents[MANIFEST_NAME])
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.partial"
     temporary.mkdir()

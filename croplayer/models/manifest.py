@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST_NAME = "manifest.json"
+MANIFEST_SUM_NAME = "manifest.sha256"
+"""Digest of the manifest, as ``sha256sum`` writes and checks it."""
 MANIFEST_VERSION = 1
 KINDS = ("segmentation", "coverage")
 
@@ -86,11 +88,24 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def manifest_bytes(folder: Path) -> bytes:
-    """The manifest of a bundle as it is stored; raises FileNotFoundError when there is none."""
-    path = folder / MANIFEST_NAME
+    """The manifest of a bundle as it is stored.
+
+    Raises FileNotFoundError when there is none or its digest is not beside it, ValueError when the two disagree.
+    """
+    path, sum_path = folder / MANIFEST_NAME, folder / MANIFEST_SUM_NAME
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is no model bundle: it holds no {MANIFEST_NAME}")
-    return path.read_bytes()
+    if not sum_path.is_file():
+        raise FileNotFoundError(f"model bundle {folder} lacks {MANIFEST_SUM_NAME}, the digest of its {MANIFEST_NAME}")
+    stored = path.read_bytes()
+    if sum_path.read_bytes() != manifest_sum(stored):
+        raise ValueError(f"{path} does not match {MANIFEST_SUM_NAME}; the model is damaged or was changed")
+    return stored
+
+
+def manifest_sum(stored: bytes) -> bytes:
+    """The line of ``sha256sum`` for the bytes of a manifest."""
+    return f"{hashlib.sha256(stored).hexdigest()}  {MANIFEST_NAME}\n".encode()
 
 
 def bundle_digest(folder: Path) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from transformers import AutoModelForSemanticSegmentation
 from croplayer.models.architectures import CLASSES
 from croplayer.models.bundle import bundle_digest, load, load_cached, read_manifest, write_bundle
 from croplayer.models.coverage_network import build_coverage_network, predict_coverage
-from croplayer.models.manifest import Manifest
+from croplayer.models.manifest import Manifest, manifest_sum
 from croplayer.models.segmentation import BANDS, build_segmenter, segmenter_from_pretrained
 
 
@@ -103,7 +104,7 @@ def test_loaded_once_per_path_and_digest(written):
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_changed_byte_is_refused(copy, written, data):
-    name = data.draw(st.sampled_from(["model.safetensors", "config.json", "manifest.json"]))
+    name = data.draw(st.sampled_from(["model.safetensors", "config.json", "manifest.json", "manifest.sha256"]))
     original = (written[0] / name).read_bytes()
     position = data.draw(st.integers(0, len(original) - 1))
     changed = bytearray(original)
@@ -112,7 +113,7 @@ def test_a_changed_byte_is_refused(copy, written, data):
     (copy / name).write_bytes(bytes(changed[:position]) if cut else bytes(changed))
     try:
         with pytest.raises(ValueError):
-            load(copy, bundle_digest(written[0]))
+            load(copy)
     finally:
         (copy / name).write_bytes(original)
 
@@ -125,11 +126,21 @@ def test_damage_is_named(copy):
     with pytest.raises(FileNotFoundError, match=r"lacks model\.safetensors"):
         load(copy)
     (copy / "manifest.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"manifest\.json does not match manifest\.sha256"):
+        load(copy)
+    (copy / "manifest.sha256").write_bytes(manifest_sum(b"[]"))
     with pytest.raises(ValueError, match="lacks fields"):
+        load(copy)
+    (copy / "manifest.sha256").unlink()
+    with pytest.raises(FileNotFoundError, match=r"lacks manifest\.sha256"):
         load(copy)
     (copy / "manifest.json").unlink()
     with pytest.raises(FileNotFoundError, match="no model bundle"):
         load(copy)
+
+
+def test_the_digest_of_the_manifest_is_that_of_sha256sum(written):
+    subprocess.run(["sha256sum", "--check", "--strict", "manifest.sha256"], cwd=written[0], check=True)
 
 
 def test_another_model_than_the_pinned_one_is_refused(written, tmp_path):
@@ -160,6 +171,7 @@ def test_paths_in_the_manifest_stay_in_the_folder(copy):
     values = json.loads((copy / "manifest.json").read_text())
     values["files"]["../outside"] = "0" * 64
     (copy / "manifest.json").write_text(json.dumps(values))
+    (copy / "manifest.sha256").write_bytes(manifest_sum((copy / "manifest.json").read_bytes()))
     with pytest.raises(ValueError, match="plain file name"):
         load(copy)
 
