@@ -175,6 +175,7 @@ class CoverageTraining(_Part):
     polygons: str = ""
     clouds: str | None = None
     """Folder of labelled cloud scenes that are composited onto the samples."""
+    size: Literal["tiny", "resnet-18", "resnet-34", "resnet-50"] = "tiny"
     per_class: int = Field(60, ge=10)
     steps: int = Field(300, ge=1)
     seed: int = 0

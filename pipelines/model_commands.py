@@ -1,4 +1,4 @@
-"""The commands of the models: train, evaluate, compare, list, show, export."""
+"""The commands of the models: train, import, evaluate, compare, list, show, export."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.group()
 def models() -> None:
-    """The networks: train, evaluate, compare, list, show and export them."""
+    """The networks: train, import, evaluate, compare, list, show and export them."""
 
 
 def _scene_options(required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -109,6 +109,22 @@ def train(
         description=description or f"{len(scenes)} scenes of {images.name}", licence=licence,
     )  # fmt: skip
     click.echo(folder)
+
+
+@models.command("import")
+@click.argument("pretrained")
+@click.option("--gsd", type=(float, float), required=True, help="Metres a pixel it was trained at, low and high.")
+@click.option("--description", required=True, help="What it was trained on, for the manifest.")
+@click.option("--licence", required=True, help="Licence of the weights and of the data behind them.")
+@click.option("-o", "--out", type=_PATH, required=True, help="Folder of the bundle.")
+def import_pretrained(pretrained: str, gsd: tuple[float, float], description: str, licence: str, out: Path) -> None:
+    """Make a bundle of PRETRAINED: weights of transformers in a local folder, or their name on a hub.
+
+    Two classes, cropland at index 1, weights as safetensors.
+    """
+    from croplayer.models.pretrained import bundle_from_pretrained
+
+    click.echo(bundle_from_pretrained(pretrained, out, gsd_m=gsd, training_data=description, licence=licence))
 
 
 @models.command("evaluate")

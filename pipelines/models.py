@@ -123,7 +123,7 @@ class Models:
         from croplayer.models.scenes import LabelledScenes
 
         training = _coverage_training(part, self.out)
-        config = CoverageConfig(steps=training.steps, seed=training.seed)
+        config = CoverageConfig(size=training.size, steps=training.steps, seed=training.seed)
         _announce("coverage type", part.model, training.stated_minutes)
         with tempfile.TemporaryDirectory() as scratch:
             samples = Path(training.samples or "")

@@ -54,16 +54,19 @@ def compare_architectures(
         own = replace(config, architecture=architecture, size=size)
         name = f"{architecture}-{size}"
 
+        start = ended = time.perf_counter()
+
         def report(step: StepReport, name: str = name) -> None:
+            nonlocal ended
+            ended = time.perf_counter()
             if on_step is not None:
                 on_step(name, step)
 
-        start = time.perf_counter()
         train_segmentation(
             train, own, folder / name, work=work, training_data=training_data, licence=licence,
             validation=validation, on_step=report,
         )  # fmt: skip
-        rows.append(_row(folder / name, time.perf_counter() - start, own.steps))
+        rows.append(_row(folder / name, ended - start, own.steps))
     return tuple(rows)
 
 

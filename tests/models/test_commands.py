@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
-from croplayer.models.bundle import read_manifest
+from croplayer.models.bundle import load, read_manifest
+from croplayer.models.segmentation import build_segmenter
 from pipelines.cli import main
 
 SHORT = ["--steps", "2", "--crop-px", "64", "--batch", "2", "--gsd", "2.0", "3.0", "--threads", "1"]
@@ -39,6 +41,18 @@ def test_train_writes_a_bundle_with_figures_of_unseen_scenes(trained, painted_sc
     unseen = set(manifest.metrics["validation"]["by_scene"])
     assert len(unseen) == 1 and not unseen & set(manifest.metrics["training_scenes"])
     assert (trained / "training.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("architecture", ["segformer", "mask2former", "pidnet"])
+def test_weights_of_transformers_become_a_bundle(architecture, tmp_path):
+    network = build_segmenter(architecture, "tiny", seed=3).eval()
+    network.model.save_pretrained(tmp_path / "hub")
+    said = ["--gsd", 1, 3, "--description", "nothing", "--licence", "none"]
+    croplayer_models("import", tmp_path / "hub", *said, "-o", tmp_path / "bundle")
+    loaded = load(tmp_path / "bundle")
+    assert loaded.gsd_m == (1.0, 3.0) and loaded.architecture == architecture
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, loaded.state_dict()[name]), name
 
 
 def test_folds_judge_every_scene(scene_options, painted_scenes, tmp_path):

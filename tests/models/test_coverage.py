@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from croplayer.legends import CoverageType
@@ -18,6 +19,7 @@ from croplayer.models.coverage import (
     thumbnail,
     train_coverage,
 )
+from croplayer.models.coverage_network import build_coverage_network
 from croplayer.models.coverage_samples import make_coverage_samples, read_cloud_scenes
 from croplayer.models.scenes import LabelledScenes
 
@@ -70,6 +72,18 @@ def test_training_separates_the_classes_and_repeats_itself(tmp_path):
     probability = predict_coverage(load(folder), data.thumbnails)
     assert probability.shape == (40, 5) and probability.dtype == np.float32
     np.testing.assert_allclose(probability.sum(1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "with_1000_classes", "features"),
+    [("resnet-18", 11_689_512, 512), ("resnet-34", 21_797_672, 512), ("resnet-50", 25_557_032, 2048)],
+)
+def test_resnets_have_the_published_number_of_parameters(size, with_1000_classes, features):
+    network = build_coverage_network(size, seed=0).eval()
+    of_the_head = (features + 1) * 1000 - (features + 1) * 5
+    assert sum(p.numel() for p in network.parameters()) == with_1000_classes - of_the_head
+    with torch.no_grad():
+        assert network(torch.zeros(1, 3, 128, 128)).shape == (1, 5)
 
 
 def test_split_takes_each_class_alike():

@@ -1,0 +1,42 @@
+"""Bundles of weights that others trained: a folder of transformers, or its name on a hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from croplayer.models.architectures import CLASSES
+from croplayer.models.bundle import write_bundle
+from croplayer.models.manifest import Manifest
+from croplayer.models.segmentation import BANDS, segmenter_from_pretrained
+
+
+def bundle_from_pretrained(
+    name_or_folder: str | Path, folder: Path, *, gsd_m: tuple[float, float], training_data: str, licence: str
+) -> Path:
+    """Write a bundle of a segmentation model of transformers, so that recipes and ``load`` can use it.
+
+    Parameters
+    ----------
+    name_or_folder : what ``from_pretrained`` reads; safetensors only, two classes, cropland at index 1
+    folder : where the bundle goes; replaced when it exists
+    gsd_m : smallest and largest ground sample distance that it was trained at, in metres
+    training_data, licence : for the manifest; no figures are stated, because none were measured
+
+    Returns
+    -------
+    folder
+    """
+    network = segmenter_from_pretrained(name_or_folder)
+    manifest = Manifest(
+        kind="segmentation",
+        architecture=network.architecture,
+        size=network.size,
+        classes=CLASSES,
+        bands=BANDS,
+        mean=network.mean,
+        std=network.std,
+        ground_sample_distance_m=gsd_m,
+        training_data=training_data,
+        licence=licence,
+    )
+    return write_bundle(folder, network.model, manifest)
