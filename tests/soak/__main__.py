@@ -30,6 +30,13 @@ from soak.kills import kill_and_compare
 from stores.run_folder import RunFolder
 
 SEED = 20260101
+NOT_SHOWN = """
+## What this does not show
+
+* Power loss: a crash here ends processes. What a disk forgets then is imitated for the file that is being written, not for renames that were not synced.
+* Size: nothing here ran on more than two cores and some thousand blocks at a time, with two writers and one reader beside them, and none of it for days.
+* Buckets: the S3-compatible store of the tests is a local server. Answers that get lost, storms of refusals and kills while writing to a bucket were not tried.
+"""
 POISON_BLOCKS = 1000
 
 
@@ -150,7 +157,9 @@ def _write(page: Path, name: str, sentence: str, seconds: float) -> None:
     lines = [f"| {part} | {' | '.join(row)} |" for part, row in sorted(rows.items())]
     head = "# What a run survived\n\nWritten by `make soak`; the fast versions of these are in the tests.\n"
     page.write_text(
-        "\n".join([head, "| part | what came of it | date | machine, time |", "|---|---|---|---|", *lines]) + "\n"
+        "\n".join([head, "| part | what came of it | date | machine, time |", "|---|---|---|---|", *lines])
+        + "\n"
+        + NOT_SHOWN
     )
 
 
