@@ -279,13 +279,46 @@ def test_terrain_medians_of_a_tilted_plane(tmp_path: Path) -> None:
     size = 60
     rows = np.arange(size, dtype=np.float32)[:, None] * np.ones((1, size), np.float32)
     path = write_raster(tmp_path / "dem.tif", (1000 - 10 * rows)[None])
-    medians = ElevationRaster(str(path)).block_medians(BLOCK)
+    medians = ElevationRaster(str(path)).block_terrain(BLOCK)
     metres = 0.001 * 111_319.49  # a degree as GDAL 3.11 has it
     assert medians.slope_deg == pytest.approx(np.degrees(np.arctan(10 / metres)), rel=1e-3)
     assert medians.roughness_m == pytest.approx(20, rel=1e-5)
     assert medians.ruggedness_m == pytest.approx(10 * 6**0.5, rel=1e-5)
     empty = write_raster(tmp_path / "void.tif", np.full((1, size, size), -32768, np.float32))
-    assert np.isnan(ElevationRaster(str(empty)).block_medians(BLOCK)).all()
+    nothing = ElevationRaster(str(empty)).block_terrain(BLOCK)
+    assert np.isnan(nothing[:4]).all() and nothing.elevation_void_fraction == 1
+    assert ElevationRaster(str(path)).block_terrain(BlockIndex(BLOCK.row, BLOCK.col + 9)).elevation_void_fraction == 1
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_an_assumed_crs_counts_as_one_in_the_file(tmp_path: Path) -> None:
+    """Imagery, classes and elevation in UTM without a tag read as the same files with it: slopes in metres too."""
+    place = {"transform": from_origin(222_400, 3_778_500, 11.0, 11.0)}
+    rows = np.arange(600, dtype=np.int16)[:, None] * np.ones((1, 600), np.int16)
+    pixels = {"scene": texture(3, 600, 1), "map": texture(1, 600, 2) % 2 + 1, "dem": (3000 - 3 * rows)[None]}
+    tagged, bare = (
+        {name: str(write_raster(tmp_path / f"{name}_{crs}.tif", p, crs=crs, **place)) for name, p in pixels.items()}
+        for crs in ("EPSG:32650", None)
+    )
+    window, utm = GRID.window(BLOCK), "EPSG:32650"
+    one, two = RasterSource("a", (tagged["scene"],)), RasterSource("a", (bare["scene"],), assume_crs=utm)
+    two.check(BOUNDS)
+    assert one.read(window, GRID).valid.any()
+    np.testing.assert_array_equal(one.read(window, GRID).rgb, two.read(window, GRID).rgb)
+    codes = {"crop_codes": (1,), "known_codes": (1, 2)}
+    for overlap in ("first", "utm"):
+        maps = [
+            Product("p", RasterCodes((tagged["map"],), overlap=overlap), **codes),
+            Product("p", RasterCodes((bare["map"],), assume_crs=utm, overlap=overlap), **codes),
+        ]
+        maps[1].check(BOUNDS)
+        np.testing.assert_array_equal(*(m.read(window, GRID).on_pixels() for m in maps))
+    terrain = ElevationRaster(bare["dem"], utm)
+    terrain.check(BOUNDS)
+    assert terrain.block_terrain(BLOCK) == ElevationRaster(tagged["dem"]).block_terrain(BLOCK)
+    assert terrain.block_terrain(BLOCK).slope_deg == pytest.approx(np.degrees(np.arctan(3 / 11)), rel=1e-5)
+    with pytest.raises(ValueError, match=r"scene_None\.tif has no CRS and assume_crs is 'EPSG:0'"):
+        RasterSource("a", (bare["scene"],), assume_crs="EPSG:0").check(BOUNDS)
 
 
 def test_real_imagery_that_misses_the_region_is_named(data: Path) -> None:
