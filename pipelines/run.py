@@ -34,7 +34,7 @@ from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
 from croplayer.sources.tiles import FolderTiles
 from croplayer.sources.xyz import XyzSource
-from croplayer.vector.read import read_vector
+from croplayer.vector.polygons import read_polygons
 from pipelines.config import FolderSource, HttpSource, RasterImagery, Recipe, Source
 from pipelines.config import Product as ProductPart
 from pipelines.execute import StepLedgers
@@ -79,8 +79,7 @@ class Run:
         if region.bounds is not None:
             return Bounds(*region.bounds)
         path = Path(str(region.boundaries))
-        frame = read_vector(path, "region.boundaries")
-        return frame.to_crs("EPSG:4326").make_valid().union_all()
+        return read_polygons(path, "region.boundaries").union_all()
 
     @property
     def bounds(self) -> Bounds:
