@@ -311,6 +311,14 @@ TABLES = [
     statistics("with a NUL", text_of(HEADER + "110000,A\0,B,1.5,\n"), "row 2: holds a NUL"),
     statistics("with a column twice", text_of("adcode," + HEADER + "1," + ROW), "row 1: the column 'adcode' appears twice"),
     statistics("without a column", text_of("adcode,area\n1,2\n"), "have no column 'name_en'; they have adcode, area"),
+    statistics("without a unit of measure", text_of("adcode,name_en,cropland\n110000,A,3\n"), "have no column of areas; expected one of 'cropland_kha'"),
+    statistics("in two units", text_of("adcode,name_en,cropland_ha,cropland_mu\n110000,A,3,45\n"), "have the columns cropland_ha,cropland_mu; expected one"),
+    statistics("with a quoted number", text_of("adcode,name_en,cropland_mu\n110000,A,'3'\n"), r"row 2 \(adcode 110000\): cropland_mu is"),
+    Case(
+        "statistics in mu that are said to be hectares", "areas.csv", text_of("adcode,name_en,cropland_ha\n110000,A,30000\n"),
+        lambda path: match_statistics(units()[["adcode", "name_en"]].iloc[:1], read_statistics(path), path, (), (15, 25)),
+        r"sum up to 300 km2 over 1 units; statistics.sum_km2 expects 15 to 25, so check the unit",
+    ),
     statistics("without a row", text_of(HEADER), "hold no row"),
     statistics("empty", bytes_of(b""), "the file is empty"),
     statistics("with a code twice", text_of(HEADER + ROW + ROW), "row 3: adcode 110000 appears twice"),
@@ -319,7 +327,7 @@ TABLES = [
     Case(
         "statistics of more cropland than land", "areas.csv", text_of(HEADER + "110000,A,B,9350,\n"),
         lambda path: match_statistics(units()[["adcode", "name_en"]].iloc[:1].assign(land_km2=16_400.0), read_statistics(path), path),
-        r"adcode 110000\): cropland_kha is 9350, more than the 1640 thousand hectares of the unit; check its unit",
+        r"adcode 110000\): 93500 km2 of cropland are more than the 16400 km2 of the unit; check the unit of measure",
     ),
     Case(
         "statistics without a province", "areas.csv", text_of(HEADER + ROW),
