@@ -133,6 +133,63 @@ def test_transparent_and_nodata_pixels_are_no_imagery(tmp_path: Path) -> None:
     assert rgb[valid].min() >= 1
 
 
+@pytest.mark.parametrize("shift_px", [0, 1e-9 / 0.0002, -1e-9 / 0.0002, 0.5, -0.5], ids=str)
+def test_rasters_of_one_source_need_not_share_a_grid(tmp_path: Path, shift_px: float) -> None:
+    """Two halves of a slope of colour, the second with its corner off by noise or half a pixel: no pixel is lost or moved.
+
+    Each shows at its own pixels' centres what is there, so that every pixel of the lattice must show what is at its own.
+    """
+    step = 0.0002
+    west, north = BOUNDS.west - 0.005, BOUNDS.north + 0.005
+
+    def shade(lon: np.ndarray) -> np.ndarray:
+        return (lon - west) * 4000
+
+    def half(name: str, left: float) -> str:
+        columns = shade(left + (np.arange(150) + 0.5) * step)
+        pixels = np.rint(np.broadcast_to(columns, (3, 300, 150))).astype(np.uint8)
+        return str(write_raster(tmp_path / name, pixels, transform=from_origin(left, north, step, step)))
+
+    paths = half("a.tif", west), half("b.tif", west + (150 + shift_px) * step)
+    rgb, valid, _ = RasterSource("x", paths).read(GRID.window(BLOCK), GRID)
+    window = GRID.window(BLOCK)
+    expected = shade(GRID.longitudes(window.col, window.width))
+    gap = np.abs(GRID.longitudes(window.col, window.width) - (west + 150 * step)) < abs(shift_px) * step
+    assert valid[:, ~gap].all()
+    # Half a grey level from the raster's rounding and half from the result's.
+    assert np.abs(rgb[:, ~gap, 0].astype(float) - expected[~gap]).max() <= 1 + 1e-6
+
+
+def test_tiles_of_512_px_are_read_where_they_are_configured(tmp_path: Path) -> None:
+    """A tile of 512 px is four of 256 px of the next zoom: the same pixels, and each size is refused as the other."""
+    import morecantile
+
+    rng = np.random.default_rng(3)
+    for tile in morecantile.tms.get("WebMercatorQuad").tiles(*BOUNDS, zooms=[13]):
+        large = rng.integers(0, 256, (512, 512, 3)).astype(np.uint8)
+        for row in range(2):
+            for col in range(2):
+                path = tmp_path / f"small/14/{2 * tile.x + col}/{2 * tile.y + row}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                area = (slice(256 * row, 256 * row + 256), slice(256 * col, 256 * col + 256))
+                Image.fromarray(large[area]).save(path)
+        path = tmp_path / f"large/13/{tile.x}/{tile.y}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(large).save(path)
+    large, small = (FolderTiles(f"{tmp_path}/{name}/{{z}}/{{x}}/{{y}}.png") for name in ("large", "small"))
+    window = GRID.window(BLOCK)
+    found = XyzSource("a", large, 13, tile_px=512)
+    found.check(BOUNDS)
+    assert found.read(window, GRID).valid.all()
+    np.testing.assert_array_equal(found.read(window, GRID).rgb, XyzSource("b", small, 14).read(window, GRID).rgb)
+    with pytest.raises(BadTileError, match=r"tile 13/\d+/\d+ of source 'a' is 512 x 512 px; expected 256 x 256"):
+        XyzSource("a", large, 13).check(BOUNDS)
+    with pytest.raises(BadTileError, match=r"tile 14/\d+/\d+ of source 'b' is 256 x 256 px; expected 512 x 512"):
+        XyzSource("b", small, 14, tile_px=512).check(BOUNDS)
+    with pytest.raises(ValueError, match="tile_px is 1024; expected 256 or 512"):
+        XyzSource("c", large, 13, tile_px=1024)
+
+
 def test_the_first_valid_raster_counts(tmp_path: Path) -> None:
     first, second = texture(seed=1), np.full((3, 300, 300), 77, np.uint8)
     first[:, :, :150] = 0
