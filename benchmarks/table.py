@@ -167,14 +167,16 @@ def main() -> None:
         classifier = fit_samples(samples["correctness"])
     with timed("correctness of both sources predicted"):
         for source in SOURCES:
-            codes, confidence = classifier.predict_class(feature_matrix(table, correctness_columns(source)))
+            features = feature_matrix(table, correctness_columns(source))
+            codes, confidence = classifier.predict_class(features, classifier.names)
             table[f"correctness_{source}"] = np.array(DEFAULT_CLASSES.labels, dtype=object)[codes]
             table[f"correctness_confidence_{source}"] = confidence
     samples["integration"] = integration_samples(table, SOURCES, reviews)
     with timed(FIT + " (integration)"):
         classifier = fit_samples(samples["integration"])
     with timed("integration predicted"):
-        codes, confidence = classifier.predict_class(feature_matrix(table, integration_columns(SOURCES)))
+        columns = integration_columns(SOURCES)
+        codes, confidence = classifier.predict_class(feature_matrix(table, columns), [name for _, name in columns])
         table["integration"], table["integration_confidence"] = codes, confidence
         table["integration_label"], table["override"] = np.array(LABELS, dtype=object)[codes], ""
     with tempfile.TemporaryDirectory() as folder:

@@ -11,10 +11,9 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from croplayer.grid import CRS, Bounds
-from croplayer.vector.read import read_vector
+from croplayer.vector.polygons import checked_polygons
+from croplayer.vector.read import cut_name_hint, read_vector
 
-WIDEST_PART_DEG = 180.0
-"""A wider polygon goes round the Earth the wrong way."""
 COLUMNS = ("adcode", "name_en", "name_zh", "level")
 
 
@@ -40,15 +39,17 @@ def read_boundaries(path: Path, columns: BoundaryColumns | None = None, level: i
     for wanted, name in fields.items():
         if name not in frame.columns:
             have = ", ".join(str(c) for c in frame.columns if c != "geometry")
-            raise ValueError(f"boundaries {path} have no column '{name}' for {wanted}; they have {have}")
+            hint = cut_name_hint(frame.columns, path, name)
+            raise ValueError(f"boundaries {path} have no column '{name}' for {wanted}; they have {have}{hint}")
     units = gpd.GeoDataFrame(
         {wanted: _texts(frame[name]) for wanted, name in fields.items()},
         geometry=frame.geometry,
         crs=frame.crs,
     ).to_crs(CRS)
     units["level"] = level
-    _check_rows(units, path)
-    units["geometry"] = _repaired(units, path)
+    places = [f"boundaries {path} feature {row} ('{name}')" for row, name in enumerate(units.name_en, start=1)]
+    units["geometry"] = checked_polygons(units.geometry, places)
+    _check_codes(units, places, path)
     return units[[*COLUMNS, "geometry"]].sort_values("adcode", ignore_index=True)
 
 
@@ -65,20 +66,9 @@ def _texts(column: pd.Series) -> pd.Series:
     return column.astype(object).where(column.notna(), "").astype(str).str.strip()
 
 
-def _check_rows(units: gpd.GeoDataFrame, path: Path) -> None:
-    for row, geometry in enumerate(units.geometry):
-        place = f"boundaries {path} feature {row + 1} ('{units.name_en[row]}')"
-        if geometry is None or geometry.is_empty:
-            raise ValueError(f"{place} has no geometry")
-        if geometry.geom_type not in ("Polygon", "MultiPolygon"):
-            raise ValueError(f"{place} is a {geometry.geom_type}; expected polygons")
-        west, south, east, north = geometry.bounds
-        if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
-            raise ValueError(f"{place} lies outside longitudes and latitudes; check the CRS")
-        for part in getattr(geometry, "geoms", [geometry]):
-            if part.bounds[2] - part.bounds[0] > WIDEST_PART_DEG:
-                raise ValueError(f"{place} is more than {WIDEST_PART_DEG:g} degrees wide; cut it at the antimeridian")
-        if not units.adcode[row]:
+def _check_codes(units: gpd.GeoDataFrame, places: list[str], path: Path) -> None:
+    for code, place in zip(units.adcode, places, strict=True):
+        if not code:
             raise ValueError(f"{place} has no adcode; expected a code of its own")
     double = units.index[units.adcode.duplicated()]
     if len(double):
@@ -86,23 +76,6 @@ def _check_rows(units: gpd.GeoDataFrame, path: Path) -> None:
             f"boundaries {path} feature {double[0] + 1}: adcode '{units.adcode[double[0]]}' appears twice; "
             "one feature per unit is expected"
         )
-
-
-def _repaired(units: gpd.GeoDataFrame, path: Path) -> gpd.GeoSeries:
-    repaired = units.geometry.copy()
-    for row in units.index[~units.geometry.is_valid]:
-        before = units.geometry[row]
-        after = shapely.make_valid(before)
-        polygons = [g for g in getattr(after, "geoms", [after]) if g.geom_type in ("Polygon", "MultiPolygon")]
-        after = shapely.union_all(polygons)
-        change = abs(after.area - before.area) / max(after.area, before.area)
-        if change > 1e-3:
-            raise ValueError(
-                f"boundaries {path} feature {row + 1} ('{units.name_en[row]}') is invalid and repairing it changes its area "
-                f"by {change:.1%}; mend the file"
-            )
-        repaired[row] = after
-    return repaired
 
 
 def boundary_named(path: Path, name: str) -> BaseGeometry:

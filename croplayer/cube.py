@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +21,8 @@ from croplayer.block_list import BlockList
 from croplayer.boundaries import boundary_named
 from croplayer.durable import FileDigest
 from croplayer.finished import check_finished
-from croplayer.grid import BlockGrid, BlockIndex, BlockRange, Bounds, PixelWindow
+from croplayer.foreign_cube import check_arrays, read_layout
+from croplayer.grid import CRS, BlockGrid, BlockIndex, BlockRange, Bounds, PixelWindow
 from croplayer.places import has_key, is_remote, open_store
 from croplayer.schema import WRITE_CONFIG, SchemaError
 
@@ -43,11 +44,15 @@ class Cube:
     def open(cls, path: str | Path, edition: str | None = None) -> Cube:
         """The edition of a cube; with one edition in the store its name may be left out.
 
-        Raises FileNotFoundError when there is no cube, ValueError when the edition is not in it.
+        Metadata are held against limits and the lattice first, because a cube may come from anywhere.
+
+        Raises FileNotFoundError when there is no cube, ValueError when the edition is not in it, SchemaError
+        when it is not laid out as one.
         """
         if not has_key(path, "zarr.json"):
             raise FileNotFoundError(f"{path} is not a cube; expected a Zarr v3 group written by a run")
-        root = zarr.open_group(open_store(path, read_only=True), mode="r")
+        # Consolidated metadata may say something else than the arrays' own.
+        root = zarr.open_group(open_store(path, read_only=True), mode="r", use_consolidated=False)
         editions = sorted(name for name, _ in root.groups())
         if edition is None:
             if len(editions) != 1:
@@ -55,16 +60,10 @@ class Cube:
             edition = editions[0]
         if edition not in editions:
             raise ValueError(f"{path} has no edition '{edition}'; it holds {', '.join(editions) or 'none'}")
-        facts: Any = root[edition].attrs.get("croplayer")
-        if not isinstance(facts, Mapping):
-            raise SchemaError(f"edition '{edition}' of {path} was not finished or is no croplayer edition")
-        return cls(
-            path=str(path),
-            edition=edition,
-            grid=BlockGrid(facts["block_px"]),
-            blocks=BlockRange(facts["row"], facts["col"], facts["rows"], facts["cols"]),
-            sources=tuple(facts["sources"]),
-        )
+        place = f"edition '{edition}' of {path}"
+        layout = read_layout(root[edition].attrs.get("croplayer"), place)
+        check_arrays(root[edition], layout, place)
+        return cls(str(path), edition, *layout)
 
     def holds(self, block: BlockIndex) -> bool:
         """Whether a block lies in the cube's rectangle."""
@@ -147,7 +146,7 @@ def open_cube(
     Raises
     ------
     FileNotFoundError when there is no cube; ValueError when the region is unknown or does not
-    overlap the cube; MissingBlocksError when ``strict`` and a block is not finished.
+    overlap the cube; SchemaError when it is not laid out on the lattice; MissingBlocksError when ``strict`` and a block is not finished.
     """
     cube = Cube.open(path, edition)
     dataset = xr.open_zarr(
@@ -159,8 +158,9 @@ def open_cube(
         consolidated=False,
     )
     dataset = dataset.assign_coords(source=("source", np.array(cube.sources, dtype=object), dataset.source.attrs))
-    geometry = _as_geometry(region, path)
     window = cube.blocks.window(cube.grid)
+    _check_place(dataset, cube, window)
+    geometry = _as_geometry(region, path)
     if geometry is not None:
         window = _overlap(cube, geometry, str(region)[:80])
     if strict and is_remote(path):
@@ -184,6 +184,21 @@ def open_cube(
 
         dataset = dataset.assign_coords(in_region=inside(dataset, geometry))
     return dataset
+
+
+def _check_place(dataset: xr.Dataset, cube: Cube, window: PixelWindow) -> None:
+    """Raise SchemaError unless the coordinates are the lattice's to the last bit: others join to nothing, silently."""
+    lattice = {
+        "y": cube.grid.latitudes(window.row, window.height),
+        "x": cube.grid.longitudes(window.col, window.width),
+    }
+    for name, values in lattice.items():
+        if name not in dataset.coords or not np.array_equal(dataset[name], values):
+            raise SchemaError(
+                f"edition '{cube.edition}' of {cube.path}: '{name}' is not the lattice's; write the cube again"
+            )
+    if dataset.rio.crs != CRS:
+        raise SchemaError(f"edition '{cube.edition}' of {cube.path} is in {dataset.rio.crs}; expected {CRS}")
 
 
 def _as_geometry(region: object, path: str | Path) -> BaseGeometry | None:

@@ -71,6 +71,9 @@ CORRECTNESS = Feature(
 )
 
 QUALITY = (
+    Feature(
+        "elevation_void_fraction", "quality", "1", False, "share of the elevation model's cells without an elevation"
+    ),
     Feature("dark_channel", "quality", "1", True, "median dark channel: haze and thin cloud lift it, 0 to 1"),
     Feature("veil_fraction", "quality", "1", True, "share that is bright, unsaturated and smooth as under thin cloud"),
     Feature(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
-from pyproj import Geod
 
 from croplayer.block_list import BlockList
 from croplayer.durable import digest_file
 from croplayer.evaluation.provinces import BORDER_CODE, OUTSIDE_CODE, interior_sums, unit_table
-from croplayer.evaluation.statistics import left_over, match_statistics, read_statistics
+from croplayer.evaluation.statistics import land_of
 from croplayer.results import Results
 from croplayer.sources.product import Product
 from croplayer.tables import with_geometry, write_csv, write_parquet
@@ -23,7 +20,6 @@ from croplayer.tasks.compare import INTEGRATED
 from croplayer.zones import BORDER, OUTSIDE, zones_of_blocks
 from pipelines.assess import assess_step
 from pipelines.compare import compare_step, own_maps
-from pipelines.config import Statistics
 from pipelines.describe import describe_step
 from pipelines.fingerprint import fingerprint
 from pipelines.integrate import integrate_step
@@ -37,7 +33,7 @@ def boundaries_step(run: Run) -> OutputStep:
     """The run's admin units, all together for queries by name and level by level for the sums."""
 
     def make() -> Sequence[Path]:
-        levels = [write_parquet(units_path(run, a.level), level_units(run, a.level)) for a in run.recipe.admin]
+        levels = [write_parquet(units_path(run, a.level), run.level_units(a.level)) for a in run.recipe.admin]
         return [write_parquet(run.folder.boundaries, run.units), *levels]
 
     files = [(a.model_dump(mode="json"), digest_file(Path(a.path)).sha256) for a in run.recipe.admin]
@@ -46,11 +42,6 @@ def boundaries_step(run: Run) -> OutputStep:
 
 def units_path(run: Run, level: int) -> Path:
     return run.folder.table(f"units_{level}.parquet")
-
-
-def level_units(run: Run, level: int) -> gpd.GeoDataFrame:
-    """Admin units of one level."""
-    return run.units[run.units.level == level].reset_index(drop=True)
 
 
 def block_table_step(run: Run) -> OutputStep:
@@ -69,7 +60,7 @@ def block_table_step(run: Run) -> OutputStep:
                 table = table.merge(pd.read_parquet(run.folder.table(f"{name}.parquet")), on="block", how="left")
         table["block_km2"] = [_block_km2(run, row) for row in table.row]
         for admin in run.recipe.admin:
-            units = level_units(run, admin.level)
+            units = run.level_units(admin.level)
             codes = np.array([*units.adcode, BORDER_CODE, OUTSIDE_CODE], dtype=object)
             zones = zones_of_blocks(units, run.blocks)
             place = np.where(zones == BORDER, len(units), np.where(zones == OUTSIDE, len(units) + 1, zones))
@@ -134,16 +125,14 @@ def unit_table_step(run: Run, level: int) -> OutputStep:
     statistics = run.recipe.statistics if level == 1 else None
 
     def make() -> Sequence[Path]:
-        units = level_units(run, level)
+        units = run.level_units(level)
         maps = [*own_maps(run), *(p.name for p in other_maps(run))]
         areas = _interior_areas(run, level, maps).add(_border_areas(run.results(step)), fill_value=0.0)
-        plain = pd.DataFrame(units.drop(columns="geometry"))
-        geod = Geod(ellps="WGS84")
-        plain["land_km2"] = [abs(geod.geometry_area_perimeter(g)[0]) / 1e6 for g in units.geometry]
+        plain = land_of(units)
         path = run.folder.table(f"units_{level}.csv")
         if statistics is None:
             return [write_csv(path, unit_table(plain, areas, maps, None, 0.0))]
-        matched, rest = _statistics(statistics, plain)
+        matched, rest = run.statistics
         table = unit_table(plain, areas, maps, matched, statistics.consistent_within)
         return [write_csv(path, table), write_csv(run.folder.table("statistics_left_over.csv"), rest)]
 
@@ -178,23 +167,6 @@ def _border_areas(results: Results) -> pd.DataFrame:
             unit = sums.setdefault(code, {})
             unit[name] = unit.get(name, 0.0) + float(area or 0.0)
     return pd.DataFrame.from_dict(sums, orient="index")
-
-
-def _statistics(statistics: Statistics, units: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The statistics of the units, their codes translated as the recipe says, and the rows of no unit."""
-    path = Path(statistics.path)
-    coded = units.copy()
-    if statistics.adcode_pattern:
-        coded["adcode"] = [_translated(code, statistics.adcode_pattern) for code in units.adcode]
-    table = read_statistics(path)
-    return match_statistics(coded, table, path, statistics.without), left_over(coded, table)
-
-
-def _translated(code: str, pattern: str) -> str:
-    match = re.fullmatch(pattern, code)
-    if match is None:
-        raise ValueError(f"adcode '{code}' does not match statistics.adcode_pattern '{pattern}'")
-    return "".join(match.groups()).ljust(6, "0")
 
 
 def steps(run: Run) -> Iterator[Step]:

@@ -292,6 +292,8 @@ class Statistics(_Part):
     path: str
     adcode_pattern: str = ""
     """How the units' codes become the table's: a regular expression whose groups are joined and filled with zeros."""
+    sum_km2: TomlPair | None = None
+    """Lowest and highest sum of the units' statistics that is plausible; a table in another unit falls out of it."""
     consistent_within: float = Field(0.1, gt=0)
     stopped_training: bool = False
     """Whether agreement with these statistics also decided when the training was good enough."""

@@ -98,13 +98,11 @@ def _parcel_windows(run: Run, path: Path) -> Iterator[tuple[str, np.ndarray, np.
     """Map, parcel numbers, mask and pixel areas of the blocks around the reference parcels, one map after the other."""
     from croplayer.grid import BlockIndex, BlockRange, Bounds
     from croplayer.tasks.compare import read_maps
+    from croplayer.vector.polygons import read_polygons
     from croplayer.zones import zones_of_pixels
 
     assert run.cube is not None
-    parcels = gpd.read_file(path)
-    if parcels.crs is None:
-        raise ValueError(f"parcels {path} have no CRS; add it to the file")
-    parcels = parcels.to_crs("EPSG:4326")
+    parcels = read_polygons(path, "parcels")
     near = [b for b in run.grid.blocks_in(Bounds(*parcels.total_bounds)) if b in run.blocks]
     if not near:
         raise ValueError(f"parcels {path} lie outside the region; give parcels of the mapped land")

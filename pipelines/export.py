@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from croplayer.durable import digest_file
-from pipelines.aggregate import level_units
 from pipelines.fingerprint import fingerprint
 from pipelines.integrate import integrated_digest
 from pipelines.run import Run
@@ -44,7 +43,7 @@ def export_step(run: Run, adcode: str, stem: str) -> OutputStep:
 def steps(run: Run) -> Iterator[Step]:
     assert run.recipe.export is not None and run.cube is not None
     around = run.cube.grid.window_bounds(run.cube.blocks.window(run.cube.grid))
-    units = level_units(run, run.recipe.export.level)
+    units = run.level_units(run.recipe.export.level)
     for unit in units.cx[around.west : around.east, around.south : around.north].itertuples():
         name = re.sub(r"[^\w-]+", "_", unit.name_zh or unit.name_en)
         yield export_step(run, unit.adcode, f"cf_{unit.adcode}_{name}")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from croplayer.models.scenes import LabelledScenes
     from croplayer.models.training_config import TrainingConfig
 
 ARCHITECTURES = ("segformer", "mask2former", "pidnet", "pspnet")
@@ -87,7 +86,7 @@ def train(
 
     Started with torchrun, its processes share the work. A CUDA device is used where there is one.
     """
-    from pipelines.models import Models, default_home, train_named
+    from pipelines.models import Models, default_home, open_scenes, train_named
 
     if recipe is not None:
         if images is not None or polygons is not None:
@@ -102,7 +101,7 @@ def train(
         return
     if images is None or polygons is None or out is None:
         raise ValueError("give a RECIPE, or --images, --polygons and -o for the bundle")
-    scenes = _scenes(images, polygons, image_column)
+    scenes = open_scenes(images, polygons, image_column)
     config = _config(options, architecture=architecture, size=size, patience=patience)
     folder = train_named(
         scenes, config, out, (home or default_home()) / "checkpoints", folds=folds, validation_fraction=validation,
@@ -135,9 +134,10 @@ def import_pretrained(pretrained: str, gsd: tuple[float, float], description: st
 def evaluate(model: str, images: Path, polygons: Path, image_column: str, threshold: float, as_json: bool) -> None:
     """Hold MODEL (a name or a folder) against labelled scenes that it was not trained on."""
     from croplayer.models.evaluation import evaluate_scenes
+    from pipelines.models import open_scenes
 
     network = _segmenter(model)
-    scenes = _scenes(images, polygons, image_column)
+    scenes = open_scenes(images, polygons, image_column)
     metrics = network.manifest.metrics if network.manifest else {}
     seen = {*metrics.get("training_scenes", ()), *metrics.get("stopping_scenes", ())} & set(scenes.names)
     if seen:
@@ -181,13 +181,14 @@ def compare(
     from tqdm import tqdm
 
     from croplayer.models.comparison import compare_architectures
+    from pipelines.models import open_scenes
 
     named = contestants or tuple(f"{name}-tiny" for name in ARCHITECTURES)
     pairs = [tuple(name.split("-", 1)) for name in named]
     if any(len(pair) != 2 for pair in pairs):
         raise ValueError(f"--model is '{named}'; expected ARCHITECTURE-SIZE, such as pidnet-s")
     config = _config(options)
-    learn, held = _scenes(images, polygons, image_column).split_by_scene(validation, config.seed)
+    learn, held = open_scenes(images, polygons, image_column).split_by_scene(validation, config.seed)
     with tqdm(total=config.steps * len(pairs), desc="compare", unit="step", disable=None) as bar:
         rows = compare_architectures(
             learn, held, config, [(a, s) for a, s in pairs], out, work=out / "checkpoints",
@@ -255,15 +256,6 @@ def export(model: str, kind: str, side_px: int, batch: int, out: Path) -> None:
 
     for path in export_network(_segmenter(model), out, kind, (batch, side_px, side_px)):
         click.echo(path)
-
-
-def _scenes(images: Path, polygons: Path, image_column: str) -> LabelledScenes:
-    from croplayer.models.scenes import LabelledScenes
-
-    scenes = LabelledScenes.open(images, polygons, image_column)
-    for line in (*scenes.report.repaired, *scenes.report.dropped):
-        click.echo(f"labels: {line}", err=True)
-    return scenes
 
 
 def _segmenter(model: str) -> Any:

@@ -84,7 +84,6 @@ class Models:
 
     def _train_segmentation(self, part: Segmentation) -> None:
         from croplayer.models.augmentation import Augmentation
-        from croplayer.models.scenes import LabelledScenes
         from croplayer.models.training_config import TrainingConfig
 
         training = _segmentation_training(part, self.out)
@@ -109,7 +108,7 @@ class Models:
         )
         _announce("segmentation", part.model, training.stated_minutes)
         with tempfile.TemporaryDirectory() as scratch:
-            scenes = LabelledScenes.open(Path(training.images), Path(training.polygons), training.image_column)
+            scenes = open_scenes(Path(training.images), Path(training.polygons), training.image_column)
             always = _synthetic_scenes(Path(scratch), training) if training.synthetic_scenes else None
             train_named(
                 scenes, config, self.segmentation(part), self.home / "checkpoints", folds=training.folds,
@@ -119,8 +118,7 @@ class Models:
 
     def _train_coverage(self, part: Coverage) -> None:
         from croplayer.models.coverage import CoverageConfig, train_coverage
-        from croplayer.models.coverage_samples import make_coverage_samples
-        from croplayer.models.scenes import LabelledScenes
+        from croplayer.models.coverage_samples import check_sample_images, make_coverage_samples
 
         training = _coverage_training(part, self.out)
         config = CoverageConfig(size=training.size, steps=training.steps, seed=training.seed)
@@ -128,14 +126,25 @@ class Models:
         with tempfile.TemporaryDirectory() as scratch:
             samples = Path(training.samples or "")
             if training.scenes is not None:
-                scenes = LabelledScenes.open(Path(training.scenes), Path(training.polygons))
+                scenes = open_scenes(Path(training.scenes), Path(training.polygons))
                 clouds = Path(training.clouds) if training.clouds else None
                 samples = make_coverage_samples(scenes, clouds, Path(scratch), training.seed, training.per_class)
+            check_sample_images(samples)
             with tqdm(total=config.steps, desc="learn    ", unit="step", disable=None) as bar:
                 train_coverage(
                     samples, config, self.coverage(part), training_data=training.description,
                     licence=training.licence, on_step=lambda report: _advance(bar, report.loss),
                 )  # fmt: skip
+
+
+def open_scenes(images: Path, polygons: Path, image_column: str = "image") -> LabelledScenes:
+    """Labelled scenes; what was mended in their polygons, or left out of them, is said on standard error."""
+    from croplayer.models.scenes import LabelledScenes
+
+    scenes = LabelledScenes.open(images, polygons, image_column)
+    for line in (*scenes.report.repaired, *scenes.report.dropped):
+        print(f"labels: {line}", file=sys.stderr)
+    return scenes
 
 
 def train_named(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import filelock
 import geopandas as gpd
+import pandas as pd
 from shapely.geometry.base import BaseGeometry
 
 import croplayer
@@ -21,6 +22,7 @@ from croplayer.block_list import BlockList
 from croplayer.boundaries import BoundaryColumns, check_overlap, read_boundaries
 from croplayer.cube import Cube
 from croplayer.durable import PARTIAL, digest_bytes, digest_text, partial_folder, write_durable
+from croplayer.evaluation.statistics import land_of, left_over, match_statistics, read_statistics, translated
 from croplayer.grid import BlockGrid, BlockRange, Bounds
 from croplayer.places import open_store
 from croplayer.products.open import open_product, product_files
@@ -34,7 +36,7 @@ from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
 from croplayer.sources.tiles import FolderTiles
 from croplayer.sources.xyz import XyzSource
-from croplayer.vector.read import read_vector
+from croplayer.vector.polygons import read_polygons
 from pipelines.config import FolderSource, HttpSource, RasterImagery, Recipe, Source
 from pipelines.config import Product as ProductPart
 from pipelines.execute import StepLedgers
@@ -79,8 +81,7 @@ class Run:
         if region.bounds is not None:
             return Bounds(*region.bounds)
         path = Path(str(region.boundaries))
-        frame = read_vector(path, "region.boundaries")
-        return frame.to_crs("EPSG:4326").make_valid().union_all()
+        return read_polygons(path, "region.boundaries").union_all()
 
     @property
     def bounds(self) -> Bounds:
@@ -112,13 +113,26 @@ class Run:
     @cached_property
     def units(self) -> gpd.GeoDataFrame:
         """Admin units of all levels; raises when a file is not what the recipe says."""
-        import pandas as pd
-
         frames = [
             read_boundaries(Path(a.path), BoundaryColumns(a.adcode, a.name_en, a.name_zh), a.level)
             for a in self.recipe.admin
         ]
         return gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=frames[0].crs)
+
+    def level_units(self, level: int) -> gpd.GeoDataFrame:
+        """Admin units of one level."""
+        return self.units[self.units.level == level].reset_index(drop=True)
+
+    @cached_property
+    def statistics(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Statistics of the units of level 1, their codes translated as the recipe says, and the rows of no unit."""
+        part = self.recipe.statistics
+        assert part is not None
+        path, units = Path(part.path), land_of(self.level_units(1))
+        if part.adcode_pattern:
+            units["adcode"] = [translated(code, part.adcode_pattern) for code in units.adcode]
+        table = read_statistics(path)
+        return match_statistics(units, table, path, part.without, part.sum_km2), left_over(units, table)
 
     @cached_property
     def cube(self) -> Cube | None:
@@ -161,7 +175,11 @@ class Run:
             product.check(self.bounds)
         if self.recipe.admin:
             for admin in self.recipe.admin:
-                check_overlap(self.units[self.units.level == admin.level], self.bounds, Path(admin.path))
+                check_overlap(self.level_units(admin.level), self.bounds, Path(admin.path))
+        if self.recipe.statistics:
+            _ = self.statistics
+        if self.recipe.evaluation.parcels:
+            read_polygons(Path(self.recipe.evaluation.parcels), "parcels")
 
     @contextmanager
     def lease(self) -> Iterator[None]:

@@ -69,7 +69,7 @@ DECISION_TABLES: Mapping[str, Columns] = {
 
 CORRECTNESS: Columns = {
     **BLOCK,
-    "correctness_SOURCE": "class of the source's mask; null where it has no mask",
+    "correctness_SOURCE": "class of the source's mask; null where it has no mask or nothing was measured",
     "correctness_confidence_SOURCE": "its probability, 0 to 1; null for rules",
     "correctness_reviewed_SOURCE": "what the review said; null where it was not reviewed",
 }
@@ -79,7 +79,7 @@ INTEGRATION: Columns = {
     **BLOCK,
     "integration": "0 Neither, 1 Only A, 2 Only B, 3 Merge both; A and B are the sources in their order",
     "integration_label": "the same in words",
-    "integration_confidence": "probability of the choice, 0 to 1; null for rules and overrides",
+    "integration_confidence": "probability of the choice, 0 to 1; null for rules, overrides and without any mask",
     "integration_reviewed": "what the review said; null where it was not reviewed",
     "override": "reason why the decision was overridden by hand; empty where it was not",
     "no_usable_imagery": "whether every source was cloudy, snowy or missing there",

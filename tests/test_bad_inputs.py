@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -21,10 +22,12 @@ import shapely
 from PIL import Image, PngImagePlugin
 from rasterio.transform import from_origin
 
-from croplayer.boundaries import check_overlap, read_boundaries
+from croplayer.boundaries import BoundaryColumns, check_overlap, read_boundaries
 from croplayer.decisions.reviews import read_overrides, read_reviews
 from croplayer.evaluation.statistics import match_statistics, read_statistics
 from croplayer.grid import BlockGrid, BlockIndex
+from croplayer.models.coverage_samples import check_sample_images, read_cloud_scenes
+from croplayer.models.scenes import LabelledScenes
 from croplayer.sources.codes import RasterCodes
 from croplayer.sources.elevation import ElevationRaster
 from croplayer.sources.product import Product
@@ -32,6 +35,7 @@ from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
 from croplayer.sources.tile_image import TileKind, understand_tile
 from croplayer.sources.tiles import FolderTiles, TilePlace
+from croplayer.vector.polygons import read_polygons
 
 GRID = BlockGrid(64)
 BLOCK = BlockIndex(1118, 5880)
@@ -42,6 +46,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 pytestmark = [
     pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning"),
     pytest.mark.filterwarnings("ignore:'crs' was not provided"),
+    pytest.mark.filterwarnings("ignore:Column names longer than 10 characters"),
+    pytest.mark.filterwarnings("ignore:Normalized/laundered field name"),
 ]
 
 
@@ -166,7 +172,7 @@ def classes(path: Path) -> object:
 def elevation(path: Path) -> object:
     dem = ElevationRaster(str(path))
     dem.check(BOUNDS)
-    return dem.block_medians(BLOCK)
+    return dem.block_terrain(BLOCK)
 
 
 def scene(name: str, write: Callable[[Path], object], sentence: str) -> Case:
@@ -229,6 +235,10 @@ def lose(suffix: str) -> Callable[[Path], object]:
     return lambda path: path.with_suffix(suffix).unlink()
 
 
+def parcels(path: Path) -> object:
+    return read_polygons(path, "parcels")
+
+
 A, B = units().geometry
 BOW = shapely.Polygon([(114, 34), (115, 35), (115, 34), (114, 35)])
 BOUNDARIES = [
@@ -258,6 +268,28 @@ BOUNDARIES = [
 ]  # fmt: skip
 
 
+def boundaries_by_a_long_name(path: Path) -> object:
+    return read_boundaries(path, BoundaryColumns(adcode="province_code"))
+
+
+LONG = units().rename(columns={"adcode": "province_code"})
+BOUNDARIES += [
+    Case(
+        "boundaries with a name that the shapefile cut", "units.shp", vector(LONG), boundaries_by_a_long_name,
+        r"no column 'province_code' for adcode; .*a shapefile cuts names to 10 bytes, so ask for 'province_c'",
+    ),
+    Case("boundaries without area", "units.gpkg", vector(units(geometry=[shapely.Polygon([(0, 0), (1, 1), (0, 0), (0, 0)]), B])), read_boundaries, r"feature 1 \('A'\) has no area"),
+    Case("parcels in a VRT", "parcels.gpkg", bytes_of(b"<OGRVRTDataSource/>"), parcels, "is no FlatGeobuf, GeoJSON"),
+    Case("parcels without CRS", "parcels.gpkg", vector(units(crs=None)), parcels, "has no CRS"),
+    Case("parcels of points", "parcels.gpkg", vector(units(geometry=[A.centroid, B])), parcels, "feature 1 is a Point"),
+    Case("parcels with a bow-tie", "parcels.gpkg", vector(units(geometry=[A, BOW])), parcels, "feature 2 is invalid and repairing it changes"),
+    Case("parcels absent", "parcels.gpkg", lambda path: None, parcels, "do not exist"),
+    Case("reviews in a VRT", "r.gpkg", bytes_of(b"<OGRVRTDataSource/>"), lambda p: read_reviews([p], ["a"]), "is no FlatGeobuf, GeoJSON"),
+    Case("reviews in half a GeoPackage", "r.gpkg", vector(units(), cut(".gpkg", 0.5)), lambda p: read_reviews([p], ["a"]), "cannot be read|holds no feature"),
+    Case("overrides in a VRT", "o.gpkg", bytes_of(b"<OGRVRTDataSource/>"), read_overrides, "is no FlatGeobuf, GeoJSON"),
+]  # fmt: skip
+
+
 def statistics(name: str, write: Callable[[Path], object], sentence: str) -> Case:
     return Case(f"statistics {name}", "areas.csv", write, read_statistics, sentence)
 
@@ -279,6 +311,14 @@ TABLES = [
     statistics("with a NUL", text_of(HEADER + "110000,A\0,B,1.5,\n"), "row 2: holds a NUL"),
     statistics("with a column twice", text_of("adcode," + HEADER + "1," + ROW), "row 1: the column 'adcode' appears twice"),
     statistics("without a column", text_of("adcode,area\n1,2\n"), "have no column 'name_en'; they have adcode, area"),
+    statistics("without a unit of measure", text_of("adcode,name_en,cropland\n110000,A,3\n"), "have no column of areas; expected one of 'cropland_kha'"),
+    statistics("in two units", text_of("adcode,name_en,cropland_ha,cropland_mu\n110000,A,3,45\n"), "have the columns cropland_ha,cropland_mu; expected one"),
+    statistics("with a quoted number", text_of("adcode,name_en,cropland_mu\n110000,A,'3'\n"), r"row 2 \(adcode 110000\): cropland_mu is"),
+    Case(
+        "statistics in mu that are said to be hectares", "areas.csv", text_of("adcode,name_en,cropland_ha\n110000,A,30000\n"),
+        lambda path: match_statistics(units()[["adcode", "name_en"]].iloc[:1], read_statistics(path), path, (), (15, 25)),
+        r"sum up to 300 km2 over 1 units; statistics.sum_km2 expects 15 to 25, so check the unit",
+    ),
     statistics("without a row", text_of(HEADER), "hold no row"),
     statistics("empty", bytes_of(b""), "the file is empty"),
     statistics("with a code twice", text_of(HEADER + ROW + ROW), "row 3: adcode 110000 appears twice"),
@@ -287,7 +327,7 @@ TABLES = [
     Case(
         "statistics of more cropland than land", "areas.csv", text_of(HEADER + "110000,A,B,9350,\n"),
         lambda path: match_statistics(units()[["adcode", "name_en"]].iloc[:1].assign(land_km2=16_400.0), read_statistics(path), path),
-        r"adcode 110000\): cropland_kha is 9350, more than the 1640 thousand hectares of the unit; check its unit",
+        r"adcode 110000\): 93500 km2 of cropland are more than the 16400 km2 of the unit; check the unit of measure",
     ),
     Case(
         "statistics without a province", "areas.csv", text_of(HEADER + ROW),
@@ -321,7 +361,76 @@ STAC = [
     Case("STAC item without the asset", "items.json", text_of(json.dumps({"features": [ITEM]})), stac, "has no asset 'red'"),
 ]  # fmt: skip
 
-CASES = [*TILES, *RASTERS, *BOUNDARIES, *TABLES, *STAC]
+
+def labelled(path: Path) -> object:
+    """The only scene of a folder, with a polygon on it, as training reads it."""
+    fields = path.parent / "fields.gpkg"
+    gpd.GeoDataFrame({"image": [path.stem]}, geometry=[shapely.box(*BOUNDS)], crs="EPSG:4326").to_file(fields)
+    return LabelledScenes.open(path.parent, fields).read_all()
+
+
+def labelled_scene(name: str, write: Callable[[Path], object], sentence: str, file: str = "scene.tif") -> Case:
+    return Case(f"labelled scene {name}", file, write, labelled, sentence)
+
+
+def arrays(**members: bytes) -> Callable[[Path], object]:
+    """An .npz written by hand, so that the headers of its arrays may lie; ``name=b"..."`` are the packed bytes."""
+
+    def write(path: Path) -> object:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in members.items():
+                archive.writestr(f"{name}.npy", data)
+        return path
+
+    return write
+
+
+def npy(shape: tuple[int, ...], kind: str = "<f4", data: bytes = b"") -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": kind, "fortran_order": False, "shape": shape})
+    return buffer.getvalue() + data
+
+
+def clouds(name: str, write: Callable[[Path], object], sentence: str) -> Case:
+    return Case(f"cloud scene {name}", "scene.npz", write, lambda path: read_cloud_scenes(path.parent), sentence)
+
+
+def sample_image(name: str, data: bytes, sentence: str) -> Case:
+    def write(path: Path) -> object:
+        path.parent.mkdir()
+        return path.write_bytes(data)
+
+    return Case(
+        f"sample image {name}", "images/a.png", write, lambda path: check_sample_images(path.parent.parent), sentence
+    )
+
+
+SOUND = npy((4, 4), "<i8", bytes(128))
+SAMPLES = [
+    labelled_scene("VRT", bytes_of(VRT), "cannot be opened as GeoTIFF"),
+    labelled_scene("of another format than its name", raster(), "cannot be opened as PNG", "scene.png"),
+    labelled_scene("that is no picture", bytes_of(b"<html></html>"), "cannot be opened as JPEG", "scene.jpg"),
+    labelled_scene("without CRS", raster(crs=None), "has no CRS; the polygons cannot be placed on it"),
+    labelled_scene("rotated", raster(transform=rasterio.Affine(7e-4, 1e-5, BOUNDS.west, 1e-5, -7e-4, BOUNDS.north)), "is rotated"),
+    labelled_scene("with two bands", raster(pixels=np.ones((2, 80, 80), np.uint8)), "has 2 bands of uint8; expected RGB of uint8"),
+    labelled_scene("truncated", truncated(raster()), "cannot be (read|opened)"),
+    labelled_scene("of 900 megapixels", raster(pixels=np.zeros((1, 1, 1), np.uint8), height=30_000, width=30_000, tiled=True, SPARSE_OK=True), "is 30000 x 30000 px; expected at most 400000000 pixels"),
+    clouds("that is no archive", bytes_of(b"<html></html>"), "is no .npz file"),
+    clouds("truncated", truncated(arrays(img=npy((4, 4, 3), data=bytes(192)), msk=SOUND), 0.8), "cannot be read as .npz"),
+    clouds("that unpacks to terabytes", arrays(img=npy((10**6, 10**6, 3)), msk=SOUND), "array 'img' has 12000000000000 bytes; expected at most"),
+    clouds("that packs a gigabyte into a megabyte", arrays(img=npy((4, 4, 3), data=bytes(10**9)), msk=SOUND), "array 'img' says 192 bytes and unpacks to 1000000000"),
+    clouds("with less than it says", arrays(img=npy((4, 4, 3), data=bytes(100)), msk=SOUND), "array 'img' says 192 bytes and unpacks to 100"),
+    clouds("of objects", arrays(img=npy((4, 4, 3), "|O"), msk=SOUND), "array 'img' is of object; expected numbers"),
+    clouds("with a header that is code", arrays(img=b"\x93NUMPY\x01\x00\x10\x00" + b"__import__('os')", msk=SOUND), "cannot be read as .npz"),
+    clouds("without an array", arrays(img=npy((4, 4, 3), data=bytes(192))), "lacks array 'msk'; it has img"),
+    sample_image("with a 40 gigapixel header", png(200_000, 200_000, 8, 2, b""), "is 200000 x 200000 px; expected edges of at most 8192|cannot be read"),
+    sample_image("with a 100 megapixel header", png(10_000, 10_000, 8, 2, b""), "is 10000 x 10000 px; expected edges of at most 8192"),
+    sample_image("HTML", b"<html></html>", "cannot be read as PNG, JPEG, WEBP"),
+    sample_image("GIF", GIF, "cannot be read as PNG, JPEG, WEBP"),
+    sample_image("with 200 MB of text", png(256, 256, 8, 2, bytes(256 * 769), (b"zTXt", HUGE_TEXT)), "cannot be read as PNG, JPEG, WEBP"),
+]  # fmt: skip
+
+CASES = [*TILES, *RASTERS, *BOUNDARIES, *TABLES, *STAC, *SAMPLES]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[c.name for c in CASES])
@@ -378,13 +487,15 @@ def test_text_in_a_png_is_no_matter() -> None:
 
 
 def test_voids_of_an_elevation_model_are_not_heights(tmp_path: Path) -> None:
-    """-32768 without a nodata tag, and values no mountain has, are left out of the median."""
+    """-32768 without a nodata tag, and values no mountain has, are left out of the median, and their share is kept."""
     pixels = np.full((1, 80, 80), 1500, np.int16)
     pixels[0, ::3] = -32768
     pixels[0, 1::9] = 9500
     path = tmp_path / "dem.tif"
     raster(pixels=pixels)(path)
-    assert ElevationRaster(str(path)).block_medians(BLOCK)[0] == 1500
+    terrain = ElevationRaster(str(path)).block_terrain(BLOCK)
+    assert terrain.elevation_m == 1500
+    assert terrain.elevation_void_fraction == pytest.approx(1 / 3 + 1 / 9, abs=0.02)
 
 
 def test_classes_are_never_mixed(tmp_path: Path) -> None:

@@ -123,8 +123,63 @@ def test_the_classifier_is_judged_under_both_splits_in_the_declared_columns() ->
 
 def test_the_same_samples_and_seed_give_the_same_trees() -> None:
     samples = samples_of(made_up_blocks(200))
-    a, b = (fit(samples.matrix, samples.codes, samples.names, 1).predict(samples.matrix) for _ in range(2))
+    a, b = (
+        fit(samples.matrix, samples.codes, samples.names, 1).predict(samples.matrix, samples.names) for _ in range(2)
+    )
     np.testing.assert_array_equal(a, b)
+
+
+def test_features_in_another_order_are_refused() -> None:
+    samples = samples_of(made_up_blocks(200))
+    classifier = fit(samples.matrix, samples.codes, samples.names, 1)
+    swapped = [1, 0, *range(2, len(samples.names))]
+    with pytest.raises(
+        ValueError, match="feature 1 is 'slope_deg', the classifier was fitted with 'elevation_m' there"
+    ):
+        classifier.predict(samples.matrix[:, swapped], [samples.names[i] for i in swapped])
+    with pytest.raises(ValueError, match=r"are \(200, 15\) with 15 names; the classifier was fitted to 16 features"):
+        classifier.predict_class(samples.matrix[:, :-1], samples.names[:-1])
+    with pytest.raises(ValueError, match=r"are \(200, 15\) with 16 names"):
+        classifier.predict_class(samples.matrix[:, :-1], samples.names)
+
+
+def test_a_block_of_which_nothing_was_measured_is_not_known() -> None:
+    """Trees send a row without features down a branch like any other; here it gets no class and teaches nothing."""
+    table = made_up_blocks(300)
+    features = [c for c in table.columns if c not in ("block", "row", "col")]
+    table[features] = table[features].astype(object)
+    table.loc[[4, 5], features] = None
+    reviews = reviews_of(table)
+    assert table.block[4] in set(reviews.block) and table.block[5] not in set(reviews.block)
+    samples = samples_of(table)
+    codes, confidence = fit(samples.matrix, samples.codes, samples.names, 1).predict_class(
+        samples.matrix, samples.names
+    )
+    assert codes[[4, 5]].tolist() == [-1, -1] and np.isnan(confidence[[4, 5]]).all()
+    assert (np.delete(codes, [4, 5]) >= 0).all() and np.isfinite(np.delete(confidence, [4, 5])).all()
+    judged = decide_correctness(table, SOURCES, reviews, seed=0)
+    assert judged.method == "XGBoost on 298 samples reviewed by people"
+    assert judged.table.correctness_aster[[4, 5]].isna().all()
+    assert judged.table.correctness_confidence_aster[[4, 5]].isna().all()
+    for s in SOURCES:
+        table[f"correctness_{s}"] = judged.table[f"correctness_{s}"]
+    chosen = decide_integration(table, SOURCES, reviews, None, seed=0).table
+    assert chosen.integration_label[[4, 5]].tolist() == ["Neither", "Neither"]
+    assert chosen.integration_confidence[[4, 5]].isna().all() and chosen.no_usable_imagery[[4, 5]].all()
+    assert chosen.integration_confidence.notna().sum() == 298
+
+
+def test_terrain_alone_chooses_no_mask() -> None:
+    table = made_up_blocks(300)
+    reviews = reviews_of(table)
+    for s in SOURCES:
+        table[f"correctness_{s}"] = true_correctness(table, s)
+    own = [c for c in table.columns if c.endswith(SOURCES)]
+    table[own] = table[own].astype(object)
+    table.loc[7, own] = None
+    chosen = decide_integration(table, SOURCES, reviews, None, seed=0).table
+    assert chosen.integration_label[7] == "Neither" and np.isnan(chosen.integration_confidence[7])
+    assert chosen.no_usable_imagery[7]
 
 
 def test_reviews_without_meaning_are_found_out() -> None:

@@ -101,7 +101,12 @@ STATISTICS = (
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("cropland_kha", "cropland", "no column 'cropland_kha'"),
+        (
+            "cropland_kha",
+            "cropland",
+            "no column of areas; expected one of 'cropland_kha', 'cropland_ha', 'cropland_km2'",
+        ),
+        ("source", "cropland_mu", "have the columns cropland_kha,cropland_mu; expected one of"),
         ("2.0", '"2,0"', r"row 3 \(adcode 120000\): cropland_kha is '2,0'"),
         ("2.0", "", r"row 3 \(adcode 120000\): cropland_kha is ''"),
         ("2.0", "-3", "expected 0 or more"),
@@ -136,9 +141,22 @@ def test_statistics_of_any_country_and_their_unit(tmp_path: Path) -> None:
     assert left_over(units, statistics).name_en.tolist() == ["All"]
     small = units.assign(land_km2=[20.0, 14.0])
     with pytest.raises(
-        ValueError, match=r"\(adcode A\): cropland_kha is 1.5, more than the 1.4 thousand hectares of the unit; check"
+        ValueError, match=r"\(adcode A\): 15 km2 of cropland are more than the 14 km2 of the unit; check the unit"
     ):
         match_statistics(small, statistics, path)
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("kha", 1.0), ("ha", 1e3), ("km2", 10.0), ("mu", 15e3)])
+def test_the_column_says_the_unit_and_the_sum_tells_a_wrong_one(tmp_path: Path, unit: str, factor: float) -> None:
+    path = tmp_path / "statistics.csv"
+    header = f"adcode,name_en,cropland_{unit}\n"
+    path.write_text(f"{header}A,North,{1.5 * factor}\nB,South,{2 * factor}\n", encoding="utf-8")
+    units = pd.DataFrame({"adcode": ["A", "B"], "name_en": ["North", "South"]})
+    matched = match_statistics(units, read_statistics(path), path, sum_km2=(30, 40))
+    np.testing.assert_allclose(matched.cropland_kha, [1.5, 2.0], rtol=1e-15)
+    path.write_text(f"{header}A,North,{0.15 * factor}\nB,South,{0.2 * factor}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"statistics\.csv sum up to 3\.5 km2 over 2 units; .* expects 30 to 40, so"):
+        match_statistics(units, read_statistics(path), path, sum_km2=(30, 40))
 
 
 def test_percent_of_the_statistic_only_for_units_mapped_as_a_whole() -> None:

@@ -133,6 +133,63 @@ def test_transparent_and_nodata_pixels_are_no_imagery(tmp_path: Path) -> None:
     assert rgb[valid].min() >= 1
 
 
+@pytest.mark.parametrize("shift_px", [0, 1e-9 / 0.0002, -1e-9 / 0.0002, 0.5, -0.5], ids=str)
+def test_rasters_of_one_source_need_not_share_a_grid(tmp_path: Path, shift_px: float) -> None:
+    """Two halves of a slope of colour, the second with its corner off by noise or half a pixel: no pixel is lost or moved.
+
+    Each shows at its own pixels' centres what is there, so that every pixel of the lattice must show what is at its own.
+    """
+    step = 0.0002
+    west, north = BOUNDS.west - 0.005, BOUNDS.north + 0.005
+
+    def shade(lon: np.ndarray) -> np.ndarray:
+        return (lon - west) * 4000
+
+    def half(name: str, left: float) -> str:
+        columns = shade(left + (np.arange(150) + 0.5) * step)
+        pixels = np.rint(np.broadcast_to(columns, (3, 300, 150))).astype(np.uint8)
+        return str(write_raster(tmp_path / name, pixels, transform=from_origin(left, north, step, step)))
+
+    paths = half("a.tif", west), half("b.tif", west + (150 + shift_px) * step)
+    rgb, valid, _ = RasterSource("x", paths).read(GRID.window(BLOCK), GRID)
+    window = GRID.window(BLOCK)
+    expected = shade(GRID.longitudes(window.col, window.width))
+    gap = np.abs(GRID.longitudes(window.col, window.width) - (west + 150 * step)) < abs(shift_px) * step
+    assert valid[:, ~gap].all()
+    # Half a grey level from the raster's rounding and half from the result's.
+    assert np.abs(rgb[:, ~gap, 0].astype(float) - expected[~gap]).max() <= 1 + 1e-6
+
+
+def test_tiles_of_512_px_are_read_where_they_are_configured(tmp_path: Path) -> None:
+    """A tile of 512 px is four of 256 px of the next zoom: the same pixels, and each size is refused as the other."""
+    import morecantile
+
+    rng = np.random.default_rng(3)
+    for tile in morecantile.tms.get("WebMercatorQuad").tiles(*BOUNDS, zooms=[13]):
+        large = rng.integers(0, 256, (512, 512, 3)).astype(np.uint8)
+        for row in range(2):
+            for col in range(2):
+                path = tmp_path / f"small/14/{2 * tile.x + col}/{2 * tile.y + row}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                area = (slice(256 * row, 256 * row + 256), slice(256 * col, 256 * col + 256))
+                Image.fromarray(large[area]).save(path)
+        path = tmp_path / f"large/13/{tile.x}/{tile.y}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(large).save(path)
+    large, small = (FolderTiles(f"{tmp_path}/{name}/{{z}}/{{x}}/{{y}}.png") for name in ("large", "small"))
+    window = GRID.window(BLOCK)
+    found = XyzSource("a", large, 13, tile_px=512)
+    found.check(BOUNDS)
+    assert found.read(window, GRID).valid.all()
+    np.testing.assert_array_equal(found.read(window, GRID).rgb, XyzSource("b", small, 14).read(window, GRID).rgb)
+    with pytest.raises(BadTileError, match=r"tile 13/\d+/\d+ of source 'a' is 512 x 512 px; expected 256 x 256"):
+        XyzSource("a", large, 13).check(BOUNDS)
+    with pytest.raises(BadTileError, match=r"tile 14/\d+/\d+ of source 'b' is 256 x 256 px; expected 512 x 512"):
+        XyzSource("b", small, 14, tile_px=512).check(BOUNDS)
+    with pytest.raises(ValueError, match="tile_px is 1024; expected 256 or 512"):
+        XyzSource("c", large, 13, tile_px=1024)
+
+
 def test_the_first_valid_raster_counts(tmp_path: Path) -> None:
     first, second = texture(seed=1), np.full((3, 300, 300), 77, np.uint8)
     first[:, :, :150] = 0
@@ -279,13 +336,46 @@ def test_terrain_medians_of_a_tilted_plane(tmp_path: Path) -> None:
     size = 60
     rows = np.arange(size, dtype=np.float32)[:, None] * np.ones((1, size), np.float32)
     path = write_raster(tmp_path / "dem.tif", (1000 - 10 * rows)[None])
-    medians = ElevationRaster(str(path)).block_medians(BLOCK)
+    medians = ElevationRaster(str(path)).block_terrain(BLOCK)
     metres = 0.001 * 111_319.49  # a degree as GDAL 3.11 has it
     assert medians.slope_deg == pytest.approx(np.degrees(np.arctan(10 / metres)), rel=1e-3)
     assert medians.roughness_m == pytest.approx(20, rel=1e-5)
     assert medians.ruggedness_m == pytest.approx(10 * 6**0.5, rel=1e-5)
     empty = write_raster(tmp_path / "void.tif", np.full((1, size, size), -32768, np.float32))
-    assert np.isnan(ElevationRaster(str(empty)).block_medians(BLOCK)).all()
+    nothing = ElevationRaster(str(empty)).block_terrain(BLOCK)
+    assert np.isnan(nothing[:4]).all() and nothing.elevation_void_fraction == 1
+    assert ElevationRaster(str(path)).block_terrain(BlockIndex(BLOCK.row, BLOCK.col + 9)).elevation_void_fraction == 1
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_an_assumed_crs_counts_as_one_in_the_file(tmp_path: Path) -> None:
+    """Imagery, classes and elevation in UTM without a tag read as the same files with it: slopes in metres too."""
+    place = {"transform": from_origin(222_400, 3_778_500, 11.0, 11.0)}
+    rows = np.arange(600, dtype=np.int16)[:, None] * np.ones((1, 600), np.int16)
+    pixels = {"scene": texture(3, 600, 1), "map": texture(1, 600, 2) % 2 + 1, "dem": (3000 - 3 * rows)[None]}
+    tagged, bare = (
+        {name: str(write_raster(tmp_path / f"{name}_{crs}.tif", p, crs=crs, **place)) for name, p in pixels.items()}
+        for crs in ("EPSG:32650", None)
+    )
+    window, utm = GRID.window(BLOCK), "EPSG:32650"
+    one, two = RasterSource("a", (tagged["scene"],)), RasterSource("a", (bare["scene"],), assume_crs=utm)
+    two.check(BOUNDS)
+    assert one.read(window, GRID).valid.any()
+    np.testing.assert_array_equal(one.read(window, GRID).rgb, two.read(window, GRID).rgb)
+    codes = {"crop_codes": (1,), "known_codes": (1, 2)}
+    for overlap in ("first", "utm"):
+        maps = [
+            Product("p", RasterCodes((tagged["map"],), overlap=overlap), **codes),
+            Product("p", RasterCodes((bare["map"],), assume_crs=utm, overlap=overlap), **codes),
+        ]
+        maps[1].check(BOUNDS)
+        np.testing.assert_array_equal(*(m.read(window, GRID).on_pixels() for m in maps))
+    terrain = ElevationRaster(bare["dem"], utm)
+    terrain.check(BOUNDS)
+    assert terrain.block_terrain(BLOCK) == ElevationRaster(tagged["dem"]).block_terrain(BLOCK)
+    assert terrain.block_terrain(BLOCK).slope_deg == pytest.approx(np.degrees(np.arctan(3 / 11)), rel=1e-5)
+    with pytest.raises(ValueError, match=r"scene_None\.tif has no CRS and assume_crs is 'EPSG:0'"):
+        RasterSource("a", (bare["scene"],), assume_crs="EPSG:0").check(BOUNDS)
 
 
 def test_real_imagery_that_misses_the_region_is_named(data: Path) -> None:

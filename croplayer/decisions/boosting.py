@@ -24,6 +24,8 @@ PARAMETERS = {
 ROUNDS = 80
 """Few and careful trees: reviews are hundreds or thousands, and more trees are surer without being right more often."""
 MINIMUM_SAMPLES = 20
+NOT_KNOWN = -1
+"""Class code of a block of which no feature was measured."""
 
 
 def feature_matrix(table: pd.DataFrame, columns: Sequence[tuple[Feature, str]]) -> np.ndarray:
@@ -47,19 +49,52 @@ class Classifier:
     classes: tuple[int, ...]
     """Codes in the order of the probabilities' columns."""
     names: tuple[str, ...]
+    """Of the features, in the order in which it was fitted to them."""
 
-    def predict(self, matrix: np.ndarray) -> np.ndarray:
-        """Class probabilities, (n, k) float32; raises FloatingPointError when one is not finite."""
-        probability = np.asarray(self.booster.inplace_predict(matrix))
+    def predict(self, matrix: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Class probabilities, (n, k) float32; NaN for a row without any feature.
+
+        Parameters
+        ----------
+        matrix : (n, f) float32, NaN where a feature is missing
+        names : of its f features; trees know columns by their place alone
+
+        Raises
+        ------
+        ValueError when the features are not those of the fit in their order; FloatingPointError when a
+        probability is not finite.
+        """
+        self._check_names(matrix, names)
+        probability = np.array(self.booster.inplace_predict(matrix))
         if not np.isfinite(probability).all():
             raise FloatingPointError("the block classifier gave a probability that is not finite; fit it again")
+        probability[~is_measured(matrix)] = np.nan
         return probability
 
-    def predict_class(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Most probable class code and its probability, both (n,)."""
-        probability = self.predict(matrix)
+    def predict_class(self, matrix: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Most probable class code and its probability, both (n,); NOT_KNOWN and NaN for a row without any feature."""
+        probability = self.predict(matrix, names)
         best = probability.argmax(axis=1)
-        return np.array(self.classes)[best], probability[np.arange(len(best)), best]
+        codes = np.where(is_measured(matrix), np.array(self.classes)[best], NOT_KNOWN)
+        return codes, probability[np.arange(len(best)), best]
+
+    def _check_names(self, matrix: np.ndarray, names: Sequence[str]) -> None:
+        if matrix.shape[1:] != (len(self.names),) or len(names) != len(self.names):
+            raise ValueError(
+                f"block features are {matrix.shape} with {len(names)} names; the classifier was fitted to "
+                f"{len(self.names)} features, so give it the same ones"
+            )
+        for place, (found, fitted) in enumerate(zip(names, self.names, strict=True), start=1):
+            if found != fitted:
+                raise ValueError(
+                    f"block feature {place} is '{found}', the classifier was fitted with '{fitted}' there; "
+                    "give it the same features in the same order"
+                )
+
+
+def is_measured(matrix: np.ndarray) -> np.ndarray:
+    """Which rows of a feature matrix (n, f) hold any feature: (n,) bool."""
+    return np.asarray(~np.isnan(matrix).all(axis=1))
 
 
 def fit(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from croplayer.decisions.boosting import feature_matrix, fit
+from croplayer.decisions.boosting import NOT_KNOWN, feature_matrix, fit
 from croplayer.decisions.quality import SPATIAL, Judged, Samples, judge
 from croplayer.decisions.reviews import reviewed_by
 from croplayer.decisions.rules import RULES, correctness_by_rules
@@ -65,8 +65,12 @@ def decide_correctness(
     classifier = fit(samples.matrix, samples.codes, samples.names, seed, categorical=samples.categorical)
     unseen = judged.held_out[judged.held_out.split == SPATIAL]
     for source in sources:
-        predicted, confidence = classifier.predict_class(feature_matrix(blocks, correctness_columns(source)))
-        label = pd.Series(np.array(classes.labels, dtype=object)[predicted], index=blocks.block)
+        columns = correctness_columns(source)
+        # The classifier is fitted to all sources together, so its features bear no source in their names.
+        names = [feature.name for feature, _ in columns]
+        predicted, confidence = classifier.predict_class(feature_matrix(blocks, columns), names)
+        labels = np.where(predicted == NOT_KNOWN, None, np.array(classes.labels, dtype=object)[predicted])
+        label = pd.Series(labels, index=blocks.block)
         sure = pd.Series(confidence.astype(np.float64), index=blocks.block)
         own = unseen[unseen.source == source].set_index("block")
         label[own.index], sure[own.index] = own.predicted, own.confidence
@@ -106,7 +110,7 @@ def _source_samples(blocks: pd.DataFrame, reviews: pd.DataFrame, source: str, cl
     codes = own[column].map({label: code for code, label in enumerate(classes.labels)}).to_numpy(np.int64)
     columns = correctness_columns(source)
     place = rows[["block", "row", "col"]].assign(source=source)
-    return Samples(place, feature_matrix(rows, columns), codes, classes.labels, columns)
+    return Samples(place, feature_matrix(rows, columns), codes, classes.labels, columns).measured()
 
 
 def rows_of(blocks: pd.DataFrame, names: pd.Series) -> pd.DataFrame:

@@ -68,6 +68,7 @@ def importance_table(
     standard_deviation (over the repeats), repeats; within a kind the most important first
     """
     wholes = list(permuted_together(columns))
+    names = [column for _, column in columns]
     lost = np.zeros((len(wholes), repeats))
     rng = np.random.default_rng(seed)
     drawn = np.sort(rng.permutation(len(codes))[:MOST_SAMPLES])
@@ -76,13 +77,13 @@ def importance_table(
         if isinstance(classifier, int) or not len(held):
             continue
         own, truth = matrix[held], codes[held]
-        right = int((classifier.predict_class(own)[0] == truth).sum())
+        right = int((classifier.predict_class(own, names)[0] == truth).sum())
         for k, whole in enumerate(wholes):
             shuffled = np.tile(own, (repeats, 1))
             for repeat in range(repeats):
                 rows = slice(repeat * len(held), (repeat + 1) * len(held))
                 shuffled[rows, whole.columns] = own[rng.permutation(len(held))][:, whole.columns]
-            still = (classifier.predict_class(shuffled)[0] == np.tile(truth, repeats)).reshape(repeats, -1)
+            still = (classifier.predict_class(shuffled, names)[0] == np.tile(truth, repeats)).reshape(repeats, -1)
             lost[k] += right - still.sum(axis=1)
     lost /= len(drawn)
     table = pd.DataFrame(

@@ -39,7 +39,7 @@ def decide_integration(
     Returns
     -------
     Decided with columns block, integration (code), integration_label, integration_confidence (0..1, missing for
-    rules and overrides), integration_reviewed (label, missing where not reviewed), no_usable_imagery and override
+    rules, overrides and blocks without any mask, which take neither), integration_reviewed (label, missing where not reviewed), no_usable_imagery and override
     (the reason, empty where the decision was not overridden).
     """
     table = blocks[["block"]].copy()
@@ -54,13 +54,15 @@ def decide_integration(
         samples = integration_samples(blocks, sources, own, classes)
         judged = judge(samples, seed)
         classifier = fit(samples.matrix, samples.codes, samples.names, seed, categorical=samples.categorical)
-        codes, confidence = classifier.predict_class(feature_matrix(blocks, samples.columns))
+        codes, confidence = classifier.predict_class(feature_matrix(blocks, samples.columns), samples.names)
         unseen = judged.held_out[judged.held_out.split == SPATIAL].set_index("block")
         choice, sure = pd.Series(codes, index=blocks.block), pd.Series(confidence.astype(np.float64), blocks.block)
         choice[unseen.index] = unseen.predicted.map({label: code for code, label in enumerate(LABELS)})
         sure[unseen.index] = unseen.confidence
-        table["integration"] = choice.to_numpy()
-        table["integration_confidence"] = sure.to_numpy()
+        # Without a mask of any source there is nothing to choose, whatever the terrain makes likely.
+        known = blocks[[f"area_fraction_{s}" for s in sources]].notna().any(axis=1).to_numpy()
+        table["integration"] = np.where(known, choice, Integration.NEITHER)
+        table["integration_confidence"] = sure.where(known).to_numpy()
         table["integration_reviewed"] = table.block.map(unseen.reviewed).astype(object)
         method = method_words(samples, reviewed_by(own))
     if len(sources) == 1:
@@ -85,7 +87,7 @@ def integration_samples(
     columns = integration_columns(sources, classes.labels)
     rows = rows_of(blocks, own.block)
     reviewed = own.integration.map({label: code for code, label in enumerate(LABELS)}).to_numpy(np.int64)
-    return Samples(rows[["block", "row", "col"]], feature_matrix(rows, columns), reviewed, LABELS, columns)
+    return Samples(rows[["block", "row", "col"]], feature_matrix(rows, columns), reviewed, LABELS, columns).measured()
 
 
 def _override(table: pd.DataFrame, overrides: pd.DataFrame) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from croplayer.decisions.boosting import Classifier, check_samples, fit
+from croplayer.decisions.boosting import Classifier, check_samples, fit, is_measured
 from croplayer.decisions.importance import importance_table
 from croplayer.decisions.splits import spatial_folds, stratified_folds
 from croplayer.evaluation.interval import share_interval
@@ -40,6 +40,13 @@ class Samples(NamedTuple):
     @property
     def categorical(self) -> list[bool]:
         return [bool(feature.categories) for feature, _ in self.columns]
+
+    def measured(self) -> Samples:
+        """Those of which any feature was measured: nothing is learned from the others and nothing known of them."""
+        kept = is_measured(self.matrix)
+        return self._replace(
+            place=self.place[kept].reset_index(drop=True), matrix=self.matrix[kept], codes=self.codes[kept]
+        )
 
 
 class Judged(NamedTuple):
@@ -111,7 +118,9 @@ def held_out_probability(samples: Samples, fold: np.ndarray, classifiers: Sequen
         if isinstance(classifier, int):
             probability[held, classifier] = 1.0
         elif len(held):
-            probability[np.ix_(held, np.array(classifier.classes))] = classifier.predict(samples.matrix[held])
+            probability[np.ix_(held, np.array(classifier.classes))] = classifier.predict(
+                samples.matrix[held], samples.names
+            )
     return probability
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from croplayer.grid import BlockIndex
 from croplayer.legends import DEFAULT_CLASSES, CorrectnessClasses, Integration
 from croplayer.text_tables import read_text_table
+from croplayer.vector.read import read_vector
 
 INTEGRATION_LABELS = tuple(choice.label for choice in Integration)
 REFERENCE = "reference "
@@ -89,9 +90,7 @@ def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if path.suffix == ".csv":
         table = read_text_table(path, "reviews")
     elif path.suffix == ".gpkg":
-        import geopandas as gpd
-
-        frame = gpd.read_file(path)
+        frame = read_vector(path, "reviews")
         table = pd.DataFrame(frame.drop(columns=frame.geometry.name))
         table = table.astype(object).where(table.notna(), "").astype(str)
     else:

@@ -2,62 +2,103 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import geopandas as gpd
 import pandas as pd
+from pyproj import Geod
 
 from croplayer.text_tables import parse_number, read_text_table
 
 KM2_PER_KHA = 10.0
+UNITS_KHA = {"kha": 1.0, "ha": 1 / 1000, "km2": 1 / KM2_PER_KHA, "mu": 1 / 15_000}
+"""Units of measure in 1,000 ha; a table says its own in the name of its column, such as ``cropland_mu``."""
 LAND_TOLERANCE = 1.05
 """Simplified borders may lose a little land."""
-REQUIRED = ("adcode", "name_en", "cropland_kha")
+REQUIRED = ("adcode", "name_en")
 OPTIONAL = ("name_zh", "note")
 
 
 def read_statistics(path: Path) -> pd.DataFrame:
     """Cropland areas as columns adcode (text), name_en, cropland_kha (float, 1,000 ha), name_zh and note (may be empty).
 
+    The file has one column of areas, ``cropland_kha``, ``cropland_ha``, ``cropland_km2`` or ``cropland_mu``.
+
     Raises ValueError naming file, row and field for a missing column, a number that is none, a
     negative area or a code that appears twice. Every row must have an area.
     """
     table = read_text_table(path, "statistics")
-    missing = [c for c in REQUIRED if c not in table.columns]
-    if missing:
-        raise ValueError(f"statistics {path} have no column '{missing[0]}'; they have {', '.join(table.columns)}")
-    table = table.reindex(columns=[*REQUIRED, *OPTIONAL], fill_value="")
+    for column in REQUIRED:
+        if column not in table.columns:
+            raise ValueError(f"statistics {path} have no column '{column}'; they have {', '.join(table.columns)}")
+    column, to_kha = _area_column(table, path)
     if table.empty:
         raise ValueError(f"statistics {path} hold no row; expected one per unit")
     areas = []
-    for row, (code, text) in enumerate(zip(table.adcode, table.cropland_kha, strict=True), start=2):
+    for row, (code, text) in enumerate(zip(table.adcode, table[column], strict=True), start=2):
         try:
             area = parse_number(text)
         except ValueError:
             raise ValueError(
-                f"statistics {path} row {row} (adcode {code}): cropland_kha is '{text}'; expected a number of 1,000 ha"
+                f"statistics {path} row {row} (adcode {code}): {column} is '{text}'; expected a plain number"
             ) from None
         if area < 0:
-            raise ValueError(f"statistics {path} row {row} (adcode {code}): cropland_kha is {text}; expected 0 or more")
+            raise ValueError(f"statistics {path} row {row} (adcode {code}): {column} is {text}; expected 0 or more")
         if not code:
             raise ValueError(f"statistics {path} row {row}: adcode is empty; expected the code of the unit")
-        areas.append(area)
-    table["cropland_kha"] = areas
+        areas.append(area * to_kha)
     double = table.index[table.adcode.duplicated()]
     if len(double):
         raise ValueError(
             f"statistics {path} row {double[0] + 2}: adcode {table.adcode[double[0]]} appears twice; "
             "one row per unit is expected"
         )
+    table = table.reindex(columns=[*REQUIRED, *OPTIONAL], fill_value="")
+    table.insert(len(REQUIRED), "cropland_kha", areas)
     return table
 
 
+def _area_column(table: pd.DataFrame, path: Path) -> tuple[str, float]:
+    """The column of areas and its unit in 1,000 ha."""
+    found = {f"cropland_{unit}": kha for unit, kha in UNITS_KHA.items() if f"cropland_{unit}" in table.columns}
+    if len(found) != 1:
+        wanted = ", ".join(f"'cropland_{unit}'" for unit in UNITS_KHA)
+        words = f"the columns {','.join(found)}" if found else "no column of areas"
+        raise ValueError(
+            f"statistics {path} have {words}; "
+            f"expected one of {wanted}, which says the unit; they have {', '.join(table.columns)}"
+        )
+    return next(iter(found.items()))
+
+
+def land_of(units: gpd.GeoDataFrame) -> pd.DataFrame:
+    """The units without their polygons, whose area on the ellipsoid is the column ``land_km2``."""
+    geod = Geod(ellps="WGS84")
+    table = pd.DataFrame(units.drop(columns="geometry"))
+    table["land_km2"] = [abs(geod.geometry_area_perimeter(g)[0]) / 1e6 for g in units.geometry]
+    return table
+
+
+def translated(code: str, pattern: str) -> str:
+    """A unit's code as the table writes it: the groups of a regular expression, joined and filled with zeros."""
+    match = re.fullmatch(pattern, code)
+    if match is None:
+        raise ValueError(f"adcode '{code}' does not match statistics.adcode_pattern '{pattern}'")
+    return "".join(match.groups()).ljust(6, "0")
+
+
 def match_statistics(
-    units: pd.DataFrame, statistics: pd.DataFrame, path: Path, without: tuple[str, ...] = ()
+    units: pd.DataFrame,
+    statistics: pd.DataFrame,
+    path: Path,
+    without: tuple[str, ...] = (),
+    sum_km2: tuple[float, float] | None = None,
 ) -> pd.DataFrame:
     """Statistics of the units in their order: cropland_kha and note, missing for the units in ``without``.
 
     Raises ValueError when a unit has no row and is not declared to have none, or has more cropland than
-    land (where ``units`` have ``land_km2``).
+    land (where ``units`` have ``land_km2``), and when all of them together are not within ``sum_km2``.
     """
     table = statistics.set_index("adcode")
     lacking = [
@@ -71,12 +112,19 @@ def match_statistics(
         )
     if "land_km2" in units:
         _check_fits(units, table, path)
-    return table.reindex(units.adcode)[["cropland_kha", "note"]].reset_index(drop=True)
+    matched = table.reindex(units.adcode)[["cropland_kha", "note"]].reset_index(drop=True)
+    total_km2 = float(matched.cropland_kha.sum()) * KM2_PER_KHA
+    if sum_km2 is not None and not sum_km2[0] <= total_km2 <= sum_km2[1]:
+        raise ValueError(
+            f"statistics {path} sum up to {total_km2:g} km2 over {len(units)} units; statistics.sum_km2 expects "
+            f"{sum_km2[0]:g} to {sum_km2[1]:g}, so check the unit of measure and the rows"
+        )
+    return matched
 
 
 def left_over(units: pd.DataFrame, statistics: pd.DataFrame) -> pd.DataFrame:
     """Rows of the statistics that are of none of the units, as adcode, name_en, cropland_kha."""
-    return statistics.loc[~statistics.adcode.isin(units.adcode), list(REQUIRED)].reset_index(drop=True)
+    return statistics.loc[~statistics.adcode.isin(units.adcode), [*REQUIRED, "cropland_kha"]].reset_index(drop=True)
 
 
 def _check_fits(units: pd.DataFrame, table: pd.DataFrame, path: Path) -> None:
@@ -84,6 +132,6 @@ def _check_fits(units: pd.DataFrame, table: pd.DataFrame, path: Path) -> None:
         stated_km2 = table.cropland_kha.get(code, 0.0) * KM2_PER_KHA
         if stated_km2 > LAND_TOLERANCE * land_km2:
             raise ValueError(
-                f"statistics {path} (adcode {code}): cropland_kha is {table.cropland_kha[code]:g}, more than the "
-                f"{land_km2 / KM2_PER_KHA:g} thousand hectares of the unit; check its unit"
+                f"statistics {path} (adcode {code}): {stated_km2:g} km2 of cropland are more than the {land_km2:g} km2 "
+                "of the unit; check the unit of measure that the column's name says"
             )

@@ -8,6 +8,7 @@ column says so for each sample.
 from __future__ import annotations
 
 import csv
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from croplayer.array_files import read_arrays
 from croplayer.legends import CoverageType
 from croplayer.models.coverage import LABELS_NAME
 from croplayer.models.coverage_network import thumbnail
@@ -31,6 +33,11 @@ NON_PLANTING_SHARE = 0.05
 PLANTING_SHARE = 0.2
 CLOUDY_SHARE = 0.1
 """Cloudy samples have more than this share of cloud (paper section 2.2.2)."""
+
+SAMPLE_FORMATS = ("PNG", "JPEG", "WEBP")
+MOST_SAMPLE_PX = 8192
+"""Longest edge of a sample's image."""
+MOST_SAMPLE_BYTES = 64 * 1024**2
 
 _SHADOW, _CLOUD = 0, 4
 _TRIES = 400
@@ -109,11 +116,8 @@ def read_cloud_scenes(folder: Path) -> tuple[CloudScene, ...]:
 
 
 def _read_cloud_scene(path: Path) -> CloudScene:
-    with np.load(path, allow_pickle=False) as archive:
-        for name in ("img", "msk"):
-            if name not in archive:
-                raise ValueError(f"{path} lacks array '{name}'; expected 'img' and 'msk'")
-        image, mask = archive["img"], np.squeeze(archive["msk"])
+    image, mask = read_arrays(path, ("img", "msk"))
+    mask = np.squeeze(mask)
     if image.ndim != 3 or image.shape[2] < 3 or mask.shape != image.shape[:2]:
         raise ValueError(f"{path} has 'img' {image.shape} and 'msk' {mask.shape}; expected (h, w, >= 3) and (h, w)")
     reflectance = np.nan_to_num(image[..., 2::-1].astype(np.float32))
@@ -127,6 +131,27 @@ def _read_cloud_scene(path: Path) -> CloudScene:
     bright = np.clip(rgb.mean(axis=2) / 0.5, 0.35, 1)
     shadow = ndimage.gaussian_filter((mask == _SHADOW).astype(np.float32), 1.5)
     return CloudScene(rgb, soft * bright, shadow)
+
+
+def check_sample_images(samples: Path) -> None:
+    """Raise ValueError on the first file of a samples folder's ``images`` that is no small picture, by its header.
+
+    Nothing is unpacked: a picture of a few bytes can state more pixels than the memory holds.
+    """
+    for path in sorted(p for p in (samples / "images").rglob("*") if p.is_file()):
+        size = path.stat().st_size
+        if size > MOST_SAMPLE_BYTES:
+            raise ValueError(f"image {path} has {size} bytes; expected at most {MOST_SAMPLE_BYTES}")
+        try:
+            with warnings.catch_warnings():
+                # Pillow warns of large pictures; here they are refused.
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                with Image.open(path, formats=SAMPLE_FORMATS) as image:
+                    width, height = image.size
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise ValueError(f"image {path} cannot be read as {', '.join(SAMPLE_FORMATS)}: {error}") from error
+        if max(width, height) > MOST_SAMPLE_PX:
+            raise ValueError(f"image {path} is {width} x {height} px; expected edges of at most {MOST_SAMPLE_PX}")
 
 
 class _Crop(NamedTuple):

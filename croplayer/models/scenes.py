@@ -13,11 +13,16 @@ import rasterio
 import rasterio.features
 import shapely
 from pyproj import CRS
+from rasterio.errors import RasterioIOError
 from shapely.geometry.base import BaseGeometry
 
-from croplayer.vector.read import read_vector
+from croplayer.sources.raster import DRIVER, check_georeference, open_raster
+from croplayer.vector.read import cut_name_hint, read_vector
 
-SCENE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jp2", ".vrt")
+SCENE_DRIVERS = {".tif": DRIVER, ".tiff": DRIVER, ".png": "PNG", ".jpg": "JPEG", ".jp2": "JP2OpenJPEG"}
+"""Endings of scenes and the only format that is opened by each: none that can be made to read other files."""
+MOST_SCENE_PIXELS = 20_000**2
+"""A scene is read as a whole, so a larger one is refused by its header."""
 METRES_PER_DEGREE = 111_319.49
 
 
@@ -48,12 +53,15 @@ class LabelledScene:
     polygons: tuple[BaseGeometry, ...]
 
     def read(self) -> SceneArrays:
-        """Pixels and labels; raises ValueError when the raster is not RGB of uint8."""
-        with rasterio.open(self.path) as raster:
-            if raster.count < 3 or raster.dtypes[0] != "uint8":
+        """Pixels and labels; raises ValueError when the raster is not RGB of uint8 or damaged."""
+        with _open_scene(self.path) as raster:
+            if raster.count < 3 or set(raster.dtypes[:3]) != {"uint8"}:
                 raise ValueError(f"{self.path} has {raster.count} bands of {raster.dtypes[0]}; expected RGB of uint8")
-            rgb = np.moveaxis(raster.read([1, 2, 3]), 0, -1)
-            valid = raster.dataset_mask() > 0
+            try:
+                rgb = np.moveaxis(raster.read([1, 2, 3]), 0, -1)
+                valid = raster.dataset_mask() > 0
+            except RasterioIOError as error:
+                raise ValueError(f"raster {self.path} cannot be read: {error}") from error
             shapes = [(polygon, i) for i, polygon in enumerate(self.polygons, start=1)]
             parcels = (
                 rasterio.features.rasterize(shapes, out_shape=raster.shape, transform=raster.transform, dtype="int32")
@@ -85,14 +93,15 @@ class LabelledScenes:
 
         Parameters
         ----------
-        images : folder of rasters, any CRS; a scene without polygons is a negative one
+        images : folder of north-up rasters (``SCENE_DRIVERS``), any CRS; a scene without polygons is a negative one
         polygons : GeoPackage, Shapefile or GeoParquet, any CRS
         image_column : column that names the raster of each polygon
 
         Raises
         ------
         FileNotFoundError when the folder, the polygons or a raster named by them is absent;
-        ValueError for a missing column or CRS, or a folder without rasters.
+        ValueError for a missing column or CRS, a folder without rasters, or a raster of another format, rotated
+        or too large.
         """
         images, polygons = Path(images), Path(polygons)
         paths = _scene_paths(images)
@@ -107,9 +116,7 @@ class LabelledScenes:
         scenes = []
         for name, path in paths.items():
             part = table[table[image_column] == name]
-            with rasterio.open(path) as raster:
-                if raster.crs is None:
-                    raise ValueError(f"{path} has no CRS; the polygons cannot be placed on it")
+            with _open_scene(path) as raster:
                 part = part.to_crs(raster.crs)
                 gsd_m = _ground_sample_distance_m(raster, path)
             scenes.append(LabelledScene(name, path, gsd_m, tuple(part.geometry)))
@@ -182,19 +189,34 @@ class LabelledScenes:
 def _scene_paths(images: Path) -> dict[str, Path]:
     if not images.is_dir():
         raise FileNotFoundError(f"{images} is no folder; expected a folder of labelled rasters")
-    found = sorted(p for p in images.iterdir() if p.suffix.lower() in SCENE_SUFFIXES)
+    found = sorted(p for p in images.iterdir() if p.suffix.lower() in SCENE_DRIVERS)
     if not found:
-        raise ValueError(f"{images} holds no raster ({', '.join(SCENE_SUFFIXES)})")
+        raise ValueError(f"{images} holds no raster ({', '.join(SCENE_DRIVERS)})")
     paths = {p.stem: p for p in found}
     if len(paths) < len(found):
         raise ValueError(f"{images} holds two rasters of one name with different endings")
     return paths
 
 
+def _open_scene(path: Path) -> rasterio.DatasetReader:
+    """Open a scene by the format of its ending; raises ValueError for one that polygons cannot be placed on."""
+    raster = open_raster(path, SCENE_DRIVERS[path.suffix.lower()])
+    if raster.crs is None:
+        raise ValueError(f"{path} has no CRS; the polygons cannot be placed on it")
+    check_georeference(raster, None)
+    if raster.width * raster.height > MOST_SCENE_PIXELS:
+        raise ValueError(
+            f"{path} is {raster.width} x {raster.height} px; expected at most {MOST_SCENE_PIXELS} pixels, so cut it up"
+        )
+    return raster
+
+
 def _read_table(polygons: Path, image_column: str) -> geopandas.GeoDataFrame:
     table = read_vector(polygons, "polygons")
     if image_column not in table.columns:
-        raise ValueError(f"{polygons} has no column '{image_column}'; it has {', '.join(map(str, table.columns))}")
+        have = ", ".join(map(str, table.columns))
+        hint = cut_name_hint(table.columns, polygons, image_column)
+        raise ValueError(f"{polygons} has no column '{image_column}'; it has {have}{hint}")
     table[image_column] = table[image_column].astype(str)
     return table
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyproj
+from rasterio.crs import CRS as RasterCrs
 from rasterio.env import set_gdal_config
 from rasterio.io import DatasetReader
 from rasterio.warp import transform_bounds
@@ -19,7 +20,7 @@ from rasterio.windows import Window
 from croplayer.durable import digest_file, digest_text
 from croplayer.grid import CRS, BlockGrid, Bounds, PixelWindow
 from croplayer.kernels.lookup import MESH_PX, nearest_codes
-from croplayer.sources.raster import MINIMUM_OVERLAP, check_georeference, open_raster, overlap_share
+from croplayer.sources.raster import MINIMUM_OVERLAP, check_georeference, crs_of, open_raster, overlap_share
 from croplayer.sources.strips import repeated_edges
 
 GDAL_CACHE_MB = 64
@@ -88,7 +89,7 @@ class RasterCodes:
             if part is None:
                 continue
             if self.overlap == UTM:
-                own = _in_zone(file, grid.longitudes(window.col, window.width))
+                own = _in_zone(file.zone, grid.longitudes(window.col, window.width))
                 if not own.any():
                     continue
                 part = part._replace(reached=part.reached & own[None, :])
@@ -105,8 +106,9 @@ class RasterCodes:
                 crs = check_georeference(dataset, self.assume_crs)
                 if np.dtype(dataset.dtypes[0]).kind not in "iu":
                     raise ValueError(f"raster {path} has {dataset.dtypes[0]} pixels; expected integer codes")
-                if self.overlap == UTM and _zone(dataset) is None:
-                    raise ValueError(f"raster {path} is in {dataset.crs}; a product tiled by UTM zone needs EPSG:326zz")
+                own = crs_of(dataset, self.assume_crs)
+                if self.overlap == UTM and _zone(own) is None:
+                    raise ValueError(f"raster {path} is in {own}; a product tiled by UTM zone needs EPSG:326zz")
                 shares.append(overlap_share(dataset, crs, bounds))
         if not shares or max(shares) < MINIMUM_OVERLAP:
             names = ", ".join(self.paths[:3]) + (f" and {len(self.paths) - 3} more" if len(self.paths) > 3 else "")
@@ -117,6 +119,8 @@ class _CodeFile(NamedTuple):
     dataset: DatasetReader
     crs: str
     is_lonlat: bool
+    zone: int | None
+    """UTM zone, 1 to 60, where the file is in one."""
     height: int
     """Rows that count: without those that repeat others."""
     width: int
@@ -128,9 +132,10 @@ def _open_codes(path: str, assume_crs: str | None, cut_repeated_strips: bool) ->
     set_gdal_config("GDAL_CACHEMAX", GDAL_CACHE_MB)
     dataset = open_raster(path)
     crs = check_georeference(dataset, assume_crs)
-    is_lonlat = dataset.crs.to_epsg() == 4326 if dataset.crs else assume_crs == CRS
+    own = crs_of(dataset, assume_crs)
     rows, cols = repeated_edges(dataset) if cut_repeated_strips else (0, 0)
-    return _CodeFile(dataset, crs, is_lonlat, dataset.height - rows, dataset.width - cols)
+    height, width = dataset.height - rows, dataset.width - cols
+    return _CodeFile(dataset, crs, own.to_epsg() == 4326, _zone(own), height, width)
 
 
 def _near(source: RasterCodes, box: Bounds) -> list[str]:
@@ -152,16 +157,16 @@ def _boxes(paths: tuple[str, ...], assume_crs: str | None) -> tuple[tuple[str, B
     return tuple(boxes)
 
 
-def _zone(dataset: DatasetReader) -> int | None:
-    """UTM zone of a raster, 1 to 60, or None when it is in no UTM zone of WGS 84."""
-    epsg = dataset.crs.to_epsg() if dataset.crs else None
+def _zone(crs: RasterCrs) -> int | None:
+    """UTM zone of a CRS, 1 to 60, or None when it is no UTM zone of WGS 84."""
+    epsg = crs.to_epsg()
     is_utm = epsg is not None and epsg // 100 in (326, 327) and 1 <= epsg % 100 <= 60
     return epsg % 100 if is_utm and epsg is not None else None
 
 
-def _in_zone(file: _CodeFile, longitudes: np.ndarray) -> np.ndarray:
-    """Which longitudes lie in the nominal 6 degrees of a file's zone: (n,) bool."""
-    return np.asarray(np.floor((longitudes + 180) / 6) + 1 == _zone(file.dataset))
+def _in_zone(zone: int | None, longitudes: np.ndarray) -> np.ndarray:
+    """Which longitudes lie in the nominal 6 degrees of a zone: (n,) bool."""
+    return np.asarray(np.floor((longitudes + 180) / 6) + 1 == zone)
 
 
 def _read_lonlat(file: _CodeFile, window: PixelWindow, grid: BlockGrid) -> CodePart | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from rasterio.warp import transform_bounds
@@ -11,13 +12,28 @@ from rasterio.windows import Window, from_bounds
 
 from croplayer.durable import digest_file, digest_text
 from croplayer.grid import CRS, BlockGrid, BlockIndex, Bounds
-from croplayer.kernels.terrain import TerrainMedians, geographic_cell_size, terrain_medians
-from croplayer.sources.raster import MINIMUM_OVERLAP, check_georeference, open_raster, overlap_share
+from croplayer.kernels.terrain import geographic_cell_size, terrain_medians
+from croplayer.sources.raster import MINIMUM_OVERLAP, check_georeference, crs_of, open_raster, overlap_share
 
 ELEVATION_RANGE_M = (-500.0, 9000.0)
 """Elevations outside are voids, whatever the file says."""
 
-UNKNOWN_TERRAIN = TerrainMedians(np.nan, np.nan, np.nan, np.nan)
+
+class BlockTerrain(NamedTuple):
+    """Terrain of a block; medians are NaN where nothing is known."""
+
+    elevation_m: float
+    slope_deg: float
+    ruggedness_m: float
+    roughness_m: float
+    elevation_void_fraction: float
+    """Share of the elevation model's cells under the block without an elevation, 0 to 1; 1 where it does not reach."""
+
+
+UNKNOWN_TERRAIN = BlockTerrain(np.nan, np.nan, np.nan, np.nan, np.nan)
+"""Without an elevation model."""
+NO_CELLS = UNKNOWN_TERRAIN._replace(elevation_void_fraction=1.0)
+"""Where the elevation model has no cell."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +44,8 @@ class ElevationRaster:
     assume_crs: str | None = None
     """CRS of a raster that carries none."""
 
-    def block_medians(self, block: BlockIndex) -> TerrainMedians:
-        """Median elevation, slope, ruggedness and roughness of a block; NaN where the model has no data."""
+    def block_terrain(self, block: BlockIndex) -> BlockTerrain:
+        """Median elevation, slope, ruggedness and roughness of a block, and how much of it the model leaves void."""
         with open_raster(self.path) as dataset:
             crs = check_georeference(dataset, self.assume_crs)
             box = BlockGrid().bounds(block)
@@ -38,12 +54,12 @@ class ElevationRaster:
             row, row_stop = int(np.ceil(wanted.row_off - 0.5)), int(np.ceil(wanted.row_off + wanted.height - 0.5))
             col, col_stop = int(np.ceil(wanted.col_off - 0.5)), int(np.ceil(wanted.col_off + wanted.width - 0.5))
             if row_stop <= row or col_stop <= col:
-                return UNKNOWN_TERRAIN
+                return NO_CELLS
             area = Window(col - 1, row - 1, col_stop - col + 2, row_stop - row + 2)
             read = dataset.read(1, window=area, boundless=True, masked=True, fill_value=0)
             outside = dataset.read_masks(1, window=area, boundless=True) == 0
             transform = dataset.window_transform(area)
-            is_geographic = dataset.crs is None or dataset.crs.is_geographic
+            is_geographic = crs_of(dataset, self.assume_crs).is_geographic
         dem = read.filled(0).astype(np.float64)
         low, high = ELEVATION_RANGE_M
         dem[outside | np.ma.getmaskarray(read) | ~((dem >= low) & (dem <= high))] = np.nan
@@ -53,7 +69,8 @@ class ElevationRaster:
             latitudes = transform.f + transform.e * (np.arange(dem.shape[0]) + 0.5)
             cell_x = geographic_cell_size(latitudes, abs(transform.a)).x_m
             cell_y = geographic_cell_size(latitudes, abs(transform.e)).y_m
-        return terrain_medians(dem, cell_x, cell_y, (slice(1, -1), slice(1, -1)))
+        inside = (slice(1, -1), slice(1, -1))
+        return BlockTerrain(*terrain_medians(dem, cell_x, cell_y, inside), float(np.isnan(dem[inside]).mean()))
 
     def fingerprint(self) -> str:
         """A text that changes when the raster changes."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.errors import RasterioIOError
+from rasterio.crs import CRS as RasterCrs
+from rasterio.errors import CRSError, RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.warp import Resampling, reproject, transform_bounds
 from rasterio.windows import Window, from_bounds
@@ -33,21 +34,34 @@ MARGIN_PX = 8
 """Source pixels read around a block for the resampling kernel."""
 
 
-def open_raster(path: Path | str) -> DatasetReader:
-    """Open a GeoTIFF; raises FileNotFoundError, or ValueError when it is damaged or of another format."""
+def open_raster(path: Path | str, driver: str = DRIVER) -> DatasetReader:
+    """Open a raster of one format; raises FileNotFoundError, or ValueError when it is damaged or of another one."""
     if not str(path).startswith(("http://", "https://", "s3://")) and not Path(path).is_file():
         raise FileNotFoundError(f"raster {path} does not exist")
     try:
-        return rasterio.open(path, driver=DRIVER)
+        return rasterio.open(path, driver=driver)
     except RasterioIOError as error:
-        raise ValueError(f"raster {path} cannot be opened as GeoTIFF: {error}") from error
+        name = "GeoTIFF" if driver == DRIVER else driver
+        raise ValueError(f"raster {path} cannot be opened as {name}: {error}") from error
+
+
+def crs_of(dataset: DatasetReader, assume_crs: str | None) -> RasterCrs:
+    """CRS that a raster carries, else the assumed one; raises ValueError when there is neither."""
+    if dataset.crs is not None:
+        return dataset.crs
+    if assume_crs is None:
+        raise ValueError(f"raster {dataset.name} has no CRS; add it to the file or set assume_crs in the recipe")
+    try:
+        return RasterCrs.from_user_input(assume_crs)
+    except CRSError:
+        raise ValueError(
+            f"raster {dataset.name} has no CRS and assume_crs is '{assume_crs}'; expected a form like 'EPSG:32650'"
+        ) from None
 
 
 def check_georeference(dataset: DatasetReader, assume_crs: str | None) -> str:
-    """CRS of a raster; raises ValueError when it has none or is rotated."""
-    crs = dataset.crs or assume_crs
-    if crs is None:
-        raise ValueError(f"raster {dataset.name} has no CRS; add it to the file or set assume_crs in the recipe")
+    """CRS of a raster as WKT; raises ValueError when it has none, is not north-up or is stored in huge parts."""
+    crs = crs_of(dataset, assume_crs)
     t = dataset.transform
     if not np.isfinite(t[:6]).all():
         raise ValueError(f"raster {dataset.name} has a place that is no number; georeference it again")
@@ -60,7 +74,7 @@ def check_georeference(dataset: DatasetReader, assume_crs: str | None) -> str:
             raise ValueError(
                 f"raster {dataset.name} is stored in parts of {height} x {width} px, too large to read; tile it first"
             )
-    return crs.to_wkt() if hasattr(crs, "to_wkt") else str(crs)
+    return str(crs.to_wkt())
 
 
 def overlap_share(dataset: DatasetReader, crs: str, bounds: Bounds) -> float:

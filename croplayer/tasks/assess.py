@@ -38,7 +38,7 @@ class AssessTask:
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block with its image and terrain features."""
-        terrain = self.elevation.block_medians(block) if self.elevation else UNKNOWN_TERRAIN
+        terrain = self.elevation.block_terrain(block) if self.elevation else UNKNOWN_TERRAIN
         values: dict[str, Value] = {name: finite(v) for name, v in terrain._asdict().items()}
         for source in self.cube.sources:
             rgb = self.cube.read_block("rgb", block, source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 
 import geopandas as gpd
@@ -17,6 +18,8 @@ MAGIC = {
     b"{": "GeoJSON",
 }
 SIDECARS = (".dbf", ".shx", ".prj", ".cpg")
+SHAPEFILE_NAME_BYTES = 10
+"""A shapefile keeps so much of a column's name."""
 _SHX_HEADER_BYTES, _SHX_RECORD_BYTES = 100, 8
 
 
@@ -70,6 +73,14 @@ def read_vector(path: Path, what: str) -> gpd.GeoDataFrame:
         raise ValueError(f"{what} {path} has the column '{double[0]}' twice; name each once")
     _check_coordinates(frame, path, what)
     return frame
+
+
+def cut_name_hint(columns: Iterable[object], path: Path, name: str) -> str:
+    """What to say beside "no column": the name that a shapefile cut it to, where it has that; else nothing."""
+    cut = name.encode()[:SHAPEFILE_NAME_BYTES].decode(errors="ignore")
+    if path.suffix.lower() != ".shp" or cut == name or cut not in set(columns):
+        return ""
+    return f"; a shapefile cuts names to {SHAPEFILE_NAME_BYTES} bytes, so ask for '{cut}'"
 
 
 def _check_parts(path: Path, what: str) -> None:

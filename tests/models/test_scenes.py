@@ -3,9 +3,14 @@ from __future__ import annotations
 import geopandas
 import numpy as np
 import pytest
+import rasterio.shutil
 from shapely.geometry import LineString, Polygon
 
 from croplayer.models.scenes import LabelledScenes
+from pipelines.config import Recipe, Segmentation, Training
+from pipelines.models import Models
+
+LOSSLESS = {"quality": 100, "reversible": "yes", "ycbcr420": "no"}
 
 
 def test_polygons_in_degrees_are_rasterised_on_a_projected_scene(painted_scenes):
@@ -47,6 +52,45 @@ def test_invalid_polygons_are_repaired_and_reported(painted, tmp_path):
     assert len(scenes.report.dropped) == 2
     assert all(p.is_valid for p in scenes.scenes[0].polygons)
     assert len(scenes.scenes[1].polygons) == 0 and not scenes.scenes[1].read().field.any()
+
+
+def test_a_recipe_that_trains_says_what_was_mended(painted, tmp_path, monkeypatch, capsys):
+    images, polygons = painted
+    table = geopandas.read_file(polygons).to_crs("EPSG:32649")
+    bow = Polygon([(0, 0), (1, 1), (1, 0), (0, 1)])
+    table.loc[len(table)] = {"image": "scene0", "geometry": bow}
+    table.set_crs("EPSG:32649").to_parquet(tmp_path / "odd.parquet")
+    training = {
+        "images": str(images), "polygons": str(tmp_path / "odd.parquet"), "description": "painted", "licence": "none",
+        "stated_minutes": 0.1,
+    }  # fmt: skip
+    recipe = Recipe(name="r", title="r", segmentation=Segmentation(model="m", training=Training(**training)))
+    trained = []
+    monkeypatch.setattr("pipelines.models.train_named", lambda scenes, *_, **__: trained.append(scenes))
+    Models(tmp_path / "home", tmp_path / "out").ensure(recipe)
+    assert len(trained[0]) == 6
+    assert f"labels: row {len(table) - 1} of scene scene0: Self-intersection" in capsys.readouterr().err
+
+
+def test_formats_that_name_other_files_are_no_scenes(painted, tmp_path):
+    (tmp_path / "scene0.vrt").write_text('<VRTDataset rasterXSize="160" rasterYSize="160"/>')
+    with pytest.raises(ValueError, match=r"holds no raster \(\.tif, \.tiff, \.png, \.jpg, \.jp2\)"):
+        LabelledScenes.open(tmp_path, painted[1])
+
+
+def test_scenes_of_every_format_are_read(painted, tmp_path):
+    """The same pixels from PNG and JPEG 2000 with their CRS beside or inside as from GeoTIFF."""
+    images, polygons = painted
+    table = geopandas.read_file(polygons)
+    table[table.image == "scene0"].to_file(tmp_path / "fields.gpkg")
+    expected = LabelledScenes.open(*painted).subset(["scene0"]).scenes[0].read()
+    for ending, driver, options in ((".png", "PNG", {"worldfile": "yes"}), (".jp2", "JP2OpenJPEG", LOSSLESS)):
+        folder = tmp_path / driver
+        folder.mkdir()
+        rasterio.shutil.copy(images / "scene0.tif", folder / f"scene0{ending}", driver=driver, **options)
+        found = LabelledScenes.open(folder, tmp_path / "fields.gpkg").scenes[0].read()
+        np.testing.assert_array_equal(found.rgb, expected.rgb)
+        np.testing.assert_array_equal(found.parcels, expected.parcels)
 
 
 def test_missing_things_are_named(painted, tmp_path):

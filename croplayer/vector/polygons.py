@@ -1,0 +1,82 @@
+"""Polygons from anywhere in longitudes and latitudes: complete, on the Earth, valid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import geopandas as gpd
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from croplayer.grid import CRS
+from croplayer.vector.read import read_vector
+
+WIDEST_PART_DEG = 180.0
+"""A wider polygon goes round the Earth the wrong way."""
+LARGEST_CHANGE = 1e-3
+"""Share of a polygon's area that mending it may change."""
+
+
+def read_polygons(path: Path, what: str) -> gpd.GeoDataFrame:
+    """Features of a vector file as valid polygons in EPSG:4326, with the columns of the file.
+
+    Parameters
+    ----------
+    path : the file, in any CRS
+    what : what the file is, for messages ("parcels")
+
+    Raises
+    ------
+    As ``read_vector`` and ``checked_polygons``.
+    """
+    frame = read_vector(path, what).to_crs(CRS)
+    places = [f"{what} {path} feature {row}" for row in range(1, len(frame) + 1)]
+    return frame.set_geometry(checked_polygons(frame.geometry, places))
+
+
+def checked_polygons(geometries: gpd.GeoSeries, places: Sequence[str]) -> gpd.GeoSeries:
+    """The same polygons, invalid ones mended.
+
+    Parameters
+    ----------
+    geometries : in EPSG:4326
+    places : where each one is, for messages
+
+    Raises
+    ------
+    ValueError
+        for an empty geometry, one that is no polygon, one beyond the Earth or wider than 180 degrees, and one
+        whose mending changes its area by more than 0.1 %
+    """
+    for geometry, place in zip(geometries, places, strict=True):
+        _check(geometry, place)
+    mended = geometries.copy()
+    for row in (~geometries.is_valid).to_numpy().nonzero()[0]:
+        mended.iloc[row] = _mended(geometries.iloc[row], places[row])
+    return mended
+
+
+def _check(geometry: BaseGeometry | None, place: str) -> None:
+    if geometry is None or geometry.is_empty:
+        raise ValueError(f"{place} has no geometry")
+    if geometry.geom_type not in ("Polygon", "MultiPolygon"):
+        raise ValueError(f"{place} is a {geometry.geom_type}; expected polygons")
+    west, south, east, north = geometry.bounds
+    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+        raise ValueError(f"{place} lies outside longitudes and latitudes; check the CRS")
+    for part in getattr(geometry, "geoms", [geometry]):
+        if part.bounds[2] - part.bounds[0] > WIDEST_PART_DEG:
+            raise ValueError(f"{place} is more than {WIDEST_PART_DEG:g} degrees wide; cut it at the antimeridian")
+
+
+def _mended(before: BaseGeometry, place: str) -> BaseGeometry:
+    valid = shapely.make_valid(before)
+    polygons = [g for g in getattr(valid, "geoms", [valid]) if g.geom_type in ("Polygon", "MultiPolygon")]
+    after = shapely.union_all(polygons)
+    if not after.area:
+        raise ValueError(f"{place} has no area; mend the file")
+    change = abs(after.area - before.area) / max(after.area, before.area)
+    if change > LARGEST_CHANGE:
+        raise ValueError(f"{place} is invalid and repairing it changes its area by {change:.1%}; mend the file")
+    return after
