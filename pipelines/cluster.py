@@ -30,6 +30,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 JOB_HEADROOM_BYTES = 2**30
 """What a job asks for beside the process of its block: for the worker itself, and so that a block that takes too
 much is stopped and named before the job is."""
+EMBEDDED_WORKER = "croplayer.tasks.embedded_worker"
+"""Module that the embedded cluster's workers load first."""
 CHECK_S = 2.0
 """How often the number of workers is asked for."""
 
@@ -139,6 +141,8 @@ def _embedded(config: Cluster) -> Any:
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",
         resources={config.network_resource: 1} if config.network_resource else None,
+        silence_logs=logging.ERROR,
+        preload=EMBEDDED_WORKER,
     )
 
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dask
@@ -165,19 +165,25 @@ def test_a_run_whose_scheduler_dies_ends_with_a_sentence(tls: dict[str, str], tm
         assert time.monotonic() - start < 30
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
-def test_a_signal_stops_a_run_in_seconds_and_keeps_what_is_done(how: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("how", "send"), [(signal.SIGTERM, os.kill), (signal.SIGINT, os.kill), (signal.SIGINT, os.killpg)]
+)
+def test_a_signal_stops_a_run_in_seconds_and_keeps_what_is_done(
+    how: signal.Signals, send: Callable[[int, int], None], tmp_path: Path
+) -> None:
+    """To the client alone, and to all its processes, as a terminal sends Ctrl-C."""
     out = tmp_path / "run"
     command = [sys.executable, "-m", "poison_run", str(out), "2000", "0.02"]
-    run = subprocess.Popen(command, env=environment({}), start_new_session=True, stderr=subprocess.DEVNULL)
+    run = subprocess.Popen(command, env=environment({}), start_new_session=True, stderr=subprocess.PIPE, text=True)
     ledger = Ledger(RunFolder(out).ledger("poison"))
     until = time.monotonic() + 60
     while len(list(ledger.lines())) < 16 and time.monotonic() < until:
         time.sleep(0.1)
     family = psutil.Process(run.pid).children(recursive=True)
     start = time.monotonic()
-    run.send_signal(how)
-    assert run.wait(30) == 130
+    send(run.pid, how)
+    assert run.communicate(timeout=30) == (None, "")
+    assert run.returncode == 130
     assert time.monotonic() - start < 10
     _, alive = psutil.wait_procs(family, timeout=5)
     assert not alive
