@@ -16,7 +16,7 @@ from pathlib import Path
 import dask
 import psutil
 import pytest
-from dask_processes import DaskProcesses, dask_processes, environment, kill_group, make_certificate
+from dask_processes import DaskProcesses, dask_processes, entries_of, environment, kill_group, make_certificate
 from distributed import Client
 from poison import KINDS
 from poison_run import poison_step
@@ -38,16 +38,6 @@ REASONS = {
     "hold": "did not end within 10 s and was stopped in match (",
     "hog": "took more memory than the 500 MiB of cluster.memory_limit and was stopped in go_wrong",
 }
-
-
-def entries_of(settings: dict[str, str]) -> dict[str, object]:
-    """Dask's settings for this process, from environment variables for others.
-
-    One entry at a time: a whole branch would take the place of the branch that distributed keeps its defaults in.
-    """
-    return {
-        k.removeprefix("DASK_").lower().replace("__", "."): dask.config.interpret_value(v) for k, v in settings.items()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +110,9 @@ def test_a_client_that_the_scheduler_does_not_know_is_refused(who: str, cluster:
     with (
         dask.config.set(unset | foreign | believed),
         Workers(Cluster(), cluster.address) as workers,
-        pytest.raises(ConnectionError, match=r"do not let each other in \(.*; use its tls:// .* of its authority") as told,
+        pytest.raises(
+            ConnectionError, match=r"do not let each other in \(.*; use its tls:// .* of its authority"
+        ) as told,
     ):
         _ = workers.client
     assert "\n" not in str(told.value)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from commands import croplayer
+from small_recipes import recipe_without_training
 
 from croplayer.landscape.server import Fault, FaultRule, TileServer, serve
 
 TOKEN = "canary-9c4e/+ x"
-REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCE = """
 kind = "http"
 template = "URL?key={token}"
@@ -29,9 +29,7 @@ cache = "CACHE"
 
 def recipe_over_http(server: TileServer, country: Path, cache: Path) -> str:
     """The small recipe with tiles of the server and models that come along."""
-    text = (REPOSITORY / "tests/small.toml").read_text(encoding="utf-8").replace("$COUNTRY", str(country))
-    text = re.sub(r"\[(\w+)\.training\]\n(?:.+\n)+", "", text)
-    text = text.replace("small_segmentation", "landscape").replace("small_coverage", "landscape_coverage")
+    text = recipe_without_training(country)
     for source in ("aster", "borealis"):
         wanted = SOURCE.replace("URL", server.url(source)).replace("CACHE", str(cache)).strip()
         text = re.sub(rf'kind = "tiles"\ntemplate = ".*/{source}/.*"', lambda _, wanted=wanted: wanted, text)
