@@ -27,6 +27,11 @@ SETTINGS = {
     "distributed.admin.low-level-log-length": 20,
 }
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+JOB_HEADROOM_BYTES = 2**30
+"""What a job asks for beside the process of its block: for the worker itself, and so that a block that takes too
+much is stopped and named before the job is."""
+EMBEDDED_WORKER = "croplayer.tasks.embedded_worker"
+"""Module that the embedded cluster's workers load first."""
 CHECK_S = 2.0
 """How often the number of workers is asked for."""
 
@@ -66,9 +71,7 @@ class Workers:
     @property
     def limits(self) -> Limits:
         """What one block may take."""
-        from dask.utils import parse_bytes
-
-        return Limits(self.config.deadline_s, parse_bytes(self.config.memory_limit))
+        return Limits(self.config.deadline_s, self.config.memory_limit_bytes)
 
     def resources(self, runs_network: bool) -> dict[str, float]:
         """Dask resources that a worker must offer for a task."""
@@ -138,6 +141,8 @@ def _embedded(config: Cluster) -> Any:
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",
         resources={config.network_resource: 1} if config.network_resource else None,
+        silence_logs=logging.ERROR,
+        preload=EMBEDDED_WORKER,
     )
 
 
@@ -155,7 +160,7 @@ def _slurm_cluster(config: Cluster, slurm: Slurm) -> Any:
         account=slurm.account,
         cores=slurm.cores,
         processes=1,
-        memory=config.memory_limit,
+        memory=config.memory_limit_bytes + JOB_HEADROOM_BYTES,
         walltime=slurm.walltime,
         interface=slurm.interface,
         job_directives_skip=[] if slurm.account else ["-A"],
@@ -174,12 +179,19 @@ def _slurm_cluster(config: Cluster, slurm: Slurm) -> Any:
 
 def _connected(address: str) -> Client:
     from distributed import Client
+    from distributed.comm import CommClosedError
 
     try:
         return Client(address, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
-        hint = "; name the certificates in Dask's settings (distributed.comm.tls)" if address.startswith("tls") else ""
-        raise ConnectionError(f"scheduler {address} does not answer ({error}){hint}") from error
+    except (CommClosedError, TypeError) as error:
+        raise ConnectionError(
+            f"scheduler {address} and this client do not let each other in ({error}); use its tls:// address and name "
+            "a certificate of its authority in Dask's settings (distributed.comm.tls)"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ConnectionError(
+            f"scheduler {address} does not answer ({error}); start it and run the same command again"
+        ) from error
 
 
 def _address(client: Client) -> str:

@@ -199,6 +199,7 @@ class Segmentation(_Part):
     """Recipe that trains the model when it is not there."""
     threshold: float = Field(0.5, gt=0, lt=1)
     batch_cells: int = Field(1, ge=1)
+    """Cells that go through the network at once; on a GPU more than one pays."""
     runtime: Literal["torch", "openvino", "openvino-bf16"] = "torch"
     """What computes the network; OpenVINO is for CPUs and an extra."""
     training: Training | None = None
@@ -351,6 +352,12 @@ class Cluster(_Part):
     network_resource: str | None = None
     """Dask resource that workers must offer to run the network, for example ``GPU``; any worker when not given."""
     slurm: Slurm | None = None
+
+    @property
+    def memory_limit_bytes(self) -> int:
+        from dask.utils import parse_bytes
+
+        return int(parse_bytes(self.memory_limit))
 
     @field_validator("memory_limit")
     @classmethod

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -42,6 +43,16 @@ def make_certificate(folder: Path) -> dict[str, str]:
     for role in ("SCHEDULER", "WORKER", "CLIENT"):
         settings |= {f"{tls}{role}__CERT": str(cert_file), f"{tls}{role}__KEY": str(key_file)}
     return settings
+
+
+def entries_of(settings: dict[str, str]) -> dict[str, object]:
+    """Dask's settings for this process, from environment variables for others.
+
+    One entry at a time: a whole branch would take the place of the branch that distributed keeps its defaults in.
+    """
+    return {
+        k.removeprefix("DASK_").lower().replace("__", "."): dask.config.interpret_value(v) for k, v in settings.items()
+    }
 
 
 def environment(settings: dict[str, str]) -> dict[str, str]:

@@ -10,13 +10,13 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dask
 import psutil
 import pytest
-from dask_processes import DaskProcesses, dask_processes, environment, kill_group, make_certificate
+from dask_processes import DaskProcesses, dask_processes, entries_of, environment, kill_group, make_certificate
 from distributed import Client
 from poison import KINDS
 from poison_run import poison_step
@@ -44,11 +44,7 @@ REASONS = {
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Certificates that this process and the processes it starts use."""
     settings = make_certificate(tmp_path_factory.mktemp("tls"))
-    # One entry at a time: a whole branch would take the place of the branch that distributed keeps its defaults in.
-    entries = {
-        k.removeprefix("DASK_").lower().replace("__", "."): dask.config.interpret_value(v) for k, v in settings.items()
-    }
-    with dask.config.set(entries):
+    with dask.config.set(entries_of(settings)):
         yield settings
 
 
@@ -105,6 +101,26 @@ def test_a_killed_worker_costs_nothing(tls: dict[str, str], tmp_path: Path) -> N
     assert len(StepLedgers(folder).results(poison_step(folder, 200, {})).blocks) == 200
 
 
+@pytest.mark.parametrize("who", ["without a certificate", "of another authority", "that believes this authority alone"])
+def test_a_client_that_the_scheduler_does_not_know_is_refused(who: str, cluster: DaskProcesses, tmp_path: Path) -> None:
+    foreign = {} if who == "without a certificate" else entries_of(make_certificate(tmp_path))
+    ours = dask.config.get("distributed.comm.tls.ca-file")
+    unset = {f"distributed.comm.tls.client.{part}": None for part in ("cert", "key")}
+    believed = {} if who == "of another authority" else {"distributed.comm.tls.ca-file": ours}
+    with (
+        dask.config.set(unset | foreign | believed),
+        Workers(Cluster(), cluster.address) as workers,
+        pytest.raises(
+            ConnectionError, match=r"do not let each other in \(.*; use its tls:// .* of its authority"
+        ) as told,
+    ):
+        _ = workers.client
+    assert "\n" not in str(told.value)
+    with Workers(Cluster(), cluster.address) as workers:
+        known = workers.client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.clients))
+        assert [name for name in known if name.startswith("Client")] == [workers.client.id]
+
+
 def test_a_run_without_workers_ends_with_a_sentence(tls: dict[str, str], tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     with dask_processes(tmp_path, tls) as processes:
@@ -141,19 +157,25 @@ def test_a_run_whose_scheduler_dies_ends_with_a_sentence(tls: dict[str, str], tm
         assert time.monotonic() - start < 30
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
-def test_a_signal_stops_a_run_in_seconds_and_keeps_what_is_done(how: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("how", "send"), [(signal.SIGTERM, os.kill), (signal.SIGINT, os.kill), (signal.SIGINT, os.killpg)]
+)
+def test_a_signal_stops_a_run_in_seconds_and_keeps_what_is_done(
+    how: signal.Signals, send: Callable[[int, int], None], tmp_path: Path
+) -> None:
+    """To the client alone, and to all its processes, as a terminal sends Ctrl-C."""
     out = tmp_path / "run"
     command = [sys.executable, "-m", "poison_run", str(out), "2000", "0.02"]
-    run = subprocess.Popen(command, env=environment({}), start_new_session=True, stderr=subprocess.DEVNULL)
+    run = subprocess.Popen(command, env=environment({}), start_new_session=True, stderr=subprocess.PIPE, text=True)
     ledger = Ledger(RunFolder(out).ledger("poison"))
     until = time.monotonic() + 60
     while len(list(ledger.lines())) < 16 and time.monotonic() < until:
         time.sleep(0.1)
     family = psutil.Process(run.pid).children(recursive=True)
     start = time.monotonic()
-    run.send_signal(how)
-    assert run.wait(30) == 130
+    send(run.pid, how)
+    assert run.communicate(timeout=30) == (None, "")
+    assert run.returncode == 130
     assert time.monotonic() - start < 10
     _, alive = psutil.wait_procs(family, timeout=5)
     assert not alive
@@ -184,11 +206,14 @@ def test_slurm_jobs_become_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PYTHONPATH", environment({})["PYTHONPATH"])
     monkeypatch.chdir(tmp_path)
     slurm = Slurm(queue="long", walltime="00:10:00", directives=("--gres=gpu:1",), interface="lo")
-    with Workers(Cluster(workers=1, slurm=slurm, network_resource="GPU"), None) as workers:
+    config = Cluster(workers=1, slurm=slurm, network_resource="GPU", memory_limit="2500MiB")
+    with Workers(config) as workers:
         script = workers.client.cluster.job_script()
         result = run_step(poison_step(folder, 20, {}, runs_network=True), StepLedgers(folder), workers)
     assert result.failed == [] and result.worked == 20
     assert "#SBATCH -p long" in script and "#SBATCH --gres=gpu:1" in script and "tls://" in script
+    # 1 GiB beside the block's 2500 MiB, in whole GiB as the job script counts.
+    assert "#SBATCH --mem=4G\n" in script
     with warnings.catch_warnings(action="ignore"):  # dask-jobqueue leaves the files of its certificates open
         del workers
         gc.collect()

@@ -16,6 +16,7 @@ import geopandas as gpd
 import morecantile
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import rasterio
 import rasterio.transform
@@ -148,6 +149,32 @@ def test_killed_anywhere_and_run_again_gives_the_same_bytes(
     croplayer("run", small_recipe, "-o", out, "--workers", 1, models=models)
     assert digests(out) == digests(finished)
     assert not list(out.rglob("*.partial"))
+
+
+def test_ctrl_c_in_a_terminal_stops_a_run_with_a_sentence_and_running_again_goes_on(
+    finished: Path, small_recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    """A terminal sends it to the client, its workers and the processes of the blocks alike."""
+    out = tmp_path / "stopped"
+    command = [sys.executable, "-m", "pipelines", "run", str(small_recipe), "-o", str(out), "--workers", "1"]
+    environment = {**os.environ, "CROPLAYER_MODELS": str(models), "OMP_WAIT_POLICY": "PASSIVE"}
+    run = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    until = time.monotonic() + 300
+    while not list(out.glob("ledger/assess*")) and run.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    family = psutil.Process(run.pid).children(recursive=True)
+    assert [p for p in family if "croplayer.tasks.block_process" in p.cmdline()]
+    start = time.monotonic()
+    os.killpg(run.pid, signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert time.monotonic() - start < 10
+    assert (run.returncode, said) == (130, "croplayer: stopped; run the same command again to go on\n")
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert not alive
+    croplayer("run", small_recipe, "-o", out, "--workers", 1, models=models)
+    assert digests(out) == digests(finished)
 
 
 def test_verify_finds_damage_and_running_again_mends_it(

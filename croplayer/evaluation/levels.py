@@ -59,7 +59,11 @@ def level_table(
             row[feature] = table[f"{feature}_{name}"].astype(float).mean() if f"{feature}_{name}" in table else np.nan
         if units is not None and f"{name}_percent" in units:
             within, compared = count_within(units, name)
-            row |= {"within": within, "compared": compared, "median_percent": units[f"{name}_percent"].median()}
+            row |= {
+                "within": within,
+                "compared": compared,
+                "median_percent": units[f"{name}_percent"].dropna().median(),
+            }
         rows.append(row)
     return pd.DataFrame(rows)
 

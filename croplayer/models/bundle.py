@@ -168,7 +168,7 @@ def load_weights(model: PreTrainedModel, weights: bytes, origin: Path) -> None:
 
 
 def load(
-    folder: Path | str, digest: str | None = None, device: torch.device | None = None, runtime: str = TORCH
+    folder: Path | str, digest: str | None = None, device: torch.device | str | None = None, runtime: str = TORCH
 ) -> SegmentationNetwork | CoverageNetwork:
     """The network of a bundle, ready to predict.
 
@@ -230,6 +230,8 @@ def _build(manifest: Manifest, config: dict[str, Any], folder: Path) -> Segmenta
 
 
 @lru_cache(maxsize=4)
-def load_cached(folder: Path | str, digest: str, runtime: str = TORCH) -> SegmentationNetwork | CoverageNetwork:
-    """``load``, once per process for each path, digest and runtime."""
-    return load(folder, digest, runtime=runtime)
+def load_cached(
+    folder: Path | str, digest: str, runtime: str = TORCH, device: torch.device | str | None = None
+) -> SegmentationNetwork | CoverageNetwork:
+    """``load``, once per process for each path, digest, runtime and device."""
+    return load(folder, digest, device, runtime)

@@ -73,7 +73,7 @@ def feature_section(results: Results) -> Section:
         if feature.categories:
             continue
         values = [
-            blocks[feature.column(s)].astype(float).median() if feature.column(s) in blocks else None
+            blocks[feature.column(s)].astype(float).dropna().median() if feature.column(s) in blocks else None
             for s in results.sources
         ]
         rows.append([feature.meaning, UNIT_WORDS.get(feature.unit, feature.unit), *(number(v) for v in values)])

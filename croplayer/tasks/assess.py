@@ -20,6 +20,9 @@ from croplayer.tasks.each import each_block
 SHIFT_WINDOW_PX = 512
 """Edge of the window in which the two sources' displacement is measured."""
 
+COVERAGE_DEVICE = "cpu"
+"""A thumbnail is small, every worker has a CPU, and so a block's type does not depend on who works on it."""
+
 
 @dataclass(frozen=True)
 class AssessTask:
@@ -91,7 +94,7 @@ class AssessTask:
         from croplayer.models.coverage import predict_coverage, thumbnail
         from croplayer.models.coverage_network import CoverageNetwork
 
-        model = load_cached(self.coverage_model, self.coverage_digest or "")
+        model = load_cached(self.coverage_model, self.coverage_digest or "", device=COVERAGE_DEVICE)
         if not isinstance(model, CoverageNetwork):
             raise ValueError(
                 f"model {self.coverage_model} does not tell coverage types; name one in [coverage] that does"

@@ -7,8 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
+from croplayer.cube import Cube
+from croplayer.durable import DurableStore
+from croplayer.grid import BlockGrid, BlockIndex, BlockRange
 from croplayer.legends import CoverageType
-from croplayer.models.bundle import load, read_manifest
+from croplayer.models.bundle import bundle_digest, load, load_cached, read_manifest
+from croplayer.models.catalogue import shipped_folder
 from croplayer.models.coverage import (
     CoverageConfig,
     calibration_error,
@@ -22,6 +26,8 @@ from croplayer.models.coverage import (
 from croplayer.models.coverage_network import build_coverage_network
 from croplayer.models.coverage_samples import make_coverage_samples, read_cloud_scenes
 from croplayer.models.scenes import LabelledScenes
+from croplayer.tasks.assess import AssessTask
+from stores.cube import CUBE
 
 
 def test_thumbnail_is_the_area_average():
@@ -157,3 +163,19 @@ def test_clouds_without_their_arrays_are_named(tmp_path):
     np.savez(tmp_path / "a.npz", img=np.zeros((4, 4, 3)))
     with pytest.raises(ValueError, match=r"a\.npz lacks array 'msk'"):
         read_cloud_scenes(tmp_path)
+
+
+def test_a_blocks_type_is_told_on_the_cpu_where_there_is_a_gpu(monkeypatch, tmp_path):
+    """Workers that do not offer the network's resource share the machine with those that hold the GPUs."""
+    block = BlockIndex(1100, 5880)
+    CUBE.create(DurableStore(tmp_path), "2020", BlockGrid(64), BlockRange(*block, 1, 1), ("aster",))
+    cube = Cube.open(tmp_path)
+    cube.write_block("rgb", block, np.random.default_rng(2).integers(0, 256, (64, 64, 3)).astype(np.uint8), "aster")
+    cube.write_block("imagery_valid", block, np.ones((64, 64), dtype=bool), "aster")
+    folder = shipped_folder("landscape_coverage")
+    task = AssessTask(cube, None, str(folder), bundle_digest(folder), 0.1)
+    expected = task.one(block)
+    load_cached.cache_clear()
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert task.one(block) == expected
+    assert expected.values["coverage_type_aster"] in {kind.label for kind in CoverageType}
