@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from soak.crash_points import run_painted
-from soak.damage import damage_and_find, damage_ledgers
+from soak.damage import LEDGER_KINDS, add_foreign_files, damage_and_find, damage_ledgers
 from soak.painted import GRID, SOURCE, PaintedSource, mask_of, painted_blocks
 
 from croplayer.cube import open_cube
@@ -60,4 +60,7 @@ def test_all_damage_is_found_and_nothing_else_is_named(run: Path) -> None:
     found = damage_and_find(run, 60, seed=1)
     assert found.made.total() == 60
     assert (found.missed, found.blamed) == (0, 0)
-    assert damage_ledgers(run, 40, seed=2) == 0
+    ledgers = damage_ledgers(run, 60, seed=2)
+    assert ledgers.made.keys() == LEDGER_KINDS.keys()
+    assert (ledgers.missed, ledgers.blamed) == (0, 0)
+    assert add_foreign_files(run)[1:] == (0, 0)
