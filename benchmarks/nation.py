@@ -29,10 +29,11 @@ from croplayer.durable import DurableStore, FileDigest
 from croplayer.grid import LATTICE_COLS, BlockGrid, Bounds
 from croplayer.ledger import Ledger
 from croplayer.records import BlockRecord
+from croplayer.results import read_results
 from pipelines.cluster import Workers
 from pipelines.config import Cluster
 from pipelines.execute import StepLedgers, run_step
-from pipelines.steps import BlockStep
+from pipelines.steps import BlockStep, OutputLedger
 from stores.cube import CUBE
 from stores.run_folder import RunFolder
 
@@ -70,6 +71,8 @@ def resume(work: Path, count: int) -> dict[str, Any]:
     for name in ("mosaic", "assess"):
         step = BlockStep(name, "f", blocks, lambda _: NothingTask(), 64)
         ledgers = StepLedgers(folder)
+        outputs = OutputLedger(folder.outputs, folder.root)
+        outputs.close_blocks(step, read_results(folder.ledger(name), step.fingerprint))
         start = time.perf_counter()
         with Workers(Cluster()) as workers:
             assert run_step(step, ledgers, workers).worked == 0

@@ -76,6 +76,13 @@ class Ledger:
         if is_new:
             sync_folder(self.path.parent)
 
+    def is_cut_short(self) -> bool:
+        """Whether the last line has no end, as a crash or a write that is under way leaves it."""
+        with self.path.open("rb") as f:
+            size = f.seek(0, os.SEEK_END)
+            f.seek(max(0, size - 1))
+            return f.read() not in (b"", b"\n")
+
     def cut_torn_tail(self) -> None:
         """Drop an unfinished last line that a crash left."""
         if not self.path.exists():

@@ -70,13 +70,16 @@ class Results:
         )
 
 
-def read_results(path: Path, fingerprint: str, blocks: BlockList, root: str | Path) -> Results:
+def read_results(
+    path: Path, fingerprint: str, blocks: BlockList | None = None, root: str | Path | None = None
+) -> Results:
     """Results of the blocks that need no more work: same fingerprint, finished, files of the recorded size.
 
     Parameters
     ----------
     path : the ledger; need not be there
-    root : folder or address of the store of the files that the records name
+    blocks : those that are looked for; None is every block of the ledger
+    root : folder or address of the store of the files that the records name; None leaves files unseen
 
     Raises
     ------
@@ -88,7 +91,7 @@ def read_results(path: Path, fingerprint: str, blocks: BlockList, root: str | Pa
     prefix = CRC_DIGITS + 1
     offset = 0
     if path.exists():
-        size_of = size_finder(root)
+        size_of = None if root is None else size_finder(root)
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if line[-1:] != b"\n":
@@ -106,25 +109,30 @@ def read_results(path: Path, fingerprint: str, blocks: BlockList, root: str | Pa
     return _last(path, blocks, *columns, np.frombuffer(digests, np.uint8))
 
 
-def _status(line: bytes, at: int, size_of: Callable[[str], int | None]) -> int:
+def _status(line: bytes, at: int, size_of: Callable[[str], int | None] | None) -> int:
     """Place of a line's status in STATUSES, or that of FAILED when a file is not there with its size."""
     name = line[line.index(b'"status":"', at) + 10 :].split(b'"', 1)[0].decode()
     place = STATUSES.index(name)
     if not Status(name).is_finished:
         return place
-    if any(size_of(key) != size for key, (_, size) in _files(line).items()):
+    if size_of and any(size_of(key) != size for key, (_, size) in _files(line).items()):
         return STATUSES.index(Status.FAILED)
     return place
 
 
 def _last(
-    path: Path, blocks: BlockList, codes: np.ndarray, offsets: np.ndarray, status: np.ndarray, digests: np.ndarray
+    path: Path,
+    blocks: BlockList | None,
+    codes: np.ndarray,
+    offsets: np.ndarray,
+    status: np.ndarray,
+    digests: np.ndarray,
 ) -> Results:
-    """The last line of each of ``blocks`` where it is finished."""
+    """The last line of each of ``blocks``, or of all, where it is finished."""
     found, place = np.unique(codes[::-1], return_index=True)
     place = len(codes) - 1 - place
     finished = np.array([Status(name).is_finished for name in STATUSES])[status[place]]
-    keep = finished & np.isin(found, blocks.codes)
+    keep = finished if blocks is None else finished & np.isin(found, blocks.codes)
     place = place[keep]
     each = digests.reshape(-1, hashlib.sha256().digest_size)
     digest = hashlib.sha256()

@@ -101,6 +101,7 @@ def _do(run: Any, names: Sequence[str] | None, workers: int | None, scheduler: s
     """Run some or all stages of a recipe; exits with 1 when a block is not finished."""
     from pipelines.cluster import Workers
     from pipelines.stage import check_before, run_stage, stages_of
+    from pipelines.steps import OutputLedger
 
     stages = stages_of(run.recipe)
     chosen = [s for s in stages if names is None or s.name in names]
@@ -124,6 +125,11 @@ def _do(run: Any, names: Sequence[str] | None, workers: int | None, scheduler: s
                 failed += [(result.name, record) for record in result.failed]
             _say(stage.name, results)
         run.write_head()
+        outputs = OutputLedger(run.folder.outputs, run.folder.root)
+        if names is None:
+            outputs.drop_open()
+        if not failed:
+            outputs.end()
     for step, record in failed:
         click.echo(f"{step} {record.block.name} failed: {record.reason}", err=True)
     if not did_work:
@@ -270,7 +276,8 @@ def _polygon(path: Path) -> Any:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify(out: Path, mend: bool, as_json: bool) -> None:
-    """Check every byte of the run in OUT against its ledger; exits with 1 when anything is wrong."""
+    """Check every byte of the run in OUT against its ledger; exits with 1 when anything is wrong or not finished."""
+    from pipelines.run import lease
     from pipelines.verify import find_problems, repair
     from stores.run_folder import RunFolder
 
@@ -281,8 +288,9 @@ def verify(out: Path, mend: bool, as_json: bool) -> None:
         for problem in problems:
             click.echo(problem.sentence)
         click.echo(f"{len(problems)} problems" if problems else "everything is as the ledger says")
-    if mend:
-        repair(RunFolder(out), problems)
+    if mend and problems:
+        with lease(RunFolder(out)):
+            repair(RunFolder(out), problems)
     if problems:
         sys.exit(UNFINISHED)
 

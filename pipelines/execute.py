@@ -51,10 +51,11 @@ def run_step(step: Step, ledgers: StepLedgers, workers: Workers) -> StepResult:
     """Do what is left of a step."""
     start = time.monotonic()
     folder = ledgers.folder
+    outputs = OutputLedger(folder.outputs, folder.root)
     if isinstance(step, OutputStep):
-        outputs = OutputLedger(folder.outputs, folder.root)
         if outputs.is_done(step):
             return StepResult(step.name, 0, 0)
+        outputs.begin(step.name, step.fingerprint)
         paths = step.make()
         outputs.record(step, paths)
         return StepResult(step.name, len(paths), len(paths), seconds=time.monotonic() - start)
@@ -64,11 +65,14 @@ def run_step(step: Step, ledgers: StepLedgers, workers: Workers) -> StepResult:
     left = BlockList.of(step.blocks).without(done)
     failed: list[BlockRecord] = []
     if left:
+        outputs.begin_blocks(step)
         with tqdm(total=len(step.blocks), initial=len(done), desc=f"{step.name:<9}", unit="block", disable=None) as bar:
             for records in _Window(step, left, workers).records():
                 ledger.append(step.fingerprint, records)
                 failed += [r for r in records if not r.status.is_finished]
                 bar.update(len(records))
+    if not outputs.are_closed(step):
+        outputs.close_blocks(step, read_results(ledger.path, step.fingerprint))
     return StepResult(step.name, len(step.blocks), len(left), failed, time.monotonic() - start)
 
 

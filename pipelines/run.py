@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib import metadata
@@ -42,7 +42,7 @@ from pipelines.config import Product as ProductPart
 from pipelines.execute import StepLedgers
 from pipelines.fingerprint import code_digest
 from pipelines.models import Models
-from pipelines.steps import CUBE_FILES, BlockStep, OutputLedger
+from pipelines.steps import CUBE_FILES, HEAD, BlockStep, OutputLedger
 from stores.cube import CUBE, metadata_files
 from stores.run_folder import RunFolder
 
@@ -144,7 +144,9 @@ class Run:
         CUBE.create(store, self.recipe.edition, self.grid, around, self.recipe.source_names)
         if isinstance(self.folder.cube, Path):
             outputs = OutputLedger(self.folder.outputs, self.folder.root)
-            outputs.record_new(CUBE_FILES, self.recipe.edition, metadata_files(self.folder.cube, self.recipe.edition))
+            if not outputs.is_closed(CUBE_FILES, self.recipe.edition):
+                files = metadata_files(self.folder.cube, self.recipe.edition)
+                outputs.close(CUBE_FILES, self.recipe.edition, files)
         return Cube(str(self.folder.cube), self.recipe.edition, self.grid, around, self.recipe.source_names)
 
     @cached_property
@@ -181,21 +183,9 @@ class Run:
         if self.recipe.evaluation.parcels:
             read_polygons(Path(self.recipe.evaluation.parcels), "parcels")
 
-    @contextmanager
-    def lease(self) -> Iterator[None]:
+    def lease(self) -> AbstractContextManager[None]:
         """Hold the folder for this process; raises BlockingIOError when another run holds it."""
-        self.folder.root.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(self.folder.lock, timeout=0)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise BlockingIOError(f"another run holds {self.folder.root}; wait for it or write elsewhere") from None
-        try:
-            clear_partial(self.folder)
-            yield
-        finally:
-            clear_partial(self.folder)
-            lock.release()
+        return lease(self.folder)
 
     def write_head(self) -> None:
         """Store the resolved recipe and the versions beside the output, where they are not yet."""
@@ -213,10 +203,32 @@ class Run:
             self.folder.recipe: self.recipe.to_toml().encode(),
             self.folder.provenance: (json.dumps(provenance, indent=1, sort_keys=True) + "\n").encode(),
         }
+        outputs = OutputLedger(self.folder.outputs, self.folder.root)
+        written = digest_text(repr([digest_bytes(d) for d in files.values()]))
+        is_new = not outputs.is_closed(HEAD, written)
+        if is_new:
+            outputs.begin(HEAD, written)
         for path, data in files.items():
             _write_if_changed(path, data)
-        outputs = OutputLedger(self.folder.outputs, self.folder.root)
-        outputs.record_new("head", digest_text(repr([digest_bytes(d) for d in files.values()])), list(files))
+        if is_new:
+            outputs.close(HEAD, written, list(files))
+
+
+@contextmanager
+def lease(folder: RunFolder) -> Iterator[None]:
+    """Hold the folder of a run for this process; raises BlockingIOError when another run holds it."""
+    folder.root.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder.lock, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise BlockingIOError(f"another run holds {folder.root}; wait for it or write elsewhere") from None
+    try:
+        clear_partial(folder)
+        yield
+    finally:
+        clear_partial(folder)
+        lock.release()
 
 
 def clear_partial(folder: RunFolder) -> None:
@@ -225,7 +237,10 @@ def clear_partial(folder: RunFolder) -> None:
         shutil.rmtree(partial_folder(folder.cube), ignore_errors=True)
     for place in (folder.root, *(p for p in folder.root.iterdir() if p.is_dir() and p != folder.cube)):
         for path in place.glob(f".*{PARTIAL}"):
-            path.unlink()
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def _write_if_changed(path: Path, data: bytes) -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from croplayer.durable import FileDigest, digest_file, digest_text, write_durable
 from croplayer.grid import BlockIndex
 from croplayer.records import BlockRecord, BlockTask
+from croplayer.results import Results
 
 CUBE_FILES = "cube"
 """Name under which a run remembers the files that describe its cube, as it does those of outputs."""
+HEAD = "head"
+"""Name under which it remembers its recipe and provenance."""
+AT_ITS_END = "end"
+"""Name under which it remembers that all it was asked for is finished; the fingerprint is the digest of all the rest."""
 
 
 @dataclass(frozen=True)
@@ -54,69 +60,162 @@ class StepResult:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What a run remembers of a step."""
+
+    fingerprint: str
+    is_open: bool = False
+    """Whether the step's work was begun, or marked to be done again, and has not come to its end."""
+    files: Mapping[str, FileDigest] = field(default_factory=dict)
+    """Digest of each file of an output, by its name in the run's folder."""
+    blocks: int = 0
+    """Blocks that the step works on; 0 for an output."""
+    finished: int = 0
+    """Blocks that its ledger holds as finished."""
+    results: str = ""
+    """Digest of what the ledger says of them, whatever its order (Results.digest)."""
+
+    @property
+    def is_of_blocks(self) -> bool:
+        """Whether the step has a ledger of its own."""
+        return bool(self.blocks or self.results)
+
+    def to_json(self) -> dict[str, Any]:
+        """Its fields as JSON, without those that say nothing."""
+        return {f.name: value for f in fields(self) if (value := getattr(self, f.name))}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Entry:
+        files = {name: FileDigest(*digest) for name, digest in data.get("files", {}).items()}
+        return cls(**{**data, "files": files})
+
+
 class OutputLedger:
-    """Which output steps are done, under which fingerprint, with which bytes."""
+    """Which steps of a run are finished, under which fingerprint, with which bytes.
+
+    A step is opened before its work begins and closed when all of it is durable, so that what a closed step says
+    holds at every moment, and an open one only says that it is not finished.
+    """
 
     def __init__(self, path: Path, root: Path) -> None:
         self.path, self.root = path, root
 
-    def _read(self) -> dict[str, dict[str, object]]:
+    def entries(self) -> dict[str, Entry]:
+        """What is remembered, by the name of the step; raises ValueError when a byte of it is not what was written."""
         if not self.path.exists():
             return {}
         data = self.path.read_bytes()
         try:
-            done = dict(json.loads(data)["steps"])
-            is_whole = data == _encoded(done)
-        except (ValueError, KeyError, TypeError):
+            done = json.loads(data)["steps"]
+            entries = {name: Entry.from_json(entry) for name, entry in done.items()}
+            is_whole = data == _encoded(entries)
+        except (ValueError, KeyError, TypeError, AttributeError):
             is_whole = False
         if not is_whole:
             raise ValueError(f"{self.path} is damaged; remove it to make the outputs again")
-        return done
+        return entries
 
-    def _write(self, done: dict[str, dict[str, object]]) -> None:
-        write_durable(self.path, _encoded(done))
+    def _write(self, entries: dict[str, Entry]) -> None:
+        """Remember ``entries``, and that the run has not come to its end with them."""
+        write_durable(self.path, _encoded({name: e for name, e in entries.items() if name != AT_ITS_END}))
 
     def is_done(self, step: OutputStep) -> bool:
         """Whether a step's files are there, of the recorded size, under the same fingerprint."""
-        entry = self._read().get(step.name)
-        if entry is None or entry["fingerprint"] != step.fingerprint:
+        entry = self.entries().get(step.name)
+        if entry is None or entry.is_open or entry.fingerprint != step.fingerprint:
             return False
-        return all(_has_size(self.root / name, digest.size) for name, digest in _files(entry))
+        return all(_has_size(self.root / name, digest.size) for name, digest in entry.files.items())
+
+    def is_closed(self, name: str, fingerprint: str) -> bool:
+        """Whether a step was closed under a fingerprint."""
+        entry = self.entries().get(name)
+        return entry is not None and not entry.is_open and entry.fingerprint == fingerprint
+
+    def begin(self, name: str, fingerprint: str) -> None:
+        """Open an output before its files are written."""
+        entries = self.entries()
+        files = entries.get(name, Entry("")).files
+        self._write(entries | {name: Entry(fingerprint, is_open=True, files=files)})
+
+    def close(self, name: str, fingerprint: str, paths: Sequence[Path]) -> None:
+        """Remember that the files of an output are complete."""
+        self._close(self.entries(), name, fingerprint, paths)
+
+    def _close(self, entries: dict[str, Entry], name: str, fingerprint: str, paths: Sequence[Path]) -> None:
+        files = {p.relative_to(self.root).as_posix(): digest_file(p) for p in paths}
+        self._write(entries | {name: Entry(fingerprint, files=files)})
 
     def record(self, step: OutputStep, paths: Sequence[Path]) -> None:
-        """Remember that a step's files are complete."""
-        self._record(step.name, step.fingerprint, paths)
+        """Remember that a step's files are complete; those that it made before and no longer makes are removed."""
+        entries = self.entries()
+        made = {p.relative_to(self.root).as_posix() for p in paths}
+        others = {name for other, entry in entries.items() if other != step.name for name in entry.files}
+        for name in entries.get(step.name, Entry("")).files.keys() - made - others:
+            (self.root / name).unlink(missing_ok=True)
+        self._close(entries, step.name, step.fingerprint, paths)
 
-    def record_new(self, name: str, fingerprint: str, paths: Sequence[Path]) -> None:
-        """Remember files that no step made, once for each fingerprint."""
-        if self._read().get(name, {}).get("fingerprint") != fingerprint:
-            self._record(name, fingerprint, paths)
+    def begin_blocks(self, step: BlockStep) -> None:
+        """Open a step over blocks before the first of them is worked on."""
+        self._write(self.entries() | {step.name: Entry(step.fingerprint, is_open=True, blocks=len(step.blocks))})
 
-    def _record(self, name: str, fingerprint: str, paths: Sequence[Path]) -> None:
-        files = {p.relative_to(self.root).as_posix(): list(digest_file(p)) for p in paths}
-        self._write(self._read() | {name: {"fingerprint": fingerprint, "files": files}})
+    def are_closed(self, step: BlockStep) -> bool:
+        """Whether a step was closed with as many blocks as it has."""
+        entry = self.entries().get(step.name)
+        wanted = (step.fingerprint, len(step.blocks))
+        return entry is not None and not entry.is_open and (entry.fingerprint, entry.blocks) == wanted
 
-    def forget(self, name: str) -> None:
-        """Mark a step's files as not made."""
-        self._write({step: entry for step, entry in self._read().items() if step != name})
+    def close_blocks(self, step: BlockStep, results: Results) -> None:
+        """Remember what the ledger of a step holds when nothing is under way any more.
+
+        Parameters
+        ----------
+        results : of every block of the ledger under the step's fingerprint
+        """
+        closed = Entry(step.fingerprint, blocks=len(step.blocks), finished=len(results.blocks), results=results.digest)
+        self._write(self.entries() | {step.name: closed})
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Mark steps as not finished."""
+        entries = self.entries()
+        opened = {name: replace(entries[name], is_open=True) for name in names if name in entries}
+        self._write(entries | opened)
+
+    def end(self) -> None:
+        """Remember that everything the run was asked for is finished, until work begins again."""
+        entries = self.entries()
+        if AT_ITS_END not in entries:
+            write_durable(self.path, _encoded(entries | {AT_ITS_END: Entry(_digest(entries))}))
+
+    def drop_open(self) -> None:
+        """Drop the steps that were begun and that the recipe does not have any more, after all that it has."""
+        entries = self.entries()
+        closed = {name: entry for name, entry in entries.items() if not entry.is_open}
+        if len(closed) < len(entries):
+            self._write(closed)
+
+    def remove_damaged(self) -> None:
+        """Remove the file when it is damaged, so that the next run makes the outputs again."""
+        try:
+            self.entries()
+        except ValueError:
+            self.path.unlink()
 
     def digests(self) -> Iterator[tuple[str, str, FileDigest]]:
-        """Step, file and digest of every recorded output."""
-        for name, entry in sorted(self._read().items()):
-            for file, digest in _files(entry):
+        """Step, file and digest of every output that is complete."""
+        for name, entry in sorted(self.entries().items()):
+            for file, digest in () if entry.is_open else sorted(entry.files.items()):
                 yield name, file, digest
 
 
-def _encoded(done: dict[str, dict[str, object]]) -> bytes:
+def _digest(entries: Mapping[str, Entry]) -> str:
+    return digest_text(json.dumps({name: entry.to_json() for name, entry in entries.items()}, sort_keys=True))
+
+
+def _encoded(entries: Mapping[str, Entry]) -> bytes:
     """The file's bytes: what is done, and a digest of it, so that any changed byte is noticed."""
-    digest = digest_text(json.dumps(done, sort_keys=True))
-    return json.dumps({"digest": digest, "steps": done}, indent=1, sort_keys=True).encode()
-
-
-def _files(entry: dict[str, object]) -> list[tuple[str, FileDigest]]:
-    files = entry["files"]
-    assert isinstance(files, dict)
-    return [(name, FileDigest(*digest)) for name, digest in files.items()]
+    steps = {name: entry.to_json() for name, entry in entries.items()}
+    return json.dumps({"digest": _digest(entries), "steps": steps}, indent=1, sort_keys=True).encode()
 
 
 def _has_size(path: Path, size: int) -> bool:

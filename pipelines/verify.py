@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,54 +12,134 @@ import numpy as np
 import zarr
 
 from croplayer.cube import Cube
-from croplayer.durable import FileDigest
+from croplayer.durable import PARTIAL, FileDigest
 from croplayer.grid import BlockIndex
 from croplayer.ledger import Ledger
 from croplayer.places import digest_of, has_key, is_remote, keys_of, open_store
 from croplayer.records import BlockRecord, Status
-from pipelines.steps import CUBE_FILES, OutputLedger
+from croplayer.results import read_results
+from pipelines.steps import AT_ITS_END, CUBE_FILES, Entry, OutputLedger
 from stores.cube import CUBE, is_metadata
-from stores.run_folder import RunFolder
+from stores.run_folder import FOLDERS, RunFolder
 
 KEYS_AT_ONCE = 65_536
 
 
 class Problem(NamedTuple):
-    """A file that is not what the ledger says."""
+    """A file that is not what the ledger says, or work that has not come to its end."""
 
     sentence: str
     step: str
+    """The step to do again; empty where no step can mend it."""
     block: BlockIndex | None
-    """The block to do again; None for a table, figure or foreign file."""
+    """The block to do again; None for a whole ledger, a table, a figure or a foreign file."""
 
 
 def find_problems(folder: RunFolder) -> list[Problem]:
-    """Every damaged, missing, truncated, unfinished or foreign file of a run.
+    """Every damaged, missing, truncated, unfinished or foreign file of a run; safe while the run writes.
 
-    Raises FileNotFoundError when the folder holds no run, ValueError when a ledger is damaged.
+    Foreign files are looked for in a run that has come to its end: before, files that are being written are in no
+    ledger yet.
+
+    Raises FileNotFoundError when the folder holds no run.
     """
-    if not folder.recipe.exists() and not folder.outputs.exists():
+    ledgers = sorted(folder.root.glob("ledger/*.jsonl"))
+    if not (folder.recipe.exists() or folder.outputs.exists() or ledgers):
         raise FileNotFoundError(f"{folder.root} holds no run: it has no {folder.recipe.name}")
-    problems: list[Problem] = []
-    known = array("q")
-    for path in sorted(folder.root.glob("ledger/*.jsonl")):
-        problems += _ledger_problems(folder, path, known)
-    problems += _output_problems(folder)
-    if has_key(folder.cube, "zarr.json"):
-        problems += _foreign_problems(folder, np.unique(np.frombuffer(known, np.int64)))
+    try:
+        entries = OutputLedger(folder.outputs, folder.root).entries()
+        problems = list(_end_problems(folder, entries, has_ledgers=bool(ledgers)))
+    except ValueError as error:
+        entries, problems = {}, [Problem(str(error), "", None)]
+    known, cube = array("q"), folder.cube
+    steps = {path.stem for path in ledgers} | {name for name, entry in entries.items() if entry.is_of_blocks}
+    faults = [p for step in sorted(steps) for p in _ledger_problems(folder, cube, step, entries.get(step), known)]
+    problems += faults
+    problems += _output_problems(folder, entries)
+    if AT_ITS_END in entries:
+        problems += _foreign_files(folder, entries)
+        if has_key(cube, "zarr.json") and all(p.block for p in faults):
+            problems += _foreign_keys(cube, np.unique(np.frombuffer(known, np.int64)))
     return problems
 
 
-def _ledger_problems(folder: RunFolder, path: Path, known: array[int]) -> Iterator[Problem]:
-    """Problems of a ledger and its files; the hashes of the files' keys are added to ``known``."""
+def _end_problems(folder: RunFolder, entries: Mapping[str, Entry], has_ledgers: bool) -> Iterator[Problem]:
+    if has_ledgers and not folder.outputs.exists():
+        yield Problem(
+            f"{folder.outputs} is missing, and with it what recipe, tables, figures and ledgers are held against; "
+            "run the recipe again to make it again",
+            "",
+            None,
+        )
+    elif AT_ITS_END not in entries:
+        yield Problem(
+            f"the run in {folder.root} is not at its end: it was stopped, still goes on, or has blocks that failed; "
+            "run the recipe again, after which foreign files are looked for too",
+            "",
+            None,
+        )
+
+
+def _ledger_problems(
+    folder: RunFolder, cube: str | Path, step: str, entry: Entry | None, known: array[int]
+) -> Iterator[Problem]:
+    """Problems of a step's ledger and its files; the hashes of the files' keys are added to ``known``."""
+    ledger = Ledger(folder.ledger(step))
     try:
-        records = last_records(Ledger(path))
+        last = _last_lines(ledger)
     except ValueError as error:
         yield Problem(str(error), "", None)
         return
-    for record in records.values():
-        yield from _record_problems(folder, path.stem, record)
+    if entry is not None:
+        yield from _step_problems(ledger, step, entry, last)
+    if isinstance(cube, Path) and not cube.exists() and any(record.files for _, record in last.values()):
+        yield Problem(
+            f"{cube} is missing, and ledger {ledger.path} names files in it; bring it back from a copy of the "
+            "run, or run the recipe again to make it again",
+            "",
+            None,
+        )
+        return
+    for fingerprint, record in last.values():
+        # While a step is under way, a block of an older fingerprint may have been written anew.
+        if entry is None or not entry.is_open or fingerprint == entry.fingerprint:
+            yield from _record_problems(cube, step, record)
         known.extend(hash(key) for key in record.files)
+
+
+def _step_problems(
+    ledger: Ledger, step: str, entry: Entry, last: Mapping[BlockIndex, tuple[str, BlockRecord]]
+) -> Iterator[Problem]:
+    """What a ledger holds less, or otherwise, than when its step was finished; blocks of an unfinished one."""
+    again = "run the recipe again"
+    if entry.is_open:
+        left = entry.blocks - sum(fingerprint == entry.fingerprint for fingerprint, _ in last.values())
+        if left > 0:
+            yield Problem(f"{step}: {left} of {entry.blocks} blocks are not done; {again} to do them", step, None)
+        return
+    found = read_results(ledger.path, entry.fingerprint)
+    if entry.finished and not ledger.path.exists():
+        yield Problem(f"ledger {ledger.path} is missing; {again} to do the step again", step, None)
+    elif len(found.blocks) < entry.finished:
+        yield Problem(
+            f"ledger {ledger.path} holds {len(found.blocks)} of the {entry.finished} blocks that were finished; "
+            f"{again} to do the others again",
+            step,
+            None,
+        )
+    elif found.digest != entry.results:
+        yield Problem(
+            f"ledger {ledger.path} holds other results than when its step was finished; bring it back from a copy of "
+            "the run, or remove it to do the step again",
+            step,
+            None,
+        )
+    elif ledger.path.exists() and ledger.is_cut_short():
+        yield Problem(f"ledger {ledger.path} ends in half a line; {again}, which drops it", step, None)
+
+
+def _last_lines(ledger: Ledger) -> dict[BlockIndex, tuple[str, BlockRecord]]:
+    return {record.block: (fingerprint, record) for fingerprint, record in ledger.lines()}
 
 
 def last_records(ledger: Ledger) -> dict[BlockIndex, BlockRecord]:
@@ -68,24 +148,26 @@ def last_records(ledger: Ledger) -> dict[BlockIndex, BlockRecord]:
 
 
 def repair(folder: RunFolder, problems: list[Problem]) -> None:
-    """Mark what is damaged as not done, so that the next run does exactly that again."""
+    """Mark what is damaged as not done, so that the next run does exactly that again; only for who holds the folder."""
     outputs = OutputLedger(folder.outputs, folder.root)
-    for problem in problems:
-        if problem.block is not None:
-            ledger = Ledger(folder.ledger(problem.step))
-            fingerprint = {record.block: f for f, record in ledger.lines()}[problem.block]
-            ledger.append(fingerprint, [BlockRecord(problem.block, Status.FAILED, reason=problem.sentence)])
-        elif problem.step:
-            outputs.forget(problem.step)
+    outputs.remove_damaged()
+    outputs.forget({p.step for p in problems if p.step})
+    for step in sorted({p.step for p in problems if p.block is not None}):
+        ledger = Ledger(folder.ledger(step))
+        ledger.cut_torn_tail()
+        reasons = {p.block: p.sentence for p in problems if p.step == step and p.block is not None}
+        for block, (fingerprint, record) in _last_lines(ledger).items():
+            if block in reasons and record.status.is_finished:
+                ledger.append(fingerprint, [BlockRecord(block, Status.FAILED, reason=reasons[block])])
 
 
-def _record_problems(folder: RunFolder, step: str, record: BlockRecord) -> Iterator[Problem]:
+def _record_problems(cube: str | Path, step: str, record: BlockRecord) -> Iterator[Problem]:
     if not record.status.is_finished:
         yield Problem(f"{step} {record.block.name}: failed: {record.reason}", step, record.block)
     for key, digest in record.files.items():
-        fault = _fault(folder.cube, key, digest)
+        fault = _fault(cube, key, digest)
         if fault:
-            yield Problem(f"{step} {record.block.name}: {folder.cube}/{key} {fault}", step, record.block)
+            yield Problem(f"{step} {record.block.name}: {cube}/{key} {fault}", step, record.block)
 
 
 def _fault(place: str | Path, key: str, digest: FileDigest) -> str:
@@ -97,30 +179,50 @@ def _fault(place: str | Path, key: str, digest: FileDigest) -> str:
     return "" if found == digest else "has other bytes than the ledger says"
 
 
-def _output_problems(folder: RunFolder) -> Iterator[Problem]:
-    try:
-        files = list(OutputLedger(folder.outputs, folder.root).digests())
-    except ValueError as error:
-        yield Problem(str(error), "", None)
-        return
-    for step, name, digest in files:
-        fault = _fault(folder.root, name, digest)
-        if fault and step == CUBE_FILES:
-            yield Problem(f"cube: {folder.root / name} {fault}; bring it back from a copy of the run", "", None)
-        elif fault:
-            yield Problem(f"{step}: {folder.root / name} {fault}", step, None)
+def _output_problems(folder: RunFolder, entries: Mapping[str, Entry]) -> Iterator[Problem]:
+    for step, entry in sorted(entries.items()):
+        if entry.is_open and not entry.is_of_blocks:
+            yield Problem(f"{step}: its files are not complete; run the recipe again to make them", step, None)
+            continue
+        for name, digest in sorted(entry.files.items()):
+            fault = _fault(folder.root, name, digest)
+            if fault and step == CUBE_FILES:
+                yield Problem(f"cube: {folder.root / name} {fault}; bring it back from a copy of the run", "", None)
+            elif fault:
+                yield Problem(f"{step}: {folder.root / name} {fault}", step, None)
 
 
-def _foreign_problems(folder: RunFolder, known: np.ndarray) -> Iterator[Problem]:
+def _foreign_files(folder: RunFolder, entries: Mapping[str, Entry]) -> Iterator[Problem]:
+    """Files beside the cube that no record names, and folders that are none of a run's."""
+    own = {name for entry in entries.values() for name in entry.files} | {folder.lock.name}
+    own |= {folder.outputs.relative_to(folder.root).as_posix()}
+    own |= {folder.ledger(n).relative_to(folder.root).as_posix() for n, e in entries.items() if e.is_of_blocks}
+    others = folder.inputs | {folder.own_cube.name}
+    for path in sorted(p for p in folder.root.iterdir() if p.name not in others and not _is_partial(p.name)):
+        if path.is_dir() and path.name not in FOLDERS:
+            yield Problem(f"{path} is no folder of a run; remove it", "", None)
+            continue
+        names = sorted(f"{path.name}/{key}" for key in keys_of(path)) if path.is_dir() else [path.name]
+        for name in names:
+            if name not in own and not any(map(_is_partial, name.split("/"))):
+                yield Problem(f"{folder.root / name} is in no record of the run; remove it", "", None)
+
+
+def _is_partial(name: str) -> bool:
+    """Whether a name is that of a file that is being written, or that a killed process left for the next run to clear."""
+    return name.startswith(".") and name.endswith(PARTIAL)
+
+
+def _foreign_keys(cube: str | Path, known: np.ndarray) -> Iterator[Problem]:
     """Files of the cube that no ledger names."""
-    if is_remote(folder.cube):
-        _check_layout(str(folder.cube))
-    keys = keys_of(folder.cube)
+    if is_remote(cube):
+        _check_layout(str(cube))
+    keys = keys_of(cube)
     while batch := list(itertools.islice(keys, KEYS_AT_ONCE)):
         hashes = np.array([hash(key) for key in batch], np.int64)
         for key in (batch[i] for i in np.flatnonzero(~np.isin(hashes, known))):
             if not is_metadata(key):
-                yield Problem(f"{folder.cube}/{key} is in no ledger; remove it", "", None)
+                yield Problem(f"{cube}/{key} is in no ledger; remove it", "", None)
 
 
 def _check_layout(place: str) -> None:

@@ -5,20 +5,28 @@ recipe.toml            the recipe as it was resolved, with every default
 provenance.json        versions of croplayer and its libraries, fingerprints of inputs and models
 cube.zarr/EDITION      the cube (stores.cube), unless the recipe's [store] says that it lies in a bucket
 ledger/STEP.jsonl      one line per finished block (croplayer.ledger); the run's diary
+ledger/outputs.json    which steps are finished, with digests of all that they wrote (pipelines.steps)
 blocks.parquet         GeoParquet, one row per block (features: croplayer.features)
 boundaries.parquet     admin units of the run: adcode, name_en, name_zh, level, geometry
 tables/                results as CSV and Parquet (columns: stores.tables)
 figures/               the report's pictures
 report.html            everything in one file
 export/                files for other software, by admin unit
+country/, models/      what the demo is made from; like other inputs that a recipe names here, no part of the run
 =====================  ==========================================================================
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+FOLDERS = ("ledger", "tables", "figures", "export")
+"""Folders whose every file the run makes."""
+INPUTS = frozenset({"country", "models"})
 
 
 @dataclass(frozen=True)
@@ -40,18 +48,35 @@ class RunFolder:
     @property
     def cube(self) -> str | Path:
         """Where the cube lies: in the folder, or at the address that the run's recipe gives."""
-        return self.cube_url or self._stated_url or self.root / "cube.zarr"
+        return self.cube_url or self._stated_url or self.own_cube
+
+    @property
+    def own_cube(self) -> Path:
+        """Where the cube lies that lies in the folder."""
+        return self.root / "cube.zarr"
 
     @property
     def _stated_url(self) -> str | None:
-        if not self.recipe.is_file():
-            return None
-        try:
-            url = tomllib.loads(self.recipe.read_text(encoding="utf-8")).get("store", {}).get("url")
-        except ValueError:
-            # A damaged recipe states nothing; verify names it by its digest.
-            return None
+        store = self._stated.get("store")
+        url = store.get("url") if isinstance(store, dict) else None
         return None if url is None else str(url)
+
+    @property
+    def _stated(self) -> dict[str, Any]:
+        """What the folder's own recipe states; a missing or damaged one nothing, and verify names it by its digest."""
+        if not self.recipe.is_file():
+            return {}
+        try:
+            return tomllib.loads(self.recipe.read_text(encoding="utf-8"))
+        except ValueError:
+            return {}
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Names in the folder that hold what the run is made from: those that its recipe names, and the demo's."""
+        root = self.root.absolute()
+        inside = (p.relative_to(root).parts for p in map(_absolute, _texts(self._stated)) if p.is_relative_to(root))
+        return INPUTS | {parts[0] for parts in inside if parts}
 
     def ledger(self, step: str) -> Path:
         return self.root / "ledger" / f"{step}.jsonl"
@@ -85,3 +110,16 @@ class RunFolder:
     @property
     def export(self) -> Path:
         return self.root / "export"
+
+
+def _absolute(text: str) -> Path:
+    return Path(text).absolute()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in what a recipe states."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)

@@ -16,4 +16,4 @@ def test_no_crash_point_changes_a_byte_or_loses_a_block(tmp_path: Path, stride: 
     counts = crash_everywhere(tmp_path, lambda point: point % stride == 0)
     assert counts.points > 100
     assert counts.tried == counts.points // stride
-    assert (counts.differing, counts.lost) == (0, 0)
+    assert (counts.differing, counts.lost, counts.blamed) == (0, 0, 0)

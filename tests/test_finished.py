@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
+from commands import croplayer
 from soak.crash_points import run_painted
-from soak.damage import damage_and_find, damage_ledgers
+from soak.damage import LEDGER_KINDS, UNFINISHED, add_foreign_files, damage_and_find, damage_ledgers, problems_of
 from soak.painted import GRID, SOURCE, PaintedSource, mask_of, painted_blocks
 
 from croplayer.cube import open_cube
 from croplayer.finished import MissingBlocksError
 from croplayer.ledger import Ledger
 from croplayer.records import BlockRecord
+from pipelines.steps import BlockStep, OutputLedger
+from pipelines.verify import find_problems, repair
+from stores.run_folder import RunFolder
 
 
 @pytest.fixture
@@ -56,8 +61,64 @@ def test_a_ledger_that_is_being_written_can_be_read(run: Path) -> None:
     assert open_cube(run / "cube.zarr", strict=True).sizes["x"] == 32
 
 
+def test_a_block_that_is_being_written_anew_is_not_damaged(run: Path) -> None:
+    """A worker stopped between its files and the line of the ledger, under settings that changed."""
+    step = BlockStep("segment", "new settings", painted_blocks(2), lambda group: len, 16)
+    OutputLedger(run / "ledger/outputs.json", run).begin_blocks(step)
+    (run / "cube.zarr/2020/cropland/c/0/0/0").write_bytes(b"new")
+    (run / "tables/made_next.csv").write_text("new")
+    found = problems_of(run)
+    assert "segment: 2 of 2 blocks are not done; run the recipe again to do them" in found
+    assert all(UNFINISHED.search(sentence) for sentence in found), found
+
+
+def test_a_ledger_that_says_something_else_is_mended(run: Path) -> None:
+    Ledger(run / "ledger/segment.jsonl").append("painted segment", [BlockRecord(painted_blocks(1)[0])])
+    problems = find_problems(RunFolder(run))
+    assert any(f"ledger {run}/ledger/segment.jsonl holds other results" in p.sentence for p in problems)
+    with filelock.FileLock(run / ".lock"):
+        done = croplayer("verify", run, "--repair", models=run, check=False)
+    assert done.returncode == 2 and "another run holds" in done.stderr
+    (run / "ledger/segment.jsonl").unlink()
+    repair(RunFolder(run), find_problems(RunFolder(run)))
+    assert "segment: 2 of 2 blocks are not done; run the recipe again to do them" in problems_of(run)
+    run_painted(run)
+    assert problems_of(run) == []
+
+
+def test_a_damaged_record_of_finished_steps_is_made_again(run: Path) -> None:
+    whole = (run / "ledger/outputs.json").read_bytes()
+    (run / "ledger/outputs.json").write_bytes(whole[:-9])
+    assert [f"{run}/ledger/outputs.json is damaged; remove it to make the outputs again"] == problems_of(run)
+    repair(RunFolder(run), find_problems(RunFolder(run)))
+    run_painted(run)
+    assert (run / "ledger/outputs.json").read_bytes() == whole
+
+
+def test_a_lost_cube_is_one_loss_and_nothing_is_marked(run: Path) -> None:
+    """As when the recipe that says in which bucket the cube lies is lost."""
+    (run / "cube.zarr").rename(run.parent / "elsewhere.zarr")
+    ledgers = {p: p.read_bytes() for p in run.glob("ledger/*.jsonl")}
+    assert sum(f"{run}/cube.zarr is missing" in sentence for sentence in problems_of(run)) == len(ledgers)
+    repair(RunFolder(run), find_problems(RunFolder(run)))
+    assert ledgers == {p: p.read_bytes() for p in run.glob("ledger/*.jsonl")}
+
+
+def test_what_the_recipe_names_in_the_folder_is_no_foreign_file(run: Path) -> None:
+    (run / "reviews").mkdir()
+    (run / "reviews/mine.csv").write_text("block")
+    named = [p.sentence for p in find_problems(RunFolder(run))]
+    assert named == [f"{run}/reviews is no folder of a run; remove it"]
+    (run / "recipe.toml").write_text(f'[decisions]\nreviews = ["{run}/reviews/mine.csv"]\n')
+    assert "reviews" in RunFolder(run).inputs
+    assert not any("is no folder of a run" in sentence for sentence in problems_of(run))
+
+
 def test_all_damage_is_found_and_nothing_else_is_named(run: Path) -> None:
     found = damage_and_find(run, 60, seed=1)
     assert found.made.total() == 60
     assert (found.missed, found.blamed) == (0, 0)
-    assert damage_ledgers(run, 40, seed=2) == 0
+    ledgers = damage_ledgers(run, 60, seed=2)
+    assert ledgers.made.keys() == LEDGER_KINDS.keys()
+    assert (ledgers.missed, ledgers.blamed) == (0, 0)
+    assert add_foreign_files(run)[1:] == (0, 0)

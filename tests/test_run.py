@@ -23,8 +23,10 @@ import rasterio.transform
 import rasterio.warp
 from commands import croplayer
 from pyproj import Geod
+from soak.damage import UNFINISHED, problems_of
 
 from croplayer.cube import open_cube
+from pipelines.steps import OutputLedger, OutputStep
 
 CUBE_AND_RESULTS = ("cube.zarr", "tables", "figures", "export", "blocks.parquet", "boundaries.parquet", "report.html")
 
@@ -146,9 +148,12 @@ def test_killed_anywhere_and_run_again_gives_the_same_bytes(
                 child.send_signal(how)
             child.wait(timeout=60)
         time.sleep(0.2)
+        assert all(UNFINISHED.search(sentence) for sentence in problems_of(out))
     croplayer("run", small_recipe, "-o", out, "--workers", 1, models=models)
     assert digests(out) == digests(finished)
     assert not list(out.rglob("*.partial"))
+    assert problems_of(out) == []
+    assert (out / "ledger/outputs.json").read_bytes() == (finished / "ledger/outputs.json").read_bytes()
 
 
 def test_ctrl_c_in_a_terminal_stops_a_run_with_a_sentence_and_running_again_goes_on(
@@ -202,6 +207,73 @@ def test_verify_finds_damage_and_running_again_mends_it(
     croplayer("run", small_recipe, "-o", out, models=models)
     assert digests(out) == digests(finished)
     assert "everything is as the ledger says" in croplayer("verify", out, models=models).stdout
+
+
+def test_verify_finds_what_is_missing_of_the_ledgers_and_running_again_mends_it(
+    finished: Path, small_recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "damaged"
+    shutil.copytree(finished, out)
+    ledgers = {name: out / f"ledger/{name}.jsonl" for name in ("assess", "mosaic", "segment")}
+    ledgers["assess"].unlink()
+    ledgers["mosaic"].write_bytes(b"".join(ledgers["mosaic"].read_bytes().splitlines(keepends=True)[:3]))
+    ledgers["segment"].write_bytes(ledgers["segment"].read_bytes()[:-5])
+    foreign = [out / name for name in ("tables/areas.csv", "ledger/assess.jsonl.old", "notes.txt", "notes")]
+    foreign[-1].mkdir()
+    for path in [*foreign[:-1], foreign[-1] / "today.txt"]:
+        path.write_text("foreign")
+    done = croplayer("verify", out, "--repair", models=models, check=False)
+    assert f"ledger {ledgers['assess']} is missing; run the recipe again" in done.stdout
+    for name in ("mosaic", "segment"):
+        assert f"ledger {ledgers[name]} holds 3 of the 4 blocks that were finished" in done.stdout
+    assert all(f"{path} is " in done.stdout for path in foreign)
+    assert "7 problems" in done.stdout, done.stdout
+    done = croplayer("verify", out, models=models, check=False)
+    assert "assess: 4 of 4 blocks are not done; run the recipe again" in done.stdout
+    assert "is not at its end" in done.stdout and done.returncode == 1
+    for path in foreign:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    croplayer("run", small_recipe, "-o", out, models=models)
+    assert digests(out) == digests(finished)
+    assert problems_of(out) == []
+
+
+def test_verify_finds_a_lost_record_of_finished_steps(
+    finished: Path, small_recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "damaged"
+    shutil.copytree(finished, out)
+    recipe = (out / "recipe.toml").read_bytes()
+    (out / "recipe.toml").write_bytes(recipe.replace(b"small", b"large"))
+    assert [p for p in problems_of(out) if f"head: {out}/recipe.toml has other bytes" in p] == problems_of(out)
+    (out / "ledger/outputs.json").unlink()
+    done = croplayer("verify", out, "--repair", models=models, check=False)
+    assert f"{out}/ledger/outputs.json is missing" in done.stdout and done.returncode == 1
+    croplayer("run", small_recipe, "-o", out, models=models)
+    assert (out / "recipe.toml").read_bytes() == recipe
+    assert (out / "ledger/outputs.json").read_bytes() == (finished / "ledger/outputs.json").read_bytes()
+    assert digests(out) == digests(finished)
+    assert problems_of(out) == []
+
+
+def test_a_run_that_was_asked_for_a_part_is_at_its_end(
+    small_recipe: Path, models: Path, finished: Path, tmp_path: Path
+) -> None:
+    croplayer("run", small_recipe, "-o", tmp_path / "part", "--until", "assess", "--workers", 1, models=models)
+    assert problems_of(tmp_path / "part") == []
+
+
+def test_files_that_are_no_longer_made_are_removed(tmp_path: Path) -> None:
+    outputs = OutputLedger(tmp_path / "ledger/outputs.json", tmp_path)
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(name)
+    step = OutputStep("tables", "old", list)
+    outputs.record(step, [tmp_path / "a.csv", tmp_path / "b.csv"])
+    outputs.record(OutputStep("others", "old", list), [tmp_path / "b.csv"])
+    outputs.begin("tables", "new")
+    assert (tmp_path / "a.csv").exists() and not outputs.is_done(step)
+    outputs.record(OutputStep("tables", "new", list), [])
+    assert [p.name for p in sorted(tmp_path.glob("*.csv"))] == ["b.csv"]
 
 
 def test_a_bad_block_costs_one_block(small_recipe: Path, country: Path, models: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import rasterio
 import rasterio.shutil
 from rasterio.enums import Resampling
 
-from croplayer.durable import sync_folder
+from croplayer.durable import PARTIAL, sync_folder
 from croplayer.grid import CRS, BlockGrid, PixelWindow
 from croplayer.legends import NEVER_PROCESSED
 
@@ -23,7 +23,7 @@ SHAPEFILE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 def write_geotiff(path: Path, mask: np.ndarray, window: PixelWindow, grid: BlockGrid) -> Path:
     """Write flags (h, w) uint8 as a tiled, compressed GeoTIFF with overviews; 255 is its nodata."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+    with tempfile.TemporaryDirectory(PARTIAL, f".{path.name}.", path.parent) as scratch:
         plain, cog = Path(scratch) / "plain.tif", Path(scratch) / "cog.tif"
         with rasterio.open(
             plain, "w", driver="GTiff", height=window.height, width=window.width, count=1, dtype="uint8", crs=CRS,
@@ -50,7 +50,7 @@ def write_geoparquet(path: Path, frame: gpd.GeoDataFrame) -> Path:
 def write_shapefile(path: Path, frame: gpd.GeoDataFrame) -> list[Path]:
     """Write polygons as a shapefile in UTF-8; returns its parts. Field names are cut to 10 bytes by the format."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+    with tempfile.TemporaryDirectory(PARTIAL, f".{path.name}.", path.parent) as scratch:
         frame.to_file(Path(scratch) / path.name, driver="ESRI Shapefile", encoding="UTF-8", engine="pyogrio")
         parts = []
         for suffix in SHAPEFILE_PARTS:

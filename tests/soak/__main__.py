@@ -24,7 +24,7 @@ from pipelines.cluster import Workers
 from pipelines.config import Cluster
 from pipelines.execute import StepLedgers, run_step
 from soak.crash_points import crash_everywhere
-from soak.damage import damage_and_find, damage_ledgers
+from soak.damage import DamageCounts, add_foreign_files, damage_and_find, damage_ledgers
 from soak.demo_runs import VARIANTS, differing_files, mosaic_under_fire
 from soak.kills import kill_and_compare
 from stores.run_folder import RunFolder
@@ -55,20 +55,28 @@ def crash_points(work: Path, a: argparse.Namespace) -> str:
     found = crash_everywhere(work, lambda point: point % a.stride == 0)
     return (
         f"{found.tried} of {found.points} points between durable operations: {found.differing} differing files, "
-        f"{found.lost} lost blocks"
+        f"{found.lost} lost blocks, {found.blamed} files called damaged"
     )
 
 
 def damage(work: Path, a: argparse.Namespace) -> str:
     # The country is what the demo's run is made from, not what it made.
     shutil.copytree(_finished(a), work / "run", ignore=shutil.ignore_patterns("country"))
-    found = damage_and_find(work / "run", a.damage, SEED)
-    missed = damage_ledgers(work / "run", a.damage // 10, SEED)
-    kinds = ", ".join(f"{n} {name}" for name, n in sorted(found.made.items()))
-    return (
-        f"{found.made.total()} damaged files ({kinds}): {found.missed} not found, {found.blamed} whole files named; "
-        f"{a.damage // 10} bits of ledgers: {missed} not found"
+    files = damage_and_find(work / "run", a.damage, SEED)
+    ledgers = damage_ledgers(work / "run", a.damage // 10, SEED)
+    foreign = add_foreign_files(work / "run")
+    return "; ".join(
+        (
+            f"{files.made.total()} damaged files ({_outcome(files)}",
+            f"{ledgers.made.total()} damaged ledgers, records of finished steps and recipes ({_outcome(ledgers)}",
+            f"files in places where they do not belong ({_outcome(foreign)}",
+        )
     )
+
+
+def _outcome(found: DamageCounts) -> str:
+    kinds = ", ".join(f"{n} {name}" for name, n in sorted(found.made.items()))
+    return f"{kinds}): {found.missed} not found, {found.blamed} whole files named"
 
 
 def poison(work: Path, a: argparse.Namespace) -> str:

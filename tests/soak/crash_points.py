@@ -18,7 +18,8 @@ from croplayer.records import BlockRecord
 from pipelines import execute
 from pipelines.execute import StepLedgers, run_step
 from pipelines.run import clear_partial
-from pipelines.steps import CUBE_FILES, BlockStep, OutputLedger, OutputStep
+from pipelines.steps import CUBE_FILES, HEAD, BlockStep, OutputLedger, OutputStep
+from soak.damage import UNFINISHED, problems_of
 from soak.kills import file_digests, lost_blocks
 from soak.painted import EDITION, painted_blocks, steps_of
 from stores.cube import metadata_files
@@ -38,6 +39,8 @@ class CrashCounts(NamedTuple):
     """Files that differ after running again."""
     lost: int
     """Blocks that the ledger called done at the crash and whose files were not what it said."""
+    blamed: int
+    """Files that verify called damaged at the crash, and anything it named after running again."""
 
 
 def crash_everywhere(work: Path, chosen: Callable[[int], bool] = lambda point: True) -> CrashCounts:
@@ -45,18 +48,20 @@ def crash_everywhere(work: Path, chosen: Callable[[int], bool] = lambda point: T
     undisturbed = work / "undisturbed"
     points = _in_fork(undisturbed, stop_at=0)
     expected = file_digests(undisturbed)
-    tried = differing = lost = 0
+    tried = differing = lost = blamed = 0
     for point in filter(chosen, range(1, points + 1)):
         out = work / f"point{point}"
         if _in_fork(out, stop_at=point) is not None:
             raise AssertionError(f"the run did not come to point {point} of {points}")
         lost += lost_blocks(out)
+        blamed += sum(not UNFINISHED.search(sentence) for sentence in problems_of(out))
         _in_fork(out, stop_at=0)
+        blamed += len(problems_of(out))
         found = file_digests(out)
         names = {n for n in found.keys() | expected.keys() if not n.startswith("ledger/")}
         differing += sum(found.get(n) != expected.get(n) for n in names)
         tried += 1
-    return CrashCounts(points, tried, differing, lost)
+    return CrashCounts(points, tried, differing, lost, blamed)
 
 
 def _in_fork(out: Path, stop_at: int) -> int | None:
@@ -120,9 +125,14 @@ def run_painted(out: Path, stop_at: int = 0) -> int:
         for step in steps_of(folder, BLOCKS):
             run_step(step, ledgers, None)  # type: ignore[arg-type]
         outputs = OutputLedger(folder.outputs, out)
-        outputs.record_new(CUBE_FILES, EDITION, metadata_files(folder.cube, EDITION))
-        outputs.record_new("head", "painted", [folder.recipe])
+        for name, fingerprint, files in (
+            (CUBE_FILES, EDITION, metadata_files(folder.cube, EDITION)),
+            (HEAD, "painted", [folder.recipe]),
+        ):
+            if not outputs.is_closed(name, fingerprint):
+                outputs.close(name, fingerprint, files)
         run_step(_output(folder), ledgers, None)  # type: ignore[arg-type]
+        outputs.end()
     return passed
 
 

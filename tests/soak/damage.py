@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from stores.run_folder import RunFolder
 
 BATCH = 50
 """Files damaged at a time."""
+UNFINISHED = re.compile(r"is not at its end|blocks are not done|files are not complete|holds no run")
+"""What verify may say of a run that was stopped."""
 
 
 class DamageCounts(NamedTuple):
@@ -64,6 +67,60 @@ def damage_and_find(root: Path, count: int, seed: int) -> DamageCounts:
     return DamageCounts(made, missed, blamed)
 
 
+def cut_after_line(data: bytes, rng: random.Random) -> bytes:
+    """The end of a ledger lost where a line ends, so that every line that is left is whole."""
+    ends = [place + 1 for place, byte in enumerate(data[:-1]) if byte == ord("\n")]
+    return data[: rng.choice([0, *ends])]
+
+
+LEDGER_KINDS = {**KINDS, "cut after a line": cut_after_line}
+
+
+def damage_ledgers(root: Path, count: int, seed: int) -> DamageCounts:
+    """The ledgers, the record of finished steps and the recipe damaged one at a time; all are left as they were.
+
+    They are what everything else is held against, so that no other file can be judged beside a damaged one.
+    """
+    rng, made = random.Random(seed), Counter[str]()
+    missed = blamed = 0
+    files = [*sorted((root / "ledger").iterdir()), RunFolder(root).recipe]
+    for _ in range(count):
+        path, kind = rng.choice(files), rng.choice(list(LEDGER_KINDS))
+        whole = path.read_bytes()
+        changed = LEDGER_KINDS[kind](whole, rng)
+        made[kind] += 1
+        if changed is None:
+            path.unlink()
+        else:
+            path.write_bytes(changed)
+        named = problems_of(root)
+        missed += not any(str(path) in sentence for sentence in named)
+        blamed += sum(str(path) not in sentence for sentence in named)
+        path.write_bytes(whole)
+    return DamageCounts(made, missed, blamed)
+
+
+FOREIGN_PLACES = ("", "ledger", "tables", "figures", "export", "elsewhere", "cube.zarr/2020/croplayer/c/9999")
+
+
+def add_foreign_files(root: Path) -> DamageCounts:
+    """A file that no step made put into each place of a run, one at a time; the run is left as it was."""
+    made, missed, blamed = Counter[str](), 0, 0
+    for place in FOREIGN_PLACES:
+        folder = root / place
+        was_there = folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "foreign.jsonl").write_text("foreign")
+        made["foreign"] += 1
+        named = problems_of(root)
+        missed += not any(str(folder) in sentence and "remove it" in sentence for sentence in named)
+        blamed += max(0, len(named) - 1)
+        (folder / "foreign.jsonl").unlink()
+        if not was_there:
+            folder.rmdir()
+    return DamageCounts(made, missed, blamed)
+
+
 def problems_of(root: Path) -> list[str]:
     """Sentences of verify; a run whose recipe is gone is one sentence that names it."""
     folder = RunFolder(root)
@@ -71,16 +128,3 @@ def problems_of(root: Path) -> list[str]:
         return [p.sentence for p in find_problems(folder)]
     except FileNotFoundError as error:
         return [str(error)]
-
-
-def damage_ledgers(root: Path, count: int, seed: int) -> int:
-    """Bits flipped in the ledgers of a run, one at a time; returns how many were not found."""
-    rng, missed = random.Random(seed), 0
-    ledgers = sorted((root / "ledger").iterdir())
-    for _ in range(count):
-        path = rng.choice(ledgers)
-        whole = path.read_bytes()
-        path.write_bytes(flip(whole, rng))
-        missed += not problems_of(root)
-        path.write_bytes(whole)
-    return missed
