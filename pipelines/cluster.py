@@ -179,7 +179,7 @@ def _slurm_cluster(config: Cluster, slurm: Slurm) -> Any:
 
 def _connected(address: str) -> Client:
     from distributed import Client
-    from distributed.comm import CommClosedError
+    from distributed.comm.core import CommClosedError
 
     try:
         return Client(address, set_as_default=False)
