@@ -9,11 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec, VLenUTF8Codec, ZstdCodec
 
-from croplayer.grid import LATTICE_COLS, LATTICE_ROWS, BlockGrid, BlockRange
+from croplayer.grid import LARGEST_BLOCK_PX, LATTICE_COLS, LATTICE_ROWS, BlockGrid, BlockRange
 from croplayer.schema import SchemaError
 
-LARGEST_BLOCK_PX = 10_240
-"""About 0.5 m; coordinates of the whole lattice then still fit into memory."""
 MOST_SOURCES = 16
 LARGEST_PART_BYTES = 512 * 1024**2
 """Of one chunk or shard once it is decoded."""

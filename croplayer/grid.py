@@ -20,6 +20,9 @@ from shapely.geometry.base import BaseGeometry
 BLOCKS_PER_DEGREE = 20
 """Blocks along one degree; a block is 0.05 degree wide and high."""
 
+LARGEST_BLOCK_PX = 10_240
+"""Of a cube: about 0.5 m; the coordinates of the whole lattice then still fit into memory."""
+
 LATTICE_ROWS = 180 * BLOCKS_PER_DEGREE
 LATTICE_COLS = 360 * BLOCKS_PER_DEGREE
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from croplayer.grid import LARGEST_BLOCK_PX
 from croplayer.legends import DEFAULT_CLASSES, CorrectnessClasses
 from croplayer.places import check_place
 
@@ -39,7 +40,7 @@ class Region(_Part):
 class Grid(_Part):
     """Pixels of a block and the cells the network sees."""
 
-    block_px: int = Field(2560, ge=1)
+    block_px: int = Field(2560, ge=1, le=LARGEST_BLOCK_PX)
     cell_px: int = Field(512, ge=1)
     """Edge of what the network sees at once, without its context; a block is at most one cell."""
     blend_px: int = Field(32, ge=1)

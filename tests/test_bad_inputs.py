@@ -398,6 +398,7 @@ def clouds(name: str, write: Callable[[Path], object], sentence: str) -> Case:
 def sample_image(name: str, data: bytes, sentence: str) -> Case:
     def write(path: Path) -> object:
         path.parent.mkdir()
+        (path.parent.parent / "labels.csv").write_text("image,coverage_type,origin\na.png,Cloudy,real\n")
         return path.write_bytes(data)
 
     return Case(
@@ -429,6 +430,13 @@ SAMPLES = [
     sample_image("GIF", GIF, "cannot be read as PNG, JPEG, WEBP"),
     sample_image("with 200 MB of text", png(256, 256, 8, 2, bytes(256 * 769), (b"zTXt", HUGE_TEXT)), "cannot be read as PNG, JPEG, WEBP"),
 ]  # fmt: skip
+
+SAMPLES.append(
+    Case(
+        "sample image outside its folder", "labels.csv", text_of("image,coverage_type,origin\n../../a.png,Cloudy,real\n"),
+        lambda path: check_sample_images(path.parent), r"labels\.csv row 2: image '\.\./\.\./a\.png' lies outside",
+    )
+)  # fmt: skip
 
 CASES = [*TILES, *RASTERS, *BOUNDARIES, *TABLES, *STAC, *SAMPLES]
 

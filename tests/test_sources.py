@@ -190,6 +190,20 @@ def test_tiles_of_512_px_are_read_where_they_are_configured(tmp_path: Path) -> N
         XyzSource("c", large, 13, tile_px=1024)
 
 
+@pytest.mark.parametrize("name", ["raster with alpha", "stac"])
+def test_a_mask_beside_a_raster_counts_whatever_was_read_before(
+    every_source: dict[str, ImagerySource], tmp_path: Path, name: str
+) -> None:
+    path = write_raster(tmp_path / "scene.tif", texture())
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as file:
+        file.write_mask(np.repeat([[255, 0]], 150, axis=1).astype(np.uint8).repeat(300, axis=0))
+    assert path.with_suffix(".tif.msk").exists()
+    far = BlockIndex(BLOCK.row, BLOCK.col + 1)
+    every_source[name].read(GRID.window(far), GRID)
+    valid = RasterSource("a", (str(path),)).read(GRID.window(BLOCK), GRID).valid
+    assert valid.mean() == pytest.approx(0.5, abs=0.06)
+
+
 def test_the_first_valid_raster_counts(tmp_path: Path) -> None:
     first, second = texture(seed=1), np.full((3, 300, 300), 77, np.uint8)
     first[:, :, :150] = 0

@@ -22,6 +22,7 @@ from croplayer.legends import CoverageType
 from croplayer.models.coverage import LABELS_NAME
 from croplayer.models.coverage_network import thumbnail
 from croplayer.models.scenes import LabelledScenes, SceneArrays
+from croplayer.text_tables import read_text_table
 
 REAL = "real"
 REAL_CLOUD = "real cloud composited"
@@ -134,24 +135,35 @@ def _read_cloud_scene(path: Path) -> CloudScene:
 
 
 def check_sample_images(samples: Path) -> None:
-    """Raise ValueError on the first file of a samples folder's ``images`` that is no small picture, by its header.
+    """Raise ValueError on the first image of a samples folder that is no small picture below ``images``, by its header.
 
-    Nothing is unpacked: a picture of a few bytes can state more pixels than the memory holds.
+    Nothing is unpacked: a picture of a few bytes can state more pixels than the memory holds. Columns and files
+    that are absent are left to ``read_coverage_samples``.
     """
-    for path in sorted(p for p in (samples / "images").rglob("*") if p.is_file()):
-        size = path.stat().st_size
-        if size > MOST_SAMPLE_BYTES:
-            raise ValueError(f"image {path} has {size} bytes; expected at most {MOST_SAMPLE_BYTES}")
-        try:
-            with warnings.catch_warnings():
-                # Pillow warns of large pictures; here they are refused.
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                with Image.open(path, formats=SAMPLE_FORMATS) as image:
-                    width, height = image.size
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise ValueError(f"image {path} cannot be read as {', '.join(SAMPLE_FORMATS)}: {error}") from error
-        if max(width, height) > MOST_SAMPLE_PX:
-            raise ValueError(f"image {path} is {width} x {height} px; expected edges of at most {MOST_SAMPLE_PX}")
+    labels, root = samples / LABELS_NAME, (samples / "images").resolve()
+    names = read_text_table(labels, "labels").get("image", ())
+    for row, name in enumerate(names, start=2):
+        path = (root / name).resolve()
+        if not path.is_relative_to(root):
+            raise ValueError(f"{labels} row {row}: image '{name}' lies outside {root}; put it there")
+        if path.is_file():
+            _check_picture(path)
+
+
+def _check_picture(path: Path) -> None:
+    size = path.stat().st_size
+    if size > MOST_SAMPLE_BYTES:
+        raise ValueError(f"image {path} has {size} bytes; expected at most {MOST_SAMPLE_BYTES}")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large pictures; here they are refused.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path, formats=SAMPLE_FORMATS) as image:
+                width, height = image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"image {path} cannot be read as {', '.join(SAMPLE_FORMATS)}: {error}") from error
+    if max(width, height) > MOST_SAMPLE_PX:
+        raise ValueError(f"image {path} is {width} x {height} px; expected edges of at most {MOST_SAMPLE_PX}")
 
 
 class _Crop(NamedTuple):

@@ -39,7 +39,9 @@ def open_raster(path: Path | str, driver: str = DRIVER) -> DatasetReader:
     if not str(path).startswith(("http://", "https://", "s3://")) and not Path(path).is_file():
         raise FileNotFoundError(f"raster {path} does not exist")
     try:
-        return rasterio.open(path, driver=driver)
+        # stackstac leaves a process with files beside a raster hidden, its mask and CRS among them.
+        with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"):
+            return rasterio.open(path, driver=driver)
     except RasterioIOError as error:
         name = "GeoTIFF" if driver == DRIVER else driver
         raise ValueError(f"raster {path} cannot be opened as {name}: {error}") from error
