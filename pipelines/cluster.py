@@ -190,9 +190,11 @@ def _connected(address: str) -> Client:
     from distributed import Client
     from distributed.comm.core import CommClosedError
 
+    if address.startswith("tls:"):
+        _check_certificates(address)
     try:
         return Client(address, set_as_default=False)
-    except (CommClosedError, TypeError) as error:
+    except CommClosedError as error:
         raise ConnectionError(
             f"scheduler {address} and this client do not let each other in ({error}); use its tls:// address and name "
             "a certificate of its authority in Dask's settings (distributed.comm.tls)"
@@ -201,6 +203,28 @@ def _connected(address: str) -> Client:
         raise ConnectionError(
             f"scheduler {address} does not answer ({error}); start it and run the same command again"
         ) from error
+
+
+def _check_certificates(address: str) -> None:
+    """Raise ConnectionError unless Dask's settings name a certificate of this client that can be read.
+
+    Found out by a client that is being made, it would leave one half made, which can block whatever is going on when
+    Python lets go of it.
+    """
+    from distributed.security import Security
+
+    try:
+        context = Security().get_connection_args("client")["ssl_context"]
+    except OSError as error:
+        raise ConnectionError(
+            f"the certificates for scheduler {address} cannot be read ({error}); see to the files that Dask's settings "
+            "name (distributed.comm.tls)"
+        ) from error
+    if context is None:
+        raise ConnectionError(
+            f"scheduler {address} lets nobody in without a certificate; name one of its authority in Dask's settings "
+            "(distributed.comm.tls)"
+        )
 
 
 def _address(client: Client) -> str:

@@ -101,18 +101,33 @@ def test_a_killed_worker_costs_nothing(tls: dict[str, str], tmp_path: Path) -> N
     assert len(StepLedgers(folder).results(poison_step(folder, 200, {})).blocks) == 200
 
 
-@pytest.mark.parametrize("who", ["without a certificate", "of another authority", "that believes this authority alone"])
-def test_a_client_that_the_scheduler_does_not_know_is_refused(who: str, cluster: DaskProcesses, tmp_path: Path) -> None:
-    foreign = {} if who == "without a certificate" else entries_of(make_certificate(tmp_path))
-    ours = dask.config.get("distributed.comm.tls.ca-file")
-    unset = {f"distributed.comm.tls.client.{part}": None for part in ("cert", "key")}
-    believed = {} if who == "of another authority" else {"distributed.comm.tls.ca-file": ours}
+@pytest.mark.parametrize(
+    ("own", "believes_the_scheduler", "message"),
+    [
+        (None, True, "lets nobody in without a certificate; name one of its authority in Dask's settings"),
+        ("lost", True, r"certificates for .* cannot be read \(.*\); see to the files"),
+        ("foreign", False, r"do not let each other in \(TLS certificate does not match.*\); use its tls:// address"),
+        (
+            "foreign",
+            True,
+            r"do not let each other in \(.*\); use its tls:// address and name a certificate of its auth",
+        ),
+    ],
+)
+def test_a_client_that_the_scheduler_does_not_know_is_refused(
+    own: str | None, believes_the_scheduler: bool, message: str, cluster: DaskProcesses, tmp_path: Path
+) -> None:
+    """The last one finds out by the scheduler alone: it believes what it is shown."""
+    authority = {"distributed.comm.tls.ca-file": dask.config.get("distributed.comm.tls.ca-file")}
+    settings = entries_of(make_certificate(tmp_path)) | (authority if believes_the_scheduler else {})
+    if own is None:
+        settings |= {f"distributed.comm.tls.client.{part}": None for part in ("cert", "key")}
+    if own == "lost":
+        (tmp_path / "cert.pem").unlink()
     with (
-        dask.config.set(unset | foreign | believed),
+        dask.config.set(settings),
         Workers(Cluster(), cluster.address) as workers,
-        pytest.raises(
-            ConnectionError, match=r"do not let each other in \(.*; use its tls:// .* of its authority"
-        ) as told,
+        pytest.raises(ConnectionError, match=message) as told,
     ):
         _ = workers.client
     assert "\n" not in str(told.value)
