@@ -30,6 +30,9 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 JOB_HEADROOM_BYTES = 2**30
 """What a job asks for beside the process of its block: for the worker itself, and so that a block that takes too
 much is stopped and named before the job is."""
+JOB_ENDED_AFTER = "2 minutes"
+"""How long a job may be without its worker before it counts as ended; its nanny starts a worker again much sooner."""
+JOBS_CHECKED_EVERY = "10 s"
 EMBEDDED_WORKER = "croplayer.tasks.embedded_worker"
 """Module that the embedded cluster's workers load first."""
 CHECK_S = 2.0
@@ -147,6 +150,8 @@ def _embedded(config: Cluster) -> Any:
 
 
 def _slurm_cluster(config: Cluster, slurm: Slurm) -> Any:
+    import dask
+
     try:
         from dask_jobqueue.slurm import SLURMCluster
     except ImportError as error:
@@ -154,6 +159,8 @@ def _slurm_cluster(config: Cluster, slurm: Slurm) -> Any:
             f"[cluster.slurm] needs dask-jobqueue ({error}); pip install 'croplayer[cluster]'"
         ) from error
 
+    dask.config.set({"distributed.deploy.lost-worker-timeout": JOB_ENDED_AFTER})
+    status_pages = ["--dashboard-address", "127.0.0.1:0"]
     resource = ["--resources", f"{config.network_resource}=1"] if config.network_resource else []
     cluster = SLURMCluster(
         queue=slurm.queue,
@@ -167,13 +174,15 @@ def _slurm_cluster(config: Cluster, slurm: Slurm) -> Any:
         job_extra_directives=list(slurm.directives),
         job_script_prologue=list(slurm.prologue),
         # One block at a time; the limit is held by the process of the block.
-        worker_extra_args=["--nthreads", "1", "--memory-limit", "0", *resource],
+        worker_extra_args=["--nthreads", "1", "--memory-limit", "0", *status_pages, *resource],
         protocol="tls://",
         security=True,  # certificates of this cluster alone, in a folder that the nodes share
         shared_temp_directory=str(Path.cwd()),
         scheduler_options={"dashboard_address": "127.0.0.1:0"},
     )
     cluster.scale(jobs=config.workers)
+    # A job that ended, by its walltime or with its node, is submitted again.
+    cluster.adapt(minimum_jobs=config.workers, maximum_jobs=config.workers, interval=JOBS_CHECKED_EVERY)
     return cluster
 
 
@@ -181,9 +190,11 @@ def _connected(address: str) -> Client:
     from distributed import Client
     from distributed.comm.core import CommClosedError
 
+    if address.startswith("tls:"):
+        _check_certificates(address)
     try:
         return Client(address, set_as_default=False)
-    except (CommClosedError, TypeError) as error:
+    except CommClosedError as error:
         raise ConnectionError(
             f"scheduler {address} and this client do not let each other in ({error}); use its tls:// address and name "
             "a certificate of its authority in Dask's settings (distributed.comm.tls)"
@@ -192,6 +203,28 @@ def _connected(address: str) -> Client:
         raise ConnectionError(
             f"scheduler {address} does not answer ({error}); start it and run the same command again"
         ) from error
+
+
+def _check_certificates(address: str) -> None:
+    """Raise ConnectionError unless Dask's settings name a certificate of this client that can be read.
+
+    Found out by a client that is being made, it would leave one half made, which can block whatever is going on when
+    Python lets go of it.
+    """
+    from distributed.security import Security
+
+    try:
+        context = Security().get_connection_args("client")["ssl_context"]
+    except OSError as error:
+        raise ConnectionError(
+            f"the certificates for scheduler {address} cannot be read ({error}); see to the files that Dask's settings "
+            "name (distributed.comm.tls)"
+        ) from error
+    if context is None:
+        raise ConnectionError(
+            f"scheduler {address} lets nobody in without a certificate; name one of its authority in Dask's settings "
+            "(distributed.comm.tls)"
+        )
 
 
 def _address(client: Client) -> str:

@@ -104,18 +104,33 @@ def test_a_killed_worker_costs_nothing(tls: dict[str, str], tmp_path: Path) -> N
     assert len(StepLedgers(folder).results(poison_step(folder, 200, {})).blocks) == 200
 
 
-@pytest.mark.parametrize("who", ["without a certificate", "of another authority", "that believes this authority alone"])
-def test_a_client_that_the_scheduler_does_not_know_is_refused(who: str, cluster: DaskProcesses, tmp_path: Path) -> None:
-    foreign = {} if who == "without a certificate" else entries_of(make_certificate(tmp_path))
-    ours = dask.config.get("distributed.comm.tls.ca-file")
-    unset = {f"distributed.comm.tls.client.{part}": None for part in ("cert", "key")}
-    believed = {} if who == "of another authority" else {"distributed.comm.tls.ca-file": ours}
+@pytest.mark.parametrize(
+    ("own", "believes_the_scheduler", "message"),
+    [
+        (None, True, "lets nobody in without a certificate; name one of its authority in Dask's settings"),
+        ("lost", True, r"certificates for .* cannot be read \(.*\); see to the files"),
+        ("foreign", False, r"do not let each other in \(TLS certificate does not match.*\); use its tls:// address"),
+        (
+            "foreign",
+            True,
+            r"do not let each other in \(.*\); use its tls:// address and name a certificate of its auth",
+        ),
+    ],
+)
+def test_a_client_that_the_scheduler_does_not_know_is_refused(
+    own: str | None, believes_the_scheduler: bool, message: str, cluster: DaskProcesses, tmp_path: Path
+) -> None:
+    """The last one finds out by the scheduler alone: it believes what it is shown."""
+    authority = {"distributed.comm.tls.ca-file": dask.config.get("distributed.comm.tls.ca-file")}
+    settings = entries_of(make_certificate(tmp_path)) | (authority if believes_the_scheduler else {})
+    if own is None:
+        settings |= {f"distributed.comm.tls.client.{part}": None for part in ("cert", "key")}
+    if own == "lost":
+        (tmp_path / "cert.pem").unlink()
     with (
-        dask.config.set(unset | foreign | believed),
+        dask.config.set(settings),
         Workers(Cluster(), cluster.address) as workers,
-        pytest.raises(
-            ConnectionError, match=r"do not let each other in \(.*; use its tls:// .* of its authority"
-        ) as told,
+        pytest.raises(ConnectionError, match=message) as told,
     ):
         _ = workers.client
     assert "\n" not in str(told.value)
@@ -196,11 +211,16 @@ def test_a_given_client_runs_the_blocks_and_stays_open(cluster: DaskProcesses, t
         assert client.status == "running"
 
 
-def test_slurm_jobs_become_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With commands that stand for Slurm's and run the job scripts on this machine."""
-    folder, commands = RunFolder(tmp_path / "run"), tmp_path / "bin"
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Commands that stand for Slurm's and run the job scripts here; the file of the jobs' process groups."""
+    commands, jobs = tmp_path / "bin", tmp_path / "jobs"
     commands.mkdir()
-    submit = f'cp "$1" {tmp_path}/job.sh; setsid sh {tmp_path}/job.sh >/dev/null 2>&1 & echo "Submitted batch job $!"'
+    jobs.touch()
+    submit = (
+        f'cp "$1" {tmp_path}/job.sh; setsid sh {tmp_path}/job.sh >/dev/null 2>&1 & '
+        f'echo $! >> {jobs}; echo "Submitted batch job $!"'
+    )
     (commands / "sbatch").write_text(f"#!/bin/sh\n{submit}\n")
     (commands / "scancel").write_text("#!/bin/sh\nkill -9 -- -$1\n")
     for command in commands.iterdir():
@@ -208,8 +228,15 @@ def test_slurm_jobs_become_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", environment({})["PYTHONPATH"])
     monkeypatch.chdir(tmp_path)
-    slurm = Slurm(queue="long", walltime="00:10:00", directives=("--gres=gpu:1",), interface="lo")
-    config = Cluster(workers=1, slurm=slurm, network_resource="GPU", memory_limit="2500MiB")
+    yield jobs
+    with warnings.catch_warnings(action="ignore"):  # dask-jobqueue leaves the files of its certificates open
+        gc.collect()
+
+
+def test_slurm_jobs_become_workers(slurm: Path, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    wanted = Slurm(queue="long", walltime="00:10:00", directives=("--gres=gpu:1",), interface="lo")
+    config = Cluster(workers=1, slurm=wanted, network_resource="GPU", memory_limit="2500MiB")
     with Workers(config) as workers:
         script = workers.client.cluster.job_script()
         result = run_step(poison_step(folder, 20, {}, runs_network=True), StepLedgers(folder), workers)
@@ -217,9 +244,36 @@ def test_slurm_jobs_become_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "#SBATCH -p long" in script and "#SBATCH --gres=gpu:1" in script and "tls://" in script
     # 1 GiB beside the block's 2500 MiB, in whole GiB as the job script counts.
     assert "#SBATCH --mem=4G\n" in script
-    with warnings.catch_warnings(action="ignore"):  # dask-jobqueue leaves the files of its certificates open
-        del workers
-        gc.collect()
+    assert len(slurm.read_text().split()) == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_slurm_job_that_ends_is_submitted_again(
+    how: signal.Signals, slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slurm sends SIGTERM at the end of the walltime; a node that fails sends nothing."""
+    monkeypatch.setattr("pipelines.cluster.JOB_ENDED_AFTER", "2 s")
+    monkeypatch.setattr("pipelines.cluster.JOBS_CHECKED_EVERY", "1 s")
+    folder = RunFolder(tmp_path / "run")
+    ledger = Ledger(folder.ledger("poison"))
+
+    def end_first_job() -> None:
+        while not list(ledger.lines()):
+            time.sleep(0.1)
+        os.killpg(int(slurm.read_text().split()[0]), how)
+
+    ending = threading.Thread(target=end_first_job)
+    ending.start()
+    config = Cluster(workers=1, slurm=Slurm(interface="lo"), wait_s=60)
+    with Workers(config) as workers:
+        result = run_step(poison_step(folder, 200, {}, seconds=0.05), StepLedgers(folder), workers)
+    ending.join()
+    assert result.failed == [] and result.worked == 200
+    first, second = map(int, slurm.read_text().split())
+    until = time.monotonic() + 10
+    while any(map(psutil.pid_exists, (first, second))) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not any(map(psutil.pid_exists, (first, second)))
 
 
 @pytest.mark.parametrize(
