@@ -28,6 +28,8 @@ def poison_step(
 
 def main(out: str, count: str, seconds: str, scheduler: str | None = None) -> int:
     signal.signal(signal.SIGTERM, stop_on_signal)
+    # A shell that starts a program in the background has it ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = RunFolder(Path(out))
     try:
         with Workers(Cluster(workers=1), scheduler) as workers:
