@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -126,11 +127,11 @@ class Workers:
 
         dask.config.set(SETTINGS)
         if self._address is not None:
-            return self._stack.enter_context(_connected(self._address))
+            return self._stack.enter_context(_closed_at_the_end(_connected(self._address)))
         logging.getLogger("distributed").setLevel(logging.ERROR)
         cluster = _slurm_cluster(self.config, self.config.slurm) if self.config.slurm else _embedded(self.config)
         self._stack.enter_context(cluster)
-        return self._stack.enter_context(Client(cluster, set_as_default=False))
+        return self._stack.enter_context(_closed_at_the_end(Client(cluster, set_as_default=False)))
 
 
 def _embedded(config: Cluster) -> Any:
@@ -203,6 +204,21 @@ def _connected(address: str) -> Client:
         raise ConnectionError(
             f"scheduler {address} does not answer ({error}); start it and run the same command again"
         ) from error
+
+
+@contextlib.contextmanager
+def _closed_at_the_end(client: Client) -> Iterator[Client]:
+    """A client that is closed at the end, or let go of when its connection is too broken for that.
+
+    Everything it brought is in the ledger by then, and what stopped the run is what the user must be told.
+    """
+    try:
+        yield client
+    finally:
+        try:
+            client.close()
+        except Exception:  # of whatever kind Dask's tries to find a lost scheduler again end with
+            client.status = "closed"  # else it would be closed once more, and fail, when Python lets go of it
 
 
 def _check_certificates(address: str) -> None:

@@ -172,6 +172,21 @@ def test_a_run_whose_scheduler_dies_ends_with_a_sentence(tls: dict[str, str], tm
         assert time.monotonic() - start < 30
 
 
+def test_what_stopped_a_run_is_told_though_its_client_cannot_be_closed(
+    cluster: DaskProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that looks for a scheduler that is gone sometimes ends like this."""
+    with pytest.raises(ConnectionError, match="is gone; start it"), Workers(Cluster(), cluster.address) as workers:
+        close = workers.client.close
+
+        def close_badly() -> None:
+            close()
+            raise ValueError("IOStream is not idle; cannot convert to SSL")
+
+        monkeypatch.setattr(workers.client, "close", close_badly)
+        workers.check_scheduler(is_lost=True)
+
+
 @pytest.mark.parametrize(
     ("how", "send"), [(signal.SIGTERM, os.kill), (signal.SIGINT, os.kill), (signal.SIGINT, os.killpg)]
 )
