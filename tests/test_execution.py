@@ -20,6 +20,7 @@ from dask_processes import DaskProcesses, dask_processes, entries_of, environmen
 from distributed import Client
 from poison import KINDS
 from poison_run import poison_step
+from soak.damage import problems_of
 
 from croplayer.grid import BlockIndex
 from croplayer.ledger import Ledger
@@ -67,11 +68,13 @@ def test_poison_of_every_kind_is_named_and_costs_nothing_else(cluster: DaskProce
     for record in result.failed:
         assert record.reason.startswith(REASONS[bad[record.block]]), record.reason
         assert "\n" not in record.reason
+        assert any(record.reason in sentence for sentence in problems_of(tmp_path))
     done = StepLedgers(folder).results(poison_step(folder, 100, bad)).blocks
     assert len(done) == 100 - len(bad)
     with Workers(limits, cluster.address) as workers:
         result = run_step(poison_step(folder, 100, {}), StepLedgers(folder), workers)
     assert (result.worked, result.failed) == (len(bad), [])
+    assert [p for p in problems_of(tmp_path) if "is not at its end" not in p] == []
 
 
 def test_network_blocks_go_to_workers_that_offer_the_resource(cluster: DaskProcesses, tmp_path: Path) -> None:
