@@ -80,7 +80,7 @@ def _row(bundle: Path, training_s: float, steps: int) -> ComparisonRow:
         manifest.size,
         network.n_parameters,
         steps,
-        training_s=round(training_s, 1),
+        training_s=round(training_s, 3),
         iou=pooled["iou"],
         boundary_iou=pooled["boundary_iou"],
         f1=pooled["f1"],
