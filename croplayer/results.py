@@ -23,6 +23,8 @@ from croplayer.records import Status, Value
 
 STATUSES = tuple(status.value for status in Status)
 DIGESTS_AT_A_TIME = 1 << 14
+RECORD_DIGEST_BYTES = 16
+"""How much of the sha256 of a record is kept in memory; what all of them are digested to is a whole sha256."""
 _FILES, _VALUES, _SECONDS = b',"files":', b',"values":', b',"seconds":'
 # Inside a JSON text every quote has a backslash, so that these words cannot stand in a reason or a value.
 
@@ -103,7 +105,7 @@ def read_results(
                     codes.append(int(line[at + 1 : at + 5]) * LATTICE_COLS + int(line[at + 6 : at + 10]))
                     offsets.append(offset)
                     status.append(_status(line, at, size_of))
-                    digests += hashlib.sha256(line[at : line.rindex(_SECONDS)]).digest()
+                    digests += hashlib.sha256(line[at : line.rindex(_SECONDS)]).digest()[:RECORD_DIGEST_BYTES]
                 offset += len(line)
     columns = (np.frombuffer(codes, np.int32), np.frombuffer(offsets, np.int64), np.frombuffer(status, np.uint8))
     return _last(path, blocks, *columns, np.frombuffer(digests, np.uint8))
@@ -129,12 +131,15 @@ def _last(
     digests: np.ndarray,
 ) -> Results:
     """The last line of each of ``blocks``, or of all, where it is finished."""
-    found, place = np.unique(codes[::-1], return_index=True)
-    place = len(codes) - 1 - place
+    order = np.argsort(codes, kind="stable").astype(np.int32)
+    found = codes[order]
+    is_last = np.ones(len(codes), bool)
+    is_last[:-1] = found[1:] != found[:-1]
+    found, place = found[is_last], order[is_last]
     finished = np.array([Status(name).is_finished for name in STATUSES])[status[place]]
     keep = finished if blocks is None else finished & np.isin(found, blocks.codes)
     place = place[keep]
-    each = digests.reshape(-1, hashlib.sha256().digest_size)
+    each = digests.reshape(-1, RECORD_DIGEST_BYTES)
     digest = hashlib.sha256()
     for begin in range(0, len(place), DIGESTS_AT_A_TIME):
         digest.update(each[place[begin : begin + DIGESTS_AT_A_TIME]].data)
