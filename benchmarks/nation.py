@@ -29,7 +29,6 @@ from croplayer.durable import DurableStore, FileDigest
 from croplayer.grid import LATTICE_COLS, BlockGrid, Bounds
 from croplayer.ledger import Ledger
 from croplayer.records import BlockRecord
-from croplayer.results import read_results
 from pipelines.cluster import Workers
 from pipelines.config import Cluster
 from pipelines.execute import StepLedgers, run_step
@@ -72,7 +71,7 @@ def resume(work: Path, count: int) -> dict[str, Any]:
         step = BlockStep(name, "f", blocks, lambda _: NothingTask(), 64)
         ledgers = StepLedgers(folder)
         outputs = OutputLedger(folder.outputs, folder.root)
-        outputs.close_blocks(step, read_results(folder.ledger(name), step.fingerprint))
+        outputs.close_blocks(step, folder.ledger(name))
         start = time.perf_counter()
         with Workers(Cluster()) as workers:
             assert run_step(step, ledgers, workers).worked == 0

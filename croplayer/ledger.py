@@ -10,16 +10,23 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from croplayer.durable import sync_folder
+from croplayer.grid import LATTICE_COLS
 from croplayer.records import BlockRecord
 
 CRC_DIGITS = 8
+TEXT = CRC_DIGITS + 1
+"""Where a line's text begins."""
 TAIL_BYTES = 1 << 20
 """How much of a ledger's end is read when its last line is looked for; a line is far shorter."""
+_BLOCK = b',"block":"'
 
 
 def encode_line(fingerprint: str, record: BlockRecord) -> bytes:
@@ -43,18 +50,39 @@ class Ledger:
 
     path: Path
 
-    def lines(self) -> Iterator[tuple[str, BlockRecord]]:
-        """Every whole line; a last line that was cut short is left out, damage raises ValueError."""
+    def texts(self) -> Iterator[tuple[int, bytes]]:
+        """First byte and bytes of every whole line; one that was cut short at the end is left out.
+
+        Raises ValueError when a line is damaged.
+        """
         if not self.path.exists():
             return
+        place = 0
         with self.path.open("rb") as f:
             for number, line in enumerate(f, start=1):
-                if not line.endswith(b"\n"):
+                if line[-1:] != b"\n":
                     return  # cut short by a crash, or being written just now
-                try:
-                    yield decode_line(line)
-                except ValueError as error:
-                    raise ValueError(damaged_line(self.path, number, str(error))) from error
+                if line[:CRC_DIGITS] != b"%08x" % zlib.crc32(line[TEXT:-1]):
+                    raise ValueError(
+                        f"ledger {self.path} line {number} is damaged (checksum does not match); "
+                        "remove the file to do this step again from the start"
+                    )
+                yield place, line
+                place += len(line)
+
+    def lines(self) -> Iterator[tuple[str, BlockRecord]]:
+        """Fingerprint and record of every whole line; raises ValueError when one is damaged."""
+        return (decode_line(line) for _, line in self.texts())
+
+    def newest(self) -> Iterator[tuple[str, BlockRecord]]:
+        """The last line of each block, whatever its fingerprint, in the order of the ledger."""
+        blocks, places = array("i"), array("q")
+        for place, line in self.texts():
+            blocks.append(block_code(line))
+            places.append(place)
+        newest = np.unique(np.array(blocks)[::-1], return_index=True)[1]
+        for line in lines_at(self.path, np.sort(np.array(places)[::-1][newest])):
+            yield decode_line(line)
 
     def last_fingerprint(self) -> str | None:
         """The fingerprint of the newest whole line; None when there is none."""
@@ -100,6 +128,17 @@ class Ledger:
                 os.fsync(f.fileno())
 
 
-def damaged_line(path: Path, number: int, why: str = "checksum does not match") -> str:
-    """The sentence for a line that is not what was written."""
-    return f"ledger {path} line {number} is damaged ({why}); remove the file to do this step again from the start"
+def lines_at(path: Path, places: np.ndarray) -> Iterator[bytes]:
+    """The lines of a ledger whose first bytes lie at ``places``, in this order; without any the file is not opened."""
+    if not len(places):
+        return
+    with path.open("rb") as f:
+        for place in places:
+            f.seek(int(place))
+            yield f.readline()
+
+
+def block_code(line: bytes) -> int:
+    """Code of a line's block (BlockList), without reading the rest."""
+    name = line.index(_BLOCK) + len(_BLOCK)
+    return int(line[name + 1 : name + 5]) * LATTICE_COLS + int(line[name + 6 : name + 10])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import zlib
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,15 +16,15 @@ from pydantic_core import from_json
 
 from croplayer.block_list import BlockList
 from croplayer.grid import LATTICE_COLS
-from croplayer.ledger import CRC_DIGITS, damaged_line
+from croplayer.ledger import TEXT, Ledger, block_code, decode_line, lines_at
 from croplayer.places import size_finder
-from croplayer.records import Status, Value
+from croplayer.records import BlockRecord, Status, Value
 
 STATUSES = tuple(status.value for status in Status)
 DIGESTS_AT_A_TIME = 1 << 14
 RECORD_DIGEST_BYTES = 16
 """How much of the sha256 of a record is kept in memory; what all of them are digested to is a whole sha256."""
-_FILES, _VALUES, _SECONDS = b',"files":', b',"values":', b',"seconds":'
+_STATUS, _FILES, _VALUES, _SECONDS = b',"status":"', b',"files":', b',"values":', b',"seconds":'
 # Inside a JSON text every quote has a backslash, so that these words cannot stand in a reason or a value.
 
 
@@ -42,14 +41,13 @@ class Results:
     digest: str
     """sha256 over what the records say, whatever their order and the time they took."""
 
+    def records(self) -> Iterator[BlockRecord]:
+        """The record of each block, in the order of the blocks."""
+        return (decode_line(line)[1] for line in lines_at(self.path, self.offset))
+
     def values(self) -> Iterator[dict[str, Value]]:
         """The values of each block, in the order of the blocks."""
-        if not len(self.blocks):
-            return
-        with self.path.open("rb") as file:
-            for offset in self.offset:
-                file.seek(int(offset))
-                yield _values(file.readline())
+        return map(_values, lines_at(self.path, self.offset))
 
     def table(self) -> pd.DataFrame:
         """One row per block: block, row, col, then its values; sorted by block."""
@@ -72,48 +70,90 @@ class Results:
         )
 
 
-def read_results(
-    path: Path, fingerprint: str, blocks: BlockList | None = None, root: str | Path | None = None
-) -> Results:
+def read_results(path: Path, fingerprint: str, blocks: BlockList, root: str | Path) -> Results:
     """Results of the blocks that need no more work: same fingerprint, finished, files of the recorded size.
+
+    A block whose files a later record of another fingerprint changed is not finished any more.
 
     Parameters
     ----------
     path : the ledger; need not be there
-    blocks : those that are looked for; None is every block of the ledger
-    root : folder or address of the store of the files that the records name; None leaves files unseen
+    blocks : those that are looked for
+    root : folder or address of the store of the files that the records name
 
     Raises
     ------
     ValueError when a line is damaged; one that was cut short at the end is left out.
     """
-    codes, offsets, status = array("i"), array("q"), array("B")
-    digests = bytearray()
-    start = f'{{"fingerprint":"{fingerprint}","block":"'.encode()
-    prefix = CRC_DIGITS + 1
-    offset = 0
-    if path.exists():
-        size_of = None if root is None else size_finder(root)
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line[-1:] != b"\n":
-                    break  # cut short by a crash, or being written just now
-                if line[:CRC_DIGITS] != b"%08x" % zlib.crc32(line[prefix:-1]):
-                    raise ValueError(damaged_line(path, number))
-                if line.startswith(start, prefix):
-                    at = prefix + len(start)
-                    codes.append(int(line[at + 1 : at + 5]) * LATTICE_COLS + int(line[at + 6 : at + 10]))
-                    offsets.append(offset)
-                    status.append(_status(line, at, size_of))
-                    digests += hashlib.sha256(line[at : line.rindex(_SECONDS)]).digest()[:RECORD_DIGEST_BYTES]
-                offset += len(line)
-    columns = (np.frombuffer(codes, np.int32), np.frombuffer(offsets, np.int64), np.frombuffer(status, np.uint8))
-    return _last(path, blocks, *columns, np.frombuffer(digests, np.uint8))
+    mine, others = _Lines(), _Lines()
+    status, digests = array("B"), bytearray()
+    start = f'{{"fingerprint":"{fingerprint}",'.encode()
+    size_of = size_finder(root) if path.exists() else None
+    for place, line in Ledger(path).texts():
+        if not line.startswith(start, TEXT):
+            others.add(line, place)
+            continue
+        mine.add(line, place)
+        status.append(_status(line, size_of))
+        digests += hashlib.sha256(line[TEXT + len(start) : line.rindex(_SECONDS)]).digest()[:RECORD_DIGEST_BYTES]
+    found, last = mine.last()
+    state = np.frombuffer(status, np.uint8)[last]
+    keep = np.array([Status(name).is_finished for name in STATUSES])[state] & np.isin(found, blocks.codes)
+    found, last, state = found[keep], last[keep], state[keep]
+    offset = mine.places(last)
+    if len(others):
+        keep = ~_is_written_anew(path, found, offset, others)
+        found, last, state, offset = found[keep], last[keep], state[keep], offset[keep]
+    return Results(path, BlockList(found), state, offset, _digest(digests, last))
 
 
-def _status(line: bytes, at: int, size_of: Callable[[str], int | None] | None) -> int:
+class _Lines:
+    """Blocks of lines of a ledger, and where the lines lie."""
+
+    def __init__(self) -> None:
+        self._codes, self._places = array("i"), array("q")
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def add(self, line: bytes, place: int) -> None:
+        self._codes.append(block_code(line))
+        self._places.append(place)
+
+    def last(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) int32, codes of the blocks in raster order; (n,) int32, which line is the last of each."""
+        codes = np.frombuffer(self._codes, np.int32)
+        order = np.argsort(codes, kind="stable").astype(np.int32)
+        found = codes[order]
+        is_last = np.ones(len(codes), bool)
+        is_last[:-1] = found[1:] != found[:-1]
+        return found[is_last], order[is_last]
+
+    def places(self, which: np.ndarray) -> np.ndarray:
+        """(n,) int64, first byte of each of these lines."""
+        return np.frombuffer(self._places, np.int64)[which]
+
+
+def _is_written_anew(path: Path, codes: np.ndarray, places: np.ndarray, others: _Lines) -> np.ndarray:
+    """(n,) bool, whether a later line of another fingerprint says other files of a block than its own line does.
+
+    Files of another recipe can be as long as those of this one.
+    """
+    found, last = others.last()
+    _, mine, other = np.intersect1d(codes, found, assume_unique=True, return_indices=True)
+    later = others.places(last[other])
+    is_later = later > places[mine]
+    mine, later = mine[is_later], later[is_later]
+    is_new = np.zeros(len(codes), bool)
+    for i, own, other_line in zip(mine, lines_at(path, places[mine]), lines_at(path, later), strict=True):
+        files = _files(own)
+        is_new[i] = bool(files) and files != _files(other_line)
+    return is_new
+
+
+def _status(line: bytes, size_of: Callable[[str], int | None] | None) -> int:
     """Place of a line's status in STATUSES, or that of FAILED when a file is not there with its size."""
-    name = line[line.index(b'"status":"', at) + 10 :].split(b'"', 1)[0].decode()
+    name = line[line.index(_STATUS) + len(_STATUS) :].split(b'"', 1)[0].decode()
     place = STATUSES.index(name)
     if not Status(name).is_finished:
         return place
@@ -122,28 +162,13 @@ def _status(line: bytes, at: int, size_of: Callable[[str], int | None] | None) -
     return place
 
 
-def _last(
-    path: Path,
-    blocks: BlockList | None,
-    codes: np.ndarray,
-    offsets: np.ndarray,
-    status: np.ndarray,
-    digests: np.ndarray,
-) -> Results:
-    """The last line of each of ``blocks``, or of all, where it is finished."""
-    order = np.argsort(codes, kind="stable").astype(np.int32)
-    found = codes[order]
-    is_last = np.ones(len(codes), bool)
-    is_last[:-1] = found[1:] != found[:-1]
-    found, place = found[is_last], order[is_last]
-    finished = np.array([Status(name).is_finished for name in STATUSES])[status[place]]
-    keep = finished if blocks is None else finished & np.isin(found, blocks.codes)
-    place = place[keep]
-    each = digests.reshape(-1, RECORD_DIGEST_BYTES)
+def _digest(digests: bytearray, which: np.ndarray) -> str:
+    """sha256 over digests of records, in this order."""
+    each = np.frombuffer(digests, np.uint8).reshape(-1, RECORD_DIGEST_BYTES)
     digest = hashlib.sha256()
-    for begin in range(0, len(place), DIGESTS_AT_A_TIME):
-        digest.update(each[place[begin : begin + DIGESTS_AT_A_TIME]].data)
-    return Results(path, BlockList(found[keep]), status[place], offsets[place], digest.hexdigest())
+    for begin in range(0, len(which), DIGESTS_AT_A_TIME):
+        digest.update(each[which[begin : begin + DIGESTS_AT_A_TIME]].data)
+    return digest.hexdigest()
 
 
 def _files(line: bytes) -> Any:

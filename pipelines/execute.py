@@ -15,6 +15,7 @@ from tqdm import tqdm
 from croplayer.block_list import BlockList
 from croplayer.grid import BlockIndex
 from croplayer.ledger import Ledger
+from croplayer.places import digest_of
 from croplayer.records import BlockRecord, BlockTask, Status
 from croplayer.results import Results, read_results
 from croplayer.tasks.isolated import Outcome, UnloadableTaskError, run_group
@@ -61,6 +62,8 @@ def run_step(step: Step, ledgers: StepLedgers, workers: Workers) -> StepResult:
         return StepResult(step.name, len(paths), len(paths), seconds=time.monotonic() - start)
     ledger = Ledger(folder.ledger(step.name))
     ledger.cut_torn_tail()
+    if not outputs.is_known(step):
+        _undo_changed(ledgers, step)
     done = ledgers.results(step).blocks
     left = BlockList.of(step.blocks).without(done)
     failed: list[BlockRecord] = []
@@ -71,9 +74,25 @@ def run_step(step: Step, ledgers: StepLedgers, workers: Workers) -> StepResult:
                 ledger.append(step.fingerprint, records)
                 failed += [r for r in records if not r.status.is_finished]
                 bar.update(len(records))
-    if not outputs.are_closed(step):
-        outputs.close_blocks(step, read_results(ledger.path, step.fingerprint))
+    if not outputs.are_closed(step, ledger.path):
+        outputs.close_blocks(step, ledger.path)
     return StepResult(step.name, len(step.blocks), len(left), failed, time.monotonic() - start)
+
+
+def _undo_changed(ledgers: StepLedgers, step: BlockStep) -> None:
+    """Take back the records of blocks whose files have other bytes than the step gave them.
+
+    A run under other settings that was stopped leaves files that none of its records name, and they can be as long
+    as those of this step.
+    """
+    folder = ledgers.folder
+    changed = [
+        BlockRecord(record.block, Status.FAILED, reason="its files were changed under other settings")
+        for record in ledgers.results(step).records()
+        if any(digest_of(folder.cube, key) != digest for key, digest in record.files.items())
+    ]
+    if changed:
+        Ledger(folder.ledger(step.name)).append(step.fingerprint, changed)
 
 
 class _Window:

@@ -48,8 +48,8 @@ def read_pilot(root: Path) -> Pilot:
 
 
 def _cost(ledger: Ledger) -> StepCost:
-    last = {r.block: r for _, r in ledger.lines()}
-    done = [r for r in last.values() if r.status.is_finished]
+    last = [record for _, record in ledger.newest()]
+    done = [r for r in last if r.status.is_finished]
     sizes = [digest.size for r in done for digest in r.files.values()]
     n = max(len(done), 1)
     seconds = sum(r.seconds for r in done) / n

@@ -39,13 +39,12 @@ def sample(run: Path, out: Path, spacing_deg: float) -> None:
     from croplayer.decisions.sampling import systematic_blocks
     from croplayer.ledger import Ledger
     from pipelines.recipe_files import load_recipe
-    from pipelines.verify import last_records
     from stores.run_folder import RunFolder
 
     folder = RunFolder(run)
     if not folder.ledger("describe").exists():
         raise FileNotFoundError(f"{run} holds no described masks; run the recipe until the stage describe first")
-    described = [b for b, r in last_records(Ledger(folder.ledger("describe"))).items() if r.status.is_finished]
+    described = [r.block for _, r in Ledger(folder.ledger("describe")).newest() if r.status.is_finished]
     recipe = load_recipe(folder.recipe, run)
     cube = Cube.open(folder.cube, recipe.edition)
     chosen = systematic_blocks(described, spacing_deg)

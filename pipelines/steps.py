@@ -11,7 +11,6 @@ from typing import Any
 from croplayer.durable import FileDigest, digest_file, digest_text, write_durable
 from croplayer.grid import BlockIndex
 from croplayer.records import BlockRecord, BlockTask
-from croplayer.results import Results
 
 CUBE_FILES = "cube"
 """Name under which a run remembers the files that describe its cube, as it does those of outputs."""
@@ -71,15 +70,13 @@ class Entry:
     """Digest of each file of an output, by its name in the run's folder."""
     blocks: int = 0
     """Blocks that the step works on; 0 for an output."""
-    finished: int = 0
-    """Blocks that its ledger holds as finished."""
-    results: str = ""
-    """Digest of what the ledger says of them, whatever its order (Results.digest)."""
+    ledger: FileDigest | None = None
+    """Digest of the ledger of a step over blocks that is finished."""
 
     @property
     def is_of_blocks(self) -> bool:
         """Whether the step has a ledger of its own."""
-        return bool(self.blocks or self.results)
+        return bool(self.blocks or self.ledger)
 
     def to_json(self) -> dict[str, Any]:
         """Its fields as JSON, without those that say nothing."""
@@ -88,7 +85,8 @@ class Entry:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Entry:
         files = {name: FileDigest(*digest) for name, digest in data.get("files", {}).items()}
-        return cls(**{**data, "files": files})
+        ledger = FileDigest(*data["ledger"]) if "ledger" in data else None
+        return cls(**{**data, "files": files, "ledger": ledger})
 
 
 class OutputLedger:
@@ -127,6 +125,11 @@ class OutputLedger:
             return False
         return all(_has_size(self.root / name, digest.size) for name, digest in entry.files.items())
 
+    def is_known(self, step: BlockStep) -> bool:
+        """Whether a step was the last to be begun under its name."""
+        entry = self.entries().get(step.name)
+        return entry is not None and entry.fingerprint == step.fingerprint
+
     def is_closed(self, name: str, fingerprint: str) -> bool:
         """Whether a step was closed under a fingerprint."""
         entry = self.entries().get(name)
@@ -159,21 +162,17 @@ class OutputLedger:
         """Open a step over blocks before the first of them is worked on."""
         self._write(self.entries() | {step.name: Entry(step.fingerprint, is_open=True, blocks=len(step.blocks))})
 
-    def are_closed(self, step: BlockStep) -> bool:
-        """Whether a step was closed with as many blocks as it has."""
+    def are_closed(self, step: BlockStep, ledger: Path) -> bool:
+        """Whether a step was closed with as many blocks as it has and a ledger of this size."""
         entry = self.entries().get(step.name)
-        wanted = (step.fingerprint, len(step.blocks))
-        return entry is not None and not entry.is_open and (entry.fingerprint, entry.blocks) == wanted
+        if entry is None or entry.is_open or (entry.fingerprint, entry.blocks) != (step.fingerprint, len(step.blocks)):
+            return False
+        return _has_size(ledger, entry.ledger.size) if entry.ledger else not ledger.exists()
 
-    def close_blocks(self, step: BlockStep, results: Results) -> None:
-        """Remember what the ledger of a step holds when nothing is under way any more.
-
-        Parameters
-        ----------
-        results : of every block of the ledger under the step's fingerprint
-        """
-        closed = Entry(step.fingerprint, blocks=len(step.blocks), finished=len(results.blocks), results=results.digest)
-        self._write(self.entries() | {step.name: closed})
+    def close_blocks(self, step: BlockStep, ledger: Path) -> None:
+        """Remember the bytes of a step's ledger when nothing is under way any more; it need not be there."""
+        digest = digest_file(ledger) if ledger.exists() else None
+        self._write(self.entries() | {step.name: Entry(step.fingerprint, blocks=len(step.blocks), ledger=digest)})
 
     def forget(self, names: Iterable[str]) -> None:
         """Mark steps as not finished."""

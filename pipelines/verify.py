@@ -12,12 +12,11 @@ import numpy as np
 import zarr
 
 from croplayer.cube import Cube
-from croplayer.durable import PARTIAL, FileDigest
+from croplayer.durable import PARTIAL, FileDigest, digest_file
 from croplayer.grid import BlockIndex
 from croplayer.ledger import Ledger
 from croplayer.places import digest_of, has_key, is_remote, keys_of, open_store
 from croplayer.records import BlockRecord, Status
-from croplayer.results import read_results
 from pipelines.steps import AT_ITS_END, CUBE_FILES, Entry, OutputLedger
 from stores.cube import CUBE, is_metadata
 from stores.run_folder import FOLDERS, RunFolder
@@ -86,65 +85,61 @@ def _ledger_problems(
     """Problems of a step's ledger and its files; the hashes of the files' keys are added to ``known``."""
     ledger = Ledger(folder.ledger(step))
     try:
-        last = _last_lines(ledger)
+        yield from _block_problems(ledger, cube, step, entry, known)
     except ValueError as error:
         yield Problem(str(error), "", None)
-        return
-    if entry is not None:
-        yield from _step_problems(ledger, step, entry, last)
-    if isinstance(cube, Path) and not cube.exists() and any(record.files for _, record in last.values()):
-        yield Problem(
-            f"{cube} is missing, and ledger {ledger.path} names files in it; bring it back from a copy of the "
-            "run, or run the recipe again to make it again",
-            "",
-            None,
-        )
-        return
-    for fingerprint, record in last.values():
+    else:
+        if entry is not None and not entry.is_open:
+            yield from _changed_ledger(ledger, step, entry)
+
+
+def _block_problems(
+    ledger: Ledger, cube: str | Path, step: str, entry: Entry | None, known: array[int]
+) -> Iterator[Problem]:
+    """Problems of the blocks of a ledger; raises ValueError when a line of it is damaged."""
+    is_lost = isinstance(cube, Path) and not cube.exists()
+    done = 0
+    for fingerprint, record in ledger.newest():
+        if is_lost and record.files:
+            yield Problem(
+                f"{cube} is missing, and ledger {ledger.path} names files in it; bring it back from a copy of the "
+                "run, or run the recipe again to make it again",
+                "",
+                None,
+            )
+            return
+        is_own = entry is not None and fingerprint == entry.fingerprint
+        done += is_own
         # While a step is under way, a block of an older fingerprint may have been written anew.
-        if entry is None or not entry.is_open or fingerprint == entry.fingerprint:
+        if entry is None or not entry.is_open or is_own:
             yield from _record_problems(cube, step, record)
         known.extend(hash(key) for key in record.files)
+    if entry is not None and entry.is_open and done < entry.blocks:
+        yield Problem(
+            f"{step}: {entry.blocks - done} of {entry.blocks} blocks are not done; run the recipe again to do them",
+            step,
+            None,
+        )
 
 
-def _step_problems(
-    ledger: Ledger, step: str, entry: Entry, last: Mapping[BlockIndex, tuple[str, BlockRecord]]
-) -> Iterator[Problem]:
-    """What a ledger holds less, or otherwise, than when its step was finished; blocks of an unfinished one."""
+def _changed_ledger(ledger: Ledger, step: str, entry: Entry) -> Iterator[Problem]:
+    """Whether a ledger is what it was when its step was finished."""
     again = "run the recipe again"
-    if entry.is_open:
-        left = entry.blocks - sum(fingerprint == entry.fingerprint for fingerprint, _ in last.values())
-        if left > 0:
-            yield Problem(f"{step}: {left} of {entry.blocks} blocks are not done; {again} to do them", step, None)
+    found = digest_file(ledger.path) if ledger.path.exists() else None
+    if found == entry.ledger:
         return
-    found = read_results(ledger.path, entry.fingerprint)
-    if entry.finished and not ledger.path.exists():
-        yield Problem(f"ledger {ledger.path} is missing; {again} to do the step again", step, None)
-    elif len(found.blocks) < entry.finished:
-        yield Problem(
-            f"ledger {ledger.path} holds {len(found.blocks)} of the {entry.finished} blocks that were finished; "
-            f"{again} to do the others again",
-            step,
-            None,
+    if found is None:
+        sentence = f"is missing; {again} to do the step again"
+    elif entry.ledger and found.size < entry.ledger.size:
+        sentence = f"has {found.size} of the {entry.ledger.size} bytes that it had; {again} to do again what it lost"
+    elif ledger.is_cut_short():
+        sentence = f"ends in half a line; {again}, which drops it"
+    else:
+        sentence = (
+            "holds other results than when its step was finished; bring it back from a copy of the run, or remove it "
+            "to do the step again"
         )
-    elif found.digest != entry.results:
-        yield Problem(
-            f"ledger {ledger.path} holds other results than when its step was finished; bring it back from a copy of "
-            "the run, or remove it to do the step again",
-            step,
-            None,
-        )
-    elif ledger.path.exists() and ledger.is_cut_short():
-        yield Problem(f"ledger {ledger.path} ends in half a line; {again}, which drops it", step, None)
-
-
-def _last_lines(ledger: Ledger) -> dict[BlockIndex, tuple[str, BlockRecord]]:
-    return {record.block: (fingerprint, record) for fingerprint, record in ledger.lines()}
-
-
-def last_records(ledger: Ledger) -> dict[BlockIndex, BlockRecord]:
-    """The latest record of every block."""
-    return {record.block: record for _, record in ledger.lines()}
+    yield Problem(f"ledger {ledger.path} {sentence}", step, None)
 
 
 def repair(folder: RunFolder, problems: list[Problem]) -> None:
@@ -156,9 +151,9 @@ def repair(folder: RunFolder, problems: list[Problem]) -> None:
         ledger = Ledger(folder.ledger(step))
         ledger.cut_torn_tail()
         reasons = {p.block: p.sentence for p in problems if p.step == step and p.block is not None}
-        for block, (fingerprint, record) in _last_lines(ledger).items():
-            if block in reasons and record.status.is_finished:
-                ledger.append(fingerprint, [BlockRecord(block, Status.FAILED, reason=reasons[block])])
+        for fingerprint, record in ledger.newest():
+            if record.block in reasons and record.status.is_finished:
+                ledger.append(fingerprint, [BlockRecord(record.block, Status.FAILED, reason=reasons[record.block])])
 
 
 def _record_problems(cube: str | Path, step: str, record: BlockRecord) -> Iterator[Problem]:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import filelock
 import numpy as np
 import pytest
 from commands import croplayer
-from soak.crash_points import run_painted
+from soak.crash_points import Inline, run_painted
 from soak.damage import LEDGER_KINDS, UNFINISHED, add_foreign_files, damage_and_find, damage_ledgers, problems_of
-from soak.painted import GRID, SOURCE, PaintedSource, mask_of, painted_blocks
+from soak.kills import file_digests
+from soak.painted import GRID, SOURCE, PaintedSource, mask_of, painted_blocks, steps_of
 
-from croplayer.cube import open_cube
+from croplayer.cube import Cube, open_cube
 from croplayer.finished import MissingBlocksError
+from croplayer.grid import BlockIndex
 from croplayer.ledger import Ledger
 from croplayer.records import BlockRecord
+from pipelines import execute
+from pipelines.execute import StepLedgers, run_step
 from pipelines.steps import BlockStep, OutputLedger
 from pipelines.verify import find_problems, repair
 from stores.run_folder import RunFolder
@@ -84,6 +91,40 @@ def test_a_ledger_that_says_something_else_is_mended(run: Path) -> None:
     assert "segment: 2 of 2 blocks are not done; run the recipe again to do them" in problems_of(run)
     run_painted(run)
     assert problems_of(run) == []
+
+
+@dataclass(frozen=True)
+class FillTask:
+    """Masks of one value, whose files are as long as those of the other."""
+
+    cube: Cube
+    value: int
+
+    def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
+        return [BlockRecord(b, files=self.cube.write_block("croplayer", b, self.mask)) for b in blocks]
+
+    @property
+    def mask(self) -> np.ndarray:
+        return np.full((16, 16), self.value, np.uint8)
+
+
+@pytest.mark.parametrize("lines", [0, 1, 2])
+def test_settings_that_come_back_find_none_of_the_files_of_others(tmp_path: Path, lines: int) -> None:
+    """The others' run wrote both blocks and was stopped before, between, or after its two lines of the ledger."""
+    folder, blocks = RunFolder(tmp_path / "run"), painted_blocks(2)
+    steps_of(folder, 2)
+    cube = Cube.open(folder.cube)
+    old, new = (BlockStep("integrate", str(v), blocks, lambda _, v=v: FillTask(cube, v), 16) for v in (0, 1))
+    with mock.patch.object(execute, "_Window", Inline):
+        run_step(old, StepLedgers(folder), None)
+        first, masks = file_digests(folder.cube), sorted(folder.cube.glob("*/croplayer/c/*/*"))
+        sizes = [p.stat().st_size for p in masks]
+        OutputLedger(folder.outputs, folder.root).begin_blocks(new)
+        Ledger(folder.ledger("integrate")).append("1", FillTask(cube, 1)(blocks)[:lines])
+        assert [p.stat().st_size for p in masks] == sizes
+        assert run_step(old, StepLedgers(folder), None).worked == 2
+        assert file_digests(folder.cube) == first
+        assert run_step(old, StepLedgers(folder), None).worked == 0
 
 
 def test_a_damaged_record_of_finished_steps_is_made_again(run: Path) -> None:

@@ -83,6 +83,8 @@ def test_the_last_record_under_the_fingerprint_counts(tmp_path: Path) -> None:
     ledger.append("old", [record(1, a=1.0)])
     ledger.append("new", [record(1, a=2.0), record(2, a=5.0)])
     ledger.append("new", [record(1, a=3.0), BlockRecord(BlockIndex(1, 2), Status.FAILED, reason="x")])
+    newest = {r.block.col: (fingerprint, r.values, r.status) for fingerprint, r in ledger.newest()}
+    assert newest == {1: ("new", {"a": 3.0}, Status.DONE), 2: ("new", {}, Status.FAILED)}
     assert list(results(ledger, "new").values()) == [{"a": 3.0}]
     assert list(results(ledger, "old").values()) == [{"a": 1.0}]
     assert not results(ledger, "other").blocks
@@ -106,6 +108,22 @@ def test_a_block_whose_file_is_gone_or_short_is_not_finished(tmp_path: Path) -> 
     (tmp_path / "c/1").unlink()
     (tmp_path / "c/2").write_bytes(b"thr")
     assert list(results(ledger).blocks) == [BlockIndex(1, 0), BlockIndex(1, 3)]
+
+
+def test_a_block_with_files_of_another_fingerprint_is_not_finished(tmp_path: Path) -> None:
+    """Files of other settings can be as long as those of these; records without files stay true."""
+    ledger = Ledger(tmp_path / "step.jsonl")
+    one, same = (
+        BlockRecord(BlockIndex(1, i), files={f"c/{i}": write_durable(tmp_path / f"c/{i}", b"1")}) for i in (1, 2)
+    )
+    ledger.append("old", [one, same, record(3)])
+    ledger.append("new", [replace(one, files={"c/1": write_durable(tmp_path / "c/1", b"2")}), same, record(3)])
+    assert list(results(ledger, "old").blocks) == [same.block, BlockIndex(1, 3)]
+    assert len(results(ledger, "new").blocks) == 3
+    ledger.append("new", [BlockRecord(same.block, Status.FAILED, reason="it may have written a part")])
+    assert list(results(ledger, "old").blocks) == [BlockIndex(1, 3)]
+    ledger.append("old", [one, same])
+    assert len(results(ledger, "old").blocks) == 3
 
 
 @given(st.lists(records, unique_by=lambda r: r.block, max_size=8))

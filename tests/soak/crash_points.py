@@ -115,7 +115,7 @@ def run_painted(out: Path, stop_at: int = 0) -> int:
     with (
         mock.patch.object(os, "fsync", fsync),
         mock.patch.object(Path, "replace", replace),
-        mock.patch.object(execute, "_Window", _Inline),
+        mock.patch.object(execute, "_Window", Inline),
     ):
         folder = RunFolder(out)
         folder.root.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ def _output(folder: RunFolder) -> OutputStep:
     return OutputStep("blocks", "painted", make)
 
 
-class _Inline:
+class Inline:
     """Works on blocks one by one in this process, where a run has a window of Dask tasks."""
 
     def __init__(self, step: BlockStep, blocks: Sequence[BlockIndex], workers: object) -> None:

@@ -184,8 +184,7 @@ def lost_blocks(out: Path) -> int:
     """Blocks of the ledgers whose files are not what their records say."""
     folder, lost = RunFolder(out), 0
     for name in ("mosaic", "segment", "integrate"):
-        last = {record.block: record for _, record in Ledger(folder.ledger(name)).lines()}
-        for record in last.values():
+        for _, record in Ledger(folder.ledger(name)).newest():
             lost += any(
                 not (folder.cube / key).exists() or digest_file(folder.cube / key) != digest
                 for key, digest in record.files.items()
