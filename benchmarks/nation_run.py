@@ -49,6 +49,7 @@ path = "{inputs}/dem.tif"
 
 [segmentation]
 model = "default"
+batch_cells = 4
 
 [[products]]
 name = "coarse"

@@ -96,27 +96,27 @@ class SegmentTask:
         window = self.cube.grid.window(block)
         whole = PixelWindow(window.row - halo, window.col - halo, n + 2 * halo, n + 2 * halo)
         out = empty_imagery(whole)
-        for i in (-1, 0, 1):
-            for j in (-1, 0, 1):
-                neighbour = BlockIndex(block.row + i, block.col + j)
+        stored = _common(whole, self.cube.blocks.window(self.cube.grid))
+        area = _area(stored, whole)
+        out.rgb[area] = self.cube.read_window("rgb", stored, source.name)
+        out.valid[area] = self.cube.read_window("imagery_valid", stored, source.name)
+        for neighbour in (BlockIndex(block.row + i, block.col + j) for i in (-1, 0, 1) for j in (-1, 0, 1)):
+            if neighbour not in self.mosaicked:
                 part = _common(whole, PixelWindow(neighbour.row * n, neighbour.col * n, n, n))
-                area = (
-                    slice(part.row - whole.row, part.row_stop - whole.row),
-                    slice(part.col - whole.col, part.col_stop - whole.col),
-                )
-                imagery = self._read(neighbour, part, source)
+                imagery = source.read(part, self.cube.grid)
+                area = _area(part, whole)
                 out.rgb[area], out.valid[area] = imagery.rgb, imagery.valid
         return out
-
-    def _read(self, block: BlockIndex, part: PixelWindow, source: ImagerySource) -> Imagery:
-        if block not in self.mosaicked:
-            return source.read(part, self.cube.grid)
-        return Imagery(
-            np.asarray(self.cube.read_window("rgb", part, source.name)),
-            np.asarray(self.cube.read_window("imagery_valid", part, source.name)),
-        )
 
 
 def _common(a: PixelWindow, b: PixelWindow) -> PixelWindow:
     row, col = max(a.row, b.row), max(a.col, b.col)
     return PixelWindow(row, col, min(a.row_stop, b.row_stop) - row, min(a.col_stop, b.col_stop) - col)
+
+
+def _area(part: PixelWindow, whole: PixelWindow) -> tuple[slice, slice]:
+    """Rows and columns of a part within the whole."""
+    return (
+        slice(part.row - whole.row, part.row_stop - whole.row),
+        slice(part.col - whole.col, part.col_stop - whole.col),
+    )
