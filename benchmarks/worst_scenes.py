@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from croplayer.models.bundle import load, read_manifest
+from croplayer.models.bundle import load
 from croplayer.models.error_picture import error_picture
 from croplayer.models.evaluation import THRESHOLD
 from croplayer.models.inference import predict_proba
+from croplayer.models.manifest import read_manifest
 from croplayer.models.scenes import LabelledScene, LabelledScenes
 from croplayer.models.scoring import score_mask
 from croplayer.models.segmentation import SegmentationNetwork

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from croplayer.durable import digest_file, digest_text
 from croplayer.models.catalogue import shipped_folder, shipped_names
-from croplayer.models.manifest import MANIFEST_NAME
+from croplayer.models.manifest import MANIFEST_NAME, bundle_digest
 from pipelines.config import Coverage, CoverageTraining, Recipe, Segmentation, Training
 from pipelines.fingerprint import code_digest
 from pipelines.recipe_files import RecipeError, find_recipe, load_recipe
@@ -69,8 +69,6 @@ class Models:
 
     def digests(self, recipe: Recipe) -> dict[str, str]:
         """Digest of each model of a recipe that is there."""
-        from croplayer.models.bundle import bundle_digest
-
         return {kind: bundle_digest(folder) for kind, folder in self.folders(recipe).items()}
 
     def folders(self, recipe: Recipe) -> dict[str, Path]:

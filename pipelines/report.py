@@ -164,7 +164,7 @@ def _facts(run: Run, blocks: pd.DataFrame | None) -> list[tuple[str, str]]:
 
 
 def _model_sections(run: Run) -> list[Section]:
-    from croplayer.models.bundle import read_manifest
+    from croplayer.models.manifest import read_manifest
     from croplayer.report.sections_details import model_section
 
     folders = run.models.folders(run.recipe)

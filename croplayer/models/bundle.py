@@ -32,23 +32,11 @@ from croplayer.models.manifest import (
     MANIFEST_NAME,
     MANIFEST_SUM_NAME,
     Manifest,
-    bundle_digest,
     manifest_bytes,
     manifest_sum,
-    read_manifest,
 )
 from croplayer.models.runtimes import TORCH, runtime_version
 from croplayer.models.segmentation import SegmentationNetwork, pick_device
-
-__all__ = [
-    "bundle_digest",
-    "load",
-    "load_cached",
-    "load_weights",
-    "read_checked",
-    "read_manifest",
-    "write_bundle",
-]
 
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from croplayer.models.bundle import load, read_manifest
+from croplayer.models.bundle import load
 from croplayer.models.inference import predict_block
+from croplayer.models.manifest import read_manifest
 from croplayer.models.scenes import LabelledScenes
 from croplayer.models.segmentation import SegmentationNetwork
 from croplayer.models.training import StepReport, TrainingConfig, train_segmentation

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from transformers import AutoModelForSemanticSegmentation
 
 from croplayer.models.architectures import CLASSES
-from croplayer.models.bundle import bundle_digest, load, load_cached, read_manifest, write_bundle
+from croplayer.models.bundle import load, load_cached, write_bundle
 from croplayer.models.coverage_network import build_coverage_network, predict_coverage
-from croplayer.models.manifest import Manifest, manifest_sum
+from croplayer.models.manifest import Manifest, bundle_digest, manifest_sum, read_manifest
 from croplayer.models.segmentation import BANDS, build_segmenter, segmenter_from_pretrained
 
 
@@ -201,12 +201,18 @@ def test_card_and_catalogue_fields_say_what_the_manifest_says(tmp_path):
     assert set(read_manifest(folder).files) == {"README.md", "config.json", "model.safetensors", "stac_mlm.json"}
 
 
-def test_the_manifest_is_read_without_torch(written):
+def test_a_client_needs_no_torch_to_know_its_models(written):
+    """The client of a run is small; only the processes that work on blocks hold the networks."""
     import subprocess
     import sys
 
     code = (
-        "import sys; from pathlib import Path; from croplayer.models.manifest import bundle_digest, read_manifest; "
+        "import sys; from pathlib import Path; import pipelines.stage, pipelines.report; "
+        "from pipelines.models import Models; from pipelines.recipe_files import find_recipe, load_recipe; "
+        "from croplayer.models.manifest import bundle_digest, read_manifest; "
+        "recipe = load_recipe(find_recipe('demo'), Path('.')); models = Models(Path('.'), Path('.')); "
+        "assert set(models.digests(recipe)) == {'segmentation', 'coverage'}; "
+        "[read_manifest(folder) for folder in models.folders(recipe).values()]; "
         f"print(bundle_digest(Path({str(written[0])!r}))); assert not {{'torch', 'transformers'}} & set(sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from croplayer.models.bundle import load, read_manifest
+from croplayer.models.bundle import load
+from croplayer.models.manifest import read_manifest
 from croplayer.models.segmentation import build_segmenter
 from pipelines.cli import main
 

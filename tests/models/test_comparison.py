@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from croplayer.models.bundle import read_manifest
 from croplayer.models.comparison import compare_architectures
+from croplayer.models.manifest import read_manifest
 from croplayer.models.training import TrainingConfig
 
 

@@ -11,7 +11,7 @@ from croplayer.cube import Cube
 from croplayer.durable import DurableStore
 from croplayer.grid import BlockGrid, BlockIndex, BlockRange
 from croplayer.legends import CoverageType
-from croplayer.models.bundle import bundle_digest, load, load_cached, read_manifest
+from croplayer.models.bundle import load, load_cached
 from croplayer.models.catalogue import shipped_folder
 from croplayer.models.coverage import (
     CoverageConfig,
@@ -25,6 +25,7 @@ from croplayer.models.coverage import (
 )
 from croplayer.models.coverage_network import build_coverage_network
 from croplayer.models.coverage_samples import make_coverage_samples, read_cloud_scenes
+from croplayer.models.manifest import bundle_digest, read_manifest
 from croplayer.models.scenes import LabelledScenes
 from croplayer.tasks.assess import AssessTask
 from stores.cube import CUBE

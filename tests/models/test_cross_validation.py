@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from croplayer.models.bundle import load, read_manifest
+from croplayer.models.bundle import load
 from croplayer.models.cross_validation import cross_validate, train_cross_validated
 from croplayer.models.evaluation import evaluate_scenes, score_scenes, validation_figures
+from croplayer.models.manifest import read_manifest
 from croplayer.models.training import TrainingConfig, train_segmentation
 
 CONFIG = TrainingConfig(architecture="pidnet", steps=3, crop_px=64, batch=2, gsd_m=(2.0, 3.0), threads=1)

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from croplayer.models.augmentation import Augmentation, SceneTensors, draw_batch, step_generator
-from croplayer.models.bundle import load, read_manifest
+from croplayer.models.bundle import load
 from croplayer.models.inference import predict_image
 from croplayer.models.losses import boundary_weights, mask_loss, training_loss
+from croplayer.models.manifest import read_manifest
 from croplayer.models.segmentation import build_segmenter
 from croplayer.models.training import TrainingConfig, train_segmentation
 from croplayer.models.training_config import learning_rate_at
