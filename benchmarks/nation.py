@@ -1,7 +1,8 @@
 """Cost of a run against its number of blocks: ``python -m benchmarks.nation --blocks 10000 --only schedule``.
 
 Parts: ``schedule`` (blocks that do nothing, through the real workers and ledger), ``resume`` (everything done),
-``open`` (the national cube, one county, one window), ``stages`` (every stage's real code on small blocks).
+``verify`` (every byte of a mosaic), ``open`` (the national cube, one county, one window), ``stages`` (every stage's
+real code on small blocks).
 Each part runs in a process of its own, whose peak of memory is the client's. Inputs are synthetic.
 """
 
@@ -25,7 +26,7 @@ from benchmarks.nation_page import page
 from benchmarks.nation_run import BLOCK_PX, CHINA, make_inputs, write_recipe
 from benchmarks.nothing import NothingTask
 from croplayer.block_list import BlockList
-from croplayer.durable import DurableStore, FileDigest
+from croplayer.durable import DurableStore, digest_bytes
 from croplayer.grid import LATTICE_COLS, BlockGrid, Bounds
 from croplayer.ledger import Ledger
 from croplayer.records import BlockRecord
@@ -33,10 +34,11 @@ from pipelines.cluster import Workers
 from pipelines.config import Cluster
 from pipelines.execute import StepLedgers, run_step
 from pipelines.steps import BlockStep, OutputLedger
+from pipelines.verify import find_problems
 from stores.cube import CUBE
 from stores.run_folder import RunFolder
 
-PARTS = ("schedule", "resume", "open", "stages")
+PARTS = ("schedule", "resume", "verify", "open", "stages")
 WINDOW_PX = 1024
 COUNTIES_DEG = (0.25, 0.5, 1.0)
 """Edges of the counties that are asked for."""
@@ -83,9 +85,23 @@ def resume(work: Path, count: int) -> dict[str, Any]:
     return found | {"table_s": time.perf_counter() - start, "table_rows": len(table)}
 
 
+def verify(work: Path, count: int) -> dict[str, Any]:
+    """Time to hold every byte of a mosaic of two sources against its ledger."""
+    folder, blocks = RunFolder(work), nation_blocks(count)
+    _write_finished(folder, blocks)
+    folder.recipe.write_text('name = "nation"')
+    step = BlockStep("mosaic", "f", blocks, lambda _: NothingTask(), 64)
+    OutputLedger(folder.outputs, folder.root).close_blocks(step, folder.ledger("mosaic"))
+    start = time.perf_counter()
+    found = [p.sentence for p in find_problems(folder)]
+    assert len(found) == 1 and "is not at its end" in found[0], found[:3]
+    return {"verify_s": time.perf_counter() - start}
+
+
 def _write_finished(folder: RunFolder, blocks: BlockList) -> None:
     """A mosaic of two sources that is finished: four small files a block."""
     data = bytes(200)
+    digest = digest_bytes(data)
     records = []
     for i, block in enumerate(blocks):
         files = {}
@@ -96,7 +112,7 @@ def _write_finished(folder: RunFolder, blocks: BlockList) -> None:
                 if i % CHINA.cols == 0:
                     path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
-                files[key] = FileDigest("0" * 64, len(data))
+                files[key] = digest
         records.append(BlockRecord(block, files=files, seconds=0.01))
         if len(records) == 10_000 or i == len(blocks) - 1:
             Ledger(folder.ledger("mosaic")).append("f", records)
@@ -167,6 +183,8 @@ def measure(part: str, count: int, work: Path) -> dict[str, Any]:
             found = {"schedule_64": schedule(work / "a", count, 64), "schedule_625": schedule(work / "b", count, 625)}
         case "resume":
             found = resume(work, count)
+        case "verify":
+            found = verify(work, count)
         case "open":
             found = open_and_query(work)
         case _:

@@ -21,7 +21,7 @@ def page(figures: Found) -> str:
     runs: dict[str, list[Found]] = {}
     for found in figures["runs"]:
         runs.setdefault(found["part"], []).append(found)
-    makers = {"schedule": _schedule, "resume": _resume, "open": _open, "stages": _stages}
+    makers = {"schedule": _schedule, "resume": _resume, "verify": _verify, "open": _open, "stages": _stages}
     head = [
         "# What a run costs against its number of blocks",
         "",
@@ -67,6 +67,15 @@ def _resume(runs: Sequence[Found]) -> list[str]:
         for r in runs
     ]  # fmt: skip
     return _table("Resuming a finished run", about, header, rows)
+
+
+def _verify(runs: Sequence[Found]) -> list[str]:
+    about = (
+        "`croplayer verify` of that mosaic: every byte of its files, of 200 bytes each here, and of its ledger. The memory "
+        "holds one number for each file."
+    )
+    rows = [[f"{r['blocks']:,}", f"{4 * r['blocks']:,}", f"{r['verify_s']:.1f}", f"{r['client_mb']:.0f}"] for r in runs]
+    return _table("Verifying", about, ["blocks", "files", "s", "MB"], rows)
 
 
 def _open(runs: Sequence[Found]) -> list[str]:

@@ -15,7 +15,7 @@ from pipelines.steps import OutputStep, Step
 ENDINGS = {"geotiff": ".tif", "geoparquet": ".parquet", "shapefile": ".shp"}
 
 
-def export_step(run: Run, adcode: str, stem: str) -> OutputStep:
+def export_step(run: Run, adcode: str, stem: str, fingerprint: str) -> OutputStep:
     """Files of one admin unit."""
     part = run.recipe.export
     assert part is not None and run.cube is not None
@@ -28,22 +28,19 @@ def export_step(run: Run, adcode: str, stem: str) -> OutputStep:
         cut = cut_region(open_cube(run.folder.cube, boundary_named(run.folder.boundaries, adcode), run.recipe.edition))
         return [p for f in part.formats for p in write_cut(cut, run.folder.export / f"{stem}{ENDINGS[f]}")]
 
-    return OutputStep(
-        name=f"export_{adcode}",
-        fingerprint=fingerprint(
-            "export",
-            maps=integrated_digest(run),
-            boundaries=digest_file(run.folder.boundaries).sha256,
-            formats=part.formats,
-        ),
-        make=make,
-    )
+    return OutputStep(f"export_{adcode}", fingerprint, make)
 
 
 def steps(run: Run) -> Iterator[Step]:
     assert run.recipe.export is not None and run.cube is not None
     around = run.cube.grid.window_bounds(run.cube.blocks.window(run.cube.grid))
     units = run.level_units(run.recipe.export.level)
+    same_for_all = fingerprint(
+        "export",
+        maps=integrated_digest(run),
+        boundaries=digest_file(run.folder.boundaries).sha256,
+        formats=run.recipe.export.formats,
+    )
     for unit in units.cx[around.west : around.east, around.south : around.north].itertuples():
         name = re.sub(r"[^\w-]+", "_", unit.name_zh or unit.name_en)
-        yield export_step(run, unit.adcode, f"cf_{unit.adcode}_{name}")
+        yield export_step(run, unit.adcode, f"cf_{unit.adcode}_{name}", same_for_all)

@@ -116,7 +116,7 @@ class Models:
 
     def _train_coverage(self, part: Coverage) -> None:
         from croplayer.models.coverage import CoverageConfig, train_coverage
-        from croplayer.models.coverage_samples import check_sample_images, make_coverage_samples
+        from croplayer.models.coverage_samples import make_coverage_samples
 
         training = _coverage_training(part, self.out)
         config = CoverageConfig(size=training.size, steps=training.steps, seed=training.seed)
@@ -127,7 +127,6 @@ class Models:
                 scenes = open_scenes(Path(training.scenes), Path(training.polygons))
                 clouds = Path(training.clouds) if training.clouds else None
                 samples = make_coverage_samples(scenes, clouds, Path(scratch), training.seed, training.per_class)
-            check_sample_images(samples)
             with tqdm(total=config.steps, desc="learn    ", unit="step", disable=None) as bar:
                 train_coverage(
                     samples, config, self.coverage(part), training_data=training.description,

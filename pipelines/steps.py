@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -101,18 +102,11 @@ class OutputLedger:
 
     def entries(self) -> dict[str, Entry]:
         """What is remembered, by the name of the step; raises ValueError when a byte of it is not what was written."""
-        if not self.path.exists():
-            return {}
-        data = self.path.read_bytes()
         try:
-            done = json.loads(data)["steps"]
-            entries = {name: Entry.from_json(entry) for name, entry in done.items()}
-            is_whole = data == _encoded(entries)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            is_whole = False
-        if not is_whole:
-            raise ValueError(f"{self.path} is damaged; remove it to make the outputs again")
-        return entries
+            found = self.path.stat()
+            return dict(_entries(self.path, found.st_ino, found.st_mtime_ns, found.st_size))
+        except FileNotFoundError:
+            return {}
 
     def _write(self, entries: dict[str, Entry]) -> None:
         """Remember ``entries``, and that the run has not come to its end with them."""
@@ -184,7 +178,7 @@ class OutputLedger:
         """Remember that everything the run was asked for is finished, until work begins again."""
         entries = self.entries()
         if AT_ITS_END not in entries:
-            write_durable(self.path, _encoded(entries | {AT_ITS_END: Entry(_digest(entries))}))
+            write_durable(self.path, _encoded(entries | {AT_ITS_END: Entry(digest_text(_text(entries)))}))
 
     def drop_open(self) -> None:
         """Drop the steps that were begun and that the recipe does not have any more, after all that it has."""
@@ -207,14 +201,32 @@ class OutputLedger:
                 yield name, file, digest
 
 
-def _digest(entries: Mapping[str, Entry]) -> str:
-    return digest_text(json.dumps({name: entry.to_json() for name, entry in entries.items()}, sort_keys=True))
+@lru_cache(maxsize=4)
+def _entries(path: Path, inode: int, time_ns: int, size: int) -> Mapping[str, Entry]:
+    """What a file says; asked for again and again, with thousands of exports, and read when it has changed."""
+    head, _, text = path.read_bytes().decode(errors="replace").partition("\n")
+    try:
+        if head != _head(text):
+            raise ValueError
+        return {name: Entry.from_json(entry) for name, entry in json.loads("{" + text)["steps"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError(f"{path} is damaged; remove it to make the outputs again") from None
+
+
+def _text(entries: Mapping[str, Entry]) -> str:
+    steps = {name: entry.to_json() for name, entry in entries.items()}
+    return json.dumps(steps, sort_keys=True, separators=(",", ":"))
+
+
+def _head(text: str) -> str:
+    """What comes before a text, so that any changed byte is noticed."""
+    return f'{{"digest":"{digest_text(text)}",'
 
 
 def _encoded(entries: Mapping[str, Entry]) -> bytes:
-    """The file's bytes: what is done, and a digest of it, so that any changed byte is noticed."""
-    steps = {name: entry.to_json() for name, entry in entries.items()}
-    return json.dumps({"digest": _digest(entries), "steps": steps}, indent=1, sort_keys=True).encode()
+    """The file's bytes: one JSON object with what is done and a digest of its own second line."""
+    text = f'"steps":{_text(entries)}}}\n'
+    return f"{_head(text)}\n{text}".encode()
 
 
 def _has_size(path: Path, size: int) -> bool:

@@ -6,12 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
 from torch.nn import functional
 
 from croplayer.legends import CoverageType
@@ -23,27 +22,13 @@ from croplayer.models.coverage_network import (
     CoverageNetwork,
     build_coverage_network,
     predict_coverage,
-    thumbnail,
 )
 from croplayer.models.curve import CURVE_NAME, CURVE_PICTURE, curve_json, curve_picture
+from croplayer.models.labelled_thumbnails import CoverageSamples, read_coverage_samples
 from croplayer.models.manifest import Manifest
 from croplayer.models.segmentation import BANDS, pick_device
 from croplayer.models.training import fixed_threads
 from croplayer.models.training_config import StepReport, learning_rate_at
-from croplayer.text_tables import read_text_table
-
-__all__ = [
-    "CoverageConfig",
-    "CoverageNetwork",
-    "CoverageSamples",
-    "predict_coverage",
-    "read_coverage_samples",
-    "thumbnail",
-    "train_coverage",
-]
-
-LABELS_NAME = "labels.csv"
-_TYPES = {t.label: t for t in CoverageType}
 
 
 @dataclass(frozen=True)
@@ -75,62 +60,6 @@ class CoverageConfig:
                 f"coverage training fields validation_fraction={self.validation_fraction}, "
                 f"learning_rate={self.learning_rate}; expected 0..1 exclusive and above 0"
             )
-
-
-class CoverageSamples(NamedTuple):
-    """Labelled thumbnails in the order of the label table."""
-
-    images: tuple[str, ...]
-    thumbnails: np.ndarray
-    """(n, 128, 128, 3) uint8."""
-    types: np.ndarray
-    """(n,) int64 CoverageType."""
-    origins: tuple[str, ...]
-    """Where each sample comes from: real, real cloud composited, synthetic."""
-    scenes: tuple[str, ...]
-    """The scene each sample was cut from; the sample's own name where the table has no column ``scene``."""
-
-
-def read_coverage_samples(samples: Path) -> CoverageSamples:
-    """Read ``images/`` and ``labels.csv`` (image, coverage_type, origin) of a samples folder.
-
-    ``coverage_type`` is a label such as "Cloudy" or its code. An image's alpha band, if any, says
-    where there is imagery. An optional column ``scene`` keeps samples of one scene together when they
-    are split. Raises FileNotFoundError or ValueError naming the file and the row.
-    """
-    table_path = Path(samples) / LABELS_NAME
-    if not table_path.is_file():
-        raise FileNotFoundError(f"{samples} holds no {LABELS_NAME}")
-    table = read_text_table(table_path, "labels")
-    missing = {"image", "coverage_type", "origin"} - set(table.columns)
-    if missing:
-        raise ValueError(f"{table_path} lacks column '{min(missing)}'; it has {', '.join(table.columns)}")
-    if table.empty:
-        raise ValueError(f"{table_path} holds no sample")
-    types = [_parsed_type(value, table_path, row) for row, value in enumerate(table["coverage_type"], start=2)]
-    thumbnails = [_read_thumbnail(Path(samples) / "images" / name) for name in table["image"]]
-    scenes = table["scene" if "scene" in table.columns else "image"]
-    return CoverageSamples(
-        tuple(table["image"]), np.stack(thumbnails), np.array(types), tuple(table["origin"]), tuple(scenes)
-    )
-
-
-def _parsed_type(value: str, table_path: Path, row: int) -> int:
-    if value in _TYPES:
-        return int(_TYPES[value])
-    if value.isdigit() and int(value) in set(CoverageType):
-        return int(value)
-    raise ValueError(
-        f"{table_path} line {row} field 'coverage_type' is '{value}'; expected one of {', '.join(_TYPES)} or 0..4"
-    )
-
-
-def _read_thumbnail(path: Path) -> np.ndarray:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is named in {LABELS_NAME} but does not exist")
-    with Image.open(path) as image:
-        rgba = np.asarray(image.convert("RGBA"))
-    return thumbnail(np.ascontiguousarray(rgba[..., :3]), rgba[..., 3] > 0)
 
 
 def split_samples(

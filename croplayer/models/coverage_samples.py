@@ -8,7 +8,6 @@ column says so for each sample.
 from __future__ import annotations
 
 import csv
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -19,10 +18,9 @@ from scipy import ndimage
 
 from croplayer.array_files import read_arrays
 from croplayer.legends import CoverageType
-from croplayer.models.coverage import LABELS_NAME
 from croplayer.models.coverage_network import thumbnail
+from croplayer.models.labelled_thumbnails import LABELS_NAME
 from croplayer.models.scenes import LabelledScenes, SceneArrays
-from croplayer.text_tables import read_text_table
 
 REAL = "real"
 REAL_CLOUD = "real cloud composited"
@@ -34,11 +32,6 @@ NON_PLANTING_SHARE = 0.05
 PLANTING_SHARE = 0.2
 CLOUDY_SHARE = 0.1
 """Cloudy samples have more than this share of cloud (paper section 2.2.2)."""
-
-SAMPLE_FORMATS = ("PNG", "JPEG", "WEBP")
-MOST_SAMPLE_PX = 8192
-"""Longest edge of a sample's image."""
-MOST_SAMPLE_BYTES = 64 * 1024**2
 
 _SHADOW, _CLOUD = 0, 4
 _TRIES = 400
@@ -132,38 +125,6 @@ def _read_cloud_scene(path: Path) -> CloudScene:
     bright = np.clip(rgb.mean(axis=2) / 0.5, 0.35, 1)
     shadow = ndimage.gaussian_filter((mask == _SHADOW).astype(np.float32), 1.5)
     return CloudScene(rgb, soft * bright, shadow)
-
-
-def check_sample_images(samples: Path) -> None:
-    """Raise ValueError on the first image of a samples folder that is no small picture below ``images``, by its header.
-
-    Nothing is unpacked: a picture of a few bytes can state more pixels than the memory holds. Columns and files
-    that are absent are left to ``read_coverage_samples``.
-    """
-    labels, root = samples / LABELS_NAME, (samples / "images").resolve()
-    names = read_text_table(labels, "labels").get("image", ())
-    for row, name in enumerate(names, start=2):
-        path = (root / name).resolve()
-        if not path.is_relative_to(root):
-            raise ValueError(f"{labels} row {row}: image '{name}' lies outside {root}; put it there")
-        if path.is_file():
-            _check_picture(path)
-
-
-def _check_picture(path: Path) -> None:
-    size = path.stat().st_size
-    if size > MOST_SAMPLE_BYTES:
-        raise ValueError(f"image {path} has {size} bytes; expected at most {MOST_SAMPLE_BYTES}")
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of large pictures; here they are refused.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=SAMPLE_FORMATS) as image:
-                width, height = image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"image {path} cannot be read as {', '.join(SAMPLE_FORMATS)}: {error}") from error
-    if max(width, height) > MOST_SAMPLE_PX:
-        raise ValueError(f"image {path} is {width} x {height} px; expected edges of at most {MOST_SAMPLE_PX}")
 
 
 class _Crop(NamedTuple):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from croplayer.models.architectures import CLASSES
 from croplayer.models.bundle import write_bundle
-from croplayer.models.manifest import Manifest
-from croplayer.models.segmentation import BANDS, segmenter_from_pretrained
+from croplayer.models.segmentation import segmenter_from_pretrained
 
 
 def bundle_from_pretrained(
@@ -27,16 +25,5 @@ def bundle_from_pretrained(
     folder
     """
     network = segmenter_from_pretrained(name_or_folder)
-    manifest = Manifest(
-        kind="segmentation",
-        architecture=network.architecture,
-        size=network.size,
-        classes=CLASSES,
-        bands=BANDS,
-        mean=network.mean,
-        std=network.std,
-        ground_sample_distance_m=gsd_m,
-        training_data=training_data,
-        licence=licence,
-    )
+    manifest = network.described(gsd_m=gsd_m, training_data=training_data, licence=licence)
     return write_bundle(folder, network.model, manifest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,31 @@ class SegmentationNetwork(nn.Module):
     @property
     def std(self) -> tuple[float, ...]:
         return tuple(round(v, 6) for v in self.image_std.flatten().tolist())
+
+    def described(
+        self,
+        *,
+        gsd_m: tuple[float, float],
+        training_data: str,
+        licence: str,
+        metrics: Mapping[str, Any] | None = None,
+        recipe: Mapping[str, Any] | None = None,
+    ) -> Manifest:
+        """The manifest of a bundle of this network; arguments are its fields of the same names."""
+        return Manifest(
+            kind="segmentation",
+            architecture=self.architecture,
+            size=self.size,
+            classes=CLASSES,
+            bands=BANDS,
+            mean=self.mean,
+            std=self.std,
+            ground_sample_distance_m=gsd_m,
+            training_data=training_data,
+            licence=licence,
+            metrics=metrics or {},
+            recipe=recipe or {},
+        )
 
     @property
     def n_parameters(self) -> int:

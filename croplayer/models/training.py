@@ -16,14 +16,11 @@ from typing import Any
 
 import torch
 
-from croplayer.models.architectures import CLASSES
 from croplayer.models.bundle import write_bundle
 from croplayer.models.curve import CURVE_NAME, CURVE_PICTURE, curve_json, curve_picture
 from croplayer.models.evaluation import evaluate_scenes
 from croplayer.models.fitting import fit
-from croplayer.models.manifest import Manifest
 from croplayer.models.scenes import LabelledScenes
-from croplayer.models.segmentation import BANDS
 from croplayer.models.training_config import StepReport, TrainingConfig
 from croplayer.models.workers import Workers, joined_workers
 
@@ -80,15 +77,8 @@ def train_segmentation(
                 metrics["validation"] = dict(measured)
             if validation is not None and len(validation):
                 metrics["validation"] = evaluate_scenes(network, validation)
-            manifest = Manifest(
-                kind="segmentation",
-                architecture=config.architecture,
-                size=config.size,
-                classes=CLASSES,
-                bands=BANDS,
-                mean=network.mean,
-                std=network.std,
-                ground_sample_distance_m=config.gsd_m,
+            manifest = network.described(
+                gsd_m=config.gsd_m,
                 training_data=training_data,
                 licence=licence,
                 metrics=metrics,

@@ -91,8 +91,7 @@ class AssessTask:
         if self.coverage_model is None:
             return None, None
         from croplayer.models.bundle import load_cached
-        from croplayer.models.coverage import predict_coverage, thumbnail
-        from croplayer.models.coverage_network import CoverageNetwork
+        from croplayer.models.coverage_network import CoverageNetwork, predict_coverage, thumbnail
 
         model = load_cached(self.coverage_model, self.coverage_digest or "", device=COVERAGE_DEVICE)
         if not isinstance(model, CoverageNetwork):

@@ -13,18 +13,10 @@ from croplayer.grid import BlockGrid, BlockIndex, BlockRange
 from croplayer.legends import CoverageType
 from croplayer.models.bundle import load, load_cached
 from croplayer.models.catalogue import shipped_folder
-from croplayer.models.coverage import (
-    CoverageConfig,
-    calibration_error,
-    fit_temperature,
-    predict_coverage,
-    read_coverage_samples,
-    split_samples,
-    thumbnail,
-    train_coverage,
-)
-from croplayer.models.coverage_network import build_coverage_network
+from croplayer.models.coverage import CoverageConfig, calibration_error, fit_temperature, split_samples, train_coverage
+from croplayer.models.coverage_network import build_coverage_network, predict_coverage, thumbnail
 from croplayer.models.coverage_samples import make_coverage_samples, read_cloud_scenes
+from croplayer.models.labelled_thumbnails import read_coverage_samples
 from croplayer.models.manifest import bundle_digest, read_manifest
 from croplayer.models.scenes import LabelledScenes
 from croplayer.tasks.assess import AssessTask
