@@ -32,17 +32,18 @@ def integrated_mask(masks: Sequence[np.ndarray], choice: Integration, no_usable_
 
 
 def shape_features(mask: np.ndarray, grid: BlockGrid, block: BlockIndex) -> dict[str, Value]:
-    """Area, area fraction, solidity and Euler number of a block's mask of flags.
+    """Area, area fraction, solidity and Euler number of a block's mask of flags, and the share of it that is known.
 
-    Totals of a mask without cropland are 0 and means are missing; everything is missing without imagery.
+    Totals of a mask without cropland are 0 and means are missing; everything but ``known`` is missing without imagery.
     """
     known = mask != NO_IMAGERY
     crop = mask == CROPLAND
     if not known.any():
         names = ("area_km2", "area_fraction", "solidity_mean", "solidity_total", "euler_mean", "euler_total", "regions")
-        return dict.fromkeys(names)
+        return {"known": 0.0, **dict.fromkeys(names)}
     summary = summarise(region_properties(crop))
     return {
+        "known": float(known.mean()),
         "area_km2": area_km2(crop, grid, block),
         "area_fraction": float(crop.sum() / known.sum()),
         "solidity_mean": finite(summary.solidity_mean),

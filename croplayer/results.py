@@ -22,7 +22,7 @@ from croplayer.records import BlockRecord, Status, Value
 
 STATUSES = tuple(status.value for status in Status)
 DIGESTS_AT_A_TIME = 1 << 14
-RECORD_DIGEST_BYTES = 16
+RECORD_DIGEST_BYTES = 8
 """How much of the sha256 of a record is kept in memory; what all of them are digested to is a whole sha256."""
 _STATUS, _FILES, _VALUES, _SECONDS = b',"status":"', b',"files":', b',"values":', b',"seconds":'
 # Inside a JSON text every quote has a backslash, so that these words cannot stand in a reason or a value.
@@ -98,13 +98,14 @@ def read_results(path: Path, fingerprint: str, blocks: BlockList, root: str | Pa
         digests += hashlib.sha256(line[TEXT + len(start) : line.rindex(_SECONDS)]).digest()[:RECORD_DIGEST_BYTES]
     found, last = mine.last()
     state = np.frombuffer(status, np.uint8)[last]
-    keep = np.array([Status(name).is_finished for name in STATUSES])[state] & np.isin(found, blocks.codes)
-    found, last, state = found[keep], last[keep], state[keep]
-    offset = mine.places(last)
+    keep = np.array([Status(name).is_finished for name in STATUSES])[state]
+    if not np.array_equal(found, blocks.codes):
+        keep &= np.isin(found, blocks.codes)
     if len(others):
-        keep = ~_is_written_anew(path, found, offset, others)
-        found, last, state, offset = found[keep], last[keep], state[keep], offset[keep]
-    return Results(path, BlockList(found), state, offset, _digest(digests, last))
+        keep &= ~_is_written_anew(path, found, mine.places(last), others)
+    if not keep.all():
+        found, last, state = found[keep], last[keep], state[keep]
+    return Results(path, BlockList(found), state, mine.places(last), _digest(digests, last))
 
 
 class _Lines:

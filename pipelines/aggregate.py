@@ -15,8 +15,7 @@ from croplayer.evaluation.statistics import land_of
 from croplayer.results import Results
 from croplayer.sources.product import Product
 from croplayer.tables import with_geometry, write_csv, write_parquet
-from croplayer.tasks.aggregate import LAND, AggregateTask
-from croplayer.tasks.compare import INTEGRATED
+from croplayer.tasks.aggregate import KNOWN, LAND, AggregateTask
 from croplayer.zones import BORDER, OUTSIDE, zones_of_blocks
 from pipelines.assess import assess_step
 from pipelines.compare import compare_step, own_maps
@@ -152,10 +151,9 @@ def unit_table_step(run: Run, level: int) -> OutputStep:
 
 def _interior_areas(run: Run, level: int, maps: Sequence[str]) -> pd.DataFrame:
     """Sums over the blocks that lie whole in a unit, by adcode."""
-    columns = {"block_km2": LAND} | {f"area_km2_{name}": name for name in maps}
-    # A block without a map is land that is not mapped, not land without cropland.
-    needed = f"area_km2_{INTEGRATED}" if run.cube else None
-    return interior_sums(run.folder.blocks, f"adcode_{level}", columns, needed)
+    areas = {"block_km2": LAND} | {f"area_km2_{name}": name for name in maps}
+    shares = {f"known_{name}": name + KNOWN for name in maps}
+    return interior_sums(run.folder.blocks, f"adcode_{level}", areas, shares)
 
 
 def _border_areas(results: Results) -> pd.DataFrame:
@@ -163,10 +161,17 @@ def _border_areas(results: Results) -> pd.DataFrame:
     sums: dict[str, dict[str, float]] = {}
     for values in results.values():
         for key, area in values.items():
-            code, _, name = key.partition(":")
+            code, name = _parted(key)
             unit = sums.setdefault(code, {})
             unit[name] = unit.get(name, 0.0) + float(area or 0.0)
     return pd.DataFrame.from_dict(sums, orient="index")
+
+
+def _parted(key: str) -> tuple[str, str]:
+    """Code of the unit, which may hold colons itself, and name of what was summed."""
+    rest, known = (key.removesuffix(KNOWN), KNOWN) if key.endswith(KNOWN) else (key, "")
+    code, _, name = rest.rpartition(":")
+    return code, name + known
 
 
 def steps(run: Run) -> Iterator[Step]:

@@ -9,9 +9,11 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from croplayer.decisions.rules import RULES
 from croplayer.durable import digest_file
 from croplayer.evaluation.levels import level_table
 from croplayer.tables import write_csv, write_parquet
+from croplayer.tasks.compare import INTEGRATED
 from croplayer.tasks.evaluate import EvaluateTask
 from pipelines.compare import own_maps
 from pipelines.fingerprint import fingerprint
@@ -51,8 +53,11 @@ def levels_step(run: Run) -> OutputStep:
         evaluated = run.results(step).table()
         units = pd.read_csv(run.folder.table("units_1.csv"), dtype={"adcode": str}) if has_units else None
         blocks = pd.DataFrame(gpd.read_parquet(run.folder.blocks).drop(columns="geometry"))
-        correct = run.recipe.decisions.correct
-        levels = level_table(blocks, evaluated, units, own_maps(run), run.recipe.source_names, reference, correct)
+        correct, maps = run.recipe.decisions.correct, own_maps(run)
+        # An integration by rules takes only what was judged correct: its share would be 1 whatever the map is worth.
+        by_rules = pd.read_csv(run.folder.table("integration_method.csv")).method[0] == RULES
+        judged = [m for m in maps if m != INTEGRATED or not by_rules]
+        levels = level_table(blocks, evaluated, units, maps, run.recipe.source_names, reference, judged, correct)
         return [
             write_parquet(run.folder.table("evaluated_blocks.parquet"), evaluated),
             write_csv(run.folder.table("levels.csv"), levels),

@@ -179,12 +179,11 @@ def _model_sections(run: Run) -> list[Section]:
 
 
 def _scenes(run: Run, folders: dict[str, Path]) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-    """Validation scenes with what the model says, for a recipe that trains on its own."""
+    """Validation scenes with what the model says, for a recipe that trains on its own and keeps scenes from it."""
     part = run.recipe.segmentation
-    if part is None or part.training is None or run.recipe.sources:
+    if part is None or part.training is None or part.training.folds or run.recipe.sources:
         return []
     from croplayer.models.bundle import load
-    from croplayer.models.inference import mask_from_probability, predict_image
     from croplayer.models.scenes import LabelledScenes
     from croplayer.models.segmentation import SegmentationNetwork
 
@@ -197,7 +196,8 @@ def _scenes(run: Run, folders: dict[str, Path]) -> list[tuple[str, np.ndarray, n
     shown = []
     for scene in sorted(validate.scenes, key=lambda s: by_scene[s.name]["iou"] or 0.0)[:SCENES_SHOWN]:
         arrays = scene.read()
-        predicted = mask_from_probability(predict_image(network, arrays.rgb, arrays.valid), part.threshold) == 1
+        probability = network.predict_proba(arrays.rgb, ground_sample_distance_m=scene.gsd_m, valid=arrays.valid)
+        predicted = probability >= part.threshold
         title = f"{scene.name}, {scene.gsd_m:g} m, IoU {by_scene[scene.name]['iou']:.3f}"
         shown.append((title, arrays.rgb[::2, ::2], arrays.field[::2, ::2], predicted[::2, ::2]))
     return shown

@@ -117,7 +117,7 @@ FEATURES: Columns = {
 DEVIATION: Columns = {
     "product": "name of the product",
     "measure": "area_fraction or edge_density",
-    "blocks": "blocks that know both the product and our map",
+    "blocks": "blocks that both the product and our map know whole (98 % of the pixels)",
     "value": "the product's mean over them",
     "own_value": "our map's mean",
     "deviation": "(value - own_value) / own_value; empty where our map has none",
@@ -150,13 +150,15 @@ DEFINITIONS: Columns = {
 
 LEVELS: Columns = {
     "map": "name of the map: a source, merge_both, croplayer",
-    "iou": "intersection over union with the reference, all blocks together",
+    "known": "mean share of the blocks that the map knows",
+    "iou": "intersection over union with the reference where the map knows the ground, all blocks together",
     "iou_standard_error": "its standard error, the blocks as clusters",
     "boundary_iou": "intersection over union of the bands of about 10 m inside the outlines",
     "f1": "harmonic mean of precision and recall",
     "true_correct_share": "share of the blocks whose mask is TP or TN by the reference",
     "true_correct_blocks": "blocks of which that is known",
-    "correct_share": "share of the blocks whose mask is judged correct; merged masks are when both sources' are",
+    "correct_share": "share of the blocks whose mask is judged correct; merged masks are when both sources' are; "
+    "null for an integration by rules, which takes only what was judged correct",
     "correct_blocks": "blocks that were judged; not those in which the map takes neither source",
     "solidity_mean": "mean over the blocks of the mean solidity of their regions",
     "euler_mean": "mean over the blocks of the mean Euler number of their regions",

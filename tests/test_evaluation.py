@@ -16,7 +16,7 @@ from rasterio.features import rasterize
 
 from croplayer.evaluation.agreement import Agreement
 from croplayer.evaluation.provinces import count_within, unit_table
-from croplayer.evaluation.statistics import left_over, match_statistics, read_statistics
+from croplayer.evaluation.statistics import land_of, left_over, match_statistics, read_statistics
 from croplayer.grid import BlockGrid, BlockIndex
 from croplayer.products.measure import area_values, map_agreement
 from croplayer.sources.product import ProductWindow
@@ -159,14 +159,31 @@ def test_the_column_says_the_unit_and_the_sum_tells_a_wrong_one(tmp_path: Path, 
         match_statistics(units, read_statistics(path), path, sum_km2=(30, 40))
 
 
-def test_percent_of_the_statistic_only_for_units_mapped_as_a_whole() -> None:
+def test_percent_of_the_statistic_only_for_units_that_the_map_knows_as_a_whole() -> None:
     units = pd.DataFrame(
-        {"adcode": ["a", "b", "c"], "name_en": list("ABC"), "name_zh": list("甲乙丙"), "land_km2": 100.0}
+        {"adcode": ["a", "b", "c", "d"], "name_en": list("ABCD"), "name_zh": list("甲乙丙丁"), "land_km2": 100.0}
     )
-    areas = pd.DataFrame({"land": [100.0, 40.0], "ours": [10.5, 9.0]}, index=["a", "b"])
-    statistics = pd.DataFrame({"cropland_kha": [1.0, 1.0, 1.0], "note": ""})
+    known = {"land": [100.0, 40.0, 100.0], "ours": [10.5, 9.0, 5.0], "ours:known": [99.0, 40.0, 50.0]}
+    areas = pd.DataFrame(known, index=["a", "b", "c"])
+    statistics = pd.DataFrame({"cropland_kha": [1.0, 1.0, 1.0, 1.0], "note": ""})
     table = unit_table(units, areas, ["ours"], statistics, 0.1)
     assert table.ours_percent[0] == pytest.approx(105)
     assert table.ours_percent[1:].isna().all()
     assert count_within(table, "ours") == (1, 1)
-    assert table.mapped_share.tolist() == [1.0, 0.4, 0.0]
+    assert table.in_run.tolist() == [1.0, 0.4, 1.0, 0.0]
+    assert table.ours_known.tolist() == [0.99, 0.4, 0.5, 0.0]
+
+
+def test_the_land_of_a_unit_does_not_depend_on_how_its_rings_were_drawn() -> None:
+    shell, hole = shapely.box(110, 30, 111, 31).exterior.coords, shapely.box(110.2, 30.2, 110.8, 30.8).exterior.coords
+    far = shapely.box(112, 30, 113, 31)
+    drawn = [
+        shapely.Polygon(shell, [hole]),
+        shapely.Polygon(shell, [hole[::-1]]),
+        shapely.Polygon(shell[::-1], [hole[::-1]]),
+        shapely.MultiPolygon([shapely.Polygon(shell), far.reverse()]),
+        shapely.MultiPolygon([shapely.Polygon(shell), far]),
+    ]
+    land = land_of(gpd.GeoDataFrame({"adcode": list("abcde")}, geometry=drawn, crs="EPSG:4326")).land_km2
+    np.testing.assert_allclose(land[:3], land[0], rtol=1e-9)
+    assert land[3] == pytest.approx(land[4], rel=1e-9) and land[4] > land[0]

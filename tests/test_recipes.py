@@ -58,7 +58,7 @@ def test_naip_dates_maps_both_dates(run_recipe: Recipes, data: Path) -> None:
         share = float((cube.cropland.isel(source=source) == 1).sum() / covered.sum())
         assert 0.05 < share < 0.99
     table = pd.read_csv(out / "tables/units_1.csv")
-    assert table.land_km2[0] == pytest.approx(16.7, abs=0.5) and table.mapped_share[0] == pytest.approx(1, abs=1e-3)
+    assert table.land_km2[0] == pytest.approx(16.7, abs=0.5) and table.in_run[0] == pytest.approx(1, abs=1e-3)
     products = pd.read_csv(out / "tables/products.csv").set_index("product")
     with rasterio.open(data / "hyde_cropland/lcv_landuse.cropland_hyde_p_10km_2016_v3.2.tif") as file:
         cells = [v[0] / 100 for v in file.sample([(-99.18, 47.02), (-99.12, 47.02)])]

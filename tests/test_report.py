@@ -88,7 +88,7 @@ def test_the_summary_says_what_is_not_known() -> None:
 
 def test_provinces_within_the_limit_are_counted_with_their_interval() -> None:
     units = pd.DataFrame(
-        {"adcode": list("12345"), "name_en": list("ABCDE"), "name_zh": "", "land_km2": 10.0, "mapped_share": 1.0,
+        {"adcode": list("12345"), "name_en": list("ABCDE"), "name_zh": "", "land_km2": 10.0, "in_run": 1.0,
          "statistic_km2": 5.0, "statistic_note": ""}
     )  # fmt: skip
     for name in ("a", "b", MERGE_BOTH, INTEGRATED):

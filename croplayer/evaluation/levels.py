@@ -21,6 +21,7 @@ def level_table(
     maps: Sequence[str],
     sources: Sequence[str],
     reference: str | None,
+    judged: Sequence[str],
     correct: Sequence[str] = DEFAULT_CLASSES.correct,
 ) -> pd.DataFrame:
     """One row per map with its figures at the three levels; what is not known is missing.
@@ -32,11 +33,12 @@ def level_table(
     units : table of the first level of admin units against the statistic, or None
     maps : sources, both merged, integrated
     reference : name of the map of classes that is taken as true, or None
+    judged : those of the maps whose judged correctness says something
     correct : labels of the classes of correctness that mean a mask is right
 
     Returns
     -------
-    map; pixel: iou, iou_standard_error (blocks as clusters), boundary_iou, f1; block: correct_share and
+    map; known (mean share of the blocks that it knows); pixel: iou, iou_standard_error (blocks as clusters), boundary_iou, f1; block: correct_share and
     correct_blocks (judged without the reference), true_correct_share and true_correct_blocks (against it),
     solidity_mean, euler_mean (means over blocks with cropland); province: within, compared, median_percent.
     """
@@ -44,6 +46,7 @@ def level_table(
     rows = []
     for name in maps:
         row: dict[str, object] = {"map": name}
+        row["known"] = table[f"known_{name}"].astype(float).mean() if f"known_{name}" in table else np.nan
         if reference is not None and f"tp_{name}_{reference}" in table:
             counts = agreement_of(table, name, reference)
             bands = (int(table[f"boundary_{part}_{name}"].fillna(0).sum()) for part in BoundaryAgreement._fields)
@@ -54,7 +57,8 @@ def level_table(
                 "f1": counts.f1,
             }
             row |= _share("true_correct", table[f"true_correctness_{name}"], DEFAULT_CLASSES.correct)
-        row |= _share("correct", judged_correctness(table, name, sources, correct), correct)
+        labels = judged_correctness(table, name, sources, correct) if name in judged else pd.Series(dtype=object)
+        row |= _share("correct", labels, correct)
         for feature in ("solidity_mean", "euler_mean"):
             row[feature] = table[f"{feature}_{name}"].astype(float).mean() if f"{feature}_{name}" in table else np.nan
         if units is not None and f"{name}_percent" in units:
@@ -111,8 +115,18 @@ def iou_estimate(table: pd.DataFrame, name: str, other: str) -> Estimate:
     return Estimate(counts.iou, float(error))
 
 
+def on_the_same_ground(table: pd.DataFrame, names: Sequence[str], other: str) -> pd.DataFrame:
+    """The blocks in which all these maps were held against the reference at equally many pixels, and any.
+
+    A map that leaves out what is hard would win over one that does not.
+    """
+    pixels = pd.DataFrame({n: sum(table[f"{f}_{n}_{other}"].fillna(0) for f in Agreement._fields) for n in names})
+    return table[pixels.eq(pixels[names[0]], axis=0).all(axis=1) & (pixels[names[0]] > 0)]
+
+
 def iou_difference(table: pd.DataFrame, first: str, second: str, other: str) -> Estimate:
-    """IoU of one map minus that of another, both against the same reference, block by block paired."""
+    """IoU of one map minus that of another against the same reference, paired by block, on the same ground."""
+    table = on_the_same_ground(table, [first, second], other)
     residual = _residual(table, first, other) - _residual(table, second, other)
     n = len(residual)
     error = np.sqrt(n / (n - 1) * (residual**2).sum()) if n > 1 else np.nan

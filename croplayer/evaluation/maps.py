@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from croplayer.evaluation.agreement import Agreement
+from croplayer.evaluation.provinces import COMPLETE_SHARE
 
 
 def agreement_table(blocks: pd.DataFrame, maps: Sequence[str], other: str) -> pd.DataFrame:
@@ -38,14 +39,22 @@ def agreement_table(blocks: pd.DataFrame, maps: Sequence[str], other: str) -> pd
     return pd.DataFrame(rows)
 
 
+def know_whole(blocks: pd.DataFrame, names: Sequence[str]) -> pd.Series:
+    """(blocks,) bool, whether each of these maps knows a block as a whole (COMPLETE_SHARE, from ``known_NAME``).
+
+    In a block of which one map knows a part, areas and outlines of two maps say nothing of each other.
+    """
+    return (blocks[[f"known_{name}" for name in names]] >= COMPLETE_SHARE).all(axis=1)
+
+
 def product_table(blocks: pd.DataFrame, products: Sequence[str], own: str) -> pd.DataFrame:
-    """Area, area fraction and edge density of products beside our own map, over the blocks that know both.
+    """Area, area fraction and edge density of products beside our own map, over the blocks that both know whole.
 
     The deviation is (product - own) / own, missing where our own area is 0.
     """
     rows = []
     for name in products:
-        both = blocks[blocks[f"area_km2_{name}"].notna() & blocks[f"area_km2_{own}"].notna()]
+        both = blocks[know_whole(blocks, [name, own])]
         area, own_area = both[f"area_km2_{name}"].sum(), both[f"area_km2_{own}"].sum()
         row = {
             "product": name,

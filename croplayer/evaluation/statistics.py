@@ -7,6 +7,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import pandas as pd
+import shapely
 from pyproj import Geod
 
 from croplayer.text_tables import parse_number, read_text_table
@@ -73,10 +74,14 @@ def _area_column(table: pd.DataFrame, path: Path) -> tuple[str, float]:
 
 
 def land_of(units: gpd.GeoDataFrame) -> pd.DataFrame:
-    """The units without their polygons, whose area on the ellipsoid is the column ``land_km2``."""
+    """The units without their polygons, whose area on the ellipsoid is the column ``land_km2``.
+
+    Rings count as parts and holes whichever way they were drawn.
+    """
     geod = Geod(ellps="WGS84")
     table = pd.DataFrame(units.drop(columns="geometry"))
-    table["land_km2"] = [abs(geod.geometry_area_perimeter(g)[0]) / 1e6 for g in units.geometry]
+    oriented = shapely.orient_polygons(units.geometry.to_numpy())
+    table["land_km2"] = [abs(geod.geometry_area_perimeter(g)[0]) / 1e6 for g in oriented]
     return table
 
 

@@ -34,11 +34,11 @@ def area_values(name: str, product: ProductWindow, grid: BlockGrid, block: Block
 
 
 def density_values(map_name: str, mask: np.ndarray, name: str, product: ProductWindow) -> dict[str, Value]:
-    """Edge density of a mask of flags and of a product at the mask's pixels."""
+    """Edge density of a mask of flags and of a product at the mask's pixels; missing where either knows nothing."""
     counts = agreement(mask == CROPLAND, _is_crop(product), product.index_y, product.index_x)
     return {
-        f"edge_density_{map_name}": counts.mask_edge_density,
-        f"edge_density_{name}": counts.reference_edge_density,
+        f"edge_density_{map_name}": counts.mask_edge_density if (mask != NO_IMAGERY).any() else None,
+        f"edge_density_{name}": counts.reference_edge_density if (product.percent != UNKNOWN).any() else None,
     }
 
 

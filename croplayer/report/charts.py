@@ -233,7 +233,8 @@ def paired_figure(
     with figure_style():
         figure = Figure(figsize=(5.2, 4.9), layout="constrained")
         ax = figure.subplots()
-        top = float(np.nanmax(table[[f"{m}_km2" for m in [*maps, true]]].to_numpy(float))) * 1.06
+        areas = table[[f"{m}_km2" for m in [*maps, true]]].to_numpy(float)
+        top = 1.06 * float(areas[np.isfinite(areas)].max(initial=0)) or 1.0
         ax.fill_between([0, top], [0, 0.9 * top], [0, 1.1 * top], color=BAND_COLOUR, zorder=0, linewidth=0)
         ax.plot([0, top], [0, top], color="#777777", linewidth=0.8)
         for name in maps:

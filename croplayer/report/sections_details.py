@@ -34,7 +34,7 @@ def quality_section(results: Results) -> Section:
     )
     figure = class_figure(blocks, columns, COVERAGE_COLOURS)
     parts.append(Picture.of("coverage_type", "What the imagery shows", caption, figure, "Fig. 6"))
-    shares = pd.DataFrame({s: blocks[c].value_counts(normalize=True) for c, s in columns.items()}).fillna(0.0).T
+    shares = pd.DataFrame({s: blocks[c].value_counts() / len(blocks) for c, s in columns.items()}).fillna(0.0).T
     shares = shares.reindex(columns=list(COVERAGE_COLOURS), fill_value=0.0)
     unusable = [c.label for c in CoverageType if not c.is_usable]
     bad = {s: float(blocks[c].isin(unusable).mean()) for c, s in columns.items()}
@@ -155,7 +155,13 @@ def _validation_tables(validation: Mapping[str, Any], training_scenes: int) -> l
         [name, number(scene["ground_sample_distance_m"]), *(number(scene.get(figure)) for figure in figures)]
         for name, scene in sorted(validation["by_scene"].items(), key=lambda item: item[1]["iou"] or 0.0)
     ]
-    caption = f"Segmentation on {len(scenes)} scenes kept from training (split {validation['split']}; {training_scenes} trained)."
+    folds = len(validation.get("folds", ()))
+    caption = (
+        f"Segmentation on {len(scenes)} scenes, each judged by one of {folds} models of the same recipe that never saw it; "
+        f"the model that is used learned from {training_scenes} scenes, these among them."
+        if folds
+        else f"Segmentation on {len(scenes)} scenes kept from training (split {validation['split']}; {training_scenes} trained)."
+    )
     return [
         Table(caption, ["answer", *figures.values()], pooled, "Table 6"),
         Table("The same by scene, worst first.", ["scene", "pixel m", *figures.values()], scenes),

@@ -32,7 +32,7 @@ def summary_section(results: Results) -> Section:
         ["How large is the true area?", _sampled(results)],
         ["Do the statistics agree?", _statistics(results)],
     ]
-    empty = int(mapped.isna().sum() + (blocks.get("no_usable_imagery", pd.Series(dtype=bool)) == True).sum())  # noqa: E712
+    empty = int((mapped.isna() | (blocks.get("no_usable_imagery") == True)).sum())  # noqa: E712
     if empty:
         rows.insert(
             1, ["What is not known?", f"{empty:,} of {len(blocks):,} blocks had no usable imagery or are not finished"]
@@ -40,6 +40,11 @@ def summary_section(results: Results) -> Section:
     return Section(
         GROUP, "In short", [Table("The answers, with the sections below as their proof.", ["question", "answer"], rows)]
     )
+
+
+def mapped_column(results: Results) -> Column:
+    """The share of a unit's land that the integrated map knows; without one, the share that the run is about."""
+    return Column(f"{INTEGRATED}_known" if INTEGRATED in results.maps else "in_run", "mapped", "share")
 
 
 def _method(results: Results, name: str) -> str:
@@ -55,7 +60,7 @@ def _pixels(results: Results) -> str:
     low, high = Estimate(float(row.iou), float(row.iou_standard_error)).interval()
     return (
         f"IoU {row.iou:.3f} against {results.titles[results.reference]} (95 % interval {max(low, 0):.3f} to "
-        f"{min(high, 1):.3f}, blocks as clusters)"
+        f"{min(high, 1):.3f}, blocks as clusters) in the {100 * row.known:.1f} % of the blocks that the map knows"
     )
 
 
@@ -112,7 +117,7 @@ def unit_area_parts(results: Results, level: int) -> list[Part]:
     units = results.units[level].sort_values("land_km2", ascending=False)
     names = [*results.maps, *results.products, *([results.reference] if results.reference else [])]
     columns = [Column("name_en", "unit"), Column("name_zh", "名称"), Column("adcode", "code")]
-    columns += [Column("land_km2", "land, km²", "same"), Column("mapped_share", "mapped", "share")]
+    columns += [Column("land_km2", "land, km²", "same"), mapped_column(results)]
     columns += [Column(f"{m}_km2", f"{results.titles.get(m, m)}, km²", "same") for m in names]
     what = "province" if level == 1 else f"admin unit of level {level}"
     caption = f"Cropland by {what}, summed to the pixel on the ellipsoid. A dash is not known."

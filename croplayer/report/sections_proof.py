@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from croplayer.evaluation.interval import normal_quantile, share_interval
-from croplayer.evaluation.levels import iou_difference, iou_estimate
-from croplayer.evaluation.provinces import count_within
+from croplayer.evaluation.levels import iou_difference, iou_estimate, on_the_same_ground
+from croplayer.evaluation.provinces import COMPLETE_SHARE, count_within
 from croplayer.legends import DEFAULT_CLASSES, Integration
 from croplayer.report.charts import Bar, bar_figure, bar_panels, paired_figure, unit_heatmap
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, table_of
 from croplayer.report.results import Results
-from croplayer.report.sections_map import MOST_UNITS, share_cell
+from croplayer.report.sections_map import MOST_UNITS, mapped_column, share_cell
 from croplayer.tasks.compare import INTEGRATED
 
 GROUP = "The proof"
@@ -37,7 +37,7 @@ def levels_section(results: Results) -> Section:
     for key, title in measures.items():
         panels[title] = [_level_bar(results, row, key) for _, row in levels.iterrows()]
     caption = (
-        "Pixels against the reference (higher is better); blocks by what their masks are worth, as judged and as "
+        "Pixels against the reference, of each map where it knows the ground (higher is better); blocks by what their masks are worth, as judged and as "
         "the reference says, mean solidity (1 is "
         "compact) and mean Euler number of their regions (1 is without holes); provinces within the limit of the "
         "statistic. Lines are 95 % intervals: of the IoU with blocks as clusters, of a share after Wilson."
@@ -49,10 +49,11 @@ def levels_section(results: Results) -> Section:
             share_cell(int(w), int(c)) if c == c else None for w, c in zip(levels.within, levels.compared, strict=True)
         ]
     )
-    columns = [Column("map", "map"), Column("iou", "IoU"), Column("iou_standard_error", "its standard error")]
+    columns = [Column("map", "map"), Column("known", "known", "share")]
+    columns += [Column("iou", "IoU"), Column("iou_standard_error", "its standard error")]
     columns += [Column("boundary_iou", "boundary IoU"), Column("f1", "F1")]
     columns += [Column("correct_share", "judged correct", "share"), Column("correct_blocks", "blocks judged")]
-    columns += [Column("true_correct_share", "truly correct", "share")]
+    columns += [Column("true_correct_share", "truly correct", "share"), Column("true_correct_blocks", "blocks known")]
     columns += [Column("solidity_mean", "solidity"), Column("euler_mean", "Euler number")]
     columns += [Column("provinces", "provinces within"), Column("median_percent", "median % of the statistic")]
     parts.append(table_of(shown, "The same in numbers; a dash is not known.", columns))
@@ -107,38 +108,63 @@ def recovered_section(results: Results) -> Section | None:
     if true is None or evaluated is None or agreement is None or f"true_correctness_{INTEGRATED}" not in evaluated:
         return None
     blocks, title = results.blocks, results.titles[true]
-    against = agreement[agreement.against == true].sort_values("iou", ascending=False)
-    rows = []
-    for name in against["map"]:
-        estimate = iou_estimate(blocks, name, true)
-        rows.append(Bar(results.titles[name], estimate.value, results.colours[name], *estimate.interval()))
-    caption = (
-        f"Intersection over union with {title}, all blocks together; lines are 95 % intervals, blocks as clusters."
-    )
-    parts: list[Part] = [
-        Picture.of("recovered_iou", "Maps and products by agreement with the truth", caption, bar_figure(rows, "IoU"))
-    ]
+    same = on_the_same_ground(blocks, results.maps, true)
+    parts: list[Part] = [_recovered_picture(results, same, list(agreement["map"][agreement.against == true]), title)]
     half = normal_quantile(0.95)
     for other in (m for m in results.maps if m != INTEGRATED):
+        ground = len(on_the_same_ground(blocks, [INTEGRATED, other], true))
+        if not ground:
+            parts.append(Gap(f"In no block do the integrated map and {results.titles[other]} know the same ground."))
+            continue
         difference = iou_difference(blocks, INTEGRATED, other, true)
         verdict = "better" if difference.value > 0 else "worse"
         sure = "" if abs(difference.value) > half * difference.standard_error else ", which chance alone could do"
         parts.append(
             f"The integrated map is {verdict} than {results.titles[other]} by {abs(difference.value):.3f} IoU "
-            f"(± {half * difference.standard_error:.3f}){sure}."
+            f"(± {half * difference.standard_error:.3f}){sure}, over the {ground:,} blocks in which both know the same ground."
         )
     parts += _correctness_parts(results, evaluated)
     parts += _choice_parts(results, evaluated)
     units = results.units.get(1)
     if units is not None and f"{true}_km2" in units:
-        caption = "Each point is a province; the band is ± 10 %."
+        units = units.assign(
+            **{f"{m}_km2": units[f"{m}_km2"].where(_is_known(units, m)) for m in (*results.maps, true)}
+        )
+        caption = "Each point is a province that the map knows as a whole; the band is ± 10 %."
         figure = paired_figure(units, results.maps, results.titles, results.colours, true)
         parts.append(Picture.of("recovered_areas", "Areas of the provinces, true and mapped", caption, figure))
         shown = units.assign(**{f"{m}_off": units[f"{m}_km2"] / units[f"{true}_km2"] - 1 for m in results.maps})
         columns = [Column("name_en", "province"), Column(f"{true}_km2", "true, km²")]
         columns += [Column(f"{m}_off", f"{results.titles[m]}, deviation", "share") for m in results.maps]
-        parts.append(table_of(shown, "How far the mapped area is off, by province.", columns))
+        caption = "How far the mapped area is off, by province. A dash: the map does not know the province as a whole."
+        parts.append(table_of(shown, caption, columns))
     return Section(GROUP, "Recovered against true", parts)
+
+
+def _is_known(units: pd.DataFrame, name: str) -> pd.Series:
+    return units[f"{name}_known"] >= COMPLETE_SHARE
+
+
+def _recovered_picture(results: Results, blocks: pd.DataFrame, names: list[str], title: str) -> Part:
+    """Maps and products by their agreement with the truth in ``blocks``, best first."""
+    assert results.reference is not None
+    if blocks.empty:
+        return Gap(
+            "In no block do all maps know the same ground, so their agreement with the truth cannot be compared."
+        )
+    estimates = {name: iou_estimate(blocks, name, results.reference) for name in names}
+    rows = [
+        Bar(results.titles[name], estimate.value, results.colours[name], *estimate.interval())
+        for name, estimate in sorted(estimates.items(), key=lambda item: -item[1].value)
+    ]
+    caption = (
+        f"Intersection over union with {title}, together over the {len(blocks):,} of {len(results.blocks):,} blocks in "
+        "which the maps know the same ground, and of products what they know there; lines are 95 % intervals, blocks as "
+        "clusters."
+    )
+    return Picture.of(
+        "recovered_iou", "Maps and products by agreement with the truth", caption, bar_figure(rows, "IoU")
+    )
 
 
 def _correctness_parts(results: Results, evaluated: pd.DataFrame) -> list[Part]:
@@ -220,13 +246,11 @@ def statistics_section(results: Results) -> Section:
             )
         )
     shown = units.sort_values("statistic_km2", ascending=False).head(MOST_UNITS)
-    columns = [Column("name_en", "province"), Column("adcode", "code"), Column("mapped_share", "mapped", "share")]
+    columns = [Column("name_en", "province"), Column("adcode", "code"), mapped_column(results)]
     columns += [Column("statistic_km2", "statistic, km²")]
     columns += [Column(f"{m}_percent", f"{results.titles.get(m, m)}, %") for m in names]
     columns += [Column("statistic_note", "note of the statistic", "text")]
-    caption = (
-        "Mapped area as per cent of the statistic. A dash: no statistic, or the province is not mapped as a whole."
-    )
+    caption = "Mapped area as per cent of the statistic. A dash: no statistic, or the map does not know the province as a whole."
     parts.append(table_of(shown, caption, columns))
     rest = results.table("statistics_left_over")
     if rest is not None:

@@ -11,20 +11,22 @@ import numpy as np
 
 from croplayer.cube import Cube
 from croplayer.grid import BlockGrid, BlockIndex
-from croplayer.legends import CROPLAND
+from croplayer.legends import CROPLAND, NO_IMAGERY
 from croplayer.records import BlockRecord, Value
-from croplayer.sources.product import Product
+from croplayer.sources.product import UNKNOWN, Product
 from croplayer.tasks.compare import read_maps
 from croplayer.tasks.each import each_block
 from croplayer.zones import UnitRings
 
 LAND = "land"
 """Name under which the area of the unit itself is counted."""
+KNOWN = ":known"
+"""What follows a map's name where the area that it knows is counted, cropland or not."""
 
 
 @dataclass(frozen=True)
 class AggregateTask:
-    """Sum areas to the pixel; writes nothing to the cube. Values are named ``ADCODE:MAP`` in km2."""
+    """Sum areas to the pixel; writes nothing to the cube. Values are named ``ADCODE:MAP`` in km2, and ``ADCODE:MAP:known``."""
 
     grid: BlockGrid
     cube: Cube | None
@@ -41,9 +43,11 @@ class AggregateTask:
         codes, rings = _units(self.units, self.units_digest)
         window = self.grid.window(block)
         layers = {LAND: np.full((window.height, window.width), 100, np.uint8)}
-        if self.cube is not None:
-            layers |= {name: (mask == CROPLAND) * np.uint8(100) for name, mask in read_maps(self.cube, block).items()}
-        layers |= {p.name: p.read(window, self.grid).on_pixels() for p in self.products}
+        for name, mask in (read_maps(self.cube, block) if self.cube else {}).items():
+            layers |= {name: (mask == CROPLAND) * np.uint8(100), name + KNOWN: (mask != NO_IMAGERY) * np.uint8(100)}
+        for product in self.products:
+            percent = product.read(window, self.grid).on_pixels()
+            layers |= {product.name: percent, product.name + KNOWN: (percent != UNKNOWN) * np.uint8(100)}
         values: dict[str, Value] = {}
         for name, percent in layers.items():
             areas = rings.areas_km2(percent, window, self.grid)

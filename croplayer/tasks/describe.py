@@ -34,6 +34,7 @@ class DescribeTask:
         if len(masks) == 2:
             values |= consistency_features(masks)
             merged = integrated_mask(list(masks.values()), Integration.MERGE_BOTH, False)
+            values["known_merge_both"] = float((merged != NO_IMAGERY).mean())
             values["area_km2_merge_both"] = area_km2(merged == CROPLAND, self.cube.grid, block)
         return BlockRecord(block, values=values)
 

@@ -17,7 +17,13 @@ from scipy.stats import binomtest
 
 from croplayer.evaluation.boundary import boundary_agreement, boundary_width_px
 from croplayer.evaluation.interval import share_interval
-from croplayer.evaluation.levels import iou_difference, iou_estimate, judged_correctness, level_table
+from croplayer.evaluation.levels import (
+    iou_difference,
+    iou_estimate,
+    judged_correctness,
+    level_table,
+    on_the_same_ground,
+)
 from croplayer.evaluation.parcels import parcel_scores, parcel_summary
 from croplayer.grid import BlockGrid
 
@@ -103,9 +109,10 @@ def test_the_standard_error_of_the_iou_is_that_of_drawing_blocks() -> None:
     truth = rng.uniform(0, 1000, n)
     tables = {}
     for name, error in (("a", 0.2), ("b", 0.3)):
-        fp, fn = truth * rng.uniform(0, error, n), truth * rng.uniform(0, error, n)
-        tables |= {f"tp_{name}_t": truth - fn, f"fp_{name}_t": fp, f"fn_{name}_t": fn, f"tn_{name}_t": 1000 - truth}
-    blocks = pd.DataFrame(tables).round()
+        fp, fn = np.round(truth * rng.uniform(0, error, n)), np.round(truth * rng.uniform(0, error, n))
+        tp = np.round(truth) - fn
+        tables |= {f"tp_{name}_t": tp, f"fp_{name}_t": fp, f"fn_{name}_t": fn, f"tn_{name}_t": 2000 - tp - fp - fn}
+    blocks = pd.DataFrame(tables)
     single, difference = iou_estimate(blocks, "a", "t"), iou_difference(blocks, "a", "b", "t")
     drawn = [blocks.sample(n, replace=True, random_state=seed) for seed in range(400)]
     assert single.standard_error == pytest.approx(np.std([iou_estimate(d, "a", "t").value for d in drawn]), rel=0.15)
@@ -134,10 +141,23 @@ def test_what_is_not_known_is_missing_from_the_levels() -> None:
     blocks = pd.DataFrame(
         {"block": ["x", "y"], "row": 0, "col": 0, "correctness_a": ["TP", "FP"], "integration": [1, 0]}
     )
-    levels = level_table(blocks, blocks[["block", "row", "col"]], None, ["a", "croplayer"], ["a"], None)
+    maps = ["a", "croplayer"]
+    levels = level_table(blocks, blocks[["block", "row", "col"]], None, maps, ["a"], None, judged=maps)
     assert levels.correct_share.tolist() == [0.5, 1.0]
     assert levels.correct_blocks.tolist() == [2, 1]
     assert "iou" not in levels and "within" not in levels
+    levels = level_table(blocks, blocks[["block", "row", "col"]], None, maps, ["a"], None, judged=["a"])
+    assert levels.correct_blocks.tolist() == [2, 0] and np.isnan(levels.correct_share[1])
+
+
+def test_a_map_that_leaves_out_what_is_hard_does_not_win() -> None:
+    """Sixteen easy blocks and four of cloud, which the second map leaves out; where both look they are the same."""
+    counts = {"tp": [90.0] * 16 + [10.0] * 4, "fp": [5.0] * 16 + [40.0] * 4, "fn": [5.0] * 16 + [50.0] * 4, "tn": 900.0}
+    blocks = pd.DataFrame({f"{field}_{name}_t": values for field, values in counts.items() for name in "ab"})
+    blocks.loc[16:, [f"{field}_b_t" for field in counts]] = 0.0
+    assert iou_estimate(blocks, "b", "t").value > iou_estimate(blocks, "a", "t").value + 0.1
+    assert len(on_the_same_ground(blocks, ["a", "b"], "t")) == 16
+    assert iou_difference(blocks, "b", "a", "t") == (0.0, 0.0)
 
 
 def test_a_run_evaluates_as_numpy_does(finished_small_run: Path, country: Path) -> None:

@@ -16,16 +16,19 @@ from stores.tables import DEFINITIONS, DEVIATION, SLOPE
 BLOCKS = pd.DataFrame(
     {
         "slope_deg": [0.0, 2.0, 2.1, 30.0, np.nan],
+        "known_croplayer": [1.0, 0.99, 1.0, 1.0, 1.0],
+        "known_esa": [1.0, 1.0, 1.0, 0.5, 1.0],
+        "known_hyde": 1.0,
         "area_fraction_croplayer": [0.5, 0.4, 0.0, 0.2, 0.3],
-        "area_fraction_esa": [0.6, 0.2, 0.1, np.nan, 0.3],
+        "area_fraction_esa": [0.6, 0.2, 0.1, 1.0, 0.3],
         "edge_density_croplayer": [0.1, 0.1, 0.0, 0.1, 0.1],
-        "edge_density_esa": [0.05, 0.05, 0.02, np.nan, 0.05],
+        "edge_density_esa": [0.05, 0.05, 0.02, 0.9, 0.05],
         "area_fraction_hyde": [0.5, 0.5, 0.5, 0.5, 0.5],
     }
 )
 
 
-def test_deviations_are_of_blocks_that_know_both() -> None:
+def test_deviations_are_of_blocks_that_both_maps_know_whole() -> None:
     table = deviation_table(BLOCKS, ["esa", "hyde"], "croplayer").set_index(["product", "measure"])
     assert set(table.reset_index().columns) == set(DEVIATION)
     area = table.loc[("esa", "area_fraction")]
