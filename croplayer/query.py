@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from croplayer.block_list import BlockList
 from croplayer.blocks import grid_of, window_of
-from croplayer.grid import BlockGrid, PixelWindow
+from croplayer.grid import BlockGrid, BlockIndex, PixelWindow
 from croplayer.legends import CROPLAND, NEVER_PROCESSED
 from croplayer.vector.files import write_geoparquet, write_geotiff, write_shapefile
 from croplayer.vector.parcels import parcels_of_mask
@@ -35,6 +36,23 @@ def cut_region(cube: xr.Dataset, source: str | None = None) -> Cut:
         inside = cube.in_region.compute(scheduler="threads").to_numpy()
         mask = np.where(inside, mask, np.uint8(NEVER_PROCESSED))
     return Cut(mask, window_of(cube), grid_of(cube))
+
+
+def finished_only(mask: np.ndarray, window: PixelWindow, grid: BlockGrid, finished: BlockList) -> np.ndarray:
+    """Flags of a window (h, w), 255 in the blocks that are not among ``finished``.
+
+    Where a block failed under new settings, or lies outside a region that was narrowed, a cube still holds pixels of
+    the settings before.
+    """
+    n = grid.block_px
+    out = np.full_like(mask, NEVER_PROCESSED)
+    for row in range(window.row // n, -(-window.row_stop // n)):
+        for col in range(window.col // n, -(-window.col_stop // n)):
+            if BlockIndex(row, col) in finished:
+                y, x = max(row * n - window.row, 0), max(col * n - window.col, 0)
+                area = slice(y, (row + 1) * n - window.row), slice(x, (col + 1) * n - window.col)
+                out[area] = mask[area]
+    return out
 
 
 def write_cut(cut: Cut, path: Path) -> list[Path]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from croplayer.block_list import BlockList
-from croplayer.durable import digest_file
+from croplayer.durable import digest_bytes, digest_file
 from croplayer.evaluation.provinces import BORDER_CODE, OUTSIDE_CODE, interior_sums, unit_table
 from croplayer.evaluation.statistics import land_of
 from croplayer.results import Results
@@ -21,7 +21,7 @@ from pipelines.assess import assess_step
 from pipelines.compare import compare_step, own_maps
 from pipelines.describe import describe_step
 from pipelines.fingerprint import fingerprint
-from pipelines.integrate import integrate_step
+from pipelines.integrate import integrate_step, maps_digest
 from pipelines.run import Run
 from pipelines.steps import BlockStep, OutputStep, Step
 
@@ -73,6 +73,7 @@ def block_table_step(run: Run) -> OutputStep:
             parts={name: results.digest for name, results in parts.items()},
             tables=[digest_file(run.folder.table(f"{name}.parquet")).sha256 for name in DECIDED if run.cube],
             boundaries=boundaries_step(run).fingerprint if run.recipe.admin else None,
+            blocks=digest_bytes(run.blocks.codes.data).sha256,
         ),
         make=make,
     )
@@ -105,7 +106,7 @@ def aggregate_step(run: Run, level: int) -> BlockStep:
             units=digest,
             products=run.product_fingerprints,
             grid=run.grid.block_px,
-            maps=run.results(integrate_step(run)).digest if run.cube else None,
+            maps=maps_digest(run) if run.cube else None,
         ),
         blocks=BlockList.of(zip(border.row, border.col, strict=True)).both(finished),
         task_for=lambda blocks: task,
@@ -140,6 +141,7 @@ def unit_table_step(run: Run, level: int) -> OutputStep:
         fingerprint=fingerprint(
             "unit_table",
             border=run.results(step).digest,
+            units=digest_file(units_path(run, level)).sha256,
             blocks=digest_file(run.folder.blocks).sha256,
             statistics=(statistics.model_dump(mode="json"), digest_file(Path(statistics.path)).sha256)
             if statistics

@@ -24,7 +24,7 @@ def assess_step(run: Run) -> BlockStep:
         fingerprint=fingerprint(
             "assess",
             mosaic=mosaic.fingerprint,
-            elevation=run.elevation.fingerprint() if run.elevation else None,
+            elevation=run.elevation_fingerprint,
             model=digest,
             nodata_above=nodata_above,
         ),

@@ -112,21 +112,26 @@ def _do(run: Any, names: Sequence[str] | None, workers: int | None, scheduler: s
     config = run.recipe.cluster.model_copy(update={"workers": workers}) if workers else run.recipe.cluster
     failed = []
     did_work = False
+    made: set[str] = set()
+    outputs = OutputLedger(run.folder.outputs, run.folder.root)
     with run.lease(), Workers(config, scheduler) as pool:
         run.check_inputs()
         for stage in chosen:
             if names is not None and stage is chosen[0]:
                 check_before(stage, run)
+            if names is None and stage.name == "report":
+                outputs.keep_only(made, ("report", "export_"))
             results = run_stage(stage, run, pool)
             if stage.name == "learn" or names is not None:
                 run.write_head()
             for result in results:
+                made.add(result.name)
                 did_work |= bool(result.worked)
                 failed += [(result.name, record) for record in result.failed]
             _say(stage.name, results)
         run.write_head()
-        outputs = OutputLedger(run.folder.outputs, run.folder.root)
         if names is None:
+            outputs.keep_only(made)
             outputs.drop_open()
         if not failed:
             outputs.end()

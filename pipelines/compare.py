@@ -15,7 +15,7 @@ from croplayer.tables import write_csv, write_parquet
 from croplayer.tasks.compare import INTEGRATED, MERGE_BOTH, CompareTask
 from pipelines.assess import assess_step
 from pipelines.fingerprint import fingerprint
-from pipelines.integrate import integrate_step, integrated_digest
+from pipelines.integrate import integrate_step, maps_digest
 from pipelines.run import Run
 from pipelines.steps import BlockStep, OutputStep, Step
 
@@ -29,7 +29,7 @@ def compare_step(run: Run) -> BlockStep:
             products=run.product_fingerprints,
             reference=run.reference.name if run.reference else None,
             grid=run.grid.block_px,
-            integrate=integrated_digest(run) if run.cube else None,
+            maps=maps_digest(run) if run.cube else None,
         ),
         blocks=run.results(integrate_step(run)).blocks if run.cube else run.blocks,
         task_for=lambda blocks: task,

@@ -12,12 +12,13 @@ import pandas as pd
 from croplayer.decisions.rules import RULES
 from croplayer.durable import digest_file
 from croplayer.evaluation.levels import level_table
+from croplayer.grid import BlockIndex
 from croplayer.tables import write_csv, write_parquet
 from croplayer.tasks.compare import INTEGRATED
 from croplayer.tasks.evaluate import EvaluateTask
 from pipelines.compare import own_maps
 from pipelines.fingerprint import fingerprint
-from pipelines.integrate import integrate_step, integrated_digest
+from pipelines.integrate import integrate_step, integrated_digest, maps_digest
 from pipelines.run import Run
 from pipelines.steps import BlockStep, OutputStep, Step
 
@@ -35,7 +36,7 @@ def evaluate_step(run: Run) -> BlockStep:
         fingerprint=fingerprint(
             "evaluate",
             reference=run.product_fingerprints[reference.name] if reference else None,
-            integrate=integrated_digest(run),
+            maps=maps_digest(run),
         ),
         blocks=run.results(integrate_step(run)).blocks,
         task_for=lambda blocks: task,
@@ -70,6 +71,8 @@ def levels_step(run: Run) -> OutputStep:
             evaluate=run.results(step).digest,
             blocks=digest_file(run.folder.blocks).sha256,
             units=digest_file(run.folder.table("units_1.csv")).sha256 if has_units else None,
+            method=digest_file(run.folder.table("integration_method.csv")).sha256,
+            correct=run.recipe.decisions.correct,
         ),
         make=make,
     )
@@ -94,14 +97,14 @@ def parcels_step(run: Run, path: Path) -> OutputStep:
 
     return OutputStep(
         name="parcels",
-        fingerprint=fingerprint("parcels", integrate=integrated_digest(run), parcels=digest_file(path).sha256),
+        fingerprint=fingerprint("parcels", maps=maps_digest(run), parcels=digest_file(path).sha256),
         make=make,
     )
 
 
 def _parcel_windows(run: Run, path: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
     """Map, parcel numbers, mask and pixel areas of the blocks around the reference parcels, one map after the other."""
-    from croplayer.grid import BlockIndex, BlockRange, Bounds
+    from croplayer.grid import BlockRange, Bounds
     from croplayer.tasks.compare import read_maps
     from croplayer.vector.polygons import read_polygons
     from croplayer.zones import zones_of_pixels
@@ -118,6 +121,8 @@ def _parcel_windows(run: Run, path: Path) -> Iterator[tuple[str, np.ndarray, np.
             "compared at a time, so give parcels of a smaller region"
         )
     window = around.window(run.grid)
+    # A block of other settings, or of a region that was wider, still has its old pixels in the cube.
+    finished = run.results(integrate_step(run)).blocks
     numbers = zones_of_pixels(parcels, window, run.grid) + 1
     row_km2 = run.grid.pixel_area_m2(window.row, window.height) / 1e6
     for name in own_maps(run):
@@ -125,7 +130,7 @@ def _parcel_windows(run: Run, path: Path) -> Iterator[tuple[str, np.ndarray, np.
         for block in (
             BlockIndex(around.row + r, around.col + c) for r in range(around.rows) for c in range(around.cols)
         ):
-            if run.cube.holds(block):
+            if block in finished:
                 mask[around.slices(run.grid, block)] = read_maps(run.cube, block)[name]
         yield name, numbers, mask, row_km2
 
@@ -137,8 +142,14 @@ def areas_step(run: Run, path: Path) -> OutputStep:
         from croplayer.evaluation.area_estimates import estimate_areas
         from croplayer.evaluation.sample_files import read_sample
 
-        result = estimate_areas(read_sample(path))
-        notes = pd.DataFrame({"note": [result.method, *result.notes]})
+        sample = read_sample(path)
+        result = estimate_areas(sample)
+        changed = _changed_points(run, sample.points) if sample.design else 0
+        warnings = [
+            f"At {changed} of {len(sample.points)} points the map says something else than when the sample was drawn: the "
+            "areas mapped and the accuracies are those of the map of then, so draw a sample of this one."
+        ][: bool(changed)]
+        notes = pd.DataFrame({"note": [result.method, *warnings, *result.notes]})
         return [
             write_csv(run.folder.table("sample_areas.csv"), result.areas),
             write_csv(run.folder.table("sample_accuracy.csv"), result.accuracy),
@@ -151,10 +162,28 @@ def areas_step(run: Run, path: Path) -> OutputStep:
         fingerprint=fingerprint(
             "sample_areas",
             sample=digest_file(path).sha256,
+            map=integrated_digest(run),
             design=digest_file(design).sha256 if design.exists() else None,
         ),
         make=make,
     )
+
+
+def _changed_points(run: Run, points: pd.DataFrame) -> int:
+    """At how many points of a sample the map is not what it was when they were drawn."""
+    assert run.cube is not None
+    finished = run.results(integrate_step(run)).blocks
+    changed = 0
+    for name, group in points.groupby("block"):
+        block = BlockIndex.parse(str(name))
+        if block not in finished:
+            changed += len(group)
+            continue
+        first = run.grid.window(block)
+        rows = np.floor((90 - group.lat) * run.grid.px_per_degree).astype(int) - first.row
+        cols = np.floor((group.lon + 180) * run.grid.px_per_degree).astype(int) - first.col
+        changed += int((run.cube.read_block(INTEGRATED, block)[rows, cols] != group.mapped).sum())
+    return changed
 
 
 def steps(run: Run) -> Iterator[Step]:

@@ -6,26 +6,29 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from shapely.geometry.base import BaseGeometry
+
 from croplayer.durable import digest_file
 from pipelines.fingerprint import fingerprint
-from pipelines.integrate import integrated_digest
+from pipelines.integrate import integrate_step, integrated_digest
 from pipelines.run import Run
 from pipelines.steps import OutputStep, Step
 
 ENDINGS = {"geotiff": ".tif", "geoparquet": ".parquet", "shapefile": ".shp"}
 
 
-def export_step(run: Run, adcode: str, stem: str, fingerprint: str) -> OutputStep:
+def export_step(run: Run, adcode: str, polygon: BaseGeometry, stem: str, fingerprint: str) -> OutputStep:
     """Files of one admin unit."""
     part = run.recipe.export
     assert part is not None and run.cube is not None
 
     def make() -> Sequence[Path]:
-        from croplayer.boundaries import boundary_named
         from croplayer.cube import open_cube
-        from croplayer.query import cut_region, write_cut
+        from croplayer.query import cut_region, finished_only, write_cut
 
-        cut = cut_region(open_cube(run.folder.cube, boundary_named(run.folder.boundaries, adcode), run.recipe.edition))
+        whole = cut_region(open_cube(run.folder.cube, polygon, run.recipe.edition))
+        finished = run.results(integrate_step(run)).blocks
+        cut = whole._replace(mask=finished_only(whole.mask, whole.window, whole.grid, finished))
         return [p for f in part.formats for p in write_cut(cut, run.folder.export / f"{stem}{ENDINGS[f]}")]
 
     return OutputStep(f"export_{adcode}", fingerprint, make)
@@ -43,4 +46,4 @@ def steps(run: Run) -> Iterator[Step]:
     )
     for unit in units.cx[around.west : around.east, around.south : around.north].itertuples():
         name = re.sub(r"[^\w-]+", "_", unit.name_zh or unit.name_en)
-        yield export_step(run, unit.adcode, f"cf_{unit.adcode}_{name}", same_for_all)
+        yield export_step(run, unit.adcode, unit.geometry, f"cf_{unit.adcode}_{name}", same_for_all)

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import croplayer
+import pipelines
+import stores
 from croplayer.durable import digest_file, digest_text
 
 
 @cache
 def code_digest(package: str = "") -> str:
-    """Digest of the source code of croplayer, or of one of its packages."""
-    root = Path(croplayer.__file__).parent / package
-    parts = [f"{p.relative_to(root).as_posix()} {digest_file(p).sha256}" for p in sorted(root.rglob("*.py"))]
-    return digest_text("\n".join(parts))
+    """Digest of the source code of all rooms, or of one package of croplayer."""
+    rooms = [croplayer, pipelines, stores] if not package else [croplayer]
+    roots = [Path(str(room.__file__)).parent / package for room in rooms]
+    files = [(p.relative_to(root), p) for root in roots for e in ("py", "html") for p in sorted(root.rglob(f"*.{e}"))]
+    return digest_text("\n".join(f"{name.as_posix()} {digest_file(path).sha256}" for name, path in files))
 
 
 def fingerprint(step: str, **parts: Any) -> str:

@@ -15,6 +15,7 @@ from pipelines.describe import describe_step
 from pipelines.fingerprint import fingerprint
 from pipelines.judge import features, judge_step, reviews, reviews_digest, write_decided
 from pipelines.run import Run
+from pipelines.segment import segment_step
 from pipelines.steps import BlockStep, OutputStep, Step
 
 
@@ -62,6 +63,11 @@ def integrate_step(run: Run) -> BlockStep:
 def integrated_digest(run: Run) -> str:
     """Digest of what the integrated map says."""
     return run.results(integrate_step(run)).digest
+
+
+def maps_digest(run: Run) -> tuple[str, str]:
+    """Digest of what every map says: the sources' masks, and the integrated one."""
+    return run.results(segment_step(run)).digest, integrated_digest(run)
 
 
 def steps(run: Run) -> Iterator[Step]:

@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -252,9 +253,16 @@ def _training_key(training: Training | CoverageTraining) -> str:
 
 def _data_digest(path: Path) -> str:
     """Digest of a file, or of all files below a folder."""
+    if not path.exists():
+        raise FileNotFoundError(f"training data {path} do not exist")
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    states = [(p, p.stat()) for p in files]
+    return _files_digest(path, tuple((p, s.st_size, s.st_mtime_ns) for p, s in states))
+
+
+@lru_cache(maxsize=32)
+def _files_digest(path: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Digest of files at ``path``; asked for with every step that names the model, and read once."""
     if path.is_file():
         return digest_file(path).sha256
-    if not path.is_dir():
-        raise FileNotFoundError(f"training data {path} do not exist")
-    files = sorted(p for p in path.rglob("*") if p.is_file())
-    return digest_text("\n".join(f"{p.relative_to(path).as_posix()} {digest_file(p).sha256}" for p in files))
+    return digest_text("\n".join(f"{p.relative_to(path).as_posix()} {digest_file(p).sha256}" for p, *_ in files))

@@ -41,8 +41,7 @@ def report_step(run: Run) -> OutputStep:
             "report",
             outputs=before,
             models=run.models.digests(run.recipe),
-            title=run.recipe.title,
-            about=run.recipe.about,
+            recipe=run.recipe.to_toml(),
         ),
         make=lambda: make_report(run),
     )

@@ -10,8 +10,10 @@ import pandas as pd
 from croplayer.evaluation.agreement import Agreement
 from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 from croplayer.legends import NO_IMAGERY
+from croplayer.query import finished_only
 from croplayer.sources.product import UNKNOWN, Product
 from croplayer.tasks.compare import INTEGRATED
+from pipelines.integrate import integrate_step
 from pipelines.run import Run
 
 WINDOW_BLOCKS = (4, 6)
@@ -64,7 +66,10 @@ def _thinned(run: Run, name: str, window: PixelWindow, step: int, source: str | 
     strips = []
     for top in range(window.row, window.row_stop, step * STRIP_ROWS):
         height = min(step * STRIP_ROWS, window.row_stop - top)
-        strip = run.cube.read_window(name, PixelWindow(top, window.col, height, window.width), source)
+        part = PixelWindow(top, window.col, height, window.width)
+        strip = run.cube.read_window(name, part, source)
+        if name == INTEGRATED:
+            strip = finished_only(strip, part, run.grid, run.results(integrate_step(run)).blocks)
         strips.append(strip[step // 2 :: step, step // 2 :: step])
     return np.concatenate(strips)
 

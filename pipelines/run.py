@@ -103,6 +103,10 @@ class Run:
         return ElevationRaster(terrain.path, terrain.assume_crs) if terrain else None
 
     @cached_property
+    def elevation_fingerprint(self) -> str | None:
+        return self.elevation.fingerprint() if self.elevation else None
+
+    @cached_property
     def products(self) -> tuple[Product, ...]:
         return tuple(_product(p) for p in self.recipe.products)
 

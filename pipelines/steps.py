@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -186,6 +186,26 @@ class OutputLedger:
         closed = {name: entry for name, entry in entries.items() if not entry.is_open}
         if len(closed) < len(entries):
             self._write(closed)
+
+    def keep_only(self, steps: Collection[str], unseen: tuple[str, ...] = ()) -> None:
+        """Remove the files of outputs that the recipe does not make any more, before anything reads them.
+
+        Parameters
+        ----------
+        steps : names of the steps that it has
+        unseen : starts of the names of outputs that it may still make
+        """
+        entries = self.entries()
+        gone = {
+            name: entry
+            for name, entry in entries.items()
+            if entry.files and name not in {*steps, CUBE_FILES, HEAD} and not name.startswith(unseen)
+        }
+        kept = {file for name, entry in entries.items() if name not in gone for file in entry.files}
+        for file in {file for entry in gone.values() for file in entry.files} - kept:
+            (self.root / file).unlink(missing_ok=True)
+        if gone:
+            self._write({name: entry for name, entry in entries.items() if name not in gone})
 
     def remove_damaged(self) -> None:
         """Remove the file when it is damaged, so that the next run makes the outputs again."""

@@ -1,0 +1,109 @@
+"""A recipe that changed in a folder of results: what it does not make any more is not told as its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from commands import croplayer
+from soak.damage import problems_of
+
+from croplayer.block_list import BlockList
+from croplayer.cube import Cube
+from croplayer.durable import FileDigest
+from croplayer.grid import BlockGrid, BlockIndex, PixelWindow
+from croplayer.ledger import Ledger
+from croplayer.query import finished_only
+from pipelines.aggregate import aggregate_step
+from pipelines.compare import compare_step
+from pipelines.evaluate import _changed_points, evaluate_step
+from pipelines.models import Models
+from pipelines.recipe_files import load_recipe
+from pipelines.run import Run
+from stores.run_folder import RunFolder
+
+
+@pytest.fixture
+def out(finished_small_run: Path, tmp_path: Path) -> Path:
+    """A copy of a finished run."""
+    shutil.copytree(finished_small_run, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def run_of(recipe: Path, out: Path, models: Path) -> Run:
+    return Run(load_recipe(recipe, out), RunFolder(out), Models(models, out))
+
+
+def test_tables_of_parts_that_left_the_recipe_leave_the_report(small_recipe: Path, models: Path, out: Path) -> None:
+    report = (out / "report.html").read_text(encoding="utf-8")
+    assert "synthetic 30 m product" in report and (out / "tables/agreement.csv").exists()
+    text = small_recipe.read_text(encoding="utf-8")
+    for part in (r"\[\[products\]\]", r"\[reference\]", r"\[export\]"):
+        text = re.sub(rf"{part}\n(?:.+\n)+", "", text)
+    shorter = out.parent / "shorter.toml"
+    shorter.write_text(text, encoding="utf-8")
+    exported = list((out / "export").iterdir())
+    croplayer("run", shorter, "-o", out, models=models)
+    assert exported and not any(path.exists() for path in exported)
+    assert not (out / "tables/agreement.csv").exists()
+    assert "synthetic 30 m product" not in (out / "report.html").read_text(encoding="utf-8")
+    assert problems_of(out) == []
+
+
+@pytest.mark.parametrize("source", [0, 1])
+def test_what_is_measured_of_a_source_depends_on_its_mask(
+    small_recipe: Path, models: Path, out: Path, source: int
+) -> None:
+    """Also where the integrated map takes the other source and stays as it is."""
+
+    def fingerprints() -> list[str]:
+        run = run_of(small_recipe, out, models)
+        return [step.fingerprint for step in (compare_step(run), evaluate_step(run), aggregate_step(run, 1))]
+
+    before = fingerprints()
+    ledger = Ledger(out / "ledger/segment.jsonl")
+    fingerprint, record = next(ledger.newest())
+    key = next(k for k in record.files if f"/cropland/c/{source}/" in k)
+    ledger.append(
+        fingerprint, [replace(record, files={**record.files, key: FileDigest("0" * 64, record.files[key].size)})]
+    )
+    assert not set(before) & set(fingerprints())
+
+
+def test_pixels_of_blocks_that_are_not_finished_are_never_shown() -> None:
+    grid = BlockGrid(4)
+    mask = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    found = finished_only(mask, PixelWindow(41, 81, 6, 8), grid, BlockList.of([(10, 20), (11, 21), (30, 30)]))
+    rows, cols = np.indices(mask.shape)
+    block_row, block_col = (rows + 41) // 4, (cols + 81) // 4
+    shown = (block_row == 10) & (block_col == 20) | (block_row == 11) & (block_col == 21)
+    np.testing.assert_array_equal(found, np.where(shown, mask, 255))
+
+
+def test_points_where_the_map_changed_since_they_were_drawn_are_counted(
+    small_recipe: Path, models: Path, out: Path
+) -> None:
+    cube = Cube.open(out / "cube.zarr")
+    names = pd.read_parquet(out / "blocks.parquet").block
+    ppd, points = cube.grid.px_per_degree, []
+    for name in names:
+        block = BlockIndex.parse(name)
+        mask = cube.read_block("croplayer", block)
+        for y, x in ((0, 0), (127, 3), (64, 127)):
+            lat = 90 - (block.row * 128 + y + 0.5) / ppd
+            lon = (block.col * 128 + x + 0.5) / ppd - 180
+            points.append({"block": name, "lon": lon, "lat": lat, "mapped": int(mask[y, x])})
+    table = pd.DataFrame(points)
+    run = run_of(small_recipe, out, models)
+    assert _changed_points(run, table) == 0
+    table.loc[4, "mapped"] = 1 - table.mapped[4]
+    assert _changed_points(run, table) == 1
+    path = next(p for p in (out / "cube.zarr").glob("*/croplayer/c/*/*"))
+    os.truncate(path, path.stat().st_size - 1)
+    assert _changed_points(run_of(small_recipe, out, models), table) >= 3
