@@ -14,6 +14,7 @@ from croplayer.decisions.integration import decide_integration
 from croplayer.decisions.quality import SPATIAL, STRATIFIED, Samples, accuracy_table, calibration_table, judge
 from croplayer.decisions.rules import RULES
 from croplayer.decisions.splits import spatial_folds, stratified_folds
+from croplayer.evaluation.interval import share_interval
 from croplayer.features import (
     CORRECTNESS_FEATURES,
     PER_SOURCE,
@@ -218,15 +219,23 @@ def test_spatial_folds_never_part_a_square(rows: int, cols: int, seed: int) -> N
     assert set(fold) == set(range(min(5, int(square.max()) + 1)))
 
 
-def test_clustered_errors_widen_the_interval() -> None:
+def test_clustered_errors_widen_the_interval_however_samples_were_held_out() -> None:
     held_out = pd.DataFrame({"fold": 0, "square": np.repeat(np.arange(20), 10), "reviewed": "TP"}, index=range(200))
     held_out = held_out.assign(predicted=np.where(held_out.square < 4, "FP", "TP"), confidence=0.8, p_TP=0.8, p_FP=0.2)
-    alone = accuracy_table(held_out, ("TP", "FP"), "stratified", 0).iloc[0]
-    clustered = accuracy_table(held_out, ("TP", "FP"), "spatial", 10).iloc[0]
-    assert clustered.design_effect == pytest.approx(10, rel=0.1)
-    assert clustered.accuracy_low < alone.accuracy_low
-    assert alone.brier == pytest.approx(2 * 0.2**2)
-    assert alone.calibration_error == pytest.approx(0, abs=1e-12)
+    for split, edge in ((STRATIFIED, 0), (SPATIAL, 10)):
+        row = accuracy_table(held_out, ("TP", "FP"), split, edge).iloc[0]
+        assert row.design_effect == pytest.approx(10, rel=0.1)
+        assert (row.accuracy_low, row.accuracy_high) == pytest.approx(share_interval(16, 20), abs=0.02)
+        assert row.square_blocks == edge
+        assert row.brier == pytest.approx(2 * 0.2**2)
+        assert row.calibration_error == pytest.approx(0, abs=1e-12)
+
+
+def test_an_accuracy_without_any_error_is_no_surer_than_its_squares() -> None:
+    held_out = pd.DataFrame({"fold": 0, "square": np.repeat(np.arange(20), 10), "reviewed": "TP"}, index=range(200))
+    held_out = held_out.assign(predicted="TP", confidence=0.8, p_TP=0.8, p_FP=0.2)
+    row = accuracy_table(held_out, ("TP", "FP"), SPATIAL, 10).iloc[0]
+    assert (row.accuracy_low, row.accuracy_high) == pytest.approx(share_interval(20, 20))
 
 
 def test_the_reliability_table_says_where_confidence_is_wrong() -> None:

@@ -40,7 +40,7 @@ def results(**changes: object) -> Results:
     method = pd.DataFrame([{"method": "rules (no reviewed samples)", "accuracy": np.nan}])
     levels = pd.DataFrame(
         {"map": ["a", "b", MERGE_BOTH, INTEGRATED], "correct_share": [0.5, 0.6, 0.4, 0.75], "correct_blocks": 12,
-         "solidity_mean": 0.9, "euler_mean": -1.0}
+         "correct_design_effect": 2.0, "solidity_mean": 0.9, "euler_mean": -1.0}
     )  # fmt: skip
     given: dict[str, object] = {
         "sources": ("a", "b"), "products": (), "product_titles": {}, "reference": None, "blocks": made_up_blocks(),
@@ -100,6 +100,32 @@ def test_provinces_within_the_limit_are_counted_with_their_interval() -> None:
     assert list(rows[-1]) == ["integrated map", "2 of 4 (50 %)", "15 to 85 %"]
     assert any("leave one province out" in gap.text for gap in gaps(section))
     assert any(isinstance(p, Picture) and p.paper == "Fig. 16" for p in section.parts)
+
+
+def test_shares_of_blocks_take_squares_of_land_as_clusters() -> None:
+    """All sources are right in one half of the land and wrong in the other: 16 squares, not 800 masks."""
+    row, col = (a.ravel() for a in np.meshgrid(np.arange(20) + 1100, np.arange(20) + 5900, indexing="ij"))
+    blocks = pd.DataFrame({"block": [f"r{r}c{c}" for r, c in zip(row, col, strict=True)], "row": row, "col": col})
+    good = col < 5915
+    for name in ("a", "b"):
+        blocks[f"correctness_{name}"] = np.where(good, "TP", "FP")
+    blocks["integration_label"] = np.where(good, "Only A", "Only B")
+    evaluated = blocks[["block", "row", "col"]].assign(best_integration="Only A")
+    for name in ("a", "b", INTEGRATED):
+        evaluated[f"true_correctness_{name}"] = "TP"
+    agreement = pd.DataFrame({"map": [INTEGRATED], "against": "t", "iou": 0.8})
+    for name in (INTEGRATED, "a", "b", MERGE_BOTH):
+        blocks = blocks.assign(**{f"tp_{name}_t": 5 + row % 3, f"fp_{name}_t": 1, f"fn_{name}_t": 1, f"tn_{name}_t": 3})
+    section = recovered_section(
+        results(
+            reference="t", product_titles={"t": "the truth"}, blocks=blocks,
+            tables={"evaluated_blocks": evaluated, "agreement": agreement},
+        )
+    )  # fmt: skip
+    assert section is not None
+    masks, choices = [part.caption for part in section.parts if isinstance(part, Table)][:2]
+    assert "600 of 800 (75 %), 95 % interval 50 to 90 % with squares of land as clusters" in masks
+    assert "300 of 400 (75 %), 95 % interval 50 to 90 % with squares of land as clusters" in choices
 
 
 def test_texts_and_figures_call_maps_by_their_titles() -> None:

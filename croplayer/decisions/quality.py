@@ -11,7 +11,7 @@ import pandas as pd
 from croplayer.decisions.boosting import Classifier, check_samples, fit, is_measured
 from croplayer.decisions.importance import importance_table
 from croplayer.decisions.splits import spatial_folds, stratified_folds
-from croplayer.evaluation.interval import share_interval
+from croplayer.evaluation.clusters import clustered_interval, design_effect
 from croplayer.features import Feature
 
 STRATIFIED = "stratified"
@@ -143,13 +143,14 @@ def held_out_table(samples: Samples, fold: np.ndarray, probability: np.ndarray) 
 def accuracy_table(held_out: pd.DataFrame, labels: Sequence[str], split: str, square_blocks: int) -> pd.DataFrame:
     """One row: accuracy with its 95 % interval, the share of the commonest class, Brier score and calibration error.
 
-    The interval is Wilson's. Where squares were held out as a whole (``square_blocks`` above 0) it is widened by
-    the design effect between squares: samples of one place are alike, so they count for less.
+    The interval is Wilson's, widened under both splits by the design effect between the squares in ``held_out``:
+    samples of one place are alike, however they were held out, so they count for less. ``square_blocks`` is the edge
+    of the squares that were held out as a whole, 0 where samples were held out one by one.
     """
     right = (held_out.reviewed == held_out.predicted).to_numpy()
     n = len(right)
-    effect = design_effect(right, held_out.square.to_numpy()) if square_blocks else 1.0
-    low, high = share_interval(float(right.sum()) / effect, n / effect)
+    square = held_out.square.to_numpy()
+    low, high = clustered_interval(right, square)
     row = {
         "split": split,
         "samples": n,
@@ -158,31 +159,12 @@ def accuracy_table(held_out: pd.DataFrame, labels: Sequence[str], split: str, sq
         "accuracy": float(right.mean()),
         "accuracy_low": low,
         "accuracy_high": high,
-        "design_effect": effect,
+        "design_effect": design_effect(right, square),
         "commonest_share": float(held_out.reviewed.value_counts(normalize=True).iloc[0]),
         "brier": brier_score(held_out, labels),
         "calibration_error": expected_calibration_error(held_out),
     }
     return pd.DataFrame([row])
-
-
-def design_effect(right: np.ndarray, cluster: np.ndarray) -> float:
-    """Variance of a share by clusters (ratio estimator) over that of as many independent samples; at least 1.
-
-    Parameters
-    ----------
-    right : (n,) bool
-    cluster : (n,) int64, cluster of every sample
-    """
-    share, n = right.mean(), len(right)
-    _, number = np.unique(cluster, return_inverse=True)
-    sizes = np.bincount(number)
-    clusters = len(sizes)
-    if clusters < 2 or share in (0.0, 1.0):
-        return 1.0
-    residual = np.bincount(number, weights=right) - share * sizes
-    variance = clusters / (clusters - 1) * (residual**2).sum() / n**2
-    return max(1.0, float(variance / (share * (1 - share) / n)))
 
 
 def brier_score(held_out: pd.DataFrame, labels: Sequence[str]) -> float:

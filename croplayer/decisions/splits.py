@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from croplayer.evaluation.clusters import lattice_squares
+
 FOLDS = 5
 """A fifth is held out, five times over, so that every sample is held out once."""
-
-SQUARE_EDGES = (20, 10, 5, 3, 2, 1)
-"""Edges in blocks of the squares that are held out as a whole; the largest that leaves enough squares is taken."""
-
-ENOUGH_SQUARES = 10
 
 
 def stratified_folds(codes: np.ndarray, seed: int, folds: int = FOLDS) -> np.ndarray:
@@ -29,12 +26,6 @@ def stratified_folds(codes: np.ndarray, seed: int, folds: int = FOLDS) -> np.nda
     return fold
 
 
-def squares(row: np.ndarray, col: np.ndarray, edge: int) -> np.ndarray:
-    """Number of the square of ``edge`` blocks of the lattice that holds each block, (n,) int64 from 0."""
-    _, number = np.unique(np.stack([row // edge, col // edge]), axis=1, return_inverse=True)
-    return np.asarray(number).reshape(-1)
-
-
 def spatial_folds(
     row: np.ndarray, col: np.ndarray, seed: int, folds: int = FOLDS
 ) -> tuple[np.ndarray, np.ndarray, int]:
@@ -49,11 +40,8 @@ def spatial_folds(
     fold (n,) int64 from 0, square (n,) int64 from 0, and the squares' edge in blocks. Squares are dealt out so
     that the folds have near the same number of samples.
     """
-    for edge in SQUARE_EDGES:
-        square = squares(row, col, edge)
-        count = int(square.max()) + 1 if len(square) else 0
-        if count >= ENOUGH_SQUARES:
-            break
+    square, edge = lattice_squares(row, col)
+    count = int(square.max()) + 1 if len(square) else 0
     rng = np.random.default_rng(seed)
     sizes = np.bincount(square, minlength=count)
     load = np.zeros(min(folds, count), np.int64)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from croplayer.evaluation.agreement import Agreement
 from croplayer.evaluation.boundary import BoundaryAgreement
+from croplayer.evaluation.clusters import design_effect, lattice_squares
 from croplayer.evaluation.interval import Estimate
 from croplayer.evaluation.provinces import count_within
 from croplayer.legends import DEFAULT_CLASSES, Integration
@@ -38,11 +39,14 @@ def level_table(
 
     Returns
     -------
-    map; known (mean share of the blocks that it knows); pixel: iou, iou_standard_error (blocks as clusters), boundary_iou, f1; block: correct_share and
-    correct_blocks (judged without the reference), true_correct_share and true_correct_blocks (against it),
-    solidity_mean, euler_mean (means over blocks with cropland); province: within, compared, median_percent.
+    map; known (mean share of the blocks that it knows); pixel: iou, iou_standard_error (blocks as clusters),
+    boundary_iou, f1; block: correct_share, correct_blocks and correct_design_effect (judged without the reference),
+    true_correct_share, true_correct_blocks and true_correct_design_effect (against it; effects are those of squares
+    of the lattice), solidity_mean, euler_mean (means over blocks with cropland); province: within, compared,
+    median_percent.
     """
     table = blocks.merge(evaluated.drop(columns=["row", "col"]), on="block", how="left", suffixes=("", "_evaluated"))
+    square, _ = lattice_squares(table.row.to_numpy(), table.col.to_numpy())
     rows = []
     for name in maps:
         row: dict[str, object] = {"map": name}
@@ -56,9 +60,10 @@ def level_table(
                 "boundary_iou": BoundaryAgreement(*bands).iou,
                 "f1": counts.f1,
             }
-            row |= _share("true_correct", table[f"true_correctness_{name}"], DEFAULT_CLASSES.correct)
-        labels = judged_correctness(table, name, sources, correct) if name in judged else pd.Series(dtype=object)
-        row |= _share("correct", labels, correct)
+            row |= _share("true_correct", table[f"true_correctness_{name}"], DEFAULT_CLASSES.correct, square)
+        unknown = pd.Series(index=table.index, dtype=object)
+        labels = judged_correctness(table, name, sources, correct) if name in judged else unknown
+        row |= _share("correct", labels, correct, square)
         for feature in ("solidity_mean", "euler_mean"):
             row[feature] = table[f"{feature}_{name}"].astype(float).mean() if f"{feature}_{name}" in table else np.nan
         if units is not None and f"{name}_percent" in units:
@@ -95,10 +100,14 @@ def judged_correctness(
     return chosen
 
 
-def _share(name: str, labels: pd.Series, correct: Sequence[str]) -> dict[str, object]:
-    known = labels.dropna()
-    share = float(known.isin(correct).mean()) if len(known) else np.nan
-    return {f"{name}_share": share, f"{name}_blocks": len(known)}
+def _share(name: str, labels: pd.Series, correct: Sequence[str], square: np.ndarray) -> dict[str, object]:
+    known = labels.notna().to_numpy()
+    right = labels[known].isin(correct).to_numpy()
+    return {
+        f"{name}_share": float(right.mean()) if len(right) else np.nan,
+        f"{name}_blocks": len(right),
+        f"{name}_design_effect": design_effect(right, square[known]),
+    }
 
 
 def agreement_of(table: pd.DataFrame, name: str, other: str) -> Agreement:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from croplayer.evaluation.clusters import clustered_interval, lattice_squares
 from croplayer.evaluation.interval import normal_quantile, share_interval
 from croplayer.evaluation.levels import iou_difference, iou_estimate, on_the_same_ground
 from croplayer.evaluation.provinces import COMPLETE_SHARE, count_within
@@ -16,8 +17,12 @@ from croplayer.report.sections_map import MOST_UNITS, mapped_column, share_cell
 from croplayer.tasks.compare import INTEGRATED
 
 GROUP = "The proof"
-SHARES = {"correct_share": "correct_blocks", "true_correct_share": "true_correct_blocks", "within_share": "compared"}
-"""Shares among the measures, and of how many cases each is."""
+SHARES = {
+    "correct_share": ("correct_blocks", "correct_design_effect"),
+    "true_correct_share": ("true_correct_blocks", "true_correct_design_effect"),
+    "within_share": ("compared", None),
+}
+"""Shares among the measures: of how many cases each is, and the design effect of near cases where they are alike."""
 
 
 def levels_section(results: Results) -> Section:
@@ -40,7 +45,8 @@ def levels_section(results: Results) -> Section:
         "Pixels against the reference, of each map where it knows the ground (higher is better); blocks by what their masks are worth, as judged and as "
         "the reference says, mean solidity (1 is "
         "compact) and mean Euler number of their regions (1 is without holes); provinces within the limit of the "
-        "statistic. Lines are 95 % intervals: of the IoU with blocks as clusters, of a share after Wilson."
+        "statistic. Lines are 95 % intervals: of the IoU with blocks as clusters, of a share after Wilson, with squares of "
+        "land as clusters for blocks, as if drawn at random for provinces."
     )
     figure = bar_panels(panels, [("pixels", 3), ("blocks", len(measures) - 4), ("provinces", 1)])
     parts: list[Part] = [Picture.of("levels", "The maps at three levels", caption, figure, "Fig. 12")]
@@ -79,9 +85,10 @@ def _level_bar(results: Results, row: pd.Series, key: str) -> Bar:
         half = normal_quantile(0.95) * float(row.get("iou_standard_error", np.nan))
         low, high = value - half, value + half
     elif key in SHARES:
-        of = row[SHARES[key]]
+        cases, alike = SHARES[key]
+        of = row[cases] / (row[alike] if alike else 1)
         if value == value:
-            low, high = (100 * end for end in share_interval(round(value * of), int(of)))
+            low, high = (100 * end for end in share_interval(value * of, of))
         value *= 100
     return Bar(label, value, colour, low, high)
 
@@ -169,20 +176,25 @@ def _recovered_picture(results: Results, blocks: pd.DataFrame, names: list[str],
 
 def _correctness_parts(results: Results, evaluated: pd.DataFrame) -> list[Part]:
     """Judged against true correctness of the sources' masks."""
-    table = results.blocks.merge(evaluated, on="block", suffixes=("", "_evaluated"))
+    table = _in_squares(results.blocks.merge(evaluated, on="block", suffixes=("", "_evaluated")))
     pairs = pd.concat(
         [
-            pd.DataFrame({"judged": table[f"correctness_{s}"], "true": table[f"true_correctness_{s}"]})
+            pd.DataFrame(
+                {
+                    "judged": table[f"correctness_{s}"],
+                    "true": table[f"true_correctness_{s}"],
+                    "square": table.square,
+                }
+            )
             for s in results.sources
         ]
     ).dropna()
     labels = list(DEFAULT_CLASSES.labels)
-    right = int((pairs.judged == pairs.true).sum())
     same = int((pairs.judged.isin(results.correct) == pairs.true.isin(DEFAULT_CLASSES.correct)).sum())
-    low, high = share_interval(right, len(pairs))
     caption = (
-        f"Correctness of the sources' masks: rows true, columns judged. Right class: {share_cell(right, len(pairs))}, "
-        f"95 % interval {100 * low:.0f} to {100 * high:.0f} %; right about correct or not: {share_cell(same, len(pairs))}."
+        f"Correctness of the sources' masks: rows true, columns judged. Right class: "
+        f"{_share_words(pairs.judged == pairs.true, pairs.square)}; right about correct or not: "
+        f"{share_cell(same, len(pairs))}."
     )
     return [_confusion(pairs.true, pairs.judged, labels, list(dict.fromkeys([*labels, *results.classes])), caption)]
 
@@ -191,15 +203,28 @@ def _choice_parts(results: Results, evaluated: pd.DataFrame) -> list[Part]:
     """Chosen against best integration."""
     if "best_integration" not in evaluated or "integration_label" not in results.blocks:
         return []
-    pairs = results.blocks.merge(evaluated, on="block")[["integration_label", "best_integration"]].dropna()
+    table = _in_squares(results.blocks.merge(evaluated, on="block", suffixes=("", "_evaluated")))
+    pairs = table[["integration_label", "best_integration", "square"]].dropna()
     labels = [c.label for c in Integration]
-    right = int((pairs.integration_label == pairs.best_integration).sum())
-    low, high = share_interval(right, len(pairs))
     caption = (
         f"Integration of the blocks: rows what is nearest to the truth by IoU, columns what was chosen ({results.letters}). "
-        f"Best choice taken: {share_cell(right, len(pairs))}, 95 % interval {100 * low:.0f} to {100 * high:.0f} %."
+        f"Best choice taken: {_share_words(pairs.integration_label == pairs.best_integration, pairs.square)}."
     )
     return [_confusion(pairs.best_integration, pairs.integration_label, labels, labels, caption)]
+
+
+def _in_squares(blocks: pd.DataFrame) -> pd.DataFrame:
+    """The blocks with the square of the lattice that each lies in."""
+    return blocks.assign(square=lattice_squares(blocks.row.to_numpy(), blocks.col.to_numpy())[0])
+
+
+def _share_words(right: pd.Series, square: pd.Series) -> str:
+    """A count with its share and interval, in words."""
+    low, high = clustered_interval(right.to_numpy(), square.to_numpy())
+    return (
+        f"{share_cell(int(right.sum()), len(right))}, 95 % interval {100 * low:.0f} to {100 * high:.0f} % with squares "
+        "of land as clusters"
+    )
 
 
 def _confusion(
