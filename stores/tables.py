@@ -31,6 +31,7 @@ DECISION_TABLES: Mapping[str, Columns] = {
         "samples": "held-out samples: every one once",
         "folds": "parts of which one at a time was held out",
         "square_blocks": "edge in blocks of the squares held out as a whole; 0 for the stratified split",
+        "beside_share": "share of the held-out samples whose block, or one sharing an edge with it, was learned from",
         "accuracy": "share predicted right, 0 to 1",
         "accuracy_low": "lower end of its 95 % interval, widened by the design effect",
         "accuracy_high": "upper end of its 95 % interval",

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from croplayer.decisions.boosting import feature_matrix, fit
 from croplayer.decisions.correctness import decide_correctness
 from croplayer.decisions.integration import decide_integration
-from croplayer.decisions.quality import SPATIAL, STRATIFIED, Samples, accuracy_table, calibration_table, judge
+from croplayer.decisions.quality import Samples, accuracy_table, calibration_table, judge
 from croplayer.decisions.rules import RULES
-from croplayer.decisions.splits import spatial_folds, stratified_folds
+from croplayer.decisions.splits import SPATIAL, STRATIFIED, beside_share, spatial_folds, stratified_folds
 from croplayer.evaluation.interval import share_interval
 from croplayer.features import (
     CORRECTNESS_FEATURES,
@@ -219,9 +219,38 @@ def test_spatial_folds_never_part_a_square(rows: int, cols: int, seed: int) -> N
     assert set(fold) == set(range(min(5, int(square.max()) + 1)))
 
 
+@pytest.mark.parametrize(
+    ("rows", "cols", "spacing", "edge", "low", "high"),
+    [(4, 5, 1, 1, 1.0, 1.0), (6, 8, 1, 3, 0.8, 1.0), (20, 24, 1, 5, 0.3, 0.5), (4, 5, 10, 10, 0.0, 0.0)],
+)
+def test_small_squares_lie_beside_what_was_learned_from(
+    rows: int, cols: int, spacing: int, edge: int, low: float, high: float
+) -> None:
+    row, col = (a.ravel() for a in np.meshgrid(np.arange(rows), np.arange(cols), indexing="ij"))
+    row, col = 1100 + spacing * row, 5900 + spacing * col
+    fold, _, found = spatial_folds(row, col, 1)
+    beside = beside_share(row, col, fold)
+    near = (np.abs(row[:, None] - row) + np.abs(col[:, None] - col)) <= 1
+    assert beside == (near & (fold[:, None] != fold)).any(axis=1).mean()
+    assert found == edge and low <= beside <= high
+
+
+def test_the_other_source_of_a_block_is_land_that_was_learned_from() -> None:
+    row = col = np.array([7, 7])
+    assert beside_share(row, col, np.array([0, 1])) == 1
+    assert beside_share(row, col, np.array([0, 0])) == 0
+
+
+def in_twenty_squares() -> pd.DataFrame:
+    """Ten held-out samples in each of twenty squares, all reviewed as TP."""
+    square, place = np.divmod(np.arange(200), 10)
+    held_out = pd.DataFrame({"row": 1100 + 10 * square, "col": 5900 + place, "square": square, "fold": 0})
+    return held_out.assign(reviewed="TP", confidence=0.8, p_TP=0.8, p_FP=0.2)
+
+
 def test_clustered_errors_widen_the_interval_however_samples_were_held_out() -> None:
-    held_out = pd.DataFrame({"fold": 0, "square": np.repeat(np.arange(20), 10), "reviewed": "TP"}, index=range(200))
-    held_out = held_out.assign(predicted=np.where(held_out.square < 4, "FP", "TP"), confidence=0.8, p_TP=0.8, p_FP=0.2)
+    held_out = in_twenty_squares()
+    held_out["predicted"] = np.where(held_out.square < 4, "FP", "TP")
     for split, edge in ((STRATIFIED, 0), (SPATIAL, 10)):
         row = accuracy_table(held_out, ("TP", "FP"), split, edge).iloc[0]
         assert row.design_effect == pytest.approx(10, rel=0.1)
@@ -232,8 +261,7 @@ def test_clustered_errors_widen_the_interval_however_samples_were_held_out() -> 
 
 
 def test_an_accuracy_without_any_error_is_no_surer_than_its_squares() -> None:
-    held_out = pd.DataFrame({"fold": 0, "square": np.repeat(np.arange(20), 10), "reviewed": "TP"}, index=range(200))
-    held_out = held_out.assign(predicted="TP", confidence=0.8, p_TP=0.8, p_FP=0.2)
+    held_out = in_twenty_squares().assign(predicted="TP")
     row = accuracy_table(held_out, ("TP", "FP"), SPATIAL, 10).iloc[0]
     assert (row.accuracy_low, row.accuracy_high) == pytest.approx(share_interval(20, 20))
 

@@ -11,7 +11,7 @@ import pytest
 from croplayer.report.charts import Bar, bar_figure, bar_panels
 from croplayer.report.page import Column, Gap, Picture, Report, Section, Table, column_cells, table_of
 from croplayer.report.results import Results
-from croplayer.report.sections_decisions import integration_section, sample_section
+from croplayer.report.sections_decisions import correctness_section, integration_section, sample_section
 from croplayer.report.sections_map import summary_section
 from croplayer.report.sections_products import products_section
 from croplayer.report.sections_proof import levels_section, recovered_section, statistics_section
@@ -100,6 +100,43 @@ def test_provinces_within_the_limit_are_counted_with_their_interval() -> None:
     assert list(rows[-1]) == ["integrated map", "2 of 4 (50 %)", "15 to 85 %"]
     assert any("leave one province out" in gap.text for gap in gaps(section))
     assert any(isinstance(p, Picture) and p.paper == "Fig. 16" for p in section.parts)
+
+
+def quality_tables(square_blocks: int, beside: float) -> dict[str, pd.DataFrame]:
+    """Held-out quality of a classifier of correctness under both splits."""
+    accuracy = pd.DataFrame(
+        {"split": ["stratified", "spatial"], "samples": 40, "accuracy": [0.9, 0.8], "accuracy_low": 0.7, "accuracy_high": 0.95,
+         "square_blocks": [0, square_blocks], "beside_share": [1.0, beside], "commonest_share": 0.5, "brier": 0.2,
+         "calibration_error": 0.1}
+    )  # fmt: skip
+    confusion = pd.DataFrame(
+        {"split": ["stratified", "spatial"], "reviewed": "TP", "predicted": "TP", "samples": [36, 32]}
+    )
+    calibration = pd.DataFrame(
+        {"split": ["stratified", "spatial"], "confidence_from": 0.8, "confidence_to": 0.9, "samples": 40,
+         "confidence": 0.85, "accuracy": [0.9, 0.8]}
+    )  # fmt: skip
+    return {
+        "correctness_accuracy": accuracy,
+        "correctness_confusion": confusion,
+        "correctness_calibration": calibration,
+    }
+
+
+def quality_of(square_blocks: int, beside: float) -> list[Table]:
+    run = results()
+    section = correctness_section(results(tables={**run.tables, **quality_tables(square_blocks, beside)}))
+    return [part for part in section.parts if isinstance(part, Table)]
+
+
+def test_by_place_is_the_figure_for_new_land_only_where_it_lay_apart() -> None:
+    apart, near = quality_of(5, 0.43)[0], quality_of(1, 1.0)[0]
+    assert "squares of 5 x 5 blocks were held out as a whole; 43 % of what was held out lay beside" in apart.caption
+    assert "by place is the nearer figure" in apart.caption
+    assert "squares of 1 x 1 blocks were held out as a whole; 100 % of what was held out lay beside" in near.caption
+    assert "neither figure tells" in near.caption and "nearer figure" not in near.caption
+    edge, beside = apart.header.index("edge of the squares, blocks"), apart.header.index("beside land learned from")
+    assert [(row[edge], row[beside]) for row in apart.rows] == [("–", "100.0 %"), ("5", "43.0 %")]
 
 
 def test_shares_of_blocks_take_squares_of_land_as_clusters() -> None:

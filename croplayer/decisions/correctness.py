@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from croplayer.decisions.boosting import NOT_KNOWN, feature_matrix, fit
-from croplayer.decisions.quality import SPATIAL, Judged, Samples, judge
+from croplayer.decisions.quality import Judged, Samples, judge
 from croplayer.decisions.reviews import reviewed_by
 from croplayer.decisions.rules import RULES, correctness_by_rules
+from croplayer.decisions.splits import SPATIAL
 from croplayer.features import correctness_columns
 from croplayer.legends import DEFAULT_CLASSES, Correctness, CorrectnessClasses
 

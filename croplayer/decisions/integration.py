@@ -9,9 +9,10 @@ import pandas as pd
 
 from croplayer.decisions.boosting import feature_matrix, fit
 from croplayer.decisions.correctness import Decided, method_words, rows_of
-from croplayer.decisions.quality import SPATIAL, Samples, judge
+from croplayer.decisions.quality import Samples, judge
 from croplayer.decisions.reviews import reviewed_by
 from croplayer.decisions.rules import RULES, integration_by_rules, no_usable_imagery
+from croplayer.decisions.splits import SPATIAL
 from croplayer.features import integration_columns
 from croplayer.legends import DEFAULT_CLASSES, CorrectnessClasses, Integration
 

@@ -10,12 +10,10 @@ import pandas as pd
 
 from croplayer.decisions.boosting import Classifier, check_samples, fit, is_measured
 from croplayer.decisions.importance import importance_table
-from croplayer.decisions.splits import spatial_folds, stratified_folds
+from croplayer.decisions.splits import SPATIAL, STRATIFIED, beside_share, spatial_folds, stratified_folds
 from croplayer.evaluation.clusters import clustered_interval, design_effect
 from croplayer.features import Feature
 
-STRATIFIED = "stratified"
-SPATIAL = "spatial"
 CALIBRATION_BINS = 10
 
 
@@ -156,6 +154,7 @@ def accuracy_table(held_out: pd.DataFrame, labels: Sequence[str], split: str, sq
         "samples": n,
         "folds": int(held_out.fold.nunique()),
         "square_blocks": square_blocks,
+        "beside_share": beside_share(*(held_out[c].to_numpy() for c in ("row", "col", "fold"))),
         "accuracy": float(right.mean()),
         "accuracy_low": low,
         "accuracy_high": high,

@@ -6,6 +6,10 @@ import numpy as np
 
 from croplayer.evaluation.clusters import lattice_squares
 
+STRATIFIED = "stratified"
+SPATIAL = "spatial"
+"""Names of the two splits in tables."""
+
 FOLDS = 5
 """A fifth is held out, five times over, so that every sample is held out once."""
 
@@ -31,6 +35,9 @@ def spatial_folds(
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Folds of whole squares of the lattice, so that no held-out sample has a neighbour in its own square.
 
+    The squares are as large as leaves enough of them. Few adjoining blocks make small ones, at worst of one block,
+    whose held-out samples still lie beside the others: `beside_share` tells how many.
+
     Parameters
     ----------
     row, col : (n,) int64, block of every sample
@@ -51,3 +58,21 @@ def spatial_folds(
         fold_of[number] = load.argmin()
         load[fold_of[number]] += sizes[number]
     return fold_of[square], square, edge
+
+
+def beside_share(row: np.ndarray, col: np.ndarray, fold: np.ndarray) -> float:
+    """Share of samples whose own block, or one that shares an edge with it, has a sample in another fold, 0 to 1.
+
+    Parameters
+    ----------
+    row, col, fold : (n,) int64, block and fold of every sample; at least one
+    """
+    samples = list(zip(row.tolist(), col.tolist(), fold.tolist(), strict=True))
+    folds_of: dict[tuple[int, int], set[int]] = {}
+    for r, c, f in samples:
+        folds_of.setdefault((r, c), set()).add(f)
+    beside = [
+        any(folds_of.get(near, set()) - {f} for near in ((r, c), (r, c + 1), (r + 1, c), (r, c - 1), (r - 1, c)))
+        for r, c, f in samples
+    ]
+    return sum(beside) / len(beside)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from croplayer.decisions.splits import SPATIAL, STRATIFIED
 from croplayer.report.charts import Bar, bar_figure
 from croplayer.report.maps import class_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, table_of
@@ -13,6 +14,8 @@ from croplayer.report.style import CORRECTNESS_COLOURS, CORRECTNESS_WORDS, INTEG
 GROUP = "Details"
 NO_REVIEWS = "no reviewed samples in this run"
 MOST_FEATURES = 15
+MOST_BESIDE = 0.5
+"""Share of held-out samples beside land that was learned from, above which they are no stand-in for new land."""
 
 
 def sample_section(results: Results) -> Section:
@@ -89,11 +92,18 @@ def _quality_parts(results: Results, name: str, paper: str) -> list[Part]:
         return [Gap(f"Accuracy of the {name}: {NO_REVIEWS}.", paper)]
     columns = [Column("split", "held out"), Column("samples", "samples"), Column("accuracy", "accuracy", "share")]
     columns += [Column("accuracy_low", "95 % from", "share"), Column("accuracy_high", "to", "share")]
+    columns += [
+        Column("square_blocks", "edge of the squares, blocks"),
+        Column("beside_share", "beside land learned from", "share"),
+    ]
     columns += [Column("commonest_share", "always the commonest", "share"), Column("brier", "Brier score")]
     columns += [Column("calibration_error", "calibration error")]
-    words = {"stratified": "a fifth of each class at random", "spatial": "a fifth of the squares of land"}
-    shown = accuracy.assign(split=accuracy.split.map(lambda s: words.get(s, s)))
-    caption = "Accuracy on reviews that the classifier had not seen. By place is the honest figure for new land."
+    words = {STRATIFIED: "a fifth of each class at random", SPATIAL: "a fifth of the squares of land"}
+    shown = accuracy.assign(
+        split=accuracy.split.map(lambda s: words.get(s, s)),
+        square_blocks=accuracy.square_blocks.where(accuracy.square_blocks > 0),
+    )
+    caption = f"Accuracy on reviews that the classifier had not seen. {_new_land_words(accuracy)}"
     parts: list[Part] = [table_of(shown, caption, columns, paper)]
     for split in confusion.split.unique()[:1]:
         counts = confusion[confusion.split == split].pivot(index="reviewed", columns="predicted", values="samples")
@@ -111,6 +121,21 @@ def _quality_parts(results: Results, name: str, paper: str) -> list[Part]:
             table_of(one, "Calibration: of blocks decided with that confidence, how many were right.", columns)
         )
     return parts
+
+
+def _new_land_words(accuracy: pd.DataFrame) -> str:
+    """What the spatial split says of land without reviews, by how much of it lay beside land that was learned from."""
+    spatial = accuracy[accuracy.split == SPATIAL].iloc[0]
+    edge, beside = int(spatial.square_blocks), float(spatial.beside_share)
+    worth = (
+        "by place is the nearer figure for it"
+        if beside <= MOST_BESIDE
+        else "neither figure tells how good decisions are there"
+    )
+    return (
+        f"By place, squares of {edge} x {edge} blocks were held out as a whole; {100 * beside:.0f} % of what was held out lay "
+        f"beside a block that the classifier learned from. New land lies beside none, so {worth}."
+    )
 
 
 def _importance_parts(results: Results, name: str, paper: str) -> list[Part]:
