@@ -139,6 +139,12 @@ def test_by_place_is_the_figure_for_new_land_only_where_it_lay_apart() -> None:
     assert [(row[edge], row[beside]) for row in apart.rows] == [("–", "100.0 %"), ("5", "43.0 %")]
 
 
+def test_calibration_is_that_of_the_split_which_reviewed_blocks_get_their_confidence_from() -> None:
+    table = quality_of(5, 0.43)[-1]
+    assert table.caption.startswith("Calibration on held-out reviews (a fifth of the squares of land)")
+    assert [row[table.header.index("right")] for row in table.rows] == ["80.0 %"]
+
+
 def test_shares_of_blocks_take_squares_of_land_as_clusters() -> None:
     """All sources are right in one half of the land and wrong in the other: 16 squares, not 800 masks."""
     row, col = (a.ravel() for a in np.meshgrid(np.arange(20) + 1100, np.arange(20) + 5900, indexing="ij"))

@@ -115,11 +115,12 @@ def _quality_parts(results: Results, name: str, paper: str) -> list[Part]:
     if calibration is not None:
         columns = [Column("confidence_from", "confidence from", "share"), Column("confidence_to", "to", "share")]
         columns += [Column("samples", "samples"), Column("confidence", "mean confidence", "share")]
-        one = calibration[calibration.split == calibration.split.iloc[0]]
         columns.append(Column("accuracy", "right", "share"))
-        parts.append(
-            table_of(one, "Calibration: of blocks decided with that confidence, how many were right.", columns)
+        caption = (
+            f"Calibration on held-out reviews ({words[SPATIAL]}), where reviewed blocks have their confidence from: of blocks "
+            "decided with that confidence, how many were right."
         )
+        parts.append(table_of(calibration[calibration.split == SPATIAL], caption, columns))
     return parts
 
 
