@@ -102,6 +102,22 @@ def test_provinces_within_the_limit_are_counted_with_their_interval() -> None:
     assert any(isinstance(p, Picture) and p.paper == "Fig. 16" for p in section.parts)
 
 
+@pytest.mark.parametrize(
+    "reviewer", ["people", "the reference 'truth' (labels computed from it, not seen by a person)"]
+)
+def test_reviewed_blocks_say_who_reviewed_them(reviewer: str) -> None:
+    method = pd.DataFrame([{"method": f"XGBoost on 24 samples reviewed by {reviewer}", "accuracy": 0.9}])
+    run = results(
+        blocks=made_up_blocks().assign(correctness_reviewed_a=["TP"] * 5 + [None] * 7),
+        tables={"correctness_method": method},
+    )
+    picture = sample_section(run).parts[0]
+    assert isinstance(picture, Picture)
+    assert picture.caption == (
+        f"5 of 12 blocks have a review. Correctness was decided by XGBoost on 24 samples reviewed by {reviewer}."
+    )
+
+
 def quality_tables(square_blocks: int, beside: float) -> dict[str, pd.DataFrame]:
     """Held-out quality of a classifier of correctness under both splits."""
     accuracy = pd.DataFrame(

@@ -30,7 +30,9 @@ def sample_section(results: Results) -> Section:
         results.blocks.assign(reviewed=labels), {"reviewed": "reviewed blocks"},
         {"reviewed": "#d55e00", "not reviewed": "#e3e3e3"},
     )  # fmt: skip
-    caption = f"{int(reviewed.any(axis=1).sum()):,} of {len(results.blocks):,} blocks were looked at by people."
+    counted = f"{int(reviewed.any(axis=1).sum()):,} of {len(results.blocks):,} blocks have a review."
+    methods = [_method_words(results, name) for name in ("correctness", "integration")]
+    caption = " ".join(filter(None, [counted, *methods]))
     return Section(
         GROUP, "Reviewed blocks", [Picture.of("reviewed", "Where the reviewed blocks lie", caption, figure, "Fig. 3")]
     )
@@ -71,11 +73,17 @@ def integration_section(results: Results) -> Section:
     return Section(GROUP, "Integration", parts)
 
 
+def _method_words(results: Results, name: str) -> str:
+    """How a decision was made and by whose reviews; empty where that is not recorded."""
+    method = results.table(f"{name}_method")
+    return "" if method is None else f"{name.capitalize()} was decided by {method.method.iloc[0]}."
+
+
 def _method_parts(results: Results, name: str) -> list[Part]:
     method = results.table(f"{name}_method")
     if method is None:
         return [Gap(f"How {name} was decided is not recorded.")]
-    text = f"{name.capitalize()} was decided by {method.method.iloc[0]}."
+    text = _method_words(results, name)
     if not pd.isna(method.accuracy.iloc[0]):
         return [text]
     gap = (
