@@ -198,8 +198,8 @@ SAMPLE_AREAS: Columns = {
     "points": "labelled points in it",
     "mapped_km2": "cropland counted on the map",
     "estimate_km2": "cropland estimated from the sample",
-    "standard_error_km2": "its standard error; null when the sample is no probability sample",
-    "low_km2": "lower end of the interval",
+    "standard_error_km2": "its standard error; null when the sample is no probability sample or its points show no spread",
+    "low_km2": "lower end of the interval; null without a standard error",
     "high_km2": "its upper end",
 }
 """``sample_areas.csv``; ``sample_accuracy.csv`` has measures with the same ends, ``sample_notes.csv`` the method first."""

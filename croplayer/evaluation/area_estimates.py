@@ -16,6 +16,9 @@ from croplayer.evaluation.systematic import GridSample, ratio_estimate, regressi
 FEW_POINTS = 30
 """With fewer points an interval from the normal distribution is too narrow more often than it says."""
 
+NO_SPREAD = 1e-9
+"""A standard error of a share below this is what rounding leaves of none."""
+
 STRATIFIED = "stratified (Olofsson et al. 2014; units: ratio estimator of Stehman 2014)"
 SYSTEMATIC = "regression estimator on a systematic grid, variance as of a random sample (conservative)"
 
@@ -38,7 +41,8 @@ class AreaEstimates(NamedTuple):
 def estimate_areas(sample: ReviewedSample, confidence: float = 0.95) -> AreaEstimates:
     """Areas and accuracy with intervals; without intervals, and saying why, for what is no probability sample.
 
-    Intervals are missing (NaN) when the sample has a flaw. Raises ValueError when a stratum has too few points or
+    Intervals are missing (NaN) when the sample has a flaw, and in a row whose points show no spread: a standard error
+    of 0 says how few they are, not how sure the estimate is. A note names those rows. Raises ValueError when a stratum has too few points or
     nothing is known of the design, so that no area can be told.
     """
     design = sample.design
@@ -53,10 +57,12 @@ def estimate_areas(sample: ReviewedSample, confidence: float = 0.95) -> AreaEsti
     rows = [_area_row(sample, design, None, ratio, confidence)]
     if design.units != ("",):
         rows += [_area_row(sample, design, unit, ratio, confidence) for unit in range(len(design.units))]
-    accuracy = [_accuracy_row(name, estimate, sample.flaw, confidence) for name, estimate in _accuracy(sample, ratio)]
-    return AreaEstimates(
-        pd.DataFrame(rows), pd.DataFrame(accuracy), SYSTEMATIC if is_systematic else STRATIFIED, _notes(sample, design)
+    areas = pd.DataFrame(rows)
+    accuracy = pd.DataFrame(
+        [_accuracy_row(name, estimate, sample.flaw, confidence) for name, estimate in _accuracy(sample, ratio)]
     )
+    notes = _notes(sample, design, [] if sample.flaw else _without_spread(areas, accuracy))
+    return AreaEstimates(areas, accuracy, SYSTEMATIC if is_systematic else STRATIFIED, notes)
 
 
 def _stratum_ratio(points: pd.DataFrame, design: SampleDesign) -> Ratio:
@@ -99,7 +105,7 @@ def _area_row(
         share = regression_estimate(_grid_sample(points[inside]), float(km2[1]) / total)
     else:
         share = ratio(points.label.to_numpy() * inside, inside)
-    area = _without_error(share.times(total), sample.flaw)
+    area = _known_error(share, sample.flaw).times(total)
     low, high = area.interval(confidence)
     return {
         "adcode": "" if unit is None else design.units[unit],
@@ -126,7 +132,7 @@ def _accuracy(sample: ReviewedSample, ratio: Ratio) -> list[tuple[str, Estimate]
 
 
 def _accuracy_row(name: str, estimate: Estimate, flaw: str, confidence: float) -> dict[str, object]:
-    estimate = _without_error(estimate, flaw)
+    estimate = _known_error(estimate, flaw)
     low, high = estimate.interval(confidence)
     return {
         "measure": name,
@@ -137,14 +143,28 @@ def _accuracy_row(name: str, estimate: Estimate, flaw: str, confidence: float) -
     }
 
 
-def _without_error(estimate: Estimate, flaw: str) -> Estimate:
-    return estimate._replace(standard_error=np.nan) if flaw else estimate
+def _known_error(share: Estimate, flaw: str) -> Estimate:
+    """A share without standard error where the sample has a flaw or shows no spread."""
+    return share._replace(standard_error=np.nan) if flaw or share.standard_error < NO_SPREAD else share
 
 
-def _notes(sample: ReviewedSample, design: SampleDesign) -> tuple[str, ...]:
+def _without_spread(areas: pd.DataFrame, accuracy: pd.DataFrame) -> list[str]:
+    """Rows of a sample without flaw that have an estimate and no standard error."""
+    names = areas.name_en.where(areas.adcode != "", "all that is mapped")
+    spreadless = areas.estimate_km2.notna() & areas.standard_error_km2.isna()
+    sure = accuracy.value.notna() & accuracy.standard_error.isna()
+    return [*(f"the area of {name}" for name in names[spreadless]), *accuracy.measure[sure]]
+
+
+def _notes(sample: ReviewedSample, design: SampleDesign, without_spread: list[str]) -> tuple[str, ...]:
     notes = []
     if sample.flaw:
         notes.append(f"No interval is given, because this is no probability sample: {sample.flaw}.")
+    if without_spread:
+        notes.append(
+            f"No interval is given for {', '.join(without_spread)}: the points there all agree, and a standard error of 0 "
+            "would say how few they are, not how sure the estimate is; more points would show their spread."
+        )
     for stratum, name in enumerate(design.strata):
         labels = sample.points.label[sample.points.stratum == stratum]
         if len(labels) and labels.nunique() == 1:

@@ -70,7 +70,7 @@ def _sampled(results: Results) -> str:
         return "Not known: no reviewed probability sample was given (croplayer area draw makes one)."
     whole = areas.iloc[0]
     if pd.isna(whole.low_km2):
-        return f"{number(whole.estimate_km2)} km², without an interval: the sample is no probability sample"
+        return f"{number(whole.estimate_km2)} km², without an interval: the notes of the sample say why"
     return f"{number(whole.estimate_km2)} km², 95 % interval {number(whole.low_km2)} to {number(whole.high_km2)} km²"
 
 
