@@ -83,12 +83,14 @@ def parcels_step(run: Run, path: Path) -> OutputStep:
 
     def make() -> Sequence[Path]:
         from croplayer.evaluation.parcels import parcel_scores, parcel_summary
+        from croplayer.vector.polygons import read_polygons
 
+        parcels = read_polygons(path, "parcels")
         summaries = []
         parts = []
-        for name, parcels, mask, row_km2 in _parcel_windows(run, path):
-            scores = parcel_scores(parcels, mask, row_km2)
-            summaries.append({"map": name} | parcel_summary(scores))
+        for name, numbers, mask, row_km2 in _parcel_windows(run, path, parcels):
+            scores = parcel_scores(numbers, mask, row_km2)
+            summaries.append({"map": name} | parcel_summary(scores, len(parcels)))
             parts.append(scores.assign(map=name))
         return [
             write_csv(run.folder.table("parcels.csv"), pd.DataFrame(summaries)),
@@ -102,15 +104,15 @@ def parcels_step(run: Run, path: Path) -> OutputStep:
     )
 
 
-def _parcel_windows(run: Run, path: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+def _parcel_windows(
+    run: Run, path: Path, parcels: gpd.GeoDataFrame
+) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
     """Map, parcel numbers, mask and pixel areas of the blocks around the reference parcels, one map after the other."""
+    from croplayer.evaluation.parcels import parcel_numbers
     from croplayer.grid import BlockRange, Bounds
     from croplayer.tasks.compare import read_maps
-    from croplayer.vector.polygons import read_polygons
-    from croplayer.zones import zones_of_pixels
 
     assert run.cube is not None
-    parcels = read_polygons(path, "parcels")
     near = [b for b in run.grid.blocks_in(Bounds(*parcels.total_bounds)) if b in run.blocks]
     if not near:
         raise ValueError(f"parcels {path} lie outside the region; give parcels of the mapped land")
@@ -123,7 +125,7 @@ def _parcel_windows(run: Run, path: Path) -> Iterator[tuple[str, np.ndarray, np.
     window = around.window(run.grid)
     # A block of other settings, or of a region that was wider, still has its old pixels in the cube.
     finished = run.results(integrate_step(run)).blocks
-    numbers = zones_of_pixels(parcels, window, run.grid) + 1
+    numbers = parcel_numbers(parcels, window, run.grid)
     row_km2 = run.grid.pixel_area_m2(window.row, window.height) / 1e6
     for name in own_maps(run):
         mask = np.full((window.height, window.width), 255, np.uint8)

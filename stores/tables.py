@@ -185,6 +185,7 @@ EVALUATED_BLOCKS: Columns = {
 PARCELS: Columns = {
     "map": "name of the map",
     "parcels": "reference parcels that the map knows as a whole",
+    "left_out": "those that it does not: they reach beyond the mapped blocks, hold unknown pixels or the centre of none",
     "missed_share": "share of them without a mapped region",
     "over": "over-segmentation of the others, 0 to 1, weighted by area",
     "under": "under-segmentation of the others, 0 to 1, weighted by area",

@@ -10,11 +10,27 @@ parcels; a mask has no instances, so touching fields are one region and count as
 
 from __future__ import annotations
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from croplayer.grid import BlockGrid, PixelWindow
 from croplayer.legends import CROPLAND, NO_IMAGERY
+from croplayer.zones import zones_of_pixels
+
+
+def parcel_numbers(parcels: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid) -> np.ndarray:
+    """Number of the parcel that holds the centre of each pixel of a window: (h, w) int32, its row counted from 1.
+
+    0 for none, and for a parcel that reaches out of the window, of which only a piece could be compared.
+    """
+    box, bounds = grid.window_bounds(window), parcels.bounds
+    whole = (
+        (bounds.minx >= box.west) & (bounds.miny >= box.south) & (bounds.maxx <= box.east) & (bounds.maxy <= box.north)
+    )
+    numbers = zones_of_pixels(parcels, window, grid) + 1
+    return np.where(np.concatenate([[False], whole])[numbers], numbers, 0)
 
 
 def parcel_scores(parcels: np.ndarray, mask: np.ndarray, row_km2: np.ndarray) -> pd.DataFrame:
@@ -61,12 +77,16 @@ def parcel_scores(parcels: np.ndarray, mask: np.ndarray, row_km2: np.ndarray) ->
     )
 
 
-def parcel_summary(scores: pd.DataFrame) -> dict[str, float]:
-    """Parcels, share of them missed, and means over the others weighted by the parcels' area; NaN without any."""
+def parcel_summary(scores: pd.DataFrame, given: int) -> dict[str, float]:
+    """Parcels, those of the ``given`` that were left out, share missed, and means over the found weighted by their area.
+
+    NaN without any.
+    """
     found = scores[~scores.missed]
     total = found.area_ha.sum()
     means = {
         name: float((found[name] * found.area_ha).sum() / total) if total else np.nan
         for name in ("over", "under", "distance")
     }
-    return {"parcels": len(scores), "missed_share": float(scores.missed.mean()) if len(scores) else np.nan} | means
+    missed = float(scores.missed.mean()) if len(scores) else np.nan
+    return {"parcels": len(scores), "left_out": given - len(scores), "missed_share": missed} | means

@@ -99,11 +99,13 @@ def _parcel_parts(results: Results) -> list[Part]:
         return [
             Gap("No reference parcels were given (evaluation.parcels), so over- and under-segmentation are not known.")
         ]
-    columns = [Column("map", "map"), Column("parcels", "parcels"), Column("missed_share", "missed", "share")]
+    columns = [Column("map", "map"), Column("parcels", "parcels"), Column("left_out", "left out")]
+    columns += [Column("missed_share", "missed", "share")]
     columns += [Column("over", "over-segmentation"), Column("under", "under-segmentation"), Column("distance", "D")]
     caption = (
         "Reference parcels against mapped regions (Clinton et al. 2010), weighted by area: 0 is perfect. A mask has no "
-        "instances, so fields that touch are one region and count as under-segmented."
+        "instances, so fields that touch are one region and count as under-segmented. Left out are parcels that the map does "
+        "not know as a whole, among them those that reach beyond the mapped blocks."
     )
     return [table_of(results.titled(parcels, ["map"]), caption, columns)]
 

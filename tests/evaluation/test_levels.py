@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
 import rasterio
 import shapely
+from commands import croplayer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -24,8 +27,9 @@ from croplayer.evaluation.levels import (
     level_table,
     on_the_same_ground,
 )
-from croplayer.evaluation.parcels import parcel_scores, parcel_summary
-from croplayer.grid import BlockGrid
+from croplayer.evaluation.parcels import parcel_numbers, parcel_scores, parcel_summary
+from croplayer.grid import BlockGrid, BlockIndex
+from stores.tables import PARCELS
 
 
 @given(st.integers(0, 40), st.integers(1, 40))
@@ -95,12 +99,53 @@ def test_parcel_scores_equal_geometry(data: st.DataObject) -> None:
 def test_a_perfect_map_divides_as_the_parcels_do_and_a_merged_one_too_little() -> None:
     parcels = np.zeros((6, 9), np.int32)
     parcels[1:5, 1:4], parcels[1:5, 5:8] = 1, 2
-    perfect = parcel_summary(parcel_scores(parcels, (parcels > 0).astype(np.uint8), np.ones(6)))
-    assert perfect == {"parcels": 2, "missed_share": 0, "over": 0, "under": 0, "distance": 0}
-    merged = parcel_summary(parcel_scores(parcels, np.pad(np.ones((4, 7), np.uint8), 1), np.ones(6)))
+    perfect = parcel_summary(parcel_scores(parcels, (parcels > 0).astype(np.uint8), np.ones(6)), 3)
+    assert perfect == {"parcels": 2, "left_out": 1, "missed_share": 0, "over": 0, "under": 0, "distance": 0}
+    merged = parcel_summary(parcel_scores(parcels, np.pad(np.ones((4, 7), np.uint8), 1), np.ones(6)), 2)
     assert merged["over"] == 0 and merged["under"] == pytest.approx(1 - 12 / 28)
-    nothing = parcel_summary(parcel_scores(parcels, np.zeros((6, 9), np.uint8), np.ones(6)))
+    nothing = parcel_summary(parcel_scores(parcels, np.zeros((6, 9), np.uint8), np.ones(6)), 2)
     assert nothing["missed_share"] == 1 and np.isnan(nothing["under"])
+
+
+def test_a_parcel_that_reaches_out_of_the_window_is_none_of_it() -> None:
+    grid = BlockGrid(40)
+    window = grid.window(BlockIndex(1120, 5880))
+    west, south, east, north = grid.window_bounds(window)
+    third = (east - west) / 3
+    parcels = gpd.GeoDataFrame(
+        geometry=[
+            shapely.box(west - third, south + third, west + third, north - third),
+            shapely.box(west + third, south + third, east, north),
+            shapely.box(west + third, south - third, west + 2 * third, south + third / 2),
+            shapely.box(east + third, south, east + 2 * third, north),
+        ],
+        crs="EPSG:4326",
+    )
+    numbers = parcel_numbers(parcels, window, grid)
+    assert np.unique(numbers).tolist() == [0, 2]
+    assert (numbers == 2).sum() == pytest.approx(4 / 9 * 1600, abs=40)
+    scores = parcel_scores(numbers, np.ones((40, 40), np.uint8), np.ones(40))
+    assert scores.parcel.tolist() == [2] and parcel_summary(scores, len(parcels))["left_out"] == 3
+
+
+def test_a_run_says_how_many_parcels_it_left_out(
+    finished_small_run: Path, small_recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    boxes = [(113.99, 34.02, 114.02, 34.04), (114.03, 34.03, 114.06, 34.07), (114.07, 34.07, 114.08, 34.08)]
+    parcels = gpd.GeoDataFrame(geometry=[shapely.box(*box) for box in boxes], crs="EPSG:4326")
+    parcels.to_file(tmp_path / "parcels.gpkg")
+    recipe = tmp_path / "small.toml"
+    recipe.write_text(
+        f"{small_recipe.read_text(encoding='utf-8')}\n[evaluation]\nparcels = '{tmp_path / 'parcels.gpkg'}'\n", "utf-8"
+    )
+    shutil.copytree(finished_small_run, tmp_path / "run")
+    croplayer("evaluate", recipe, "-o", tmp_path / "run", "--workers", 1, models=models)
+    table = pd.read_csv(tmp_path / "run/tables/parcels.csv")
+    assert set(table.columns) == set(PARCELS)
+    scored = pd.read_parquet(tmp_path / "run/tables/parcels.parquet")
+    assert 1 not in set(scored.parcel) and (table.left_out >= 1).all()
+    assert (table.parcels + table.left_out == 3).all()
+    assert (table.left_out == 1).any()
 
 
 def test_the_standard_error_of_the_iou_is_that_of_drawing_blocks() -> None:
