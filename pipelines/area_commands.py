@@ -78,10 +78,7 @@ def plan(
     for name, km2, n in zip(strata, areas, units, strict=True):
         click.echo(f"{name:<24} {km2:14,.1f} km² {n:6} points")
     click.echo(f"{'all':<24} {areas.sum():14,.1f} km² {units.sum():6} points")
-    click.echo(
-        f"standard error {100 * reached:.2f} % of the area, 95 % interval of the cropland area about "
-        f"± {1.96 * reached * areas.sum():,.1f} km², if the map is as right as expected"
-    )
+    click.echo(_reached_words(reached, float(areas.sum())))
     if frame.unknown_km2 > 0:
         click.echo(f"{frame.unknown_km2:,.1f} km² without map are not sampled")
 
@@ -118,20 +115,24 @@ def draw(
     from croplayer.evaluation.frame import strata_of, stratum_km2
     from croplayer.evaluation.sample_drawing import draw_stratified, draw_systematic
     from croplayer.evaluation.sample_files import write_sample
+    from croplayer.evaluation.sample_size import expected_standard_error
 
     if out.suffix != ".gpkg":
         raise ValueError(f"--out is '{out}'; expected a name that ends in .gpkg")
     frame = _frame(run, level, by_unit)
     if design == "systematic":
-        drawn = draw_systematic(frame, spacing, seed)
+        drawn, said = draw_systematic(frame, spacing, seed), None
     else:
         strata, stratum_of_cell = strata_of(frame, by_unit)
         areas = stratum_km2(frame, stratum_of_cell, strata)
-        units, _ = _allocation(areas, expect, standard_error, least, points)
+        units, expected = _allocation(areas, expect, standard_error, least, points)
         drawn = draw_stratified(frame, units, by_unit, seed)
+        said = _reached_words(expected_standard_error(areas / areas.sum(), expected, units), float(areas.sum()))
     for path in write_sample(out, drawn):
         click.echo(path)
     click.echo(f"{len(drawn.points)} points; write cropland or not cropland into 'label' of one of the first two files")
+    if said:
+        click.echo(said)
 
 
 @area.command("estimate")
@@ -199,15 +200,26 @@ def _frame(run: Path, level: int | None, by_unit: bool) -> Frame:
     return measure_frame(population, tqdm(range(len(names)), unit="block", disable=None, leave=False))
 
 
+def _reached_words(standard_error: float, total_km2: float) -> str:
+    """What a sample is expected to reach, in words."""
+    if standard_error == float("inf"):
+        return "a stratum has fewer than 2 points, so the sample will give no standard error; draw more"
+    return (
+        f"standard error {100 * standard_error:.2f} % of the area, 95 % interval of the cropland area about "
+        f"± {1.96 * standard_error * total_km2:,.1f} km², if the map is as right as expected"
+    )
+
+
 def _allocation(
     areas: np.ndarray, expect: tuple[float, float], standard_error: float, least: int, points: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points of each stratum, and the accuracy expected in each."""
     import numpy as np
 
-    from croplayer.evaluation.sample_size import allocate, sample_size
+    from croplayer.evaluation.sample_size import allocate, allocation_for
 
     weights = areas / areas.sum()
     expected = np.tile(expect, len(areas) // 2)
-    total = points or max(sample_size(weights, expected, standard_error), least * int((areas > 0).sum()))
-    return allocate(total, weights, min(least, total // max(int((areas > 0).sum()), 1)) if points else least), expected
+    if points is None:
+        return allocation_for(weights, expected, standard_error, least), expected
+    return allocate(points, weights, min(least, points // max(int((areas > 0).sum()), 1))), expected

@@ -6,6 +6,7 @@ Cochran 1977, Eq. 5.25; Olofsson et al. 2014, Eq. 13 and section 5.1.2 (allocati
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 
 import numpy as np
 
@@ -16,7 +17,7 @@ RARE_UNITS = 50
 
 
 def sample_size(weights: np.ndarray, expected: np.ndarray, standard_error: float) -> int:
-    """Sample units for a standard error of the overall accuracy or, with two classes, of the area share alike.
+    """Fewest sample units for a standard error of the overall accuracy or, with two classes, of the area share alike.
 
     Parameters
     ----------
@@ -26,7 +27,8 @@ def sample_size(weights: np.ndarray, expected: np.ndarray, standard_error: float
 
     Notes
     -----
-    n = (sum of W S / SE)² with S = sqrt(U (1 - U)), the share of the population drawn taken as 0.
+    n = (sum of W S / SE)² with S = sqrt(U (1 - U)), the share of the population drawn taken as 0. So few suffice only
+    where the strata share them by W S; `allocation_for` counts what another allocation needs.
     """
     weights, expected = check_weights(weights), np.asarray(expected, np.float64)
     if expected.shape != weights.shape or (expected < 0).any() or (expected > 1).any():
@@ -68,6 +70,27 @@ def allocate(total: int, weights: np.ndarray, least: int = RARE_UNITS) -> np.nda
     order = np.argsort(-remainder, kind="stable")
     units[order[: total - int(units.sum())]] += 1
     return units
+
+
+def allocation_for(
+    weights: np.ndarray, expected: np.ndarray, standard_error: float, least: int = RARE_UNITS
+) -> np.ndarray:
+    """Sample units of each stratum, shared out by `allocate`, that are enough for a standard error: (k,) int64.
+
+    Parameters as in `sample_size` and `allocate`; raises ValueError as they do, and for a ``least`` below 2.
+    """
+    if least < 2:
+        raise ValueError(f"least is {least}; a stratum needs at least 2 sample units for a standard error")
+
+    def error(total: int) -> float:
+        return expected_standard_error(weights, expected, allocate(total, weights, least))
+
+    few = max(sample_size(weights, expected, standard_error), least * int((np.asarray(weights) > 0).sum()))
+    many = few
+    while error(many) > standard_error:
+        many *= 2
+    total = bisect_left(range(many), True, lo=few, hi=many, key=lambda n: error(n) <= standard_error)
+    return allocate(total, weights, least)
 
 
 def expected_standard_error(weights: np.ndarray, expected: np.ndarray, units: np.ndarray) -> float:

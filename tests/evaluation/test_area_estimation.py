@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from croplayer.evaluation.indicators import stratified_mean, stratified_ratio
 from croplayer.evaluation.interval import Estimate
-from croplayer.evaluation.sample_size import allocate, expected_standard_error, sample_size
+from croplayer.evaluation.sample_size import allocate, allocation_for, expected_standard_error, sample_size
 from croplayer.evaluation.stratified import stratified_accuracy
 from croplayer.evaluation.systematic import GridSample, expansion_estimate, ratio_estimate, regression_estimate
 
@@ -186,7 +186,34 @@ def test_more_units_bring_the_wanted_standard_error() -> None:
     assert expected_standard_error(OLOFSSON_WEIGHTS, expected, units) == pytest.approx(0.01, abs=0.002)
 
 
+@given(
+    st.lists(st.tuples(st.floats(0.001, 1), st.floats(0.5, 1)), min_size=1, max_size=6),
+    st.floats(0.005, 0.05),
+    st.integers(2, 60),
+)
+def test_a_planned_allocation_reaches_the_wanted_standard_error(
+    strata: list[tuple[float, float]], wanted: float, least: int
+) -> None:
+    shares, expected = (np.array(column) for column in zip(*strata, strict=True))
+    weights = shares / shares.sum()
+    units = allocation_for(weights, expected, wanted, least)
+    total = int(units.sum())
+    assert expected_standard_error(weights, expected, units) <= wanted
+    np.testing.assert_array_equal(units, allocate(total, weights, least))
+    if total > max(sample_size(weights, expected, wanted), least * len(weights)):
+        assert expected_standard_error(weights, expected, allocate(total - 1, weights, least)) > wanted
+
+
+def test_unequal_strata_need_more_than_the_formula_for_the_best_allocation() -> None:
+    weights, expected = np.array([0.9, 0.1]), np.array([0.95, 0.6])
+    few = sample_size(weights, expected, 0.01)
+    assert expected_standard_error(weights, expected, allocate(few, weights)) > 0.0105
+    assert allocation_for(weights, expected, 0.01).tolist() == [606, 67]
+
+
 def test_wrong_samples_are_refused() -> None:
+    with pytest.raises(ValueError, match="least is 1; a stratum needs at least 2"):
+        allocation_for(np.array([0.5, 0.5]), np.array([0.9, 0.9]), 0.01, 1)
     with pytest.raises(ValueError, match="sum to 1"):
         stratified_accuracy(OLOFSSON_COUNTS, np.ones(4))
     with pytest.raises(ValueError, match="stratum 1 has 1 sample units"):
