@@ -42,8 +42,8 @@ def estimate_areas(sample: ReviewedSample, confidence: float = 0.95) -> AreaEsti
     """Areas and accuracy with intervals; without intervals, and saying why, for what is no probability sample.
 
     Intervals are missing (NaN) when the sample has a flaw, and in a row whose points show no spread: a standard error
-    of 0 says how few they are, not how sure the estimate is. A note names those rows. Raises ValueError when a stratum has too few points or
-    nothing is known of the design, so that no area can be told.
+    of 0 says how few they are, not how sure the estimate is. A note names those rows. Raises ValueError when a stratum
+    has too few points or nothing is known of the design, so that no area can be told.
     """
     design = sample.design
     if design is None:
