@@ -25,12 +25,23 @@ class Cut(NamedTuple):
     grid: BlockGrid
 
 
+MOST_PX = 2_000_000_000
+"""A region is cut in one piece; this many pixels take about 8 GB."""
 FORMATS = {".tif": "GeoTIFF", ".parquet": "GeoParquet", ".shp": "Shapefile"}
 
 
 def cut_region(cube: xr.Dataset, source: str | None = None) -> Cut:
-    """Load the map of a dataset of ``open_cube``; pixels outside its polygon become 255."""
+    """Load the map of a dataset of ``open_cube``; pixels outside its polygon become 255.
+
+    Raises ValueError for a region of more pixels than MOST_PX.
+    """
     array = cube["croplayer"] if source is None else cube["cropland"].sel(source=source)
+    if array.size > MOST_PX:
+        height, width = array.shape
+        raise ValueError(
+            f"the region is {height} x {width} px; at most {MOST_PX:,} are cut in one piece, so ask for smaller admin units "
+            "or boxes"
+        )
     mask = array.compute(scheduler="threads").to_numpy()
     if "in_region" in cube.coords:
         inside = cube.in_region.compute(scheduler="threads").to_numpy()

@@ -22,8 +22,8 @@ from pipelines.integrate import integrate_step, integrated_digest, maps_digest
 from pipelines.run import Run
 from pipelines.steps import BlockStep, OutputStep, Step
 
-MOST_PARCEL_BLOCKS = 100
-"""Parcels are labelled in one piece; this many blocks of 2,560 px are about 5 GB."""
+MOST_PARCEL_BLOCKS = 25
+"""Parcels are labelled in one piece; this many blocks of 2,560 px are about 10 GB."""
 
 
 def evaluate_step(run: Run) -> BlockStep:

@@ -274,3 +274,14 @@ def test_plain_xarray_reads_the_cube_too(tmp_path: Path) -> None:
     make_cube(tmp_path / "cube.zarr")
     plain = xr.open_zarr(tmp_path / "cube.zarr", group="2020", decode_coords="all", consolidated=False)
     assert plain.rio.crs == "EPSG:4326"
+
+
+def test_a_region_too_large_for_one_piece_is_refused_before_it_is_read() -> None:
+    import dask.array
+    import xarray as xr
+
+    from croplayer.query import cut_region
+
+    whole = xr.Dataset({"croplayer": (("y", "x"), dask.array.zeros((50_000, 50_000), np.uint8, chunks=5_000))})
+    with pytest.raises(ValueError, match="the region is 50000 x 50000 px; at most 2,000,000,000 are cut in one piece"):
+        cut_region(whole)
