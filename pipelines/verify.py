@@ -18,7 +18,7 @@ from croplayer.ledger import Ledger
 from croplayer.places import digest_of, has_key, is_remote, keys_of, open_store
 from croplayer.records import BlockRecord, Status
 from pipelines.steps import AT_ITS_END, CUBE_FILES, Entry, OutputLedger
-from stores.cube import CUBE, is_metadata
+from stores.cube import CUBE
 from stores.run_folder import FOLDERS, RunFolder
 
 KEYS_AT_ONCE = 65_536
@@ -216,7 +216,7 @@ def _foreign_keys(cube: str | Path, known: np.ndarray) -> Iterator[Problem]:
     while batch := list(itertools.islice(keys, KEYS_AT_ONCE)):
         hashes = np.array([hash(key) for key in batch], np.int64)
         for key in (batch[i] for i in np.flatnonzero(~np.isin(hashes, known))):
-            if not is_metadata(key):
+            if not CUBE.is_metadata(key):
                 yield Problem(f"{cube}/{key} is in no ledger; remove it", "", None)
 
 

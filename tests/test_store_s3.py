@@ -21,6 +21,7 @@ from croplayer.cube import Cube, open_cube
 from croplayer.durable import digest_bytes
 from croplayer.grid import BlockGrid, BlockIndex, BlockRange
 from croplayer.places import bucket_of, check_place, digest_of, has_key, keys_of, open_store, size_finder
+from croplayer.schema import SchemaError
 from croplayer.sources.raster import RasterSource
 from croplayer.tasks.mosaic import MosaicTask
 from pipelines.doctor import examine
@@ -109,6 +110,15 @@ def test_what_is_not_there_is_said(bucket: str) -> None:
     with pytest.raises(FileNotFoundError, match="s3://cubes/nothing is not a cube"):
         Cube.open("s3://cubes/nothing")
     assert not has_key("s3://cubes/nothing", "zarr.json")
+
+
+def test_blocks_that_lost_the_metadata_of_their_edition_are_kept(bucket: str) -> None:
+    make_cube(ADDRESS)
+    before = contents(ADDRESS)
+    obstore.delete(bucket_of(ADDRESS), "2020/zarr.json")
+    with pytest.raises(SchemaError, match=f"edition '2020' of {ADDRESS} has lost its metadata 2020/zarr.json"):
+        make_cube(ADDRESS)
+    assert contents(ADDRESS).keys() == before.keys() - {"2020/zarr.json"}
 
 
 def test_a_store_travels_without_its_keys(bucket: str) -> None:
