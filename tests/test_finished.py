@@ -10,6 +10,7 @@ from unittest import mock
 import filelock
 import numpy as np
 import pytest
+import shapely
 from commands import croplayer
 from soak.crash_points import Inline, run_painted
 from soak.damage import LEDGER_KINDS, UNFINISHED, add_foreign_files, damage_and_find, damage_ledgers, problems_of
@@ -52,6 +53,18 @@ def test_a_block_that_is_not_finished_is_named_where_it_is_asked_for(run: Path) 
     assert open_cube(run / "cube.zarr", [done.name], strict=True).sizes["x"] == 16
     assert open_cube(run / "cube.zarr", tuple(GRID.bounds(done)), strict=True).sizes["x"] == 16
     assert (open_cube(run / "cube.zarr").croplayer[:, 16:] == 255).all()
+
+
+def test_a_region_that_is_half_outside_is_not_finished(run: Path) -> None:
+    """One of the blocks in the box lies west of the cube, two of those in the triangle south of it."""
+    west, _, east, north = GRID.bounds(painted_blocks(1)[0])
+    south = north - 0.1
+    bounds = (west - 0.05, north - 0.05, east + 0.05, north)
+    with pytest.raises(MissingBlocksError, match=rf"1 of 3 blocks of the region lie outside {run}/cube.zarr, which"):
+        open_cube(run / "cube.zarr", bounds, strict=True)
+    with pytest.raises(MissingBlocksError, match="2 of 3 blocks of the region lie outside"):
+        open_cube(run / "cube.zarr", shapely.Polygon([(west, north), (west, south), (east + 0.05, south)]), strict=True)
+    assert open_cube(run / "cube.zarr", bounds).sizes["x"] == 32
 
 
 def test_blocks_of_an_older_fingerprint_are_not_finished_any_more(run: Path) -> None:
