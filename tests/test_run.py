@@ -27,7 +27,16 @@ from pyproj import Geod
 from soak.damage import UNFINISHED, problems_of
 
 from croplayer.cube import open_cube
+from croplayer.ledger import Ledger
+from croplayer.records import BlockRecord, Status
+from pipelines.describe import describe_step
+from pipelines.integrate import decide_step
+from pipelines.judge import judge_step
+from pipelines.models import Models
+from pipelines.recipe_files import load_recipe
+from pipelines.run import Run
 from pipelines.steps import AT_ITS_END, Entry, OutputLedger, OutputStep
+from stores.run_folder import RunFolder
 
 CUBE_AND_RESULTS = ("cube.zarr", "tables", "figures", "export", "blocks.parquet", "boundaries.parquet", "report.html")
 
@@ -298,6 +307,30 @@ def test_a_bad_block_costs_one_block(small_recipe: Path, country: Path, models: 
     assert re.search(
         r"mosaic r\d{4}c\d{4} failed: BadTileError: tile_bad: tile 13/\d+/\d+ of source 'aster'", done.stderr
     )
+
+
+def test_a_failed_block_that_is_reviewed_or_overridden_costs_one_block(
+    finished: Path, small_recipe: Path, models: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished, tmp_path / "out")
+    overrides, reviews, recipe = (tmp_path / name for name in ("overrides.csv", "reviews.csv", "recipe.toml"))
+    own = f'[decisions]\noverrides = "{overrides}"\nreviews = ["{reviews}"]\n'
+    recipe.write_text(small_recipe.read_text(encoding="utf-8") + own, encoding="utf-8")
+    run = Run(load_recipe(recipe, tmp_path), RunFolder(tmp_path / "out"), Models(models, tmp_path))
+    step = describe_step(run)
+    bad, seen = step.blocks[0], step.blocks[3]
+    Ledger(run.folder.ledger("describe")).append(step.fingerprint, [BlockRecord(bad, Status.FAILED, reason="memory")])
+    reviews.write_text(f"block,correctness_aster\n{bad.name},TP\n")
+    overrides.write_text(f"block,integration,reason\n{bad.name},Only A,seen\n{seen.name},Only B,seen\n")
+    judge_step(run).make()
+    assert capfd.readouterr().err == f"reviews of 1 failed blocks are left out: {bad.name}\n"
+    decide_step(run).make()
+    assert f"overrides of 1 failed blocks are left out: {bad.name}\n" in capfd.readouterr().err
+    decided = pd.read_parquet(run.folder.table("integration.parquet")).set_index("block")
+    assert len(decided) == 3 and decided.integration_label[seen.name] == "Only B"
+    overrides.write_text("block,integration,reason\nr1117c5880,Only A,seen\n")
+    with pytest.raises(ValueError, match="r1117c5880 of the reviews or overrides is none of the run's 4 blocks"):
+        decide_step(run).make()
 
 
 @pytest.mark.parametrize("ending", ["tif", "parquet", "shp"])
