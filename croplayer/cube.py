@@ -168,7 +168,7 @@ def open_cube(
         raise ValueError(f"{path} has no ledgers beside it; `croplayer verify` with the run's folder checks its blocks")
     if strict:
         asked = Bounds(*region) if isinstance(region, tuple) else geometry or cube.grid.window_bounds(window)
-        check_finished(Path(path), _held_blocks(cube, asked))
+        check_finished(Path(path), cube.edition, _held_blocks(cube, asked))
     offset_y, offset_x = cube.blocks.row * cube.grid.block_px, cube.blocks.col * cube.grid.block_px
     dataset = dataset.isel(
         y=slice(window.row - offset_y, window.row_stop - offset_y),

@@ -84,6 +84,11 @@ class Ledger:
         for line in lines_at(self.path, np.sort(np.array(places)[::-1][newest])):
             yield decode_line(line)
 
+    def backwards(self) -> Iterator[tuple[str, BlockRecord]]:
+        """Fingerprint and record of every whole line, the last one first; raises ValueError when one is damaged."""
+        places = np.fromiter((place for place, _ in self.texts()), np.int64)
+        return map(decode_line, lines_at(self.path, places[::-1]))
+
     def last_fingerprint(self) -> str | None:
         """The fingerprint of the newest whole line; None when there is none."""
         if not self.path.exists():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
 
@@ -138,6 +139,29 @@ def test_settings_that_come_back_find_none_of_the_files_of_others(tmp_path: Path
         assert run_step(old, StepLedgers(folder), None).worked == 2
         assert file_digests(folder.cube) == first
         assert run_step(old, StepLedgers(folder), None).worked == 0
+
+
+def test_an_edition_beside_the_run_s_own_is_never_called_files_to_remove(run: Path) -> None:
+    """As runs left it that wrote two editions with one folder's ledgers, the later one last."""
+    shutil.copytree(run / "cube.zarr/2020", run / "cube.zarr/2021")
+    assert RunFolder(run).edition == "2020"
+    assert any(
+        "cube.zarr/2021 is an edition beside the run's own '2020'" in p and "move" in p for p in problems_of(run)
+    )
+    outputs = OutputLedger(run / "ledger/outputs.json", run)
+    for step in steps_of(RunFolder(run), 2):
+        ledger = Ledger(RunFolder(run).ledger(step.name))
+        for _, record in list(ledger.lines()):
+            files = {key.replace("2020/", "2021/"): digest for key, digest in record.files.items()}
+            ledger.append(step.fingerprint, [replace(record, files=files)])
+        outputs.close_blocks(step, ledger.path)
+    outputs.end()
+    assert RunFolder(run).edition == "2021"
+    (named,) = problems_of(run)
+    assert "cube.zarr/2020 is an edition beside the run's own '2021'" in named
+    with pytest.raises(MissingBlocksError, match="2 of 2 blocks of edition '2020'"):
+        open_cube(run / "cube.zarr", edition="2020", strict=True)
+    assert open_cube(run / "cube.zarr", edition="2021", strict=True).sizes["x"] == 32
 
 
 def test_a_damaged_record_of_finished_steps_is_made_again(run: Path) -> None:

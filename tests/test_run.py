@@ -281,6 +281,16 @@ def test_a_run_that_was_asked_for_a_part_is_at_its_end(
     assert problems_of(tmp_path / "part") == []
 
 
+def test_a_run_s_folder_is_of_one_edition(small_recipe: Path, models: Path, finished: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "next.toml"
+    recipe.write_text(small_recipe.read_text(encoding="utf-8").replace('edition = "2020"', 'edition = "2021"'))
+    before = digests(finished)
+    done = croplayer("mosaic", recipe, "-o", finished, models=models, check=False)
+    assert done.returncode == 2
+    assert f"{finished} is the run of edition '2020', and the recipe makes edition '2021'; give it" in done.stderr
+    assert digests(finished) == before
+
+
 def test_files_that_are_no_longer_made_are_removed(tmp_path: Path) -> None:
     outputs = OutputLedger(tmp_path / "ledger/outputs.json", tmp_path)
     for name in ("a.csv", "b.csv"):

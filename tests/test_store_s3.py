@@ -202,6 +202,12 @@ def test_a_run_writes_a_bucket_resumes_and_verifies(bucket: str, tmp_path: Path)
     obstore.delete(bucket_of(ADDRESS), "2020/rgb/c/9/9/9/9")
     croplayer(*run, models=tmp_path)
     assert contents(ADDRESS) == before
+    recipe.write_text(recipe.read_text().replace('edition = "2020"', 'edition = "2021"'))
+    assert "give it a folder of its own with --out" in croplayer(*run, models=tmp_path, check=False).stderr
+    croplayer("run", recipe, "-o", tmp_path / "next", "--until", "mosaic", "--workers", 1, models=tmp_path)
+    assert contents(ADDRESS).items() > before.items()
+    for folder in (out, tmp_path / "next"):
+        assert "everything is as the ledger says" in croplayer("verify", folder, models=tmp_path).stdout
     left = [p for p in (out).rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()]
     assert not left and SECRET not in os.linesep.join(before)
 
