@@ -72,8 +72,8 @@ def _end_problems(folder: RunFolder, entries: Mapping[str, Entry], has_ledgers: 
         )
     elif AT_ITS_END not in entries:
         yield Problem(
-            f"the run in {folder.root} is not at its end: it was stopped, still goes on, or has blocks that failed; "
-            "run the recipe again, after which foreign files are looked for too",
+            f"the run in {folder.root} is not at its end: it was stopped, still goes on, has blocks that failed, "
+            "or a stage alone was run under other settings; run the recipe again, after which foreign files are looked for too",
             "",
             None,
         )

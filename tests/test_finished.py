@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
@@ -19,10 +19,12 @@ from soak.kills import file_digests
 from soak.painted import GRID, SOURCE, PaintedSource, mask_of, painted_blocks, steps_of
 
 from croplayer.cube import Cube, open_cube
-from croplayer.finished import MissingBlocksError
-from croplayer.grid import BlockIndex
+from croplayer.finished import STEPS_OF_CUBE, MissingBlocksError
+from croplayer.grid import BlockGrid, BlockIndex, PixelWindow
 from croplayer.ledger import Ledger
 from croplayer.records import BlockRecord
+from croplayer.sources.imagery import Imagery
+from croplayer.tasks.mosaic import MosaicTask
 from pipelines import execute
 from pipelines.execute import StepLedgers, run_step
 from pipelines.steps import BlockStep, OutputLedger
@@ -70,8 +72,9 @@ def test_a_region_that_is_half_outside_is_not_finished(run: Path) -> None:
 
 def test_blocks_of_an_older_fingerprint_are_not_finished_any_more(run: Path) -> None:
     first, second = painted_blocks(2)
-    ledger = Ledger(run / "ledger/segment.jsonl")
-    ledger.append("new settings", [BlockRecord(first)])
+    step = BlockStep("segment", "new settings", painted_blocks(2), lambda group: len, 16)
+    OutputLedger(run / "ledger/outputs.json", run).begin_blocks(step)
+    Ledger(run / "ledger/segment.jsonl").append("new settings", [BlockRecord(first)])
     with pytest.raises(MissingBlocksError, match=f"1 of 2 blocks of .* no finished 'segment': {second.name}"):
         open_cube(run / "cube.zarr", strict=True)
 
@@ -105,6 +108,47 @@ def test_a_ledger_that_says_something_else_is_mended(run: Path) -> None:
     assert "segment: 2 of 2 blocks are not done; run the recipe again to do them" in problems_of(run)
     run_painted(run)
     assert problems_of(run) == []
+
+
+class GreySource(PaintedSource):
+    """Other imagery of the same place."""
+
+    def read(self, window: PixelWindow, grid: BlockGrid) -> Imagery:
+        painted = super().read(window, grid)
+        return Imagery(255 - painted.rgb, painted.valid)
+
+
+def test_masks_are_not_finished_once_the_imagery_is_written_anew(run: Path) -> None:
+    """From before the first block of the new imagery until the last step of the cube has been made of it."""
+    folder = RunFolder(run)
+    outputs, old = OutputLedger(folder.outputs, run), steps_of(folder, 2)
+    first, fingerprints = file_digests(folder.own_cube), {s.name: outputs.entries()[s.name].fingerprint for s in old}
+    mosaic = MosaicTask(Cube.open(folder.cube), (GreySource(),))
+    new = [replace(step, fingerprint=f"new {step.name}") for step in old]
+    new[0] = replace(new[0], task_for=lambda _: mosaic)
+
+    class Watched(Inline):
+        def records(self) -> Iterator[list[BlockRecord]]:
+            with pytest.raises(MissingBlocksError):
+                open_cube(folder.own_cube, strict=True)
+            later = STEPS_OF_CUBE[STEPS_OF_CUBE.index(self._step.name) :]
+            assert all(outputs.entries()[name].is_open for name in later)
+            yield from super().records()
+
+    for steps in (new, old):
+        for step in steps:
+            with mock.patch.object(execute, "_Window", Watched):
+                run_step(step, StepLedgers(folder), None)
+            outputs.end()
+            if step.name != "integrate":
+                with pytest.raises(MissingBlocksError, match=r"2 of 2 blocks of .* no finished '(segment|integrate)'"):
+                    open_cube(folder.own_cube, strict=True)
+                assert any("is not at its end" in sentence for sentence in problems_of(run))
+        cube = open_cube(folder.own_cube, strict=True)
+        np.testing.assert_array_equal(cube.croplayer, mask_of(cube.rgb.sel(source=SOURCE).to_numpy()))
+        assert problems_of(run) == []
+    assert file_digests(folder.own_cube) == first
+    assert {s.name: outputs.entries()[s.name].fingerprint for s in old} == fingerprints
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from pyproj import Geod
 from soak.damage import UNFINISHED, problems_of
 
 from croplayer.cube import open_cube
+from croplayer.finished import MissingBlocksError
 from croplayer.ledger import Ledger
 from croplayer.records import BlockRecord, Status
 from pipelines.describe import describe_step
@@ -279,6 +280,25 @@ def test_a_run_that_was_asked_for_a_part_is_at_its_end(
 ) -> None:
     croplayer("run", small_recipe, "-o", tmp_path / "part", "--until", "assess", "--workers", 1, models=models)
     assert problems_of(tmp_path / "part") == []
+
+
+def test_a_new_mosaic_under_old_masks_is_found(
+    finished: Path, small_recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    out, recipe = tmp_path / "run", tmp_path / "new.toml"
+    shutil.copytree(finished, out)
+    recipe.write_text(small_recipe.read_text(encoding="utf-8").replace("tiles/aster/", "tiles/borealis/"))
+    croplayer("mosaic", recipe, "-o", out, "--workers", 1, models=models)
+    with pytest.raises(MissingBlocksError, match=r"4 of 4 blocks of edition '2020' of .* have no finished 'segment'"):
+        open_cube(out / "cube.zarr", strict=True)
+    done = croplayer("verify", out, models=models, check=False)
+    assert done.returncode == 1 and "is not at its end" in done.stdout
+    for step in ("segment", "integrate"):
+        assert f"{step}: 4 of 4 blocks are not done; run the recipe again" in done.stdout
+    croplayer("run", small_recipe, "-o", out, "--workers", 1, models=models)
+    assert digests(out) == digests(finished)
+    assert problems_of(out) == []
+    assert open_cube(out / "cube.zarr", strict=True).sizes["x"] == 256
 
 
 def test_a_run_s_folder_is_of_one_edition(small_recipe: Path, models: Path, finished: Path, tmp_path: Path) -> None:
