@@ -20,7 +20,7 @@ from croplayer import accessor  # noqa: F401  (gives opened cubes their .crop)
 from croplayer.block_list import BlockList
 from croplayer.boundaries import boundary_named
 from croplayer.durable import FileDigest
-from croplayer.finished import check_finished
+from croplayer.finished import MissingBlocksError, check_finished
 from croplayer.foreign_cube import check_arrays, read_layout
 from croplayer.grid import CRS, BlockGrid, BlockIndex, BlockRange, Bounds, PixelWindow
 from croplayer.places import has_key, is_remote, open_store
@@ -146,7 +146,8 @@ def open_cube(
     Raises
     ------
     FileNotFoundError when there is no cube; ValueError when the region is unknown or does not
-    overlap the cube; SchemaError when it is not laid out on the lattice; MissingBlocksError when ``strict`` and a block is not finished.
+    overlap the cube; SchemaError when it is not laid out on the lattice; MissingBlocksError when ``strict`` and a block
+    of the region is not finished or lies outside the cube.
     """
     cube = Cube.open(path, edition)
     dataset = xr.open_zarr(
@@ -166,8 +167,8 @@ def open_cube(
     if strict and is_remote(path):
         raise ValueError(f"{path} has no ledgers beside it; `croplayer verify` with the run's folder checks its blocks")
     if strict:
-        asked = cube.grid.window_bounds(window) if geometry is None or isinstance(region, tuple) else geometry
-        check_finished(Path(path), BlockList.of(b for b in cube.grid.blocks_in(asked) if cube.holds(b)))
+        asked = Bounds(*region) if isinstance(region, tuple) else geometry or cube.grid.window_bounds(window)
+        check_finished(Path(path), cube.edition, _held_blocks(cube, asked))
     offset_y, offset_x = cube.blocks.row * cube.grid.block_px, cube.blocks.col * cube.grid.block_px
     dataset = dataset.isel(
         y=slice(window.row - offset_y, window.row_stop - offset_y),
@@ -184,6 +185,20 @@ def open_cube(
 
         dataset = dataset.assign_coords(in_region=inside(dataset, geometry))
     return dataset
+
+
+def _held_blocks(cube: Cube, region: Bounds | BaseGeometry) -> BlockList:
+    """Blocks of a region; raises MissingBlocksError when the cube does not hold all of them."""
+    blocks = BlockList.of(cube.grid.blocks_in(region))
+    outside = sum(not cube.holds(block) for block in blocks)
+    if outside:
+        box = cube.grid.window_bounds(cube.blocks.window(cube.grid))
+        raise MissingBlocksError(
+            f"{outside} of {len(blocks)} blocks of the region lie outside {cube.path}, which covers west={box.west} "
+            f"south={box.south} east={box.east} north={box.north}; ask for a region inside it, or open the cube "
+            "without strict"
+        )
+    return blocks
 
 
 def _check_place(dataset: xr.Dataset, cube: Cube, window: PixelWindow) -> None:

@@ -84,14 +84,10 @@ class Ledger:
         for line in lines_at(self.path, np.sort(np.array(places)[::-1][newest])):
             yield decode_line(line)
 
-    def last_fingerprint(self) -> str | None:
-        """The fingerprint of the newest whole line; None when there is none."""
-        if not self.path.exists():
-            return None
-        with self.path.open("rb") as f:
-            f.seek(max(0, f.seek(0, os.SEEK_END) - TAIL_BYTES))
-            whole = f.read().rpartition(b"\n")[0].rpartition(b"\n")[2]
-        return decode_line(whole + b"\n")[0] if whole else None
+    def backwards(self) -> Iterator[tuple[str, BlockRecord]]:
+        """Fingerprint and record of every whole line, the last one first; raises ValueError when one is damaged."""
+        places = np.fromiter((place for place, _ in self.texts()), np.int64)
+        return map(decode_line, lines_at(self.path, places[::-1]))
 
     def append(self, fingerprint: str, records: Iterable[BlockRecord]) -> None:
         """Append records and make them durable before returning."""

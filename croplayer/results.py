@@ -136,9 +136,9 @@ class _Lines:
 
 
 def _is_written_anew(path: Path, codes: np.ndarray, places: np.ndarray, others: _Lines) -> np.ndarray:
-    """(n,) bool, whether a later line of another fingerprint says other files of a block than its own line does.
+    """(n,) bool, whether a later line of another fingerprint says other bytes of a file of a block than its own line does.
 
-    Files of another recipe can be as long as those of this one.
+    Files of another recipe can be as long as those of this one. A block that failed there may have written a part.
     """
     found, last = others.last()
     _, mine, other = np.intersect1d(codes, found, assume_unique=True, return_indices=True)
@@ -147,20 +147,25 @@ def _is_written_anew(path: Path, codes: np.ndarray, places: np.ndarray, others: 
     mine, later = mine[is_later], later[is_later]
     is_new = np.zeros(len(codes), bool)
     for i, own, other_line in zip(mine, lines_at(path, places[mine]), lines_at(path, later), strict=True):
-        files = _files(own)
-        is_new[i] = bool(files) and files != _files(other_line)
+        files, written = _files(own), _files(other_line)
+        has_failed = bool(files) and not Status(_status_name(other_line)).is_finished
+        is_new[i] = has_failed or any(written.get(key, digest) != digest for key, digest in files.items())
     return is_new
 
 
 def _status(line: bytes, size_of: Callable[[str], int | None] | None) -> int:
     """Place of a line's status in STATUSES, or that of FAILED when a file is not there with its size."""
-    name = line[line.index(_STATUS) + len(_STATUS) :].split(b'"', 1)[0].decode()
+    name = _status_name(line)
     place = STATUSES.index(name)
     if not Status(name).is_finished:
         return place
     if size_of and any(size_of(key) != size for key, (_, size) in _files(line).items()):
         return STATUSES.index(Status.FAILED)
     return place
+
+
+def _status_name(line: bytes) -> str:
+    return line[line.index(_STATUS) + len(_STATUS) :].split(b'"', 1)[0].decode()
 
 
 def _digest(digests: bytearray, which: np.ndarray) -> str:

@@ -11,9 +11,11 @@ import zarr
 from pyproj import CRS as ProjCrs
 from zarr.abc.store import Store
 from zarr.codecs import BytesCodec, ZstdCodec
+from zarr.core.sync import sync
 
 from croplayer.grid import CRS, BlockGrid, BlockRange
 
+COORDINATES = ("x", "y", "band", "source", "spatial_ref")
 INNER_CHUNK_PX = 512
 WRITE_CONFIG: Any = {"write_empty_chunks": True}
 """A block equal to the fill value is still written, so a missing file never means a result."""
@@ -81,12 +83,19 @@ class StoreSchema:
         """Write the metadata and coordinates of an edition; raises SchemaError when another layout is there.
 
         An edition that already has this layout is left as it is; one whose writing was cut short, before
-        any block can have been worked on, is written again.
+        any block can have been worked on, is written again. Blocks without the edition's metadata, as a copy
+        that was brought back in part leaves them, are a SchemaError too.
         """
         root = zarr.open_group(store, mode="a")
         if edition in root and "croplayer" in root[edition].attrs:
             self.check(root[edition], grid, blocks, sources)
             return
+        left = sync(self._any_block(store, edition))
+        if left:
+            raise SchemaError(
+                f"edition '{edition}' of {store} has lost its metadata {edition}/zarr.json but not its blocks, such as "
+                f"{left}; bring the file back from a copy, or remove the edition to map it again"
+            )
         sizes = self.sizes(grid, blocks, sources)
         group = root.create_group(edition, overwrite=True)
         for spec in self.arrays:
@@ -108,6 +117,22 @@ class StoreSchema:
         _write_coordinates(group, grid, blocks, sources)
         # The attributes come last: an edition without them was never finished.
         group.attrs.update(self.group_attributes(grid, blocks, sources))
+
+    async def _any_block(self, store: Store, edition: str) -> str | None:
+        """A key of an edition that its creation did not write, None when there is none."""
+        async for key in store.list_prefix(f"{edition}/"):
+            if not self.is_metadata(key):
+                return key
+        return None
+
+    def is_metadata(self, key: str) -> bool:
+        """Whether a key of a store is metadata or a coordinate, which no block writes."""
+        parts = key.split("/")
+        if len(parts) > 2 and parts[1] in COORDINATES:
+            return True
+        return parts[-1] == "zarr.json" and (
+            len(parts) < 3 or (len(parts) == 3 and parts[1] in {a.name for a in self.arrays})
+        )
 
     def sizes(self, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> dict[str, int]:
         """Length of each dimension."""

@@ -196,7 +196,7 @@ def _frame(run: Path, level: int | None, by_unit: bool) -> Frame:
         if units.empty:
             raise ValueError(f"{run} has no admin units of level {level}; it has {sorted(known.level.unique())}")
     names = pd.read_parquet(folder.blocks, columns=["block"]).block
-    population = Population(Cube.open(folder.cube), tuple(BlockIndex.parse(n) for n in names), units)
+    population = Population(Cube.open(folder.cube, folder.edition), tuple(BlockIndex.parse(n) for n in names), units)
     return measure_frame(population, tqdm(range(len(names)), unit="block", disable=None, leave=False))
 
 

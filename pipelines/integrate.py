@@ -13,7 +13,7 @@ from croplayer.tasks.integrate import IntegrateTask
 from pipelines.assess import assess_step
 from pipelines.describe import describe_step
 from pipelines.fingerprint import fingerprint
-from pipelines.judge import features, judge_step, reviews, reviews_digest, write_decided
+from pipelines.judge import features, judge_step, reviews, reviews_digest, without_failed, write_decided
 from pipelines.run import Run
 from pipelines.segment import segment_step
 from pipelines.steps import BlockStep, OutputStep, Step
@@ -26,10 +26,13 @@ def decide_step(run: Run) -> OutputStep:
         from croplayer.decisions.integration import decide_integration
 
         correctness = pd.read_parquet(run.folder.table("correctness.parquet"))
-        overrides = read_overrides(Path(decisions.overrides)) if decisions.overrides else None
         blocks = features(run).merge(correctness, on="block")
+        overrides = read_overrides(Path(decisions.overrides)) if decisions.overrides else None
+        if overrides is not None:
+            overrides = without_failed(run, overrides, blocks.block, "overrides")
+        reviewed = reviews(run, blocks.block)
         decided = decide_integration(
-            blocks, run.recipe.source_names, reviews(run), overrides, decisions.seed, decisions.correctness_classes
+            blocks, run.recipe.source_names, reviewed, overrides, decisions.seed, decisions.correctness_classes
         )
         return write_decided(run, "integration", decided)
 

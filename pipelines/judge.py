@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from croplayer.decisions.reviews import REFERENCE, read_reviews
+from croplayer.decisions.reviews import REFERENCE, of_mapped_blocks, read_reviews
 from croplayer.decisions.sampling import systematic_blocks
 from croplayer.durable import digest_file
 from croplayer.features import feature_table
@@ -39,10 +40,21 @@ def review_files(run: Run) -> list[Path]:
     return [Path(p) for p in run.recipe.decisions.reviews]
 
 
-def reviews(run: Run) -> pd.DataFrame | None:
-    """Reviewed blocks of the run, or None when there are none."""
+def reviews(run: Run, mapped: pd.Series) -> pd.DataFrame | None:
+    """Reviewed blocks of the run that are mapped, or None when no block is reviewed."""
     files = review_files(run)
-    return read_reviews(files, run.recipe.source_names, run.recipe.decisions.correctness_classes) if files else None
+    if not files:
+        return None
+    table = read_reviews(files, run.recipe.source_names, run.recipe.decisions.correctness_classes)
+    return without_failed(run, table, mapped, "reviews")
+
+
+def without_failed(run: Run, table: pd.DataFrame, mapped: pd.Series, what: str) -> pd.DataFrame:
+    """Rows of mapped blocks; standard error says which are left out because their block failed."""
+    kept, failed = of_mapped_blocks(table, mapped, run.blocks)
+    if failed:
+        print(f"{what} of {len(failed)} failed blocks are left out: {', '.join(failed)}", file=sys.stderr)
+    return kept
 
 
 def reviews_digest(run: Run) -> list[str]:
@@ -86,7 +98,10 @@ def judge_step(run: Run) -> OutputStep:
     def make() -> Sequence[Path]:
         from croplayer.decisions.correctness import decide_correctness
 
-        decided = decide_correctness(features(run), names, reviews(run), decisions.seed, decisions.correctness_classes)
+        blocks = features(run)
+        decided = decide_correctness(
+            blocks, names, reviews(run, blocks.block), decisions.seed, decisions.correctness_classes
+        )
         declared = write_csv(run.folder.table("features.csv"), feature_table(names))
         return [declared, *write_decided(run, "correctness", decided)]
 

@@ -173,6 +173,8 @@ class Run:
 
     def check_inputs(self) -> None:
         """Raise on the first input that cannot serve the run, before any work starts."""
+        if self.sources:
+            self._check_edition()
         for source in self.sources:
             source.check(self.bounds)
         if self.elevation:
@@ -186,6 +188,15 @@ class Run:
             _ = self.statistics
         if self.recipe.evaluation.parcels:
             read_polygons(Path(self.recipe.evaluation.parcels), "parcels")
+
+    def _check_edition(self) -> None:
+        """Raise ValueError when the folder is of another edition: its ledgers, tables and report are of one."""
+        held, wanted = self.folder.edition, self.recipe.edition
+        if held not in (None, wanted):
+            raise ValueError(
+                f"{self.folder.root} is the run of edition '{held}', and the recipe makes edition '{wanted}'; give it a "
+                "folder of its own with --out"
+            )
 
     def lease(self) -> AbstractContextManager[None]:
         """Hold the folder for this process; raises BlockingIOError when another run holds it."""

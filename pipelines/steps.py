@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from croplayer.durable import FileDigest, digest_file, digest_text, write_durable
+from croplayer.finished import encode_steps, read_steps, steps_of_cube_after, steps_text
 from croplayer.grid import BlockIndex
 from croplayer.records import BlockRecord, BlockTask
 
@@ -19,6 +19,8 @@ HEAD = "head"
 """Name under which it remembers its recipe and provenance."""
 AT_ITS_END = "end"
 """Name under which it remembers that all it was asked for is finished; the fingerprint is the digest of all the rest."""
+OF_OTHERS = "of others"
+"""Fingerprint of a step whose blocks were made of what an earlier step has begun to write anew."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class OutputLedger:
 
     def _write(self, entries: dict[str, Entry]) -> None:
         """Remember ``entries``, and that the run has not come to its end with them."""
-        write_durable(self.path, _encoded({name: e for name, e in entries.items() if name != AT_ITS_END}))
+        write_durable(self.path, encode_steps(_as_json({n: e for n, e in entries.items() if n != AT_ITS_END})))
 
     def is_done(self, step: OutputStep) -> bool:
         """Whether a step's files are there, of the recorded size, under the same fingerprint."""
@@ -153,8 +155,18 @@ class OutputLedger:
         self._close(entries, step.name, step.fingerprint, paths)
 
     def begin_blocks(self, step: BlockStep) -> None:
-        """Open a step over blocks before the first of them is worked on."""
-        self._write(self.entries() | {step.name: Entry(step.fingerprint, is_open=True, blocks=len(step.blocks))})
+        """Open a step over blocks before the first of them is worked on.
+
+        Under other settings than before, the same write opens the later steps of the cube: what they wrote there is
+        not made of what this step writes now.
+        """
+        entries = self.entries()
+        later = () if self.is_known(step) else steps_of_cube_after(step.name)
+        opened = {
+            name: replace(entries[name], fingerprint=OF_OTHERS, is_open=True) for name in later if name in entries
+        }
+        begun = {step.name: Entry(step.fingerprint, is_open=True, blocks=len(step.blocks))}
+        self._write(entries | opened | begun)
 
     def are_closed(self, step: BlockStep, ledger: Path) -> bool:
         """Whether a step was closed with as many blocks as it has and a ledger of this size."""
@@ -175,10 +187,11 @@ class OutputLedger:
         self._write(entries | opened)
 
     def end(self) -> None:
-        """Remember that everything the run was asked for is finished, until work begins again."""
+        """Remember that everything the run was asked for is finished, until work begins again; not with a step open."""
         entries = self.entries()
-        if AT_ITS_END not in entries:
-            write_durable(self.path, _encoded(entries | {AT_ITS_END: Entry(digest_text(_text(entries)))}))
+        if AT_ITS_END not in entries and not any(entry.is_open for entry in entries.values()):
+            end = Entry(digest_text(steps_text(_as_json(entries))))
+            write_durable(self.path, encode_steps(_as_json(entries | {AT_ITS_END: end})))
 
     def drop_open(self) -> None:
         """Drop the steps that were begun and that the recipe does not have any more, after all that it has."""
@@ -224,29 +237,11 @@ class OutputLedger:
 @lru_cache(maxsize=4)
 def _entries(path: Path, inode: int, time_ns: int, size: int) -> Mapping[str, Entry]:
     """What a file says; asked for again and again, with thousands of exports, and read when it has changed."""
-    head, _, text = path.read_bytes().decode(errors="replace").partition("\n")
-    try:
-        if head != _head(text):
-            raise ValueError
-        return {name: Entry.from_json(entry) for name, entry in json.loads("{" + text)["steps"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError(f"{path} is damaged; remove it to make the outputs again") from None
+    return {name: Entry.from_json(entry) for name, entry in read_steps(path).items()}
 
 
-def _text(entries: Mapping[str, Entry]) -> str:
-    steps = {name: entry.to_json() for name, entry in entries.items()}
-    return json.dumps(steps, sort_keys=True, separators=(",", ":"))
-
-
-def _head(text: str) -> str:
-    """What comes before a text, so that any changed byte is noticed."""
-    return f'{{"digest":"{digest_text(text)}",'
-
-
-def _encoded(entries: Mapping[str, Entry]) -> bytes:
-    """The file's bytes: one JSON object with what is done and a digest of its own second line."""
-    text = f'"steps":{_text(entries)}}}\n'
-    return f"{_head(text)}\n{text}".encode()
+def _as_json(entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
+    return {name: entry.to_json() for name, entry in entries.items()}
 
 
 def _has_size(path: Path, size: int) -> bool:

@@ -18,7 +18,7 @@ from croplayer.ledger import Ledger
 from croplayer.places import digest_of, has_key, is_remote, keys_of, open_store
 from croplayer.records import BlockRecord, Status
 from pipelines.steps import AT_ITS_END, CUBE_FILES, Entry, OutputLedger
-from stores.cube import CUBE, is_metadata
+from stores.cube import CUBE
 from stores.run_folder import FOLDERS, RunFolder
 
 KEYS_AT_ONCE = 65_536
@@ -58,7 +58,7 @@ def find_problems(folder: RunFolder) -> list[Problem]:
     if AT_ITS_END in entries:
         problems += _foreign_files(folder, entries)
         if has_key(cube, "zarr.json") and all(p.block for p in faults):
-            problems += _foreign_keys(cube, np.unique(np.frombuffer(known, np.int64)))
+            problems += _foreign_keys(cube, folder.edition, np.unique(np.frombuffer(known, np.int64)))
     return problems
 
 
@@ -72,8 +72,8 @@ def _end_problems(folder: RunFolder, entries: Mapping[str, Entry], has_ledgers: 
         )
     elif AT_ITS_END not in entries:
         yield Problem(
-            f"the run in {folder.root} is not at its end: it was stopped, still goes on, or has blocks that failed; "
-            "run the recipe again, after which foreign files are looked for too",
+            f"the run in {folder.root} is not at its end: it was stopped, still goes on, has blocks that failed, "
+            "or a stage alone was run under other settings; run the recipe again, after which foreign files are looked for too",
             "",
             None,
         )
@@ -208,21 +208,37 @@ def _is_partial(name: str) -> bool:
     return name.startswith(".") and name.endswith(PARTIAL)
 
 
-def _foreign_keys(cube: str | Path, known: np.ndarray) -> Iterator[Problem]:
-    """Files of the cube that no ledger names."""
-    if is_remote(cube):
-        _check_layout(str(cube))
+def _foreign_keys(cube: str | Path, edition: str | None, known: np.ndarray) -> Iterator[Problem]:
+    """Files of the cube that no ledger names, and editions of other runs, which only a bucket may hold."""
+    if is_remote(cube) and edition is not None:
+        _check_layout(str(cube), edition)
+    is_other: dict[str, bool] = {}
+    for key in _unnamed_keys(cube, known):
+        name = key.partition("/")[0]
+        if name not in is_other:
+            is_other[name] = name != edition and has_key(cube, f"{name}/zarr.json")
+            if is_other[name] and not is_remote(cube):
+                yield Problem(
+                    f"{cube}/{name} is an edition beside the run's own '{edition}', and what its files were is in no "
+                    "ledger any more; move it to a cube of its own",
+                    "",
+                    None,
+                )
+        if not is_other[name]:
+            yield Problem(f"{cube}/{key} is in no ledger; remove it", "", None)
+
+
+def _unnamed_keys(cube: str | Path, known: np.ndarray) -> Iterator[str]:
+    """Keys of blocks whose hashes are not among the known ones."""
     keys = keys_of(cube)
     while batch := list(itertools.islice(keys, KEYS_AT_ONCE)):
         hashes = np.array([hash(key) for key in batch], np.int64)
-        for key in (batch[i] for i in np.flatnonzero(~np.isin(hashes, known))):
-            if not is_metadata(key):
-                yield Problem(f"{cube}/{key} is in no ledger; remove it", "", None)
+        unknown = (batch[i] for i in np.flatnonzero(~np.isin(hashes, known)))
+        yield from (key for key in unknown if not CUBE.is_metadata(key))
 
 
-def _check_layout(place: str) -> None:
+def _check_layout(place: str, edition: str) -> None:
     """Raise SchemaError unless the metadata in a bucket, whose digests no ledger holds, are those of a cube."""
     root = zarr.open_group(open_store(place, read_only=True), mode="r")
-    for edition in sorted(root.group_keys()):
-        cube = Cube.open(place, edition)
-        CUBE.check(root[edition], cube.grid, cube.blocks, cube.sources)
+    cube = Cube.open(place, edition)
+    CUBE.check(root[edition], cube.grid, cube.blocks, cube.sources)

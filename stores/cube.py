@@ -10,9 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from croplayer.legends import CROPLAND, NEVER_PROCESSED, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
-from croplayer.schema import ArraySpec, StoreSchema
-
-COORDINATES = ("x", "y", "band", "source", "spatial_ref")
+from croplayer.schema import COORDINATES, ArraySpec, StoreSchema
 
 MASK_FLAGS = {
     NOT_CROPLAND: "not_cropland",
@@ -74,13 +72,3 @@ def metadata_files(cube: Path, edition: str) -> list[Path]:
     coordinates = [p for name in COORDINATES for p in sorted((root / name).rglob("*")) if p.is_file()]
     arrays = [root / spec.name / "zarr.json" for spec in CUBE.arrays]
     return [cube / "zarr.json", root / "zarr.json", *arrays, *coordinates]
-
-
-def is_metadata(key: str) -> bool:
-    """Whether a key of a cube is metadata or a coordinate, which no block writes."""
-    parts = key.split("/")
-    if len(parts) > 2 and parts[1] in COORDINATES:
-        return True
-    return parts[-1] == "zarr.json" and (
-        len(parts) < 3 or (len(parts) == 3 and parts[1] in {a.name for a in CUBE.arrays})
-    )

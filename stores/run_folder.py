@@ -3,7 +3,8 @@
 =====================  ==========================================================================
 recipe.toml            the recipe as it was resolved, with every default
 provenance.json        versions of croplayer and its libraries, fingerprints of inputs and models
-cube.zarr/EDITION      the cube (stores.cube), unless the recipe's [store] says that it lies in a bucket
+cube.zarr/EDITION      the cube (stores.cube), unless the recipe's [store] says that it lies in a bucket; one
+                       edition a folder, because ledgers, tables and report are of one, any number a bucket
 ledger/STEP.jsonl      one line per finished block (croplayer.ledger); the run's diary
 ledger/outputs.json    which steps are finished, with digests of all that they wrote (pipelines.steps)
 blocks.parquet         GeoParquet, one row per block (features: croplayer.features)
@@ -23,6 +24,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from croplayer.finished import STEPS_OF_CUBE
+from croplayer.ledger import Ledger
 
 FOLDERS = ("ledger", "tables", "figures", "export")
 """Folders whose every file the run makes."""
@@ -77,6 +81,16 @@ class RunFolder:
         root = self.root.absolute()
         inside = (p.relative_to(root).parts for p in map(_absolute, _texts(self._stated)) if p.is_relative_to(root))
         return INPUTS | {parts[0] for parts in inside if parts}
+
+    @property
+    def edition(self) -> str | None:
+        """The edition that its ledgers name files of; None while they name none.
+
+        Raises ValueError when a line of a ledger is damaged.
+        """
+        ledgers = (Ledger(self.ledger(step)) for step in STEPS_OF_CUBE)
+        records = (record for ledger in ledgers for _, record in ledger.backwards())
+        return next((key.partition("/")[0] for record in records for key in record.files), None)
 
     def ledger(self, step: str) -> Path:
         return self.root / "ledger" / f"{step}.jsonl"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
 
 import filelock
 import numpy as np
 import pytest
+import shapely
 from commands import croplayer
 from soak.crash_points import Inline, run_painted
 from soak.damage import LEDGER_KINDS, UNFINISHED, add_foreign_files, damage_and_find, damage_ledgers, problems_of
@@ -17,10 +19,12 @@ from soak.kills import file_digests
 from soak.painted import GRID, SOURCE, PaintedSource, mask_of, painted_blocks, steps_of
 
 from croplayer.cube import Cube, open_cube
-from croplayer.finished import MissingBlocksError
-from croplayer.grid import BlockIndex
+from croplayer.finished import STEPS_OF_CUBE, MissingBlocksError
+from croplayer.grid import BlockGrid, BlockIndex, PixelWindow
 from croplayer.ledger import Ledger
 from croplayer.records import BlockRecord
+from croplayer.sources.imagery import Imagery
+from croplayer.tasks.mosaic import MosaicTask
 from pipelines import execute
 from pipelines.execute import StepLedgers, run_step
 from pipelines.steps import BlockStep, OutputLedger
@@ -54,10 +58,23 @@ def test_a_block_that_is_not_finished_is_named_where_it_is_asked_for(run: Path) 
     assert (open_cube(run / "cube.zarr").croplayer[:, 16:] == 255).all()
 
 
+def test_a_region_that_is_half_outside_is_not_finished(run: Path) -> None:
+    """One of the blocks in the box lies west of the cube, two of those in the triangle south of it."""
+    west, _, east, north = GRID.bounds(painted_blocks(1)[0])
+    south = north - 0.1
+    bounds = (west - 0.05, north - 0.05, east + 0.05, north)
+    with pytest.raises(MissingBlocksError, match=rf"1 of 3 blocks of the region lie outside {run}/cube.zarr, which"):
+        open_cube(run / "cube.zarr", bounds, strict=True)
+    with pytest.raises(MissingBlocksError, match="2 of 3 blocks of the region lie outside"):
+        open_cube(run / "cube.zarr", shapely.Polygon([(west, north), (west, south), (east + 0.05, south)]), strict=True)
+    assert open_cube(run / "cube.zarr", bounds).sizes["x"] == 32
+
+
 def test_blocks_of_an_older_fingerprint_are_not_finished_any_more(run: Path) -> None:
     first, second = painted_blocks(2)
-    ledger = Ledger(run / "ledger/segment.jsonl")
-    ledger.append("new settings", [BlockRecord(first)])
+    step = BlockStep("segment", "new settings", painted_blocks(2), lambda group: len, 16)
+    OutputLedger(run / "ledger/outputs.json", run).begin_blocks(step)
+    Ledger(run / "ledger/segment.jsonl").append("new settings", [BlockRecord(first)])
     with pytest.raises(MissingBlocksError, match=f"1 of 2 blocks of .* no finished 'segment': {second.name}"):
         open_cube(run / "cube.zarr", strict=True)
 
@@ -93,6 +110,47 @@ def test_a_ledger_that_says_something_else_is_mended(run: Path) -> None:
     assert problems_of(run) == []
 
 
+class GreySource(PaintedSource):
+    """Other imagery of the same place."""
+
+    def read(self, window: PixelWindow, grid: BlockGrid) -> Imagery:
+        painted = super().read(window, grid)
+        return Imagery(255 - painted.rgb, painted.valid)
+
+
+def test_masks_are_not_finished_once_the_imagery_is_written_anew(run: Path) -> None:
+    """From before the first block of the new imagery until the last step of the cube has been made of it."""
+    folder = RunFolder(run)
+    outputs, old = OutputLedger(folder.outputs, run), steps_of(folder, 2)
+    first, fingerprints = file_digests(folder.own_cube), {s.name: outputs.entries()[s.name].fingerprint for s in old}
+    mosaic = MosaicTask(Cube.open(folder.cube), (GreySource(),))
+    new = [replace(step, fingerprint=f"new {step.name}") for step in old]
+    new[0] = replace(new[0], task_for=lambda _: mosaic)
+
+    class Watched(Inline):
+        def records(self) -> Iterator[list[BlockRecord]]:
+            with pytest.raises(MissingBlocksError):
+                open_cube(folder.own_cube, strict=True)
+            later = STEPS_OF_CUBE[STEPS_OF_CUBE.index(self._step.name) :]
+            assert all(outputs.entries()[name].is_open for name in later)
+            yield from super().records()
+
+    for steps in (new, old):
+        for step in steps:
+            with mock.patch.object(execute, "_Window", Watched):
+                run_step(step, StepLedgers(folder), None)
+            outputs.end()
+            if step.name != "integrate":
+                with pytest.raises(MissingBlocksError, match=r"2 of 2 blocks of .* no finished '(segment|integrate)'"):
+                    open_cube(folder.own_cube, strict=True)
+                assert any("is not at its end" in sentence for sentence in problems_of(run))
+        cube = open_cube(folder.own_cube, strict=True)
+        np.testing.assert_array_equal(cube.croplayer, mask_of(cube.rgb.sel(source=SOURCE).to_numpy()))
+        assert problems_of(run) == []
+    assert file_digests(folder.own_cube) == first
+    assert {s.name: outputs.entries()[s.name].fingerprint for s in old} == fingerprints
+
+
 @dataclass(frozen=True)
 class FillTask:
     """Masks of one value, whose files are as long as those of the other."""
@@ -125,6 +183,29 @@ def test_settings_that_come_back_find_none_of_the_files_of_others(tmp_path: Path
         assert run_step(old, StepLedgers(folder), None).worked == 2
         assert file_digests(folder.cube) == first
         assert run_step(old, StepLedgers(folder), None).worked == 0
+
+
+def test_an_edition_beside_the_run_s_own_is_never_called_files_to_remove(run: Path) -> None:
+    """As runs left it that wrote two editions with one folder's ledgers, the later one last."""
+    shutil.copytree(run / "cube.zarr/2020", run / "cube.zarr/2021")
+    assert RunFolder(run).edition == "2020"
+    assert any(
+        "cube.zarr/2021 is an edition beside the run's own '2020'" in p and "move" in p for p in problems_of(run)
+    )
+    outputs = OutputLedger(run / "ledger/outputs.json", run)
+    for step in steps_of(RunFolder(run), 2):
+        ledger = Ledger(RunFolder(run).ledger(step.name))
+        for _, record in list(ledger.lines()):
+            files = {key.replace("2020/", "2021/"): digest for key, digest in record.files.items()}
+            ledger.append(step.fingerprint, [replace(record, files=files)])
+        outputs.close_blocks(step, ledger.path)
+    outputs.end()
+    assert RunFolder(run).edition == "2021"
+    (named,) = problems_of(run)
+    assert "cube.zarr/2020 is an edition beside the run's own '2021'" in named
+    with pytest.raises(MissingBlocksError, match="2 of 2 blocks of edition '2020'"):
+        open_cube(run / "cube.zarr", edition="2020", strict=True)
+    assert open_cube(run / "cube.zarr", edition="2021", strict=True).sizes["x"] == 32
 
 
 def test_a_damaged_record_of_finished_steps_is_made_again(run: Path) -> None:

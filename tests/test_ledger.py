@@ -126,6 +126,18 @@ def test_a_block_with_files_of_another_fingerprint_is_not_finished(tmp_path: Pat
     assert len(results(ledger, "old").blocks) == 3
 
 
+def test_files_of_other_names_leave_a_block_finished(tmp_path: Path) -> None:
+    """Another edition writes beside the files of the first, not over them."""
+    ledger = Ledger(tmp_path / "step.jsonl")
+    one, other = (
+        BlockRecord(BlockIndex(1, 1), files={f"{e}/c/1": write_durable(tmp_path / f"{e}/c/1", e.encode())})
+        for e in ("2020", "2021")
+    )
+    ledger.append("old", [one])
+    ledger.append("new", [other])
+    assert list(results(ledger, "old").blocks) == list(results(ledger, "new").blocks) == [one.block]
+
+
 @given(st.lists(records, unique_by=lambda r: r.block, max_size=8))
 def test_results_say_what_the_records_say(made: list[BlockRecord]) -> None:
     """Whatever words the records hold: the reader cuts lines at words of its own."""

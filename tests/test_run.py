@@ -28,7 +28,17 @@ from pyproj import Geod
 from soak.damage import UNFINISHED, problems_of
 
 from croplayer.cube import open_cube
+from croplayer.finished import MissingBlocksError
+from croplayer.ledger import Ledger
+from croplayer.records import BlockRecord, Status
+from pipelines.describe import describe_step
+from pipelines.integrate import decide_step
+from pipelines.judge import judge_step
+from pipelines.models import Models
+from pipelines.recipe_files import load_recipe
+from pipelines.run import Run
 from pipelines.steps import AT_ITS_END, Entry, OutputLedger, OutputStep
+from stores.run_folder import RunFolder
 
 CUBE_AND_RESULTS = ("cube.zarr", "tables", "figures", "export", "blocks.parquet", "boundaries.parquet", "report.html")
 
@@ -273,6 +283,35 @@ def test_a_run_that_was_asked_for_a_part_is_at_its_end(
     assert problems_of(tmp_path / "part") == []
 
 
+def test_a_new_mosaic_under_old_masks_is_found(
+    finished: Path, small_recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    out, recipe = tmp_path / "run", tmp_path / "new.toml"
+    shutil.copytree(finished, out)
+    recipe.write_text(small_recipe.read_text(encoding="utf-8").replace("tiles/aster/", "tiles/borealis/"))
+    croplayer("mosaic", recipe, "-o", out, "--workers", 1, models=models)
+    with pytest.raises(MissingBlocksError, match=r"4 of 4 blocks of edition '2020' of .* have no finished 'segment'"):
+        open_cube(out / "cube.zarr", strict=True)
+    done = croplayer("verify", out, models=models, check=False)
+    assert done.returncode == 1 and "is not at its end" in done.stdout
+    for step in ("segment", "integrate"):
+        assert f"{step}: 4 of 4 blocks are not done; run the recipe again" in done.stdout
+    croplayer("run", small_recipe, "-o", out, "--workers", 1, models=models)
+    assert digests(out) == digests(finished)
+    assert problems_of(out) == []
+    assert open_cube(out / "cube.zarr", strict=True).sizes["x"] == 256
+
+
+def test_a_run_s_folder_is_of_one_edition(small_recipe: Path, models: Path, finished: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "next.toml"
+    recipe.write_text(small_recipe.read_text(encoding="utf-8").replace('edition = "2020"', 'edition = "2021"'))
+    before = digests(finished)
+    done = croplayer("mosaic", recipe, "-o", finished, models=models, check=False)
+    assert done.returncode == 2
+    assert f"{finished} is the run of edition '2020', and the recipe makes edition '2021'; give it" in done.stderr
+    assert digests(finished) == before
+
+
 def test_files_that_are_no_longer_made_are_removed(tmp_path: Path) -> None:
     outputs = OutputLedger(tmp_path / "ledger/outputs.json", tmp_path)
     for name in ("a.csv", "b.csv"):
@@ -318,6 +357,30 @@ def test_a_drawn_sample_says_what_it_is_expected_to_reach(finished: Path, models
         "standard error"
         not in croplayer("area", "draw", finished, "-o", tmp_path / "g.gpkg", *grid, models=models).stdout
     )
+
+
+def test_a_failed_block_that_is_reviewed_or_overridden_costs_one_block(
+    finished: Path, small_recipe: Path, models: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished, tmp_path / "out")
+    overrides, reviews, recipe = (tmp_path / name for name in ("overrides.csv", "reviews.csv", "recipe.toml"))
+    own = f'[decisions]\noverrides = "{overrides}"\nreviews = ["{reviews}"]\n'
+    recipe.write_text(small_recipe.read_text(encoding="utf-8") + own, encoding="utf-8")
+    run = Run(load_recipe(recipe, tmp_path), RunFolder(tmp_path / "out"), Models(models, tmp_path))
+    step = describe_step(run)
+    bad, seen = step.blocks[0], step.blocks[3]
+    Ledger(run.folder.ledger("describe")).append(step.fingerprint, [BlockRecord(bad, Status.FAILED, reason="memory")])
+    reviews.write_text(f"block,correctness_aster\n{bad.name},TP\n")
+    overrides.write_text(f"block,integration,reason\n{bad.name},Only A,seen\n{seen.name},Only B,seen\n")
+    judge_step(run).make()
+    assert capfd.readouterr().err == f"reviews of 1 failed blocks are left out: {bad.name}\n"
+    decide_step(run).make()
+    assert f"overrides of 1 failed blocks are left out: {bad.name}\n" in capfd.readouterr().err
+    decided = pd.read_parquet(run.folder.table("integration.parquet")).set_index("block")
+    assert len(decided) == 3 and decided.integration_label[seen.name] == "Only B"
+    overrides.write_text("block,integration,reason\nr1117c5880,Only A,seen\n")
+    with pytest.raises(ValueError, match="r1117c5880 of the reviews or overrides is none of the run's 4 blocks"):
+        decide_step(run).make()
 
 
 @pytest.mark.parametrize("ending", ["tif", "parquet", "shp"])

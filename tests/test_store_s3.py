@@ -21,6 +21,7 @@ from croplayer.cube import Cube, open_cube
 from croplayer.durable import digest_bytes
 from croplayer.grid import BlockGrid, BlockIndex, BlockRange
 from croplayer.places import bucket_of, check_place, digest_of, has_key, keys_of, open_store, size_finder
+from croplayer.schema import SchemaError
 from croplayer.sources.raster import RasterSource
 from croplayer.tasks.mosaic import MosaicTask
 from pipelines.doctor import examine
@@ -111,6 +112,15 @@ def test_what_is_not_there_is_said(bucket: str) -> None:
     assert not has_key("s3://cubes/nothing", "zarr.json")
 
 
+def test_blocks_that_lost_the_metadata_of_their_edition_are_kept(bucket: str) -> None:
+    make_cube(ADDRESS)
+    before = contents(ADDRESS)
+    obstore.delete(bucket_of(ADDRESS), "2020/zarr.json")
+    with pytest.raises(SchemaError, match=f"edition '2020' of {ADDRESS} has lost its metadata 2020/zarr.json"):
+        make_cube(ADDRESS)
+    assert contents(ADDRESS).keys() == before.keys() - {"2020/zarr.json"}
+
+
 def test_a_store_travels_without_its_keys(bucket: str) -> None:
     store = open_store(ADDRESS, read_only=False)
     make_cube(ADDRESS)
@@ -192,6 +202,12 @@ def test_a_run_writes_a_bucket_resumes_and_verifies(bucket: str, tmp_path: Path)
     obstore.delete(bucket_of(ADDRESS), "2020/rgb/c/9/9/9/9")
     croplayer(*run, models=tmp_path)
     assert contents(ADDRESS) == before
+    recipe.write_text(recipe.read_text().replace('edition = "2020"', 'edition = "2021"'))
+    assert "give it a folder of its own with --out" in croplayer(*run, models=tmp_path, check=False).stderr
+    croplayer("run", recipe, "-o", tmp_path / "next", "--until", "mosaic", "--workers", 1, models=tmp_path)
+    assert contents(ADDRESS).items() > before.items()
+    for folder in (out, tmp_path / "next"):
+        assert "everything is as the ledger says" in croplayer("verify", folder, models=tmp_path).stdout
     left = [p for p in (out).rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()]
     assert not left and SECRET not in os.linesep.join(before)
 

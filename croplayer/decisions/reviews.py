@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from croplayer.block_list import BlockList
 from croplayer.grid import BlockIndex
 from croplayer.legends import DEFAULT_CLASSES, CorrectnessClasses, Integration
 from croplayer.text_tables import read_text_table
@@ -73,6 +74,29 @@ def read_overrides(path: Path) -> pd.DataFrame:
         if not reason:
             raise ValueError(f"{_place(path, row)}: reason is empty; say why the decision is overridden")
     return table[["block", "integration", "reason"]]
+
+
+def of_mapped_blocks(table: pd.DataFrame, mapped: Iterable[str], blocks: BlockList) -> tuple[pd.DataFrame, list[str]]:
+    """Rows of the blocks that a run has mapped, and the names of its blocks that failed.
+
+    Parameters
+    ----------
+    table : reviews or overrides, with the column block
+    mapped : names of the blocks that were mapped
+    blocks : all blocks of the run
+
+    Raises
+    ------
+    ValueError for a block that is none of the run's.
+    """
+    unknown = [name for name in table.block if BlockIndex.parse(name) not in blocks]
+    if unknown:
+        raise ValueError(
+            f"block {unknown[0]} of the reviews or overrides is none of the run's {len(blocks)} blocks; correct its "
+            "name or remove its row"
+        )
+    is_mapped = table.block.isin(set(mapped))
+    return table[is_mapped].reset_index(drop=True), sorted(table.block[~is_mapped])
 
 
 def reviewed_by(reviews: pd.DataFrame) -> str:
