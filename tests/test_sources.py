@@ -307,6 +307,17 @@ def test_a_missing_tile_is_no_imagery_and_a_truncated_one_is_an_error(tiles: Pat
         source.read(window, GRID)
 
 
+def test_another_layout_of_the_same_tiles_is_another_source(tiles: Path, tmp_path: Path) -> None:
+    """Rows and columns that were swapped by mistake are redone when they are put right; a moved folder is not."""
+    import shutil
+
+    layouts = ("{z}/{x}/{y}.jpg", "{z}/{y}/{x}.jpg", "{z}/{x}/{y}.png")
+    assert len({FolderTiles(f"{tiles}/{layout}").fingerprint() for layout in layouts}) == 3
+    shutil.copytree(tiles, tmp_path / "elsewhere")
+    moved = FolderTiles(f"{tmp_path}/elsewhere/{layouts[0]}")
+    assert moved.fingerprint() == FolderTiles(f"{tiles}/{layouts[0]}").fingerprint()
+
+
 def test_nothing_is_fetched_without_stated_rights() -> None:
     with pytest.raises(PermissionError, match="i_have_rights"):
         HttpTiles("https://tiles.example.org/{z}/{x}/{y}.png")

@@ -90,9 +90,9 @@ class FolderTiles:
             self.check()
 
     def fingerprint(self) -> str:
-        """Digest of the names, sizes and times of the files below the folder."""
+        """Digest of the layout below the folder and of the names, sizes and times of the files there."""
         root = self._folder()
-        lines = []
+        lines = [self._layout()]
         for path in sorted(p for p in root.rglob("*") if p.is_file()):
             status = path.stat()
             lines.append(f"{path.relative_to(root).as_posix()} {status.st_size} {status.st_mtime_ns}")
@@ -106,4 +106,11 @@ class FolderTiles:
         return Path(expand_template(self.template, z=place.zoom, x=place.x, y=place.y)).read_bytes()
 
     def _folder(self) -> Path:
-        return Path(self.template.split("{", 1)[0].rpartition("/")[0] or ".")
+        return Path(self._head() or ".")
+
+    def _layout(self) -> str:
+        """What of the template says which file is which tile, wherever the folder lies."""
+        return self.template.removeprefix(self._head()).lstrip("/")
+
+    def _head(self) -> str:
+        return self.template.split("{", 1)[0].rpartition("/")[0]
