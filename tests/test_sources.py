@@ -195,13 +195,59 @@ def test_a_mask_beside_a_raster_counts_whatever_was_read_before(
     every_source: dict[str, ImagerySource], tmp_path: Path, name: str
 ) -> None:
     path = write_raster(tmp_path / "scene.tif", texture())
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as file:
-        file.write_mask(np.repeat([[255, 0]], 150, axis=1).astype(np.uint8).repeat(300, axis=0))
+    write_mask_beside(path, np.repeat([[255, 0]], 150, axis=1).astype(np.uint8).repeat(300, axis=0))
     assert path.with_suffix(".tif.msk").exists()
     far = BlockIndex(BLOCK.row, BLOCK.col + 1)
     every_source[name].read(GRID.window(far), GRID)
     valid = RasterSource("a", (str(path),)).read(GRID.window(BLOCK), GRID).valid
     assert valid.mean() == pytest.approx(0.5, abs=0.06)
+
+
+def without_georeference(path: Path) -> Path:
+    """A raster whose place and CRS are in no tag, so that they can only come from files beside it."""
+    return write_raster(path, texture(1), crs=None, transform=None)
+
+
+def write_mask_beside(path: Path, mask: np.ndarray) -> None:
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as file:
+        file.write_mask(mask)
+
+
+BESIDE: dict[str, Callable[[Path], object]] = {
+    ".tif.msk": lambda p: write_mask_beside(p, np.eye(300, dtype=np.uint8) * 255),
+    ".tif.aux.xml": lambda p: p.with_name("scene.tif.aux.xml").write_text(
+        "<PAMDataset><SRS>EPSG:4326</SRS></PAMDataset>"
+    ),
+    ".tfw": lambda p: p.with_suffix(".tfw").write_text("1e-4\n0\n0\n-1e-4\n114\n34\n"),
+    ".WLD": lambda p: p.with_suffix(".WLD").write_text("1e-4\n0\n0\n-1e-4\n114\n34\n"),
+}
+
+
+@pytest.mark.parametrize("ending", BESIDE)
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_a_file_that_is_read_with_a_raster_changes_its_fingerprint(tmp_path: Path, ending: str) -> None:
+    path = without_georeference(tmp_path / "scene.tif")
+    every = (RasterSource("a", (str(path),)), RasterCodes((str(path),)), ElevationRaster(str(path)))
+    bare = [source.fingerprint() for source in every]
+    BESIDE[ending](path)
+    beside = path.with_name(f"scene{ending}")
+    first = [source.fingerprint() for source in every]
+    beside.write_bytes(beside.read_bytes() + b"\n")
+    again = [source.fingerprint() for source in every]
+    path.with_name("notes about the scene.txt").write_text("no pixel comes from here")
+    path.with_name("scene.json").write_text("{}")
+    assert [len({*three}) for three in zip(bare, first, again, strict=True)] == [3, 3, 3]
+    assert [source.fingerprint() for source in every] == again
+
+
+def test_a_raster_that_is_renamed_keeps_its_fingerprint(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "scene.tif", texture())
+    write_mask_beside(path, np.eye(300, dtype=np.uint8) * 255)
+    before = RasterSource("a", (str(path),)).fingerprint()
+    (tmp_path / "later").mkdir()
+    for file in (path, path.with_name("scene.tif.msk")):
+        file.rename(tmp_path / "later" / file.name.replace("scene", "autumn"))
+    assert RasterSource("a", (str(tmp_path / "later/autumn.tif"),)).fingerprint() == before
 
 
 def test_the_first_valid_raster_counts(tmp_path: Path) -> None:

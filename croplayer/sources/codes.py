@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -17,10 +16,17 @@ from rasterio.io import DatasetReader
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
-from croplayer.durable import digest_file, digest_text
+from croplayer.durable import digest_text
 from croplayer.grid import CRS, BlockGrid, Bounds, PixelWindow
 from croplayer.kernels.lookup import MESH_PX, nearest_codes
-from croplayer.sources.raster import MINIMUM_OVERLAP, check_georeference, crs_of, open_raster, overlap_share
+from croplayer.sources.raster import (
+    MINIMUM_OVERLAP,
+    check_georeference,
+    crs_of,
+    digest_raster,
+    open_raster,
+    overlap_share,
+)
 from croplayer.sources.strips import repeated_edges
 
 GDAL_CACHE_MB = 64
@@ -96,7 +102,7 @@ class RasterCodes:
             yield part
 
     def fingerprint(self) -> str:
-        digests = [digest_file(Path(p)).sha256 for p in self.paths]
+        digests = [digest_raster(p) for p in self.paths]
         return digest_text(f"raster codes {self.assume_crs} {self.overlap} {self.cut_repeated_strips} {digests}")
 
     def check(self, bounds: Bounds) -> None:

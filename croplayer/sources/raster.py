@@ -47,6 +47,17 @@ def open_raster(path: Path | str, driver: str = DRIVER) -> DatasetReader:
         raise ValueError(f"raster {path} cannot be opened as {name}: {error}") from error
 
 
+def digest_raster(path: Path | str) -> str:
+    """Digest of a raster and of the files beside it that GDAL reads with it: masks, world file, .aux.xml, overviews.
+
+    They count by their endings, so that a raster that is moved or renamed keeps its digest.
+    """
+    with open_raster(path) as dataset:
+        files = [Path(file) for file in dataset.files]
+    own = Path(path).stem
+    return digest_text(repr(sorted((file.name.removeprefix(own), digest_file(file).sha256) for file in files)))
+
+
 def crs_of(dataset: DatasetReader, assume_crs: str | None) -> RasterCrs:
     """CRS that a raster carries, else the assumed one; raises ValueError when there is neither."""
     if dataset.crs is not None:
@@ -115,7 +126,7 @@ class RasterSource:
         return out
 
     def fingerprint(self) -> str:
-        digests = [digest_file(Path(p)).sha256 for p in self.paths]
+        digests = [digest_raster(p) for p in self.paths]
         return digest_text(f"raster {self.bands} {self.assume_crs} {digests}")
 
     def check(self, bounds: Bounds) -> None:
