@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from croplayer.sources.imagery import ImagerySource
 from croplayer.sources.product import Product
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
+from croplayer.sources.stac_codes import StacCodes
 from croplayer.sources.tile_image import BadTileError, decode_tile
 from croplayer.sources.tiles import FolderTiles
 from croplayer.sources.xyz import XyzSource
@@ -72,6 +73,21 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def write_items(path: Path, *hrefs: str, bbox: Sequence[float] | None = None) -> str:
+    """STAC items that lie at the block and a little around it, each with one asset "visual"."""
+    box = list(bbox or (BOUNDS.west - 0.005, BOUNDS.north - 0.055, BOUNDS.east + 0.005, BOUNDS.north + 0.005))
+    features = []
+    for i, href in enumerate(hrefs):
+        item = pystac.Item(
+            f"item{i}", geometry=shapely.geometry.mapping(shapely.box(*box)), bbox=box,
+            datetime=datetime(2020, 1, 1, tzinfo=UTC), properties={"proj:epsg": 4326, "proj:code": "EPSG:4326"},
+        )  # fmt: skip
+        item.add_asset("visual", pystac.Asset(href))
+        features.append(item.to_dict())
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return str(path)
+
+
 @pytest.fixture(scope="module")
 def every_source(tmp_path_factory: pytest.TempPathFactory, tiles: Path) -> dict[str, ImagerySource]:
     folder = tmp_path_factory.mktemp("rasters")
@@ -84,19 +100,12 @@ def every_source(tmp_path_factory: pytest.TempPathFactory, tiles: Path) -> dict[
         transform=from_origin(222_400, 3_778_500, 11.0, 11.0),
     ) as file:  # fmt: skip
         file.write(texture(3, 600, 1))
-    box = [BOUNDS.west - 0.005, BOUNDS.north - 0.055, BOUNDS.east + 0.005, BOUNDS.north + 0.005]
-    item = pystac.Item(
-        "a", geometry=shapely.geometry.mapping(shapely.box(*box)), bbox=box, datetime=datetime(2020, 1, 1, tzinfo=UTC), properties={"proj:epsg": 4326},
-    )  # fmt: skip
-    plain = write_raster(folder / "plain.tif", texture(3, 300, 2))
-    item.add_asset("visual", pystac.Asset(str(plain)))
-    items = folder / "items.json"
-    items.write_text(json.dumps({"type": "FeatureCollection", "features": [item.to_dict()]}))
+    items = write_items(folder / "items.json", str(write_raster(folder / "plain.tif", texture(3, 300, 2))))
     return {
         "raster with alpha": RasterSource("a", (str(lonlat),)),
         "projected raster": RasterSource("b", (str(utm),)),
         "tiles": XyzSource("c", FolderTiles(f"{tiles}/{{z}}/{{x}}/{{y}}.jpg"), 14),
-        "stac": StacSource("d", str(items), ("visual",)),
+        "stac": StacSource("d", items, ("visual",)),
     }
 
 
@@ -238,6 +247,18 @@ def test_a_file_that_is_read_with_a_raster_changes_its_fingerprint(tmp_path: Pat
     path.with_name("scene.json").write_text("{}")
     assert [len({*three}) for three in zip(bare, first, again, strict=True)] == [3, 3, 3]
     assert [source.fingerprint() for source in every] == again
+
+
+def test_assets_on_this_machine_are_part_of_their_items(tmp_path: Path) -> None:
+    here, linked = (write_raster(tmp_path / f"{name} 1.tif", texture()) for name in ("here", "linked"))
+    hrefs = (here.name, linked.as_uri(), "far away and not loaded.tif", "https://example.org/elsewhere.tif")
+    items = write_items(tmp_path / "items.json", *hrefs)
+    sources = (StacSource("a", items, ("visual",)), StacCodes(items, "visual"))
+    found = [[source.fingerprint() for source in sources]]
+    for seed, path in enumerate((here, linked), start=1):
+        write_raster(path, texture(seed=seed))
+        found.append([source.fingerprint() for source in sources])
+    assert [len({*three}) for three in zip(*found, strict=True)] == [3, 3]
 
 
 def test_a_raster_that_is_renamed_keeps_its_fingerprint(tmp_path: Path) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin, urlsplit
 
 import numpy as np
 import pystac
@@ -38,7 +39,8 @@ class StacSource:
         return out
 
     def fingerprint(self) -> str:
-        return digest_text(f"stac {self.assets} {digest_file(Path(self.items)).sha256}")
+        assets = digest_assets(read_items(self.items), self.assets)
+        return digest_text(f"stac {self.assets} {digest_file(Path(self.items)).sha256} {assets}")
 
     def check(self, bounds: Bounds) -> None:
         """Raise when there is no item, an item lacks an asset or none overlaps the region."""
@@ -73,6 +75,22 @@ def read_items(path: str) -> tuple[pystac.Item, ...]:
                 asset.href = urljoin(base, asset.href)
         items.append(item)
     return tuple(sorted(items, key=lambda i: (i.datetime.isoformat() if i.datetime else "", i.id)))
+
+
+def digest_assets(items: Iterable[pystac.Item], keys: Sequence[str]) -> str:
+    """Digest of the bytes of the assets that are files of this machine; others are told apart by the items alone.
+
+    A file that is not there counts as such: items far from the region need not have theirs.
+    """
+    paths = [_local_file(item.assets[key].href) for item in items for key in keys if key in item.assets]
+    return digest_text(repr([digest_file(path).sha256 if path.is_file() else None for path in paths if path]))
+
+
+def _local_file(href: str) -> Path | None:
+    """The file of an absolute address, None where it lies elsewhere."""
+    if href.startswith("file://"):
+        return Path(unquote(urlsplit(href).path))
+    return None if "://" in href or href.startswith("/vsi") else Path(href)
 
 
 def share_of(item: pystac.Item, bounds: Bounds) -> float:

@@ -16,7 +16,7 @@ from croplayer.durable import digest_file, digest_text
 from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 from croplayer.sources.codes import FIRST, UTM, CodePart
 from croplayer.sources.raster import MINIMUM_OVERLAP, block_parts
-from croplayer.sources.stac import read_items, share_of
+from croplayer.sources.stac import digest_assets, read_items, share_of
 
 FILL = 0
 """What stackstac gives where an item has no pixels; a code 0 is therefore never information."""
@@ -51,7 +51,8 @@ class StacCodes:
             yield CodePart(name, codes, reached, np.arange(window.height), np.arange(window.width))
 
     def fingerprint(self) -> str:
-        return digest_text(f"stac codes {self.asset} {self.year} {self.overlap} {digest_file(Path(self.items)).sha256}")
+        items, assets = digest_file(Path(self.items)).sha256, digest_assets(self.chosen(), [self.asset])
+        return digest_text(f"stac codes {self.asset} {self.year} {self.overlap} {items} {assets}")
 
     def check(self, bounds: Bounds) -> None:
         chosen = self.chosen()
