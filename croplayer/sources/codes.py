@@ -18,6 +18,7 @@ from rasterio.windows import Window
 
 from croplayer.durable import digest_text
 from croplayer.grid import CRS, BlockGrid, Bounds, PixelWindow
+from croplayer.kept import forget_files, kept
 from croplayer.kernels.lookup import MESH_PX, nearest_codes
 from croplayer.sources.raster import (
     MINIMUM_OVERLAP,
@@ -66,7 +67,7 @@ class CodeSource(Protocol):
         ...
 
     def fingerprint(self) -> str:
-        """A text that changes when the files or how they are read changes."""
+        """A text that changes when the files or how they are read changes; the files of this moment are read from now on."""
         ...
 
     def check(self, bounds: Bounds) -> None:
@@ -102,6 +103,7 @@ class RasterCodes:
             yield part
 
     def fingerprint(self) -> str:
+        forget_files()
         digests = [digest_raster(p) for p in self.paths]
         return digest_text(f"raster codes {self.assume_crs} {self.overlap} {self.cut_repeated_strips} {digests}")
 
@@ -132,7 +134,7 @@ class _CodeFile(NamedTuple):
     width: int
 
 
-@lru_cache(maxsize=64)
+@kept(64)
 def _open_codes(path: str, assume_crs: str | None, cut_repeated_strips: bool) -> _CodeFile:
     # Set for good: an Env around each reading would empty the cache on leaving it.
     set_gdal_config("GDAL_CACHEMAX", GDAL_CACHE_MB)
@@ -153,7 +155,7 @@ def _near(source: RasterCodes, box: Bounds) -> list[str]:
     ]
 
 
-@lru_cache(maxsize=16)
+@kept(16)
 def _boxes(paths: tuple[str, ...], assume_crs: str | None) -> tuple[tuple[str, Bounds], ...]:
     boxes = []
     for path in paths:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from rasterio.windows import Window, from_bounds
 
 from croplayer.durable import digest_file, digest_text
 from croplayer.grid import BLOCKS_PER_DEGREE, CRS, BlockGrid, BlockIndex, Bounds, PixelWindow
+from croplayer.kept import forget_files, kept
 from croplayer.sources.imagery import Imagery, empty_imagery
 
 DRIVER = "GTiff"
@@ -126,6 +126,7 @@ class RasterSource:
         return out
 
     def fingerprint(self) -> str:
+        forget_files()
         digests = [digest_raster(p) for p in self.paths]
         return digest_text(f"raster {self.bands} {self.assume_crs} {digests}")
 
@@ -170,7 +171,7 @@ def block_parts(
             )
 
 
-@lru_cache(maxsize=6)
+@kept(6)
 def _read_block(source: RasterSource, block: BlockIndex, block_px: int) -> Imagery:
     """A whole block: always the same window, so that the warp gives the same pixels whoever asks."""
     grid = BlockGrid(block_px)

@@ -6,7 +6,6 @@ import json
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -16,6 +15,7 @@ from rasterio.enums import Resampling
 
 from croplayer.durable import digest_file, digest_text
 from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
+from croplayer.kept import forget_files, kept
 from croplayer.sources.imagery import Imagery, empty_imagery
 from croplayer.sources.raster import MINIMUM_OVERLAP, block_parts
 
@@ -39,6 +39,7 @@ class StacSource:
         return out
 
     def fingerprint(self) -> str:
+        forget_files()
         assets = digest_assets(read_items(self.items), self.assets)
         return digest_text(f"stac {self.assets} {digest_file(Path(self.items)).sha256} {assets}")
 
@@ -54,7 +55,7 @@ class StacSource:
             raise ValueError(f"source '{self.name}': no STAC item of {self.items} overlaps the region {tuple(bounds)}")
 
 
-@lru_cache(maxsize=8)
+@kept(8)
 def read_items(path: str) -> tuple[pystac.Item, ...]:
     """Items of a GeoJSON FeatureCollection, oldest first, with absolute addresses."""
     if not Path(path).is_file():
@@ -122,7 +123,7 @@ def _band_items(items: list[pystac.Item], assets: tuple[str, ...]) -> list[dict[
     return plain
 
 
-@lru_cache(maxsize=6)
+@kept(6)
 def _stack_block(source: StacSource, block: BlockIndex, block_px: int) -> Imagery:
     import stackstac
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from rasterio.enums import Resampling
 
 from croplayer.durable import digest_file, digest_text
 from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
+from croplayer.kept import forget_files, kept
 from croplayer.sources.codes import FIRST, UTM, CodePart
 from croplayer.sources.raster import MINIMUM_OVERLAP, block_parts
 from croplayer.sources.stac import digest_assets, read_items, share_of
@@ -51,6 +51,7 @@ class StacCodes:
             yield CodePart(name, codes, reached, np.arange(window.height), np.arange(window.width))
 
     def fingerprint(self) -> str:
+        forget_files()
         items, assets = digest_file(Path(self.items)).sha256, digest_assets(self.chosen(), [self.asset])
         return digest_text(f"stac codes {self.asset} {self.year} {self.overlap} {items} {assets}")
 
@@ -90,7 +91,7 @@ def _in_zone(item: pystac.Item, longitudes: np.ndarray) -> np.ndarray:
     return np.asarray(np.floor((longitudes + 180) / 6) + 1 == _zone(item))
 
 
-@lru_cache(maxsize=6)
+@kept(6)
 def _stack_block(source: StacCodes, block: BlockIndex, block_px: int) -> tuple[tuple[str, np.ndarray], ...]:
     """Id of every item near a block and its codes on the block's pixels, (h, w) uint8, in their order."""
     import stackstac
