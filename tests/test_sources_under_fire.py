@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
+from test_sources import BLOCK, write_items
 
 from croplayer.cube import Cube
 from croplayer.durable import DurableStore
@@ -30,6 +31,8 @@ from croplayer.redaction import Secret
 from croplayer.sources import guarded_http, http_tiles, throttle
 from croplayer.sources.guarded_http import FetchError, Limits, fetch
 from croplayer.sources.http_tiles import HttpTiles
+from croplayer.sources.stac import StacSource
+from croplayer.sources.stac_codes import StacCodes
 from croplayer.sources.throttle import ProviderOutError
 from croplayer.sources.tile_image import MISSING, BadTileError, TileKind, understand_tile
 from croplayer.sources.tiles import FolderTiles, TilePlace
@@ -284,6 +287,22 @@ def test_a_name_must_not_lead_into_a_private_network(monkeypatch: pytest.MonkeyP
         with pytest.raises(FetchError, match=r"private network.*private_network = true"):
             fetch(address, Limits(2.0, 100, frozenset({"tiles.example"}), False))
         assert fetch(address, Limits(2.0, 100, frozenset({"tiles.example"}), True)).body == b"a"
+
+
+@pytest.mark.parametrize("status", [b"404 Not Found", b"500 Internal Server Error"])
+def test_an_asset_that_its_server_does_not_have_is_no_missing_imagery(tmp_path: Path, status: bytes) -> None:
+    listening, port = raw_server(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    href = f"http://127.0.0.1:{port}/{status[:3].decode()}/scene.tif?sig=canary-7f3a"
+    items = write_items(tmp_path / "items.json", href)
+    window = GRID.window(BLOCK)
+    expected = rf"asset of STAC items at block {BLOCK.name} cannot be read: .*scene\.tif.*run the same command again"
+    with listening:
+        with pytest.raises(ConnectionError, match=expected) as imagery:
+            StacSource("a", items, ("visual",)).read(window, GRID)
+        with pytest.raises(ConnectionError, match=expected) as codes:
+            list(StacCodes(items, "visual").parts(window, GRID))
+    for caught in (imagery, codes):
+        assert "canary" not in str(caught.value) and caught.value.__cause__ is None
 
 
 def test_tiles_are_kept_with_their_digests_and_damage_is_fetched_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -125,35 +126,55 @@ def _band_items(items: list[pystac.Item], assets: tuple[str, ...]) -> list[dict[
 
 @kept(6)
 def _stack_block(source: StacSource, block: BlockIndex, block_px: int) -> Imagery:
-    import stackstac
-
     grid = BlockGrid(block_px)
-    window = grid.window(block)
-    bounds = grid.bounds(block)
-    items = [i for i in read_items(source.items) if share_of(i, bounds) > 0]
-    out = empty_imagery(window)
+    items = [i for i in read_items(source.items) if share_of(i, grid.bounds(block)) > 0]
+    out = empty_imagery(grid.window(block))
     if not items:
         return out
-    with warnings.catch_warnings():
-        # stackstac multiplies affine transforms in the order that affine 3 will refuse.
-        warnings.simplefilter("ignore", PendingDeprecationWarning)
-        stack = stackstac.stack(
-            _band_items(items, source.assets),
-            assets=["red", "green", "blue"],
-            epsg=4326,
-            resolution=grid.px_deg,
-            bounds=tuple(bounds),
-            snap_bounds=False,
-            xy_coords="center",
-            resampling=Resampling.bilinear,
-            dtype="uint8",
-            fill_value=np.uint8(0),
-            rescale=False,
-        )
-        # stackstac may round one row or column too many; the first ones are the block's.
-        pixels = stack[:, :, : grid.block_px, : grid.block_px].compute(scheduler="synchronous").to_numpy()
-    for layer in pixels[::-1]:
+    bands = _band_items(items, source.assets)
+    for layer in stacked(bands, ["red", "green", "blue"], block, grid, Resampling.bilinear)[::-1]:
         new = (layer != 0).any(axis=0) & ~out.valid
         out.rgb[new] = layer.transpose(1, 2, 0)[new]
         out.valid[new] = True
     return out
+
+
+def stacked(
+    items: Sequence[dict[str, object]],
+    assets: Sequence[str],
+    block: BlockIndex,
+    grid: BlockGrid,
+    resampling: Resampling,
+) -> np.ndarray:
+    """Assets of items on the pixels of a block: (item, asset, h, w) uint8, 0 where an asset has no pixel.
+
+    Raises ConnectionError when an asset cannot be read, also when its server says that it has none.
+    """
+    import stackstac
+
+    with warnings.catch_warnings():
+        # stackstac multiplies affine transforms in the order that affine 3 will refuse.
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        stack = stackstac.stack(
+            items,
+            assets=list(assets),
+            epsg=4326,
+            resolution=grid.px_deg,
+            bounds=tuple(grid.bounds(block)),
+            snap_bounds=False,
+            xy_coords="center",
+            resampling=resampling,
+            dtype="uint8",
+            fill_value=np.uint8(0),
+            rescale=False,
+            errors_as_nodata=(),
+        )
+        try:
+            # stackstac may round one row or column too many; the first ones are the block's.
+            pixels = stack[:, :, : grid.block_px, : grid.block_px].compute(scheduler="synchronous").to_numpy()
+        except RuntimeError as error:
+            what = re.sub(r"\?[^\s'\"]*", "", str(error))
+            raise ConnectionError(
+                f"an asset of STAC items at block {block.name} cannot be read: {what}; when it can, run the same command again"
+            ) from None
+    return np.asarray(pixels)
