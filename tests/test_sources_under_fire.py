@@ -329,6 +329,26 @@ def test_tiles_are_kept_with_their_digests_and_damage_is_fetched_again(
     assert not list(tmp_path.rglob("*.partial"))
 
 
+def test_a_picture_taken_for_a_placeholder_by_mistake_is_kept_as_it_came(
+    server: TileServer, country: Path, tmp_path: Path
+) -> None:
+    """The recipe calls a real tile a placeholder, then no more: its imagery is back, from the cache."""
+    place = a_place(country)
+    wrong = hashlib.sha256((country / f"tiles/aster/{ZOOM}/{place.x}/{place.y}.jpg").read_bytes()).hexdigest()
+    cached = tiles_of(server, cache=str(tmp_path))
+    window = GRID.window(GRID.block_at(114.05 - 1e-6, 34.05))
+    mistaken, right = (XyzSource("aster", cached, ZOOM, placeholders=p) for p in ((wrong,), ()))
+    notes = [mistaken.read(window, GRID).notes for _ in range(2)]
+    assert notes[0] == notes[1] and notes[0]["tiles_placeholder"] == 1 <= notes[0]["tiles_missing"]
+    asked = sum(server.requests.values())
+    found = right.read(window, GRID)
+    assert sum(server.requests.values()) == asked
+    expected = XyzSource("aster", tiles_of(server), ZOOM).read(window, GRID)
+    assert found.notes == expected.notes and found.notes["tiles_placeholder"] == 0
+    np.testing.assert_array_equal(found.rgb, expected.rgb)
+    np.testing.assert_array_equal(found.valid, expected.valid)
+
+
 def test_the_cache_tells_other_processes_what_the_provider_has(
     server: TileServer, country: Path, tmp_path: Path
 ) -> None:

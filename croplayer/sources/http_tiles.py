@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
@@ -118,9 +118,10 @@ class HttpTiles:
                 cache.put(*place, data)
         return tile
 
-    def vouch(self, absent: Collection[TilePlace], understand: Decoder) -> None:
+    def vouch(self, absent: Mapping[TilePlace, Tile], understand: Decoder) -> None:
         """Raise ConnectionError unless the provider serves what it is known to have, after it called tiles absent."""
-        unsure = [p for p in absent if self._cache is None or self._cache.get(*p) is None]
+        cache = self._cache
+        unsure = [place for place in absent if cache is None or cache.get(*place) is None]
         witness = self._witness() if unsure else None
         if witness is not None:
             tile, _ = self._ask(witness, understand)
@@ -129,8 +130,9 @@ class HttpTiles:
                     f"{self.host} calls {len(unsure)} tiles absent, for example {unsure[0]}, but does not serve tile "
                     f"{witness} either, which it has; run the same command again when it does"
                 )
-            for place in unsure if self._cache else ():
-                self._cache.put(*place, b"")  # type: ignore[union-attr]
+            if cache is not None:
+                for place in unsure:
+                    cache.put(*place, absent[place].received)
 
     def fingerprint(self) -> str:
         return digest_text(f"{self.template} {self.edition}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -33,7 +33,7 @@ class TileStore(Protocol):
         """The tile; of kind MISSING when the provider has none. Raises BadTileError or ConnectionError."""
         ...
 
-    def vouch(self, absent: Collection[TilePlace], understand: Decoder) -> None:
+    def vouch(self, absent: Mapping[TilePlace, Tile], understand: Decoder) -> None:
         """Raise when what was taken for absent imagery may be a store that is out of order."""
         ...
 
@@ -84,7 +84,7 @@ class FolderTiles:
             # Once more: the file may just be being written.
             return understand(self._read(place))
 
-    def vouch(self, absent: Collection[TilePlace], understand: Decoder) -> None:
+    def vouch(self, absent: Mapping[TilePlace, Tile], understand: Decoder) -> None:
         """Raise FileNotFoundError when the folder itself has gone, so that no tile of it could be found."""
         if absent:
             self.check()

@@ -56,11 +56,11 @@ class XyzSource:
         # What no tile covers is not valid and its colour never read.
         mosaic, valid = np.empty((*shape, 3), np.uint8), np.zeros(shape, bool)
         kinds: Counter[TileKind] = Counter()
-        absent = []
+        absent = {}
         for place, tile in self._read_tiles(places):
             kinds[tile.kind] += 1
             if tile.imagery is None:
-                absent.append(place)
+                absent[place] = tile
                 continue
             top, left = (place.y - first_y) * self.tile_px, (place.x - first_x) * self.tile_px
             area = (slice(top, top + self.tile_px), slice(left, left + self.tile_px))
