@@ -6,6 +6,7 @@ import hashlib
 import io
 import logging
 import pickle
+import re
 import socket
 import threading
 import time
@@ -37,11 +38,15 @@ from croplayer.sources.throttle import ProviderOutError
 from croplayer.sources.tile_image import MISSING, BadTileError, TileKind, understand_tile
 from croplayer.sources.tiles import FolderTiles, TilePlace
 from croplayer.sources.xyz import XyzSource
+from croplayer.tasks import isolated
+from croplayer.tasks.isolated import Limits as WorkLimits
+from croplayer.tasks.isolated import Work, run_isolated
 from croplayer.tasks.mosaic import MosaicTask
 from stores.cube import CUBE
 
 GRID = BlockGrid(128)
 ZOOM = 13
+WORK_LIMITS = WorkLimits(300.0, 4 * 2**30)
 PLACEHOLDER = hashlib.sha256(placeholder_tile()).hexdigest()
 EVERY_FAULT = tuple(FaultRule(fault, 0.03, 1) for fault in Fault)
 """Ten kinds of trouble, each for other 3 % of the tiles."""
@@ -147,6 +152,35 @@ def test_a_provider_that_suddenly_has_nothing_is_out_and_not_empty(
     server.switch(FaultRule(fault))
     with pytest.raises(ProviderOutError, match="does not serve tile"):
         source.read(GRID.window(there), GRID)
+
+
+@pytest.mark.parametrize("fault", [Fault.NOT_FOUND, Fault.PLACEHOLDER])
+@pytest.mark.parametrize(
+    ("is_checked", "reason"),
+    [
+        (True, r"calls \d+ tiles absent, .* does not serve tile .* either"),
+        (False, "no tile that it has is known; name one"),
+    ],
+    ids=["checked", "not checked"],
+)
+def test_a_fresh_process_knows_what_the_provider_has_or_takes_nothing_for_absent(
+    server: TileServer, country: Path, tmp_path: Path, fault: Fault, is_checked: bool, reason: str
+) -> None:
+    """The client checks the source; the process for the blocks never sees a tile served, and keeps none."""
+    blocks = blocks_of(country)
+    CUBE.create(DurableStore(tmp_path / "cube.zarr"), "1", GRID, BlockRange.around(blocks), ("aster",))
+    source = source_of(tiles_of(server, edition=f"{fault} {is_checked}"))
+    if is_checked:
+        source.check(GRID.bounds(blocks[0]))
+    server.switch(FaultRule(fault))
+    work = Work(pickle.dumps(MosaicTask(Cube.open(tmp_path / "cube.zarr"), (source,))), "once")
+    try:
+        outcome = run_isolated(work, [tuple(block) for block in blocks], WORK_LIMITS)
+    finally:
+        isolated._end_process()
+    records = [record for batch in outcome.records for record in pickle.loads(batch)]
+    assert [record.status for record in records] == [Status.FAILED] * len(blocks)
+    assert all(re.search(reason, record.reason) for record in records), records
 
 
 def test_an_outage_is_waited_for(server: TileServer, country: Path) -> None:

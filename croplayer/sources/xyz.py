@@ -84,7 +84,7 @@ class XyzSource:
         return digest_text(f"xyz {self.zoom} {self.tile_px} {sorted(self.placeholders)} {self.tiles.fingerprint()}")
 
     def check(self, bounds: Bounds) -> None:
-        """Raise ValueError when none of a spread of the region's tiles can be had."""
+        """Raise ValueError when none of a spread of the region's tiles can be had; the first one is the witness."""
         self.tiles.check()
         wanted = list(morecantile.tms.get("WebMercatorQuad").tiles(*bounds, zooms=[self.zoom]))
         step = max(1, len(wanted) // PROBES)
