@@ -29,7 +29,7 @@ from croplayer.sources.stac import StacSource
 from croplayer.sources.stac_codes import StacCodes
 from croplayer.sources.tile_image import BadTileError, decode_tile
 from croplayer.sources.tiles import FolderTiles
-from croplayer.sources.xyz import XyzSource
+from croplayer.sources.xyz import XyzSource, tile_ranges
 
 GRID = BlockGrid(128)
 BLOCK = BlockIndex(1118, 5880)
@@ -167,6 +167,40 @@ def test_rasters_of_one_source_need_not_share_a_grid(tmp_path: Path, shift_px: f
     assert valid[:, ~gap].all()
     # Half a grey level from the raster's rounding and half from the result's.
     assert np.abs(rgb[:, ~gap, 0].astype(float) - expected[~gap]).max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize(
+    "box",
+    [BOUNDS, (-180, -90, 180, 90), (179.9, -1, 180, 1), (11.25, 0, 22.5, 21.943045533438177), (5, 84, 6, 89), (0, 0, 1e-6, 1e-6)],
+)  # fmt: skip
+@pytest.mark.parametrize("zoom", [0, 5, 7])
+def test_tiles_are_counted_as_they_are_listed(box: tuple[float, ...], zoom: int) -> None:
+    import morecantile
+
+    listed = {(t.x, t.y) for t in morecantile.tms.get("WebMercatorQuad").tiles(*box, zooms=[zoom])}
+    cols, rows = tile_ranges(Bounds(*box), zoom)
+    assert listed == {(x, y) for x in cols for y in rows}
+
+
+def test_the_tiles_of_a_nation_are_not_listed_to_look_for_some(tmp_path: Path) -> None:
+    """More than a million tiles; the last ones that are looked for are there."""
+    import tracemalloc
+
+    china, zoom = Bounds(73.5, 18.1, 134.8, 53.6), 13
+    cols, rows = tile_ranges(china, zoom)
+    assert len(cols) * len(rows) > 1e6
+    for col in cols:
+        path = tmp_path / f"{zoom}/{col}/{rows[-1]}.jpg"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(NOISE)
+    source = XyzSource("a", FolderTiles(f"{tmp_path}/{{z}}/{{x}}/{{y}}.jpg"), zoom)
+    tracemalloc.start()
+    source.check(china)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10e6
+    with pytest.raises(ValueError, match=r"has no tile of zoom 13 in the region .*; looked for 6\d of \d{6}$"):
+        source.check(Bounds(73.5, 18.3, 134.8, 35.0))
 
 
 def test_tiles_of_512_px_are_read_where_they_are_configured(tmp_path: Path) -> None:
