@@ -442,6 +442,52 @@ def test_products_are_read_by_their_legend(tmp_path: Path) -> None:
     assert (product.read(GRID.window(outside), GRID).on_pixels() == 255).all()
 
 
+PLACES = {
+    "lonlat": {"crs": "EPSG:4326", "transform": from_origin(BOUNDS.west - 0.01, BOUNDS.north + 0.01, 0.001, 0.001)},
+    "utm": {"crs": "EPSG:32650", "transform": from_origin(221_500, 3_779_000, 110.0, 110.0)},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("product", "expected"),
+    [
+        ({"crop_codes": (1,)}, {0, 100, 255}),
+        ({}, {0, 1, 255}),
+        ({"crop_codes": (1,), "nodata": (0,)}, {100, 255}),
+        ({"crop_codes": (1,), "known_codes": (0, 1, 255)}, {0, 100}),
+        ({"crop_codes": (1, 255)}, {0, 100}),
+    ],
+    ids=["classes", "per cent", "another code too", "named as a class", "named as cropland"],
+)  # fmt: skip
+def test_what_a_file_calls_nodata_is_not_known(
+    tmp_path: Path, place: str, product: dict[str, Any], expected: set[int]
+) -> None:
+    """Stripes of 0, 1 and 255 in a file that declares 255; what the user names counts as he names it."""
+    stripes = np.array([0, 1, 255], np.uint8)[np.arange(75) % 3][None, None].repeat(75, axis=1)
+    path = write_raster(tmp_path / "p.tif", stripes, nodata=255, **PLACES[place])
+    percent = Product("p", RasterCodes((str(path),)), **product).read(GRID.window(BLOCK), GRID).on_pixels()
+    assert {*np.unique(percent).tolist()} == expected
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("codes", [{}, {"crop_codes": (1,), "known_codes": (0, 1)}], ids=["per cent", "classes"])
+def test_what_the_mask_of_a_product_hides_is_not_known(tmp_path: Path, place: str, codes: dict[str, Any]) -> None:
+    plain, masked = (
+        write_raster(tmp_path / f"{name}.tif", np.ones((1, 75, 75), np.uint8), **PLACES[place]) for name in "ab"
+    )
+    write_mask_beside(masked, np.arange(75, dtype=np.uint8).repeat(75).reshape(75, 75) % 2 * 255)
+    rows = write_raster(
+        tmp_path / "rows.tif", (np.arange(75, dtype=np.uint8) % 2).repeat(75).reshape(1, 75, 75), **PLACES[place]
+    )
+    whole, seen, row = (
+        Product("p", RasterCodes((str(path),)), **c).read(GRID.window(BLOCK), GRID).on_pixels()
+        for path, c in ((plain, codes), (masked, codes), (rows, {}))
+    )
+    assert 0.4 < (row == 1).mean() < 0.6
+    np.testing.assert_array_equal(seen, np.where(row == 1, whole, 255))
+
+
 def test_projected_products_equal_a_pointwise_lookup(data: Path) -> None:
     from pyproj import Transformer
 

@@ -47,7 +47,7 @@ class StacCodes:
             reached = codes != FILL
             if self.overlap == UTM:
                 reached &= _in_zone(self._item(name), grid.longitudes(window.col, window.width))[None, :]
-            yield CodePart(name, codes, reached, np.arange(window.height), np.arange(window.width))
+            yield CodePart(name, codes, reached, None, np.arange(window.height), np.arange(window.width))
 
     def fingerprint(self) -> str:
         forget_files()
