@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from croplayer.durable import FileDigest
 from croplayer.finished import MissingBlocksError, check_finished
 from croplayer.foreign_cube import check_arrays, read_layout
 from croplayer.grid import CRS, BlockGrid, BlockIndex, BlockRange, Bounds, PixelWindow
+from croplayer.kept import kept
 from croplayer.places import has_key, is_remote, open_store
 from croplayer.schema import WRITE_CONFIG, SchemaError
 
@@ -75,7 +75,7 @@ class Cube:
         y = window.row - self.blocks.row * self.grid.block_px
         x = window.col - self.blocks.col * self.grid.block_px
         area = (slice(y, y + window.height), slice(x, x + window.width))
-        array = _array(self.path, f"{self.edition}/{name}")
+        array = _array(self, name)
         if source is None:
             return np.asarray(array[area])
         return np.asarray(array[(self.sources.index(source), *area)])
@@ -94,7 +94,7 @@ class Cube:
             raise ValueError(
                 f"block of '{name}' is {pixels.shape}; expected {n} x {n} pixels: blocks are written whole"
             )
-        array, written = _writable_array(self.path, f"{self.edition}/{name}", threading.get_ident())
+        array, written = _writable_array(self, name, threading.get_ident())
         if pixels.dtype != array.dtype:
             raise TypeError(f"block of '{name}' is {pixels.dtype}, expected {array.dtype}")
         if source is not None:
@@ -106,16 +106,17 @@ class Cube:
         return dict(written)
 
 
-@lru_cache(maxsize=64)
-def _array(path: str, name: str) -> Any:
-    return zarr.open_array(open_store(path, read_only=True), path=name, mode="r")
+@kept(64)
+def _array(cube: Cube, name: str) -> Any:
+    return zarr.open_array(open_store(cube.path, read_only=True), path=f"{cube.edition}/{name}", mode="r")
 
 
-@lru_cache(maxsize=64)
-def _writable_array(path: str, name: str, thread: int) -> tuple[Any, dict[str, FileDigest]]:
+@kept(64)
+def _writable_array(cube: Cube, name: str, thread: int) -> tuple[Any, dict[str, FileDigest]]:
     """An array of a thread's own, opened once, and the digests of what was written through it."""
     # Opening an array takes no configuration; without it a block of the fill value would have no file.
-    array = zarr.open_array(open_store(path, read_only=False), path=name, mode="r+").with_config(WRITE_CONFIG)
+    opened = zarr.open_array(open_store(cube.path, read_only=False), path=f"{cube.edition}/{name}", mode="r+")
+    array = opened.with_config(WRITE_CONFIG)
     store: Any = array.store_path.store
     return array, store.written
 

@@ -129,9 +129,13 @@ class BlockGrid:
         col = _floor_on_lattice((lon + 180) * BLOCKS_PER_DEGREE)
         return BlockIndex(min(row, LATTICE_ROWS - 1), min(col, LATTICE_COLS - 1))
 
+    def holds(self, block: BlockIndex) -> bool:
+        """Whether a position is one of the lattice's blocks."""
+        return 0 <= block.row < LATTICE_ROWS and 0 <= block.col < LATTICE_COLS
+
     def check(self, block: BlockIndex) -> None:
         """Raise ValueError when ``block`` is outside the lattice."""
-        if not (0 <= block.row < LATTICE_ROWS and 0 <= block.col < LATTICE_COLS):
+        if not self.holds(block):
             raise ValueError(
                 f"block ({block.row}, {block.col}) is outside the lattice of {LATTICE_ROWS} x {LATTICE_COLS} blocks"
             )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -103,10 +103,12 @@ def has_key(place: str | Path, key: str) -> bool:
 def size_finder(place: str | Path, prefix: str = "") -> Callable[[str], int | None]:
     """A function from a key to the size of its bytes, None where there are none.
 
-    A bucket is listed once, a thousand keys a request, instead of being asked about every key.
+    A bucket is listed once, a thousand keys a request, instead of being asked about every key; and not before the
+    first key is asked for, as many ledgers name no files.
     """
     if is_remote(place):
-        return dict(_listed(str(place), prefix)).get
+        sizes = cache(lambda: dict(_listed(str(place), prefix)))
+        return lambda key: sizes().get(key)
     root = f"{os.fspath(place)}{os.sep}"
 
     def size(key: str) -> int | None:

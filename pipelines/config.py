@@ -266,6 +266,7 @@ class Product(_Part):
     crop_codes: Codes = ()
     known_codes: Codes = ()
     nodata: Codes = ()
+    """Codes without information, besides the one that a file declares and no list here names."""
     assume_crs: str | None = None
     note: str = ""
 

@@ -6,6 +6,7 @@ import itertools
 import pickle
 import queue
 import time
+import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from croplayer.ledger import Ledger
 from croplayer.places import digest_of
 from croplayer.records import BlockRecord, BlockTask, Status
 from croplayer.results import Results, read_results
-from croplayer.tasks.isolated import Outcome, UnloadableTaskError, run_group
+from croplayer.tasks.isolated import Outcome, UnloadableTaskError, Work, run_group
 from pipelines.cluster import Workers
 from pipelines.steps import BlockStep, OutputLedger, OutputStep, Step, StepResult
 from stores.run_folder import RunFolder
@@ -109,6 +110,7 @@ class _Window:
         self._in_flight: dict[Future[Any], Sequence[BlockIndex]] = {}
         self._arrived: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         self._pickled: tuple[BlockTask | None, bytes] = (None, b"")
+        self._occasion = uuid.uuid4().hex
 
     def records(self) -> Iterator[list[BlockRecord]]:
         """Records of the blocks as they come, in batches."""
@@ -129,7 +131,7 @@ class _Window:
             if not group:
                 return
             future = self._workers.client.submit(
-                run_group, self._task(group), pickle.dumps([tuple(b) for b in group]), self._workers.limits,
+                run_group, Work(self._task(group), self._occasion), pickle.dumps([tuple(b) for b in group]), self._workers.limits,
                 pure=False, retries=0, resources=self._resources,
             )  # fmt: skip
             self._in_flight[future] = group

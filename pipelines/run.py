@@ -24,6 +24,7 @@ from croplayer.cube import Cube
 from croplayer.durable import PARTIAL, digest_bytes, digest_text, partial_folder, write_durable
 from croplayer.evaluation.statistics import land_of, left_over, match_statistics, read_statistics, translated
 from croplayer.grid import BlockGrid, BlockRange, Bounds
+from croplayer.kept import forget_files
 from croplayer.places import open_store
 from croplayer.products.open import open_product, product_files
 from croplayer.results import Results
@@ -173,6 +174,7 @@ class Run:
 
     def check_inputs(self) -> None:
         """Raise on the first input that cannot serve the run, before any work starts."""
+        forget_files()
         if self.sources:
             self._check_edition()
         for source in self.sources:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,10 @@ from croplayer.sources.imagery import ImagerySource
 from croplayer.sources.product import Product
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
+from croplayer.sources.stac_codes import StacCodes
 from croplayer.sources.tile_image import BadTileError, decode_tile
 from croplayer.sources.tiles import FolderTiles
-from croplayer.sources.xyz import XyzSource
+from croplayer.sources.xyz import XyzSource, tile_ranges
 
 GRID = BlockGrid(128)
 BLOCK = BlockIndex(1118, 5880)
@@ -72,6 +73,21 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def write_items(path: Path, *hrefs: str, bbox: Sequence[float] | None = None) -> str:
+    """STAC items that lie at the block and a little around it, each with one asset "visual"."""
+    box = list(bbox or (BOUNDS.west - 0.005, BOUNDS.north - 0.055, BOUNDS.east + 0.005, BOUNDS.north + 0.005))
+    features = []
+    for i, href in enumerate(hrefs):
+        item = pystac.Item(
+            f"item{i}", geometry=shapely.geometry.mapping(shapely.box(*box)), bbox=box,
+            datetime=datetime(2020, 1, 1, tzinfo=UTC), properties={"proj:epsg": 4326, "proj:code": "EPSG:4326"},
+        )  # fmt: skip
+        item.add_asset("visual", pystac.Asset(href))
+        features.append(item.to_dict())
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return str(path)
+
+
 @pytest.fixture(scope="module")
 def every_source(tmp_path_factory: pytest.TempPathFactory, tiles: Path) -> dict[str, ImagerySource]:
     folder = tmp_path_factory.mktemp("rasters")
@@ -84,19 +100,12 @@ def every_source(tmp_path_factory: pytest.TempPathFactory, tiles: Path) -> dict[
         transform=from_origin(222_400, 3_778_500, 11.0, 11.0),
     ) as file:  # fmt: skip
         file.write(texture(3, 600, 1))
-    box = [BOUNDS.west - 0.005, BOUNDS.north - 0.055, BOUNDS.east + 0.005, BOUNDS.north + 0.005]
-    item = pystac.Item(
-        "a", geometry=shapely.geometry.mapping(shapely.box(*box)), bbox=box, datetime=datetime(2020, 1, 1, tzinfo=UTC), properties={"proj:epsg": 4326},
-    )  # fmt: skip
-    plain = write_raster(folder / "plain.tif", texture(3, 300, 2))
-    item.add_asset("visual", pystac.Asset(str(plain)))
-    items = folder / "items.json"
-    items.write_text(json.dumps({"type": "FeatureCollection", "features": [item.to_dict()]}))
+    items = write_items(folder / "items.json", str(write_raster(folder / "plain.tif", texture(3, 300, 2))))
     return {
         "raster with alpha": RasterSource("a", (str(lonlat),)),
         "projected raster": RasterSource("b", (str(utm),)),
         "tiles": XyzSource("c", FolderTiles(f"{tiles}/{{z}}/{{x}}/{{y}}.jpg"), 14),
-        "stac": StacSource("d", str(items), ("visual",)),
+        "stac": StacSource("d", items, ("visual",)),
     }
 
 
@@ -160,6 +169,40 @@ def test_rasters_of_one_source_need_not_share_a_grid(tmp_path: Path, shift_px: f
     assert np.abs(rgb[:, ~gap, 0].astype(float) - expected[~gap]).max() <= 1 + 1e-6
 
 
+@pytest.mark.parametrize(
+    "box",
+    [BOUNDS, (-180, -90, 180, 90), (179.9, -1, 180, 1), (11.25, 0, 22.5, 21.943045533438177), (5, 84, 6, 89), (0, 0, 1e-6, 1e-6)],
+)  # fmt: skip
+@pytest.mark.parametrize("zoom", [0, 5, 7])
+def test_tiles_are_counted_as_they_are_listed(box: tuple[float, ...], zoom: int) -> None:
+    import morecantile
+
+    listed = {(t.x, t.y) for t in morecantile.tms.get("WebMercatorQuad").tiles(*box, zooms=[zoom])}
+    cols, rows = tile_ranges(Bounds(*box), zoom)
+    assert listed == {(x, y) for x in cols for y in rows}
+
+
+def test_the_tiles_of_a_nation_are_not_listed_to_look_for_some(tmp_path: Path) -> None:
+    """More than a million tiles; the last ones that are looked for are there."""
+    import tracemalloc
+
+    china, zoom = Bounds(73.5, 18.1, 134.8, 53.6), 13
+    cols, rows = tile_ranges(china, zoom)
+    assert len(cols) * len(rows) > 1e6
+    for col in cols:
+        path = tmp_path / f"{zoom}/{col}/{rows[-1]}.jpg"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(NOISE)
+    source = XyzSource("a", FolderTiles(f"{tmp_path}/{{z}}/{{x}}/{{y}}.jpg"), zoom)
+    tracemalloc.start()
+    source.check(china)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10e6
+    with pytest.raises(ValueError, match=r"has no tile of zoom 13 in the region .*; looked for 6\d of \d{6}$"):
+        source.check(Bounds(73.5, 18.3, 134.8, 35.0))
+
+
 def test_tiles_of_512_px_are_read_where_they_are_configured(tmp_path: Path) -> None:
     """A tile of 512 px is four of 256 px of the next zoom: the same pixels, and each size is refused as the other."""
     import morecantile
@@ -195,13 +238,71 @@ def test_a_mask_beside_a_raster_counts_whatever_was_read_before(
     every_source: dict[str, ImagerySource], tmp_path: Path, name: str
 ) -> None:
     path = write_raster(tmp_path / "scene.tif", texture())
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as file:
-        file.write_mask(np.repeat([[255, 0]], 150, axis=1).astype(np.uint8).repeat(300, axis=0))
+    write_mask_beside(path, np.repeat([[255, 0]], 150, axis=1).astype(np.uint8).repeat(300, axis=0))
     assert path.with_suffix(".tif.msk").exists()
     far = BlockIndex(BLOCK.row, BLOCK.col + 1)
     every_source[name].read(GRID.window(far), GRID)
     valid = RasterSource("a", (str(path),)).read(GRID.window(BLOCK), GRID).valid
     assert valid.mean() == pytest.approx(0.5, abs=0.06)
+
+
+def without_georeference(path: Path) -> Path:
+    """A raster whose place and CRS are in no tag, so that they can only come from files beside it."""
+    return write_raster(path, texture(1), crs=None, transform=None)
+
+
+def write_mask_beside(path: Path, mask: np.ndarray) -> None:
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as file:
+        file.write_mask(mask)
+
+
+BESIDE: dict[str, Callable[[Path], object]] = {
+    ".tif.msk": lambda p: write_mask_beside(p, np.eye(300, dtype=np.uint8) * 255),
+    ".tif.aux.xml": lambda p: p.with_name("scene.tif.aux.xml").write_text(
+        "<PAMDataset><SRS>EPSG:4326</SRS></PAMDataset>"
+    ),
+    ".tfw": lambda p: p.with_suffix(".tfw").write_text("1e-4\n0\n0\n-1e-4\n114\n34\n"),
+    ".WLD": lambda p: p.with_suffix(".WLD").write_text("1e-4\n0\n0\n-1e-4\n114\n34\n"),
+}
+
+
+@pytest.mark.parametrize("ending", BESIDE)
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_a_file_that_is_read_with_a_raster_changes_its_fingerprint(tmp_path: Path, ending: str) -> None:
+    path = without_georeference(tmp_path / "scene.tif")
+    every = (RasterSource("a", (str(path),)), RasterCodes((str(path),)), ElevationRaster(str(path)))
+    bare = [source.fingerprint() for source in every]
+    BESIDE[ending](path)
+    beside = path.with_name(f"scene{ending}")
+    first = [source.fingerprint() for source in every]
+    beside.write_bytes(beside.read_bytes() + b"\n")
+    again = [source.fingerprint() for source in every]
+    path.with_name("notes about the scene.txt").write_text("no pixel comes from here")
+    path.with_name("scene.json").write_text("{}")
+    assert [len({*three}) for three in zip(bare, first, again, strict=True)] == [3, 3, 3]
+    assert [source.fingerprint() for source in every] == again
+
+
+def test_assets_on_this_machine_are_part_of_their_items(tmp_path: Path) -> None:
+    here, linked = (write_raster(tmp_path / f"{name} 1.tif", texture()) for name in ("here", "linked"))
+    hrefs = (here.name, linked.as_uri(), "far away and not loaded.tif", "https://example.org/elsewhere.tif")
+    items = write_items(tmp_path / "items.json", *hrefs)
+    sources = (StacSource("a", items, ("visual",)), StacCodes(items, "visual"))
+    found = [[source.fingerprint() for source in sources]]
+    for seed, path in enumerate((here, linked), start=1):
+        write_raster(path, texture(seed=seed))
+        found.append([source.fingerprint() for source in sources])
+    assert [len({*three}) for three in zip(*found, strict=True)] == [3, 3]
+
+
+def test_a_raster_that_is_renamed_keeps_its_fingerprint(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "scene.tif", texture())
+    write_mask_beside(path, np.eye(300, dtype=np.uint8) * 255)
+    before = RasterSource("a", (str(path),)).fingerprint()
+    (tmp_path / "later").mkdir()
+    for file in (path, path.with_name("scene.tif.msk")):
+        file.rename(tmp_path / "later" / file.name.replace("scene", "autumn"))
+    assert RasterSource("a", (str(tmp_path / "later/autumn.tif"),)).fingerprint() == before
 
 
 def test_the_first_valid_raster_counts(tmp_path: Path) -> None:
@@ -307,6 +408,17 @@ def test_a_missing_tile_is_no_imagery_and_a_truncated_one_is_an_error(tiles: Pat
         source.read(window, GRID)
 
 
+def test_another_layout_of_the_same_tiles_is_another_source(tiles: Path, tmp_path: Path) -> None:
+    """Rows and columns that were swapped by mistake are redone when they are put right; a moved folder is not."""
+    import shutil
+
+    layouts = ("{z}/{x}/{y}.jpg", "{z}/{y}/{x}.jpg", "{z}/{x}/{y}.png")
+    assert len({FolderTiles(f"{tiles}/{layout}").fingerprint() for layout in layouts}) == 3
+    shutil.copytree(tiles, tmp_path / "elsewhere")
+    moved = FolderTiles(f"{tmp_path}/elsewhere/{layouts[0]}")
+    assert moved.fingerprint() == FolderTiles(f"{tiles}/{layouts[0]}").fingerprint()
+
+
 def test_nothing_is_fetched_without_stated_rights() -> None:
     with pytest.raises(PermissionError, match="i_have_rights"):
         HttpTiles("https://tiles.example.org/{z}/{x}/{y}.png")
@@ -328,6 +440,52 @@ def test_products_are_read_by_their_legend(tmp_path: Path) -> None:
         Product("p", RasterCodes((str(path),)), crop_codes=(10,), known_codes=(0, 10)).read(GRID.window(BLOCK), GRID)
     outside = BlockIndex(BLOCK.row, BLOCK.col + 4)
     assert (product.read(GRID.window(outside), GRID).on_pixels() == 255).all()
+
+
+PLACES = {
+    "lonlat": {"crs": "EPSG:4326", "transform": from_origin(BOUNDS.west - 0.01, BOUNDS.north + 0.01, 0.001, 0.001)},
+    "utm": {"crs": "EPSG:32650", "transform": from_origin(221_500, 3_779_000, 110.0, 110.0)},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("product", "expected"),
+    [
+        ({"crop_codes": (1,)}, {0, 100, 255}),
+        ({}, {0, 1, 255}),
+        ({"crop_codes": (1,), "nodata": (0,)}, {100, 255}),
+        ({"crop_codes": (1,), "known_codes": (0, 1, 255)}, {0, 100}),
+        ({"crop_codes": (1, 255)}, {0, 100}),
+    ],
+    ids=["classes", "per cent", "another code too", "named as a class", "named as cropland"],
+)  # fmt: skip
+def test_what_a_file_calls_nodata_is_not_known(
+    tmp_path: Path, place: str, product: dict[str, Any], expected: set[int]
+) -> None:
+    """Stripes of 0, 1 and 255 in a file that declares 255; what the user names counts as he names it."""
+    stripes = np.array([0, 1, 255], np.uint8)[np.arange(75) % 3][None, None].repeat(75, axis=1)
+    path = write_raster(tmp_path / "p.tif", stripes, nodata=255, **PLACES[place])
+    percent = Product("p", RasterCodes((str(path),)), **product).read(GRID.window(BLOCK), GRID).on_pixels()
+    assert {*np.unique(percent).tolist()} == expected
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("codes", [{}, {"crop_codes": (1,), "known_codes": (0, 1)}], ids=["per cent", "classes"])
+def test_what_the_mask_of_a_product_hides_is_not_known(tmp_path: Path, place: str, codes: dict[str, Any]) -> None:
+    plain, masked = (
+        write_raster(tmp_path / f"{name}.tif", np.ones((1, 75, 75), np.uint8), **PLACES[place]) for name in "ab"
+    )
+    write_mask_beside(masked, np.arange(75, dtype=np.uint8).repeat(75).reshape(75, 75) % 2 * 255)
+    rows = write_raster(
+        tmp_path / "rows.tif", (np.arange(75, dtype=np.uint8) % 2).repeat(75).reshape(1, 75, 75), **PLACES[place]
+    )
+    whole, seen, row = (
+        Product("p", RasterCodes((str(path),)), **c).read(GRID.window(BLOCK), GRID).on_pixels()
+        for path, c in ((plain, codes), (masked, codes), (rows, {}))
+    )
+    assert 0.4 < (row == 1).mean() < 0.6
+    np.testing.assert_array_equal(seen, np.where(row == 1, whole, 255))
 
 
 def test_projected_products_equal_a_pointwise_lookup(data: Path) -> None:

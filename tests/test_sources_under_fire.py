@@ -6,6 +6,7 @@ import hashlib
 import io
 import logging
 import pickle
+import re
 import socket
 import threading
 import time
@@ -19,6 +20,7 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
+from test_sources import BLOCK, write_items
 
 from croplayer.cube import Cube
 from croplayer.durable import DurableStore
@@ -30,15 +32,21 @@ from croplayer.redaction import Secret
 from croplayer.sources import guarded_http, http_tiles, throttle
 from croplayer.sources.guarded_http import FetchError, Limits, fetch
 from croplayer.sources.http_tiles import HttpTiles
+from croplayer.sources.stac import StacSource
+from croplayer.sources.stac_codes import StacCodes
 from croplayer.sources.throttle import ProviderOutError
 from croplayer.sources.tile_image import MISSING, BadTileError, TileKind, understand_tile
 from croplayer.sources.tiles import FolderTiles, TilePlace
 from croplayer.sources.xyz import XyzSource
+from croplayer.tasks import isolated
+from croplayer.tasks.isolated import Limits as WorkLimits
+from croplayer.tasks.isolated import Work, run_isolated
 from croplayer.tasks.mosaic import MosaicTask
 from stores.cube import CUBE
 
 GRID = BlockGrid(128)
 ZOOM = 13
+WORK_LIMITS = WorkLimits(300.0, 4 * 2**30)
 PLACEHOLDER = hashlib.sha256(placeholder_tile()).hexdigest()
 EVERY_FAULT = tuple(FaultRule(fault, 0.03, 1) for fault in Fault)
 """Ten kinds of trouble, each for other 3 % of the tiles."""
@@ -144,6 +152,35 @@ def test_a_provider_that_suddenly_has_nothing_is_out_and_not_empty(
     server.switch(FaultRule(fault))
     with pytest.raises(ProviderOutError, match="does not serve tile"):
         source.read(GRID.window(there), GRID)
+
+
+@pytest.mark.parametrize("fault", [Fault.NOT_FOUND, Fault.PLACEHOLDER])
+@pytest.mark.parametrize(
+    ("is_checked", "reason"),
+    [
+        (True, r"calls \d+ tiles absent, .* does not serve tile .* either"),
+        (False, "no tile that it has is known; name one"),
+    ],
+    ids=["checked", "not checked"],
+)
+def test_a_fresh_process_knows_what_the_provider_has_or_takes_nothing_for_absent(
+    server: TileServer, country: Path, tmp_path: Path, fault: Fault, is_checked: bool, reason: str
+) -> None:
+    """The client checks the source; the process for the blocks never sees a tile served, and keeps none."""
+    blocks = blocks_of(country)
+    CUBE.create(DurableStore(tmp_path / "cube.zarr"), "1", GRID, BlockRange.around(blocks), ("aster",))
+    source = source_of(tiles_of(server, edition=f"{fault} {is_checked}"))
+    if is_checked:
+        source.check(GRID.bounds(blocks[0]))
+    server.switch(FaultRule(fault))
+    work = Work(pickle.dumps(MosaicTask(Cube.open(tmp_path / "cube.zarr"), (source,))), "once")
+    try:
+        outcome = run_isolated(work, [tuple(block) for block in blocks], WORK_LIMITS)
+    finally:
+        isolated._end_process()
+    records = [record for batch in outcome.records for record in pickle.loads(batch)]
+    assert [record.status for record in records] == [Status.FAILED] * len(blocks)
+    assert all(re.search(reason, record.reason) for record in records), records
 
 
 def test_an_outage_is_waited_for(server: TileServer, country: Path) -> None:
@@ -286,6 +323,22 @@ def test_a_name_must_not_lead_into_a_private_network(monkeypatch: pytest.MonkeyP
         assert fetch(address, Limits(2.0, 100, frozenset({"tiles.example"}), True)).body == b"a"
 
 
+@pytest.mark.parametrize("status", [b"404 Not Found", b"500 Internal Server Error"])
+def test_an_asset_that_its_server_does_not_have_is_no_missing_imagery(tmp_path: Path, status: bytes) -> None:
+    listening, port = raw_server(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    href = f"http://127.0.0.1:{port}/{status[:3].decode()}/scene.tif?sig=canary-7f3a"
+    items = write_items(tmp_path / "items.json", href)
+    window = GRID.window(BLOCK)
+    expected = rf"asset of STAC items at block {BLOCK.name} cannot be read: .*scene\.tif.*run the same command again"
+    with listening:
+        with pytest.raises(ConnectionError, match=expected) as imagery:
+            StacSource("a", items, ("visual",)).read(window, GRID)
+        with pytest.raises(ConnectionError, match=expected) as codes:
+            list(StacCodes(items, "visual").parts(window, GRID))
+    for caught in (imagery, codes):
+        assert "canary" not in str(caught.value) and caught.value.__cause__ is None
+
+
 def test_tiles_are_kept_with_their_digests_and_damage_is_fetched_again(
     server: TileServer, country: Path, tmp_path: Path
 ) -> None:
@@ -308,6 +361,26 @@ def test_tiles_are_kept_with_their_digests_and_damage_is_fetched_again(
     np.testing.assert_array_equal(mended.rgb, expected.rgb)
     assert sum(server.requests.values()) == asked + 3
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_picture_taken_for_a_placeholder_by_mistake_is_kept_as_it_came(
+    server: TileServer, country: Path, tmp_path: Path
+) -> None:
+    """The recipe calls a real tile a placeholder, then no more: its imagery is back, from the cache."""
+    place = a_place(country)
+    wrong = hashlib.sha256((country / f"tiles/aster/{ZOOM}/{place.x}/{place.y}.jpg").read_bytes()).hexdigest()
+    cached = tiles_of(server, cache=str(tmp_path))
+    window = GRID.window(GRID.block_at(114.05 - 1e-6, 34.05))
+    mistaken, right = (XyzSource("aster", cached, ZOOM, placeholders=p) for p in ((wrong,), ()))
+    notes = [mistaken.read(window, GRID).notes for _ in range(2)]
+    assert notes[0] == notes[1] and notes[0]["tiles_placeholder"] == 1 <= notes[0]["tiles_missing"]
+    asked = sum(server.requests.values())
+    found = right.read(window, GRID)
+    assert sum(server.requests.values()) == asked
+    expected = XyzSource("aster", tiles_of(server), ZOOM).read(window, GRID)
+    assert found.notes == expected.notes and found.notes["tiles_placeholder"] == 0
+    np.testing.assert_array_equal(found.rgb, expected.rgb)
+    np.testing.assert_array_equal(found.valid, expected.valid)
 
 
 def test_the_cache_tells_other_processes_what_the_provider_has(

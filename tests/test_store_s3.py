@@ -17,10 +17,14 @@ from commands import croplayer
 from moto.server import ThreadedMotoServer
 from rasterio.transform import from_origin
 
+from croplayer.block_list import BlockList
 from croplayer.cube import Cube, open_cube
 from croplayer.durable import digest_bytes
 from croplayer.grid import BlockGrid, BlockIndex, BlockRange
+from croplayer.ledger import Ledger
 from croplayer.places import bucket_of, check_place, digest_of, has_key, keys_of, open_store, size_finder
+from croplayer.records import BlockRecord
+from croplayer.results import read_results
 from croplayer.schema import SchemaError
 from croplayer.sources.raster import RasterSource
 from croplayer.tasks.mosaic import MosaicTask
@@ -90,6 +94,23 @@ def test_a_written_block_is_known_by_its_digest_and_size(bucket: str) -> None:
     assert digest == digest_bytes(data) == digest_of(ADDRESS, key)
     sizes = size_finder(ADDRESS)
     assert sizes(key) == len(data) and sizes("2020/croplayer/c/9/9") is None
+
+
+def test_a_bucket_is_listed_once_and_only_for_ledgers_that_name_files(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cube = make_cube(ADDRESS)
+    blocks = [BlockIndex(1100, 5880), BlockIndex(1100, 5881)]
+    written = [cube.write_block("croplayer", block, np.zeros((64, 64), np.uint8)) for block in blocks]
+    listed: list[object] = []
+    real = obstore.list
+    monkeypatch.setattr(obstore, "list", lambda *asked: listed.append(asked) or real(*asked))
+    found = {}
+    for name, files in (("measured", [{}, {}]), ("written", written)):
+        ledger = Ledger(tmp_path / f"{name}.jsonl")
+        ledger.append("f", [BlockRecord(block, files=f) for block, f in zip(blocks, files, strict=True)])
+        found[name] = list(read_results(ledger.path, "f", BlockList.of(blocks), ADDRESS).blocks), len(listed)
+    assert found == {"measured": (blocks, 0), "written": (blocks, 1)}
 
 
 def test_a_cube_in_a_bucket_opens_lazily(bucket: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from croplayer.grid import BlockIndex
 from croplayer.records import BlockRecord
 from croplayer.tasks import isolated
-from croplayer.tasks.isolated import Limits, run_isolated
+from croplayer.tasks.isolated import Limits, Work, run_isolated
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def test_blocks_have_one_thread_whatever_the_user_set(monkeypatch: pytest.Monkey
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.setenv("MKL_NUM_THREADS", "2")
     try:
-        outcome = run_isolated(pickle.dumps(CountThreads()), [(0, 0)], Limits(300.0, 4 * 2**30))
+        outcome = run_isolated(Work(pickle.dumps(CountThreads()), "once"), [(0, 0)], Limits(300.0, 4 * 2**30))
     finally:
         isolated._end_process()
     (record,) = pickle.loads(outcome.records[0])

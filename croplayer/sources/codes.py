@@ -6,21 +6,29 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyproj
 from rasterio.crs import CRS as RasterCrs
+from rasterio.enums import MaskFlags
 from rasterio.env import set_gdal_config
 from rasterio.io import DatasetReader
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
-from croplayer.durable import digest_file, digest_text
+from croplayer.durable import digest_text
 from croplayer.grid import CRS, BlockGrid, Bounds, PixelWindow
+from croplayer.kept import forget_files, kept
 from croplayer.kernels.lookup import MESH_PX, nearest_codes
-from croplayer.sources.raster import MINIMUM_OVERLAP, check_georeference, crs_of, open_raster, overlap_share
+from croplayer.sources.raster import (
+    MINIMUM_OVERLAP,
+    check_georeference,
+    crs_of,
+    digest_raster,
+    open_raster,
+    overlap_share,
+)
 from croplayer.sources.strips import repeated_edges
 
 GDAL_CACHE_MB = 64
@@ -41,7 +49,9 @@ class CodePart(NamedTuple):
     codes: np.ndarray
     """(H, W) integers."""
     reached: np.ndarray
-    """(H, W) bool, where the file has pixels that count."""
+    """(H, W) bool, where the file has pixels that count and no mask of it hides them."""
+    declared: float | None
+    """The code that the file itself calls nodata."""
     index_y: np.ndarray
     """(h,) int64, the part's row under each row of the window."""
     index_x: np.ndarray
@@ -60,7 +70,7 @@ class CodeSource(Protocol):
         ...
 
     def fingerprint(self) -> str:
-        """A text that changes when the files or how they are read changes."""
+        """A text that changes when the files or how they are read changes; the files of this moment are read from now on."""
         ...
 
     def check(self, bounds: Bounds) -> None:
@@ -96,7 +106,8 @@ class RasterCodes:
             yield part
 
     def fingerprint(self) -> str:
-        digests = [digest_file(Path(p)).sha256 for p in self.paths]
+        forget_files()
+        digests = [digest_raster(p) for p in self.paths]
         return digest_text(f"raster codes {self.assume_crs} {self.overlap} {self.cut_repeated_strips} {digests}")
 
     def check(self, bounds: Bounds) -> None:
@@ -126,7 +137,7 @@ class _CodeFile(NamedTuple):
     width: int
 
 
-@lru_cache(maxsize=64)
+@kept(64)
 def _open_codes(path: str, assume_crs: str | None, cut_repeated_strips: bool) -> _CodeFile:
     # Set for good: an Env around each reading would empty the cache on leaving it.
     set_gdal_config("GDAL_CACHEMAX", GDAL_CACHE_MB)
@@ -147,7 +158,7 @@ def _near(source: RasterCodes, box: Bounds) -> list[str]:
     ]
 
 
-@lru_cache(maxsize=16)
+@kept(16)
 def _boxes(paths: tuple[str, ...], assume_crs: str | None) -> tuple[tuple[str, Bounds], ...]:
     boxes = []
     for path in paths:
@@ -181,12 +192,11 @@ def _read_lonlat(file: _CodeFile, window: PixelWindow, grid: BlockGrid) -> CodeP
     top, left = int(rows[row_in].min()), int(cols[col_in].min())
     area = Window(left, top, int(cols[col_in].max()) - left + 1, int(rows[row_in].max()) - top + 1)
     with _reading:
-        codes = np.pad(dataset.read(1, window=area), ((0, 1), (0, 1)))
-    reached = np.zeros(codes.shape, bool)
-    reached[:-1, :-1] = True
+        values, known = dataset.read(1, window=area), _known(dataset, area)
+    codes, reached = (np.pad(pixels, ((0, 1), (0, 1))) for pixels in (values, known))
     index_y = np.where(row_in, rows - top, codes.shape[0] - 1)
     index_x = np.where(col_in, cols - left, codes.shape[1] - 1)
-    return CodePart(dataset.name, codes, reached, index_y, index_x)
+    return CodePart(dataset.name, codes, reached, dataset.nodata, index_y, index_x)
 
 
 def _read_projected(file: _CodeFile, window: PixelWindow, grid: BlockGrid) -> CodePart | None:
@@ -201,14 +211,26 @@ def _read_projected(file: _CodeFile, window: PixelWindow, grid: BlockGrid) -> Co
     row_stop, col_stop = min(int(rows.max()) + 2, file.height), min(int(cols.max()) + 2, file.width)
     if row >= row_stop or col >= col_stop:
         return None
+    area = Window(col, row, col_stop - col, row_stop - row)
     with _reading:
-        values = dataset.read(1, window=Window(col, row, col_stop - col, row_stop - row))
+        values, known = dataset.read(1, window=area), _known(dataset, area)
     codes = np.zeros((window.height, window.width), values.dtype)
     reached = np.zeros((window.height, window.width), np.bool_)
     nearest_codes(cols - col, rows - row, values, codes, reached)
+    if not known.all():
+        shown = np.zeros_like(reached)
+        nearest_codes(cols - col, rows - row, known, shown, reached)
+        reached &= shown
     if not reached.any():
         return None
-    return CodePart(dataset.name, codes, reached, np.arange(window.height), np.arange(window.width))
+    return CodePart(dataset.name, codes, reached, dataset.nodata, np.arange(window.height), np.arange(window.width))
+
+
+def _known(dataset: DatasetReader, area: Window) -> np.ndarray:
+    """Pixels of the first band that no mask of the file hides: (H, W) bool; a declared code is no mask."""
+    if MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
+        return np.asarray(dataset.read_masks(1, window=area) > 0)
+    return np.ones((area.height, area.width), bool)
 
 
 @lru_cache(maxsize=64)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window, from_bounds
 
-from croplayer.durable import digest_file, digest_text
+from croplayer.durable import digest_text
 from croplayer.grid import CRS, BlockGrid, BlockIndex, Bounds
 from croplayer.kernels.terrain import geographic_cell_size, terrain_medians
-from croplayer.sources.raster import MINIMUM_OVERLAP, check_georeference, crs_of, open_raster, overlap_share
+from croplayer.sources.raster import (
+    MINIMUM_OVERLAP,
+    check_georeference,
+    crs_of,
+    digest_raster,
+    open_raster,
+    overlap_share,
+)
 
 ELEVATION_RANGE_M = (-500.0, 9000.0)
 """Elevations outside are voids, whatever the file says."""
@@ -73,8 +79,8 @@ class ElevationRaster:
         return BlockTerrain(*terrain_medians(dem, cell_x, cell_y, inside), float(np.isnan(dem[inside]).mean()))
 
     def fingerprint(self) -> str:
-        """A text that changes when the raster changes."""
-        return digest_text(f"elevation {self.assume_crs} {digest_file(Path(self.path)).sha256}")
+        """A text that changes when the raster or a file that is read with it changes."""
+        return digest_text(f"elevation {self.assume_crs} {digest_raster(self.path)}")
 
     def check(self, bounds: Bounds) -> None:
         """Raise when the raster is unreadable, has no CRS or does not overlap the region."""

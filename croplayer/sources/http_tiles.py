@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from croplayer.durable import digest_text
@@ -65,7 +66,8 @@ class HttpTiles:
     """Folder in which tiles are kept with their digests; None keeps none."""
     witness: tuple[int, int, int] | None = None
     """Place (x, y, zoom) of a tile that the provider is known to have. While it is not served, no tile counts as
-    absent. Without one, the first tile that was served is the witness."""
+    absent. Without one, the first tile that was served is the witness, and it travels to other processes; where none
+    was served yet, nothing counts as absent."""
 
     def __post_init__(self) -> None:
         part = literal_secret(self.template)
@@ -93,6 +95,10 @@ class HttpTiles:
             if not getattr(self, name) > 0:
                 raise ValueError(f"tiles of {self.host}: {name} is {getattr(self, name)}; expected more than 0")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Travels with the tile that this process knows the provider to have: a fresh one has seen none."""
+        return {**vars(self), "witness": self._witness()}
+
     @property
     def host(self) -> str:
         """Host of the provider, safe to print."""
@@ -105,32 +111,33 @@ class HttpTiles:
         PermissionError when the provider refuses, each with the tile's place and without the token.
         """
         cache = self._cache
-        kept = cache.get(*place) if cache else None
-        if kept is not None:
-            try:
-                return understand(kept) if kept else MISSING
-            except BadTileError:
-                pass  # kept under other settings: what the provider has now counts
-        tile, data = self._ask(place, understand)
+        tile = _understood(cache.get(*place), understand) if cache else None
+        if tile is None:
+            tile, data = self._ask(place, understand)
+            if cache and not tile.kind.is_absent:
+                cache.put(*place, data)
         if not tile.kind.is_absent:
             self._remember_witness(place)
-            if cache:
-                cache.put(*place, data)
         return tile
 
-    def vouch(self, absent: Collection[TilePlace], understand: Decoder) -> None:
+    def vouch(self, absent: Mapping[TilePlace, Tile], understand: Decoder) -> None:
         """Raise ConnectionError unless the provider serves what it is known to have, after it called tiles absent."""
-        unsure = [p for p in absent if self._cache is None or self._cache.get(*p) is None]
-        witness = self._witness() if unsure else None
-        if witness is not None:
-            tile, _ = self._ask(witness, understand)
-            if tile.kind.is_absent:
-                raise ProviderOutError(
-                    f"{self.host} calls {len(unsure)} tiles absent, for example {unsure[0]}, but does not serve tile "
-                    f"{witness} either, which it has; run the same command again when it does"
-                )
-            for place in unsure if self._cache else ():
-                self._cache.put(*place, b"")  # type: ignore[union-attr]
+        cache = self._cache
+        unsure = [place for place in absent if cache is None or cache.get(*place) is None]
+        if not unsure:
+            return
+        calls = f"{self.host} calls {len(unsure)} tiles absent, for example {unsure[0]}"
+        witness = self._witness()
+        if witness is None:
+            raise ProviderOutError(f"{calls}, and no tile that it has is known; name one as witness of the source")
+        tile, _ = self._ask(witness, understand)
+        if tile.kind.is_absent:
+            raise ProviderOutError(
+                f"{calls}, but does not serve tile {witness} either, which it has; run the same command again when it does"
+            )
+        if cache is not None:
+            for place in unsure:
+                cache.put(*place, absent[place].received)
 
     def fingerprint(self) -> str:
         return digest_text(f"{self.template} {self.edition}")
@@ -229,6 +236,16 @@ class _Provider:
 @lru_cache(maxsize=16)
 def _provider(tiles: HttpTiles) -> _Provider:
     return _Provider(tiles)
+
+
+def _understood(kept: bytes | None, understand: Decoder) -> Tile | None:
+    """A tile from a cache; None where what the provider has now counts: nothing is kept, or it was under other settings."""
+    if not kept:
+        return MISSING if kept is not None else None
+    try:
+        return understand(kept)
+    except BadTileError:
+        return None
 
 
 def _is_private(host: str) -> bool:

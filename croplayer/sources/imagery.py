@@ -40,7 +40,7 @@ class ImagerySource(Protocol):
         ...
 
     def fingerprint(self) -> str:
-        """A text that changes when the imagery changes."""
+        """A text that changes when the imagery changes; the imagery of this moment is read from now on."""
         ...
 
     def check(self, bounds: Bounds) -> None:

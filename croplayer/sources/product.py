@@ -41,7 +41,7 @@ class Product:
     known_codes: tuple[int, ...] = ()
     """All codes of the legend; a pixel with another code is an error. Empty: not checked."""
     nodata: tuple[int, ...] = ()
-    """Codes without information."""
+    """Codes without information. So is the one that a file declares, unless ``crop_codes`` or ``known_codes`` has it."""
 
     @property
     def is_percent(self) -> bool:
@@ -73,6 +73,8 @@ class Product:
     def _percent(self, part: CodePart) -> np.ndarray:
         """(H, W) uint8, per cent of cropland of a part; 255 where it says nothing."""
         known = part.reached & ~np.isin(part.codes, self.nodata)
+        if part.declared is not None and part.declared not in (*self.crop_codes, *self.known_codes):
+            known &= part.codes != part.declared
         if self.is_percent:
             if (part.codes[known] > 100).any():
                 raise ValueError(f"product '{self.name}' holds {part.codes[known].max()} per cent in {part.file}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from rasterio.windows import Window, from_bounds
 
 from croplayer.durable import digest_file, digest_text
 from croplayer.grid import BLOCKS_PER_DEGREE, CRS, BlockGrid, BlockIndex, Bounds, PixelWindow
+from croplayer.kept import forget_files, kept
 from croplayer.sources.imagery import Imagery, empty_imagery
 
 DRIVER = "GTiff"
@@ -45,6 +45,17 @@ def open_raster(path: Path | str, driver: str = DRIVER) -> DatasetReader:
     except RasterioIOError as error:
         name = "GeoTIFF" if driver == DRIVER else driver
         raise ValueError(f"raster {path} cannot be opened as {name}: {error}") from error
+
+
+def digest_raster(path: Path | str) -> str:
+    """Digest of a raster and of the files beside it that GDAL reads with it: masks, world file, .aux.xml, overviews.
+
+    They count by their endings, so that a raster that is moved or renamed keeps its digest.
+    """
+    with open_raster(path) as dataset:
+        files = [Path(file) for file in dataset.files]
+    own = Path(path).stem
+    return digest_text(repr(sorted((file.name.removeprefix(own), digest_file(file).sha256) for file in files)))
 
 
 def crs_of(dataset: DatasetReader, assume_crs: str | None) -> RasterCrs:
@@ -115,7 +126,8 @@ class RasterSource:
         return out
 
     def fingerprint(self) -> str:
-        digests = [digest_file(Path(p)).sha256 for p in self.paths]
+        forget_files()
+        digests = [digest_raster(p) for p in self.paths]
         return digest_text(f"raster {self.bands} {self.assume_crs} {digests}")
 
     def check(self, bounds: Bounds) -> None:
@@ -159,7 +171,7 @@ def block_parts(
             )
 
 
-@lru_cache(maxsize=6)
+@kept(6)
 def _read_block(source: RasterSource, block: BlockIndex, block_px: int) -> Imagery:
     """A whole block: always the same window, so that the warp gives the same pixels whoever asks."""
     grid = BlockGrid(block_px)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin, urlsplit
 
 import numpy as np
 import pystac
@@ -15,6 +16,7 @@ from rasterio.enums import Resampling
 
 from croplayer.durable import digest_file, digest_text
 from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
+from croplayer.kept import forget_files, kept
 from croplayer.sources.imagery import Imagery, empty_imagery
 from croplayer.sources.raster import MINIMUM_OVERLAP, block_parts
 
@@ -38,7 +40,9 @@ class StacSource:
         return out
 
     def fingerprint(self) -> str:
-        return digest_text(f"stac {self.assets} {digest_file(Path(self.items)).sha256}")
+        forget_files()
+        assets = digest_assets(read_items(self.items), self.assets)
+        return digest_text(f"stac {self.assets} {digest_file(Path(self.items)).sha256} {assets}")
 
     def check(self, bounds: Bounds) -> None:
         """Raise when there is no item, an item lacks an asset or none overlaps the region."""
@@ -52,7 +56,7 @@ class StacSource:
             raise ValueError(f"source '{self.name}': no STAC item of {self.items} overlaps the region {tuple(bounds)}")
 
 
-@lru_cache(maxsize=8)
+@kept(8)
 def read_items(path: str) -> tuple[pystac.Item, ...]:
     """Items of a GeoJSON FeatureCollection, oldest first, with absolute addresses."""
     if not Path(path).is_file():
@@ -73,6 +77,22 @@ def read_items(path: str) -> tuple[pystac.Item, ...]:
                 asset.href = urljoin(base, asset.href)
         items.append(item)
     return tuple(sorted(items, key=lambda i: (i.datetime.isoformat() if i.datetime else "", i.id)))
+
+
+def digest_assets(items: Iterable[pystac.Item], keys: Sequence[str]) -> str:
+    """Digest of the bytes of the assets that are files of this machine; others are told apart by the items alone.
+
+    A file that is not there counts as such: items far from the region need not have theirs.
+    """
+    paths = [_local_file(item.assets[key].href) for item in items for key in keys if key in item.assets]
+    return digest_text(repr([digest_file(path).sha256 if path.is_file() else None for path in paths if path]))
+
+
+def _local_file(href: str) -> Path | None:
+    """The file of an absolute address, None where it lies elsewhere."""
+    if href.startswith("file://"):
+        return Path(unquote(urlsplit(href).path))
+    return None if "://" in href or href.startswith("/vsi") else Path(href)
 
 
 def share_of(item: pystac.Item, bounds: Bounds) -> float:
@@ -104,37 +124,57 @@ def _band_items(items: list[pystac.Item], assets: tuple[str, ...]) -> list[dict[
     return plain
 
 
-@lru_cache(maxsize=6)
+@kept(6)
 def _stack_block(source: StacSource, block: BlockIndex, block_px: int) -> Imagery:
-    import stackstac
-
     grid = BlockGrid(block_px)
-    window = grid.window(block)
-    bounds = grid.bounds(block)
-    items = [i for i in read_items(source.items) if share_of(i, bounds) > 0]
-    out = empty_imagery(window)
+    items = [i for i in read_items(source.items) if share_of(i, grid.bounds(block)) > 0]
+    out = empty_imagery(grid.window(block))
     if not items:
         return out
-    with warnings.catch_warnings():
-        # stackstac multiplies affine transforms in the order that affine 3 will refuse.
-        warnings.simplefilter("ignore", PendingDeprecationWarning)
-        stack = stackstac.stack(
-            _band_items(items, source.assets),
-            assets=["red", "green", "blue"],
-            epsg=4326,
-            resolution=grid.px_deg,
-            bounds=tuple(bounds),
-            snap_bounds=False,
-            xy_coords="center",
-            resampling=Resampling.bilinear,
-            dtype="uint8",
-            fill_value=np.uint8(0),
-            rescale=False,
-        )
-        # stackstac may round one row or column too many; the first ones are the block's.
-        pixels = stack[:, :, : grid.block_px, : grid.block_px].compute(scheduler="synchronous").to_numpy()
-    for layer in pixels[::-1]:
+    bands = _band_items(items, source.assets)
+    for layer in stacked(bands, ["red", "green", "blue"], block, grid, Resampling.bilinear)[::-1]:
         new = (layer != 0).any(axis=0) & ~out.valid
         out.rgb[new] = layer.transpose(1, 2, 0)[new]
         out.valid[new] = True
     return out
+
+
+def stacked(
+    items: Sequence[dict[str, object]],
+    assets: Sequence[str],
+    block: BlockIndex,
+    grid: BlockGrid,
+    resampling: Resampling,
+) -> np.ndarray:
+    """Assets of items on the pixels of a block: (item, asset, h, w) uint8, 0 where an asset has no pixel.
+
+    Raises ConnectionError when an asset cannot be read, also when its server says that it has none.
+    """
+    import stackstac
+
+    with warnings.catch_warnings():
+        # stackstac multiplies affine transforms in the order that affine 3 will refuse.
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        stack = stackstac.stack(
+            items,
+            assets=list(assets),
+            epsg=4326,
+            resolution=grid.px_deg,
+            bounds=tuple(grid.bounds(block)),
+            snap_bounds=False,
+            xy_coords="center",
+            resampling=resampling,
+            dtype="uint8",
+            fill_value=np.uint8(0),
+            rescale=False,
+            errors_as_nodata=(),
+        )
+        try:
+            # stackstac may round one row or column too many; the first ones are the block's.
+            pixels = stack[:, :, : grid.block_px, : grid.block_px].compute(scheduler="synchronous").to_numpy()
+        except RuntimeError as error:
+            what = re.sub(r"\?[^\s'\"]*", "", str(error))
+            raise ConnectionError(
+                f"an asset of STAC items at block {block.name} cannot be read: {what}; when it can, run the same command again"
+            ) from None
+    return np.asarray(pixels)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +12,13 @@ from rasterio.enums import Resampling
 
 from croplayer.durable import digest_file, digest_text
 from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
+from croplayer.kept import forget_files, kept
 from croplayer.sources.codes import FIRST, UTM, CodePart
 from croplayer.sources.raster import MINIMUM_OVERLAP, block_parts
-from croplayer.sources.stac import read_items, share_of
+from croplayer.sources.stac import digest_assets, read_items, share_of, stacked
 
 FILL = 0
-"""What stackstac gives where an item has no pixels; a code 0 is therefore never information."""
+"""What stands where an item has no pixels; a code 0 is therefore never information."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,12 @@ class StacCodes:
             reached = codes != FILL
             if self.overlap == UTM:
                 reached &= _in_zone(self._item(name), grid.longitudes(window.col, window.width))[None, :]
-            yield CodePart(name, codes, reached, np.arange(window.height), np.arange(window.width))
+            yield CodePart(name, codes, reached, None, np.arange(window.height), np.arange(window.width))
 
     def fingerprint(self) -> str:
-        return digest_text(f"stac codes {self.asset} {self.year} {self.overlap} {digest_file(Path(self.items)).sha256}")
+        forget_files()
+        items, assets = digest_file(Path(self.items)).sha256, digest_assets(self.chosen(), [self.asset])
+        return digest_text(f"stac codes {self.asset} {self.year} {self.overlap} {items} {assets}")
 
     def check(self, bounds: Bounds) -> None:
         chosen = self.chosen()
@@ -89,35 +90,16 @@ def _in_zone(item: pystac.Item, longitudes: np.ndarray) -> np.ndarray:
     return np.asarray(np.floor((longitudes + 180) / 6) + 1 == _zone(item))
 
 
-@lru_cache(maxsize=6)
+@kept(6)
 def _stack_block(source: StacCodes, block: BlockIndex, block_px: int) -> tuple[tuple[str, np.ndarray], ...]:
     """Id of every item near a block and its codes on the block's pixels, (h, w) uint8, in their order."""
-    import stackstac
-
     grid = BlockGrid(block_px)
-    bounds = grid.bounds(block)
-    items = [i for i in source.chosen() if share_of(i, bounds) > 0]
     layers = []
-    for item in items:
+    for item in source.chosen():
+        if share_of(item, grid.bounds(block)) == 0:
+            continue
         data = item.to_dict(include_self_link=False, transform_hrefs=False)
         data["assets"] = {source.asset: {"href": item.assets[source.asset].href, "type": "image/tiff"}}
-        with warnings.catch_warnings():
-            # stackstac multiplies affine transforms in the order that affine 3 will refuse.
-            warnings.simplefilter("ignore", PendingDeprecationWarning)
-            stack = stackstac.stack(
-                [data],
-                assets=[source.asset],
-                epsg=4326,
-                resolution=grid.px_deg,
-                bounds=tuple(bounds),
-                snap_bounds=False,
-                xy_coords="center",
-                resampling=Resampling.nearest,
-                dtype="uint8",
-                fill_value=np.uint8(FILL),
-                rescale=False,
-            )
-            # stackstac may round one row or column too many; the first ones are the block's.
-            pixels = stack[0, 0, :block_px, :block_px].compute(scheduler="synchronous").to_numpy()
-        layers.append((item.id, pixels))
+        ((codes,),) = stacked([data], [source.asset], block, grid, Resampling.nearest)
+        layers.append((item.id, codes))
     return tuple(layers)

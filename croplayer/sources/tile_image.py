@@ -61,6 +61,8 @@ class Tile(NamedTuple):
     kind: TileKind
     imagery: Imagery | None
     """Its pixels; None when there is no imagery in it."""
+    received: bytes = b""
+    """The bytes of a picture without imagery in it; empty when the provider has none."""
 
 
 MISSING = Tile(TileKind.MISSING, None)
@@ -84,13 +86,13 @@ def understand_tile(data: bytes, tile_px: int, placeholders: frozenset[str], whe
     BadTileError as ``decode_tile``.
     """
     if placeholders and digest_bytes(data).sha256 in placeholders:
-        return Tile(TileKind.PLACEHOLDER, None)
+        return Tile(TileKind.PLACEHOLDER, None, data)
     imagery = decode_tile(data, tile_px, where)
     if not imagery.valid.any():
-        return Tile(TileKind.BLANK, None)
+        return Tile(TileKind.BLANK, None, data)
     if imagery.valid.all():
         if (imagery.rgb == imagery.rgb[0, 0]).all():
-            return Tile(TileKind.BLANK, None)
+            return Tile(TileKind.BLANK, None, data)
         if detail_ratio(imagery.rgb) < DETAIL_RATIO:
             return Tile(TileKind.OVERZOOMED, imagery)
     return Tile(TileKind.IMAGE, imagery)

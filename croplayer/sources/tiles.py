@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -33,7 +33,7 @@ class TileStore(Protocol):
         """The tile; of kind MISSING when the provider has none. Raises BadTileError or ConnectionError."""
         ...
 
-    def vouch(self, absent: Collection[TilePlace], understand: Decoder) -> None:
+    def vouch(self, absent: Mapping[TilePlace, Tile], understand: Decoder) -> None:
         """Raise when what was taken for absent imagery may be a store that is out of order."""
         ...
 
@@ -84,15 +84,15 @@ class FolderTiles:
             # Once more: the file may just be being written.
             return understand(self._read(place))
 
-    def vouch(self, absent: Collection[TilePlace], understand: Decoder) -> None:
+    def vouch(self, absent: Mapping[TilePlace, Tile], understand: Decoder) -> None:
         """Raise FileNotFoundError when the folder itself has gone, so that no tile of it could be found."""
         if absent:
             self.check()
 
     def fingerprint(self) -> str:
-        """Digest of the names, sizes and times of the files below the folder."""
+        """Digest of the layout below the folder and of the names, sizes and times of the files there."""
         root = self._folder()
-        lines = []
+        lines = [self._layout()]
         for path in sorted(p for p in root.rglob("*") if p.is_file()):
             status = path.stat()
             lines.append(f"{path.relative_to(root).as_posix()} {status.st_size} {status.st_mtime_ns}")
@@ -106,4 +106,11 @@ class FolderTiles:
         return Path(expand_template(self.template, z=place.zoom, x=place.x, y=place.y)).read_bytes()
 
     def _folder(self) -> Path:
-        return Path(self.template.split("{", 1)[0].rpartition("/")[0] or ".")
+        return Path(self._head() or ".")
+
+    def _layout(self) -> str:
+        """What of the template says which file is which tile, wherever the folder lies."""
+        return self.template.removeprefix(self._head()).lstrip("/")
+
+    def _head(self) -> str:
+        return self.template.split("{", 1)[0].rpartition("/")[0]

@@ -23,6 +23,19 @@ PROBES = 64
 """Tiles looked for before a source is believed to have none in a region."""
 
 
+EDGE_DEG = 1e-10
+"""So far inside its edges a box is looked at, so that a tile that it only touches is not in it."""
+
+
+def tile_ranges(bounds: Bounds, zoom: int) -> tuple[range, range]:
+    """Columns and rows of the Web Mercator tiles that share area with a box."""
+    tiles = morecantile.tms.get("WebMercatorQuad")
+    west, south, east, north = np.clip(bounds, [*tiles.bbox[:2]] * 2, [*tiles.bbox[2:]] * 2)
+    first = tiles.tile(west + EDGE_DEG, north - EDGE_DEG, zoom)
+    last = tiles.tile(east - EDGE_DEG, south + EDGE_DEG, zoom)
+    return range(first.x, last.x + 1), range(first.y, last.y + 1)
+
+
 @dataclass(frozen=True)
 class XyzSource:
     """Imagery from XYZ tiles, warped with weights that depend on the lattice alone."""
@@ -56,11 +69,11 @@ class XyzSource:
         # What no tile covers is not valid and its colour never read.
         mosaic, valid = np.empty((*shape, 3), np.uint8), np.zeros(shape, bool)
         kinds: Counter[TileKind] = Counter()
-        absent = []
+        absent = {}
         for place, tile in self._read_tiles(places):
             kinds[tile.kind] += 1
             if tile.imagery is None:
-                absent.append(place)
+                absent[place] = tile
                 continue
             top, left = (place.y - first_y) * self.tile_px, (place.x - first_x) * self.tile_px
             area = (slice(top, top + self.tile_px), slice(left, left + self.tile_px))
@@ -84,16 +97,18 @@ class XyzSource:
         return digest_text(f"xyz {self.zoom} {self.tile_px} {sorted(self.placeholders)} {self.tiles.fingerprint()}")
 
     def check(self, bounds: Bounds) -> None:
-        """Raise ValueError when none of a spread of the region's tiles can be had."""
+        """Raise ValueError when none of a spread of the region's tiles can be had; the first one is the witness."""
         self.tiles.check()
-        wanted = list(morecantile.tms.get("WebMercatorQuad").tiles(*bounds, zooms=[self.zoom]))
-        step = max(1, len(wanted) // PROBES)
-        for tile in wanted[::step]:
-            if not self._read_tile(TilePlace(tile.x, tile.y, tile.z)).kind.is_absent:
+        cols, rows = tile_ranges(bounds, self.zoom)
+        count = len(cols) * len(rows)
+        probes = range(0, count, max(1, count // PROBES))
+        for probe in probes:
+            row, col = divmod(probe, len(cols))
+            if not self._read_tile(TilePlace(cols[col], rows[row], self.zoom)).kind.is_absent:
                 return
         raise ValueError(
             f"source '{self.name}' has no tile of zoom {self.zoom} in the region {tuple(bounds)}; "
-            f"looked for {len(wanted[::step])} of {len(wanted)}"
+            f"looked for {len(probes)} of {count}"
         )
 
     def _read_tiles(self, places: Sequence[TilePlace]) -> Iterator[tuple[TilePlace, Tile]]:

@@ -1,5 +1,6 @@
 """The process in which blocks are worked on: started by ``croplayer.tasks.isolated``, fed through a pipe.
 
+It lives on from step to step and from run to run, and forgets at each beginning what it kept of files.
 Before each block it notes the block's position in a file that its parent reads, so that the parent knows
 which block a crash, a hang or a full memory belongs to. It ends when its parent is gone.
 """
@@ -18,6 +19,8 @@ import time
 from multiprocessing.connection import Connection
 from typing import Any
 
+from croplayer.kept import forget_files
+
 FLUSH_S = 0.05
 """Finished records are sent at most this often; what was not sent is worked on again after a crash."""
 ORPHAN_CHECK_S = 0.5
@@ -35,11 +38,15 @@ def main(connection_fd: int, position_fd: int, stacks_fd: int) -> None:
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     connection = Connection(connection_fd)
     loaded: tuple[bytes, Any] = (b"", None)
+    at_work = ""
     while True:
         try:
-            pickled, blocks, longest_s = pickle.loads(connection.recv_bytes())
+            pickled, occasion, blocks, longest_s = pickle.loads(connection.recv_bytes())
         except EOFError:
             return
+        if occasion != at_work:
+            forget_files()
+            at_work = occasion
         try:
             if loaded[0] != pickled:
                 loaded = (pickled, pickle.loads(pickled))

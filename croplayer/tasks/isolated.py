@@ -68,8 +68,17 @@ class Outcome(NamedTuple):
     """Blocks that have no record."""
 
 
+class Work(NamedTuple):
+    """What is done for blocks, and when it was begun."""
+
+    task: bytes
+    """A pickled ``croplayer.records.BlockTask``."""
+    occasion: str
+    """Another text each time that a step is begun: what a process keeps of files holds for one occasion."""
+
+
 def run_isolated(
-    task: bytes, blocks: Sequence[Position], limits: Limits, is_wanted: Callable[[], bool] = lambda: True
+    work: Work, blocks: Sequence[Position], limits: Limits, is_wanted: Callable[[], bool] = lambda: True
 ) -> Outcome:
     """Work on blocks in the calling thread's process; a block that ends the process is tried once more, alone.
 
@@ -77,7 +86,6 @@ def run_isolated(
 
     Parameters
     ----------
-    task : a pickled ``croplayer.records.BlockTask``
     is_wanted : asked several times a second; when it says no, the work stops and nothing is returned
 
     Raises
@@ -85,17 +93,17 @@ def run_isolated(
     UnloadableTaskError when the process cannot load the task, RuntimeError when it cannot be started: no block's fault.
     """
     outcome = Outcome([], [])
-    suspects = _run_all(task, list(blocks), limits, outcome.records, is_wanted)
+    suspects = _run_all(work, list(blocks), limits, outcome.records, is_wanted)
     for suspect in suspects:
         if suspect.is_hung:
             outcome.lost.append(suspect)
             continue
         _end_process()
-        outcome.lost.extend(_run_all(task, [suspect.block], limits, outcome.records, is_wanted))
+        outcome.lost.extend(_run_all(work, [suspect.block], limits, outcome.records, is_wanted))
     return outcome
 
 
-def run_group(task: bytes, blocks: bytes, limits: Limits) -> Outcome:
+def run_group(work: Work, blocks: bytes, limits: Limits) -> Outcome:
     """``run_isolated`` of pickled blocks as a Dask task: stops when the client that asked is gone."""
     from distributed import get_worker
 
@@ -106,17 +114,17 @@ def run_group(task: bytes, blocks: bytes, limits: Limits) -> Outcome:
         found = tasks.get(key)
         return found is not None and found.state != "cancelled"
 
-    return run_isolated(task, pickle.loads(blocks), limits, is_wanted)
+    return run_isolated(work, pickle.loads(blocks), limits, is_wanted)
 
 
 def _run_all(
-    task: bytes, blocks: list[Position], limits: Limits, records: list[bytes], is_wanted: Callable[[], bool]
+    work: Work, blocks: list[Position], limits: Limits, records: list[bytes], is_wanted: Callable[[], bool]
 ) -> list[Lost]:
     """Records of all blocks but those that ended a process, which are returned."""
     suspects: list[Lost] = []
     false_starts = 0
     while blocks and is_wanted():
-        end = _process().run(task, blocks, limits, records, is_wanted)
+        end = _process().run(work, blocks, limits, records, is_wanted)
         if end is None:
             break
         _end_process()
@@ -164,13 +172,13 @@ class _BlockProcess:
         return self._child.poll() is None
 
     def run(
-        self, task: bytes, blocks: list[Position], limits: Limits, records: list[bytes], is_wanted: Callable[[], bool]
+        self, work: Work, blocks: list[Position], limits: Limits, records: list[bytes], is_wanted: Callable[[], bool]
     ) -> _End | None:
         """Append what comes to ``records``; None when all blocks are done."""
         os.pwrite(self._positions.fileno(), POSITION.pack(NOT_STARTED), 0)
         done, position, since = 0, NOT_STARTED, time.monotonic()
         try:
-            self._connection.send_bytes(pickle.dumps((task, blocks, (len(blocks) + 1) * limits.seconds + START_S)))
+            self._connection.send_bytes(pickle.dumps((*work, blocks, (len(blocks) + 1) * limits.seconds + START_S)))
             while is_wanted():
                 if self._connection.poll(TICK_S):
                     message = self._connection.recv_bytes()

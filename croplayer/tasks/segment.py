@@ -91,7 +91,7 @@ class SegmentTask:
         return inner, inner
 
     def context(self, block: BlockIndex, source: ImagerySource) -> Imagery:
-        """Imagery of a block and its halo."""
+        """Imagery of a block and its halo; none beyond the edge of the lattice."""
         n, halo = self.cube.grid.block_px, self.halo_px
         window = self.cube.grid.window(block)
         whole = PixelWindow(window.row - halo, window.col - halo, n + 2 * halo, n + 2 * halo)
@@ -101,7 +101,7 @@ class SegmentTask:
         out.rgb[area] = self.cube.read_window("rgb", stored, source.name)
         out.valid[area] = self.cube.read_window("imagery_valid", stored, source.name)
         for neighbour in (BlockIndex(block.row + i, block.col + j) for i in (-1, 0, 1) for j in (-1, 0, 1)):
-            if neighbour not in self.mosaicked:
+            if neighbour not in self.mosaicked and self.cube.grid.holds(neighbour):
                 part = _common(whole, PixelWindow(neighbour.row * n, neighbour.col * n, n, n))
                 imagery = source.read(part, self.cube.grid)
                 area = _area(part, whole)

@@ -1,0 +1,117 @@
+"""Files that are replaced under their names: what is read is what a fingerprint or a step that began later saw."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_sources import BLOCK, GRID, write_items, write_raster
+
+from croplayer.cube import Cube
+from croplayer.durable import DurableStore
+from croplayer.grid import BlockIndex, BlockRange
+from croplayer.records import BlockRecord
+from croplayer.sources.codes import RasterCodes
+from croplayer.sources.product import Product
+from croplayer.sources.raster import RasterSource
+from croplayer.sources.stac import StacSource
+from croplayer.sources.stac_codes import StacCodes
+from croplayer.tasks import isolated
+from croplayer.tasks.isolated import Limits, Work, run_isolated
+from stores.cube import CUBE
+
+LIMITS = Limits(300.0, 4 * 2**30)
+
+
+def scene(folder: Path, value: int, bands: int = 3) -> str:
+    return str(write_raster(folder / "scene.tif", np.full((bands, 300, 300), value, np.uint8)))
+
+
+def imagery(source: Any) -> int:
+    return int(source.read(GRID.window(BLOCK), GRID).rgb.max())
+
+
+def codes(source: Any) -> int:
+    return int(Product("p", source).read(GRID.window(BLOCK), GRID).on_pixels()[64, 64])
+
+
+SOURCES: dict[str, tuple[Callable[[str, str], Any], Callable[[Any], int], int]] = {
+    "raster": (lambda path, items: RasterSource("a", (path,)), imagery, 3),
+    "codes": (lambda path, items: RasterCodes((path,)), codes, 1),
+    "stac": (lambda path, items: StacSource("a", items, ("visual",)), imagery, 3),
+    "stac codes": (lambda path, items: StacCodes(items, "visual"), codes, 1),
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_what_is_read_is_what_the_fingerprint_saw(tmp_path: Path, kind: str) -> None:
+    make, read, bands = SOURCES[kind]
+    source = make(scene(tmp_path, 7, bands), write_items(tmp_path / "items.json", str(tmp_path / "scene.tif")))
+    before = source.fingerprint()
+    assert read(source) == 7
+    scene(tmp_path, 9, bands)
+    assert source.fingerprint() != before
+    assert read(source) == 9
+
+
+def test_items_that_are_replaced_are_read_anew(tmp_path: Path) -> None:
+    (tmp_path / "later").mkdir()
+    early, late = scene(tmp_path, 7), scene(tmp_path / "later", 9)
+    source = StacSource("a", write_items(tmp_path / "items.json", early), ("visual",))
+    assert imagery(source) == 7
+    write_items(tmp_path / "items.json", late)
+    source.fingerprint()
+    assert imagery(source) == 9
+
+
+@dataclass(frozen=True)
+class ReadTask:
+    """Read imagery and a cube; the record says which process did."""
+
+    source: RasterSource
+    cube: Cube
+
+    def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
+        values = {"process": os.getpid(), "imagery": imagery(self.source)}
+        return [
+            BlockRecord(block, values=values | {"cube": int(self.cube.read_block("croplayer", block).max())})
+            for block in blocks
+        ]
+
+
+def cube_of(path: Path, around: BlockRange, value: int) -> Cube:
+    shutil.rmtree(path, ignore_errors=True)
+    CUBE.create(DurableStore(path), "1", GRID, around, ("a",))
+    cube = Cube.open(path)
+    cube.write_block("croplayer", BLOCK, np.full((GRID.block_px, GRID.block_px), value, np.uint8))
+    return cube
+
+
+def test_a_process_that_outlives_a_step_reads_what_the_next_one_finds(tmp_path: Path) -> None:
+    """The cube is made again for another region under the same name, as in a folder that was removed."""
+
+    def values(occasion: str, task: ReadTask) -> dict[str, Any]:
+        outcome = run_isolated(Work(pickle.dumps(task), occasion), [tuple(BLOCK)], LIMITS)
+        (record,) = pickle.loads(outcome.records[0])
+        return dict(record.values)
+
+    source = RasterSource("a", (scene(tmp_path, 7),))
+    place = tmp_path / "cube.zarr"
+    try:
+        small = ReadTask(source, cube_of(place, BlockRange(BLOCK.row, BLOCK.col, 1, 1), 0))
+        first = values("one step", small)
+        scene(tmp_path, 9)
+        same = values("one step", small)
+        large = ReadTask(source, cube_of(place, BlockRange(BLOCK.row - 1, BLOCK.col - 1, 2, 3), 1))
+        then = values("the next", large)
+    finally:
+        isolated._end_process()
+    assert first == same == {"process": first["process"], "imagery": 7, "cube": 0}
+    assert then == {"process": first["process"], "imagery": 9, "cube": 1}

@@ -1,0 +1,78 @@
+"""The imagery around a block: from the cube, from the source, and none beyond the lattice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import morecantile
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+from rasterio.transform import from_origin
+
+from croplayer.cube import Cube
+from croplayer.durable import DurableStore
+from croplayer.grid import LATTICE_COLS, LATTICE_ROWS, BlockGrid, BlockIndex, BlockRange, Bounds
+from croplayer.sources.imagery import ImagerySource
+from croplayer.sources.raster import RasterSource
+from croplayer.sources.tiles import FolderTiles
+from croplayer.sources.xyz import XyzSource
+from croplayer.tasks.segment import SegmentTask
+from stores.cube import CUBE
+
+GRID = BlockGrid(64)
+LAST_ROW, LAST_COL = LATTICE_ROWS - 1, LATTICE_COLS - 1
+
+
+def raster_around(folder: Path, block: BlockIndex) -> ImagerySource:
+    box = GRID.bounds(block)
+    with rasterio.open(
+        folder / "scene.tif", "w", driver="GTiff", dtype="uint8", count=3, height=150, width=150, crs="EPSG:4326",
+        transform=from_origin(max(box.west - 0.05, -180), min(box.north + 0.05, 90), 0.001, 0.001),
+    ) as file:  # fmt: skip
+        file.write(np.random.default_rng(0).integers(1, 256, (3, 150, 150), np.uint8))
+    return RasterSource("a", (str(folder / "scene.tif"),))
+
+
+def tiles_around(folder: Path, block: BlockIndex) -> ImagerySource:
+    west, south, east, north = GRID.bounds(block)
+    box = Bounds(max(west - 0.05, -180), south - 0.05, min(east + 0.05, 180), north + 0.05)
+    rng = np.random.default_rng(0)
+    for tile in morecantile.tms.get("WebMercatorQuad").tiles(*box, zooms=[12]):
+        path = folder / f"12/{tile.x}/{tile.y}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (256, 256, 3), np.uint8)).save(path)
+    return XyzSource("a", FolderTiles(f"{folder}/{{z}}/{{x}}/{{y}}.png"), 12)
+
+
+@pytest.mark.parametrize(
+    ("make", "block"),
+    [
+        (raster_around, BlockIndex(0, 0)),
+        (raster_around, BlockIndex(LAST_ROW, LAST_COL)),
+        (tiles_around, BlockIndex(1100, 0)),
+        (tiles_around, BlockIndex(1100, LAST_COL)),
+    ],
+    ids=["north-west", "south-east", "west", "east"],
+)  # fmt: skip
+def test_there_is_no_imagery_beyond_the_lattice(
+    tmp_path: Path, make: Callable[[Path, BlockIndex], ImagerySource], block: BlockIndex
+) -> None:
+    source = make(tmp_path, block)
+    CUBE.create(DurableStore(tmp_path / "cube.zarr"), "1", GRID, BlockRange.around([block]), ("a",))
+    cube = Cube.open(tmp_path / "cube.zarr")
+    imagery = source.read(GRID.window(block), GRID)
+    cube.write_block("rgb", block, imagery.rgb, "a")
+    cube.write_block("imagery_valid", block, imagery.valid, "a")
+    task = SegmentTask(
+        cube, (source,), frozenset([block]), "", "", cell_px=32, blend_px=8, batch_cells=1, threshold=0.5
+    )
+    context = task.context(block, source)
+    halo = task.halo_px
+    rows, cols = (np.arange(-halo, 64 + halo) + 64 * start for start in block)
+    inside = ((rows >= 0) & (rows < 64 * LATTICE_ROWS))[:, None] & ((cols >= 0) & (cols < 64 * LATTICE_COLS))
+    assert not context.valid[~inside].any() and not context.rgb[~inside].any()
+    assert context.valid[inside].mean() > 0.99 and 0.3 < inside.mean() < 1
+    np.testing.assert_array_equal(context.rgb[halo:-halo, halo:-halo], imagery.rgb)
