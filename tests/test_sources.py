@@ -73,14 +73,14 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def write_items(path: Path, *hrefs: str, bbox: Sequence[float] | None = None) -> str:
+def write_items(path: Path, *hrefs: str, bbox: Sequence[float] | None = None, epsg: int = 4326) -> str:
     """STAC items that lie at the block and a little around it, each with one asset "visual"."""
     box = list(bbox or (BOUNDS.west - 0.005, BOUNDS.north - 0.055, BOUNDS.east + 0.005, BOUNDS.north + 0.005))
     features = []
     for i, href in enumerate(hrefs):
         item = pystac.Item(
             f"item{i}", geometry=shapely.geometry.mapping(shapely.box(*box)), bbox=box,
-            datetime=datetime(2020, 1, 1, tzinfo=UTC), properties={"proj:epsg": 4326, "proj:code": "EPSG:4326"},
+            datetime=datetime(2020, 1, 1, tzinfo=UTC), properties={"proj:epsg": epsg, "proj:code": f"EPSG:{epsg}"},
         )  # fmt: skip
         item.add_asset("visual", pystac.Asset(href))
         features.append(item.to_dict())
@@ -502,6 +502,46 @@ def test_projected_products_equal_a_pointwise_lookup(data: Path) -> None:
         rows, cols = rasterio.transform.rowcol(file.transform, x.ravel(), y.ravel())
         expected = file.read(1)[np.asarray(rows), np.asarray(cols)].reshape(200, 200) == 2
     assert ((percent == 100) == expected).mean() > 0.9995
+
+
+@pytest.mark.parametrize("lon", [179.97, -179.97])
+def test_files_across_180_degrees_are_read_on_both_sides(tmp_path: Path, lon: float) -> None:
+    """Files of UTM zone 60 that reach from 179.89 E to 179.88 W, and items whose box says so."""
+    from pyproj import Transformer
+
+    to_utm = Transformer.from_crs("EPSG:4326", "EPSG:32660", always_xy=True)
+    west, north = to_utm.transform(179.9, 34.15)
+    place = {"crs": "EPSG:32660", "transform": from_origin(west, north, 50, 50)}
+    classes, scene = texture(1, 400) % 2 + 1, texture(3, 400)
+    paths = {
+        "map": str(write_raster(tmp_path / "map.tif", classes, **place)),
+        "scene": str(write_raster(tmp_path / "scene.tif", scene, **place)),
+    }
+    items = {
+        name: write_items(tmp_path / f"{name}.json", path, bbox=(179.89, 33.96, -179.88, 34.15), epsg=32660)
+        for name, path in paths.items()
+    }
+    grid = BlockGrid(64)
+    block = grid.block_at(lon, 34.07)
+    window, bounds = grid.window(block), grid.bounds(block)
+
+    x, y = to_utm.transform(*np.meshgrid(grid.longitudes(window.col, 64), grid.latitudes(window.row, 64)))
+    codes = classes[0][((north - y) / 50).astype(int), ((x - west) / 50).astype(int)]
+    for source in (RasterCodes((paths["map"],)), StacCodes(items["map"], "visual")):
+        source.check(bounds)
+        found = Product("p", source, crop_codes=(1,)).read(window, grid).on_pixels()
+        assert (found == np.where(codes == 1, 100, 0)).mean() > 0.998
+    for imagery in (RasterSource("a", (paths["scene"],)), StacSource("a", items["scene"], ("visual",))):
+        imagery.check(bounds)
+        assert imagery.read(window, grid).valid.all()
+    terrain = ElevationRaster(paths["map"])
+    terrain.check(bounds)
+    assert terrain.block_terrain(block).elevation_void_fraction == 0
+
+    elsewhere = Bounds(0.0, 34.0, 1.0, 34.1)
+    for source in (RasterCodes((paths["map"],)), StacCodes(items["map"], "visual"), terrain):
+        with pytest.raises(ValueError, match="overlap"):
+            source.check(elsewhere)
 
 
 def test_terrain_medians_of_a_tilted_plane(tmp_path: Path) -> None:

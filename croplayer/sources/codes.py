@@ -14,7 +14,6 @@ from rasterio.crs import CRS as RasterCrs
 from rasterio.enums import MaskFlags
 from rasterio.env import set_gdal_config
 from rasterio.io import DatasetReader
-from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from croplayer.durable import digest_text
@@ -26,6 +25,7 @@ from croplayer.sources.raster import (
     check_georeference,
     crs_of,
     digest_raster,
+    lonlat_boxes,
     open_raster,
     overlap_share,
 )
@@ -160,11 +160,11 @@ def _near(source: RasterCodes, box: Bounds) -> list[str]:
 
 @kept(16)
 def _boxes(paths: tuple[str, ...], assume_crs: str | None) -> tuple[tuple[str, Bounds], ...]:
-    boxes = []
+    boxes: list[tuple[str, Bounds]] = []
     for path in paths:
         with open_raster(path) as dataset:
             crs = check_georeference(dataset, assume_crs)
-            boxes.append((path, Bounds(*transform_bounds(crs, CRS, *dataset.bounds, densify_pts=21))))
+            boxes += [(path, box) for box in lonlat_boxes(dataset, crs)]
     return tuple(boxes)
 
 

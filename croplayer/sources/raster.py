@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,18 +92,36 @@ def check_georeference(dataset: DatasetReader, assume_crs: str | None) -> str:
 
 def overlap_share(dataset: DatasetReader, crs: str, bounds: Bounds) -> float:
     """Common area of a raster and a region over the smaller of the two, 0 to 1."""
+    return common_share(lonlat_boxes(dataset, crs), bounds)
+
+
+def lonlat_boxes(dataset: DatasetReader, crs: str) -> tuple[Bounds, ...]:
+    """The box of a raster in degrees, two where it lies across 180 degrees; raises ValueError when it has none."""
     try:
-        west, south, east, north = transform_bounds(crs, CRS, *dataset.bounds)
+        box = Bounds(*transform_bounds(crs, CRS, *dataset.bounds, densify_pts=21))
     except Exception as error:  # the errors of GDAL and PROJ have no public class in common
         raise ValueError(f"raster {dataset.name} does not lie where its CRS says; check the CRS") from error
-    if not np.isfinite([west, south, east, north]).all():
+    if not np.isfinite(box).all():
         raise ValueError(f"raster {dataset.name} does not lie where its CRS says; check the CRS")
-    width = min(east, bounds.east) - max(west, bounds.west)
-    height = min(north, bounds.north) - max(south, bounds.south)
-    if width <= 0 or height <= 0:
-        return 0.0
-    smaller = min((east - west) * (north - south), (bounds.east - bounds.west) * (bounds.north - bounds.south))
-    return width * height / smaller
+    return parted(box)
+
+
+def parted(box: Bounds) -> tuple[Bounds, ...]:
+    """A box that lies across 180 degrees, so that its west is greater than its east, as two; another one as it is."""
+    if box.west <= box.east:
+        return (box,)
+    return box._replace(east=180.0), box._replace(west=-180.0)
+
+
+def common_share(boxes: Sequence[Bounds], region: Bounds) -> float:
+    """Common area of some boxes and a region over the smaller of the two, 0 to 1."""
+    common = sum(
+        max(min(b.east, region.east) - max(b.west, region.west), 0)
+        * max(min(b.north, region.north) - max(b.south, region.south), 0)
+        for b in boxes
+    )
+    of_boxes, of_region = (sum((b.east - b.west) * (b.north - b.south) for b in bs) for bs in (boxes, (region,)))
+    return common / min(of_boxes, of_region) if common > 0 else 0.0
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 import numpy as np
@@ -18,7 +19,7 @@ from croplayer.durable import digest_file, digest_text
 from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 from croplayer.kept import forget_files, kept
 from croplayer.sources.imagery import Imagery, empty_imagery
-from croplayer.sources.raster import MINIMUM_OVERLAP, block_parts
+from croplayer.sources.raster import MINIMUM_OVERLAP, block_parts, common_share, parted
 
 
 @dataclass(frozen=True)
@@ -99,16 +100,10 @@ def share_of(item: pystac.Item, bounds: Bounds) -> float:
     """Common area of an item's box and a region over the smaller of the two, 0 to 1."""
     if item.bbox is None:
         raise ValueError(f"STAC item '{item.id}' has no bbox")
-    west, south, east, north = item.bbox
-    width = min(east, bounds.east) - max(west, bounds.west)
-    height = min(north, bounds.north) - max(south, bounds.south)
-    if width <= 0 or height <= 0:
-        return 0.0
-    region = (bounds.east - bounds.west) * (bounds.north - bounds.south)
-    return width * height / min((east - west) * (north - south), region)
+    return common_share(parted(Bounds(*item.bbox)), bounds)
 
 
-def _band_items(items: list[pystac.Item], assets: tuple[str, ...]) -> list[dict[str, object]]:
+def _band_items(items: list[pystac.Item], assets: tuple[str, ...]) -> list[dict[str, Any]]:
     """Items with exactly the assets red, green and blue, one band each, as stackstac wants them."""
     plain = []
     for item in items:
@@ -140,7 +135,7 @@ def _stack_block(source: StacSource, block: BlockIndex, block_px: int) -> Imager
 
 
 def stacked(
-    items: Sequence[dict[str, object]],
+    items: Sequence[dict[str, Any]],
     assets: Sequence[str],
     block: BlockIndex,
     grid: BlockGrid,
@@ -152,15 +147,22 @@ def stacked(
     """
     import stackstac
 
+    bounds = grid.bounds(block)
+    # stackstac leaves out items that miss the block by what they tell, and takes those across 180 degrees for such.
+    placed = [
+        item
+        | {"bbox": [*bounds], "properties": {k: v for k, v in item["properties"].items() if not k.startswith("proj:")}}
+        for item in items
+    ]
     with warnings.catch_warnings():
         # stackstac multiplies affine transforms in the order that affine 3 will refuse.
         warnings.simplefilter("ignore", PendingDeprecationWarning)
         stack = stackstac.stack(
-            items,
+            placed,
             assets=list(assets),
             epsg=4326,
             resolution=grid.px_deg,
-            bounds=tuple(grid.bounds(block)),
+            bounds=tuple(bounds),
             snap_bounds=False,
             xy_coords="center",
             resampling=resampling,
