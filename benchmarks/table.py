@@ -74,8 +74,9 @@ def made_up_table(count: int, seed: int = 0) -> pd.DataFrame:
         table[f"regions_{source}"] = rng.integers(0, 900, count)
         table[f"confirmed_{source}"] = np.where(rng.random(count) < 0.1, np.nan, rng.random(count))
     table["iou_between_sources_mapbox"] = table["iou_between_sources_google"] = rng.random(count)
-    table["block_km2"] = np.full(count, 25.0)
+    table["block_km2"], table["block_px"] = np.full(count, 25.0), np.full(count, 2560 * 2560)
     for name in MAPS:
+        table[f"known_{name}"] = np.where(rng.random(count) < 0.01, 0.5, 1.0)
         table[f"area_fraction_{name}"] = rng.random(count)
         table[f"area_km2_{name}"] = table["block_km2"] * table[f"area_fraction_{name}"]
         table[f"edge_density_{name}"] = rng.random(count) / 10
@@ -117,7 +118,7 @@ def made_up_statistics(areas: pd.DataFrame) -> pd.DataFrame:
 def figures_of(table: pd.DataFrame, units: pd.DataFrame, judged: Mapping[str, Judged]) -> list[Picture]:
     """Every figure that a report draws from the block table and the tables made of it, as PNG and PDF."""
     tables = {
-        "levels": level_table(table, table[["block", "row", "col"]], units, MAPS[:4], SOURCES, None),
+        "levels": level_table(table, table[["block", "row", "col"]], units, MAPS[:4], SOURCES, None, MAPS[:4]),
         "agreement": pd.concat([agreement_table(table, [INTEGRATED], name) for name in PRODUCTS], ignore_index=True),
         "products": product_table(table, list(PRODUCTS), INTEGRATED),
         "product_deviations": deviation_table(table, PRODUCTS, INTEGRATED),
@@ -185,7 +186,7 @@ def main() -> None:
             write_parquet(path, with_geometry(table))
         with timed("sums of the maps by province"):
             columns = {"block_km2": "land"} | {f"area_km2_{name}": name for name in MAPS}
-            areas = interior_sums(path, "adcode_1", columns, None)
+            areas = interior_sums(path, "adcode_1", columns, {f"known_{name}": f"{name}:known" for name in MAPS})
             names = {"adcode": areas.index, "name_en": [f"province {c[:2]}" for c in areas.index], "name_zh": ""}
             units = unit_table(
                 pd.DataFrame(names | {"land_km2": areas["land"].to_numpy()}),

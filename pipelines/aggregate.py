@@ -18,7 +18,7 @@ from croplayer.tables import with_geometry, write_csv, write_parquet
 from croplayer.tasks.aggregate import KNOWN, LAND, AggregateTask
 from croplayer.zones import BORDER, OUTSIDE, zones_of_blocks
 from pipelines.assess import assess_step
-from pipelines.compare import compare_step, own_maps
+from pipelines.compare import block_km2, compare_step, own_maps
 from pipelines.describe import describe_step
 from pipelines.fingerprint import fingerprint
 from pipelines.integrate import integrate_step, maps_digest
@@ -57,7 +57,7 @@ def block_table_step(run: Run) -> OutputStep:
         if run.cube:
             for name in DECIDED:
                 table = table.merge(pd.read_parquet(run.folder.table(f"{name}.parquet")), on="block", how="left")
-        table["block_km2"] = [_block_km2(run, row) for row in table.row]
+        table["block_km2"] = block_km2(run, table.row)
         for admin in run.recipe.admin:
             units = run.level_units(admin.level)
             codes = np.array([*units.adcode, BORDER_CODE, OUTSIDE_CODE], dtype=object)
@@ -84,11 +84,6 @@ def _block_results(run: Run) -> dict[str, Results]:
     if run.products or run.reference:
         found.append(compare_step)
     return {step.name: run.results(step) for step in (make(run) for make in found)}
-
-
-def _block_km2(run: Run, row: int) -> float:
-    n = run.grid.block_px
-    return float(run.grid.pixel_area_m2(row * n, n).sum() * n / 1e6)
 
 
 def aggregate_step(run: Run, level: int) -> BlockStep:

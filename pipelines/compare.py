@@ -45,6 +45,13 @@ def own_maps(run: Run) -> list[str]:
     return [*run.recipe.source_names, *both, INTEGRATED]
 
 
+def block_km2(run: Run, rows: pd.Series) -> list[float]:
+    """Area of the blocks of these rows of the lattice, on the ellipsoid."""
+    n = run.grid.block_px
+    of_row = {row: float(run.grid.pixel_area_m2(int(row) * n, n).sum() * n / 1e6) for row in rows.unique()}
+    return [of_row[row] for row in rows]
+
+
 def tables_step(run: Run) -> OutputStep:
     step = compare_step(run)
 
@@ -54,6 +61,7 @@ def tables_step(run: Run) -> OutputStep:
         if run.cube:
             integrated = run.results(integrate_step(run)).table().drop(columns=["row", "col"])
             blocks = blocks.merge(integrated, on="block")
+            blocks = blocks.assign(block_km2=block_km2(run, blocks.row), block_px=run.grid.block_px**2)
         names = [p.name for p in run.products]
         others = [*names, *([run.reference.name] if run.reference else [])]
         maps = [*own_maps(run), *names]

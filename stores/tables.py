@@ -119,8 +119,8 @@ FEATURES: Columns = {
 DEVIATION: Columns = {
     "product": "name of the product",
     "measure": "area_fraction or edge_density",
-    "blocks": "blocks that both the product and our map know whole (98 % of the pixels)",
-    "value": "the product's mean over them",
+    "blocks": "blocks of which both the product and our map know something; for edge_density 98 % of the pixels",
+    "value": "the product's mean over them, on the ground that both know",
     "own_value": "our map's mean",
     "deviation": "(value - own_value) / own_value; empty where our map has none",
     "deviation_q1": "lower quartile of the blocks' own deviations, over blocks where our value is above 0",

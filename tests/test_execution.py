@@ -209,7 +209,7 @@ def test_a_signal_stops_a_run_in_seconds_and_keeps_what_is_done(
     send(run.pid, how)
     assert run.communicate(timeout=30) == (None, "")
     assert run.returncode == 130
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30
     _, alive = psutil.wait_procs(family, timeout=5)
     assert not alive
     lines = list(ledger.lines())

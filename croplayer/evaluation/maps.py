@@ -39,34 +39,52 @@ def agreement_table(blocks: pd.DataFrame, maps: Sequence[str], other: str) -> pd
     return pd.DataFrame(rows)
 
 
-def know_whole(blocks: pd.DataFrame, names: Sequence[str]) -> pd.Series:
-    """(blocks,) bool, whether each of these maps knows a block as a whole (COMPLETE_SHARE, from ``known_NAME``).
+def side_by_side(blocks: pd.DataFrame, name: str, own: str) -> pd.DataFrame:
+    """A product and our own map of each block, on the ground that both know; blocks without any are left out.
 
-    In a block of which one map knows a part, areas and outlines of two maps say nothing of each other.
+    Of a product of classes that is known to the pixel. One of per cent has cells larger than a block: its share of what
+    it knows of the block counts for the ground that our map knows. Edge density is there in blocks that both know whole
+    (COMPLETE_SHARE), because the edge of a gap is no outline.
+
+    Parameters
+    ----------
+    blocks : block table with block_km2, block_px (pixels), known_NAME, area_fraction_NAME, and where it has them
+        edge_density_NAME and the counts of agreement
+
+    Returns
+    -------
+    index of ``blocks``; km2 (known to both), area_fraction, own_area_fraction, edge_density and own_edge_density
     """
-    return (blocks[[f"known_{name}" for name in names]] >= COMPLETE_SHARE).all(axis=1)
+    known, own_known = blocks[f"known_{name}"].astype(float), blocks[f"known_{own}"].astype(float)
+    counts = [f"{field}_{own}_{name}" for field in Agreement._fields]
+    if set(counts) <= set(blocks):
+        tp, fp, fn, tn = (blocks[column].astype(float) for column in counts)
+        pixels = (tp + fp + fn + tn).where(lambda n: n > 0)
+        share, fraction, own_fraction = pixels / blocks.block_px, (tp + fn) / pixels, (tp + fp) / pixels
+    else:
+        share = own_known.where(known > 0)
+        fraction, own_fraction = (blocks[f"area_fraction_{n}"].astype(float) for n in (name, own))
+    found = pd.DataFrame(
+        {"km2": share * blocks.block_km2, "area_fraction": fraction, "own_area_fraction": own_fraction}
+    )
+    if f"edge_density_{name}" in blocks:
+        is_whole = (known >= COMPLETE_SHARE) & (own_known >= COMPLETE_SHARE)
+        for column, map_name in (("edge_density", name), ("own_edge_density", own)):
+            found[column] = blocks[f"edge_density_{map_name}"].astype(float).where(is_whole)
+    return found[found.km2 > 0]
 
 
 def product_table(blocks: pd.DataFrame, products: Sequence[str], own: str) -> pd.DataFrame:
-    """Area, area fraction and edge density of products beside our own map, over the blocks that both know whole.
+    """Area, area fraction and edge density of products beside our own map, on the ground that both know (`side_by_side`).
 
     The deviation is (product - own) / own, missing where our own area is 0.
     """
     rows = []
     for name in products:
-        both = blocks[know_whole(blocks, [name, own])]
-        area, own_area = both[f"area_km2_{name}"].sum(), both[f"area_km2_{own}"].sum()
-        row = {
-            "product": name,
-            "blocks": len(both),
-            "area_km2": area,
-            "own_area_km2": own_area,
-            "deviation": (area - own_area) / own_area if own_area else np.nan,
-            "area_fraction": both[f"area_fraction_{name}"].mean(),
-            "own_area_fraction": both[f"area_fraction_{own}"].mean(),
-        }
-        if f"edge_density_{name}" in both:
-            row["edge_density"] = both[f"edge_density_{name}"].mean()
-            row["own_edge_density"] = both[f"edge_density_{own}"].mean()
-        rows.append(row)
+        both = side_by_side(blocks, name, own)
+        area, own_area = (both.area_fraction * both.km2).sum(), (both.own_area_fraction * both.km2).sum()
+        means = both.drop(columns="km2").mean()
+        row = {"product": name, "blocks": len(both), "area_km2": area, "own_area_km2": own_area}
+        row["deviation"] = (area - own_area) / own_area if own_area else np.nan
+        rows.append(row | means.to_dict())
     return pd.DataFrame(rows)

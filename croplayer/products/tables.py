@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from croplayer.evaluation.maps import know_whole
+from croplayer.evaluation.maps import side_by_side
 from croplayer.products.legend import SWITCHES, ProductLegend
 from croplayer.sources.product import Product
 
@@ -21,12 +21,12 @@ MEASURES = ("area_fraction", "edge_density")
 def deviation_table(blocks: pd.DataFrame, products: Sequence[str], own: str) -> pd.DataFrame:
     """Area fraction and edge density of products beside our own map, with their deviation (paper Fig. 14).
 
-    Only blocks that both know whole are taken. The deviation is (product - own) / own of the means; the quartiles are
+    On the ground that both know, density in blocks that both know whole (`side_by_side`). The deviation is (product - own) / own of the means; the quartiles are
     those of the blocks' own deviations, over the blocks where our own value is above 0.
 
     Parameters
     ----------
-    blocks : block table with known_NAME, area_fraction_NAME and edge_density_NAME
+    blocks : block table as `side_by_side` takes it
 
     Returns
     -------
@@ -35,10 +35,11 @@ def deviation_table(blocks: pd.DataFrame, products: Sequence[str], own: str) -> 
     """
     return pd.DataFrame(
         [
-            {"product": name, "measure": measure, **_deviation(blocks, measure, name, own)}
+            {"product": name, "measure": measure, **_deviation(both[measure], both[f"own_{measure}"])}
             for name in products
+            for both in [side_by_side(blocks, name, own)]
             for measure in MEASURES
-            if f"{measure}_{name}" in blocks
+            if measure in both
         ]
     )
 
@@ -65,14 +66,14 @@ def slope_table(
     return pd.concat(parts, ignore_index=True).sort_values(["product", "measure", "slope_from_deg"], ignore_index=True)
 
 
-def _deviation(blocks: pd.DataFrame, measure: str, name: str, own: str) -> dict[str, float]:
-    blocks = blocks[know_whole(blocks, [name, own])]
-    values, own_values = blocks[f"{measure}_{name}"].astype(float), blocks[f"{measure}_{own}"].astype(float)
+def _deviation(values: pd.Series, own_values: pd.Series) -> dict[str, float]:
+    both = values.notna() & own_values.notna()
+    values, own_values = values[both], own_values[both]
     mean, own_mean = values.mean(), own_values.mean()
     each = ((values - own_values) / own_values)[own_values > 0]
     q1, median, q3 = each.quantile([0.25, 0.5, 0.75]) if len(each) else (np.nan,) * 3
     return {
-        "blocks": len(blocks),
+        "blocks": len(values),
         "value": mean,
         "own_value": own_mean,
         "deviation": (mean - own_mean) / own_mean if own_mean > 0 else np.nan,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from croplayer.evaluation.maps import product_table
 from croplayer.products.legend import read_legend
 from croplayer.products.open import open_product
 from croplayer.products.tables import definition_table, deviation_table, slope_table
@@ -23,29 +24,46 @@ BLOCKS = pd.DataFrame(
         "area_fraction_esa": [0.6, 0.2, 0.1, 1.0, 0.3],
         "edge_density_croplayer": [0.1, 0.1, 0.0, 0.1, 0.1],
         "edge_density_esa": [0.05, 0.05, 0.02, 0.9, 0.05],
+        "tp_croplayer_esa": [45.0, 15.0, 0.0, 50.0, 30.0],
+        "fp_croplayer_esa": [5.0, 25.0, 0.0, 0.0, 0.0],
+        "fn_croplayer_esa": [15.0, 5.0, 10.0, 0.0, 0.0],
+        "tn_croplayer_esa": [35.0, 55.0, 90.0, 0.0, 70.0],
+        "block_km2": 25.0,
+        "block_px": 100,
         "area_fraction_hyde": [0.5, 0.5, 0.5, 0.5, 0.5],
     }
 )
 
 
-def test_deviations_are_of_blocks_that_both_maps_know_whole() -> None:
+def test_deviations_are_on_the_ground_that_both_maps_know() -> None:
+    """In the fourth block the product knows half, and says there what our map says."""
     table = deviation_table(BLOCKS, ["esa", "hyde"], "croplayer").set_index(["product", "measure"])
     assert set(table.reset_index().columns) == set(DEVIATION)
     area = table.loc[("esa", "area_fraction")]
-    assert area.blocks == 4
-    assert area.value == pytest.approx(1.2 / 4) and area.own_value == pytest.approx(1.2 / 4)
+    assert area.blocks == 5
+    assert area.value == pytest.approx(2.2 / 5) and area.own_value == pytest.approx(2.2 / 5)
     assert area.deviation == pytest.approx(0)
     # Where our map has no cropland a deviation says nothing.
-    assert area.deviation_median == pytest.approx(np.median([0.2, -0.5, 0.0]))
+    assert area.deviation_median == pytest.approx(np.median([0.2, -0.5, 0.0, 0.0]))
+    assert table.loc[("esa", "edge_density")].blocks == 4
     assert table.loc[("esa", "edge_density")].deviation == pytest.approx((0.17 - 0.3) / 0.3)
     assert ("hyde", "edge_density") not in table.index
+
+
+def test_areas_are_of_the_ground_that_both_maps_know() -> None:
+    table = product_table(BLOCKS, ["esa", "hyde"], "croplayer").set_index("product")
+    assert table.area_km2["esa"] == pytest.approx(25 * (0.6 + 0.2 + 0.1 + 0.5 + 0.3))
+    assert table.own_area_km2["esa"] == pytest.approx(25 * (0.5 + 0.4 + 0.0 + 0.5 + 0.3))
+    assert table.area_km2["hyde"] == pytest.approx(25 * 0.5 * 4.99)
+    half = BLOCKS.iloc[3:4].assign(known_hyde=0.0, area_fraction_hyde=np.nan)
+    assert product_table(half, ["hyde"], "croplayer").blocks[0] == 0
 
 
 def test_slope_classes_part_the_blocks() -> None:
     table = slope_table(BLOCKS, ["esa"], "croplayer")
     assert set(table.columns) == set(SLOPE)
     area = table[table.measure == "area_fraction"].set_index("slope_to_deg")
-    assert area.blocks.tolist() == [2, 1, 0, 0, 0]
+    assert area.blocks.tolist() == [2, 1, 0, 0, 1]
     assert area.deviation[2.0] == pytest.approx((0.8 - 0.9) / 0.9)
     assert np.isnan(area.deviation[6.0]) and np.isnan(area.deviation[15.0])
 
