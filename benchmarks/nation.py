@@ -87,6 +87,8 @@ def resume(work: Path, count: int) -> dict[str, Any]:
 
 def verify(work: Path, count: int) -> dict[str, Any]:
     """Time to hold every byte of a mosaic of two sources against its ledger."""
+    from pipelines.verify import find_problems
+
     folder, blocks = RunFolder(work), nation_blocks(count)
     _write_finished(folder, blocks)
     folder.recipe.write_text('name = "nation"')
