@@ -34,7 +34,6 @@ from pipelines.cluster import Workers
 from pipelines.config import Cluster
 from pipelines.execute import StepLedgers, run_step
 from pipelines.steps import BlockStep, OutputLedger
-from pipelines.verify import find_problems
 from stores.cube import CUBE
 from stores.run_folder import RunFolder
 
