@@ -182,8 +182,10 @@ def test_ctrl_c_in_a_terminal_stops_a_run_with_a_sentence_and_running_again_goes
     command = [sys.executable, "-m", "pipelines", "run", str(small_recipe), "-o", str(out), "--workers", "1"]
     environment = {**os.environ, "CROPLAYER_MODELS": str(models), "OMP_WAIT_POLICY": "PASSIVE"}
     run = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # Tests that were started in the background ignore it, and their children would.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     until = time.monotonic() + 300
     while not list(out.glob("ledger/assess*")) and run.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
