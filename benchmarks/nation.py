@@ -200,6 +200,9 @@ def main() -> None:
     parser.add_argument("--stage-blocks", default="2500,10000", help="numbers of blocks of the part 'stages'")
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--markdown", type=Path, help="page for the figures")
+    parser.add_argument(
+        "--note", default="", help="what the page has to say of the machine, such as other work beside it"
+    )
     parser.add_argument("--here", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.here:
@@ -208,7 +211,7 @@ def main() -> None:
             print(json.dumps(measure(part, int(count), Path(work))))
         return
     counts, stage_counts = ([int(n) for n in text.split(",")] for text in (arguments.blocks, arguments.stage_blocks))
-    figures: dict[str, Any] = {"date": datetime.now(UTC).date().isoformat(), "runs": []}
+    figures: dict[str, Any] = {"date": datetime.now(UTC).date().isoformat(), "note": arguments.note, "runs": []}
     for part in arguments.only.split(","):
         if part not in PARTS:
             parser.error(f"there is no part '{part}'; there are {', '.join(PARTS)}")

@@ -27,6 +27,7 @@ def page(figures: Found) -> str:
         "",
         f"Written by `make bench-nation` (`benchmarks/nation.py`) on {figures['date']}: {processor()}, "
         f"{os.cpu_count()} cores, Python {platform.python_version()}. All inputs are synthetic.",
+        *(["", figures["note"]] if figures["note"] else []),
     ]
     return "\n".join([*head, *(line for part, found in runs.items() for line in makers[part](found))]) + "\n"
 
