@@ -74,7 +74,7 @@ def made_up_table(count: int, seed: int = 0) -> pd.DataFrame:
         table[f"regions_{source}"] = rng.integers(0, 900, count)
         table[f"confirmed_{source}"] = np.where(rng.random(count) < 0.1, np.nan, rng.random(count))
     table["iou_between_sources_mapbox"] = table["iou_between_sources_google"] = rng.random(count)
-    table["block_km2"], table["block_px"] = np.full(count, 25.0), np.full(count, 2560 * 2560)
+    table["block_km2"], table["block_pixels"] = np.full(count, 25.0), np.full(count, 2560 * 2560)
     for name in MAPS:
         table[f"known_{name}"] = np.where(rng.random(count) < 0.01, 0.5, 1.0)
         table[f"area_fraction_{name}"] = rng.random(count)

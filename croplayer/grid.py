@@ -150,6 +150,11 @@ class BlockGrid:
             north=(LATTICE_ROWS // 2 - block.row) / BLOCKS_PER_DEGREE,
         )
 
+    def block_km2(self, row: int) -> float:
+        """Area of a block of a row of the lattice, on the ellipsoid."""
+        n = self.block_px
+        return float(self.pixel_area_m2(row * n, n).sum() * n / 1e6)
+
     def window(self, block: BlockIndex) -> PixelWindow:
         """Pixels of a block on the global lattice."""
         self.check(block)

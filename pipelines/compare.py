@@ -45,11 +45,9 @@ def own_maps(run: Run) -> list[str]:
     return [*run.recipe.source_names, *both, INTEGRATED]
 
 
-def block_km2(run: Run, rows: pd.Series) -> list[float]:
-    """Area of the blocks of these rows of the lattice, on the ellipsoid."""
-    n = run.grid.block_px
-    of_row = {row: float(run.grid.pixel_area_m2(int(row) * n, n).sum() * n / 1e6) for row in rows.unique()}
-    return [of_row[row] for row in rows]
+def block_km2(run: Run, rows: pd.Series) -> pd.Series:
+    """Area of the blocks of these rows of the lattice."""
+    return rows.map({row: run.grid.block_km2(int(row)) for row in rows.unique()})
 
 
 def tables_step(run: Run) -> OutputStep:
@@ -61,7 +59,7 @@ def tables_step(run: Run) -> OutputStep:
         if run.cube:
             integrated = run.results(integrate_step(run)).table().drop(columns=["row", "col"])
             blocks = blocks.merge(integrated, on="block")
-            blocks = blocks.assign(block_km2=block_km2(run, blocks.row), block_px=run.grid.block_px**2)
+            blocks = blocks.assign(block_km2=block_km2(run, blocks.row), block_pixels=run.grid.block_px**2)
         names = [p.name for p in run.products]
         others = [*names, *([run.reference.name] if run.reference else [])]
         maps = [*own_maps(run), *names]

@@ -9,7 +9,6 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from croplayer.decisions.rules import RULES
 from croplayer.durable import digest_file
 from croplayer.evaluation.levels import level_table
 from croplayer.grid import BlockIndex
@@ -56,7 +55,7 @@ def levels_step(run: Run) -> OutputStep:
         blocks = pd.DataFrame(gpd.read_parquet(run.folder.blocks).drop(columns="geometry"))
         correct, maps = run.recipe.decisions.correct, own_maps(run)
         # An integration by rules takes only what was judged correct: its share would be 1 whatever the map is worth.
-        by_rules = pd.read_csv(run.folder.table("integration_method.csv")).method[0] == RULES
+        by_rules = pd.isna(pd.read_csv(run.folder.table("integration_method.csv")).accuracy[0])
         judged = [m for m in maps if m != INTEGRATED or not by_rules]
         levels = level_table(blocks, evaluated, units, maps, run.recipe.source_names, reference, judged, correct)
         return [
@@ -142,20 +141,23 @@ def areas_step(run: Run, path: Path) -> OutputStep:
 
     def make() -> Sequence[Path]:
         from croplayer.evaluation.area_estimates import estimate_areas
+        from croplayer.evaluation.frame import changed_points
         from croplayer.evaluation.sample_files import read_sample
 
+        assert run.cube is not None
         sample = read_sample(path)
         result = estimate_areas(sample)
-        changed = _changed_points(run, sample.points) if sample.design else 0
-        warnings = [
-            f"At {changed} of {len(sample.points)} points the map says something else than when the sample was drawn: the "
-            "areas mapped and the accuracies are those of the map of then, so draw a sample of this one."
-        ][: bool(changed)]
-        notes = pd.DataFrame({"note": [result.method, *warnings, *result.notes]})
+        notes = [result.method]
+        finished = run.results(integrate_step(run)).blocks
+        if sample.design and (changed := changed_points(run.cube, finished, sample.points)):
+            notes.append(
+                f"At {changed} of {len(sample.points)} points the map says something else than when the sample was drawn: "
+                "the areas mapped and the accuracies are those of the map of then, so draw a sample of this one."
+            )
         return [
             write_csv(run.folder.table("sample_areas.csv"), result.areas),
             write_csv(run.folder.table("sample_accuracy.csv"), result.accuracy),
-            write_csv(run.folder.table("sample_notes.csv"), notes),
+            write_csv(run.folder.table("sample_notes.csv"), pd.DataFrame({"note": [*notes, *result.notes]})),
         ]
 
     design = path.with_suffix(".design.json")
@@ -169,23 +171,6 @@ def areas_step(run: Run, path: Path) -> OutputStep:
         ),
         make=make,
     )
-
-
-def _changed_points(run: Run, points: pd.DataFrame) -> int:
-    """At how many points of a sample the map is not what it was when they were drawn."""
-    assert run.cube is not None
-    finished = run.results(integrate_step(run)).blocks
-    changed = 0
-    for name, group in points.groupby("block"):
-        block = BlockIndex.parse(str(name))
-        if block not in finished:
-            changed += len(group)
-            continue
-        first = run.grid.window(block)
-        rows = np.floor((90 - group.lat) * run.grid.px_per_degree).astype(int) - first.row
-        cols = np.floor((group.lon + 180) * run.grid.px_per_degree).astype(int) - first.col
-        changed += int((run.cube.read_block(INTEGRATED, block)[rows, cols] != group.mapped).sum())
-    return changed
 
 
 def steps(run: Run) -> Iterator[Step]:

@@ -25,10 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from croplayer.finished import STEPS_OF_CUBE
+from croplayer.finished import LEDGER_FOLDER, STEPS_FILE, STEPS_OF_CUBE
 from croplayer.ledger import Ledger
 
-FOLDERS = ("ledger", "tables", "figures", "export")
+FOLDERS = (LEDGER_FOLDER, "tables", "figures", "export")
 """Folders whose every file the run makes."""
 INPUTS = frozenset({"country", "models"})
 
@@ -93,11 +93,11 @@ class RunFolder:
         return next((key.partition("/")[0] for record in records for key in record.files), None)
 
     def ledger(self, step: str) -> Path:
-        return self.root / "ledger" / f"{step}.jsonl"
+        return self.root / LEDGER_FOLDER / f"{step}.jsonl"
 
     @property
     def outputs(self) -> Path:
-        return self.root / "ledger" / "outputs.json"
+        return self.root / LEDGER_FOLDER / STEPS_FILE
 
     @property
     def lock(self) -> Path:

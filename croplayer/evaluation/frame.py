@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 
+from croplayer.block_list import BlockList
 from croplayer.cube import Cube
 from croplayer.grid import BlockIndex
 from croplayer.legends import CROPLAND, NO_IMAGERY
@@ -111,3 +113,24 @@ def strata_of(frame: Frame, by_unit: bool) -> tuple[tuple[str, ...], np.ndarray]
 def stratum_km2(frame: Frame, stratum_of_cell: np.ndarray, strata: Sequence[str]) -> np.ndarray:
     """Area of each stratum: (k,) float64."""
     return np.bincount(stratum_of_cell, frame.cell_km2.sum(axis=0), len(strata))
+
+
+def changed_points(cube: Cube, finished: BlockList, points: pd.DataFrame) -> int:
+    """At how many points of a sample the map is not what it was when they were drawn.
+
+    Parameters
+    ----------
+    finished : blocks whose pixels are the map's
+    points : lon, lat, block and mapped (0 or 1) of every point
+    """
+    changed, ppd = 0, cube.grid.px_per_degree
+    for name, group in points.groupby("block"):
+        block = BlockIndex.parse(str(name))
+        if block not in finished:
+            changed += len(group)
+            continue
+        window = cube.grid.window(block)
+        rows = np.floor((90 - group.lat) * ppd).astype(int) - window.row
+        cols = np.floor((group.lon + 180) * ppd).astype(int) - window.col
+        changed += int((cube.read_block("croplayer", block)[rows, cols] != group.mapped).sum())
+    return changed

@@ -48,7 +48,7 @@ def side_by_side(blocks: pd.DataFrame, name: str, own: str) -> pd.DataFrame:
 
     Parameters
     ----------
-    blocks : block table with block_km2, block_px (pixels), known_NAME, area_fraction_NAME, and where it has them
+    blocks : block table with block_km2, block_pixels, known_NAME, area_fraction_NAME, and where it has them
         edge_density_NAME and the counts of agreement
 
     Returns
@@ -60,7 +60,7 @@ def side_by_side(blocks: pd.DataFrame, name: str, own: str) -> pd.DataFrame:
     if set(counts) <= set(blocks):
         tp, fp, fn, tn = (blocks[column].astype(float) for column in counts)
         pixels = (tp + fp + fn + tn).where(lambda n: n > 0)
-        share, fraction, own_fraction = pixels / blocks.block_px, (tp + fn) / pixels, (tp + fp) / pixels
+        share, fraction, own_fraction = pixels / blocks.block_pixels, (tp + fn) / pixels, (tp + fp) / pixels
     else:
         share = own_known.where(known > 0)
         fraction, own_fraction = (blocks[f"area_fraction_{n}"].astype(float) for n in (name, own))

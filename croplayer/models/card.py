@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from croplayer.models.manifest import Manifest
@@ -45,6 +46,17 @@ def model_card(manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
+def validation_words(validation: Mapping[str, Any]) -> str:
+    """Which scenes the figures of a segmentation are of, and what had learned from them."""
+    folds = len(validation.get("folds", ()))
+    if folds:
+        return (
+            f"Each scene is judged by one of {folds} models of the same recipe that never saw it; the weights here "
+            f"learned from all scenes (split: {validation['split']}; threshold {validation['threshold']})."
+        )
+    return f"Scenes never trained on (split {validation['split']}), threshold {validation['threshold']}."
+
+
 def _figures(manifest: Manifest) -> list[str]:
     validation = manifest.metrics.get("validation")
     if manifest.kind == "coverage" and "accuracy" in manifest.metrics:
@@ -55,15 +67,8 @@ def _figures(manifest: Manifest) -> list[str]:
     rows = [("model", validation["pooled"]), *((name, validation[name]) for name in ("all_field", "no_field"))]
     rows += list(validation["by_scene"].items())
     columns = ("iou", "boundary_iou", "f1")
-    folds = len(validation.get("folds", ()))
-    whose = (
-        f"Each scene is judged by one of {folds} models of the same recipe that never saw it; the weights here "
-        f"learned from all scenes (split: {validation['split']}; threshold {validation['threshold']})."
-        if folds
-        else f"Scenes never trained on (split {validation['split']}), threshold {validation['threshold']}."
-    )
     return [
-        whose,
+        validation_words(validation),
         "",
         f"| | {' | '.join(columns)} |",
         f"|---|{'---|' * len(columns)}",

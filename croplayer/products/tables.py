@@ -21,8 +21,9 @@ MEASURES = ("area_fraction", "edge_density")
 def deviation_table(blocks: pd.DataFrame, products: Sequence[str], own: str) -> pd.DataFrame:
     """Area fraction and edge density of products beside our own map, with their deviation (paper Fig. 14).
 
-    On the ground that both know, density in blocks that both know whole (`side_by_side`). The deviation is (product - own) / own of the means; the quartiles are
-    those of the blocks' own deviations, over the blocks where our own value is above 0.
+    On the ground that both know, density in blocks that both know whole (`side_by_side`). The deviation is
+    (product - own) / own of the means; the quartiles are those of the blocks' own deviations, over the blocks where our
+    own value is above 0.
 
     Parameters
     ----------

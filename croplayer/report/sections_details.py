@@ -10,6 +10,7 @@ import pandas as pd
 
 from croplayer.features import IMAGE, PER_SOURCE, SHAPE, TERRAIN
 from croplayer.legends import CoverageType
+from croplayer.models.card import validation_words
 from croplayer.models.manifest import Manifest
 from croplayer.report.charts import curve_figure, share_figure
 from croplayer.report.maps import UNIT_WORDS, class_figure, scene_figure, value_figure
@@ -155,13 +156,7 @@ def _validation_tables(validation: Mapping[str, Any], training_scenes: int) -> l
         [name, number(scene["ground_sample_distance_m"]), *(number(scene.get(figure)) for figure in figures)]
         for name, scene in sorted(validation["by_scene"].items(), key=lambda item: item[1]["iou"] or 0.0)
     ]
-    folds = len(validation.get("folds", ()))
-    caption = (
-        f"Segmentation on {len(scenes)} scenes, each judged by one of {folds} models of the same recipe that never saw it; "
-        f"the model that is used learned from {training_scenes} scenes, these among them."
-        if folds
-        else f"Segmentation on {len(scenes)} scenes kept from training (split {validation['split']}; {training_scenes} trained)."
-    )
+    caption = f"Segmentation on {len(scenes)} scenes; the weights learned from {training_scenes}. {validation_words(validation)}"
     return [
         Table(caption, ["answer", *figures.values()], pooled, "Table 6"),
         Table("The same by scene, worst first.", ["scene", "pixel m", *figures.values()], scenes),

@@ -42,7 +42,8 @@ def levels_section(results: Results) -> Section:
     for key, title in measures.items():
         panels[title] = [_level_bar(results, row, key) for _, row in levels.iterrows()]
     caption = (
-        "Pixels against the reference, of each map where it knows the ground (higher is better); blocks by what their masks are worth, as judged and as "
+        "Pixels against the reference, of each map where it knows the ground (higher is better); blocks by what their "
+        "masks are worth, as judged and as "
         "the reference says, mean solidity (1 is "
         "compact) and mean Euler number of their regions (1 is without holes); provinces within the limit of the "
         "statistic. Lines are 95 % intervals: of the IoU with blocks as clusters, of a share after Wilson, with squares of "

@@ -29,7 +29,7 @@ BLOCKS = pd.DataFrame(
         "fn_croplayer_esa": [15.0, 5.0, 10.0, 0.0, 0.0],
         "tn_croplayer_esa": [35.0, 55.0, 90.0, 0.0, 70.0],
         "block_km2": 25.0,
-        "block_px": 100,
+        "block_pixels": 100,
         "area_fraction_hyde": [0.5, 0.5, 0.5, 0.5, 0.5],
     }
 )
