@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_sources import BLOCK, GRID, write_items, write_raster
+from source_files import BLOCK, GRID, write_items, write_raster
 
 from croplayer.cube import Cube
 from croplayer.durable import DurableStore

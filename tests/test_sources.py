@@ -2,68 +2,27 @@
 
 from __future__ import annotations
 
-import io
-import json
 import pickle
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pystac
 import pytest
 import rasterio
-import shapely
-from PIL import Image
 from rasterio.transform import from_origin
+from source_files import BLOCK, BOUNDS, GRID, texture, write_items, write_raster, write_tiles
 
 from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 from croplayer.sources.codes import RasterCodes
 from croplayer.sources.elevation import ElevationRaster
-from croplayer.sources.http_tiles import HttpTiles
 from croplayer.sources.imagery import ImagerySource
 from croplayer.sources.product import Product
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
 from croplayer.sources.stac_codes import StacCodes
-from croplayer.sources.tile_image import BadTileError, decode_tile
 from croplayer.sources.tiles import FolderTiles
-from croplayer.sources.xyz import XyzSource, tile_ranges
-
-GRID = BlockGrid(128)
-BLOCK = BlockIndex(1118, 5880)
-BOUNDS = GRID.bounds(BLOCK)
-
-
-def write_raster(path: Path, pixels: np.ndarray, *, crs: str | None = "EPSG:4326", **profile: object) -> Path:
-    """A GeoTIFF of bands (n, h, w) over the block and a little around it."""
-    step = 0.06 / pixels.shape[-1]
-    settings = {
-        "transform": from_origin(BOUNDS.west - 0.005, BOUNDS.north + 0.005, step, step),
-        "crs": crs, "driver": "GTiff", "dtype": pixels.dtype, "count": len(pixels),
-        "height": pixels.shape[1], "width": pixels.shape[2],
-    }  # fmt: skip
-    with rasterio.open(path, "w", **{**settings, **profile}) as file:
-        file.write(pixels)
-    return path
-
-
-def texture(bands: int = 3, size: int = 300, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(1, 256, (bands, size, size)).astype(np.uint8)
-
-
-def write_tiles(root: Path, zoom: int, box: Bounds) -> None:
-    """JPEG tiles over a box; every fifth is left out."""
-    import morecantile
-
-    rng = np.random.default_rng(5)
-    for i, tile in enumerate(morecantile.tms.get("WebMercatorQuad").tiles(*box, zooms=[zoom])):
-        if i % 5 == 4:
-            continue
-        folder = root / str(zoom) / str(tile.x)
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (256, 256, 3)).astype(np.uint8)).save(folder / f"{tile.y}.jpg", quality=90)
+from croplayer.sources.xyz import XyzSource
 
 
 @pytest.fixture(scope="module")
@@ -71,21 +30,6 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("tiles")
     write_tiles(root, 14, Bounds(BOUNDS.west - 0.03, BOUNDS.south - 0.03, BOUNDS.east + 0.03, BOUNDS.north + 0.03))
     return root
-
-
-def write_items(path: Path, *hrefs: str, bbox: Sequence[float] | None = None, epsg: int = 4326) -> str:
-    """STAC items that lie at the block and a little around it, each with one asset "visual"."""
-    box = list(bbox or (BOUNDS.west - 0.005, BOUNDS.north - 0.055, BOUNDS.east + 0.005, BOUNDS.north + 0.005))
-    features = []
-    for i, href in enumerate(hrefs):
-        item = pystac.Item(
-            f"item{i}", geometry=shapely.geometry.mapping(shapely.box(*box)), bbox=box,
-            datetime=datetime(2020, 1, 1, tzinfo=UTC), properties={"proj:epsg": epsg, "proj:code": f"EPSG:{epsg}"},
-        )  # fmt: skip
-        item.add_asset("visual", pystac.Asset(href))
-        features.append(item.to_dict())
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
-    return str(path)
 
 
 @pytest.fixture(scope="module")
@@ -167,70 +111,6 @@ def test_rasters_of_one_source_need_not_share_a_grid(tmp_path: Path, shift_px: f
     assert valid[:, ~gap].all()
     # Half a grey level from the raster's rounding and half from the result's.
     assert np.abs(rgb[:, ~gap, 0].astype(float) - expected[~gap]).max() <= 1 + 1e-6
-
-
-@pytest.mark.parametrize(
-    "box",
-    [BOUNDS, (-180, -90, 180, 90), (179.9, -1, 180, 1), (11.25, 0, 22.5, 21.943045533438177), (5, 84, 6, 89), (0, 0, 1e-6, 1e-6)],
-)  # fmt: skip
-@pytest.mark.parametrize("zoom", [0, 5, 7])
-def test_tiles_are_counted_as_they_are_listed(box: tuple[float, ...], zoom: int) -> None:
-    import morecantile
-
-    listed = {(t.x, t.y) for t in morecantile.tms.get("WebMercatorQuad").tiles(*box, zooms=[zoom])}
-    cols, rows = tile_ranges(Bounds(*box), zoom)
-    assert listed == {(x, y) for x in cols for y in rows}
-
-
-def test_the_tiles_of_a_nation_are_not_listed_to_look_for_some(tmp_path: Path) -> None:
-    """More than a million tiles; the last ones that are looked for are there."""
-    import tracemalloc
-
-    china, zoom = Bounds(73.5, 18.1, 134.8, 53.6), 13
-    cols, rows = tile_ranges(china, zoom)
-    assert len(cols) * len(rows) > 1e6
-    for col in cols:
-        path = tmp_path / f"{zoom}/{col}/{rows[-1]}.jpg"
-        path.parent.mkdir(parents=True)
-        path.write_bytes(NOISE)
-    source = XyzSource("a", FolderTiles(f"{tmp_path}/{{z}}/{{x}}/{{y}}.jpg"), zoom)
-    tracemalloc.start()
-    source.check(china)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 10e6
-    with pytest.raises(ValueError, match=r"has no tile of zoom 13 in the region .*; looked for 6\d of \d{6}$"):
-        source.check(Bounds(73.5, 18.3, 134.8, 35.0))
-
-
-def test_tiles_of_512_px_are_read_where_they_are_configured(tmp_path: Path) -> None:
-    """A tile of 512 px is four of 256 px of the next zoom: the same pixels, and each size is refused as the other."""
-    import morecantile
-
-    rng = np.random.default_rng(3)
-    for tile in morecantile.tms.get("WebMercatorQuad").tiles(*BOUNDS, zooms=[13]):
-        large = rng.integers(0, 256, (512, 512, 3)).astype(np.uint8)
-        for row in range(2):
-            for col in range(2):
-                path = tmp_path / f"small/14/{2 * tile.x + col}/{2 * tile.y + row}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                area = (slice(256 * row, 256 * row + 256), slice(256 * col, 256 * col + 256))
-                Image.fromarray(large[area]).save(path)
-        path = tmp_path / f"large/13/{tile.x}/{tile.y}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(large).save(path)
-    large, small = (FolderTiles(f"{tmp_path}/{name}/{{z}}/{{x}}/{{y}}.png") for name in ("large", "small"))
-    window = GRID.window(BLOCK)
-    found = XyzSource("a", large, 13, tile_px=512)
-    found.check(BOUNDS)
-    assert found.read(window, GRID).valid.all()
-    np.testing.assert_array_equal(found.read(window, GRID).rgb, XyzSource("b", small, 14).read(window, GRID).rgb)
-    with pytest.raises(BadTileError, match=r"tile 13/\d+/\d+ of source 'a' is 512 x 512 px; expected 256 x 256"):
-        XyzSource("a", large, 13).check(BOUNDS)
-    with pytest.raises(BadTileError, match=r"tile 14/\d+/\d+ of source 'b' is 256 x 256 px; expected 512 x 512"):
-        XyzSource("b", small, 14, tile_px=512).check(BOUNDS)
-    with pytest.raises(ValueError, match="tile_px is 1024; expected 256 or 512"):
-        XyzSource("c", large, 13, tile_px=1024)
 
 
 @pytest.mark.parametrize("name", ["raster with alpha", "stac"])
@@ -347,85 +227,6 @@ def test_a_truncated_raster_fails_and_gives_no_pixels(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ValueError, match=r"scene\.tif"):
         RasterSource("s", (str(path),)).read(GRID.window(BLOCK), GRID)
-
-
-def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-NOISE = encoded(Image.effect_noise((256, 256), 80).convert("RGB"), "JPEG")
-
-
-@pytest.mark.parametrize("mode", ["RGB", "L"])
-@pytest.mark.parametrize("options", [{"subsampling": 0}, {"subsampling": 2}, {"progressive": True, "quality": 30}])
-def test_jpeg_tiles_have_the_pixels_that_pillow_reads(mode: str, options: dict[str, Any]) -> None:
-    noise = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
-    data = encoded(Image.fromarray(noise).resize((256, 256)).convert(mode), "JPEG", **options)
-    rgb, valid, _ = decode_tile(data, 256, "tile")
-    np.testing.assert_array_equal(rgb, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
-    assert valid.all()
-
-
-def test_transparent_tile_pixels_are_no_imagery() -> None:
-    rgba = np.full((256, 256, 4), 200, np.uint8)
-    rgba[:100, :, 3] = 0
-    rgb, valid, _ = decode_tile(encoded(Image.fromarray(rgba)), 256, "tile")
-    assert not valid[:100].any() and valid[100:].all()
-    assert (rgb[:100] == 0).all()
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"", "is no JPEG, PNG or WEBP"),
-        (b"<html>busy</html>", "is no JPEG, PNG or WEBP"),
-        (b"\xff\xd8\xff" + b"0" * 3_000_000, "a tile has at most"),
-        (encoded(Image.new("RGB", (512, 512))), "is 512 x 512 px; expected 256 x 256"),
-        (encoded(Image.new("I;16", (256, 256))), "pixels of 16 bits"),
-        (encoded(Image.new("CMYK", (256, 256)), "JPEG"), "pixels of mode CMYK"),
-        (NOISE[:4000], "truncated or damaged"),
-        (NOISE[:3000] + bytes(300) + NOISE[3300:], "truncated or damaged"),
-    ],
-)
-def test_bad_tiles_are_refused(data: bytes, message: str) -> None:
-    with pytest.raises(BadTileError, match=message):
-        decode_tile(data, 256, "tile 14/1/2 of source 'a'")
-
-
-def test_a_missing_tile_is_no_imagery_and_a_truncated_one_is_an_error(tiles: Path, tmp_path: Path) -> None:
-    import shutil
-
-    shutil.copytree(tiles, tmp_path / "tiles")
-    source = XyzSource("a", FolderTiles(f"{tmp_path}/tiles/{{z}}/{{x}}/{{y}}.jpg"), 14)
-    window = GRID.window(BLOCK)
-    _, valid, _ = source.read(window, GRID)
-    assert 0 < valid.mean() < 1
-    for path in (tmp_path / "tiles").rglob("*.jpg"):
-        path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(BadTileError, match=r"tile_bad: tile 14/\d+/\d+ of source 'a'"):
-        source.read(window, GRID)
-
-
-def test_another_layout_of_the_same_tiles_is_another_source(tiles: Path, tmp_path: Path) -> None:
-    """Rows and columns that were swapped by mistake are redone when they are put right; a moved folder is not."""
-    import shutil
-
-    layouts = ("{z}/{x}/{y}.jpg", "{z}/{y}/{x}.jpg", "{z}/{x}/{y}.png")
-    assert len({FolderTiles(f"{tiles}/{layout}").fingerprint() for layout in layouts}) == 3
-    shutil.copytree(tiles, tmp_path / "elsewhere")
-    moved = FolderTiles(f"{tmp_path}/elsewhere/{layouts[0]}")
-    assert moved.fingerprint() == FolderTiles(f"{tiles}/{layouts[0]}").fingerprint()
-
-
-def test_nothing_is_fetched_without_stated_rights() -> None:
-    with pytest.raises(PermissionError, match="i_have_rights"):
-        HttpTiles("https://tiles.example.org/{z}/{x}/{y}.png")
-    with pytest.raises(ValueError, match=r"lacks \{z\}"):
-        FolderTiles("tiles/{x}/{y}.png")
-    with pytest.raises(ValueError, match="token_env"):
-        HttpTiles("https://tiles.example.org/{z}/{x}/{y}?k={token}", i_have_rights=True)
 
 
 def test_products_are_read_by_their_legend(tmp_path: Path) -> None:
@@ -594,15 +395,3 @@ def test_real_imagery_that_misses_the_region_is_named(data: Path) -> None:
     source = RasterSource("autumn", (str(data / "naip_dates/m_4709963_se_14_1_20150926.tif"),))
     with pytest.raises(ValueError, match="source 'autumn' does not overlap the region"):
         source.check(Bounds(113.3, 23.1, 113.4, 23.2))
-
-
-def test_mapping_through_a_faulty_server_gives_the_pixels_of_the_folder(country: Path) -> None:
-    from croplayer.landscape.server import FaultRule, serve
-
-    local = XyzSource("a", FolderTiles(f"{country}/tiles/aster/{{z}}/{{x}}/{{y}}.jpg"), 13)
-    window = GRID.window(BLOCK)
-    faults = [FaultRule.parse(f) for f in ("429:0.3:1", "500:0.3:1", "truncated:0.5:1", "html:0.3:1")]
-    with serve(country / "tiles", faults=faults, retry_after_s=0) as running:
-        remote = XyzSource("a", HttpTiles(running.url("aster"), i_have_rights=True), 13)
-        for got, expected in zip(remote.read(window, GRID), local.read(window, GRID), strict=True):
-            np.testing.assert_array_equal(got, expected)

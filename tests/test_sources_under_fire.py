@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
-from test_sources import BLOCK, write_items
+from source_files import BLOCK, write_items
 
 from croplayer.cube import Cube
 from croplayer.durable import DurableStore
