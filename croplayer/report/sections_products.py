@@ -123,7 +123,7 @@ def _density_parts(results: Results) -> list[Part]:
             panels[f"deviation of {title}, %"].append(Bar(known[0], 100 * float(row.deviation), known[1]))
     caption = (
         "Mean share of cropland pixels and of cropland pixels on an outline, at our pixels; deviations are (product - "
-        "ours) / ours over the blocks that both cover."
+        "ours) / ours on the ground that both know."
     )
     figure = bar_panels(panels, [("how much", 2), ("how finely divided", 2)])
     columns = [Column("product", "product"), Column("blocks", "blocks"), Column("area_km2", "product, km²")]
@@ -138,7 +138,7 @@ def _density_parts(results: Results) -> list[Part]:
             "area_fraction", "Cropland share block by block", "On the line a product says what our map says.", scatter
         ),
         table_of(
-            results.titled(products, ["product"]), "Products beside our map, over the blocks that both cover.", columns
+            results.titled(products, ["product"]), "Products beside our map, on the ground that both know.", columns
         ),
     ]
 
