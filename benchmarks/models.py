@@ -18,18 +18,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from croplayer.cube import Cube
-from croplayer.durable import DurableStore
-from croplayer.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
-from croplayer.models.bundle import load, load_cached
-from croplayer.models.catalogue import find_bundle
-from croplayer.models.inference import predict_cells
-from croplayer.models.manifest import bundle_digest
-from croplayer.models.runtimes import runtime_version
-from croplayer.models.segmentation import SegmentationNetwork
+from croplayer.cube.whole_blocks import Cube
+from croplayer.models.bundles.bundle import load, load_cached
+from croplayer.models.bundles.catalogue import find_bundle
+from croplayer.models.bundles.runtimes import runtime_version
+from croplayer.models.networks.inference import predict_cells
+from croplayer.models.networks.manifest import bundle_digest
+from croplayer.models.networks.segmentation import SegmentationNetwork
 from croplayer.sources.imagery import Imagery
 from croplayer.tasks.segment import SegmentTask
 from stores.cube import CUBE
+from stores.durable import DurableStore
+from stores.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
 
 BLOCK = BlockIndex(1101, 5881)
 CELL_PX = 512

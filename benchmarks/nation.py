@@ -25,17 +25,18 @@ from benchmarks.memory import peak_memory_mb
 from benchmarks.nation_page import page
 from benchmarks.nation_run import BLOCK_PX, CHINA, make_inputs, write_recipe
 from benchmarks.nothing import NothingTask
-from croplayer.block_list import BlockList
-from croplayer.durable import DurableStore, digest_bytes
-from croplayer.grid import LATTICE_COLS, BlockGrid, Bounds
-from croplayer.ledger import Ledger
-from croplayer.records import BlockRecord
-from pipelines.cluster import Workers
-from pipelines.config import Cluster
-from pipelines.execute import StepLedgers, run_step
-from pipelines.steps import BlockStep, OutputLedger
+from pipelines.engine.cluster import Workers
+from pipelines.engine.execute import StepLedgers, run_step
+from pipelines.engine.steps import BlockStep
+from pipelines.recipe import Cluster
+from stores.block_list import BlockList
 from stores.cube import CUBE
+from stores.durable import DurableStore, digest_bytes
+from stores.grid import LATTICE_COLS, BlockGrid, Bounds
+from stores.ledger import Ledger
+from stores.records import BlockRecord
 from stores.run_folder import RunFolder
+from stores.step_memory import BlocksDone
 
 PARTS = ("schedule", "resume", "verify", "open", "stages")
 WINDOW_PX = 1024
@@ -71,8 +72,8 @@ def resume(work: Path, count: int) -> dict[str, Any]:
     for name in ("mosaic", "assess"):
         step = BlockStep(name, "f", blocks, lambda _: NothingTask(), 64)
         ledgers = StepLedgers(folder)
-        outputs = OutputLedger(folder.outputs, folder.root)
-        outputs.close_blocks(step, folder.ledger(name))
+        memory = folder.memory
+        memory.finish(step.name, step.fingerprint, BlocksDone(len(blocks), folder.ledger(name)))
         start = time.perf_counter()
         with Workers(Cluster()) as workers:
             assert run_step(step, ledgers, workers).worked == 0
@@ -92,7 +93,7 @@ def verify(work: Path, count: int) -> dict[str, Any]:
     _write_finished(folder, blocks)
     folder.recipe.write_text('name = "nation"')
     step = BlockStep("mosaic", "f", blocks, lambda _: NothingTask(), 64)
-    OutputLedger(folder.outputs, folder.root).close_blocks(step, folder.ledger("mosaic"))
+    folder.memory.finish(step.name, step.fingerprint, BlocksDone(len(blocks), folder.ledger("mosaic")))
     start = time.perf_counter()
     found = [p.sentence for p in find_problems(folder)]
     assert len(found) == 1 and "is not at its end" in found[0], found[:3]
@@ -122,7 +123,8 @@ def _write_finished(folder: RunFolder, blocks: BlockList) -> None:
 
 def open_and_query(work: Path) -> dict[str, Any]:
     """The cube of the whole rectangle around China: open it, query counties of finished blocks, read a window."""
-    from croplayer.cube import Cube, open_cube
+    from croplayer.cube.opening import open_cube
+    from croplayer.cube.whole_blocks import Cube
 
     grid = BlockGrid(512)
     cube = Cube(str(work / "cube.zarr"), "1", grid, CHINA, ("a", "b"))

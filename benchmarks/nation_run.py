@@ -10,7 +10,7 @@ import rasterio
 import shapely
 from rasterio.transform import from_origin
 
-from croplayer.grid import BLOCKS_PER_DEGREE, BlockRange
+from stores.grid import BLOCKS_PER_DEGREE, BlockRange
 
 BLOCK_PX = 32
 """The smallest block whose cells the network takes."""

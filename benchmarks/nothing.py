@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from croplayer.grid import BlockIndex
-from croplayer.records import BlockRecord
+from stores.grid import BlockIndex
+from stores.records import BlockRecord
 
 
 @dataclass(frozen=True)

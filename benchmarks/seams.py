@@ -16,11 +16,11 @@ import rasterio
 import torch
 from rasterio.enums import Resampling
 
-from croplayer.models.bundle import load
-from croplayer.models.catalogue import find_bundle
-from croplayer.models.inference import blended_halo_px
-from croplayer.models.seams import SeamReport, measure_seams
-from croplayer.models.segmentation import SegmentationNetwork
+from croplayer.models.bundles.bundle import load
+from croplayer.models.bundles.catalogue import find_bundle
+from croplayer.models.judging.seams import SeamReport, measure_seams
+from croplayer.models.networks.inference import blended_halo_px
+from croplayer.models.networks.segmentation import SegmentationNetwork
 
 CELL_PX = 512
 GSD_M = 2.0

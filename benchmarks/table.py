@@ -23,14 +23,14 @@ from croplayer.decisions.boosting import Classifier, feature_matrix, fit
 from croplayer.decisions.correctness import correctness_samples
 from croplayer.decisions.integration import LABELS, integration_samples
 from croplayer.decisions.quality import Judged, Samples, judge
-from croplayer.evaluation.agreement import Agreement
 from croplayer.evaluation.levels import level_table
 from croplayer.evaluation.maps import agreement_table, product_table
+from croplayer.evaluation.products import deviation_table, slope_table
 from croplayer.evaluation.provinces import interior_sums, unit_table
 from croplayer.evaluation.statistics import KM2_PER_KHA
-from croplayer.features import IMAGE, SHAPE, TERRAIN, correctness_columns, feature_table, integration_columns
-from croplayer.legends import DEFAULT_CLASSES, CoverageType
-from croplayer.products.tables import deviation_table, slope_table
+from croplayer.files.tables import with_geometry, write_parquet
+from croplayer.measures.agreement import Agreement
+from croplayer.measures.features import IMAGE, SHAPE, TERRAIN, correctness_columns, feature_table, integration_columns
 from croplayer.report import (
     sections_decisions,
     sections_details,
@@ -40,8 +40,7 @@ from croplayer.report import (
 )
 from croplayer.report.page import Picture, Report
 from croplayer.report.results import Results
-from croplayer.tables import with_geometry, write_parquet
-from croplayer.tasks.compare import INTEGRATED, MERGE_BOTH
+from stores.legends import DEFAULT_CLASSES, INTEGRATED, MERGE_BOTH, CoverageType
 from stores.tables import DECISION_TABLES
 
 CHINA_BLOCKS = 389_777

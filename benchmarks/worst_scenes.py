@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from croplayer.models.bundle import load
-from croplayer.models.error_picture import error_picture
-from croplayer.models.evaluation import THRESHOLD
-from croplayer.models.inference import predict_proba
-from croplayer.models.manifest import read_manifest
-from croplayer.models.scenes import LabelledScene, LabelledScenes
-from croplayer.models.scoring import score_mask
-from croplayer.models.segmentation import SegmentationNetwork
+from benchmarks.error_picture import error_picture
+from croplayer.measures.scoring import score_mask
+from croplayer.models.bundles.bundle import load
+from croplayer.models.networks.inference import predict_proba
+from croplayer.models.networks.manifest import read_manifest
+from croplayer.models.networks.segmentation import SegmentationNetwork
+from croplayer.models.training.evaluation import THRESHOLD
+from croplayer.models.training.scenes import LabelledScene, LabelledScenes
 
 
 def main() -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from croplayer.cube import open_cube
+from stores import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from croplayer.cube.opening import open_cube
+
+
 __all__ = ["__version__", "open_cube"]
 
 
 def __getattr__(name: str) -> Any:
     # Imported when first used, so that `import croplayer` stays fast.
     if name == "open_cube":
-        from croplayer.cube import open_cube
+        from croplayer.cube.opening import open_cube
 
         return open_cube
     raise AttributeError(f"module 'croplayer' has no attribute '{name}'")

@@ -13,11 +13,11 @@ from typing import Any
 import click
 
 import croplayer
-from pipelines.area_commands import area
-from pipelines.judge_commands import StageOrCommand, judge
-from pipelines.landscape_commands import landscape
-from pipelines.model_commands import models
-from pipelines.options import bounds_of
+from pipelines.commands.area import area
+from pipelines.commands.judge import StageOrCommand, judge
+from pipelines.commands.landscape import landscape
+from pipelines.commands.models import models
+from pipelines.commands.options import bounds_of
 from pipelines.recipe_files import RecipeError, find_recipe, load_recipe
 
 BAD_INPUT = 2
@@ -85,8 +85,8 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _open_run(recipe: str, out: Path | None, models: Path | None) -> Any:
-    from pipelines.models import Models, default_home
-    from pipelines.run import Run
+    from pipelines.engine.models import Models, default_home
+    from pipelines.engine.run import Run
     from stores.run_folder import RunFolder
 
     path = find_recipe(recipe)
@@ -99,9 +99,8 @@ def _open_run(recipe: str, out: Path | None, models: Path | None) -> Any:
 
 def _do(run: Any, names: Sequence[str] | None, workers: int | None, scheduler: str | None) -> None:
     """Run some or all stages of a recipe; exits with 1 when a block is not finished."""
-    from pipelines.cluster import Workers
-    from pipelines.stage import check_before, run_stage, stages_of
-    from pipelines.steps import OutputLedger
+    from pipelines.engine.cluster import Workers
+    from pipelines.stages.order import check_before, run_stage, stages_of
 
     stages = stages_of(run.recipe)
     chosen = [s for s in stages if names is None or s.name in names]
@@ -113,14 +112,14 @@ def _do(run: Any, names: Sequence[str] | None, workers: int | None, scheduler: s
     failed = []
     did_work = False
     made: set[str] = set()
-    outputs = OutputLedger(run.folder.outputs, run.folder.root)
+    memory = run.folder.memory
     with run.lease(), Workers(config, scheduler) as pool:
         run.check_inputs()
         for stage in chosen:
             if names is not None and stage is chosen[0]:
                 check_before(stage, run)
             if names is None and stage.name == "report":
-                outputs.keep_only(made, ("report", "export_"))
+                memory.keep_only(made, ("report", "export_"))
             results = run_stage(stage, run, pool)
             if stage.name == "learn" or names is not None:
                 run.write_head()
@@ -131,10 +130,10 @@ def _do(run: Any, names: Sequence[str] | None, workers: int | None, scheduler: s
             _say(stage.name, results)
         run.write_head()
         if names is None:
-            outputs.keep_only(made)
-            outputs.drop_open()
+            memory.keep_only(made)
+            memory.drop_open()
         if not failed:
-            outputs.end()
+            memory.end()
     for step, record in failed:
         click.echo(f"{step} {record.block.name} failed: {record.reason}", err=True)
     if not did_work:
@@ -176,7 +175,7 @@ def run(
 def _names_until(run: Any, until: str | None) -> list[str] | None:
     if until is None:
         return None
-    from pipelines.stage import stages_of
+    from pipelines.stages.order import stages_of
 
     names = [s.name for s in stages_of(run.recipe)]
     if until not in names:
@@ -251,8 +250,8 @@ def query(
     out: Path,
 ) -> None:
     """Cut a region out of CUBE (a run's cube.zarr) into a GeoTIFF, GeoParquet or Shapefile."""
-    from croplayer.cube import open_cube
-    from croplayer.query import cut_region, write_cut
+    from croplayer.cube.opening import open_cube
+    from croplayer.cube.query import cut_region, write_cut
 
     if sum(v is not None for v in (bbox, polygon, admin)) != 1:
         raise ValueError("give exactly one of --bbox, --polygon and --admin")
@@ -282,7 +281,7 @@ def _polygon(path: Path) -> Any:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify(out: Path, mend: bool, as_json: bool) -> None:
     """Check every byte of the run in OUT against its ledger; exits with 1 when anything is wrong or not finished."""
-    from pipelines.run import lease
+    from pipelines.engine.run import lease
     from pipelines.verify import find_problems, repair
     from stores.run_folder import RunFolder
 

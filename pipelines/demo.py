@@ -11,7 +11,7 @@ ZOOM = 14
 def make_demo_country(out: Path) -> None:
     """Write the country's files unless they are complete."""
     from croplayer.landscape.make import DEMO_BOUNDS, DEMO_SEED, make_country
-    from pipelines.fingerprint import code_digest
+    from pipelines.engine.fingerprint import code_digest
 
     stamp = out / "made_by.json"
     wanted = {"code": code_digest("landscape"), "seed": DEMO_SEED, "bounds": list(DEMO_BOUNDS), "zoom": ZOOM}

@@ -12,10 +12,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from croplayer.durable import write_durable
-from croplayer.places import bucket_of, check_place, is_remote
-from pipelines.config import HttpSource, Recipe
+from pipelines.recipe import HttpSource, Recipe
 from pipelines.recipe_files import DATA_VARIABLE, find_recipe, load_recipe
+from stores.durable import write_durable
+from stores.places import bucket_of, check_place, is_remote
 
 LEAST_FREE_GB = 2.0
 SLOWEST_FSYNC_MS = 250.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from croplayer.ledger import Ledger
 from pipelines.recipe_files import load_recipe
+from stores.ledger import Ledger
 from stores.run_folder import RunFolder
 
 SECONDS_PER_HOUR = 3600

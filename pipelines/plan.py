@@ -6,10 +6,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pipelines.config import FolderSource, HttpSource
+from pipelines.engine.run import Run
 from pipelines.extrapolate import extrapolated, read_pilot
-from pipelines.run import Run
-from pipelines.stage import stages_of
+from pipelines.recipe import FolderSource, HttpSource
+from pipelines.stages.order import stages_of
 
 RGB_BYTES, MASK_BYTES = 3, 1
 MASKS_PER_SOURCE = 3

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipelines.config import Recipe
+from pipelines.recipe import Recipe
 
 RECIPES = Path(__file__).parent / "recipes"
 DATA_VARIABLE = "CROPLAYER_DATA"

@@ -11,15 +11,15 @@ from typing import NamedTuple
 import numpy as np
 import zarr
 
-from croplayer.cube import Cube
-from croplayer.durable import PARTIAL, FileDigest, digest_file
-from croplayer.grid import BlockIndex
-from croplayer.ledger import Ledger
-from croplayer.places import digest_of, has_key, is_remote, keys_of, open_store
-from croplayer.records import BlockRecord, Status
-from pipelines.steps import AT_ITS_END, CUBE_FILES, Entry, OutputLedger
+from croplayer.cube.whole_blocks import Cube
 from stores.cube import CUBE
+from stores.durable import PARTIAL, FileDigest, digest_file
+from stores.grid import BlockIndex
+from stores.ledger import Ledger
+from stores.places import digest_of, has_key, is_remote, keys_of, open_store
+from stores.records import BlockRecord, Status
 from stores.run_folder import FOLDERS, RunFolder
+from stores.step_memory import CUBE_FILES, END_OF_RUN, StepEntry
 
 KEYS_AT_ONCE = 65_536
 
@@ -46,7 +46,7 @@ def find_problems(folder: RunFolder) -> list[Problem]:
     if not (folder.recipe.exists() or folder.outputs.exists() or ledgers):
         raise FileNotFoundError(f"{folder.root} holds no run: it has no {folder.recipe.name}")
     try:
-        entries = OutputLedger(folder.outputs, folder.root).entries()
+        entries = folder.memory.entries()
         problems = list(_end_problems(folder, entries, has_ledgers=bool(ledgers)))
     except ValueError as error:
         entries, problems = {}, [Problem(str(error), "", None)]
@@ -55,14 +55,14 @@ def find_problems(folder: RunFolder) -> list[Problem]:
     faults = [p for step in sorted(steps) for p in _ledger_problems(folder, cube, step, entries.get(step), known)]
     problems += faults
     problems += _output_problems(folder, entries)
-    if AT_ITS_END in entries:
+    if END_OF_RUN in entries:
         problems += _foreign_files(folder, entries)
         if has_key(cube, "zarr.json") and all(p.block for p in faults):
             problems += _foreign_keys(cube, folder.edition, np.unique(np.frombuffer(known, np.int64)))
     return problems
 
 
-def _end_problems(folder: RunFolder, entries: Mapping[str, Entry], has_ledgers: bool) -> Iterator[Problem]:
+def _end_problems(folder: RunFolder, entries: Mapping[str, StepEntry], has_ledgers: bool) -> Iterator[Problem]:
     if has_ledgers and not folder.outputs.exists():
         yield Problem(
             f"{folder.outputs} is missing, and with it what recipe, tables, figures and ledgers are held against; "
@@ -70,7 +70,7 @@ def _end_problems(folder: RunFolder, entries: Mapping[str, Entry], has_ledgers: 
             "",
             None,
         )
-    elif AT_ITS_END not in entries:
+    elif END_OF_RUN not in entries:
         yield Problem(
             f"the run in {folder.root} is not at its end: it was stopped, still goes on, has blocks that failed, "
             "or a stage alone was run under other settings; run the recipe again, after which foreign files are looked for too",
@@ -80,7 +80,7 @@ def _end_problems(folder: RunFolder, entries: Mapping[str, Entry], has_ledgers: 
 
 
 def _ledger_problems(
-    folder: RunFolder, cube: str | Path, step: str, entry: Entry | None, known: array[int]
+    folder: RunFolder, cube: str | Path, step: str, entry: StepEntry | None, known: array[int]
 ) -> Iterator[Problem]:
     """Problems of a step's ledger and its files; the hashes of the files' keys are added to ``known``."""
     ledger = Ledger(folder.ledger(step))
@@ -94,7 +94,7 @@ def _ledger_problems(
 
 
 def _block_problems(
-    ledger: Ledger, cube: str | Path, step: str, entry: Entry | None, known: array[int]
+    ledger: Ledger, cube: str | Path, step: str, entry: StepEntry | None, known: array[int]
 ) -> Iterator[Problem]:
     """Problems of the blocks of a ledger; raises ValueError when a line of it is damaged."""
     is_lost = isinstance(cube, Path) and not cube.exists()
@@ -122,7 +122,7 @@ def _block_problems(
         )
 
 
-def _changed_ledger(ledger: Ledger, step: str, entry: Entry) -> Iterator[Problem]:
+def _changed_ledger(ledger: Ledger, step: str, entry: StepEntry) -> Iterator[Problem]:
     """Whether a ledger is what it was when its step was finished."""
     again = "run the recipe again"
     found = digest_file(ledger.path) if ledger.path.exists() else None
@@ -144,9 +144,9 @@ def _changed_ledger(ledger: Ledger, step: str, entry: Entry) -> Iterator[Problem
 
 def repair(folder: RunFolder, problems: list[Problem]) -> None:
     """Mark what is damaged as not done, so that the next run does exactly that again; only for who holds the folder."""
-    outputs = OutputLedger(folder.outputs, folder.root)
-    outputs.remove_damaged()
-    outputs.forget({p.step for p in problems if p.step})
+    memory = folder.memory
+    memory.remove_damaged()
+    memory.forget({p.step for p in problems if p.step})
     for step in sorted({p.step for p in problems if p.block is not None}):
         ledger = Ledger(folder.ledger(step))
         ledger.cut_torn_tail()
@@ -174,7 +174,7 @@ def _fault(place: str | Path, key: str, digest: FileDigest) -> str:
     return "" if found == digest else "has other bytes than the ledger says"
 
 
-def _output_problems(folder: RunFolder, entries: Mapping[str, Entry]) -> Iterator[Problem]:
+def _output_problems(folder: RunFolder, entries: Mapping[str, StepEntry]) -> Iterator[Problem]:
     for step, entry in sorted(entries.items()):
         if entry.is_open and not entry.is_of_blocks:
             yield Problem(f"{step}: its files are not complete; run the recipe again to make them", step, None)
@@ -187,7 +187,7 @@ def _output_problems(folder: RunFolder, entries: Mapping[str, Entry]) -> Iterato
                 yield Problem(f"{step}: {folder.root / name} {fault}", step, None)
 
 
-def _foreign_files(folder: RunFolder, entries: Mapping[str, Entry]) -> Iterator[Problem]:
+def _foreign_files(folder: RunFolder, entries: Mapping[str, StepEntry]) -> Iterator[Problem]:
     """Files beside the cube that no record names, and folders that are none of a run's."""
     own = {name for entry in entries.values() for name in entry.files} | {folder.lock.name}
     own |= {folder.outputs.relative_to(folder.root).as_posix()}

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from croplayer.legends import CROPLAND, NEVER_PROCESSED, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
-from croplayer.schema import COORDINATES, ArraySpec, StoreSchema
+from stores.legends import CROPLAND, NEVER_PROCESSED, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
+from stores.schema import COORDINATES, ArraySpec, StoreSchema
 
 MASK_FLAGS = {
     NOT_CROPLAND: "not_cropland",

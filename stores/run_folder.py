@@ -5,9 +5,9 @@ recipe.toml            the recipe as it was resolved, with every default
 provenance.json        versions of croplayer and its libraries, fingerprints of inputs and models
 cube.zarr/EDITION      the cube (stores.cube), unless the recipe's [store] says that it lies in a bucket; one
                        edition a folder, because ledgers, tables and report are of one, any number a bucket
-ledger/STEP.jsonl      one line per finished block (croplayer.ledger); the run's diary
-ledger/outputs.json    which steps are finished, with digests of all that they wrote (pipelines.steps)
-blocks.parquet         GeoParquet, one row per block (features: croplayer.features)
+ledger/STEP.jsonl      one line per finished block (stores.ledger); the run's diary
+ledger/outputs.json    which steps are finished, with digests of all that they wrote (stores.step_memory)
+blocks.parquet         GeoParquet, one row per block (features: croplayer.measures.features)
 boundaries.parquet     admin units of the run: adcode, name_en, name_zh, level, geometry
 tables/                results as CSV and Parquet (columns: stores.tables)
 figures/               the report's pictures
@@ -25,9 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from croplayer.finished import LEDGER_FOLDER, STEPS_FILE, STEPS_OF_CUBE
-from croplayer.ledger import Ledger
+from stores.ledger import Ledger
+from stores.step_memory import STEPS_OF_CUBE, StepMemory
 
+LEDGER_FOLDER = "ledger"
+STEPS_FILE = "outputs.json"
 FOLDERS = (LEDGER_FOLDER, "tables", "figures", "export")
 """Folders whose every file the run makes."""
 INPUTS = frozenset({"country", "models"})
@@ -98,6 +100,11 @@ class RunFolder:
     @property
     def outputs(self) -> Path:
         return self.root / LEDGER_FOLDER / STEPS_FILE
+
+    @property
+    def memory(self) -> StepMemory:
+        """What the run remembers of its steps."""
+        return StepMemory(self.outputs, self.root)
 
     @property
     def lock(self) -> Path:

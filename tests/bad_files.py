@@ -17,7 +17,7 @@ import shapely
 from PIL import Image
 from rasterio.transform import from_origin
 
-from croplayer.grid import BlockGrid, BlockIndex
+from stores.grid import BlockGrid, BlockIndex
 
 GRID = BlockGrid(64)
 BLOCK = BlockIndex(1118, 5880)

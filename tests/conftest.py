@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from commands import croplayer
 
-from croplayer.grid import Bounds
+from stores.grid import Bounds
 
 # Kernels compile on their first call, so a deadline would judge the compiler; timing is no verdict here.
 hypothesis.settings.register_profile("croplayer", deadline=None)

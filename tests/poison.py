@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from croplayer.durable import write_durable
-from croplayer.grid import BlockIndex
-from croplayer.records import BlockRecord
 from croplayer.tasks.each import each_block
+from stores.durable import write_durable
+from stores.grid import BlockIndex
+from stores.records import BlockRecord
 
 KINDS = ("raise", "exit", "kill", "segfault", "hang", "hold", "hog", "memory_error")
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from poison import PoisonTask
 
-from croplayer.grid import BlockIndex
 from pipelines.cli import stop_on_signal
-from pipelines.cluster import Workers
-from pipelines.config import Cluster
-from pipelines.execute import StepLedgers, run_step
-from pipelines.steps import BlockStep
+from pipelines.engine.cluster import Workers
+from pipelines.engine.execute import StepLedgers, run_step
+from pipelines.engine.steps import BlockStep
+from pipelines.recipe import Cluster
+from stores.grid import BlockIndex
 from stores.run_folder import RunFolder
 
 

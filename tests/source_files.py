@@ -14,7 +14,7 @@ import shapely
 from PIL import Image
 from rasterio.transform import from_origin
 
-from croplayer.grid import BlockGrid, BlockIndex, Bounds
+from stores.grid import BlockGrid, BlockIndex, Bounds
 
 GRID = BlockGrid(128)
 BLOCK = BlockIndex(1118, 5880)

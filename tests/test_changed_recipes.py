@@ -13,19 +13,19 @@ import pytest
 from commands import croplayer
 from soak.damage import problems_of
 
-from croplayer.block_list import BlockList
-from croplayer.cube import Cube
-from croplayer.durable import FileDigest
+from croplayer.cube.query import finished_only
+from croplayer.cube.whole_blocks import Cube
 from croplayer.evaluation.frame import changed_points
-from croplayer.grid import BlockGrid, BlockIndex, PixelWindow
-from croplayer.ledger import Ledger
-from croplayer.query import finished_only
-from pipelines.aggregate import aggregate_step
-from pipelines.compare import compare_step
-from pipelines.evaluate import evaluate_step
-from pipelines.models import Models
+from pipelines.engine.models import Models
+from pipelines.engine.run import Run
 from pipelines.recipe_files import load_recipe
-from pipelines.run import Run
+from pipelines.stages.aggregate import aggregate_step
+from pipelines.stages.compare import compare_step
+from pipelines.stages.evaluate import evaluate_step
+from stores.block_list import BlockList
+from stores.durable import FileDigest
+from stores.grid import BlockGrid, BlockIndex, PixelWindow
+from stores.ledger import Ledger
 from stores.run_folder import RunFolder
 
 

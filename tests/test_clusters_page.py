@@ -24,8 +24,8 @@ from dask_processes import entries_of, environment, kill_group, make_certificate
 from distributed import Client, LocalCluster
 from small_recipes import recipe_without_training
 
-from pipelines.cluster import JOB_HEADROOM_BYTES
-from pipelines.config import Cluster
+from pipelines.engine.cluster import JOB_HEADROOM_BYTES
+from pipelines.recipe import Cluster
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs/clusters.md").read_text(encoding="utf-8")
 PROGRAMS = {"dask": [sys.executable, "-m", "dask"], "croplayer": [sys.executable, "-m", "pipelines"]}

@@ -17,11 +17,12 @@ import xarray as xr
 import zarr
 from pyproj import Geod
 
-from croplayer.cube import Cube, open_cube
-from croplayer.durable import DurableStore, digest_file
-from croplayer.grid import BlockGrid, BlockIndex, BlockRange, Bounds
-from croplayer.schema import SchemaError
+from croplayer.cube.opening import open_cube
+from croplayer.cube.whole_blocks import Cube
 from stores.cube import CUBE
+from stores.durable import DurableStore, digest_file
+from stores.grid import BlockGrid, BlockIndex, BlockRange, Bounds
+from stores.schema import SchemaError
 
 RANGE = BlockRange(1100, 5880, 2, 3)
 SOURCES = ("aster", "borealis")
@@ -303,7 +304,7 @@ def test_a_region_too_large_for_one_piece_is_refused_before_it_is_read() -> None
     import dask.array
     import xarray as xr
 
-    from croplayer.query import cut_region
+    from croplayer.cube.query import cut_region
 
     whole = xr.Dataset({"croplayer": (("y", "x"), dask.array.zeros((50_000, 50_000), np.uint8, chunks=5_000))})
     with pytest.raises(ValueError, match="the region is 50000 x 50000 px; at most 2,000,000,000 are cut in one piece"):

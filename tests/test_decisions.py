@@ -15,15 +15,15 @@ from croplayer.decisions.quality import Samples, accuracy_table, calibration_tab
 from croplayer.decisions.rules import RULES
 from croplayer.decisions.splits import SPATIAL, STRATIFIED, beside_share, spatial_folds, stratified_folds
 from croplayer.evaluation.interval import share_interval
-from croplayer.features import (
+from croplayer.measures.features import (
     CORRECTNESS_FEATURES,
     PER_SOURCE,
     correctness_columns,
     feature_table,
     integration_columns,
 )
-from croplayer.legends import Correctness, CorrectnessClasses, CoverageType, Integration
-from croplayer.masks import integrated_mask
+from croplayer.measures.masks import integrated_mask
+from stores.legends import Correctness, CorrectnessClasses, CoverageType, Integration
 from stores.tables import CORRECTNESS, DECISION_TABLES, INTEGRATION
 
 SOURCES = ("aster", "borealis")

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from rasterio.features import rasterize
 
-from croplayer.evaluation.agreement import Agreement
 from croplayer.evaluation.provinces import count_within, unit_table
 from croplayer.evaluation.statistics import land_of, left_over, match_statistics, read_statistics
-from croplayer.grid import BlockGrid, BlockIndex
-from croplayer.products.measure import area_values, map_agreement
-from croplayer.sources.product import ProductWindow
-from croplayer.zones import UnitRings
+from croplayer.measures.agreement import Agreement
+from croplayer.measures.products import area_values, map_agreement
+from croplayer.products.product import ProductWindow
+from croplayer.vector.zones import UnitRings
+from stores.grid import BlockGrid, BlockIndex
 
 
 @given(st.data())

@@ -22,11 +22,11 @@ from poison import KINDS
 from poison_run import poison_step
 from soak.damage import problems_of
 
-from croplayer.grid import BlockIndex
-from croplayer.ledger import Ledger
-from pipelines.cluster import Workers
-from pipelines.config import Cluster, Slurm
-from pipelines.execute import StepLedgers, run_step
+from pipelines.engine.cluster import Workers
+from pipelines.engine.execute import StepLedgers, run_step
+from pipelines.recipe import Cluster, Slurm
+from stores.grid import BlockIndex
+from stores.ledger import Ledger
 from stores.run_folder import RunFolder
 
 REASONS = {
@@ -267,8 +267,8 @@ def test_a_slurm_job_that_ends_is_submitted_again(
     how: signal.Signals, slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Slurm sends SIGTERM at the end of the walltime; a node that fails sends nothing."""
-    monkeypatch.setattr("pipelines.cluster.JOB_ENDED_AFTER", "2 s")
-    monkeypatch.setattr("pipelines.cluster.JOBS_CHECKED_EVERY", "1 s")
+    monkeypatch.setattr("pipelines.engine.cluster.JOB_ENDED_AFTER", "2 s")
+    monkeypatch.setattr("pipelines.engine.cluster.JOBS_CHECKED_EVERY", "1 s")
     folder = RunFolder(tmp_path / "run")
     ledger = Ledger(folder.ledger("poison"))
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from croplayer.durable import FileDigest
-from croplayer.grid import BlockIndex
-from croplayer.ledger import Ledger
-from croplayer.records import BlockRecord, Status
 from pipelines.extrapolate import extrapolated, read_pilot
+from stores.durable import FileDigest
+from stores.grid import BlockIndex
+from stores.ledger import Ledger
+from stores.records import BlockRecord, Status
 
 
 def pilot_run(root: Path) -> None:

@@ -18,18 +18,20 @@ from soak.damage import LEDGER_KINDS, UNFINISHED, add_foreign_files, damage_and_
 from soak.kills import file_digests
 from soak.painted import GRID, SOURCE, PaintedSource, mask_of, painted_blocks, steps_of
 
-from croplayer.cube import Cube, open_cube
-from croplayer.finished import STEPS_OF_CUBE, MissingBlocksError
-from croplayer.grid import BlockGrid, BlockIndex, PixelWindow
-from croplayer.ledger import Ledger
-from croplayer.records import BlockRecord
+from croplayer.cube.opening import open_cube
+from croplayer.cube.whole_blocks import Cube
 from croplayer.sources.imagery import Imagery
 from croplayer.tasks.mosaic import MosaicTask
-from pipelines import execute
-from pipelines.execute import StepLedgers, run_step
-from pipelines.steps import BlockStep, OutputLedger
+from pipelines.engine import execute
+from pipelines.engine.execute import StepLedgers, run_step
+from pipelines.engine.steps import BlockStep
 from pipelines.verify import find_problems, repair
+from stores.finished import MissingBlocksError
+from stores.grid import BlockGrid, BlockIndex, PixelWindow
+from stores.ledger import Ledger
+from stores.records import BlockRecord
 from stores.run_folder import RunFolder
+from stores.step_memory import STEPS_OF_CUBE, BlocksDone, StepMemory
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def test_a_region_that_is_half_outside_is_not_finished(run: Path) -> None:
 def test_blocks_of_an_older_fingerprint_are_not_finished_any_more(run: Path) -> None:
     first, second = painted_blocks(2)
     step = BlockStep("segment", "new settings", painted_blocks(2), lambda group: len, 16)
-    OutputLedger(run / "ledger/outputs.json", run).begin_blocks(step)
+    RunFolder(run).memory.begin(step.name, step.fingerprint, blocks=2)
     Ledger(run / "ledger/segment.jsonl").append("new settings", [BlockRecord(first)])
     with pytest.raises(MissingBlocksError, match=f"1 of 2 blocks of .* no finished 'segment': {second.name}"):
         open_cube(run / "cube.zarr", strict=True)
@@ -88,7 +90,7 @@ def test_a_ledger_that_is_being_written_can_be_read(run: Path) -> None:
 def test_a_block_that_is_being_written_anew_is_not_damaged(run: Path) -> None:
     """A worker stopped between its files and the line of the ledger, under settings that changed."""
     step = BlockStep("segment", "new settings", painted_blocks(2), lambda group: len, 16)
-    OutputLedger(run / "ledger/outputs.json", run).begin_blocks(step)
+    RunFolder(run).memory.begin(step.name, step.fingerprint, blocks=2)
     (run / "cube.zarr/2020/cropland/c/0/0/0").write_bytes(b"new")
     (run / "tables/made_next.csv").write_text("new")
     found = problems_of(run)
@@ -121,8 +123,8 @@ class GreySource(PaintedSource):
 def test_masks_are_not_finished_once_the_imagery_is_written_anew(run: Path) -> None:
     """From before the first block of the new imagery until the last step of the cube has been made of it."""
     folder = RunFolder(run)
-    outputs, old = OutputLedger(folder.outputs, run), steps_of(folder, 2)
-    first, fingerprints = file_digests(folder.own_cube), {s.name: outputs.entries()[s.name].fingerprint for s in old}
+    memory, old = folder.memory, steps_of(folder, 2)
+    first, fingerprints = file_digests(folder.own_cube), {s.name: memory.entries()[s.name].fingerprint for s in old}
     mosaic = MosaicTask(Cube.open(folder.cube), (GreySource(),))
     new = [replace(step, fingerprint=f"new {step.name}") for step in old]
     new[0] = replace(new[0], task_for=lambda _: mosaic)
@@ -132,14 +134,14 @@ def test_masks_are_not_finished_once_the_imagery_is_written_anew(run: Path) -> N
             with pytest.raises(MissingBlocksError):
                 open_cube(folder.own_cube, strict=True)
             later = STEPS_OF_CUBE[STEPS_OF_CUBE.index(self._step.name) :]
-            assert all(outputs.entries()[name].is_open for name in later)
+            assert all(memory.entries()[name].is_open for name in later)
             yield from super().records()
 
     for steps in (new, old):
         for step in steps:
             with mock.patch.object(execute, "_Window", Watched):
                 run_step(step, StepLedgers(folder), None)
-            outputs.end()
+            memory.end()
             if step.name != "integrate":
                 with pytest.raises(MissingBlocksError, match=r"2 of 2 blocks of .* no finished '(segment|integrate)'"):
                     open_cube(folder.own_cube, strict=True)
@@ -148,7 +150,7 @@ def test_masks_are_not_finished_once_the_imagery_is_written_anew(run: Path) -> N
         np.testing.assert_array_equal(cube.croplayer, mask_of(cube.rgb.sel(source=SOURCE).to_numpy()))
         assert problems_of(run) == []
     assert file_digests(folder.own_cube) == first
-    assert {s.name: outputs.entries()[s.name].fingerprint for s in old} == fingerprints
+    assert {s.name: memory.entries()[s.name].fingerprint for s in old} == fingerprints
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def test_settings_that_come_back_find_none_of_the_files_of_others(tmp_path: Path
         run_step(old, StepLedgers(folder), None)
         first, masks = file_digests(folder.cube), sorted(folder.cube.glob("*/croplayer/c/*/*"))
         sizes = [p.stat().st_size for p in masks]
-        OutputLedger(folder.outputs, folder.root).begin_blocks(new)
+        folder.memory.begin(new.name, new.fingerprint, blocks=2)
         Ledger(folder.ledger("integrate")).append("1", FillTask(cube, 1)(blocks)[:lines])
         assert [p.stat().st_size for p in masks] == sizes
         assert run_step(old, StepLedgers(folder), None).worked == 2
@@ -192,14 +194,14 @@ def test_an_edition_beside_the_run_s_own_is_never_called_files_to_remove(run: Pa
     assert any(
         "cube.zarr/2021 is an edition beside the run's own '2020'" in p and "move" in p for p in problems_of(run)
     )
-    outputs = OutputLedger(run / "ledger/outputs.json", run)
+    memory = StepMemory(run / "ledger/outputs.json", run)
     for step in steps_of(RunFolder(run), 2):
         ledger = Ledger(RunFolder(run).ledger(step.name))
         for _, record in list(ledger.lines()):
             files = {key.replace("2020/", "2021/"): digest for key, digest in record.files.items()}
             ledger.append(step.fingerprint, [replace(record, files=files)])
-        outputs.close_blocks(step, ledger.path)
-    outputs.end()
+        memory.finish(step.name, step.fingerprint, BlocksDone(2, ledger.path))
+    memory.end()
     assert RunFolder(run).edition == "2021"
     (named,) = problems_of(run)
     assert "cube.zarr/2020 is an edition beside the run's own '2021'" in named

@@ -16,14 +16,14 @@ import shapely
 from PIL import Image
 from rasterio.transform import from_origin
 
-from croplayer.boundaries import read_boundaries
 from croplayer.evaluation.statistics import read_statistics
-from croplayer.grid import BlockGrid, BlockIndex
-from croplayer.models.bundle import read_checked
-from croplayer.models.catalogue import SHIPPED
+from croplayer.models.bundles.bundle import read_checked
+from croplayer.models.bundles.catalogue import SHIPPED
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.tile_cache import TileCache
 from croplayer.sources.tile_image import BadTileError, understand_tile
+from croplayer.vector.boundaries import read_boundaries
+from stores.grid import BlockGrid, BlockIndex
 
 GRID = BlockGrid(64)
 BLOCK = BlockIndex(1118, 5880)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Geod
 
-from croplayer.grid import LATTICE_COLS, LATTICE_ROWS, BlockGrid, BlockIndex, BlockRange, Bounds, PixelWindow
+from stores.grid import LATTICE_COLS, LATTICE_ROWS, BlockGrid, BlockIndex, BlockRange, Bounds, PixelWindow
 
 GEOD = Geod(ellps="WGS84")
 blocks = st.builds(BlockIndex, st.integers(0, LATTICE_ROWS - 1), st.integers(0, LATTICE_COLS - 1))

@@ -14,18 +14,18 @@ import numpy as np
 import pytest
 from source_files import BLOCK, GRID, write_items, write_raster
 
-from croplayer.cube import Cube
-from croplayer.durable import DurableStore
-from croplayer.grid import BlockIndex, BlockRange
-from croplayer.records import BlockRecord
-from croplayer.sources.codes import RasterCodes
-from croplayer.sources.product import Product
+from croplayer.cube.whole_blocks import Cube
+from croplayer.products.codes import RasterCodes
+from croplayer.products.product import Product
+from croplayer.products.stac_codes import StacCodes
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
-from croplayer.sources.stac_codes import StacCodes
-from croplayer.tasks import isolated
-from croplayer.tasks.isolated import Limits, Work, run_isolated
+from croplayer.workers import isolated
+from croplayer.workers.isolated import Limits, Work, run_isolated
 from stores.cube import CUBE
+from stores.durable import DurableStore
+from stores.grid import BlockIndex, BlockRange
+from stores.records import BlockRecord
 
 LIMITS = Limits(300.0, 4 * 2**30)
 

@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from croplayer.blocks import segment
-from croplayer.cube import Cube, open_cube
-from croplayer.durable import DurableStore
-from croplayer.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
-from croplayer.models.manifest import bundle_digest
+from croplayer.cube.lazy import segment
+from croplayer.cube.opening import open_cube
+from croplayer.cube.whole_blocks import Cube
+from croplayer.models.networks.manifest import bundle_digest
 from croplayer.sources.imagery import Imagery, empty_imagery
 from croplayer.tasks.segment import SegmentTask
 from stores.cube import CUBE
+from stores.durable import DurableStore
+from stores.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
 
 RANGE = BlockRange(1100, 5880, 2, 3)
 BLOCK, CELL, BLEND = 64, 32, 8
@@ -31,10 +32,10 @@ class NothingBeyond:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from croplayer.models.architectures import CLASSES
-    from croplayer.models.bundle import write_bundle
-    from croplayer.models.manifest import Manifest
-    from croplayer.models.segmentation import BANDS, build_segmenter
+    from croplayer.models.bundles.bundle import write_bundle
+    from croplayer.models.networks.architectures import CLASSES
+    from croplayer.models.networks.manifest import Manifest
+    from croplayer.models.networks.segmentation import BANDS, build_segmenter
 
     network = build_segmenter("segformer", "tiny", seed=3)
     manifest = Manifest(

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from croplayer.block_list import BlockList
-from croplayer.durable import FileDigest, digest_file, write_durable
-from croplayer.grid import BlockIndex
-from croplayer.ledger import Ledger, decode_line, encode_line
-from croplayer.records import BlockRecord, Status
-from croplayer.results import STATUSES, Results, read_results
+from stores.block_list import BlockList
+from stores.durable import FileDigest, digest_file, write_durable
+from stores.grid import BlockIndex
+from stores.ledger import Ledger, decode_line, encode_line
+from stores.records import BlockRecord, Status
+from stores.results import STATUSES, Results, read_results
 
 numbers = st.one_of(st.none(), st.integers(-10, 10**9), st.floats(allow_nan=False, allow_infinity=False), st.text())
 records = st.builds(

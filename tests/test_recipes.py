@@ -13,7 +13,7 @@ import pytest
 import rasterio
 from commands import croplayer
 
-from croplayer.cube import open_cube
+from croplayer.cube.opening import open_cube
 
 Recipes = Callable[[str], Path]
 pytestmark = [pytest.mark.data, pytest.mark.slow]

@@ -15,7 +15,7 @@ from croplayer.report.sections_decisions import correctness_section, integration
 from croplayer.report.sections_map import summary_section
 from croplayer.report.sections_products import products_section
 from croplayer.report.sections_proof import levels_section, recovered_section, statistics_section
-from croplayer.tasks.compare import INTEGRATED, MERGE_BOTH
+from stores.legends import INTEGRATED, MERGE_BOTH
 
 
 def made_up_blocks(seed: int = 1) -> pd.DataFrame:

@@ -27,18 +27,19 @@ from commands import croplayer
 from pyproj import Geod
 from soak.damage import UNFINISHED, problems_of
 
-from croplayer.cube import open_cube
-from croplayer.finished import MissingBlocksError
-from croplayer.ledger import Ledger
-from croplayer.records import BlockRecord, Status
-from pipelines.describe import describe_step
-from pipelines.integrate import decide_step
-from pipelines.judge import judge_step
-from pipelines.models import Models
+from croplayer.cube.opening import open_cube
+from pipelines.engine.models import Models
+from pipelines.engine.run import Run
+from pipelines.engine.steps import OutputStep
 from pipelines.recipe_files import load_recipe
-from pipelines.run import Run
-from pipelines.steps import AT_ITS_END, Entry, OutputLedger, OutputStep
+from pipelines.stages.describe import describe_step
+from pipelines.stages.integrate import decide_step
+from pipelines.stages.judge import judge_step
+from stores.finished import MissingBlocksError
+from stores.ledger import Ledger
+from stores.records import BlockRecord, Status
 from stores.run_folder import RunFolder
+from stores.step_memory import END_OF_RUN, StepEntry, StepMemory
 
 CUBE_AND_RESULTS = ("cube.zarr", "tables", "figures", "export", "blocks.parquet", "boundaries.parquet", "report.html")
 
@@ -68,7 +69,7 @@ def test_a_run_leaves_everything_it_promises(finished: Path) -> None:
 
 
 def test_the_block_table_holds_every_block_and_feature(finished: Path) -> None:
-    from croplayer.features import integration_columns
+    from croplayer.measures.features import integration_columns
 
     blocks = gpd.read_parquet(finished / "blocks.parquet")
     assert len(blocks) == 4
@@ -168,10 +169,10 @@ def test_killed_anywhere_and_run_again_gives_the_same_bytes(
     assert steps_but_for_times(out) == steps_but_for_times(finished)
 
 
-def steps_but_for_times(out: Path) -> dict[str, Entry]:
+def steps_but_for_times(out: Path) -> dict[str, StepEntry]:
     """What a run remembers of its steps, but for their ledgers, which tell how long each block took."""
-    entries = OutputLedger(out / "ledger/outputs.json", out).entries()
-    return {name: replace(entry, ledger=None) for name, entry in entries.items() if name != AT_ITS_END}
+    entries = StepMemory(out / "ledger/outputs.json", out).entries()
+    return {name: replace(entry, ledger=None) for name, entry in entries.items() if name != END_OF_RUN}
 
 
 def test_ctrl_c_in_a_terminal_stops_a_run_with_a_sentence_and_running_again_goes_on(
@@ -190,7 +191,7 @@ def test_ctrl_c_in_a_terminal_stops_a_run_with_a_sentence_and_running_again_goes
     while not list(out.glob("ledger/assess*")) and run.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
     family = psutil.Process(run.pid).children(recursive=True)
-    assert [p for p in family if "croplayer.tasks.block_process" in p.cmdline()]
+    assert [p for p in family if "croplayer.workers.block_process" in p.cmdline()]
     start = time.monotonic()
     os.killpg(run.pid, signal.SIGINT)
     _, said = run.communicate(timeout=60)
@@ -315,15 +316,15 @@ def test_a_run_s_folder_is_of_one_edition(small_recipe: Path, models: Path, fini
 
 
 def test_files_that_are_no_longer_made_are_removed(tmp_path: Path) -> None:
-    outputs = OutputLedger(tmp_path / "ledger/outputs.json", tmp_path)
+    outputs = StepMemory(tmp_path / "ledger/outputs.json", tmp_path)
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text(name)
     step = OutputStep("tables", "old", list)
-    outputs.record(step, [tmp_path / "a.csv", tmp_path / "b.csv"])
-    outputs.record(OutputStep("others", "old", list), [tmp_path / "b.csv"])
+    outputs.finish(step.name, step.fingerprint, [tmp_path / "a.csv", tmp_path / "b.csv"])
+    outputs.finish("others", "old", [tmp_path / "b.csv"])
     outputs.begin("tables", "new")
-    assert (tmp_path / "a.csv").exists() and not outputs.is_done(step)
-    outputs.record(OutputStep("tables", "new", list), [])
+    assert (tmp_path / "a.csv").exists() and not outputs.is_finished("tables", "old")
+    outputs.finish("tables", "new", [])
     assert [p.name for p in sorted(tmp_path.glob("*.csv"))] == ["b.csv"]
 
 

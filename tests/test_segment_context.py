@@ -12,15 +12,15 @@ import rasterio
 from PIL import Image
 from rasterio.transform import from_origin
 
-from croplayer.cube import Cube
-from croplayer.durable import DurableStore
-from croplayer.grid import LATTICE_COLS, LATTICE_ROWS, BlockGrid, BlockIndex, BlockRange, Bounds
+from croplayer.cube.whole_blocks import Cube
 from croplayer.sources.imagery import ImagerySource
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.tiles import FolderTiles
 from croplayer.sources.xyz import XyzSource
 from croplayer.tasks.segment import SegmentTask
 from stores.cube import CUBE
+from stores.durable import DurableStore
+from stores.grid import LATTICE_COLS, LATTICE_ROWS, BlockGrid, BlockIndex, BlockRange, Bounds
 
 GRID = BlockGrid(64)
 LAST_ROW, LAST_COL = LATTICE_ROWS - 1, LATTICE_COLS - 1

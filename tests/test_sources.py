@@ -13,16 +13,16 @@ import rasterio
 from rasterio.transform import from_origin
 from source_files import BLOCK, BOUNDS, GRID, texture, write_items, write_raster, write_tiles
 
-from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
-from croplayer.sources.codes import RasterCodes
+from croplayer.products.codes import RasterCodes
+from croplayer.products.product import Product
+from croplayer.products.stac_codes import StacCodes
 from croplayer.sources.elevation import ElevationRaster
 from croplayer.sources.imagery import ImagerySource
-from croplayer.sources.product import Product
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
-from croplayer.sources.stac_codes import StacCodes
 from croplayer.sources.tiles import FolderTiles
 from croplayer.sources.xyz import XyzSource
+from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 
 
 @pytest.fixture(scope="module")

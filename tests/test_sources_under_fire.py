@@ -22,27 +22,27 @@ import rasterio
 from PIL import Image
 from source_files import BLOCK, write_items
 
-from croplayer.cube import Cube
-from croplayer.durable import DurableStore
-from croplayer.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
+from croplayer.cube.whole_blocks import Cube
 from croplayer.landscape.server import Fault, FaultRule, TileServer, placeholder_tile, serve
-from croplayer.ledger import Ledger
-from croplayer.records import Status
-from croplayer.redaction import Secret
+from croplayer.products.stac_codes import StacCodes
 from croplayer.sources import guarded_http, http_tiles, throttle
 from croplayer.sources.guarded_http import FetchError, Limits, fetch
 from croplayer.sources.http_tiles import HttpTiles
+from croplayer.sources.redaction import Secret
 from croplayer.sources.stac import StacSource
-from croplayer.sources.stac_codes import StacCodes
 from croplayer.sources.throttle import ProviderOutError
 from croplayer.sources.tile_image import MISSING, BadTileError, TileKind, understand_tile
 from croplayer.sources.tiles import FolderTiles, TilePlace
 from croplayer.sources.xyz import XyzSource
-from croplayer.tasks import isolated
-from croplayer.tasks.isolated import Limits as WorkLimits
-from croplayer.tasks.isolated import Work, run_isolated
 from croplayer.tasks.mosaic import MosaicTask
+from croplayer.workers import isolated
+from croplayer.workers.isolated import Limits as WorkLimits
+from croplayer.workers.isolated import Work, run_isolated
 from stores.cube import CUBE
+from stores.durable import DurableStore
+from stores.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
+from stores.ledger import Ledger
+from stores.records import Status
 
 GRID = BlockGrid(128)
 ZOOM = 13

@@ -17,19 +17,20 @@ from commands import croplayer
 from moto.server import ThreadedMotoServer
 from rasterio.transform import from_origin
 
-from croplayer.block_list import BlockList
-from croplayer.cube import Cube, open_cube
-from croplayer.durable import digest_bytes
-from croplayer.grid import BlockGrid, BlockIndex, BlockRange
-from croplayer.ledger import Ledger
-from croplayer.places import bucket_of, check_place, digest_of, has_key, keys_of, open_store, size_finder
-from croplayer.records import BlockRecord
-from croplayer.results import read_results
-from croplayer.schema import SchemaError
+from croplayer.cube.opening import open_cube
+from croplayer.cube.whole_blocks import Cube
 from croplayer.sources.raster import RasterSource
 from croplayer.tasks.mosaic import MosaicTask
 from pipelines.doctor import examine
+from stores.block_list import BlockList
 from stores.cube import CUBE
+from stores.durable import digest_bytes
+from stores.grid import BlockGrid, BlockIndex, BlockRange
+from stores.ledger import Ledger
+from stores.places import bucket_of, check_place, digest_of, has_key, keys_of, open_store, size_finder
+from stores.records import BlockRecord
+from stores.results import read_results
+from stores.schema import SchemaError
 
 RANGE = BlockRange(1100, 5880, 2, 2)
 SECRET = "canary-5e1c"

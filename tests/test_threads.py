@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from croplayer.grid import BlockIndex
-from croplayer.records import BlockRecord
-from croplayer.tasks import isolated
-from croplayer.tasks.isolated import Limits, Work, run_isolated
+from croplayer.workers import isolated
+from croplayer.workers.isolated import Limits, Work, run_isolated
+from stores.grid import BlockIndex
+from stores.records import BlockRecord
 
 
 @dataclass(frozen=True)

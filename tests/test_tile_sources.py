@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 from source_files import BLOCK, BOUNDS, GRID, write_tiles
 
-from croplayer.grid import Bounds
 from croplayer.sources.http_tiles import HttpTiles
 from croplayer.sources.tile_image import BadTileError, decode_tile
 from croplayer.sources.tiles import FolderTiles
 from croplayer.sources.xyz import XyzSource, tile_ranges
+from stores.grid import Bounds
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xgboost
 
-from croplayer.features import Feature
+from croplayer.measures.features import Feature
 
 PARAMETERS = {
     "objective": "multi:softprob",

@@ -13,8 +13,8 @@ from croplayer.decisions.quality import Judged, Samples, judge
 from croplayer.decisions.reviews import reviewed_by
 from croplayer.decisions.rules import RULES, correctness_by_rules
 from croplayer.decisions.splits import SPATIAL
-from croplayer.features import correctness_columns
-from croplayer.legends import DEFAULT_CLASSES, Correctness, CorrectnessClasses
+from croplayer.measures.features import correctness_columns
+from stores.legends import DEFAULT_CLASSES, Correctness, CorrectnessClasses
 
 
 class Decided(NamedTuple):

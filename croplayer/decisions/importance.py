@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from croplayer.decisions.boosting import Classifier
-from croplayer.features import Feature
+from croplayer.measures.features import Feature
 
 REPEATS = 10
 MOST_SAMPLES = 2000

@@ -13,8 +13,8 @@ from croplayer.decisions.quality import Samples, judge
 from croplayer.decisions.reviews import reviewed_by
 from croplayer.decisions.rules import RULES, integration_by_rules, no_usable_imagery
 from croplayer.decisions.splits import SPATIAL
-from croplayer.features import integration_columns
-from croplayer.legends import DEFAULT_CLASSES, CorrectnessClasses, Integration
+from croplayer.measures.features import integration_columns
+from stores.legends import DEFAULT_CLASSES, CorrectnessClasses, Integration
 
 LABELS = tuple(choice.label for choice in Integration)
 

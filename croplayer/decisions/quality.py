@@ -12,7 +12,7 @@ from croplayer.decisions.boosting import Classifier, check_samples, fit, is_meas
 from croplayer.decisions.importance import importance_table
 from croplayer.decisions.splits import SPATIAL, STRATIFIED, beside_share, spatial_folds, stratified_folds
 from croplayer.evaluation.clusters import clustered_interval, design_effect
-from croplayer.features import Feature
+from croplayer.measures.features import Feature
 
 CALIBRATION_BINS = 10
 

@@ -11,9 +11,9 @@ import shapely
 from PIL import Image
 from skimage.segmentation import find_boundaries
 
-from croplayer.cube import Cube
-from croplayer.grid import CRS, BlockIndex
-from croplayer.legends import CROPLAND, NO_IMAGERY
+from croplayer.cube.whole_blocks import Cube
+from stores.grid import CRS, BlockIndex
+from stores.legends import CROPLAND, NO_IMAGERY
 
 THUMBNAIL_PX = 400
 OUTLINE = (255, 214, 0)

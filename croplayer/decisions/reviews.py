@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from croplayer.block_list import BlockList
-from croplayer.grid import BlockIndex
-from croplayer.legends import DEFAULT_CLASSES, CorrectnessClasses, Integration
-from croplayer.text_tables import read_text_table
+from croplayer.files.text_tables import read_text_table
 from croplayer.vector.read import read_vector
+from stores.block_list import BlockList
+from stores.grid import BlockIndex
+from stores.legends import DEFAULT_CLASSES, CorrectnessClasses, Integration
 
 INTEGRATION_LABELS = tuple(choice.label for choice in Integration)
 REFERENCE = "reference "

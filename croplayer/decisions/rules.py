@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from croplayer.legends import DEFAULT_CLASSES, Correctness, CorrectnessClasses, CoverageType, Integration
+from stores.legends import DEFAULT_CLASSES, Correctness, CorrectnessClasses, CoverageType, Integration
 
 RULES = "rules (no reviewed samples)"
 """How the tables and the report name decisions of this module."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from croplayer.grid import BLOCKS_PER_DEGREE, BlockIndex
+from stores.grid import BLOCKS_PER_DEGREE, BlockIndex
 
 PAPER_SPACING_DEG = 0.5
 

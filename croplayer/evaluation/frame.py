@@ -9,11 +9,11 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from croplayer.block_list import BlockList
-from croplayer.cube import Cube
-from croplayer.grid import BlockIndex
-from croplayer.legends import CROPLAND, NO_IMAGERY
-from croplayer.zones import BORDER, OUTSIDE, zones_of_blocks, zones_of_pixels
+from croplayer.cube.whole_blocks import Cube
+from croplayer.vector.zones import BORDER, OUTSIDE, zones_of_blocks, zones_of_pixels
+from stores.block_list import BlockList
+from stores.grid import BlockIndex
+from stores.legends import CROPLAND, NO_IMAGERY
 
 CLASSES = ("not cropland", "cropland")
 """The map's classes by code."""

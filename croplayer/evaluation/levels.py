@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from croplayer.evaluation.agreement import Agreement
-from croplayer.evaluation.boundary import BoundaryAgreement
 from croplayer.evaluation.clusters import design_effect, lattice_squares
 from croplayer.evaluation.interval import Estimate
 from croplayer.evaluation.provinces import count_within
-from croplayer.legends import DEFAULT_CLASSES, Integration
+from croplayer.measures.agreement import Agreement
+from croplayer.measures.boundary import BoundaryAgreement
+from stores.legends import DEFAULT_CLASSES, Integration
 
 
 def level_table(

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from croplayer.evaluation.agreement import Agreement
 from croplayer.evaluation.provinces import COMPLETE_SHARE
+from croplayer.measures.agreement import Agreement
 
 
 def agreement_table(blocks: pd.DataFrame, maps: Sequence[str], other: str) -> pd.DataFrame:

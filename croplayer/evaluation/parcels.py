@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from croplayer.grid import BlockGrid, PixelWindow
-from croplayer.legends import CROPLAND, NO_IMAGERY
-from croplayer.zones import zones_of_pixels
+from croplayer.vector.zones import zones_of_pixels
+from stores.grid import BlockGrid, PixelWindow
+from stores.legends import CROPLAND, NO_IMAGERY
 
 
 def parcel_numbers(parcels: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid) -> np.ndarray:

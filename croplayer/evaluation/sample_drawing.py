@@ -10,7 +10,7 @@ import pandas as pd
 
 from croplayer.evaluation.frame import OUT_OF_FRAME, Frame, strata_of, stratum_km2
 from croplayer.evaluation.sample_files import POINT_COLUMNS, SampleDesign
-from croplayer.zones import OUTSIDE
+from croplayer.vector.zones import OUTSIDE
 
 
 class Place(NamedTuple):

@@ -15,10 +15,10 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from croplayer.durable import write_durable
-from croplayer.grid import CRS
-from croplayer.text_tables import read_text_table
+from croplayer.files.text_tables import read_text_table
 from croplayer.vector.read import read_vector
+from stores.durable import write_durable
+from stores.grid import CRS
 
 FORMAT = "croplayer sample 1"
 POINT_COLUMNS = ["id", "lon", "lat", "block", "unit", "mapped", "stratum", "weight", "row", "col"]

@@ -10,7 +10,7 @@ import pandas as pd
 import shapely
 from pyproj import Geod
 
-from croplayer.text_tables import parse_number, read_text_table
+from croplayer.files.text_tables import parse_number, read_text_table
 
 KM2_PER_KHA = 10.0
 UNITS_KHA = {"kha": 1.0, "ha": 1 / 1000, "km2": 1 / KM2_PER_KHA, "mu": 1 / 15_000}

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from croplayer.compiled import kernel
 from croplayer.kernels.bits import WORD_PX, as_mask, bytes_above, count_ones, pack_mask
+from croplayer.kernels.compiled import kernel
 
 ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
 

@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from croplayer.compiled import kernel
+from croplayer.kernels.compiled import kernel
 
 WORD_PX = 64
 AT_ONCE = 8

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from croplayer.compiled import kernel
+from croplayer.kernels.compiled import kernel
 from croplayer.kernels.image import check_image
 
 PATCH_PX = 16

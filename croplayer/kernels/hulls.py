@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from croplayer.compiled import kernel
+from croplayer.kernels.compiled import kernel
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from croplayer.compiled import kernel
+from croplayer.kernels.compiled import kernel
 
 SHARPNESS_BINS_PER_UNIT = np.float32(15)
 """Coarse bins per unit of summed integer gradient, at most 3 * 1443 units: the bins fit in 16 bits."""

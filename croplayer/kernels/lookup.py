@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from croplayer.compiled import kernel
+from croplayer.kernels.compiled import kernel
 
 MESH_PX = 32
 """Grid pixels between the points that are projected exactly. Between them a straight line is within a few thousandths

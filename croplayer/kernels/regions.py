@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from croplayer.compiled import kernel
 from croplayer.kernels.bits import WORD_PX, count_ones, list_runs, pack_mask
+from croplayer.kernels.compiled import kernel
 from croplayer.kernels.hulls import convex_areas, short_edges
 
 TOP, BOTTOM, AREA, EULER = range(4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from croplayer.compiled import kernel
+from croplayer.kernels.compiled import kernel
 from croplayer.kernels.lanes import blend_pixel, copy_pixel
 
 STRIP_PX = 1280

@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 
-from croplayer.compiled import kernel
 from croplayer.kernels.bits import AT_ONCE, WORD_PX, bytes_with, count_ones, trailing_zeros
+from croplayer.kernels.compiled import kernel
 from croplayer.kernels.terrain_rows import load_row
 
 FEATURES = 4

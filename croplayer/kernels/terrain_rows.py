@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from croplayer.compiled import kernel
+from croplayer.kernels.compiled import kernel
 
 DEGREES = 180 / np.pi
 ROUNDING = 2e-15

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from croplayer.compiled import kernel
+from croplayer.kernels.compiled import kernel
 
 OPEN = -1
 BEYOND = np.int32(2147483647)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from croplayer.compiled import kernel
 from croplayer.kernels.bits import WORD_PX, as_mask, bytes_equal, count_ones
+from croplayer.kernels.compiled import kernel
 
 
 class ZoneAreas(NamedTuple):

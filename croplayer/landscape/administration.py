@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from croplayer.grid import CRS, Bounds
+from stores.grid import CRS, Bounds
 
 _NAMES = (
     ("Qinghe", "清禾省", "QH"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from croplayer.compiled import compiler_of
+from croplayer.kernels.compiled import compiler_of
 
 _HERE = Path(__file__).parent
 _COMPILER = compiler_of(

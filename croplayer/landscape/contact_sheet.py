@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from croplayer.grid import BLOCKS_PER_DEGREE, BlockGrid, BlockIndex, block_rectangle
 from croplayer.landscape.country import Country
 from croplayer.landscape.nodes import DRYNESS, ELEVATION, LAKE, RELIEF, SLOPE_X, SLOPE_Y, TOWN, WETNESS
 from croplayer.landscape.samples import HOME
 from croplayer.landscape.sources import SOURCES, scene_at
 from croplayer.landscape.terrain import METRES_PER_LAT, METRES_PER_LON
 from croplayer.landscape.truth import BlockTruth, block_truth
-from croplayer.legends import CoverageType
+from stores.grid import BLOCKS_PER_DEGREE, BlockGrid, BlockIndex, block_rectangle
+from stores.legends import CoverageType
 
 COLUMNS = 8
 BLOCK_PX = 150

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from croplayer.grid import Bounds
 from croplayer.landscape.classes import IS_CROPLAND, LandCover, class_table
 from croplayer.landscape.grids import elevation_grid, render_grid, survey_grid
 from croplayer.landscape.nodes import (
@@ -25,6 +24,7 @@ from croplayer.landscape.sources import (
 from croplayer.landscape.survey import LINE_CLASS, new_memory
 from croplayer.landscape.terrain import METRES_PER_LAT, METRES_PER_LON
 from croplayer.landscape.textures import LEVELS, texture_pyramids
+from stores.grid import Bounds
 
 MISSING_ZOOM = 14
 """Imagery is missing in whole tiles of this zoom."""

@@ -15,7 +15,6 @@ import rasterio
 from affine import Affine
 from rasterio import features
 
-from croplayer.grid import CRS, BlockGrid, BlockRange, Bounds, PixelWindow
 from croplayer.landscape.administration import Administration, make_administration
 from croplayer.landscape.classes import (
     CROPLAND_CLASSES,
@@ -33,6 +32,7 @@ from croplayer.landscape.samples import (
 from croplayer.landscape.sources import SOURCES
 from croplayer.landscape.tiles import write_tiles
 from croplayer.landscape.truth import block_truth, truth_classes
+from stores.grid import CRS, BlockGrid, BlockRange, Bounds, PixelWindow
 
 DEMO_SEED = 1
 DEMO_BOUNDS = Bounds(115.1, 34.95, 115.4, 35.15)

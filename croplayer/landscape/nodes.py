@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from croplayer.grid import Bounds
 from croplayer.landscape.compiled import kernel
 from croplayer.landscape.noise import noise2, salted
 from croplayer.landscape.parcels import territory_at
@@ -22,6 +21,7 @@ from croplayer.landscape.regions import (
     wildness_at,
 )
 from croplayer.landscape.terrain import METRES_PER_LAT, METRES_PER_LON, ground_at
+from stores.grid import Bounds
 
 NODES_PER_DEGREE = 3600
 """Nodes lie at half arc-seconds: node k is at (k + 0.5) / 3600 degrees, the centres of a 1 arc-second DEM."""

@@ -8,9 +8,9 @@ import shapely
 from affine import Affine
 from rasterio import features
 
-from croplayer.grid import CRS, BlockGrid, PixelWindow
 from croplayer.landscape.classes import IS_CROPLAND
 from croplayer.landscape.country import Country
+from stores.grid import CRS, BlockGrid, PixelWindow
 
 
 def parcel_polygons(parcel: np.ndarray, transform: Affine) -> list[tuple[shapely.Polygon, int]]:

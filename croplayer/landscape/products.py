@@ -14,11 +14,11 @@ import pyproj
 import rasterio
 from affine import Affine
 
-from croplayer.grid import CRS, Bounds
 from croplayer.landscape.compiled import kernel
 from croplayer.landscape.country import Country
 from croplayer.landscape.noise import hash2, mix, unit
 from croplayer.landscape.product_definitions import PRODUCTS, ProductDefinition
+from stores.grid import CRS, Bounds
 
 TRUTH_STEP_DEG = 1 / 12000
 MARGIN_DEG = 0.01

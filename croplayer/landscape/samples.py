@@ -14,7 +14,6 @@ import rasterio
 from affine import Affine
 from PIL import Image
 
-from croplayer.grid import CRS, BlockGrid, BlockIndex, Bounds, block_rectangle
 from croplayer.landscape.classes import IS_CROPLAND
 from croplayer.landscape.country import Country
 from croplayer.landscape.outlines import parcel_polygons
@@ -22,7 +21,8 @@ from croplayer.landscape.sources import CLOUD, SNOW, SOURCES
 from croplayer.landscape.terrain import METRES_PER_LAT, METRES_PER_LON
 from croplayer.landscape.tiles import ground_sample_distance_m
 from croplayer.landscape.truth import SAMPLES, block_truth
-from croplayer.legends import CoverageType
+from stores.grid import CRS, BlockGrid, BlockIndex, Bounds, block_rectangle
+from stores.legends import CoverageType
 
 HOME = Bounds(113.0, 33.0, 116.0, 36.0)
 """Where the country is at home: samples come from here."""

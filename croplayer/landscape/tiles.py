@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from croplayer.grid import Bounds
 from croplayer.landscape.country import MISSING_ZOOM, Country
 from croplayer.landscape.noise import draw, hash2, salted
 from croplayer.landscape.sources import source_by_name
+from stores.grid import Bounds
 
 TILE_PX = 256
 OVERZOOM = 3

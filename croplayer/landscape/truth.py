@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from croplayer.grid import BlockGrid, BlockIndex, PixelWindow
 from croplayer.landscape.classes import IS_CROPLAND
 from croplayer.landscape.country import Country
 from croplayer.landscape.sources import CLOUD, SNOW
-from croplayer.legends import CoverageType
+from stores.grid import BlockGrid, BlockIndex, PixelWindow
+from stores.legends import CoverageType
 
 PLANTING_SHARE = 0.05
 """A block with at least this share of cropland is Planting, with less Non-planting."""

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from croplayer.models.coverage_network import CoverageNetwork
-    from croplayer.models.segmentation import SegmentationNetwork
+    from croplayer.models.networks.coverage_network import CoverageNetwork
+    from croplayer.models.networks.segmentation import SegmentationNetwork
 
 
 def load(
@@ -26,7 +26,7 @@ def load(
     ------
     FileNotFoundError or ValueError, in one sentence, for a missing, damaged, swapped or unknown bundle.
     """
-    from croplayer.models.bundle import load as load_bundle
-    from croplayer.models.catalogue import find_bundle
+    from croplayer.models.bundles.bundle import load as load_bundle
+    from croplayer.models.bundles.catalogue import find_bundle
 
     return load_bundle(find_bundle(name_or_path), digest, runtime=runtime)

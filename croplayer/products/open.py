@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from croplayer.products.codes import RasterCodes
 from croplayer.products.legend import read_legend
-from croplayer.sources.codes import RasterCodes
-from croplayer.sources.product import Product
-from croplayer.sources.stac_codes import StacCodes
+from croplayer.products.product import Product
+from croplayer.products.stac_codes import StacCodes
 
 WILDCARDS = "*?["
 RASTERS = ("*.tif", "*.tiff", "*.TIF", "*.TIFF")

@@ -11,10 +11,10 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from croplayer.grid import BLOCKS_PER_DEGREE, LATTICE_COLS, LATTICE_ROWS, Bounds
-from croplayer.legends import NEVER_PROCESSED, NO_IMAGERY
 from croplayer.report.charts import wrapped
 from croplayer.report.style import MAP_COLOURS, MISSING_COLOUR, figure_style
+from stores.grid import BLOCKS_PER_DEGREE, LATTICE_COLS, LATTICE_ROWS, Bounds
+from stores.legends import NEVER_PROCESSED, NO_IMAGERY
 
 UNIT_WORDS = {"1": "", "class": "", "km2": "km²", "degree": "°"}
 """How a declared unit is written; a number without unit has nothing to write."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from croplayer.report.style import REFERENCE_COLOUR, map_colours
-from croplayer.tasks.compare import INTEGRATED, MERGE_BOTH
+from stores.legends import INTEGRATED, MERGE_BOTH
 
 OWN_TITLES = {INTEGRATED: "integrated map", MERGE_BOTH: "both merged"}
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from croplayer.features import IMAGE, PER_SOURCE, SHAPE, TERRAIN
-from croplayer.legends import CoverageType
-from croplayer.models.card import validation_words
-from croplayer.models.manifest import Manifest
+from croplayer.measures.features import IMAGE, PER_SOURCE, SHAPE, TERRAIN
+from croplayer.models.bundles.card import validation_words
+from croplayer.models.networks.manifest import Manifest
 from croplayer.report.charts import curve_figure, share_figure
 from croplayer.report.maps import UNIT_WORDS, class_figure, scene_figure, value_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, number, table_of
 from croplayer.report.results import Results
 from croplayer.report.style import COVERAGE_COLOURS
+from stores.legends import CoverageType
 
 GROUP = "Details"
 Scene = tuple[str, np.ndarray, np.ndarray, np.ndarray]

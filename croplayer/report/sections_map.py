@@ -8,12 +8,12 @@ import pandas as pd
 
 from croplayer.evaluation.interval import Estimate, share_interval
 from croplayer.evaluation.provinces import count_within
-from croplayer.grid import Bounds
 from croplayer.report.charts import interval_figure
 from croplayer.report.maps import Panels, picture_figure, value_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, number, percent, table_of
 from croplayer.report.results import Results
-from croplayer.tasks.compare import INTEGRATED
+from stores.grid import Bounds
+from stores.legends import INTEGRATED
 
 GROUP = "The map"
 MOST_UNITS = 40

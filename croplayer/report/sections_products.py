@@ -12,7 +12,7 @@ from croplayer.report.charts import Bar, bar_figure, bar_panels, fraction_figure
 from croplayer.report.maps import Panels, local_figure, value_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, table_of
 from croplayer.report.results import Results
-from croplayer.tasks.compare import INTEGRATED
+from stores.legends import INTEGRATED
 
 GROUP = "The proof"
 

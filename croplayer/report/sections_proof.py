@@ -9,12 +9,11 @@ from croplayer.evaluation.clusters import clustered_interval, lattice_squares
 from croplayer.evaluation.interval import normal_quantile, share_interval
 from croplayer.evaluation.levels import iou_difference, iou_estimate, on_the_same_ground
 from croplayer.evaluation.provinces import COMPLETE_SHARE, count_within
-from croplayer.legends import DEFAULT_CLASSES, Integration
 from croplayer.report.charts import Bar, bar_figure, bar_panels, paired_figure, unit_heatmap
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, table_of
 from croplayer.report.results import Results
 from croplayer.report.sections_map import MOST_UNITS, mapped_column, share_cell
-from croplayer.tasks.compare import INTEGRATED
+from stores.legends import DEFAULT_CLASSES, INTEGRATED, Integration
 
 GROUP = "The proof"
 SHARES = {

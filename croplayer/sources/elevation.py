@@ -9,8 +9,6 @@ import numpy as np
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window, from_bounds
 
-from croplayer.durable import digest_text
-from croplayer.grid import CRS, BlockGrid, BlockIndex, Bounds
 from croplayer.kernels.terrain import geographic_cell_size, terrain_medians
 from croplayer.sources.raster import (
     MINIMUM_OVERLAP,
@@ -20,6 +18,8 @@ from croplayer.sources.raster import (
     open_raster,
     overlap_share,
 )
+from stores.durable import digest_text
+from stores.grid import CRS, BlockGrid, BlockIndex, Bounds
 
 ELEVATION_RANGE_M = (-500.0, 9000.0)
 """Elevations outside are voids, whatever the file says."""

@@ -21,8 +21,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, InvalidHeader
 from urllib3.util import Retry
 
-from croplayer import __version__
-from croplayer.redaction import guard_logger
+from croplayer.sources.redaction import guard_logger
+from stores import __version__
 
 CONNECTIONS = 16
 MOST_REDIRECTS = 3

@@ -11,13 +11,13 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from croplayer.durable import digest_text
-from croplayer.redaction import literal_secret, secret_from_environment
 from croplayer.sources.guarded_http import FetchError, Limits, fetch
+from croplayer.sources.redaction import literal_secret, secret_from_environment
 from croplayer.sources.throttle import ProviderOutError, Throttle
 from croplayer.sources.tile_cache import TileCache
 from croplayer.sources.tile_image import MAX_TILE_BYTES, MISSING, BadTileError, Decoder, Tile
 from croplayer.sources.tiles import REQUESTS_AT_ONCE, TilePlace, check_template, expand_template
+from stores.durable import digest_text
 
 TIMES_ABSENT = 2
 """How often a provider must say that a tile does not exist before it is believed."""

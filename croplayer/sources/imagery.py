@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from croplayer.grid import BlockGrid, Bounds, PixelWindow
+from stores.grid import BlockGrid, Bounds, PixelWindow
 
 
 class Imagery(NamedTuple):

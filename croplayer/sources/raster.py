@@ -14,10 +14,10 @@ from rasterio.io import DatasetReader
 from rasterio.warp import Resampling, reproject, transform_bounds
 from rasterio.windows import Window, from_bounds
 
-from croplayer.durable import digest_file, digest_text
-from croplayer.grid import BLOCKS_PER_DEGREE, CRS, BlockGrid, BlockIndex, Bounds, PixelWindow
-from croplayer.kept import forget_files, kept
+from croplayer.files.file_cache import forget_files, kept
 from croplayer.sources.imagery import Imagery, empty_imagery
+from stores.durable import digest_file, digest_text
+from stores.grid import BLOCKS_PER_DEGREE, CRS, BlockGrid, BlockIndex, Bounds, PixelWindow
 
 DRIVER = "GTiff"
 """Only plain GeoTIFF is opened: other drivers can be made to read other files."""

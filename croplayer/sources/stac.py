@@ -15,11 +15,11 @@ import numpy as np
 import pystac
 from rasterio.enums import Resampling
 
-from croplayer.durable import digest_file, digest_text
-from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
-from croplayer.kept import forget_files, kept
+from croplayer.files.file_cache import forget_files, kept
 from croplayer.sources.imagery import Imagery, empty_imagery
 from croplayer.sources.raster import MINIMUM_OVERLAP, block_parts, common_share, parted
+from stores.durable import digest_file, digest_text
+from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 
 
 @dataclass(frozen=True)

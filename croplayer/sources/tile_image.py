@@ -11,8 +11,8 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from croplayer.durable import digest_bytes
 from croplayer.sources.imagery import Imagery
+from stores.durable import digest_bytes
 
 MAX_TILE_BYTES = 2 * 1024**2
 DETAIL_RATIO = 0.42

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from croplayer.durable import digest_text
 from croplayer.sources.tile_image import MISSING, BadTileError, Decoder, Tile
+from stores.durable import digest_text
 
 REQUESTS_AT_ONCE = 8
 """Tiles asked for at once by one process."""

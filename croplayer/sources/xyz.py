@@ -12,12 +12,12 @@ from functools import partial
 import morecantile
 import numpy as np
 
-from croplayer.durable import digest_text
-from croplayer.grid import BlockGrid, Bounds, PixelWindow
 from croplayer.kernels.warp import mercator_to_lonlat, mercator_window
 from croplayer.sources.imagery import Imagery, empty_imagery
 from croplayer.sources.tile_image import BadTileError, Tile, TileKind, understand_tile
 from croplayer.sources.tiles import REQUESTS_AT_ONCE, TilePlace, TileStore
+from stores.durable import digest_text
+from stores.grid import BlockGrid, Bounds, PixelWindow
 
 PROBES = 64
 """Tiles looked for before a source is believed to have none in a region."""

@@ -9,14 +9,13 @@ from functools import lru_cache
 import geopandas as gpd
 import numpy as np
 
-from croplayer.cube import Cube
-from croplayer.grid import BlockGrid, BlockIndex
-from croplayer.legends import CROPLAND, NO_IMAGERY
-from croplayer.records import BlockRecord, Value
-from croplayer.sources.product import UNKNOWN, Product
-from croplayer.tasks.compare import read_maps
+from croplayer.cube.whole_blocks import Cube, read_maps
+from croplayer.products.product import UNKNOWN, Product
 from croplayer.tasks.each import each_block
-from croplayer.zones import UnitRings
+from croplayer.vector.zones import UnitRings
+from stores.grid import BlockGrid, BlockIndex
+from stores.legends import CROPLAND, NO_IMAGERY
+from stores.records import BlockRecord, Value
 
 LAND = "land"
 """Name under which the area of the unit itself is counted."""

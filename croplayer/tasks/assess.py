@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from croplayer.cube import Cube
-from croplayer.grid import BlockIndex, PixelWindow
+from croplayer.cube.whole_blocks import Cube
 from croplayer.kernels.haze import haze
 from croplayer.kernels.image import image_quality
 from croplayer.kernels.stitch import strongest_seam
-from croplayer.legends import CoverageType
-from croplayer.records import BlockRecord, Value, finite
 from croplayer.sources.elevation import UNKNOWN_TERRAIN, ElevationRaster
 from croplayer.tasks.each import each_block
+from stores.grid import BlockIndex, PixelWindow
+from stores.legends import CoverageType
+from stores.records import BlockRecord, Value, finite
 
 SHIFT_WINDOW_PX = 512
 """Edge of the window in which the two sources' displacement is measured."""
@@ -90,8 +90,8 @@ class AssessTask:
             return CoverageType.NODATA.label, 1.0
         if self.coverage_model is None:
             return None, None
-        from croplayer.models.bundle import load_cached
-        from croplayer.models.coverage_network import CoverageNetwork, predict_coverage, thumbnail
+        from croplayer.models.bundles.bundle import load_cached
+        from croplayer.models.networks.coverage_network import CoverageNetwork, predict_coverage, thumbnail
 
         model = load_cached(self.coverage_model, self.coverage_digest or "", device=COVERAGE_DEVICE)
         if not isinstance(model, CoverageNetwork):

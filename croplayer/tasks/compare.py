@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from croplayer.cube import Cube
-from croplayer.grid import BlockGrid, BlockIndex
-from croplayer.legends import Integration
-from croplayer.masks import integrated_mask
-from croplayer.products.measure import agreement_values, area_values, density_values, mask_of
-from croplayer.records import BlockRecord, Value
-from croplayer.sources.product import Product
+from croplayer.cube.whole_blocks import Cube, read_maps
+from croplayer.measures.products import agreement_values, area_values, density_values, mask_of
+from croplayer.products.product import Product
 from croplayer.tasks.each import each_block
-
-MERGE_BOTH = "merge_both"
-INTEGRATED = "croplayer"
+from stores.grid import BlockGrid, BlockIndex
+from stores.legends import INTEGRATED
+from stores.records import BlockRecord, Value
 
 
 @dataclass(frozen=True)
@@ -56,12 +50,3 @@ class CompareTask:
                 if not product.is_percent:
                     values |= agreement_values(product.name, mask_of(read), name, truth)
         return BlockRecord(block, values=values)
-
-
-def read_maps(cube: Cube, block: BlockIndex) -> dict[str, np.ndarray]:
-    """Masks of a block: each source, both merged, and the integrated map."""
-    maps = {s: cube.read_block("cropland", block, s) for s in cube.sources}
-    if len(maps) == 2:
-        maps[MERGE_BOTH] = integrated_mask(list(maps.values()), Integration.MERGE_BOTH, False)
-    maps[INTEGRATED] = cube.read_block("croplayer", block)
-    return maps

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from croplayer.cube import Cube
-from croplayer.grid import BlockIndex
-from croplayer.legends import CROPLAND, NO_IMAGERY, Integration
-from croplayer.masks import area_km2, integrated_mask, shape_features
-from croplayer.records import BlockRecord, Value
+from croplayer.cube.whole_blocks import Cube
+from croplayer.measures.masks import area_km2, integrated_mask, shape_features
 from croplayer.tasks.each import each_block
+from stores.grid import BlockIndex
+from stores.legends import CROPLAND, NO_IMAGERY, Integration
+from stores.records import BlockRecord, Value
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from croplayer.grid import BlockIndex
-from croplayer.records import BlockRecord, Status
+from stores.grid import BlockIndex
+from stores.records import BlockRecord, Status
 
 
 def each_block(work: Callable[[BlockIndex], BlockRecord], blocks: Sequence[BlockIndex]) -> list[BlockRecord]:

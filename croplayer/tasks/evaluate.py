@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from croplayer.cube import Cube
-from croplayer.evaluation.boundary import boundary_agreement, boundary_width_px
-from croplayer.grid import BlockIndex
-from croplayer.landscape.judgement import best_integration, mask_correctness
-from croplayer.legends import CROPLAND, NO_IMAGERY
-from croplayer.masks import shape_features
-from croplayer.records import BlockRecord, Value
-from croplayer.sources.product import UNKNOWN, Product
-from croplayer.tasks.compare import MERGE_BOTH, read_maps
+from croplayer.cube.whole_blocks import Cube, read_maps
+from croplayer.measures.boundary import boundary_agreement, boundary_width_px
+from croplayer.measures.judgement import best_integration, mask_correctness
+from croplayer.measures.masks import shape_features
+from croplayer.products.product import UNKNOWN, Product
 from croplayer.tasks.each import each_block
+from stores.grid import BlockIndex
+from stores.legends import CROPLAND, MERGE_BOTH, NO_IMAGERY
+from stores.records import BlockRecord, Value
 
 SHAPE_OF_MERGED = ("solidity_mean", "solidity_total", "euler_mean", "euler_total", "regions")
 

@@ -8,12 +8,12 @@ from functools import lru_cache
 
 import pandas as pd
 
-from croplayer.cube import Cube
-from croplayer.grid import BlockIndex
-from croplayer.legends import Integration
-from croplayer.masks import integrated_mask, shape_features
-from croplayer.records import BlockRecord
+from croplayer.cube.whole_blocks import Cube
+from croplayer.measures.masks import integrated_mask, shape_features
 from croplayer.tasks.each import each_block
+from stores.grid import BlockIndex
+from stores.legends import Integration
+from stores.records import BlockRecord
 
 
 @dataclass(frozen=True)

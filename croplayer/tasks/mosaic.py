@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from croplayer.cube import Cube
-from croplayer.durable import FileDigest
-from croplayer.grid import BlockIndex
-from croplayer.records import BlockRecord, Status, Value
+from croplayer.cube.whole_blocks import Cube
 from croplayer.sources.imagery import ImagerySource
 from croplayer.tasks.each import each_block
+from stores.durable import FileDigest
+from stores.grid import BlockIndex
+from stores.records import BlockRecord, Status, Value
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from croplayer.cube import Cube
-from croplayer.grid import BlockIndex
-from croplayer.landscape.judgement import best_integration, mask_correctness
-from croplayer.legends import CROPLAND, NO_IMAGERY, Integration
-from croplayer.masks import integrated_mask
-from croplayer.records import BlockRecord, Value
-from croplayer.sources.product import UNKNOWN, Product
+from croplayer.cube.whole_blocks import Cube
+from croplayer.measures.judgement import best_integration, mask_correctness
+from croplayer.measures.masks import integrated_mask
+from croplayer.products.product import UNKNOWN, Product
 from croplayer.tasks.each import each_block
+from stores.grid import BlockIndex
+from stores.legends import CROPLAND, NO_IMAGERY, Integration
+from stores.records import BlockRecord, Value
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from croplayer.cube import Cube
-from croplayer.durable import FileDigest
-from croplayer.grid import BlockIndex, PixelWindow
-from croplayer.records import BlockRecord, Status
+from croplayer.cube.whole_blocks import Cube
 from croplayer.sources.imagery import Imagery, ImagerySource, empty_imagery
 from croplayer.tasks.each import each_block
+from stores.durable import FileDigest
+from stores.grid import BlockIndex, PixelWindow
+from stores.records import BlockRecord, Status
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class SegmentTask:
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block with the digests of its masks."""
-        from croplayer.models.bundle import load_cached
-        from croplayer.models.inference import predict_block
-        from croplayer.models.segmentation import SegmentationNetwork
+        from croplayer.models.bundles.bundle import load_cached
+        from croplayer.models.networks.inference import predict_block
+        from croplayer.models.networks.segmentation import SegmentationNetwork
 
         model = load_cached(self.model, self.model_digest, self.runtime)
         if not isinstance(model, SegmentationNetwork):
@@ -74,7 +74,7 @@ class SegmentTask:
         return BlockRecord(block, Status.DONE if has_imagery else Status.NO_IMAGERY, files=files)
 
     def _write(self, block: BlockIndex, source: str, probability: np.ndarray) -> dict[str, FileDigest]:
-        from croplayer.models.inference import mask_from_probability
+        from croplayer.models.networks.inference import mask_from_probability
 
         mask = mask_from_probability(probability, self.threshold)
         files = self.cube.write_block("cropland_probability", block, probability, source)

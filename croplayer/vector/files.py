@@ -13,9 +13,9 @@ import rasterio
 import rasterio.shutil
 from rasterio.enums import Resampling
 
-from croplayer.durable import PARTIAL, sync_folder
-from croplayer.grid import CRS, BlockGrid, PixelWindow
-from croplayer.legends import NEVER_PROCESSED
+from stores.durable import PARTIAL, sync_folder
+from stores.grid import CRS, BlockGrid, PixelWindow
+from stores.legends import NEVER_PROCESSED
 
 SHAPEFILE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 
@@ -42,7 +42,7 @@ def write_geotiff(path: Path, mask: np.ndarray, window: PixelWindow, grid: Block
 
 def write_geoparquet(path: Path, frame: gpd.GeoDataFrame) -> Path:
     """Write polygons as GeoParquet 1.1 with a bounding box column."""
-    from croplayer.tables import write_parquet
+    from croplayer.files.tables import write_parquet
 
     return write_parquet(path, frame)
 

@@ -6,8 +6,8 @@ import geopandas as gpd
 import numpy as np
 from pyproj import Geod
 
-from croplayer.grid import CRS, BlockGrid, PixelWindow
 from croplayer.kernels.outlines import Rings, outlines, polygons
+from stores.grid import CRS, BlockGrid, PixelWindow
 
 GEOD = Geod(ellps="WGS84")
 

@@ -9,8 +9,8 @@ import geopandas as gpd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from croplayer.grid import CRS
 from croplayer.vector.read import read_vector
+from stores.grid import CRS
 
 WIDEST_PART_DEG = 180.0
 """A wider polygon goes round the Earth the wrong way."""

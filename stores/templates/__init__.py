@@ -12,8 +12,8 @@ from typing import Any
 import zarr
 from zarr.storage import MemoryStore
 
-from croplayer.grid import BlockGrid, BlockRange
 from stores.cube import CUBE
+from stores.grid import BlockGrid, BlockRange
 
 
 def template_path(name: str) -> Path:

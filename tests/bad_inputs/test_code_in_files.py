@@ -44,8 +44,8 @@ def test_nothing_that_can_run_code_is_read() -> None:
 
 def test_pickled_weights_are_refused_unread(tmp_path: Path) -> None:
     """A bundle whose weights are a pickle that writes a file: refused, and the file is not there."""
-    from croplayer.models.bundle import load
-    from croplayer.models.catalogue import SHIPPED
+    from croplayer.models.bundles.bundle import load
+    from croplayer.models.bundles.catalogue import SHIPPED
 
     folder = tmp_path / "model"
     shutil.copytree(next(p.parent for p in sorted(SHIPPED.rglob("manifest.json"))), folder)

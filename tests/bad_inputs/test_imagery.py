@@ -30,9 +30,9 @@ from bad_files import (
 from PIL import Image, PngImagePlugin
 from rasterio.transform import from_origin
 
-from croplayer.sources.codes import RasterCodes
+from croplayer.products.codes import RasterCodes
+from croplayer.products.product import Product
 from croplayer.sources.elevation import ElevationRaster
-from croplayer.sources.product import Product
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
 from croplayer.sources.tile_image import TileKind, understand_tile

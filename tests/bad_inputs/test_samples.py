@@ -27,9 +27,9 @@ from bad_files import (
     truncated,
 )
 
-from croplayer.models.coverage_samples import read_cloud_scenes
-from croplayer.models.labelled_thumbnails import read_coverage_samples
-from croplayer.models.scenes import LabelledScenes
+from croplayer.models.training.coverage_samples import read_cloud_scenes
+from croplayer.models.training.labelled_thumbnails import read_coverage_samples
+from croplayer.models.training.scenes import LabelledScenes
 
 pytestmark = WARNED_OF
 

@@ -19,8 +19,8 @@ from bad_files import (
     vector,
 )
 
-from croplayer.boundaries import BoundaryColumns, check_overlap, read_boundaries
 from croplayer.decisions.reviews import read_overrides, read_reviews
+from croplayer.vector.boundaries import BoundaryColumns, check_overlap, read_boundaries
 from croplayer.vector.polygons import read_polygons
 
 pytestmark = WARNED_OF

@@ -18,7 +18,6 @@ from hypothesis.extra import numpy as hnp
 from rasterio.features import shapes
 from scipy.stats import binomtest
 
-from croplayer.evaluation.boundary import boundary_agreement, boundary_width_px
 from croplayer.evaluation.interval import share_interval
 from croplayer.evaluation.levels import (
     iou_difference,
@@ -28,7 +27,8 @@ from croplayer.evaluation.levels import (
     on_the_same_ground,
 )
 from croplayer.evaluation.parcels import parcel_numbers, parcel_scores, parcel_summary
-from croplayer.grid import BlockGrid, BlockIndex
+from croplayer.measures.boundary import boundary_agreement, boundary_width_px
+from stores.grid import BlockGrid, BlockIndex
 from stores.tables import PARCELS
 
 
@@ -207,9 +207,9 @@ def test_a_map_that_leaves_out_what_is_hard_does_not_win() -> None:
 
 def test_a_run_evaluates_as_numpy_does(finished_small_run: Path, country: Path) -> None:
     """Boundary counts and block judgements of a whole run, from the pixels of its cube and the truth's raster."""
-    from croplayer.cube import open_cube
-    from croplayer.landscape.judgement import mask_correctness
-    from croplayer.tasks.compare import MERGE_BOTH
+    from croplayer.cube.opening import open_cube
+    from croplayer.measures.judgement import mask_correctness
+    from stores.legends import MERGE_BOTH
 
     levels = pd.read_csv(finished_small_run / "tables/levels.csv").set_index("map")
     evaluated = pd.read_parquet(finished_small_run / "tables/evaluated_blocks.parquet")

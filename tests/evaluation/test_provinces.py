@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from croplayer.evaluation.provinces import BORDER_CODE, OUTSIDE_CODE, interior_sums
-from croplayer.tables import with_geometry, write_parquet
+from croplayer.files.tables import with_geometry, write_parquet
 
 
 def block_table(path: Path) -> Path:

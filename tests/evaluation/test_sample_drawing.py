@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 import shapely
 
-from croplayer.cube import Cube
-from croplayer.durable import DurableStore
+from croplayer.cube.whole_blocks import Cube
 from croplayer.evaluation.area_estimates import estimate_areas
 from croplayer.evaluation.frame import Frame, Population, measure_frame
 from croplayer.evaluation.sample_drawing import draw_stratified, draw_systematic
 from croplayer.evaluation.sample_files import ReviewedSample, SampleDesign, read_sample, write_sample
-from croplayer.grid import BlockGrid, BlockIndex, BlockRange
 from stores.cube import CUBE
+from stores.durable import DurableStore
+from stores.grid import BlockGrid, BlockIndex, BlockRange
 
 GRID = BlockGrid(40)
 RANGE = BlockRange(1000, 5900, 2, 3)

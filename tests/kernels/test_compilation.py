@@ -59,7 +59,7 @@ CALLED = "from toy import kernel\n\n@kernel\ndef scaled(x):\n    return {factor}
 CALLER = "from toy import kernel\nfrom toy.called import scaled\n\n@kernel\ndef shifted(x):\n    return scaled(x) + 1\n"
 PACKAGE = """
 from pathlib import Path
-from croplayer.compiled import compiler_of
+from croplayer.kernels.compiled import compiler_of
 kernel = compiler_of(Path(__file__).parent, Path(__file__).parent.glob("*.py")).kernel
 """
 ASK = """

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.scenes import farmland_rgb
-from croplayer.grid import BlockGrid, BlockIndex
 from croplayer.kernels.haze import Haze, haze
 from croplayer.kernels.stitch import Seam, strongest_seam
 from croplayer.landscape.country import Country
+from stores.grid import BlockGrid, BlockIndex
 
 SIDE = 480
 

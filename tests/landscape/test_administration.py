@@ -8,8 +8,8 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from croplayer.grid import Bounds
 from croplayer.landscape.administration import make_administration
+from stores.grid import Bounds
 
 BOX = Bounds(115.1, 34.95, 115.4, 35.15)
 

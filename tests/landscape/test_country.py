@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from rasterio import features
 
-from croplayer.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 from croplayer.landscape.classes import LandCover
 from croplayer.landscape.country import Country
 from croplayer.landscape.nodes import NODES_PER_DEGREE
@@ -16,7 +15,8 @@ from croplayer.landscape.outlines import truth_parcels
 from croplayer.landscape.sources import CLOUD, SNOW
 from croplayer.landscape.tiles import TileIndex, is_overzoomed, render_tile, tile_axes, tiles_in
 from croplayer.landscape.truth import block_truth, judged
-from croplayer.legends import CoverageType
+from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
+from stores.legends import CoverageType
 
 COUNTRY = Country(1)
 PARCEL_CLASSES = [int(c) for c in LandCover if c.is_parcel]

@@ -13,11 +13,11 @@ import pytest
 import rasterio
 import shapely
 
-from croplayer.grid import BlockGrid, BlockRange, Bounds
 from croplayer.landscape.classes import IS_CROPLAND, LandCover
 from croplayer.landscape.country import Country
 from croplayer.landscape.make import CountryFiles, make_country
 from croplayer.landscape.truth import truth_mask
+from stores.grid import BlockGrid, BlockRange, Bounds
 
 BOUNDS = Bounds(114.4, 34.4, 114.5, 34.45)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from croplayer.landscape.judgement import best_integration, mask_correctness, mask_iou
-from croplayer.legends import Correctness, Integration
+from croplayer.measures.judgement import best_integration, mask_correctness, mask_iou
+from stores.legends import Correctness, Integration
 
 EMPTY = np.zeros((60, 60), dtype=np.uint8)
 

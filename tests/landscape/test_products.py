@@ -11,12 +11,12 @@ import pytest
 import rasterio
 import shapely
 
-from croplayer.grid import Bounds
 from croplayer.landscape.administration import make_administration
 from croplayer.landscape.classes import IS_CROPLAND
 from croplayer.landscape.country import Country
 from croplayer.landscape.product_definitions import PRODUCTS, ProductDefinition
 from croplayer.landscape.products import REPEATED_STRIP_PX, write_products
+from stores.grid import Bounds
 
 BOUNDS = Bounds(114.0, 34.9, 114.1, 35.05)
 """Astride two FCS30 tiles, on the edge of two UTM zones."""

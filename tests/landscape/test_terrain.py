@@ -7,7 +7,6 @@ import heapq
 import numpy as np
 import pytest
 
-from croplayer.grid import Bounds
 from croplayer.landscape.classes import LandCover
 from croplayer.landscape.country import Country
 from croplayer.landscape.nodes import ELEVATION, RIVER, RIVER_HALF, SLOPE_X, SLOPE_Y, node_grid
@@ -24,6 +23,7 @@ from croplayer.landscape.terrain import (
     tributary,
     warped,
 )
+from stores.grid import Bounds
 
 SEED = np.uint64(1)
 X0, Y0 = CENTRE_LON * METRES_PER_LON, CENTRE_LAT * METRES_PER_LAT

@@ -11,7 +11,7 @@ import torch
 from rasterio.transform import from_origin
 from shapely.geometry import Polygon, box
 
-from croplayer.models.scenes import LabelledScenes
+from croplayer.models.training.scenes import LabelledScenes
 
 DATA = Path(os.environ.get("CROPLAYER_DATA", Path(__file__).parents[2] / ".." / "shared" / "data")).resolve()
 

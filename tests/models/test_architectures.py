@@ -4,10 +4,10 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSemanticSegmentation
 
-from croplayer.models.architectures import ARCHITECTURES, MODEL_CLASSES, architecture_config, sizes
-from croplayer.models.augmentation import Batch
-from croplayer.models.losses import boundary_loss, training_loss
-from croplayer.models.segmentation import build_segmenter, query_logits
+from croplayer.models.networks.architectures import ARCHITECTURES, MODEL_CLASSES, architecture_config, sizes
+from croplayer.models.networks.segmentation import build_segmenter, query_logits
+from croplayer.models.training.augmentation import Batch
+from croplayer.models.training.losses import boundary_loss, training_loss
 
 AUXILIARY = ("detail_head", "boundary_head", "auxiliary_head")
 

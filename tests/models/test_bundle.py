@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForSemanticSegmentation
 
-from croplayer.models.architectures import CLASSES
-from croplayer.models.bundle import load, load_cached, write_bundle
-from croplayer.models.coverage_network import build_coverage_network, predict_coverage
-from croplayer.models.manifest import Manifest, bundle_digest, manifest_sum, read_manifest
-from croplayer.models.segmentation import BANDS, build_segmenter, segmenter_from_pretrained
+from croplayer.models.bundles.bundle import load, load_cached, write_bundle
+from croplayer.models.networks.architectures import CLASSES
+from croplayer.models.networks.coverage_network import build_coverage_network, predict_coverage
+from croplayer.models.networks.manifest import Manifest, bundle_digest, manifest_sum, read_manifest
+from croplayer.models.networks.segmentation import BANDS, build_segmenter, segmenter_from_pretrained
 
 
 def manifest_for(network, **changes) -> Manifest:
@@ -207,9 +207,9 @@ def test_a_client_needs_no_torch_to_know_its_models(written):
     import sys
 
     code = (
-        "import sys; from pathlib import Path; import pipelines.stage, pipelines.report; "
-        "from pipelines.models import Models; from pipelines.recipe_files import find_recipe, load_recipe; "
-        "from croplayer.models.manifest import bundle_digest, read_manifest; "
+        "import sys; from pathlib import Path; import pipelines.stages.order, pipelines.stages.report; "
+        "from pipelines.engine.models import Models; from pipelines.recipe_files import find_recipe, load_recipe; "
+        "from croplayer.models.networks.manifest import bundle_digest, read_manifest; "
         "recipe = load_recipe(find_recipe('demo'), Path('.')); models = Models(Path('.'), Path('.')); "
         "assert set(models.digests(recipe)) == {'segmentation', 'coverage'}; "
         "[read_manifest(folder) for folder in models.folders(recipe).values()]; "

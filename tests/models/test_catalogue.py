@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 import croplayer.models
-from croplayer.grid import Bounds
-from croplayer.models import catalogue
-from croplayer.models.bundle import load, write_bundle
-from croplayer.models.catalogue import find_bundle, shipped_folder, shipped_names
-from croplayer.models.coverage_network import CoverageNetwork
-from croplayer.models.manifest import Manifest, read_manifest
-from croplayer.models.segmentation import BANDS, SegmentationNetwork, build_segmenter
-from pipelines.models import Models
+from croplayer.models.bundles import catalogue
+from croplayer.models.bundles.bundle import load, write_bundle
+from croplayer.models.bundles.catalogue import find_bundle, shipped_folder, shipped_names
+from croplayer.models.networks.coverage_network import CoverageNetwork
+from croplayer.models.networks.manifest import Manifest, read_manifest
+from croplayer.models.networks.segmentation import BANDS, SegmentationNetwork, build_segmenter
+from pipelines.engine.models import Models
 from pipelines.recipe_files import RecipeError, find_recipe, load_recipe
+from stores.grid import Bounds
 
 MEGABYTE = 2**20
 

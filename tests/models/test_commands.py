@@ -9,9 +9,9 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from croplayer.models.bundle import load
-from croplayer.models.manifest import read_manifest
-from croplayer.models.segmentation import build_segmenter
+from croplayer.models.bundles.bundle import load
+from croplayer.models.networks.manifest import read_manifest
+from croplayer.models.networks.segmentation import build_segmenter
 from pipelines.cli import main
 
 SHORT = ["--steps", "2", "--crop-px", "64", "--batch", "2", "--gsd", "2.0", "3.0", "--threads", "1"]

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from croplayer.models.comparison import compare_architectures
-from croplayer.models.manifest import read_manifest
-from croplayer.models.training import TrainingConfig
+from croplayer.models.judging.comparison import compare_architectures
+from croplayer.models.networks.manifest import read_manifest
+from croplayer.models.training.training import TrainingConfig
 
 
 def test_contestants_get_the_same_budget(painted_scenes, tmp_path):

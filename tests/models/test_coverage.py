@@ -7,20 +7,26 @@ import pytest
 import torch
 from PIL import Image
 
-from croplayer.cube import Cube
-from croplayer.durable import DurableStore
-from croplayer.grid import BlockGrid, BlockIndex, BlockRange
-from croplayer.legends import CoverageType
-from croplayer.models.bundle import load, load_cached
-from croplayer.models.catalogue import shipped_folder
-from croplayer.models.coverage import CoverageConfig, calibration_error, fit_temperature, split_samples, train_coverage
-from croplayer.models.coverage_network import build_coverage_network, predict_coverage, thumbnail
-from croplayer.models.coverage_samples import make_coverage_samples, read_cloud_scenes
-from croplayer.models.labelled_thumbnails import read_coverage_samples
-from croplayer.models.manifest import bundle_digest, read_manifest
-from croplayer.models.scenes import LabelledScenes
+from croplayer.cube.whole_blocks import Cube
+from croplayer.models.bundles.bundle import load, load_cached
+from croplayer.models.bundles.catalogue import shipped_folder
+from croplayer.models.networks.coverage_network import build_coverage_network, predict_coverage, thumbnail
+from croplayer.models.networks.manifest import bundle_digest, read_manifest
+from croplayer.models.training.coverage import (
+    CoverageConfig,
+    calibration_error,
+    fit_temperature,
+    split_samples,
+    train_coverage,
+)
+from croplayer.models.training.coverage_samples import make_coverage_samples, read_cloud_scenes
+from croplayer.models.training.labelled_thumbnails import read_coverage_samples
+from croplayer.models.training.scenes import LabelledScenes
 from croplayer.tasks.assess import AssessTask
 from stores.cube import CUBE
+from stores.durable import DurableStore
+from stores.grid import BlockGrid, BlockIndex, BlockRange
+from stores.legends import CoverageType
 
 
 def test_thumbnail_is_the_area_average():

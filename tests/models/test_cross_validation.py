@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from croplayer.models.bundle import load
-from croplayer.models.cross_validation import cross_validate, train_cross_validated
-from croplayer.models.evaluation import evaluate_scenes, score_scenes, validation_figures
-from croplayer.models.manifest import read_manifest
-from croplayer.models.training import TrainingConfig, train_segmentation
+from croplayer.models.bundles.bundle import load
+from croplayer.models.networks.manifest import read_manifest
+from croplayer.models.training.cross_validation import cross_validate, train_cross_validated
+from croplayer.models.training.evaluation import evaluate_scenes, score_scenes, validation_figures
+from croplayer.models.training.training import TrainingConfig, train_segmentation
 
 CONFIG = TrainingConfig(architecture="pidnet", steps=3, crop_px=64, batch=2, gsd_m=(2.0, 3.0), threads=1)
 
@@ -36,7 +36,7 @@ def test_folds_that_are_there_are_not_trained_again(painted_scenes, tmp_path):
 
 
 def test_figures_pool_pixels_not_scenes(painted_scenes):
-    from croplayer.models.segmentation import build_segmenter
+    from croplayer.models.networks.segmentation import build_segmenter
 
     network = build_segmenter("pidnet", "tiny", 0).eval()
     whole = evaluate_scenes(network, painted_scenes)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from croplayer.models.error_picture import DRAWN, error_picture
+from benchmarks.error_picture import DRAWN, error_picture
 
 
 def test_false_fields_are_red_and_missed_ones_blue():

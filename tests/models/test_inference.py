@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from croplayer.models.architectures import ARCHITECTURES
-from croplayer.models.inference import blended_halo_px, mask_from_probability, predict_block, predict_image
-from croplayer.models.segmentation import build_segmenter
+from croplayer.models.networks.architectures import ARCHITECTURES
+from croplayer.models.networks.inference import blended_halo_px, mask_from_probability, predict_block, predict_image
+from croplayer.models.networks.segmentation import build_segmenter
 
 CELL, HALO = 64, 16
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from transformers.models.mask2former.modeling_mask2former import dice_loss, sigmoid_cross_entropy_loss
 
-from croplayer.models.augmentation import Batch
-from croplayer.models.losses import training_loss
-from croplayer.models.matching import QueryLabels, _pairwise, matching_loss, query_labels
-from croplayer.models.segmentation import build_segmenter
+from croplayer.models.networks.segmentation import build_segmenter
+from croplayer.models.training.augmentation import Batch
+from croplayer.models.training.losses import training_loss
+from croplayer.models.training.matching import QueryLabels, _pairwise, matching_loss, query_labels
 
 SIDE = 64
 

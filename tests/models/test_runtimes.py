@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from croplayer.models.architectures import CLASSES
-from croplayer.models.bundle import load, load_cached, write_bundle
-from croplayer.models.export import example_pixels, export_network
-from croplayer.models.inference import predict_block
-from croplayer.models.manifest import Manifest, bundle_digest
-from croplayer.models.runtimes import runtime_version
-from croplayer.models.segmentation import BANDS, build_segmenter
+from croplayer.models.bundles.bundle import load, load_cached, write_bundle
+from croplayer.models.bundles.export import example_pixels, export_network
+from croplayer.models.bundles.runtimes import runtime_version
+from croplayer.models.networks.architectures import CLASSES
+from croplayer.models.networks.inference import predict_block
+from croplayer.models.networks.manifest import Manifest, bundle_digest
+from croplayer.models.networks.segmentation import BANDS, build_segmenter
 
 SIDE = 96
 
@@ -80,7 +80,7 @@ def test_runtimes_are_named_with_their_versions():
 
 def test_the_runtime_is_named_without_loading_it():
     code = (
-        "import sys; from croplayer.models.runtimes import runtime_version; runtime_version('torch');"
+        "import sys; from croplayer.models.bundles.runtimes import runtime_version; runtime_version('torch');"
         "assert not {'torch', 'openvino'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

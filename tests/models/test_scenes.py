@@ -6,9 +6,9 @@ import pytest
 import rasterio.shutil
 from shapely.geometry import LineString, Polygon
 
-from croplayer.models.scenes import LabelledScenes
-from pipelines.config import Recipe, Segmentation, Training
-from pipelines.models import Models
+from croplayer.models.training.scenes import LabelledScenes
+from pipelines.engine.models import Models
+from pipelines.recipe import Recipe, Segmentation, Training
 
 LOSSLESS = {"quality": 100, "reversible": "yes", "ycbcr420": "no"}
 
@@ -66,7 +66,7 @@ def test_a_recipe_that_trains_says_what_was_mended(painted, tmp_path, monkeypatc
     }  # fmt: skip
     recipe = Recipe(name="r", title="r", segmentation=Segmentation(model="m", training=Training(**training)))
     trained = []
-    monkeypatch.setattr("pipelines.models.train_named", lambda scenes, *_, **__: trained.append(scenes))
+    monkeypatch.setattr("pipelines.engine.models.train_named", lambda scenes, *_, **__: trained.append(scenes))
     Models(tmp_path / "home", tmp_path / "out").ensure(recipe)
     assert len(trained[0]) == 6
     assert f"labels: row {len(table) - 1} of scene scene0: Self-intersection" in capsys.readouterr().err

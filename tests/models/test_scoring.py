@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from croplayer.models.scoring import MaskScore, boundary_band, score_mask
+from croplayer.measures.scoring import MaskScore, boundary_band, score_mask
 
 masks = arrays(np.bool_, (12, 9))
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from croplayer.models.instances import predict_parcels
-from croplayer.models.seams import line_jumps, measure_seams, seam_report
-from croplayer.models.segmentation import build_segmenter
+from croplayer.models.judging.instances import predict_parcels
+from croplayer.models.judging.seams import line_jumps, measure_seams, seam_report
+from croplayer.models.networks.segmentation import build_segmenter
 
 
 class Local(nn.Module):

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from croplayer.models.augmentation import Augmentation, SceneTensors, draw_batch, step_generator
-from croplayer.models.bundle import load
-from croplayer.models.inference import predict_image
-from croplayer.models.losses import boundary_weights, mask_loss, training_loss
-from croplayer.models.manifest import read_manifest
-from croplayer.models.segmentation import build_segmenter
-from croplayer.models.training import TrainingConfig, train_segmentation
-from croplayer.models.training_config import learning_rate_at
+from croplayer.models.bundles.bundle import load
+from croplayer.models.networks.inference import predict_image
+from croplayer.models.networks.manifest import read_manifest
+from croplayer.models.networks.segmentation import build_segmenter
+from croplayer.models.training.augmentation import Augmentation, SceneTensors, draw_batch, step_generator
+from croplayer.models.training.losses import boundary_weights, mask_loss, training_loss
+from croplayer.models.training.training import TrainingConfig, train_segmentation
+from croplayer.models.training.training_config import learning_rate_at
 
 SMALL = TrainingConfig(steps=6, crop_px=64, batch=2, gsd_m=(2.0, 3.0), checkpoint_every=2, threads=1)
 GSD_M = 2.0
@@ -54,8 +54,8 @@ def test_interrupted_and_continued_is_the_undisturbed_run(architecture, painted_
 
 
 def test_the_gradient_of_accumulated_batches_is_their_mean(painted_scenes):
-    from croplayer.models.fitting import _batches, _step
-    from croplayer.models.workers import Workers
+    from croplayer.models.training.fitting import _batches, _step
+    from croplayer.models.training.torchrun import Workers
 
     config = replace(SMALL, accumulation=2)
     scenes = [SceneTensors.from_arrays(a, 2.0) for a in painted_scenes.read_all()]
@@ -98,8 +98,8 @@ def test_training_stops_when_the_stopping_scenes_gain_no_more(painted_scenes, tm
 WORKER = """
 import sys
 from pathlib import Path
-from croplayer.models.scenes import LabelledScenes
-from croplayer.models.training import TrainingConfig, train_segmentation
+from croplayer.models.training.scenes import LabelledScenes
+from croplayer.models.training.training import TrainingConfig, train_segmentation
 
 images, polygons, out = map(Path, sys.argv[1:])
 config = TrainingConfig(steps=3, crop_px=64, batch=4, gsd_m=(2.0, 3.0), threads=1, average_decay=0.0)
@@ -109,8 +109,8 @@ train_segmentation(LabelledScenes.open(images, polygons), config, out / "bundle"
 
 def test_two_processes_train_one_model(painted, painted_scenes, tmp_path):
     """Two processes under torchrun do what one does with both halves of each batch."""
-    from croplayer.models.fitting import _batches, _optimizer, _step
-    from croplayer.models.workers import Workers
+    from croplayer.models.training.fitting import _batches, _optimizer, _step
+    from croplayer.models.training.torchrun import Workers
 
     (tmp_path / "worker.py").write_text(WORKER)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]

@@ -17,21 +17,21 @@ import rasterio
 import shapely
 from rasterio.transform import from_origin
 
-from croplayer.evaluation.agreement import Agreement
 from croplayer.evaluation.maps import agreement_table
-from croplayer.grid import BlockGrid, Bounds, PixelWindow
 from croplayer.landscape.administration import make_administration
 from croplayer.landscape.country import Country
 from croplayer.landscape.product_definitions import PRODUCTS
 from croplayer.landscape.products import REPEATED_STRIP_PX, write_products
 from croplayer.landscape.truth import truth_mask
+from croplayer.measures.agreement import Agreement
+from croplayer.measures.products import map_agreement, mask_of
+from croplayer.products.codes import RasterCodes
 from croplayer.products.legend import known_legends, read_legend
-from croplayer.products.measure import map_agreement, mask_of
 from croplayer.products.open import open_product, product_files
-from croplayer.sources.codes import RasterCodes
-from croplayer.sources.product import UNKNOWN, Product
-from croplayer.sources.strips import repeated_edges
+from croplayer.products.product import UNKNOWN, Product
+from croplayer.products.strips import repeated_edges
 from croplayer.tasks.compare import CompareTask
+from stores.grid import BlockGrid, Bounds, PixelWindow
 
 BOUNDS = Bounds(113.95, 34.95, 114.05, 35.05)
 """Astride two UTM zones, two FROM tiles and two FCS30 tiles."""
@@ -253,9 +253,9 @@ def test_the_cultivated_layer_agrees_with_the_crops_it_is_made_from(data: Path) 
 WORLDCOVER = """
 import sys
 import numpy as np
-from croplayer.grid import BlockGrid
+from stores.grid import BlockGrid
 from croplayer.products.open import open_product
-from croplayer.products.measure import agreement_values, area_values
+from croplayer.measures.products import agreement_values, area_values
 grid = BlockGrid(2560)
 product = open_product("ESA", sys.argv[1])
 mask = np.ones((2560, 2560), np.uint8)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from croplayer.evaluation.maps import product_table
+from croplayer.evaluation.products import definition_table, deviation_table, slope_table
 from croplayer.products.legend import read_legend
 from croplayer.products.open import open_product
-from croplayer.products.tables import definition_table, deviation_table, slope_table
 from stores.tables import DEFINITIONS, DEVIATION, SLOPE
 
 BLOCKS = pd.DataFrame(

@@ -19,14 +19,14 @@ from poison_run import poison_step
 from test_fuzz import KINDS as FUZZED
 from test_run import digests
 
-from croplayer.grid import BlockIndex
-from pipelines.cluster import Workers
-from pipelines.config import Cluster
-from pipelines.execute import StepLedgers, run_step
+from pipelines.engine.cluster import Workers
+from pipelines.engine.execute import StepLedgers, run_step
+from pipelines.recipe import Cluster
 from soak.crash_points import crash_everywhere
 from soak.damage import DamageCounts, add_foreign_files, damage_and_find, damage_ledgers
 from soak.demo_runs import VARIANTS, differing_files, mosaic_under_fire
 from soak.kills import kill_and_compare
+from stores.grid import BlockIndex
 from stores.run_folder import RunFolder
 
 SEED = 20260101

@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
-from croplayer.durable import write_durable
-from croplayer.grid import BlockIndex
-from croplayer.records import BlockRecord
-from pipelines import execute
-from pipelines.execute import StepLedgers, run_step
-from pipelines.run import clear_partial
-from pipelines.steps import CUBE_FILES, HEAD, BlockStep, OutputLedger, OutputStep
+from pipelines.engine import execute
+from pipelines.engine.execute import StepLedgers, run_step
+from pipelines.engine.run import clear_partial
+from pipelines.engine.steps import BlockStep, OutputStep
 from soak.damage import UNFINISHED, problems_of
 from soak.kills import file_digests, lost_blocks
 from soak.painted import EDITION, painted_blocks, steps_of
 from stores.cube import metadata_files
+from stores.durable import write_durable
+from stores.grid import BlockIndex
+from stores.records import BlockRecord
 from stores.run_folder import RunFolder
+from stores.step_memory import CUBE_FILES, HEAD
 
 CRASHED, FINISHED = 77, 0
 BLOCKS = 2
@@ -124,15 +125,15 @@ def run_painted(out: Path, stop_at: int = 0) -> int:
         ledgers = StepLedgers(folder)
         for step in steps_of(folder, BLOCKS):
             run_step(step, ledgers, None)  # type: ignore[arg-type]
-        outputs = OutputLedger(folder.outputs, out)
+        memory = folder.memory
         for name, fingerprint, files in (
             (CUBE_FILES, EDITION, metadata_files(folder.cube, EDITION)),
             (HEAD, "painted", [folder.recipe]),
         ):
-            if not outputs.is_closed(name, fingerprint):
-                outputs.close(name, fingerprint, files)
+            if not memory.is_finished(name, fingerprint):
+                memory.finish(name, fingerprint, files)
         run_step(_output(folder), ledgers, None)  # type: ignore[arg-type]
-        outputs.end()
+        memory.end()
     return passed
 
 

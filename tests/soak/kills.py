@@ -19,13 +19,13 @@ import numpy as np
 import psutil
 from dask_processes import DaskProcesses, environment, kill_group, make_certificate
 
-from croplayer.cube import open_cube
-from croplayer.durable import digest_file
-from croplayer.finished import MissingBlocksError
-from croplayer.grid import BlockIndex
-from croplayer.ledger import Ledger
-from croplayer.legends import NEVER_PROCESSED
+from croplayer.cube.opening import open_cube
 from soak.painted import COLS, FIRST, GRID, PaintedSource, mask_of, painted_blocks
+from stores.durable import digest_file
+from stores.finished import MissingBlocksError
+from stores.grid import BlockIndex
+from stores.ledger import Ledger
+from stores.legends import NEVER_PROCESSED
 from stores.run_folder import RunFolder
 
 TARGETS = ("block process", "worker", "worker and nanny", "client", "scheduler", "everything")

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from croplayer.cube import Cube
-from croplayer.durable import DurableStore
-from croplayer.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
-from croplayer.records import BlockRecord, BlockTask
+from croplayer.cube.whole_blocks import Cube
 from croplayer.sources.imagery import Imagery
 from croplayer.tasks.each import each_block
 from croplayer.tasks.mosaic import MosaicTask
-from pipelines.steps import BlockStep
+from pipelines.engine.steps import BlockStep
 from stores.cube import CUBE
+from stores.durable import DurableStore
+from stores.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
+from stores.records import BlockRecord, BlockTask
 from stores.run_folder import RunFolder
 
 GRID = BlockGrid(16)

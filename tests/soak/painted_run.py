@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 from pipelines.cli import stop_on_signal
-from pipelines.cluster import Workers
-from pipelines.config import Cluster
-from pipelines.execute import StepLedgers, run_step
-from pipelines.run import clear_partial
+from pipelines.engine.cluster import Workers
+from pipelines.engine.execute import StepLedgers, run_step
+from pipelines.engine.run import clear_partial
+from pipelines.recipe import Cluster
 from soak.painted import steps_of
 from stores.run_folder import RunFolder
 

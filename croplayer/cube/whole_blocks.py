@@ -1,0 +1,120 @@
+"""One edition of a cube, read and written block by block."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from croplayer.files.file_cache import kept
+from croplayer.measures.masks import integrated_mask
+from stores.durable import FileDigest
+from stores.foreign_cube import check_arrays, read_layout
+from stores.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
+from stores.legends import INTEGRATED, MERGE_BOTH, Integration
+from stores.places import has_key, open_store
+from stores.schema import WRITE_CONFIG
+
+
+@dataclass(frozen=True)
+class Cube:
+    """One edition of a cube, for reading and writing whole blocks."""
+
+    path: str
+    edition: str
+    grid: BlockGrid
+    blocks: BlockRange
+    sources: tuple[str, ...]
+
+    @classmethod
+    def open(cls, path: str | Path, edition: str | None = None) -> Cube:
+        """The edition of a cube; with one edition in the store its name may be left out.
+
+        Metadata are held against limits and the lattice first, because a cube may come from anywhere.
+
+        Raises FileNotFoundError when there is no cube, ValueError when the edition is not in it, SchemaError
+        when it is not laid out as one.
+        """
+        if not has_key(path, "zarr.json"):
+            raise FileNotFoundError(f"{path} is not a cube; expected a Zarr v3 group written by a run")
+        # Consolidated metadata may say something else than the arrays' own.
+        root = zarr.open_group(open_store(path, read_only=True), mode="r", use_consolidated=False)
+        editions = sorted(name for name, _ in root.groups())
+        if edition is None:
+            if len(editions) != 1:
+                raise ValueError(f"{path} holds editions {', '.join(editions) or 'none'}; say which one with edition=")
+            edition = editions[0]
+        if edition not in editions:
+            raise ValueError(f"{path} has no edition '{edition}'; it holds {', '.join(editions) or 'none'}")
+        place = f"edition '{edition}' of {path}"
+        layout = read_layout(root[edition].attrs.get("croplayer"), place)
+        check_arrays(root[edition], layout, place)
+        return cls(str(path), edition, *layout)
+
+    def holds(self, block: BlockIndex) -> bool:
+        """Whether a block lies in the cube's rectangle."""
+        row, col = block.row - self.blocks.row, block.col - self.blocks.col
+        return 0 <= row < self.blocks.rows and 0 <= col < self.blocks.cols
+
+    def read_window(self, name: str, window: PixelWindow, source: str | None = None) -> np.ndarray:
+        """Pixels of an array inside a window of the lattice that lies in the cube."""
+        y = window.row - self.blocks.row * self.grid.block_px
+        x = window.col - self.blocks.col * self.grid.block_px
+        area = (slice(y, y + window.height), slice(x, x + window.width))
+        array = _array(self, name)
+        if source is None:
+            return np.asarray(array[area])
+        return np.asarray(array[(self.sources.index(source), *area)])
+
+    def read_block(self, name: str, block: BlockIndex, source: str | None = None) -> np.ndarray:
+        """Pixels of an array in one block: (h, w) or (h, w, 3)."""
+        return self.read_window(name, self.grid.window(block), source)
+
+    def write_block(
+        self, name: str, block: BlockIndex, pixels: np.ndarray, source: str | None = None
+    ) -> dict[str, FileDigest]:
+        """Write one whole block of one array durably; returns the digest of the file by its key in the store."""
+        area: tuple[Any, ...] = self.blocks.slices(self.grid, block)
+        n = self.grid.block_px
+        if pixels.shape[:2] != (n, n):
+            raise ValueError(
+                f"block of '{name}' is {pixels.shape}; expected {n} x {n} pixels: blocks are written whole"
+            )
+        array, written = _writable_array(self, name, threading.get_ident())
+        if pixels.dtype != array.dtype:
+            raise TypeError(f"block of '{name}' is {pixels.dtype}, expected {array.dtype}")
+        if source is not None:
+            index = self.sources.index(source)
+            area = (slice(index, index + 1), *area)
+            pixels = pixels[None]
+        written.clear()
+        array[area] = pixels
+        return dict(written)
+
+
+@kept(64)
+def _array(cube: Cube, name: str) -> Any:
+    return zarr.open_array(open_store(cube.path, read_only=True), path=f"{cube.edition}/{name}", mode="r")
+
+
+@kept(64)
+def _writable_array(cube: Cube, name: str, thread: int) -> tuple[Any, dict[str, FileDigest]]:
+    """An array of a thread's own, opened once, and the digests of what was written through it."""
+    # Opening an array takes no configuration; without it a block of the fill value would have no file.
+    opened = zarr.open_array(open_store(cube.path, read_only=False), path=f"{cube.edition}/{name}", mode="r+")
+    array = opened.with_config(WRITE_CONFIG)
+    store: Any = array.store_path.store
+    return array, store.written
+
+
+def read_maps(cube: Cube, block: BlockIndex) -> dict[str, np.ndarray]:
+    """Masks of a block: each source, both merged, and the integrated map."""
+    maps = {s: cube.read_block("cropland", block, s) for s in cube.sources}
+    if len(maps) == 2:
+        maps[MERGE_BOTH] = integrated_mask(list(maps.values()), Integration.MERGE_BOTH, False)
+    maps[INTEGRATED] = cube.read_block("croplayer", block)
+    return maps

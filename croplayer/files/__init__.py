@@ -1,0 +1,1 @@
+"""Files from anywhere: tables of text, arrays, and what a process keeps of them."""

@@ -1,0 +1,39 @@
+"""Tables of blocks, and their bytes."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from stores.durable import write_durable
+from stores.grid import CRS, BlockGrid, BlockIndex
+
+
+def with_geometry(table: pd.DataFrame) -> gpd.GeoDataFrame:
+    """A table with the boxes of its blocks as geometry in EPSG:4326."""
+    grid = BlockGrid()
+    bounds = [grid.bounds(BlockIndex(r, c)) for r, c in zip(table.row, table.col, strict=True)]
+    boxes = shapely.box(*np.array(bounds, np.float64).reshape(-1, 4).T)
+    return gpd.GeoDataFrame(table, geometry=boxes, crs=CRS)
+
+
+def write_parquet(path: Path, table: pd.DataFrame) -> Path:
+    """Write a table, or a GeoParquet 1.1 with bounding boxes when it has geometry; the same table gives the same bytes."""
+    buffer = io.BytesIO()
+    if isinstance(table, gpd.GeoDataFrame):
+        table.to_parquet(buffer, index=False, compression="zstd", write_covering_bbox=True, schema_version="1.1.0")
+    else:
+        table.to_parquet(buffer, index=False, compression="zstd")
+    write_durable(path, buffer.getvalue())
+    return path
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> Path:
+    """Write a table as UTF-8 CSV with 8 significant digits."""
+    write_durable(path, table.to_csv(index=False, float_format="%.8g", lineterminator="\n").encode())
+    return path

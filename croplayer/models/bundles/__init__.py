@@ -1,0 +1,1 @@
+"""Models as folders: written, checked, loaded, exported, and what computes them."""

@@ -1,0 +1,219 @@
+"""A model as a folder: weights, configuration and a manifest that says what they are and are worth.
+
+``model.safetensors`` and ``config.json`` are what transformers' ``from_pretrained`` reads;
+``manifest.json`` pins their digests, and ``manifest.sha256`` its own. Every byte is checked against its digest before a parser sees
+it, from the same read, so a damaged, swapped or half-written model is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+import transformers
+from transformers import PreTrainedModel, ResNetConfig, ResNetForImageClassification
+
+from croplayer.models.bundles.card import CARD_NAME, MLM_NAME, mlm_json, model_card
+from croplayer.models.bundles.runtimes import TORCH, runtime_version
+from croplayer.models.networks.architectures import MODEL_CLASSES, build_from_config, config_from_dict
+from croplayer.models.networks.coverage_network import CoverageNetwork
+from croplayer.models.networks.manifest import MANIFEST_NAME, MANIFEST_SUM_NAME, Manifest, manifest_bytes, manifest_sum
+from croplayer.models.networks.segmentation import SegmentationNetwork, pick_device
+from stores import __version__
+from stores.durable import sync_folder
+
+WEIGHTS_NAME = "model.safetensors"
+CONFIG_NAME = "config.json"
+
+
+def write_bundle(
+    folder: Path, model: PreTrainedModel, manifest: Manifest, extra: Mapping[str, bytes] | None = None
+) -> Path:
+    """Write a bundle in one step: into a temporary folder beside it, then renamed.
+
+    A model card and STAC fields are written beside the weights.
+
+    Parameters
+    ----------
+    folder : where the bundle goes; replaced when it exists
+    model : its weights and configuration
+    manifest : ``files`` and ``versions`` are filled in here
+    extra : further files by name, digested too (for example a training curve)
+
+    Returns
+    -------
+    folder
+    """
+    check_finite(model, folder)
+    versions = {"croplayer": __version__, "torch": torch.__version__, "transformers": transformers.__version__}
+    manifest = replace(manifest, versions=versions)
+    contents: dict[str, bytes] = {
+        WEIGHTS_NAME: safetensors.torch.save(_unshared_weights(model), metadata={"format": "pt"}),
+        CONFIG_NAME: model.config.to_json_string(use_diff=False).encode(),
+        CARD_NAME: model_card(manifest).encode(),
+        MLM_NAME: mlm_json(manifest, sum(p.numel() for p in model.parameters())),
+        **(extra or {}),
+    }
+    files = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(contents.items())}
+    contents[MANIFEST_NAME] = replace(manifest, files=files).to_json()
+    contents[MANIFEST_SUM_NAME] = manifest_sum(contents[MANIFEST_NAME])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.partial"
+    temporary.mkdir()
+    try:
+        for name, data in contents.items():
+            with (temporary / name).open("wb") as f:
+                f.write(data)
+                f.flush()
+                os.fsync(f.fileno())
+        sync_folder(temporary)
+        _replace_folder(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_folder(folder.parent)
+    return folder
+
+
+def _replace_folder(temporary: Path, folder: Path) -> None:
+    if not folder.exists():
+        temporary.rename(folder)
+        return
+    old = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.old"
+    folder.rename(old)
+    temporary.rename(folder)
+    shutil.rmtree(old)
+
+
+def _unshared_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """The state as contiguous CPU tensors of their own, in the order of their names."""
+    state = model.state_dict()
+    return {name: state[name].detach().cpu().contiguous().clone() for name in sorted(state)}
+
+
+def read_checked(folder: Path, digest: str | None = None) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest and the bytes of each file it names, all equal to their digests.
+
+    Raises
+    ------
+    FileNotFoundError when a file is absent; ValueError when bytes and digests disagree or
+    ``digest`` is not the bundle's.
+    """
+    stored = manifest_bytes(folder)
+    found = hashlib.sha256(stored).hexdigest()
+    if digest is not None and found != digest:
+        raise ValueError(
+            f"model bundle {folder} has digest {found}; expected {digest}: it is another or a changed model"
+        )
+    manifest = Manifest.from_json(stored, folder / MANIFEST_NAME)
+    contents = {}
+    for name in (WEIGHTS_NAME, CONFIG_NAME, *sorted(set(manifest.files) - {WEIGHTS_NAME, CONFIG_NAME})):
+        if name not in manifest.files or Path(name).name != name:
+            raise ValueError(f"{folder / MANIFEST_NAME} field 'files' has no digest for a plain file name '{name}'")
+        path = folder / name
+        if not path.is_file():
+            raise FileNotFoundError(f"model bundle {folder} lacks {name}")
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != manifest.files[name]:
+            raise ValueError(
+                f"{path} does not match its digest in {MANIFEST_NAME}; the model is damaged or was changed"
+            )
+        contents[name] = data
+    return manifest, contents
+
+
+def check_finite(model: PreTrainedModel, origin: Path) -> None:
+    """Raise ValueError when a weight is NaN or infinite."""
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"model {origin}: weight '{name}' holds NaN or infinity")
+
+
+def load_weights(model: PreTrainedModel, weights: bytes, origin: Path) -> None:
+    """Fill a model with the weights of a bundle; every weight must be there, finite and of its shape."""
+    state = safetensors.torch.load(weights)
+    try:
+        model.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise ValueError(f"{origin} does not fit its configuration: {error}") from error
+    check_finite(model, origin)
+
+
+def load(
+    folder: Path | str, digest: str | None = None, device: torch.device | str | None = None, runtime: str = TORCH
+) -> SegmentationNetwork | CoverageNetwork:
+    """The network of a bundle, ready to predict.
+
+    Parameters
+    ----------
+    folder : the bundle
+    digest : ``bundle_digest`` it must have; None takes the bundle as it is
+    device : where the network goes; None is the CUDA device where there is one, else the CPU
+    runtime : one of ``RUNTIMES``: what computes a segmentation; other than torch it stays on the CPU
+
+    Returns
+    -------
+    SegmentationNetwork or CoverageNetwork in evaluation mode, with its ``manifest``
+
+    Raises
+    ------
+    FileNotFoundError or ValueError, in one sentence, for a missing, damaged, swapped or unknown bundle.
+    """
+    folder = Path(folder)
+    manifest, contents = read_checked(folder, digest)
+    network = _build(manifest, _parsed_config(contents[CONFIG_NAME], folder), folder)
+    load_weights(network.model, contents[WEIGHTS_NAME], folder)
+    network.eval()
+    if runtime == TORCH or not isinstance(network, SegmentationNetwork):
+        return network.to(pick_device() if device is None else device)
+    from croplayer.models.bundles.openvino_runtime import compiled_cells
+
+    runtime_version(runtime)
+    network.compiled = compiled_cells(network, runtime)
+    return network
+
+
+def _parsed_config(config: bytes, folder: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = json.loads(config)
+    except ValueError as error:
+        raise ValueError(f"{folder / CONFIG_NAME} is not valid JSON: {error}") from error
+    return values
+
+
+def _build(manifest: Manifest, config: dict[str, Any], folder: Path) -> SegmentationNetwork | CoverageNetwork:
+    """The network a manifest describes, without its weights."""
+    if manifest.kind == "coverage":
+        resnet = ResNetForImageClassification(ResNetConfig.from_dict(config))
+        return CoverageNetwork(resnet, manifest.size, manifest.temperature, manifest)
+    if manifest.architecture not in MODEL_CLASSES:
+        known = ", ".join(MODEL_CLASSES)
+        raise ValueError(f"{folder} holds architecture '{manifest.architecture}'; expected one of {known}")
+    model = build_from_config(manifest.architecture, config_from_dict(manifest.architecture, config), seed=0)
+    return SegmentationNetwork(
+        manifest.architecture,
+        manifest.size,
+        model,
+        mean=manifest.mean,
+        std=manifest.std,
+        gsd_m=manifest.ground_sample_distance_m,
+        manifest=manifest,
+    )
+
+
+@lru_cache(maxsize=4)
+def load_cached(
+    folder: Path | str, digest: str, runtime: str = TORCH, device: torch.device | str | None = None
+) -> SegmentationNetwork | CoverageNetwork:
+    """``load``, once per process for each path, digest, runtime and device."""
+    return load(folder, digest, device, runtime)

@@ -1,0 +1,130 @@
+"""A model described for people (a model card) and for catalogues (STAC machine learning model fields)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from croplayer.models.networks.manifest import Manifest
+
+CARD_NAME = "README.md"
+MLM_NAME = "stac_mlm.json"
+MLM_EXTENSION = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
+
+_TASKS = {"segmentation": "semantic-segmentation", "coverage": "classification"}
+
+
+def model_card(manifest: Manifest) -> str:
+    """The model card in Markdown: what it is for, what it learned from, what it is worth, how to load it."""
+    low, high = manifest.ground_sample_distance_m
+    lines = [
+        f"# {manifest.architecture} {manifest.size}: {manifest.kind}",
+        "",
+        f"* Classes: {', '.join(manifest.classes)}",
+        f"* Bands: {', '.join(manifest.bands)}; uint8 / 255, minus {list(manifest.mean)}, over {list(manifest.std)}",
+        f"* Ground sample distance: {low:g} to {high:g} m",
+        f"* Training data: {manifest.training_data}",
+        f"* Licence: {manifest.licence}",
+        f"* Written by: {', '.join(f'{name} {version}' for name, version in sorted(manifest.versions.items()))}",
+        "",
+        "## Validation",
+        "",
+        *_figures(manifest),
+        "",
+        "## Use",
+        "",
+        "```python",
+        "import croplayer.models",
+        "",
+        'model = croplayer.models.load("path/to/this/folder")',
+        "```",
+        "",
+        "A model that comes with croplayer is also loaded by the name of its folder.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def validation_words(validation: Mapping[str, Any]) -> str:
+    """Which scenes the figures of a segmentation are of, and what had learned from them."""
+    folds = len(validation.get("folds", ()))
+    if folds:
+        return (
+            f"Each scene is judged by one of {folds} models of the same recipe that never saw it; the weights here "
+            f"learned from all scenes (split: {validation['split']}; threshold {validation['threshold']})."
+        )
+    return f"Scenes never trained on (split {validation['split']}), threshold {validation['threshold']}."
+
+
+def _figures(manifest: Manifest) -> list[str]:
+    validation = manifest.metrics.get("validation")
+    if manifest.kind == "coverage" and "accuracy" in manifest.metrics:
+        m = manifest.metrics
+        return [f"Accuracy {m['accuracy']} on {m['n_validation']} samples ({m['split']})."]
+    if not validation:
+        return ["Not validated."]
+    rows = [("model", validation["pooled"]), *((name, validation[name]) for name in ("all_field", "no_field"))]
+    rows += list(validation["by_scene"].items())
+    columns = ("iou", "boundary_iou", "f1")
+    return [
+        validation_words(validation),
+        "",
+        f"| | {' | '.join(columns)} |",
+        f"|---|{'---|' * len(columns)}",
+        *(
+            f"| {name} | {' | '.join('-' if row[c] is None else f'{row[c]:.3f}' for c in columns)} |"
+            for name, row in rows
+        ),
+    ]
+
+
+def mlm_properties(manifest: Manifest, n_parameters: int) -> dict[str, Any]:
+    """Properties of a STAC item of the machine learning model extension (1.4)."""
+    task = _TASKS[manifest.kind]
+    segmentation = manifest.kind == "segmentation"
+    result = (
+        {"shape": [-1, len(manifest.classes), -1, -1], "dim_order": ["batch", "class", "height", "width"]}
+        if segmentation
+        else {"shape": [-1, len(manifest.classes)], "dim_order": ["batch", "class"]}
+    )
+    return {
+        "stac_extensions": [MLM_EXTENSION],
+        "mlm:name": f"croplayer {manifest.kind} {manifest.architecture} {manifest.size}",
+        "mlm:architecture": manifest.architecture,
+        "mlm:tasks": [task],
+        "mlm:framework": "pytorch",
+        "mlm:framework_version": manifest.versions.get("torch", ""),
+        "mlm:total_parameters": n_parameters,
+        "mlm:pretrained": False,
+        "mlm:input": [
+            {
+                "name": "red, green, blue",
+                "bands": list(manifest.bands),
+                "input": {
+                    "shape": [-1, len(manifest.bands), -1, -1],
+                    "dim_order": ["batch", "bands", "height", "width"],
+                    "data_type": "float32",
+                },
+                "value_scaling": [
+                    {"type": "z-score", "mean": round(255 * m, 4), "stddev": round(255 * s, 4)}
+                    for m, s in zip(manifest.mean, manifest.std, strict=True)
+                ],
+            }
+        ],
+        "mlm:output": [
+            {
+                "name": manifest.kind,
+                "tasks": [task],
+                "result": result | {"data_type": "float32"},
+                "classification:classes": [{"value": i, "name": name} for i, name in enumerate(manifest.classes)],
+            }
+        ],
+        "mlm:hyperparameters": dict(manifest.recipe),
+        "license": manifest.licence,
+    }
+
+
+def mlm_json(manifest: Manifest, n_parameters: int) -> bytes:
+    """``mlm_properties`` as JSON."""
+    return (json.dumps(mlm_properties(manifest, n_parameters), indent=2, sort_keys=True) + "\n").encode()

@@ -1,0 +1,1 @@
+"""What a model is worth beyond its validation: seams, comparisons, single fields."""

@@ -1,0 +1,64 @@
+"""Fields one by one: the queries of Mask2Former as parcels instead of one map."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from croplayer.models.networks.inference import mixed_precision
+from croplayer.models.networks.segmentation import SegmentationNetwork
+from stores.legends import CROPLAND
+
+
+class Parcels(NamedTuple):
+    """Fields found in one image."""
+
+    labels: np.ndarray
+    """(h, w) int32: 0 outside all fields, 1..n the fields."""
+    scores: np.ndarray
+    """(n,) float32: probability that the query shows cropland times the mean of its mask."""
+
+
+def predict_parcels(
+    model: SegmentationNetwork, rgb: np.ndarray, valid: np.ndarray, *, lowest_score: float = 0.5, smallest_px: int = 16
+) -> Parcels:
+    """Fields of one image; a pixel belongs to the query that claims it most.
+
+    Parameters
+    ----------
+    model : a Mask2Former
+    rgb : (h, w, 3) uint8, sides multiples of 32
+    valid : (h, w) bool
+    lowest_score : fields below are left out
+    smallest_px : smaller fields are left out
+
+    Raises
+    ------
+    ValueError when the model has no queries.
+    """
+    if model.architecture != "mask2former":
+        raise ValueError(f"the model is a {model.architecture}; fields one by one need a mask2former")
+    device = model.device
+    with torch.inference_mode(), mixed_precision(device):
+        pixels = model.normalise(torch.from_numpy(rgb[None]).to(device), torch.from_numpy(valid[None]).to(device))
+        output = model.model(pixel_values=pixels)
+        classes = output.class_queries_logits[0].float().softmax(-1)
+        masks = torch.nn.functional.interpolate(
+            output.masks_queries_logits.float(), size=valid.shape, mode="bilinear", align_corners=False
+        )[0].sigmoid()
+        claims = (classes[:, :-1].amax(-1)[:, None, None] * masks).cpu().numpy()
+    owner = claims.argmax(axis=0)
+    is_field = (classes[:, :-1].argmax(-1) == CROPLAND).cpu().numpy()
+    masks_np, chances = masks.cpu().numpy(), classes[:, CROPLAND].cpu().numpy()
+    labels, scores = np.zeros(valid.shape, dtype=np.int32), []
+    for query in np.flatnonzero(is_field):
+        own = (owner == query) & (masks_np[query] > 0.5) & valid
+        if own.sum() < smallest_px:
+            continue
+        score = chances[query] * masks_np[query][own].mean()
+        if score >= lowest_score:
+            scores.append(score)
+            labels[own] = len(scores)
+    return Parcels(labels, np.array(scores, dtype=np.float32))

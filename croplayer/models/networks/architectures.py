@@ -1,0 +1,156 @@
+"""The architectures by name and size: transformers models built from a configuration and a seed.
+
+Sizes named as in the papers have the published widths and depths; "tiny" and "lite" are ours, for
+tests, for small synthetic landscapes and for training on a CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from transformers import (
+    Mask2FormerConfig,
+    Mask2FormerForUniversalSegmentation,
+    PreTrainedConfig,
+    PreTrainedModel,
+    SegformerConfig,
+    SegformerForSemanticSegmentation,
+    SwinConfig,
+)
+
+from croplayer.models.networks.pidnet import PIDNetConfig, PIDNetForSemanticSegmentation
+from croplayer.models.networks.pspnet import PSPNetConfig, PSPNetForSemanticSegmentation
+
+CLASSES = ("not cropland", "cropland")
+"""Class names by index; index 1 is cropland."""
+
+_SEGFORMER: Mapping[str, Mapping[str, Any]] = {
+    "tiny": {"depths": [1, 1, 1, 1], "hidden_sizes": [16, 32, 80, 128], "decoder_hidden_size": 64},
+    "lite": {"depths": [2, 2, 2, 2], "hidden_sizes": [32, 64, 160, 256], "decoder_hidden_size": 64},
+    "b0": {"depths": [2, 2, 2, 2], "hidden_sizes": [32, 64, 160, 256], "decoder_hidden_size": 256},
+    "b1": {"depths": [2, 2, 2, 2], "hidden_sizes": [64, 128, 320, 512], "decoder_hidden_size": 256},
+    "b2": {"depths": [3, 4, 6, 3], "hidden_sizes": [64, 128, 320, 512], "decoder_hidden_size": 768},
+    "b3": {"depths": [3, 4, 18, 3], "hidden_sizes": [64, 128, 320, 512], "decoder_hidden_size": 768},
+    "b4": {"depths": [3, 8, 27, 3], "hidden_sizes": [64, 128, 320, 512], "decoder_hidden_size": 768},
+    "b5": {"depths": [3, 6, 40, 3], "hidden_sizes": [64, 128, 320, 512], "decoder_hidden_size": 768},
+}
+
+_SEGFORMER_SPREAD = 0.1
+"""Spread of the random weights. The library's 0.02 leaves narrow blocks almost silent at the start."""
+
+_SWIN: Mapping[str, Mapping[str, Any]] = {
+    "tiny": {"embed_dim": 24, "depths": [1, 1, 1, 1], "num_heads": [1, 2, 4, 8], "window_size": 4},
+    "swin-tiny": {"embed_dim": 96, "depths": [2, 2, 6, 2], "num_heads": [3, 6, 12, 24], "window_size": 7},
+    "swin-small": {"embed_dim": 96, "depths": [2, 2, 18, 2], "num_heads": [3, 6, 12, 24], "window_size": 7},
+}
+
+_SWIN_STAGES: Mapping[str, Any] = {"out_features": ["stage1", "stage2", "stage3", "stage4"]}
+
+_MASK2FORMER_TINY: Mapping[str, Any] = {
+    "feature_size": 32,
+    "mask_feature_size": 32,
+    "hidden_dim": 32,
+    "encoder_feedforward_dim": 64,
+    "encoder_layers": 1,
+    "decoder_layers": 3,
+    "num_attention_heads": 4,
+    "dim_feedforward": 64,
+    "num_queries": 20,
+    "train_num_points": 1024,
+}
+
+_PIDNET: Mapping[str, Mapping[str, Any]] = {
+    "tiny": {"width": 12, "pyramid_width": 24, "head_width": 32},
+    "lite": {
+        "width": 16,
+        "pyramid_width": 24,
+        "head_width": 32,
+        "pools": ((3, 2), (5, 2), (9, 4)),
+        "pools_count_padding": False,
+    },
+    "s": {"width": 32},
+    "m": {"width": 64, "context_depth": 4},
+    "l": {"width": 64, "branch_depth": 3, "context_depth": 4, "pyramid_width": 112, "head_width": 256},
+}
+
+_PSPNET: Mapping[str, Mapping[str, Any]] = {
+    "tiny": {"depths": [1, 1, 1, 1], "width": 16, "block": "basic", "head_width": 32, "auxiliary_width": 16},
+    "resnet-18": {"depths": [2, 2, 2, 2], "block": "basic", "head_width": 128, "auxiliary_width": 64},
+    "resnet-50": {"depths": [3, 4, 6, 3]},
+    "resnet-101": {"depths": [3, 4, 23, 3]},
+}
+
+
+def _labels() -> dict[str, Any]:
+    return {"id2label": dict(enumerate(CLASSES)), "label2id": {name: i for i, name in enumerate(CLASSES)}}
+
+
+def _segformer(size: str) -> SegformerConfig:
+    return SegformerConfig(
+        **_SEGFORMER[size],
+        initializer_range=_SEGFORMER_SPREAD,
+        num_attention_heads=[1, 2, 5, 8],
+        drop_path_rate=0.0,
+        classifier_dropout_prob=0.0,
+        **_labels(),
+    )
+
+
+def _mask2former(size: str) -> Mask2FormerConfig:
+    swin = SwinConfig(**_SWIN[size], drop_path_rate=0.0, **_SWIN_STAGES)
+    return Mask2FormerConfig(backbone_config=swin, **(_MASK2FORMER_TINY if size == "tiny" else {}), **_labels())
+
+
+_CONFIGS: Mapping[str, tuple[tuple[str, ...], Callable[[str], PreTrainedConfig]]] = {
+    "segformer": (tuple(_SEGFORMER), _segformer),
+    "mask2former": (tuple(_SWIN), _mask2former),
+    "pidnet": (tuple(_PIDNET), lambda size: PIDNetConfig(**_PIDNET[size], **_labels())),
+    "pspnet": (tuple(_PSPNET), lambda size: PSPNetConfig(**_PSPNET[size], **_labels())),
+}
+
+MODEL_CLASSES: Mapping[str, type[PreTrainedModel]] = {
+    "segformer": SegformerForSemanticSegmentation,
+    "mask2former": Mask2FormerForUniversalSegmentation,
+    "pidnet": PIDNetForSemanticSegmentation,
+    "pspnet": PSPNetForSemanticSegmentation,
+}
+"""The transformers class of each architecture."""
+
+ARCHITECTURES = tuple(_CONFIGS)
+
+
+def sizes(architecture: str) -> tuple[str, ...]:
+    """Sizes an architecture can be built in; raises ValueError for an unknown architecture."""
+    return _known(architecture)[0]
+
+
+def _known(architecture: str) -> tuple[tuple[str, ...], Callable[[str], PreTrainedConfig]]:
+    if architecture not in _CONFIGS:
+        raise ValueError(f"architecture is '{architecture}'; expected one of {', '.join(ARCHITECTURES)}")
+    return _CONFIGS[architecture]
+
+
+def architecture_config(architecture: str, size: str) -> PreTrainedConfig:
+    """The transformers configuration of an architecture in one of its sizes, for the two classes."""
+    names, make = _known(architecture)
+    if size not in names:
+        raise ValueError(f"size is '{size}'; expected one of {', '.join(names)} for {architecture}")
+    return make(size)
+
+
+def build_from_config(architecture: str, config: PreTrainedConfig, seed: int) -> PreTrainedModel:
+    """A model with random weights; the same seed gives the same weights, whatever ran before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MODEL_CLASSES[architecture](config)
+
+
+def config_from_dict(architecture: str, values: Mapping[str, Any]) -> PreTrainedConfig:
+    """The configuration of an architecture from the values that a model's ``config.json`` holds."""
+    config_class = MODEL_CLASSES[architecture].config_class
+    if config_class is None:
+        raise TypeError(f"{MODEL_CLASSES[architecture].__name__} declares no configuration class")
+    config: PreTrainedConfig = config_class.from_dict(dict(values))
+    return config

@@ -1,0 +1,306 @@
+"""From pixels to stored probabilities: cells with their context, in batches of one fixed layout.
+
+A cell is predicted from itself and a halo of its neighbours, so a pixel's probability depends on
+nothing but the imagery around it: not on the block's place in a chunk, a region or a run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from stores.legends import NO_IMAGERY, PROBABILITY_SCALE
+
+if TYPE_CHECKING:
+    from croplayer.models.networks.segmentation import SegmentationNetwork
+
+STRIDE_PX = 32
+"""Cells with their halo are filled up to a multiple of this, the coarsest stride of the networks."""
+
+_NOT_FINITE = "the segmentation network returned NaN or infinite logits; its weights are damaged"
+
+DEFAULT_CELL_PX = 512
+DEFAULT_HALO_PX = 64
+DEFAULT_BATCH_CELLS = 5
+
+
+def predict_block(
+    model: SegmentationNetwork,
+    rgb: np.ndarray,
+    valid: np.ndarray,
+    *,
+    cell_px: int = DEFAULT_CELL_PX,
+    halo_px: int = DEFAULT_HALO_PX,
+    batch_cells: int = DEFAULT_BATCH_CELLS,
+    blend_px: int = 0,
+) -> np.ndarray:
+    """Probability of cropland of one block, cell by cell.
+
+    With ``blend_px`` the cells are moved by half a cell, so that they lie across the block's edges, and
+    neighbouring cells fade into each other: no border shows, neither inside the block nor between
+    blocks. Both blocks at an edge predict the cells there from the same pixels, so they fit.
+
+    Parameters
+    ----------
+    rgb : (h + 2 halo_px, w + 2 halo_px, 3) uint8, the block with its halo
+    valid : (h + 2 halo_px, w + 2 halo_px) bool, where there is imagery
+    cell_px : edge of a cell; divides h and w
+    halo_px : context around the block; with blending at least ``blended_halo_px(cell_px, blend_px)``
+    batch_cells : cells the network sees at once; the last batch is filled with empty cells, so
+        every forward pass has the same shape
+    blend_px : reach of the fade on each side of a border between cells; 0 cuts at the border
+
+    Returns
+    -------
+    (h, w) uint8, 0..250 = probability 0..1, 254 where there is no imagery. A cell without any
+    valid pixel is not sent to the network.
+
+    Raises
+    ------
+    ValueError for shapes that do not fit, or when the network returns NaN or infinity.
+    """
+    h, w = _block_shape(rgb, valid, cell_px, halo_px, batch_cells)
+    if not blend_px:
+        layout = _Layout(range(0, h, cell_px), range(0, w, cell_px), cell_px, halo_px, halo_px, 0)
+        return _predict_layout(model, rgb, valid, layout, batch_cells)
+    if halo_px < blended_halo_px(cell_px, blend_px) or 2 * blend_px > cell_px or cell_px % 2:
+        raise ValueError(
+            f"{halo_px=} and {blend_px=} do not fit {cell_px=}; expected an even cell, a fade of at most half "
+            f"of it and a halo of at least {blended_halo_px(cell_px, blend_px)} px"
+        )
+    half = cell_px // 2
+    layout = _Layout(range(-half, h, cell_px), range(-half, w, cell_px), cell_px, halo_px, blend_px, blend_px)
+    return _predict_layout(model, rgb, valid, layout, batch_cells)
+
+
+def blended_halo_px(cell_px: int, blend_px: int) -> int:
+    """Context that a blended block needs around it: half a cell and the fade."""
+    return cell_px // 2 + blend_px
+
+
+class _Layout(NamedTuple):
+    """Where cells lie; positions count from the block's first pixel."""
+
+    tops: range
+    lefts: range
+    cell_px: int
+    halo_px: int
+    """Around the block."""
+    context_px: int
+    """Around each cell."""
+    blend_px: int
+
+    def ramp(self) -> np.ndarray:
+        """(side,) float32 along a cell with its context: 1 inside, falling to 0 across each border."""
+        side = self.cell_px + 2 * self.context_px
+        to_border = np.minimum(np.arange(side) + 0.5, side - 0.5 - np.arange(side)) - self.context_px
+        if self.blend_px == 0:
+            return np.asarray(to_border > 0, dtype=np.float32)
+        return np.asarray(np.clip(0.5 + to_border / (2 * self.blend_px), 0, 1), dtype=np.float32)
+
+    def shares(self, starts: range, length: int) -> dict[int, tuple[slice, slice, np.ndarray]]:
+        """What each cell gives to the pixels of an axis of the block; the shares of a pixel sum to 1.
+
+        Parameters
+        ----------
+        starts : ``tops`` or ``lefts``
+        length : pixels of the block along the axis
+
+        Returns
+        -------
+        by start: place in the block, place in the cell with its context, (n,) float32 shares
+        """
+        ramp, side = self.ramp(), self.cell_px + 2 * self.context_px
+        places = {}
+        total = np.zeros(length, dtype=np.float32)
+        for start in starts:
+            first = start - self.context_px
+            low = max(start - self.blend_px, 0)
+            high = min(start + self.cell_px + self.blend_px, length, first + side)
+            places[start] = (slice(low, high), slice(low - first, high - first))
+            total[low:high] += ramp[low - first : high - first]
+        return {start: (block, cell, ramp[cell] / total[block]) for start, (block, cell) in places.items()}
+
+
+def _predict_layout(
+    model: SegmentationNetwork, rgb: np.ndarray, valid: np.ndarray, layout: _Layout, batch_cells: int
+) -> np.ndarray:
+    halo_px, context_px = layout.halo_px, layout.context_px
+    h, w = valid.shape[0] - 2 * halo_px, valid.shape[1] - 2 * halo_px
+    window_px = layout.cell_px + 2 * context_px
+    side = -(-window_px // STRIDE_PX) * STRIDE_PX
+    inner = valid[halo_px : halo_px + h, halo_px : halo_px + w]
+    rows, cols = layout.shares(layout.tops, h), layout.shares(layout.lefts, w)
+    # A cell that gives to no pixel with imagery is left out; what it would give is masked at the end.
+    places = [(y, x) for y in layout.tops for x in layout.lefts if inner[rows[y][0], cols[x][0]].any()]
+    mean = np.zeros((h, w), dtype=np.float32)
+    for group in _groups(places, batch_cells):
+        cells = np.zeros((batch_cells, side, side, 3), dtype=np.uint8)
+        known = np.zeros((batch_cells, side, side), dtype=bool)
+        for i, (top, left) in enumerate(group):
+            y, x = top + halo_px - context_px, left + halo_px - context_px
+            cells[i, :window_px, :window_px] = rgb[y : y + window_px, x : x + window_px]
+            known[i, :window_px, :window_px] = valid[y : y + window_px, x : x + window_px]
+        predicted = predict_cells(model, cells, known)
+        for i, (top, left) in enumerate(group):
+            (block_rows, cell_rows, of_rows), (block_cols, cell_cols, of_cols) = rows[top], cols[left]
+            mean[block_rows, block_cols] += predicted[i, cell_rows, cell_cols] * (of_rows[:, None] * of_cols)
+    stored = np.rint(mean, out=mean).astype(np.uint8)
+    stored[~inner] = NO_IMAGERY
+    return stored
+
+
+def _block_shape(rgb: np.ndarray, valid: np.ndarray, cell_px: int, halo_px: int, batch_cells: int) -> tuple[int, int]:
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+        raise ValueError(f"rgb is {rgb.dtype} {rgb.shape}; expected uint8 (h, w, 3)")
+    if valid.shape != rgb.shape[:2] or valid.dtype != np.bool_:
+        raise ValueError(f"valid is {valid.dtype} {valid.shape}; expected bool {rgb.shape[:2]}")
+    if cell_px < 1 or halo_px < 0 or batch_cells < 1:
+        raise ValueError(f"{cell_px=}, {halo_px=}, {batch_cells=}; expected at least 1, 0 and 1")
+    h, w = rgb.shape[0] - 2 * halo_px, rgb.shape[1] - 2 * halo_px
+    if h < 1 or w < 1 or h % cell_px or w % cell_px:
+        raise ValueError(f"the block without its halo is {h} x {w} px; expected multiples of {cell_px=}")
+    return h, w
+
+
+def _groups(corners: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
+    for start in range(0, len(corners), size):
+        yield corners[start : start + size]
+
+
+def predict_cells(model: SegmentationNetwork, rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """One forward pass: (n, h, w, 3) uint8 and (n, h, w) bool to (n, h, w) uint8, 0..250 = probability 0..1.
+
+    Raises ValueError when the network returns NaN or infinity.
+    """
+    if model.compiled is not None:
+        probability = model.compiled(rgb, valid)
+        if not np.isfinite(probability.sum()):
+            raise ValueError(_NOT_FINITE)
+        return np.rint(probability * np.float32(PROBABILITY_SCALE)).astype(np.uint8)
+    device = model.device
+    with torch.inference_mode(), mixed_precision(device):
+        pixels = model.normalise(torch.from_numpy(rgb).to(device), torch.from_numpy(valid).to(device))
+        logits = model(pixels)
+        # A sum is NaN or infinite when a part of it is, and is much cheaper to look at.
+        if not bool(torch.isfinite(logits.sum())):
+            raise ValueError(_NOT_FINITE)
+        scaled = logits.sigmoid().mul_(PROBABILITY_SCALE).round_().to(torch.uint8)
+    result: np.ndarray = scaled.cpu().numpy()
+    return result
+
+
+def mixed_precision(device: torch.device, on_cpu: bool = False) -> AbstractContextManager[object]:
+    """bfloat16 autocast on CUDA, and on the CPU where asked: it is faster only with bfloat16 instructions."""
+    if device.type == "cuda" or on_cpu:
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def mask_from_probability(probability: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+    """Cropland flags from stored probabilities.
+
+    Parameters
+    ----------
+    probability : uint8, 0..250 = 0..1; larger values are flags
+    threshold : probability from which a pixel is cropland, in 0..1
+
+    Returns
+    -------
+    uint8 of the same shape: 1 cropland, 0 not cropland, flags (254, 255) kept
+    """
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"threshold is {threshold}; expected a probability between 0 and 1")
+    mask = (probability >= np.uint8(math.ceil(threshold * PROBABILITY_SCALE))).astype(np.uint8)
+    np.copyto(mask, probability, where=probability > PROBABILITY_SCALE)
+    return mask
+
+
+def predict_image(
+    model: SegmentationNetwork,
+    rgb: np.ndarray,
+    valid: np.ndarray,
+    *,
+    cell_px: int = DEFAULT_CELL_PX,
+    blend_px: int = DEFAULT_HALO_PX,
+    batch_cells: int = 1,
+) -> np.ndarray:
+    """Probability of cropland of an image of any size; its cells fade into each other.
+
+    Cells and batches shrink to what a small image needs. Beyond the edges there is no imagery.
+
+    Parameters
+    ----------
+    rgb : (h, w, 3) uint8
+    valid : (h, w) bool
+    blend_px : reach of the fade on each side of a border between cells
+
+    Returns
+    -------
+    (h, w) uint8, 0..250 = probability 0..1, 254 where there is no imagery
+    """
+    h, w = valid.shape
+    cell_px = min(cell_px, -(-max(h, w) // STRIDE_PX) * STRIDE_PX)
+    batch_cells = min(batch_cells, -(-h // cell_px) * -(-w // cell_px))
+    around = ((blend_px, blend_px + -h % cell_px), (blend_px, blend_px + -w % cell_px))
+    rgb, valid = np.pad(rgb, (*around, (0, 0))), np.pad(valid, around)
+    block_h, block_w = _block_shape(rgb, valid, cell_px, blend_px, batch_cells)
+    layout = _Layout(range(0, block_h, cell_px), range(0, block_w, cell_px), cell_px, blend_px, blend_px, blend_px)
+    return _predict_layout(model, rgb, valid, layout, batch_cells)[:h, :w]
+
+
+def predict_proba(
+    model: SegmentationNetwork,
+    rgb: np.ndarray,
+    *,
+    ground_sample_distance_m: float,
+    valid: np.ndarray | None = None,
+) -> np.ndarray:
+    """Probability of cropland of an image of any size and any ground sample distance.
+
+    An image finer or coarser than what the network was trained at is resampled to the nearest
+    distance in that range, and its probabilities back to the image's own pixels.
+
+    Parameters
+    ----------
+    rgb : (h, w, 3) uint8
+    ground_sample_distance_m : size of a pixel on the ground, metres
+    valid : (h, w) bool; None means that there is imagery everywhere
+
+    Returns
+    -------
+    (h, w) float32 in 0..1 in steps of 1/250; NaN where there is no imagery
+    """
+    if not ground_sample_distance_m > 0:
+        raise ValueError(f"ground_sample_distance_m is {ground_sample_distance_m}; expected metres above 0")
+    known = np.ones(rgb.shape[:2], dtype=bool) if valid is None else valid
+    low, high = model.gsd_m or (ground_sample_distance_m, ground_sample_distance_m)
+    factor = ground_sample_distance_m / min(max(ground_sample_distance_m, low), high)
+    if abs(factor - 1) < 0.01:
+        stored = predict_image(model, rgb, known)
+        return np.where(known, stored / np.float32(PROBABILITY_SCALE), np.float32(np.nan))
+    h, w = known.shape
+    size = max(round(h * factor), 1), max(round(w * factor), 1)
+    covered = _resampled(known[..., None], size)
+    mean_rgb = _resampled(rgb * known[..., None], size) / np.maximum(covered, 1e-6)
+    small_rgb = np.rint(mean_rgb).clip(0, 255).astype(np.uint8)
+    small_known = covered[..., 0] > 1e-6
+    stored = predict_image(model, small_rgb, small_known).astype(np.float32)
+    share = _resampled(np.where(small_known, stored, 0)[..., None], (h, w))[..., 0]
+    weight = _resampled(small_known[..., None], (h, w))[..., 0]
+    probability = share / np.maximum(weight, 1e-6) / np.float32(PROBABILITY_SCALE)
+    return np.where(known & (weight > 0), probability.clip(0, 1), np.float32(np.nan))
+
+
+def _resampled(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(h, w, c) of any type resampled to a size, averaging where it shrinks: (*size, c) float32."""
+    planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(values, -1, 0)[None], dtype=np.float32))
+    resized = functional.interpolate(planes, size=size, mode="bilinear", antialias=True)
+    return np.moveaxis(resized[0].numpy(), 0, -1)

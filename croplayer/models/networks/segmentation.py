@@ -1,0 +1,180 @@
+"""One face for all segmentation architectures: normalised pixels in, cropland logits out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import AutoConfig, PreTrainedModel
+
+from croplayer.models.networks.architectures import CLASSES, MODEL_CLASSES, architecture_config, build_from_config
+from croplayer.models.networks.inference import predict_proba
+from croplayer.models.networks.manifest import Manifest
+from stores.legends import CROPLAND, NOT_CROPLAND
+
+BANDS = ("red", "green", "blue")
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+"""Mean of red, green, blue in 0..1 that normalisation takes away (the usual ImageNet value)."""
+IMAGE_STD = (0.229, 0.224, 0.225)
+"""Spread of red, green, blue in 0..1 that normalisation divides by (the usual ImageNet value)."""
+
+_SMALLEST_SHARE = 1e-6
+
+
+class SegmentationNetwork(nn.Module):
+    """A transformers segmentation model behind one face.
+
+    ``forward`` maps (n, 3, h, w) normalised pixels to (n, h, w) float32 logits of cropland against
+    not cropland; their sigmoid is the probability of cropland.
+    """
+
+    image_mean: torch.Tensor
+    image_std: torch.Tensor
+
+    def __init__(
+        self,
+        architecture: str,
+        size: str,
+        model: PreTrainedModel,
+        *,
+        mean: tuple[float, ...] = IMAGE_MEAN,
+        std: tuple[float, ...] = IMAGE_STD,
+        gsd_m: tuple[float, float] | None = None,
+        manifest: Manifest | None = None,
+    ) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.size = size
+        self.model = model
+        self.gsd_m = gsd_m
+        """Range of ground sample distances it was trained at, in metres; None when unknown."""
+        self.manifest = manifest
+        self.compiled: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+        """What computes probabilities instead of torch: see ``openvino_runtime.compiled_cells``; None is torch."""
+        self.register_buffer("image_mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("image_std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    @property
+    def device(self) -> torch.device:
+        return self.image_mean.device
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        return tuple(round(v, 6) for v in self.image_mean.flatten().tolist())
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        return tuple(round(v, 6) for v in self.image_std.flatten().tolist())
+
+    def described(
+        self,
+        *,
+        gsd_m: tuple[float, float],
+        training_data: str,
+        licence: str,
+        metrics: Mapping[str, Any] | None = None,
+        recipe: Mapping[str, Any] | None = None,
+    ) -> Manifest:
+        """The manifest of a bundle of this network; arguments are its fields of the same names."""
+        return Manifest(
+            kind="segmentation",
+            architecture=self.architecture,
+            size=self.size,
+            classes=CLASSES,
+            bands=BANDS,
+            mean=self.mean,
+            std=self.std,
+            ground_sample_distance_m=gsd_m,
+            training_data=training_data,
+            licence=licence,
+            metrics=metrics or {},
+            recipe=recipe or {},
+        )
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(p.numel() for p in self.model.parameters())
+
+    def normalise(self, rgb: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        """Pixels as the network expects them.
+
+        Parameters
+        ----------
+        rgb : (n, h, w, 3) uint8
+        valid : (n, h, w) bool; an invalid pixel becomes the mean colour (zero)
+
+        Returns
+        -------
+        (n, 3, h, w) float32
+        """
+        pixels = rgb.permute(0, 3, 1, 2).to(torch.float32).div_(255).sub_(self.image_mean).div_(self.image_std)
+        return pixels.mul_(valid[:, None])
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        if self.architecture == "mask2former":
+            logits = query_logits(self.model(pixel_values=pixels))
+        else:
+            logits = class_logits(self.model(pixel_values=pixels).logits)
+        return enlarge(logits, pixels.shape[-2:])
+
+    def predict_proba(
+        self, rgb: np.ndarray, *, ground_sample_distance_m: float, valid: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Probability of cropland of an image of any size: see ``inference.predict_proba``."""
+        return predict_proba(self, rgb, ground_sample_distance_m=ground_sample_distance_m, valid=valid)
+
+
+def enlarge(logits: torch.Tensor, shape: torch.Size | tuple[int, int]) -> torch.Tensor:
+    """Bilinear enlargement of (n, h, w) logits to a shape (pixel centres kept)."""
+    return nn.functional.interpolate(logits[:, None], size=tuple(shape), mode="bilinear", align_corners=False)[:, 0]
+
+
+def class_logits(logits: torch.Tensor) -> torch.Tensor:
+    """Cropland logits (n, h, w) float32 from class logits (n, 2, h, w): the difference of the two."""
+    logits = logits.float()
+    return logits[:, CROPLAND] - logits[:, NOT_CROPLAND]
+
+
+def query_logits(output: Any) -> torch.Tensor:
+    """Cropland logits from class and mask queries: shares sum_q softmax(class)[q, c] x sigmoid(mask)[q].
+
+    The library's own post-processing resizes masks to a fixed size; here they keep the cell's.
+    """
+    classes = output.class_queries_logits.float().softmax(-1)[..., :-1]
+    masks = output.masks_queries_logits.float().sigmoid()
+    shares = torch.einsum("nqc,nqhw->nchw", classes, masks) + _SMALLEST_SHARE
+    return shares[:, CROPLAND].log() - shares[:, NOT_CROPLAND].log()
+
+
+def pick_device() -> torch.device:
+    """The CUDA device where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def build_segmenter(architecture: str, size: str, seed: int) -> SegmentationNetwork:
+    """A segmentation network with random weights from a seed, on the CPU, in training mode.
+
+    Raises ValueError for an unknown architecture or size.
+    """
+    config = architecture_config(architecture, size)
+    return SegmentationNetwork(architecture, size, build_from_config(architecture, config, seed)).train()
+
+
+def segmenter_from_pretrained(name_or_folder: str | Path) -> SegmentationNetwork:
+    """A segmentation network from weights of transformers: a local folder or a name on a hub.
+
+    Only safetensors are read. The model must know two classes, cropland at index 1.
+    """
+    config = AutoConfig.from_pretrained(name_or_folder)
+    if config.model_type not in MODEL_CLASSES:
+        raise ValueError(
+            f"{name_or_folder} holds a model of type '{config.model_type}'; expected one of {', '.join(MODEL_CLASSES)}"
+        )
+    if config.num_labels != len(CLASSES):
+        raise ValueError(f"{name_or_folder} knows {config.num_labels} classes; expected 2, cropland at index 1")
+    model = MODEL_CLASSES[config.model_type].from_pretrained(name_or_folder, use_safetensors=True)
+    return SegmentationNetwork(config.model_type, "pretrained", model).eval()

@@ -1,0 +1,200 @@
+"""Training batches: windows of labelled scenes at a drawn ground sample distance, changed at random.
+
+Everything random comes from one generator per step, so a step's batch depends on the seed and the
+step alone.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional
+
+from croplayer.models.training.scenes import SceneArrays
+
+MIXED_SIDES = (0.3, 0.75)
+"""Smallest and largest side of a mixed rectangle, as shares of the window."""
+
+
+class SceneTensors(NamedTuple):
+    """One scene in memory."""
+
+    rgb: torch.Tensor
+    """(3, h, w) uint8, the three values of a pixel side by side in memory."""
+    parcels: torch.Tensor
+    """(h, w) int32, 0 outside all fields."""
+    valid: torch.Tensor
+    """(h, w) bool."""
+    gsd_m: float
+
+    @classmethod
+    def from_arrays(cls, arrays: SceneArrays, gsd_m: float) -> SceneTensors:
+        rgb = torch.from_numpy(arrays.rgb).permute(2, 0, 1)
+        return cls(rgb, torch.from_numpy(arrays.parcels), torch.from_numpy(arrays.valid), gsd_m)
+
+
+class Batch(NamedTuple):
+    """What one training step sees."""
+
+    rgb: torch.Tensor
+    """(n, 3, c, c) float32 in 0..1."""
+    field: torch.Tensor
+    """(n, c, c) float32: share of the pixel inside a field, 0..1."""
+    parcels: torch.Tensor
+    """(n, c, c) int32: polygon number at the pixel's centre, 0 outside."""
+    valid: torch.Tensor
+    """(n, c, c) bool: where there is imagery."""
+
+
+class Augmentation(NamedTuple):
+    """How strongly batches are changed; 0 everywhere leaves the colours as they are."""
+
+    colour: float = 1.0
+    """Strength of brightness, contrast, saturation and gamma changes."""
+    haze: float = 0.15
+    """Share of windows veiled with white."""
+    blur: float = 0.25
+    """Share of windows blurred."""
+    noise: float = 0.25
+    """Share of windows with sensor noise."""
+    jpeg: float = 0.15
+    """Share of windows compressed like map tiles, at quality 40 to 95."""
+    mix: float = 0.0
+    """Share of windows with a rectangle of another window of the batch in them (CutMix, Yun et al. 2019)."""
+
+
+def step_generator(seed: int, step: int) -> torch.Generator:
+    """The generator of one step."""
+    state = int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0])
+    return torch.Generator().manual_seed(state >> 1)
+
+
+def draw_batch(
+    scenes: list[SceneTensors],
+    n: int,
+    crop_px: int,
+    gsd_m: tuple[float, float],
+    augmentation: Augmentation,
+    generator: torch.Generator,
+) -> Batch:
+    """``n`` windows of ``crop_px`` from scenes drawn evenly, at log-uniform ground sample distances in ``gsd_m``."""
+    parts = [_draw_window(scenes, crop_px, gsd_m, augmentation, generator) for _ in range(n)]
+    batch = Batch(*(torch.stack(column) for column in zip(*parts, strict=True)))
+    return _mixed(batch, augmentation.mix, generator) if augmentation.mix > 0 else batch
+
+
+def _mixed(batch: Batch, share: float, generator: torch.Generator) -> Batch:
+    """A share of the windows with pixels and labels of a rectangle taken from the next window of the batch."""
+    n, _, side, _ = batch.rgb.shape
+    mixed = Batch(*(values.clone() for values in batch))
+    for i in range(n):
+        if _uniform(generator, 0, 1) >= share:
+            continue
+        h, w = (round(side * _uniform(generator, *MIXED_SIDES)) for _ in range(2))
+        top, left = _integer(generator, 0, side - h), _integer(generator, 0, side - w)
+        place = (..., slice(top, top + h), slice(left, left + w))
+        for target, values in zip(mixed, batch, strict=True):
+            target[i][place] = values[(i + 1) % n][place]
+    return mixed
+
+
+def _draw_window(
+    scenes: list[SceneTensors],
+    crop_px: int,
+    gsd_m: tuple[float, float],
+    augmentation: Augmentation,
+    generator: torch.Generator,
+) -> Batch:
+    scene = scenes[_integer(generator, 0, len(scenes) - 1)]
+    height, width = scene.valid.shape
+    gsd = math.exp(_uniform(generator, math.log(gsd_m[0]), math.log(gsd_m[1])))
+    largest = max(min(height, width), round(crop_px * gsd_m[0] / scene.gsd_m), 1)
+    side = min(max(round(crop_px * gsd / scene.gsd_m), 1), largest)
+    top = _integer(generator, 0, max(height - side, 0))
+    left = _integer(generator, 0, max(width - side, 0))
+    window = (slice(top, top + side), slice(left, left + side))
+    rgb = _resized(_filled(scene.rgb[(slice(None), *window)], side), crop_px)
+    parcels = _filled(scene.parcels[window], side)
+    valid = _filled(scene.valid[window], side)
+    share = _resized((parcels > 0).to(torch.uint8).mul_(255)[None], crop_px)[0]
+    known = _resized(valid.to(torch.uint8).mul_(255)[None], crop_px)[0] > 0.99
+    centres = ((torch.arange(crop_px) + 0.5) * (side / crop_px)).long()
+    nearest = parcels[centres][:, centres]
+    quarter_turns, mirrored = _integer(generator, 0, 3), _integer(generator, 0, 1) == 1
+    rgb, share, nearest, known = (_turned(t, quarter_turns, mirrored) for t in (rgb, share, nearest, known))
+    return Batch(_changed(rgb, augmentation, generator), share, nearest, known)
+
+
+def _integer(generator: torch.Generator, low: int, high: int) -> int:
+    return int(torch.randint(low, high + 1, (), generator=generator))
+
+
+def _uniform(generator: torch.Generator, low: float, high: float) -> float:
+    return low + (high - low) * float(torch.rand((), generator=generator, dtype=torch.float64))
+
+
+def _filled(window: torch.Tensor, side: int) -> torch.Tensor:
+    """A window that reaches over the edge of its scene, filled with zero (no imagery) up to ``side``."""
+    missing_rows, missing_cols = side - window.shape[-2], side - window.shape[-1]
+    if missing_rows == 0 and missing_cols == 0:
+        return window
+    return functional.pad(window, (0, missing_cols, 0, missing_rows))
+
+
+def _resized(window: torch.Tensor, size: int) -> torch.Tensor:
+    """(c, h, w) uint8 averaged or enlarged to a size: (c, size, size) float32 in 0..1."""
+    if window.shape[-1] != size:
+        window = functional.interpolate(window[None], size=(size, size), mode="bilinear", antialias=True)[0]
+    return window.contiguous().float().div_(255)
+
+
+def _turned(window: torch.Tensor, quarter_turns: int, mirrored: bool) -> torch.Tensor:
+    turned = torch.rot90(window, quarter_turns, (-2, -1))
+    return turned.flip(-1) if mirrored else turned
+
+
+def _changed(rgb: torch.Tensor, augmentation: Augmentation, generator: torch.Generator) -> torch.Tensor:
+    """Colour, haze, blur and noise on a (3, h, w) window in 0..1."""
+    k = augmentation.colour
+    gain = torch.tensor([_uniform(generator, 1 - 0.1 * k, 1 + 0.1 * k) for _ in range(3)]).view(3, 1, 1)
+    contrast = _uniform(generator, 1 - 0.3 * k, 1 + 0.3 * k)
+    brightness = _uniform(generator, -0.12 * k, 0.12 * k)
+    saturation = _uniform(generator, 1 - 0.4 * k, 1 + 0.4 * k)
+    gamma = math.exp(_uniform(generator, -0.3 * k, 0.3 * k))
+    grey = rgb.mean(dim=0, keepdim=True)
+    rgb = (grey + (rgb - grey) * saturation) * gain
+    mean = rgb.mean()
+    rgb = ((rgb - mean) * contrast + mean + brightness).clamp_(0, 1).pow(gamma)
+    if _uniform(generator, 0, 1) < augmentation.haze:
+        veil = _uniform(generator, 0.05, 0.4)
+        rgb = rgb * (1 - veil) + veil * _uniform(generator, 0.7, 1.0)
+    if _uniform(generator, 0, 1) < augmentation.blur:
+        rgb = _blurred(rgb, _uniform(generator, 0.4, 1.3))
+    if _uniform(generator, 0, 1) < augmentation.noise:
+        rgb = rgb + torch.randn(rgb.shape, generator=generator) * _uniform(generator, 0.005, 0.03)
+    rgb = rgb.clamp_(0, 1)
+    if _uniform(generator, 0, 1) < augmentation.jpeg:
+        rgb = _compressed(rgb, _integer(generator, 40, 95))
+    return rgb
+
+
+def _compressed(rgb: torch.Tensor, quality: int) -> torch.Tensor:
+    pixels = rgb.mul(255).round_().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, "JPEG", quality=quality)
+    decoded = np.array(Image.open(encoded))
+    return torch.from_numpy(decoded).permute(2, 0, 1).float().div_(255)
+
+
+def _blurred(rgb: torch.Tensor, sigma_px: float) -> torch.Tensor:
+    offsets = torch.arange(-3, 4, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * (offsets / sigma_px) ** 2)
+    kernel = (kernel / kernel.sum()).view(1, 1, 1, 7).expand(3, 1, 1, 7)
+    padded = functional.pad(rgb[None], (3, 3, 3, 3), mode="reflect")
+    across = functional.conv2d(padded, kernel, groups=3)
+    return functional.conv2d(across, kernel.transpose(2, 3), groups=3)[0]

@@ -1,0 +1,74 @@
+"""Validation: a network on labelled scenes at their own resolution, next to the constant answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from croplayer.measures.scoring import MaskScore, score_mask
+from croplayer.models.networks.inference import predict_proba
+from croplayer.models.networks.segmentation import SegmentationNetwork
+from croplayer.models.training.scenes import LabelledScenes
+
+THRESHOLD = 0.5
+"""Probability from which a pixel counts as cropland."""
+
+
+class SceneScore(NamedTuple):
+    """Counts of one scene for the network's mask and for the two constant answers."""
+
+    scene: str
+    gsd_m: float
+    model: MaskScore
+    all_field: MaskScore
+    no_field: MaskScore
+
+
+def score_scenes(
+    network: SegmentationNetwork, scenes: LabelledScenes, threshold: float = THRESHOLD
+) -> tuple[SceneScore, ...]:
+    """Counts of agreement of a network with each labelled scene, at the scene's own resolution."""
+    scores = []
+    for scene, arrays in zip(scenes.scenes, scenes.read_all(), strict=True):
+        probability = predict_proba(network, arrays.rgb, ground_sample_distance_m=scene.gsd_m, valid=arrays.valid)
+        answers = (probability >= threshold, np.ones_like(arrays.valid), np.zeros_like(arrays.valid))
+        counted = (score_mask(answer, arrays.field, arrays.valid) for answer in answers)
+        scores.append(SceneScore(scene.name, scene.gsd_m, *counted))
+    return tuple(scores)
+
+
+def validation_figures(
+    scores: Iterable[SceneScore], split: str = "by scene", threshold: float = THRESHOLD
+) -> dict[str, Any]:
+    """What a manifest says about scenes that a network never saw in training.
+
+    Returns
+    -------
+    plain values: ``split``, ``threshold``, ``pooled`` (all pixels together), ``mean_of_scenes`` (IoU),
+    ``by_scene``, and the constant answers ``all_field`` and ``no_field``, each with iou, boundary_iou, f1
+    and accuracy
+    """
+    scores = sorted(scores, key=lambda score: score.scene)
+    totals = {name: MaskScore() for name in ("model", "all_field", "no_field")}
+    for score in scores:
+        totals = {name: total.plus(getattr(score, name)) for name, total in totals.items()}
+    by_scene = {s.scene: s.model.figures() | {"ground_sample_distance_m": s.gsd_m} for s in scores}
+    known = [figures["iou"] for figures in by_scene.values() if figures["iou"] is not None]
+    return {
+        "split": split,
+        "threshold": threshold,
+        "pooled": totals["model"].figures(),
+        "mean_of_scenes": {"iou": round(float(np.mean(known)), 5) if known else None},
+        "all_field": totals["all_field"].figures(),
+        "no_field": totals["no_field"].figures(),
+        "by_scene": by_scene,
+    }
+
+
+def evaluate_scenes(
+    network: SegmentationNetwork, scenes: LabelledScenes, threshold: float = THRESHOLD
+) -> dict[str, Any]:
+    """``validation_figures`` of a network on labelled scenes."""
+    return validation_figures(score_scenes(network, scenes, threshold), threshold=threshold)

@@ -1,0 +1,110 @@
+"""What training makes small: weighted cross-entropy and soft IoU of the cropland mask."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from croplayer.models.networks.segmentation import SegmentationNetwork, class_logits, enlarge, query_logits
+from croplayer.models.training.augmentation import Batch
+from croplayer.models.training.matching import matching_loss, query_labels
+
+QUERY_LOSS_WEIGHT = 0.05
+"""Weight of Mask2Former's matching loss beside the loss of the map, which all architectures share."""
+
+AUXILIARY_WEIGHT = 0.4
+"""Weight of the auxiliary heads of PSPNet and PIDNet (both papers)."""
+
+BELIEVED_EDGE = 0.8
+
+BOUNDARY_REACH_PX = 3
+"""Pixels on each side of a field's edge that the boundary weight applies to."""
+
+
+def boundary_weights(field: torch.Tensor, boundary_weight: float) -> torch.Tensor:
+    """1 + ``boundary_weight`` near field edges, 1 elsewhere: (n, h, w) float32 for (n, h, w) shares in 0..1."""
+    inside = (field > 0.5).float()
+    near = _box_mean(inside)
+    return 1 + boundary_weight * ((near > 0.001) & (near < 0.999)).float()
+
+
+def _box_mean(values: torch.Tensor) -> torch.Tensor:
+    """Mean over the square of BOUNDARY_REACH_PX around each pixel, the edge repeated."""
+    reach, size = BOUNDARY_REACH_PX, 2 * BOUNDARY_REACH_PX + 1
+    padded = functional.pad(values[:, None], (reach, reach, reach, reach), mode="replicate")
+    rows = functional.avg_pool2d(padded, (size, 1), stride=1)
+    return functional.avg_pool2d(rows, (1, size), stride=1)[:, 0]
+
+
+def mask_loss(logits: torch.Tensor, field: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Weighted binary cross-entropy plus one minus the soft IoU, over the batch.
+
+    Parameters
+    ----------
+    logits : (n, h, w) float32 of cropland
+    field : (n, h, w) float32, share of the pixel that is field
+    weight : (n, h, w) float32, 0 where there is no label
+
+    Returns
+    -------
+    scalar float32
+    """
+    total = weight.sum().clamp_min(1.0)
+    entropy = (functional.binary_cross_entropy_with_logits(logits, field, reduction="none") * weight).sum() / total
+    probability = logits.sigmoid() * weight
+    both = (probability * field).sum()
+    either = (probability + field * weight).sum() - both
+    return entropy + 1 - (both + 1) / (either + 1)
+
+
+def training_loss(network: SegmentationNetwork, batch: Batch, boundary_weight: float) -> torch.Tensor:
+    """Loss of one batch; scalar float32 with a gradient.
+
+    All architectures make the loss of the cropland map small. Mask2Former also learns each field as one
+    of its queries, PIDNet the detail and boundary heads, PSPNet its auxiliary head.
+    """
+    pixels = ((batch.rgb - network.image_mean) / network.image_std) * batch.valid[:, None]
+    weight = boundary_weights(batch.field, boundary_weight) * batch.valid
+    if network.architecture == "mask2former":
+        output = network.model(pixel_values=pixels, output_auxiliary_logits=True)
+        shared = mask_loss(enlarge(query_logits(output), pixels.shape[-2:]), batch.field, weight)
+        config = network.model.config
+        grid = output.masks_queries_logits.shape[-2:]
+        labels = query_labels(batch.parcels, batch.valid, config.num_queries, grid)
+        return shared + QUERY_LOSS_WEIGHT * matching_loss(output, labels, config)
+    output = network.model(pixel_values=pixels)
+
+    def map_loss(logits: torch.Tensor) -> torch.Tensor:
+        return mask_loss(enlarge(class_logits(logits), pixels.shape[-2:]), batch.field, weight)
+
+    loss = map_loss(output.logits)
+    if network.architecture == "pspnet":
+        loss = loss + AUXILIARY_WEIGHT * map_loss(output.auxiliary_logits)
+    if network.architecture == "pidnet":
+        edges = enlarge(output.boundary_logits[:, 0].float(), pixels.shape[-2:])
+        loss = loss + AUXILIARY_WEIGHT * map_loss(output.detail_logits)
+        loss = loss + boundary_loss(edges, enlarge(class_logits(output.logits), pixels.shape[-2:]), batch)
+    return loss
+
+
+def boundary_loss(edges: torch.Tensor, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """PIDNet's boundary terms: edges found, and the map right where an edge is believed (paper section 3.5).
+
+    Parameters
+    ----------
+    edges : (n, h, w) float32 logits of the boundary head
+    logits : (n, h, w) float32 of cropland
+
+    Returns
+    -------
+    scalar float32: cross-entropy of the edges, both classes weighing alike, plus the cross-entropy of
+    the map over pixels believed to be edge with more than 0.8
+    """
+    truth = (boundary_weights(batch.field, 1.0) > 1).float() * batch.valid
+    share = truth.sum() / batch.valid.sum().clamp_min(1)
+    balance = torch.where(truth > 0, 1 - share, share) * batch.valid
+    entropy = functional.binary_cross_entropy_with_logits(edges, truth, reduction="none")
+    found = (entropy * balance).sum() / balance.sum().clamp_min(1)
+    believed = (edges.detach().sigmoid() > BELIEVED_EDGE) * batch.valid
+    wrong = functional.binary_cross_entropy_with_logits(logits, batch.field, reduction="none")
+    return found + (wrong * believed).sum() / believed.sum().clamp_min(1)

@@ -1,0 +1,238 @@
+"""Class codes of existing maps under a window of the lattice, from files in any CRS and tiling."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pyproj
+from rasterio.crs import CRS as RasterCrs
+from rasterio.enums import MaskFlags
+from rasterio.env import set_gdal_config
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from croplayer.files.file_cache import forget_files, kept
+from croplayer.kernels.lookup import MESH_PX, nearest_codes
+from croplayer.products.strips import repeated_edges
+from croplayer.sources.raster import (
+    MINIMUM_OVERLAP,
+    check_georeference,
+    crs_of,
+    digest_raster,
+    lonlat_boxes,
+    open_raster,
+    overlap_share,
+)
+from stores.durable import digest_text
+from stores.grid import CRS, BlockGrid, Bounds, PixelWindow
+
+GDAL_CACHE_MB = 64
+"""Decoded pixels that GDAL keeps in a process; its own default is a twentieth of the machine's memory."""
+
+_reading = threading.Lock()
+"""An open file serves one thread at a time, and notebooks read in several."""
+
+FIRST = "first"
+UTM = "utm"
+"""Where UTM files overlap, the zone in which the longitude of the pixel lies decides."""
+
+
+class CodePart(NamedTuple):
+    """What one file says under a window of the lattice, at a resolution of its own."""
+
+    file: str
+    codes: np.ndarray
+    """(H, W) integers."""
+    reached: np.ndarray
+    """(H, W) bool, where the file has pixels that count and no mask of it hides them."""
+    declared: float | None
+    """The code that the file itself calls nodata."""
+    index_y: np.ndarray
+    """(h,) int64, the part's row under each row of the window."""
+    index_x: np.ndarray
+    """(w,) int64, the part's column under each column of the window."""
+
+    def on_pixels(self, values: np.ndarray) -> np.ndarray:
+        """(H, W) values at every pixel of the window: (h, w)."""
+        return values[self.index_y[:, None], self.index_x]
+
+
+class CodeSource(Protocol):
+    """Where the codes of a product come from."""
+
+    def parts(self, window: PixelWindow, grid: BlockGrid) -> Iterator[CodePart]:
+        """What each file says, the one that counts first; every pixel takes the file's pixel that holds its centre."""
+        ...
+
+    def fingerprint(self) -> str:
+        """A text that changes when the files or how they are read changes; the files of this moment are read from now on."""
+        ...
+
+    def check(self, bounds: Bounds) -> None:
+        """Raise when a file is unreadable or has no CRS, or none overlaps the region."""
+        ...
+
+
+@dataclass(frozen=True)
+class RasterCodes:
+    """GeoTIFFs; where several cover a pixel the first that knows it counts, or the one of its UTM zone."""
+
+    paths: tuple[str, ...]
+    assume_crs: str | None = None
+    """CRS of files that carry none."""
+    overlap: str = FIRST
+    """``first``, or ``utm``."""
+    cut_repeated_strips: bool = False
+    """Whether rows and columns at the lower and right edge that repeat the ones before them are left out."""
+
+    def parts(self, window: PixelWindow, grid: BlockGrid) -> Iterator[CodePart]:
+        box = grid.window_bounds(window)
+        for path in _near(self, box):
+            file = _open_codes(path, self.assume_crs, self.cut_repeated_strips)
+            read = _read_lonlat if file.is_lonlat else _read_projected
+            part = read(file, window, grid)
+            if part is None:
+                continue
+            if self.overlap == UTM:
+                own = _in_zone(file.zone, grid.longitudes(window.col, window.width))
+                if not own.any():
+                    continue
+                part = part._replace(reached=part.reached & own[None, :])
+            yield part
+
+    def fingerprint(self) -> str:
+        forget_files()
+        digests = [digest_raster(p) for p in self.paths]
+        return digest_text(f"raster codes {self.assume_crs} {self.overlap} {self.cut_repeated_strips} {digests}")
+
+    def check(self, bounds: Bounds) -> None:
+        shares = []
+        for path in self.paths:
+            with open_raster(path) as dataset:
+                crs = check_georeference(dataset, self.assume_crs)
+                if np.dtype(dataset.dtypes[0]).kind not in "iu":
+                    raise ValueError(f"raster {path} has {dataset.dtypes[0]} pixels; expected integer codes")
+                own = crs_of(dataset, self.assume_crs)
+                if self.overlap == UTM and _zone(own) is None:
+                    raise ValueError(f"raster {path} is in {own}; a product tiled by UTM zone needs EPSG:326zz")
+                shares.append(overlap_share(dataset, crs, bounds))
+        if not shares or max(shares) < MINIMUM_OVERLAP:
+            names = ", ".join(self.paths[:3]) + (f" and {len(self.paths) - 3} more" if len(self.paths) > 3 else "")
+            raise ValueError(f"{names or 'no file'} does not overlap the region {tuple(bounds)}")
+
+
+class _CodeFile(NamedTuple):
+    dataset: DatasetReader
+    crs: str
+    is_lonlat: bool
+    zone: int | None
+    """UTM zone, 1 to 60, where the file is in one."""
+    height: int
+    """Rows that count: without those that repeat others."""
+    width: int
+
+
+@kept(64)
+def _open_codes(path: str, assume_crs: str | None, cut_repeated_strips: bool) -> _CodeFile:
+    # Set for good: an Env around each reading would empty the cache on leaving it.
+    set_gdal_config("GDAL_CACHEMAX", GDAL_CACHE_MB)
+    dataset = open_raster(path)
+    crs = check_georeference(dataset, assume_crs)
+    own = crs_of(dataset, assume_crs)
+    rows, cols = repeated_edges(dataset) if cut_repeated_strips else (0, 0)
+    height, width = dataset.height - rows, dataset.width - cols
+    return _CodeFile(dataset, crs, own.to_epsg() == 4326, _zone(own), height, width)
+
+
+def _near(source: RasterCodes, box: Bounds) -> list[str]:
+    """Files whose box meets a box."""
+    return [
+        path
+        for path, b in _boxes(source.paths, source.assume_crs)
+        if b.west < box.east and box.west < b.east and b.south < box.north and box.south < b.north
+    ]
+
+
+@kept(16)
+def _boxes(paths: tuple[str, ...], assume_crs: str | None) -> tuple[tuple[str, Bounds], ...]:
+    boxes: list[tuple[str, Bounds]] = []
+    for path in paths:
+        with open_raster(path) as dataset:
+            crs = check_georeference(dataset, assume_crs)
+            boxes += [(path, box) for box in lonlat_boxes(dataset, crs)]
+    return tuple(boxes)
+
+
+def _zone(crs: RasterCrs) -> int | None:
+    """UTM zone of a CRS, 1 to 60, or None when it is no UTM zone of WGS 84."""
+    epsg = crs.to_epsg()
+    is_utm = epsg is not None and epsg // 100 in (326, 327) and 1 <= epsg % 100 <= 60
+    return epsg % 100 if is_utm and epsg is not None else None
+
+
+def _in_zone(zone: int | None, longitudes: np.ndarray) -> np.ndarray:
+    """Which longitudes lie in the nominal 6 degrees of a zone: (n,) bool."""
+    return np.asarray(np.floor((longitudes + 180) / 6) + 1 == zone)
+
+
+def _read_lonlat(file: _CodeFile, window: PixelWindow, grid: BlockGrid) -> CodePart | None:
+    """The file's pixels as they are, with one row and column more for pixels that it does not reach."""
+    dataset = file.dataset
+    t = dataset.transform
+    cols = np.floor((grid.longitudes(window.col, window.width) - t.c) / t.a).astype(np.int64)
+    rows = np.floor((grid.latitudes(window.row, window.height) - t.f) / t.e).astype(np.int64)
+    row_in, col_in = (rows >= 0) & (rows < file.height), (cols >= 0) & (cols < file.width)
+    if not (row_in.any() and col_in.any()):
+        return None
+    top, left = int(rows[row_in].min()), int(cols[col_in].min())
+    area = Window(left, top, int(cols[col_in].max()) - left + 1, int(rows[row_in].max()) - top + 1)
+    with _reading:
+        values, known = dataset.read(1, window=area), _known(dataset, area)
+    codes, reached = (np.pad(pixels, ((0, 1), (0, 1))) for pixels in (values, known))
+    index_y = np.where(row_in, rows - top, codes.shape[0] - 1)
+    index_x = np.where(col_in, cols - left, codes.shape[1] - 1)
+    return CodePart(dataset.name, codes, reached, dataset.nodata, index_y, index_x)
+
+
+def _read_projected(file: _CodeFile, window: PixelWindow, grid: BlockGrid) -> CodePart | None:
+    """The file's pixels at the centres of the window's own pixels."""
+    dataset = file.dataset
+    t = dataset.transform
+    lon = grid.longitudes(window.col, 1)[0] + grid.px_deg * np.arange(0, window.width + MESH_PX, MESH_PX)
+    lat = grid.latitudes(window.row, 1)[0] - grid.px_deg * np.arange(0, window.height + MESH_PX, MESH_PX)
+    x, y = _to_projected(file.crs).transform(*np.meshgrid(lon, lat))
+    cols, rows = (x - t.c) / t.a, (y - t.f) / t.e
+    row, col = max(int(rows.min()) - 1, 0), max(int(cols.min()) - 1, 0)
+    row_stop, col_stop = min(int(rows.max()) + 2, file.height), min(int(cols.max()) + 2, file.width)
+    if row >= row_stop or col >= col_stop:
+        return None
+    area = Window(col, row, col_stop - col, row_stop - row)
+    with _reading:
+        values, known = dataset.read(1, window=area), _known(dataset, area)
+    codes = np.zeros((window.height, window.width), values.dtype)
+    reached = np.zeros((window.height, window.width), np.bool_)
+    nearest_codes(cols - col, rows - row, values, codes, reached)
+    if not known.all():
+        shown = np.zeros_like(reached)
+        nearest_codes(cols - col, rows - row, known, shown, reached)
+        reached &= shown
+    if not reached.any():
+        return None
+    return CodePart(dataset.name, codes, reached, dataset.nodata, np.arange(window.height), np.arange(window.width))
+
+
+def _known(dataset: DatasetReader, area: Window) -> np.ndarray:
+    """Pixels of the first band that no mask of the file hides: (H, W) bool; a declared code is no mask."""
+    if MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
+        return np.asarray(dataset.read_masks(1, window=area) > 0)
+    return np.ones((area.height, area.width), bool)
+
+
+@lru_cache(maxsize=64)
+def _to_projected(crs: str) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(CRS, crs, always_xy=True)

@@ -1,0 +1,100 @@
+"""Existing land-cover maps as per cent of cropland on the lattice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from croplayer.products.codes import CodePart, CodeSource
+from stores.durable import digest_text
+from stores.grid import BlockGrid, Bounds, PixelWindow
+
+UNKNOWN = 255
+"""Per cent of a pixel about which the product says nothing."""
+
+
+class ProductWindow(NamedTuple):
+    """A product under a window of the lattice, at its own resolution."""
+
+    percent: np.ndarray
+    """(H, W) uint8, per cent of cropland, 0 to 100; 255 where the product says nothing."""
+    index_y: np.ndarray
+    """(h,) int64, the product's row under each row of the window."""
+    index_x: np.ndarray
+    """(w,) int64, the product's column under each column of the window."""
+
+    def on_pixels(self) -> np.ndarray:
+        """Per cent of cropland at every pixel of the window: (h, w) uint8, 255 where nothing is known."""
+        return self.percent[self.index_y[:, None], self.index_x]
+
+
+@dataclass(frozen=True)
+class Product:
+    """A map whose pixels are classes, some of them cropland, or per cent of cropland."""
+
+    name: str
+    source: CodeSource
+    crop_codes: tuple[int, ...] = ()
+    """Class codes that are cropland; empty for a map of per cent."""
+    known_codes: tuple[int, ...] = ()
+    """All codes of the legend; a pixel with another code is an error. Empty: not checked."""
+    nodata: tuple[int, ...] = ()
+    """Codes without information. So is the one that a file declares, unless ``crop_codes`` or ``known_codes`` has it."""
+
+    @property
+    def is_percent(self) -> bool:
+        """Whether a pixel is a per cent of cropland instead of a class."""
+        return not self.crop_codes
+
+    def read(self, window: PixelWindow, grid: BlockGrid) -> ProductWindow:
+        """The product under a window of the lattice; every pixel takes the product pixel that holds its centre.
+
+        Where several files know a pixel the first counts.
+
+        Raises
+        ------
+        ValueError
+            for a code outside the legend or a per cent above 100, with its file
+        """
+        percents = [(part, self._percent(part)) for part in self.source.parts(window, grid)]
+        if len(percents) == 1:
+            part, percent = percents[0]
+            return ProductWindow(percent, part.index_y, part.index_x)
+        if not percents:
+            nowhere = np.zeros(window.height, np.int64), np.zeros(window.width, np.int64)
+            return ProductWindow(np.full((1, 1), UNKNOWN, np.uint8), *nowhere)
+        out = np.full((window.height, window.width), UNKNOWN, np.uint8)
+        for part, percent in percents:
+            np.copyto(out, part.on_pixels(percent), where=out == UNKNOWN)
+        return ProductWindow(out, np.arange(window.height), np.arange(window.width))
+
+    def _percent(self, part: CodePart) -> np.ndarray:
+        """(H, W) uint8, per cent of cropland of a part; 255 where it says nothing."""
+        known = part.reached & ~np.isin(part.codes, self.nodata)
+        if part.declared is not None and part.declared not in (*self.crop_codes, *self.known_codes):
+            known &= part.codes != part.declared
+        if self.is_percent:
+            if (part.codes[known] > 100).any():
+                raise ValueError(f"product '{self.name}' holds {part.codes[known].max()} per cent in {part.file}")
+            return np.where(known, part.codes, UNKNOWN).astype(np.uint8)
+        if self.known_codes:
+            unknown = np.setdiff1d(part.codes[known], self.known_codes)
+            if unknown.size:
+                raise ValueError(
+                    f"product '{self.name}' holds code {unknown[0]} in {part.file}, which its legend does not name; "
+                    "check that the file and the legend are of the same edition"
+                )
+        return np.where(known, np.isin(part.codes, self.crop_codes) * np.uint8(100), np.uint8(UNKNOWN))
+
+    def fingerprint(self) -> str:
+        """A text that changes when the product or its legend changes."""
+        return digest_text(f"product {self.crop_codes} {self.known_codes} {self.nodata} {self.source.fingerprint()}")
+
+    def check(self, bounds: Bounds) -> None:
+        """Raise when the product is unreadable, has no CRS or does not overlap the region."""
+        try:
+            self.source.check(bounds)
+        except ValueError as error:
+            raise ValueError(f"product '{self.name}': {error}") from error

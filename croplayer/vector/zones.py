@@ -1,0 +1,118 @@
+"""Which admin unit a block or a pixel lies in, and what lies in a unit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from rasterio.features import rasterize
+
+from croplayer.kernels.zones import zone_areas
+from stores.grid import BlockGrid, BlockIndex, PixelWindow
+
+OUTSIDE = -1
+"""Zone of a pixel or block in no unit."""
+BORDER = -2
+"""Zone of a block that several units, or a unit and the outside, share."""
+
+# GDAL's in-memory rasters lose their transform, with a warning, where threads make several at once.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def zones_of_blocks(units: gpd.GeoDataFrame, blocks: Sequence[BlockIndex]) -> np.ndarray:
+    """Row of the unit that holds each block whole, else BORDER or OUTSIDE: (n,) int32."""
+    grid = BlockGrid()
+    zones = np.full(len(blocks), OUTSIDE, np.int32)
+    bounds = np.array([grid.bounds(b) for b in blocks]).reshape(-1, 4)
+    boxes = shapely.box(*bounds.T)
+    tree = shapely.STRtree(boxes)
+    for row, geometry in enumerate(units.geometry):
+        shapely.prepare(geometry)
+        hit = np.sort(tree.query(geometry, predicate="intersects"))
+        whole = shapely.covers(geometry, boxes[hit])
+        partly = hit[~whole]
+        zones[partly[~shapely.touches(geometry, boxes[partly])]] = BORDER
+        zones[hit[whole]] = row
+    return zones
+
+
+def pixels_inside(units: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid) -> np.ndarray:
+    """Whether the centre of each pixel lies in any unit: (h, w) bool."""
+    shape = (window.height, window.width)
+    box = shapely.box(*grid.window_bounds(window))
+    near = units.geometry[shapely.intersects(units.geometry.to_numpy(), box)]
+    if near.empty:
+        return np.zeros(shape, bool)
+    with _ONE_AT_A_TIME:
+        return rasterize(near, shape, transform=grid.transform(window), dtype="uint8") == 1
+
+
+def zones_of_pixels(units: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid) -> np.ndarray:
+    """Row of the unit that holds the centre of each pixel, else OUTSIDE: (h, w) int32; of overlapping units the last."""
+    shape = (window.height, window.width)
+    box = shapely.box(*grid.window_bounds(window))
+    near = np.flatnonzero(shapely.intersects(units.geometry.to_numpy(), box))
+    if not len(near):
+        return np.full(shape, OUTSIDE, np.int32)
+    shapes = [(units.geometry.iloc[row], int(row)) for row in near]
+    with _ONE_AT_A_TIME:
+        return rasterize(shapes, shape, fill=OUTSIDE, transform=grid.transform(window), dtype="int32")
+
+
+@dataclass(frozen=True)
+class UnitRings:
+    """The rings of admin units, ready to be laid over any window."""
+
+    lonlat: np.ndarray
+    """(k, 2) float64, vertices in degrees."""
+    offsets: np.ndarray
+    """(rings + 1,) int64, ring i is ``lonlat[offsets[i]:offsets[i + 1]]``."""
+    unit: np.ndarray
+    """(rings,) int64, row of the unit that each ring belongs to, sorted."""
+    bounds: np.ndarray
+    """(units, 4) float64, west, south, east, north of each unit."""
+
+    @classmethod
+    def of(cls, units: gpd.GeoDataFrame) -> UnitRings:
+        """Rings of units in EPSG:4326, holes and parts alike."""
+        parts, unit_of_part = shapely.get_parts(units.geometry.to_numpy(), return_index=True)
+        rings, part_of_ring = shapely.get_rings(parts, return_index=True)
+        lonlat, ring_of_vertex = shapely.get_coordinates(rings, return_index=True)
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(ring_of_vertex, minlength=len(rings)))])
+        return cls(lonlat, offsets, unit_of_part[part_of_ring], units.bounds.to_numpy())
+
+    def near(self, window: PixelWindow, grid: BlockGrid) -> np.ndarray:
+        """Rows of the units whose bounding box meets a window."""
+        west, south, east, north = grid.window_bounds(window)
+        b = self.bounds
+        return np.flatnonzero((b[:, 0] < east) & (b[:, 2] > west) & (b[:, 1] < north) & (b[:, 3] > south))
+
+    def areas_km2(self, percent: np.ndarray, window: PixelWindow, grid: BlockGrid) -> dict[int, float]:
+        """Area in each unit near a window, every pixel weighted by its per cent.
+
+        Parameters
+        ----------
+        percent : (h, w) uint8, 0 to 100; pixels above 100 are not known and count as nothing
+
+        Returns
+        -------
+        km2 on the ellipsoid by row of the unit; a pixel belongs to the unit that holds its centre
+        """
+        near = self.near(window, grid)
+        values = [int(v) for v in np.unique(percent) if 0 < v <= 100]
+        if not len(near) or not values:
+            return dict.fromkeys(near.tolist(), 0.0)
+        west, _, _, north = grid.window_bounds(window)
+        mine = np.flatnonzero(np.isin(self.unit, near))
+        lengths = np.diff(self.offsets)[mine]
+        vertices = np.concatenate([np.arange(self.offsets[r], self.offsets[r + 1]) for r in mine])
+        pixels = (self.lonlat[vertices] - (west, north)) * (grid.px_per_degree, -grid.px_per_degree)
+        rows = grid.pixel_area_m2(window.row, window.height)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        zone = np.searchsorted(near, self.unit[mine])
+        areas = zone_areas(percent, rows, pixels, offsets, zone, len(near), values).area_m2
+        return dict(zip(near.tolist(), (areas @ (np.array(values) / 100) / 1e6).tolist(), strict=True))

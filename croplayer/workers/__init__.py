@@ -1,0 +1,1 @@
+"""The processes that blocks are worked on in."""

@@ -1,0 +1,85 @@
+"""The process in which blocks are worked on: started by ``croplayer.workers.isolated``, fed through a pipe.
+
+It lives on from step to step and from run to run, and forgets at each beginning what it kept of files.
+Before each block it notes the block's position in a file that its parent reads, so that the parent knows
+which block a crash, a hang or a full memory belongs to. It ends when its parent is gone.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import pickle
+import resource
+import signal
+import struct
+import sys
+import threading
+import time
+from multiprocessing.connection import Connection
+from typing import Any
+
+from croplayer.files.file_cache import forget_files
+
+FLUSH_S = 0.05
+"""Finished records are sent at most this often; what was not sent is worked on again after a crash."""
+ORPHAN_CHECK_S = 0.5
+POSITION = struct.Struct("=q")
+COUNT = struct.Struct("=q")
+NOT_STARTED = -1
+UNLOADABLE = b"unloadable: "
+
+
+def main(connection_fd: int, position_fd: int, stacks_fd: int) -> None:
+    """Work on what comes through the pipe until it is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.enable(file=stacks_fd)
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    connection = Connection(connection_fd)
+    loaded: tuple[bytes, Any] = (b"", None)
+    at_work = ""
+    while True:
+        try:
+            pickled, occasion, blocks, longest_s = pickle.loads(connection.recv_bytes())
+        except EOFError:
+            return
+        if occasion != at_work:
+            forget_files()
+            at_work = occasion
+        try:
+            if loaded[0] != pickled:
+                loaded = (pickled, pickle.loads(pickled))
+        except Exception as error:  # the task's module is missing or another version: nothing can be worked on here
+            connection.send_bytes(UNLOADABLE + f"{type(error).__name__}: {error}".encode())
+            continue
+        # Only for a process whose parent died while a block holds the interpreter for ever.
+        faulthandler.dump_traceback_later(longest_s, exit=True, file=stacks_fd)
+        _serve(connection, loaded[1], blocks, position_fd)
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _serve(connection: Connection, task: Any, blocks: list[tuple[int, int]], position_fd: int) -> None:
+    from stores.grid import BlockIndex
+
+    records: list[Any] = []
+    flushed = time.monotonic()
+    for position, block in enumerate(blocks):
+        os.pwrite(position_fd, POSITION.pack(position), 0)
+        records += task([BlockIndex(*block)])
+        if time.monotonic() - flushed > FLUSH_S:
+            connection.send_bytes(COUNT.pack(len(records)) + pickle.dumps(records))
+            records, flushed = [], time.monotonic()
+    os.pwrite(position_fd, POSITION.pack(len(blocks)), 0)
+    connection.send_bytes(COUNT.pack(len(records)) + pickle.dumps(records))
+    connection.send_bytes(b"")
+
+
+def _end_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_CHECK_S)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The commands beside `run` and its stages, one module a group."""

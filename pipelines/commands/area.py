@@ -1,0 +1,225 @@
+"""Commands for areas with confidence intervals: plan a sample, draw it, estimate from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from croplayer.evaluation.frame import Frame
+
+CONFIDENCE = 0.95
+
+
+@click.group()
+def area() -> None:
+    """Cropland areas with confidence intervals, from a sample that people look at."""
+
+
+_RUN = click.argument("run", type=click.Path(path_type=Path))
+_UNITS = click.option("--units", "level", type=int, help="Level of the run's admin units to estimate for, such as 1.")
+_BY_UNIT = click.option("--by-unit", is_flag=True, help="Draw in every admin unit on its own; needs --units.")
+_ACCURACY = click.option(
+    "--expect", type=(float, float), default=(0.9, 0.9), show_default=True,
+    help="Share of mapped not-cropland and of mapped cropland expected to be right.",
+)  # fmt: skip
+_ERROR = click.option(
+    "--standard-error", type=float, default=0.01, show_default=True, help="Wanted, as a share of the mapped area."
+)
+_LEAST = click.option(
+    "--least", type=click.IntRange(2), default=50, show_default=True, help="Fewest points in a stratum."
+)
+
+
+@area.command("plan")
+@_RUN
+@_UNITS
+@_BY_UNIT
+@_ACCURACY
+@_ERROR
+@_LEAST
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def plan(
+    run: Path,
+    level: int | None,
+    by_unit: bool,
+    expect: tuple[float, float],
+    standard_error: float,
+    least: int,
+    as_json: bool,
+) -> None:
+    """Say how many points a stratified sample of the map in RUN needs, and how they are shared out."""
+    from croplayer.evaluation.frame import strata_of, stratum_km2
+    from croplayer.evaluation.sample_size import expected_standard_error
+
+    frame = _frame(run, level, by_unit)
+    strata, stratum_of_cell = strata_of(frame, by_unit)
+    areas = stratum_km2(frame, stratum_of_cell, strata)
+    units, expected = _allocation(areas, expect, standard_error, least, None)
+    reached = expected_standard_error(areas / areas.sum(), expected, units)
+    facts = {
+        "points": int(units.sum()),
+        "strata": [
+            {"stratum": name, "km2": float(km2), "points": int(n)}
+            for name, km2, n in zip(strata, areas, units, strict=True)
+        ],
+        "expected_standard_error": reached,
+        "expected_half_width_km2": 1.96 * reached * float(areas.sum()),
+        "area_without_map_km2": frame.unknown_km2,
+    }
+    if as_json:
+        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        return
+    for name, km2, n in zip(strata, areas, units, strict=True):
+        click.echo(f"{name:<24} {km2:14,.1f} km² {n:6} points")
+    click.echo(f"{'all':<24} {areas.sum():14,.1f} km² {units.sum():6} points")
+    click.echo(_reached_words(reached, float(areas.sum())))
+    if frame.unknown_km2 > 0:
+        click.echo(f"{frame.unknown_km2:,.1f} km² without map are not sampled")
+
+
+@area.command("draw")
+@_RUN
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Sample file: NAME.gpkg.")
+@click.option(
+    "--design", type=click.Choice(["stratified", "systematic"]), default="stratified", show_default=True,
+    help="Random points in every class of the map, or a regular grid.",
+)  # fmt: skip
+@_UNITS
+@_BY_UNIT
+@click.option("--points", type=click.IntRange(4), help="Points to draw; default what the standard error needs.")
+@_ACCURACY
+@_ERROR
+@_LEAST
+@click.option("--spacing", type=float, default=0.5, show_default=True, help="Degrees between points of a grid.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed draws the same points.")
+def draw(
+    run: Path,
+    out: Path,
+    design: str,
+    level: int | None,
+    by_unit: bool,
+    points: int | None,
+    expect: tuple[float, float],
+    standard_error: float,
+    least: int,
+    spacing: float,
+    seed: int,
+) -> None:
+    """Draw sample points from the map in RUN into files to label: OUT.gpkg, OUT.csv and OUT.design.json."""
+    from croplayer.evaluation.frame import strata_of, stratum_km2
+    from croplayer.evaluation.sample_drawing import draw_stratified, draw_systematic
+    from croplayer.evaluation.sample_files import write_sample
+    from croplayer.evaluation.sample_size import expected_standard_error
+
+    if out.suffix != ".gpkg":
+        raise ValueError(f"--out is '{out}'; expected a name that ends in .gpkg")
+    frame = _frame(run, level, by_unit)
+    if design == "systematic":
+        drawn, said = draw_systematic(frame, spacing, seed), None
+    else:
+        strata, stratum_of_cell = strata_of(frame, by_unit)
+        areas = stratum_km2(frame, stratum_of_cell, strata)
+        units, expected = _allocation(areas, expect, standard_error, least, points)
+        drawn = draw_stratified(frame, units, by_unit, seed)
+        said = _reached_words(expected_standard_error(areas / areas.sum(), expected, units), float(areas.sum()))
+    for path in write_sample(out, drawn):
+        click.echo(path)
+    click.echo(f"{len(drawn.points)} points; write cropland or not cropland into 'label' of one of the first two files")
+    if said:
+        click.echo(said)
+
+
+@area.command("estimate")
+@click.argument("sample", type=click.Path(path_type=Path))
+@click.option("--confidence", type=float, default=CONFIDENCE, show_default=True)
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="CSV for the areas; accuracy goes beside it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def estimate(sample: Path, confidence: float, out: Path | None, as_json: bool) -> None:
+    """Estimate areas and accuracy from SAMPLE, a labelled .gpkg or .csv with its design beside it."""
+    from croplayer.evaluation.area_estimates import estimate_areas
+    from croplayer.evaluation.sample_files import read_sample
+    from croplayer.files.tables import write_csv
+
+    result = estimate_areas(read_sample(sample), confidence)
+    if out:
+        write_csv(out, result.areas)
+        write_csv(out.with_name(f"{out.stem}_accuracy.csv"), result.accuracy)
+    if as_json:
+        tables = {"areas": result.areas, "accuracy": result.accuracy}
+        facts = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
+        facts |= {"method": result.method, "confidence": confidence, "notes": list(result.notes)}
+        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        return
+    click.echo(result.method)
+    for row in result.areas.itertuples():
+        interval = f"[{row.low_km2:,.1f}, {row.high_km2:,.1f}]" if row.low_km2 == row.low_km2 else "no interval"
+        name = f"{row.adcode} {row.name_en}".strip() or "all"
+        click.echo(
+            f"{name:<24} {row.points:5} points, mapped {row.mapped_km2:,.1f} km², "
+            f"estimate {row.estimate_km2:,.1f} km² {interval}"
+        )
+    for row in result.accuracy.itertuples():
+        interval = f"[{row.low:.3f}, {row.high:.3f}]" if row.low == row.low else "no interval"
+        click.echo(f"{row.measure:<36} {row.value:.3f} {interval}")
+    for note in result.notes:
+        click.echo(note)
+
+
+def _frame(run: Path, level: int | None, by_unit: bool) -> Frame:
+    """The population of a run's folder, measured with a bar."""
+    import geopandas as gpd
+    import pandas as pd
+    from tqdm import tqdm
+
+    from croplayer.cube.whole_blocks import Cube
+    from croplayer.evaluation.frame import Population, measure_frame
+    from stores.grid import BlockIndex
+    from stores.run_folder import RunFolder
+
+    folder = RunFolder(run)
+    if not folder.blocks.exists():
+        raise FileNotFoundError(f"{run} holds no finished map: it has no {folder.blocks.name}; run its recipe first")
+    if by_unit and level is None:
+        raise ValueError("--by-unit needs --units with the level of the admin units")
+    units = None
+    if level is not None:
+        if not folder.boundaries.exists():
+            raise FileNotFoundError(f"{run} has no {folder.boundaries.name}: its recipe names no [[admin]] units")
+        known = gpd.read_parquet(folder.boundaries)
+        units = known[known.level == level].reset_index(drop=True)
+        if units.empty:
+            raise ValueError(f"{run} has no admin units of level {level}; it has {sorted(known.level.unique())}")
+    names = pd.read_parquet(folder.blocks, columns=["block"]).block
+    population = Population(Cube.open(folder.cube, folder.edition), tuple(BlockIndex.parse(n) for n in names), units)
+    return measure_frame(population, tqdm(range(len(names)), unit="block", disable=None, leave=False))
+
+
+def _reached_words(standard_error: float, total_km2: float) -> str:
+    """What a sample is expected to reach, in words."""
+    if standard_error == float("inf"):
+        return "a stratum has fewer than 2 points, so the sample will give no standard error; draw more"
+    return (
+        f"standard error {100 * standard_error:.2f} % of the area, 95 % interval of the cropland area about "
+        f"± {1.96 * standard_error * total_km2:,.1f} km², if the map is as right as expected"
+    )
+
+
+def _allocation(
+    areas: np.ndarray, expect: tuple[float, float], standard_error: float, least: int, points: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points of each stratum, and the accuracy expected in each."""
+    import numpy as np
+
+    from croplayer.evaluation.sample_size import allocate, allocation_for
+
+    weights = areas / areas.sum()
+    expected = np.tile(expect, len(areas) // 2)
+    if points is None:
+        return allocation_for(weights, expected, standard_error, least), expected
+    return allocate(points, weights, min(least, points // max(int((areas > 0).sum()), 1))), expected

@@ -1,0 +1,55 @@
+"""``croplayer judge``: the stage, and the files of its reviewers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+class StageOrCommand(click.Group):
+    """A group that is also the stage itself: ``judge RECIPE`` is the stage, ``judge sample RUN`` a command."""
+
+    STAGE = "stage"
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = [self.STAGE, *args]
+        return super().parse_args(context, args)
+
+
+@click.group(cls=StageOrCommand)
+def judge() -> None:
+    """Semantic correctness: `judge RECIPE` is the stage; `judge sample RUN` draws blocks for people to review."""
+
+
+@judge.command("sample")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder for the review files.")
+@click.option("--spacing-deg", type=float, default=0.5, show_default=True, help="Grid of the systematic sample.")
+def sample(run: Path, out: Path, spacing_deg: float) -> None:
+    """Write review files for a systematic sample of the mapped blocks of RUN: CSV, GeoPackage and pictures.
+
+    Fill in correctness_SOURCE and integration in one of the two tables, then name it in the recipe under
+    decisions.reviews.
+    """
+    from croplayer.cube.whole_blocks import Cube
+    from croplayer.decisions.review_files import write_review_files
+    from croplayer.decisions.reviews import INTEGRATION_LABELS
+    from croplayer.decisions.sampling import systematic_blocks
+    from pipelines.recipe_files import load_recipe
+    from stores.ledger import Ledger
+    from stores.run_folder import RunFolder
+
+    folder = RunFolder(run)
+    if not folder.ledger("describe").exists():
+        raise FileNotFoundError(f"{run} holds no described masks; run the recipe until the stage describe first")
+    described = [r.block for _, r in Ledger(folder.ledger("describe")).newest() if r.status.is_finished]
+    recipe = load_recipe(folder.recipe, run)
+    cube = Cube.open(folder.cube, recipe.edition)
+    chosen = systematic_blocks(described, spacing_deg)
+    csv, gpkg, *_ = write_review_files(out, cube, chosen)
+    click.echo(f"{len(chosen)} of {len(described)} blocks to review: fill in {csv} or {gpkg}")
+    classes = ", ".join(recipe.decisions.correctness_classes.labels)
+    click.echo(f"correctness of {' and '.join(cube.sources)}: {classes}")
+    click.echo(f"integration: {', '.join(INTEGRATION_LABELS)}; A is {', B is '.join(cube.sources)}")

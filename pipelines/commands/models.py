@@ -1,0 +1,279 @@
+"""The commands of the models: train, import, evaluate, compare, list, show, export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from croplayer.models.training.training_config import TrainingConfig
+
+ARCHITECTURES = ("segformer", "mask2former", "pidnet", "pspnet")
+_PATH = click.Path(path_type=Path)
+
+
+@click.group()
+def models() -> None:
+    """The networks: train, import, evaluate, compare, list, show and export them."""
+
+
+def _scene_options(required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in (
+            click.option("--image-column", default="image", show_default=True, help="Column that names the raster."),
+            click.option("--polygons", type=_PATH, required=required, help="Field polygons drawn on the rasters."),
+            click.option("--images", type=_PATH, required=required, help="Folder of labelled RGB rasters."),
+        ):
+            command = option(command)
+        return command
+
+    return with_options
+
+
+def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="CPU threads."),
+        click.option("--seed", type=int, default=0, show_default=True),
+        click.option("--gsd", type=(float, float), default=(1.0, 5.0), show_default=True, help="Metres, low and high."),
+        click.option("--learning-rate", type=float, default=1e-3, show_default=True),
+        click.option("--accumulation", type=click.IntRange(1), default=1, show_default=True, help="Batches per step."),
+        click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Windows per batch."),
+        click.option("--crop-px", type=click.IntRange(32), default=256, show_default=True, help="Edge of the windows."),
+        click.option("--steps", type=click.IntRange(1), default=1000, show_default=True, help="The budget."),
+    ):
+        command = option(command)
+    return command
+
+
+@models.command("train")
+@click.argument("recipe", required=False)
+@_scene_options(required=False)
+@_training_options
+@click.option("--architecture", type=click.Choice(ARCHITECTURES), default="segformer", show_default=True)
+@click.option("--size", default="tiny", show_default=True)
+@click.option("--folds", type=click.IntRange(0), default=0, help="Cross-validation by scene; then train on all scenes.")
+@click.option(
+    "--validation", type=click.FloatRange(0, 0.9), default=0.2, show_default=True, help="Share of the scenes."
+)
+@click.option("--patience", type=click.IntRange(0), default=0, help="Looks without a better IoU before stopping.")
+@click.option("--description", default="", help="What the scenes are, for the manifest.")
+@click.option("--licence", default="not stated", show_default=True, help="Licence of the training data.")
+@click.option("--models", "home", type=_PATH, help="Folder of trained models; default $CROPLAYER_MODELS.")
+@click.option(
+    "-o", "--out", type=_PATH, help="Folder of the bundle; with a RECIPE the default is its place in --models."
+)
+def train(
+    recipe: str | None,
+    images: Path | None,
+    polygons: Path | None,
+    image_column: str,
+    architecture: str,
+    size: str,
+    folds: int,
+    validation: float,
+    patience: int,
+    description: str,
+    licence: str,
+    home: Path | None,
+    out: Path | None,
+    **options: Any,
+) -> None:
+    """Train the models of RECIPE, or one on --images and --polygons; continues where it was stopped.
+
+    Started with torchrun, its processes share the work. A CUDA device is used where there is one.
+    """
+    from pipelines.engine.models import Models, default_home, open_scenes, train_named
+
+    if recipe is not None:
+        if images is not None or polygons is not None:
+            raise ValueError("give either a RECIPE or --images and --polygons, not both")
+        from pipelines.recipe_files import find_recipe, load_recipe
+
+        loaded = load_recipe(find_recipe(recipe), out or Path("runs") / recipe)
+        trained = Models(home or default_home(), out or Path("runs") / recipe)
+        trained.ensure(loaded)
+        for folder in trained.folders(loaded).values():
+            click.echo(folder)
+        return
+    if images is None or polygons is None or out is None:
+        raise ValueError("give a RECIPE, or --images, --polygons and -o for the bundle")
+    scenes = open_scenes(images, polygons, image_column)
+    config = _config(options, architecture=architecture, size=size, patience=patience)
+    folder = train_named(
+        scenes, config, out, (home or default_home()) / "checkpoints", folds=folds, validation_fraction=validation,
+        description=description or f"{len(scenes)} scenes of {images.name}", licence=licence,
+    )  # fmt: skip
+    click.echo(folder)
+
+
+@models.command("import")
+@click.argument("pretrained")
+@click.option("--gsd", type=(float, float), required=True, help="Metres a pixel it was trained at, low and high.")
+@click.option("--description", required=True, help="What it was trained on, for the manifest.")
+@click.option("--licence", required=True, help="Licence of the weights and of the data behind them.")
+@click.option("-o", "--out", type=_PATH, required=True, help="Folder of the bundle.")
+def import_pretrained(pretrained: str, gsd: tuple[float, float], description: str, licence: str, out: Path) -> None:
+    """Make a bundle of PRETRAINED: weights of transformers in a local folder, or their name on a hub.
+
+    Two classes, cropland at index 1, weights as safetensors.
+    """
+    from croplayer.models.bundles.pretrained import bundle_from_pretrained
+
+    click.echo(bundle_from_pretrained(pretrained, out, gsd_m=gsd, training_data=description, licence=licence))
+
+
+@models.command("evaluate")
+@click.argument("model")
+@_scene_options(required=True)
+@click.option("--threshold", type=click.FloatRange(0, 1), default=0.5, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def evaluate(model: str, images: Path, polygons: Path, image_column: str, threshold: float, as_json: bool) -> None:
+    """Hold MODEL (a name or a folder) against labelled scenes that it was not trained on."""
+    from croplayer.models.training.evaluation import evaluate_scenes
+    from pipelines.engine.models import open_scenes
+
+    network = _segmenter(model)
+    scenes = open_scenes(images, polygons, image_column)
+    metrics = network.manifest.metrics if network.manifest else {}
+    seen = {*metrics.get("training_scenes", ()), *metrics.get("stopping_scenes", ())} & set(scenes.names)
+    if seen:
+        raise ValueError(
+            f"{len(seen)} of the scenes trained '{model}', first '{min(seen)}'; figures of them would say nothing: "
+            "`croplayer models show` has those of scenes it never saw"
+        )
+    figures = evaluate_scenes(network, scenes, threshold)
+    if as_json:
+        click.echo(json.dumps(figures, indent=1, ensure_ascii=False))
+        return
+    columns = ("iou", "boundary_iou", "f1")
+    click.echo(f"{'':<28}" + "".join(f"{c:>14}" for c in columns))
+    rows = [
+        ("all scenes", figures["pooled"]),
+        ("answer: all field", figures["all_field"]),
+        *figures["by_scene"].items(),
+    ]
+    for name, row in rows:
+        click.echo(f"{name:<28}" + "".join(f"{'-' if row[c] is None else f'{row[c]:.4f}':>14}" for c in columns))
+
+
+@models.command("compare")
+@_scene_options(required=True)
+@_training_options
+@click.option("--model", "contestants", multiple=True, help="ARCHITECTURE-SIZE, repeatable; default all four, tiny.")
+@click.option(
+    "--validation", type=click.FloatRange(0.01, 0.9), default=0.2, show_default=True, help="Share of the scenes."
+)
+@click.option("-o", "--out", type=_PATH, required=True, help="Folder of the bundles and of comparison.json.")
+def compare(
+    images: Path,
+    polygons: Path,
+    image_column: str,
+    contestants: tuple[str, ...],
+    validation: float,
+    out: Path,
+    **options: Any,
+) -> None:
+    """Train the architectures on the same scenes with the same budget and print the paper's Table 6."""
+    from tqdm import tqdm
+
+    from croplayer.models.judging.comparison import compare_architectures
+    from pipelines.engine.models import open_scenes
+
+    named = contestants or tuple(f"{name}-tiny" for name in ARCHITECTURES)
+    pairs = [tuple(name.split("-", 1)) for name in named]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ValueError(f"--model is '{named}'; expected ARCHITECTURE-SIZE, such as pidnet-s")
+    config = _config(options)
+    learn, held = open_scenes(images, polygons, image_column).split_by_scene(validation, config.seed)
+    with tqdm(total=config.steps * len(pairs), desc="compare", unit="step", disable=None) as bar:
+        rows = compare_architectures(
+            learn, held, config, [(a, s) for a, s in pairs], out, work=out / "checkpoints",
+            training_data=f"{len(learn)} scenes of {images.name}", licence="not for use",
+            on_step=lambda name, report: _tell(bar, name, report.loss),
+        )  # fmt: skip
+    (out / "comparison.json").write_text(json.dumps([row._asdict() for row in rows], indent=1) + "\n")
+    click.echo(
+        f"{len(learn)} scenes to learn, {len(held)} never seen, {config.steps} steps each, {config.threads} threads"
+    )
+    head = ("training s", "IoU", "boundary IoU", "F1", "px/s", "parameters")
+    click.echo(f"{'':<24}" + "".join(f"{h:>14}" for h in head))
+    for r in rows:
+        figures = [f"{r.training_s:.0f}", f"{r.iou:.4f}", f"{r.boundary_iou:.4f}", f"{r.f1:.4f}"]
+        cells = [*figures, f"{r.px_per_s:,}", f"{r.n_parameters:,}"]
+        click.echo(f"{f'{r.architecture} {r.size}':<24}" + "".join(f"{c:>14}" for c in cells))
+
+
+@models.command("list")
+@click.option("--models", "home", type=_PATH, help="Folder of trained models; default $CROPLAYER_MODELS.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_models(home: Path | None, as_json: bool) -> None:
+    """Models that come with croplayer and those trained here."""
+    from croplayer.models.bundles.catalogue import shipped_folder, shipped_names
+    from croplayer.models.networks.manifest import MANIFEST_NAME, read_manifest
+    from pipelines.engine.models import default_home
+
+    here = sorted(p.parent for p in (home or default_home()).glob(f"*/{MANIFEST_NAME}"))
+    found = [*((name, shipped_folder(name)) for name in shipped_names()), *((str(p), p) for p in here)]
+    facts = []
+    for name, folder in found:
+        m = read_manifest(folder)
+        iou = m.metrics.get("validation", {}).get("pooled", {}).get("iou", m.metrics.get("accuracy"))
+        facts.append({"name": name, "kind": m.kind, "architecture": m.architecture, "size": m.size, "figure": iou})
+    if as_json:
+        click.echo(json.dumps(facts, indent=1))
+        return
+    for fact in facts:
+        figure = "-" if fact["figure"] is None else f"{fact['figure']:.3f}"
+        click.echo(f"{fact['kind']:<14}{fact['architecture']:<12}{fact['size']:<8}{figure:>7}  {fact['name']}")
+
+
+@models.command("show")
+@click.argument("model")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
+def show(model: str, as_json: bool) -> None:
+    """The model card of MODEL (a name or a folder): classes, data, licence, figures; its bytes are checked first."""
+    from croplayer.models.bundles.bundle import read_checked
+    from croplayer.models.bundles.card import CARD_NAME
+    from croplayer.models.bundles.catalogue import find_bundle
+
+    manifest, contents = read_checked(find_bundle(model))
+    click.echo(manifest.to_json().decode() if as_json else contents[CARD_NAME].decode(), nl=False)
+
+
+@models.command("export")
+@click.argument("model")
+@click.option("--format", "kind", type=click.Choice(["torch", "openvino"]), default="torch", show_default=True)
+@click.option("--side-px", type=click.IntRange(32), default=576, show_default=True, help="Edge of the input; of 32 px.")
+@click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Images per pass.")
+@click.option("-o", "--out", type=_PATH, required=True, help="Folder to write.")
+def export(model: str, kind: str, side_px: int, batch: int, out: Path) -> None:
+    """Write MODEL as a graph that runs without croplayer: torch.export (model.pt2), or OpenVINO (model.xml)."""
+    from croplayer.models.bundles.export import export_network
+
+    for path in export_network(_segmenter(model), out, kind, (batch, side_px, side_px)):
+        click.echo(path)
+
+
+def _segmenter(model: str) -> Any:
+    import croplayer.models
+    from croplayer.models.networks.segmentation import SegmentationNetwork
+
+    network = croplayer.models.load(model)
+    if not isinstance(network, SegmentationNetwork):
+        raise ValueError(f"model '{model}' does not segment; name a segmentation model")
+    return network
+
+
+def _config(options: dict[str, Any], **more: Any) -> TrainingConfig:
+    from croplayer.models.training.training_config import TrainingConfig
+
+    return TrainingConfig(gsd_m=options.pop("gsd"), **options, **more)
+
+
+def _tell(bar: Any, name: str, loss: float) -> None:
+    bar.set_postfix(model=name, loss=f"{loss:.3f}", refresh=False)
+    bar.update()

@@ -1,0 +1,1 @@
+"""How a run goes: its inputs, its output, its steps, its workers."""

@@ -1,0 +1,255 @@
+"""The Dask client of a run: an embedded cluster by default, Slurm jobs, any scheduler by address, or a given client."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from croplayer.workers.isolated import Limits
+from pipelines.recipe import Cluster, Slurm
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+SETTINGS = {
+    # The default closes workers that a nanny is restarting and leaves tasks queued for ever.
+    "distributed.deploy.lost-worker-timeout": "1 hour",
+    "distributed.scheduler.no-workers-timeout": None,
+    "distributed.scheduler.allowed-failures": 3,
+    "distributed.scheduler.worker-saturation": "inf",
+    "distributed.comm.timeouts.connect": "30s",
+    # The last messages that were sent stay in memory, tasks and all; the default is 1,000.
+    "distributed.admin.low-level-log-length": 20,
+}
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+JOB_HEADROOM_BYTES = 2**30
+"""What a job asks for beside the process of its block: for the worker itself, and so that a block that takes too
+much is stopped and named before the job is."""
+JOB_ENDED_AFTER = "2 minutes"
+"""How long a job may be without its worker before it counts as ended; its nanny starts a worker again much sooner."""
+JOBS_CHECKED_EVERY = "10 s"
+EMBEDDED_WORKER = "croplayer.workers.embedded_worker"
+"""Module that the embedded cluster's workers load first."""
+CHECK_S = 2.0
+"""How often the number of workers is asked for."""
+
+
+class Workers:
+    """Starts the client when it is first needed, so that a run with nothing left to do starts none.
+
+    Parameters
+    ----------
+    scheduler : address of a running scheduler instead of the recipe's cluster
+    client : a connected client instead of both; it is left open
+    """
+
+    def __init__(self, cluster: Cluster, scheduler: str | None = None, client: Client | None = None) -> None:
+        self.config, self._address, self._client = cluster, scheduler, client
+        self._stack = contextlib.ExitStack()
+        self._seen = self._checked = time.monotonic()
+        self._slots = 0
+        if scheduler is not None:
+            _check_address(scheduler)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def client(self) -> Client:
+        """The connected client."""
+        if self._client is None:
+            self._client = self._start()
+        return self._client
+
+    @property
+    def limits(self) -> Limits:
+        """What one block may take."""
+        return Limits(self.config.deadline_s, self.config.memory_limit_bytes)
+
+    def resources(self, runs_network: bool) -> dict[str, float]:
+        """Dask resources that a worker must offer for a task."""
+        name = self.config.network_resource
+        return {name: 1} if runs_network and name else {}
+
+    def begin(self, resources: dict[str, float]) -> int:
+        """Number of tasks that workers run at a time; waits for the first worker."""
+        self._seen, self._checked = time.monotonic(), 0.0
+        while not (slots := self.slots(resources)):
+            time.sleep(0.1)
+        return slots
+
+    def slots(self, resources: dict[str, float]) -> int:
+        """Number of tasks that workers run at a time, asked for every now and then.
+
+        Raises
+        ------
+        ConnectionError when the scheduler is gone; RuntimeError when there was no worker for ``wait_s``.
+        """
+        now = time.monotonic()
+        if now - self._checked < (CHECK_S if self._slots else 0.1):
+            return self._slots
+        self._checked = now
+        self.check_scheduler()
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        able = [w for w in workers if all(w["resources"].get(name, 0) >= n for name, n in resources.items())]
+        self._slots = sum(w["nthreads"] for w in able)
+        if self._slots:
+            self._seen = now
+        elif now - self._seen > self.config.wait_s:
+            offering = f" that offers {', '.join(resources)}" if resources else ""
+            raise RuntimeError(
+                f"no worker{offering} has been at the scheduler {_address(self.client)} for {self.config.wait_s:g} s; "
+                "start workers and run the same command again"
+            )
+        return self._slots
+
+    def check_scheduler(self, is_lost: bool = False) -> None:
+        """Raise ConnectionError when the scheduler is gone, or is known to be lost by other signs."""
+        if is_lost or self.client.status != "running":
+            raise ConnectionError(
+                f"the scheduler at {_address(self.client)} is gone; start it and run the same command again"
+            )
+
+    def _start(self) -> Client:
+        import dask
+        from distributed import Client
+
+        dask.config.set(SETTINGS)
+        if self._address is not None:
+            return self._stack.enter_context(_closed_at_the_end(_connected(self._address)))
+        logging.getLogger("distributed").setLevel(logging.ERROR)
+        cluster = _slurm_cluster(self.config, self.config.slurm) if self.config.slurm else _embedded(self.config)
+        self._stack.enter_context(cluster)
+        return self._stack.enter_context(_closed_at_the_end(Client(cluster, set_as_default=False)))
+
+
+def _embedded(config: Cluster) -> Any:
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=config.workers,
+        threads_per_worker=1,
+        processes=True,
+        memory_limit=None,  # a worker holds little; the processes of its blocks have limits of their own
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        resources={config.network_resource: 1} if config.network_resource else None,
+        silence_logs=logging.ERROR,
+        preload=EMBEDDED_WORKER,
+    )
+
+
+def _slurm_cluster(config: Cluster, slurm: Slurm) -> Any:
+    import dask
+
+    try:
+        from dask_jobqueue.slurm import SLURMCluster
+    except ImportError as error:
+        raise RuntimeError(
+            f"[cluster.slurm] needs dask-jobqueue ({error}); pip install 'croplayer[cluster]'"
+        ) from error
+
+    dask.config.set({"distributed.deploy.lost-worker-timeout": JOB_ENDED_AFTER})
+    status_pages = ["--dashboard-address", "127.0.0.1:0"]
+    resource = ["--resources", f"{config.network_resource}=1"] if config.network_resource else []
+    cluster = SLURMCluster(
+        queue=slurm.queue,
+        account=slurm.account,
+        cores=slurm.cores,
+        processes=1,
+        memory=config.memory_limit_bytes + JOB_HEADROOM_BYTES,
+        walltime=slurm.walltime,
+        interface=slurm.interface,
+        job_directives_skip=[] if slurm.account else ["-A"],
+        job_extra_directives=list(slurm.directives),
+        job_script_prologue=list(slurm.prologue),
+        # One block at a time; the limit is held by the process of the block.
+        worker_extra_args=["--nthreads", "1", "--memory-limit", "0", *status_pages, *resource],
+        protocol="tls://",
+        security=True,  # certificates of this cluster alone, in a folder that the nodes share
+        shared_temp_directory=str(Path.cwd()),
+        scheduler_options={"dashboard_address": "127.0.0.1:0"},
+    )
+    cluster.scale(jobs=config.workers)
+    # A job that ended, by its walltime or with its node, is submitted again.
+    cluster.adapt(minimum_jobs=config.workers, maximum_jobs=config.workers, interval=JOBS_CHECKED_EVERY)
+    return cluster
+
+
+def _connected(address: str) -> Client:
+    from distributed import Client
+    from distributed.comm.core import CommClosedError
+
+    if address.startswith("tls:"):
+        _check_certificates(address)
+    try:
+        return Client(address, set_as_default=False)
+    except CommClosedError as error:
+        raise ConnectionError(
+            f"scheduler {address} and this client do not let each other in ({error}); use its tls:// address and name "
+            "a certificate of its authority in Dask's settings (distributed.comm.tls)"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ConnectionError(
+            f"scheduler {address} does not answer ({error}); start it and run the same command again"
+        ) from error
+
+
+@contextlib.contextmanager
+def _closed_at_the_end(client: Client) -> Iterator[Client]:
+    """A client that is closed at the end, or let go of when its connection is too broken for that.
+
+    Everything it brought is in the ledger by then, and what stopped the run is what the user must be told.
+    """
+    try:
+        yield client
+    finally:
+        try:
+            client.close()
+        except Exception:  # of whatever kind Dask's tries to find a lost scheduler again end with
+            client.status = "closed"  # else it would be closed once more, and fail, when Python lets go of it
+
+
+def _check_certificates(address: str) -> None:
+    """Raise ConnectionError unless Dask's settings name a certificate of this client that can be read.
+
+    Found out by a client that is being made, it would leave one half made, which can block whatever is going on when
+    Python lets go of it.
+    """
+    from distributed.security import Security
+
+    try:
+        context = Security().get_connection_args("client")["ssl_context"]
+    except OSError as error:
+        raise ConnectionError(
+            f"the certificates for scheduler {address} cannot be read ({error}); see to the files that Dask's settings "
+            "name (distributed.comm.tls)"
+        ) from error
+    if context is None:
+        raise ConnectionError(
+            f"scheduler {address} lets nobody in without a certificate; name one of its authority in Dask's settings "
+            "(distributed.comm.tls)"
+        )
+
+
+def _address(client: Client) -> str:
+    return str(client.scheduler.address) if client.scheduler else "of the client"
+
+
+def _check_address(address: str) -> None:
+    parts = urlsplit(address)
+    if parts.scheme not in ("tcp", "tls") or parts.port is None:
+        raise ValueError(f"scheduler '{address}' is no address; expected tls://HOST:PORT, or tcp:// on this machine")
+    if parts.scheme == "tcp" and parts.hostname not in LOOPBACK:
+        raise ValueError(f"scheduler '{address}' is not on this machine and not encrypted; use tls://")

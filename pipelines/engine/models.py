@@ -1,0 +1,268 @@
+"""Where trained models lie, and training those that are not there yet."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+from tqdm import tqdm
+
+from croplayer.models.bundles.catalogue import shipped_folder, shipped_names
+from croplayer.models.networks.manifest import MANIFEST_NAME, bundle_digest
+from pipelines.engine.fingerprint import code_digest
+from pipelines.recipe import Coverage, CoverageTraining, Recipe, Segmentation, Training
+from pipelines.recipe_files import RecipeError, find_recipe, load_recipe
+from stores.durable import digest_file, digest_text
+
+if TYPE_CHECKING:
+    from croplayer.models.training.scenes import LabelledScenes
+    from croplayer.models.training.training_config import TrainingConfig
+
+MODELS_VARIABLE = "CROPLAYER_MODELS"
+SYNTHETIC_SEED = 3
+"""Country of the synthetic scenes; another than the demo's."""
+SYNTHETIC_ZOOM = 16
+"""Zoom of the synthetic scenes, about 2 m."""
+
+
+def default_home() -> Path:
+    """``$CROPLAYER_MODELS``, else a folder of the user's cache."""
+    given = os.environ.get(MODELS_VARIABLE)
+    return Path(given) if given else platformdirs.user_cache_path("croplayer") / "models"
+
+
+@dataclass(frozen=True)
+class Models:
+    """The folder of trained models. A model's folder is named after what it was trained from."""
+
+    home: Path
+    out: Path
+    """Folder of the run that asks, for recipes that name ``$OUT``."""
+
+    def segmentation(self, part: Segmentation) -> Path:
+        """Folder of a segmentation model, whether it is there or not."""
+        given = _given(part)
+        if given is not None:
+            return given
+        return self.home / f"{part.model}-{_training_key(_segmentation_training(part, self.out))}"
+
+    def coverage(self, part: Coverage) -> Path:
+        """Folder of a coverage model, whether it is there or not."""
+        given = _given(part)
+        if given is not None:
+            return given
+        return self.home / f"{part.model}-{_training_key(_coverage_training(part, self.out))}"
+
+    def ensure(self, recipe: Recipe) -> None:
+        """Train the recipe's models that are not there, within the time that is printed first."""
+        there = self.folders(recipe)
+        if recipe.segmentation and "segmentation" not in there:
+            self._train_segmentation(recipe.segmentation)
+        if recipe.coverage and "coverage" not in there:
+            self._train_coverage(recipe.coverage)
+
+    def digests(self, recipe: Recipe) -> dict[str, str]:
+        """Digest of each model of a recipe that is there."""
+        return {kind: bundle_digest(folder) for kind, folder in self.folders(recipe).items()}
+
+    def folders(self, recipe: Recipe) -> dict[str, Path]:
+        """Folders of the recipe's models that are there, by kind."""
+        found = {}
+        if recipe.segmentation:
+            found["segmentation"] = self.segmentation(recipe.segmentation)
+        if recipe.coverage:
+            found["coverage"] = self.coverage(recipe.coverage)
+        return {kind: folder for kind, folder in found.items() if (folder / MANIFEST_NAME).exists()}
+
+    def _train_segmentation(self, part: Segmentation) -> None:
+        from croplayer.models.training.augmentation import Augmentation
+        from croplayer.models.training.training_config import TrainingConfig
+
+        training = _segmentation_training(part, self.out)
+        config = TrainingConfig(
+            architecture=training.architecture,
+            size=training.size,
+            steps=training.steps,
+            crop_px=training.crop_px,
+            batch=training.batch,
+            accumulation=training.accumulation,
+            learning_rate=training.learning_rate,
+            gsd_m=training.gsd_m,
+            average_decay=training.average_decay,
+            patience=training.patience,
+            seed=training.seed,
+            threads=training.threads,
+            weight_decay=training.weight_decay,
+            precision=training.precision,
+            augmentation=Augmentation(*(training.augmentation * share for share in Augmentation()))._replace(
+                mix=training.mixed_windows
+            ),
+        )
+        _announce("segmentation", part.model, training.stated_minutes)
+        with tempfile.TemporaryDirectory() as scratch:
+            scenes = open_scenes(Path(training.images), Path(training.polygons), training.image_column)
+            always = _synthetic_scenes(Path(scratch), training) if training.synthetic_scenes else None
+            train_named(
+                scenes, config, self.segmentation(part), self.home / "checkpoints", folds=training.folds,
+                validation_fraction=training.validation_fraction, description=training.description,
+                licence=training.licence, always=always,
+            )  # fmt: skip
+
+    def _train_coverage(self, part: Coverage) -> None:
+        from croplayer.models.training.coverage import CoverageConfig, train_coverage
+        from croplayer.models.training.coverage_samples import make_coverage_samples
+
+        training = _coverage_training(part, self.out)
+        config = CoverageConfig(size=training.size, steps=training.steps, seed=training.seed)
+        _announce("coverage type", part.model, training.stated_minutes)
+        with tempfile.TemporaryDirectory() as scratch:
+            samples = Path(training.samples or "")
+            if training.scenes is not None:
+                scenes = open_scenes(Path(training.scenes), Path(training.polygons))
+                clouds = Path(training.clouds) if training.clouds else None
+                samples = make_coverage_samples(scenes, clouds, Path(scratch), training.seed, training.per_class)
+            with tqdm(total=config.steps, desc="learn    ", unit="step", disable=None) as bar:
+                train_coverage(
+                    samples, config, self.coverage(part), training_data=training.description,
+                    licence=training.licence, on_step=lambda report: _advance(bar, report.loss),
+                )  # fmt: skip
+
+
+def open_scenes(images: Path, polygons: Path, image_column: str = "image") -> LabelledScenes:
+    """Labelled scenes; what was mended in their polygons, or left out of them, is said on standard error."""
+    from croplayer.models.training.scenes import LabelledScenes
+
+    scenes = LabelledScenes.open(images, polygons, image_column)
+    for line in (*scenes.report.repaired, *scenes.report.dropped):
+        print(f"labels: {line}", file=sys.stderr)
+    return scenes
+
+
+def train_named(
+    scenes: LabelledScenes,
+    config: TrainingConfig,
+    folder: Path,
+    work: Path,
+    *,
+    folds: int,
+    validation_fraction: float,
+    description: str,
+    licence: str,
+    always: LabelledScenes | None = None,
+) -> Path:
+    """Train a segmentation model with a live line of progress; its figures are of scenes it never saw.
+
+    Parameters
+    ----------
+    scenes : split by scene: into ``folds``, after which the model of all scenes is trained, or, where
+        ``folds`` is 0, into training and ``validation_fraction``
+    folder : where the bundle goes
+    work : folder of checkpoints
+    always : scenes that are trained on and never validated on, such as synthetic ones
+    """
+    from croplayer.models.training.cross_validation import train_cross_validated
+    from croplayer.models.training.training import train_segmentation
+
+    with tqdm(total=config.steps * (folds + 1), desc="learn    ", unit="step", disable=None) as bar:
+        if folds:
+            return train_cross_validated(
+                scenes, config, folds, folder, work=work, training_data=description, licence=licence, always=always,
+                on_step=lambda name, report: _advance(bar, report.loss, name),
+            )  # fmt: skip
+        learn, validate = scenes.split_by_scene(validation_fraction, config.seed)
+        return train_segmentation(
+            learn if always is None else learn.joined(always), config, folder, work=work, training_data=description,
+            licence=licence, validation=validate, on_step=lambda report: _advance(bar, report.loss),
+        )  # fmt: skip
+
+
+def _synthetic_scenes(folder: Path, training: Training) -> LabelledScenes:
+    """Scenes of a synthetic country at the map's own scale, for what the real ones do not show."""
+    from croplayer.landscape.country import Country
+    from croplayer.landscape.make import DEMO_BOUNDS
+    from croplayer.landscape.samples import write_training_scenes
+    from croplayer.models.training.scenes import LabelledScenes
+
+    country = Country(SYNTHETIC_SEED)
+    write_training_scenes(country, folder, DEMO_BOUNDS, SYNTHETIC_ZOOM, training.synthetic_scenes)
+    return LabelledScenes.open(folder / "images", folder / "parcels.gpkg")
+
+
+def _advance(bar: tqdm, loss: float, part: str = "") -> None:
+    bar.set_postfix({"part": part} if part else {}, loss=f"{loss:.3f}", refresh=False)
+    bar.update()
+
+
+def _announce(kind: str, name: str, minutes: float) -> None:
+    print(f"learn: the {kind} model '{name}' is not there yet; training it takes about {minutes:g} min on two cores",
+          file=sys.stderr)  # fmt: skip
+
+
+def _given(part: Segmentation | Coverage) -> Path | None:
+    """Folder of a model that needs no training: one in a folder, or one that comes with croplayer.
+
+    A recipe that says how to train a model of that name trains it.
+    """
+    if part.training is None and part.recipe is None and part.model in shipped_names():
+        return shipped_folder(part.model)
+    return Path(part.model) if (Path(part.model) / MANIFEST_NAME).exists() else None
+
+
+def _segmentation_training(part: Segmentation, out: Path) -> Training:
+    if part.training is not None:
+        return part.training
+    other = _other_recipe(part.model, part.recipe, out).segmentation
+    if other is None or other.training is None:
+        raise RecipeError(f"recipe '{part.recipe}' trains no segmentation model, as segmentation.recipe says it does")
+    return other.training
+
+
+def _coverage_training(part: Coverage, out: Path) -> CoverageTraining:
+    if part.training is not None:
+        return part.training
+    other = _other_recipe(part.model, part.recipe, out).coverage
+    if other is None or other.training is None:
+        raise RecipeError(f"recipe '{part.recipe}' trains no coverage model, as coverage.recipe says it does")
+    return other.training
+
+
+def _other_recipe(model: str, recipe: str | None, out: Path) -> Recipe:
+    if recipe is None:
+        raise RecipeError(
+            f"model '{model}' is no folder with a {MANIFEST_NAME} and none that comes with croplayer "
+            f"({', '.join(shipped_names())}), and neither training nor recipe says how to train it"
+        )
+    return load_recipe(find_recipe(recipe), out)
+
+
+def _training_key(training: Training | CoverageTraining) -> str:
+    """Twelve digits that change when the training, its data or its code change."""
+    values = training.model_dump(mode="json", exclude={"stated_minutes"})
+    paths = {k: str(values.pop(k)) for k in ("images", "polygons", "samples", "scenes", "clouds") if values.get(k)}
+    data = {name: _data_digest(Path(path)) for name, path in paths.items()}
+    parts = {"training": values, "data": data, "code": code_digest("models")}
+    return digest_text(json.dumps(parts, sort_keys=True))[:12]
+
+
+def _data_digest(path: Path) -> str:
+    """Digest of a file, or of all files below a folder."""
+    if not path.exists():
+        raise FileNotFoundError(f"training data {path} do not exist")
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    states = [(p, p.stat()) for p in files]
+    return _files_digest(path, tuple((p, s.st_size, s.st_mtime_ns) for p, s in states))
+
+
+@lru_cache(maxsize=32)
+def _files_digest(path: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Digest of files at ``path``; asked for with every step that names the model, and read once."""
+    if path.is_file():
+        return digest_file(path).sha256
+    return digest_text("\n".join(f"{p.relative_to(path).as_posix()} {digest_file(p).sha256}" for p, *_ in files))

@@ -1,0 +1,449 @@
+"""What a run is made of: the parts of a recipe, frozen and checked; an unknown key is an error."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from stores.grid import LARGEST_BLOCK_PX
+from stores.legends import DEFAULT_CLASSES, CorrectnessClasses
+from stores.places import check_place
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits and _")]
+TomlPair = Annotated[tuple[float, float], Field(strict=False)]
+Codes = Annotated[tuple[int, ...], Field(strict=False)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class Region(_Part):
+    """Where to map: a box, or the units of a boundary file."""
+
+    bounds: Annotated[tuple[float, float, float, float], Field(strict=False)] | None = None
+    """west, south, east, north in degrees."""
+    boundaries: str | None = None
+    """Vector file; all its polygons together are the region."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Region:
+        if (self.bounds is None) == (self.boundaries is None):
+            raise ValueError("give either bounds or boundaries")
+        return self
+
+
+class Grid(_Part):
+    """Pixels of a block and the cells the network sees."""
+
+    block_px: int = Field(2560, ge=1, le=LARGEST_BLOCK_PX)
+    cell_px: int = Field(512, ge=1)
+    """Edge of what the network sees at once, without its context; a block is at most one cell."""
+    blend_px: int = Field(32, ge=1)
+    """How far neighbouring cells fade into each other, and the context around each."""
+
+    @model_validator(mode="after")
+    def _divides(self) -> Grid:
+        cell = min(self.cell_px, self.block_px)
+        if self.block_px % cell:
+            raise ValueError(f"cell_px {self.cell_px} does not divide block_px {self.block_px}")
+        return self
+
+
+class FolderSource(_Part):
+    """XYZ tiles in files."""
+
+    name: Name
+    kind: Literal["tiles"]
+    template: str
+    zoom: int = 16
+    tile_px: int = 256
+    placeholders: Names = ()
+    """sha256 of the pictures that stand for "no imagery here"."""
+
+
+class HttpSource(_Part):
+    """XYZ tiles of a provider."""
+
+    name: Name
+    kind: Literal["http"]
+    template: str
+    i_have_rights: bool = False
+    token_env: str | None = None
+    edition: str = ""
+    zoom: int = 16
+    tile_px: int = 256
+    placeholders: Names = ()
+    """sha256 of the pictures that stand for "no imagery here"."""
+    hosts: Names = ()
+    """Other hosts that the provider may redirect to."""
+    private_network: bool = False
+    requests_per_s: float = Field(50.0, gt=0)
+    """Highest rate of requests of one worker process."""
+    deadline_s: float = Field(30.0, gt=0)
+    patience_s: float = Field(300.0, gt=0)
+    """How long a block waits for a provider that does not answer before it fails."""
+    tries: int = Field(5, ge=1)
+    cache: str | None = None
+    """Folder in which tiles are kept with their digests."""
+    witness: Annotated[tuple[int, int, int], Field(strict=False)] | None = None
+    """x, y and zoom of a tile that the provider is known to have."""
+
+
+class RasterImagery(_Part):
+    """GeoTIFF or COG imagery."""
+
+    name: Name
+    kind: Literal["raster"]
+    paths: Names
+    bands: Annotated[tuple[int, int, int], Field(strict=False)] = (1, 2, 3)
+    assume_crs: str | None = None
+
+
+class StacImagery(_Part):
+    """Imagery listed by STAC items."""
+
+    name: Name
+    kind: Literal["stac"]
+    items: str
+    assets: Names = ("red", "green", "blue")
+
+
+Source = Annotated[FolderSource | HttpSource | RasterImagery | StacImagery, Field(discriminator="kind")]
+
+
+class Terrain(_Part):
+    """The elevation model."""
+
+    path: str
+    assume_crs: str | None = None
+
+
+class Training(_Part):
+    """How a model that is not there yet is trained."""
+
+    images: str
+    """Folder of labelled scenes."""
+    polygons: str = ""
+    """Vector file of field polygons with the column ``image``; only for the segmentation."""
+    image_column: str = "image"
+    validation_fraction: float = Field(0.2, gt=0, lt=1)
+    """Share of the scenes that the figures are measured on; not used with folds."""
+    folds: int = Field(0, ge=0)
+    """Parts of a cross-validation by scene, after which a model of all scenes is trained; 0 for none."""
+    synthetic_scenes: int = Field(0, ge=0)
+    """Scenes of the synthetic country that are trained on too and never validated on."""
+    architecture: Literal["segformer", "mask2former", "pidnet", "pspnet"] = "segformer"
+    size: str = "tiny"
+    steps: int = Field(1000, ge=1)
+    crop_px: int = Field(256, ge=32)
+    batch: int = Field(8, ge=1)
+    accumulation: int = Field(1, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    average_decay: float = Field(0.99, ge=0, lt=1)
+    patience: int = Field(0, ge=0)
+    """Looks at stopping scenes without a better IoU after which training ends; 0 uses all steps."""
+    gsd_m: TomlPair = (1.0, 5.0)
+    augmentation: float = Field(1.0, ge=0)
+    """Strength of the changes of colour, haze, blur, noise and compression."""
+    mixed_windows: float = Field(0.0, ge=0, le=1)
+    """Share of windows with a rectangle of another window in them."""
+    weight_decay: float = Field(0.01, ge=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the convolutions in training on a CPU; bfloat16 is faster only on a CPU that has it."""
+    seed: int = 0
+    threads: int = Field(2, ge=1)
+    """CPU threads of the training; another number gives other last bits."""
+    description: str
+    """What the training data are, for the manifest and the report."""
+    licence: str
+    """Licence of the training data."""
+    stated_minutes: float = Field(gt=0)
+    """About how long the training takes on two cores; printed before it starts."""
+
+
+class CoverageTraining(_Part):
+    """How the coverage classifier is trained."""
+
+    samples: str | None = None
+    """Folder with images/ and labels.csv (image, coverage_type, origin)."""
+    scenes: str | None = None
+    """Folder of labelled scenes from which samples are drawn instead."""
+    polygons: str = ""
+    clouds: str | None = None
+    """Folder of labelled cloud scenes that are composited onto the samples."""
+    size: Literal["tiny", "resnet-18", "resnet-34", "resnet-50"] = "tiny"
+    per_class: int = Field(60, ge=10)
+    steps: int = Field(300, ge=1)
+    seed: int = 0
+    description: str
+    licence: str
+    stated_minutes: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _one(self) -> CoverageTraining:
+        if (self.samples is None) == (self.scenes is None):
+            raise ValueError("give either samples or scenes")
+        return self
+
+
+class Segmentation(_Part):
+    """The network that maps cropland."""
+
+    model: str
+    """Name of a model that comes with croplayer or is trained, or a folder that holds one."""
+    recipe: str | None = None
+    """Recipe that trains the model when it is not there."""
+    threshold: float = Field(0.5, gt=0, lt=1)
+    batch_cells: int = Field(1, ge=1)
+    """Cells that go through the network at once; on a GPU more than one pays."""
+    runtime: Literal["torch", "openvino", "openvino-bf16"] = "torch"
+    """What computes the network; OpenVINO is for CPUs and an extra."""
+    training: Training | None = None
+
+
+class Coverage(_Part):
+    """The classifier of coverage types."""
+
+    model: str
+    recipe: str | None = None
+    nodata_above: float = Field(0.1, ge=0, le=1)
+    """Share of pixels without imagery above which a block is Nodata (paper: 10 %)."""
+    training: CoverageTraining | None = None
+
+
+class Decisions(_Part):
+    """Reviewed blocks and overrides; without them plain rules decide and say so."""
+
+    reviews: Names = ()
+    """Review files (CSV or GeoPackage)."""
+    review_from_reference: bool = False
+    """Whether the recipe's [reference] gives the labels of a systematic sample instead of a person."""
+    sample_deg: float = Field(0.5, gt=0)
+    """Grid of that sample in degrees."""
+    overrides: str | None = None
+    """File of manual decisions that win."""
+    classes: Names = DEFAULT_CLASSES.labels
+    """Classes of semantic correctness."""
+    correct: Names = DEFAULT_CLASSES.correct
+    """Those whose mask means what it says."""
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Decisions:
+        if self.reviews and self.review_from_reference:
+            raise ValueError("give either reviews or review_from_reference")
+        if self.review_from_reference and self.correctness_classes != DEFAULT_CLASSES:
+            raise ValueError("review_from_reference knows only the default classes")
+        return self
+
+    @property
+    def correctness_classes(self) -> CorrectnessClasses:
+        return CorrectnessClasses(self.classes, self.correct)
+
+
+class Product(_Part):
+    """An existing map to compare with: by a legend, or by its codes given here."""
+
+    name: Name
+    title: str
+    path: str
+    """A GeoTIFF, a folder of them, a pattern with *, or with ``asset`` a GeoJSON file of STAC items."""
+    legend: str = ""
+    """CACD, CLCD, ESA, ESRI, FROM, FCS30, GL30, SinoLC ..., or a legend file (TOML)."""
+    include: Names = ()
+    """Kinds of land (paddy, orchard, greenhouse, fallow) that are counted as cropland as well."""
+    exclude: Names = ()
+    """Kinds of land that are not counted."""
+    asset: str = ""
+    """Asset of the STAC items."""
+    year: int | None = None
+    """Year of the STAC items."""
+    crop_codes: Codes = ()
+    known_codes: Codes = ()
+    nodata: Codes = ()
+    """Codes without information, besides the one that a file declares and no list here names."""
+    assume_crs: str | None = None
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _one(self) -> Product:
+        if self.legend and (self.crop_codes or self.known_codes or self.nodata):
+            raise ValueError("give either a legend or codes")
+        if not self.legend and (self.include or self.exclude or self.asset or self.year):
+            raise ValueError("include, exclude, asset and year need a legend")
+        return self
+
+
+class Admin(_Part):
+    """A level of admin units."""
+
+    level: int = Field(1, ge=0)
+    path: str
+    adcode: str = "adcode"
+    name_en: str = "name_en"
+    name_zh: str = "name_zh"
+
+
+class Statistics(_Part):
+    """Official cropland areas of the units of level 1."""
+
+    path: str
+    adcode_pattern: str = ""
+    """How the units' codes become the table's: a regular expression whose groups are joined and filled with zeros."""
+    sum_km2: TomlPair | None = None
+    """Lowest and highest sum of the units' statistics that is plausible; a table in another unit falls out of it."""
+    consistent_within: float = Field(0.1, gt=0)
+    stopped_training: bool = False
+    """Whether agreement with these statistics also decided when the training was good enough."""
+    without: Names = ()
+    """Codes (as in the table) of units that are known to have no statistic."""
+
+
+class Evaluation(_Part):
+    """What people drew or looked at, for a run's proof."""
+
+    parcels: str | None = None
+    """Vector file of reference parcels; over- and under-segmentation are measured against them."""
+    sample: str | None = None
+    """Reviewed sample of ``croplayer area draw``; gives areas with intervals."""
+
+
+class Export(_Part):
+    """Files for other software."""
+
+    level: int = 1
+    formats: Annotated[tuple[Literal["geotiff", "geoparquet", "shapefile"], ...], Field(strict=False)] = (
+        "geotiff",
+        "geoparquet",
+        "shapefile",
+    )
+
+
+class Slurm(_Part):
+    """Jobs of a Slurm cluster; each holds one worker."""
+
+    queue: str | None = None
+    account: str | None = None
+    cores: int = Field(1, ge=1)
+    """CPUs of a job."""
+    walltime: str = "04:00:00"
+    directives: Names = ()
+    """Further #SBATCH lines, for example ``--gres=gpu:1``."""
+    prologue: Names = ()
+    """Shell lines before the worker starts, for example ``source .venv/bin/activate``."""
+    interface: str | None = None
+    """Network interface between the nodes, for example ``ib0``."""
+
+
+class Cluster(_Part):
+    """The workers of a run and what a block may take of them."""
+
+    workers: int = Field(2, ge=1)
+    """Processes of the embedded cluster, or jobs of a Slurm cluster."""
+    memory_limit: str = "6GiB"
+    """Memory of the process that works on a block; a block that takes more fails alone."""
+    deadline_s: float = Field(1800, gt=0)
+    """Time after which a block counts as hung and fails alone, with the place where it hung."""
+    wait_s: float = Field(300, gt=0)
+    """Time without any worker after which a run stops."""
+    network_resource: str | None = None
+    """Dask resource that workers must offer to run the network, for example ``GPU``; any worker when not given."""
+    slurm: Slurm | None = None
+
+    @property
+    def memory_limit_bytes(self) -> int:
+        from dask.utils import parse_bytes
+
+        return int(parse_bytes(self.memory_limit))
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _is_bytes(cls, text: str) -> str:
+        from dask.utils import parse_bytes
+
+        try:
+            valid = parse_bytes(text) > 0
+        except ValueError:
+            valid = False
+        if not valid:
+            raise ValueError(f"'{text}' is no amount of memory; expected a form like '6GiB'")
+        return text
+
+
+class Store(_Part):
+    """A bucket of an S3-compatible store for the cube; everything else stays in the run's folder."""
+
+    url: str
+    """s3://BUCKET/PREFIX; endpoint, region and keys come from AWS_* environment variables."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        check_place(url)
+        return url.rstrip("/")
+
+
+class Recipe(_Part):
+    """A whole run."""
+
+    name: Name
+    title: str
+    about: str = ""
+    """Sentences printed at the head of the report: what is real, what is not."""
+    edition: str = "1"
+    region: Region | None = None
+    grid: Grid = Field(default_factory=lambda: Grid.model_validate({}))
+    sources: Annotated[tuple[Source, ...], Field(strict=False, max_length=2)] = ()
+    terrain: Terrain | None = None
+    segmentation: Segmentation | None = None
+    coverage: Coverage | None = None
+    decisions: Decisions = Field(default_factory=lambda: Decisions.model_validate({}))
+    products: Annotated[tuple[Product, ...], Field(strict=False)] = ()
+    reference: Product | None = None
+    admin: Annotated[tuple[Admin, ...], Field(strict=False)] = ()
+    statistics: Statistics | None = None
+    evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_validate({}))
+    export: Export | None = None
+    store: Store | None = None
+    cluster: Cluster = Field(default_factory=lambda: Cluster.model_validate({}))
+
+    @model_validator(mode="after")
+    def _fits(self) -> Recipe:
+        names = [s.name for s in self.sources] + [p.name for p in self.products]
+        names += [self.reference.name] if self.reference else []
+        double = sorted({n for n in names if names.count(n) > 1})
+        if double:
+            raise ValueError(f"the name '{double[0]}' is used twice among sources, products and reference")
+        if self.sources and self.segmentation is None:
+            raise ValueError("a recipe with sources needs a [segmentation] model")
+        cell = min(self.grid.cell_px, self.grid.block_px)
+        if self.sources and (cell % 2 or 2 * self.grid.blend_px > cell):
+            raise ValueError(f"grid: a cell of {cell} px must be even and at least twice blend_px {self.grid.blend_px}")
+        if (self.sources or self.products) and self.region is None:
+            raise ValueError("a recipe with sources or products needs a [region]")
+        if self.decisions.review_from_reference and self.reference is None:
+            raise ValueError("decisions.review_from_reference needs a [reference]")
+        if self.statistics and not any(a.level == 1 for a in self.admin):
+            raise ValueError("[statistics] needs [[admin]] units of level 1")
+        return self
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        return tuple(s.name for s in self.sources)
+
+    def to_toml(self) -> str:
+        """The recipe with every default written out."""
+        return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_without_none(v) for v in value]
+    return value

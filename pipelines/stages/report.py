@@ -1,0 +1,206 @@
+"""Stage report: figures and the one-file report from the tables of the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from pipelines.engine.fingerprint import fingerprint
+from pipelines.engine.run import Run
+from pipelines.engine.steps import OutputStep, Step
+from pipelines.stages.report_pictures import picture_window, pictures, places
+from stores.durable import write_durable
+from stores.tables import DECISION_TABLES
+
+if TYPE_CHECKING:
+    from croplayer.report.page import Section
+    from croplayer.report.results import Results
+
+SCENES_SHOWN = 6
+NODATA_ABOVE = 0.1
+"""Share of pixels without imagery above which a block is Nodata where the recipe does not say (paper: 10 %)."""
+
+
+def report_step(run: Run) -> OutputStep:
+    memory = run.folder.memory
+    before = [
+        (step, file, digest.sha256)
+        for step, file, digest in memory.digests()
+        # The head is written last of all, so it cannot be among what the report is made from.
+        if step not in ("report", "head") and not step.startswith("export_")
+    ]
+    return OutputStep(
+        name="report",
+        fingerprint=fingerprint(
+            "report",
+            outputs=before,
+            models=run.models.digests(run.recipe),
+            recipe=run.recipe.to_toml(),
+        ),
+        make=lambda: make_report(run),
+    )
+
+
+TABLES = (
+    "agreement", "products", "levels", "evaluated_blocks", "parcels", "features", "statistics_left_over", "product_deviations", "product_slopes", "definitions",
+    "sample_areas", "sample_accuracy", "sample_notes", "correctness_method", "integration_method",
+    *(f"{name}_{kind}" for name in ("correctness", "integration") for kind in DECISION_TABLES),
+)  # fmt: skip
+"""Tables that the report reads, where the run made them."""
+
+
+def make_report(run: Run) -> Sequence[Path]:
+    """Write the report and its figures as PNG and PDF; returns their paths."""
+    from croplayer.report.page import Report
+
+    recipe = run.recipe
+    results = _results(run) if recipe.region else None
+    sections = [*(_sections(run, results) if results else []), *_model_sections(run)]
+    blocks = results.blocks if results else None
+    report = Report(recipe.title, [recipe.about] if recipe.about else [], _facts(run, blocks), sections)
+    paths = []
+    for picture in report.pictures:
+        for suffix, data in ((".png", picture.png), (".pdf", picture.pdf)):
+            path = run.folder.figure(f"{picture.name}{suffix}")
+            write_durable(path, data)
+            paths.append(path)
+    write_durable(run.folder.report, report.to_html().encode())
+    return [*paths, run.folder.report]
+
+
+def _results(run: Run) -> Results:
+    """The tables of a run that has a region."""
+    from croplayer.report.results import Results
+
+    recipe = run.recipe
+    named = [*recipe.products, *([recipe.reference] if recipe.reference else [])]
+    units = {a.level: run.folder.table(f"units_{a.level}.csv") for a in recipe.admin}
+    tables = {name: _read(run, name) for name in TABLES}
+    statistics = recipe.statistics
+    return Results(
+        sources=recipe.source_names,
+        products=tuple(p.name for p in recipe.products),
+        product_titles={p.name: p.title for p in named},
+        reference=recipe.reference.name if recipe.reference else None,
+        blocks=pd.DataFrame(gpd.read_parquet(run.folder.blocks).drop(columns="geometry")),
+        units={level: pd.read_csv(path, dtype={"adcode": str}) for level, path in units.items()},
+        tables={name: table for name, table in tables.items() if table is not None},
+        classes=recipe.decisions.classes,
+        correct=recipe.decisions.correct,
+        within=statistics.consistent_within if statistics else None,
+        stopped_training=bool(statistics and statistics.stopped_training),
+        nodata_above=recipe.coverage.nodata_above if recipe.coverage else NODATA_ABOVE,
+        has_coverage_model=recipe.coverage is not None,
+    )
+
+
+def _read(run: Run, name: str) -> pd.DataFrame | None:
+    """A table of the run by name, CSV or Parquet; None when the run made none."""
+    for suffix in (".csv", ".parquet"):
+        path = run.folder.table(f"{name}{suffix}")
+        if path.exists():
+            return pd.read_csv(path, dtype={"adcode": str}) if suffix == ".csv" else pd.read_parquet(path)
+    return None
+
+
+def _sections(run: Run, results: Results) -> Iterator[Section]:
+    """The map, the proof, the details."""
+    from croplayer.report import sections_decisions as decisions
+    from croplayer.report import sections_details as details
+    from croplayer.report import sections_map, sections_products, sections_proof
+
+    if not run.cube:
+        notes = [f"{p.title}: {p.note}" for p in run.recipe.products if p.note]
+        if results.products:
+            yield sections_products.product_only_section(results, notes)
+        if results.units:
+            yield sections_map.area_section(results)
+            yield sections_proof.statistics_section(results)
+        return
+    window, part = picture_window(run)
+    yield sections_map.summary_section(results)
+    yield sections_map.map_section(pictures(run, window), run.grid.window_bounds(window), part)
+    yield sections_map.area_section(results)
+    yield sections_proof.levels_section(results)
+    recovered = sections_proof.recovered_section(results)
+    if recovered:
+        yield recovered
+    yield sections_proof.statistics_section(results)
+    yield sections_products.products_section(results, places(run, results.blocks))
+    yield details.quality_section(results)
+    yield decisions.sample_section(results)
+    yield decisions.correctness_section(results)
+    yield decisions.integration_section(results)
+    yield details.feature_section(results)
+
+
+def _facts(run: Run, blocks: pd.DataFrame | None) -> list[tuple[str, str]]:
+    import croplayer
+
+    facts = [("recipe", run.recipe.name), ("edition", run.recipe.edition), ("croplayer", croplayer.__version__)]
+    if blocks is None:
+        return facts
+    box = run.bounds
+    facts += [
+        ("region", f"west {box.west:.4f}, south {box.south:.4f}, east {box.east:.4f}, north {box.north:.4f}"),
+        ("blocks", f"{len(blocks):,} of 0.05°, {run.grid.block_px} x {run.grid.block_px} px each"),
+    ]
+    if run.sources:
+        facts.append(("sources", ", ".join(run.recipe.source_names)))
+    for column in [c for c in blocks.columns if c.startswith("status_")]:
+        counts = blocks[column].value_counts()
+        stage = column.removeprefix("status_")
+        unfinished = counts.drop([s for s in ("done", "no_imagery") if s in counts]).sum()
+        if unfinished:
+            facts.append(("INCOMPLETE", f"{stage}: {unfinished} of {len(blocks)} blocks are not finished; run again"))
+    return facts
+
+
+def _model_sections(run: Run) -> list[Section]:
+    from croplayer.models.networks.manifest import read_manifest
+    from croplayer.report.sections_details import model_section
+
+    folders = run.models.folders(run.recipe)
+    if not folders:
+        return []
+    curves = {}
+    for kind, folder in folders.items():
+        if (folder / "training.json").exists():
+            curves[kind] = pd.DataFrame(json.loads((folder / "training.json").read_text()))
+    manifests = {kind: read_manifest(folder) for kind, folder in folders.items()}
+    return [model_section(manifests, run.models.digests(run.recipe), curves, _scenes(run, folders))]
+
+
+def _scenes(run: Run, folders: dict[str, Path]) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Validation scenes with what the model says, for a recipe that trains on its own and keeps scenes from it."""
+    part = run.recipe.segmentation
+    if part is None or part.training is None or part.training.folds or run.recipe.sources:
+        return []
+    from croplayer.models.bundles.bundle import load
+    from croplayer.models.networks.segmentation import SegmentationNetwork
+    from croplayer.models.training.scenes import LabelledScenes
+
+    network = load(folders["segmentation"])
+    assert isinstance(network, SegmentationNetwork)
+    by_scene = network.manifest.metrics["validation"]["by_scene"] if network.manifest else {}
+    training = part.training
+    scenes = LabelledScenes.open(Path(training.images), Path(training.polygons), training.image_column)
+    _, validate = scenes.split_by_scene(training.validation_fraction, training.seed)
+    shown = []
+    for scene in sorted(validate.scenes, key=lambda s: by_scene[s.name]["iou"] or 0.0)[:SCENES_SHOWN]:
+        arrays = scene.read()
+        probability = network.predict_proba(arrays.rgb, ground_sample_distance_m=scene.gsd_m, valid=arrays.valid)
+        predicted = probability >= part.threshold
+        title = f"{scene.name}, {scene.gsd_m:g} m, IoU {by_scene[scene.name]['iou']:.3f}"
+        shown.append((title, arrays.rgb[::2, ::2], arrays.field[::2, ::2], predicted[::2, ::2]))
+    return shown
+
+
+def steps(run: Run) -> list[Step]:
+    return [report_step(run)]

@@ -1,0 +1,63 @@
+"""Many blocks in little memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
+
+import numpy as np
+
+from stores.grid import LATTICE_COLS, BlockIndex
+
+
+class BlockList(Sequence[BlockIndex]):
+    """Blocks in raster order, each once, four bytes each: a country's blocks fit in 2 MB."""
+
+    def __init__(self, codes: np.ndarray) -> None:
+        """``codes`` is (n,) int32, row * 7200 + col, rising."""
+        self.codes = codes
+
+    @classmethod
+    def of(cls, blocks: Iterable[tuple[int, int]]) -> BlockList:
+        """A list of any blocks."""
+        if isinstance(blocks, BlockList):
+            return blocks
+        return cls(np.unique(np.fromiter((row * LATTICE_COLS + col for row, col in blocks), np.int32)))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __iter__(self) -> Iterator[BlockIndex]:
+        return (BlockIndex(*divmod(int(code), LATTICE_COLS)) for code in self.codes)
+
+    @overload
+    def __getitem__(self, place: int) -> BlockIndex: ...
+    @overload
+    def __getitem__(self, place: slice) -> BlockList: ...
+    def __getitem__(self, place: int | slice) -> BlockIndex | BlockList:
+        if isinstance(place, slice):
+            return BlockList(self.codes[place])
+        return BlockIndex(*divmod(int(self.codes[place]), LATTICE_COLS))
+
+    def __contains__(self, block: object) -> bool:
+        if not isinstance(block, BlockIndex):
+            return False
+        code = block.row * LATTICE_COLS + block.col
+        place = int(np.searchsorted(self.codes, code))
+        return place < len(self.codes) and int(self.codes[place]) == code
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BlockList) and np.array_equal(self.codes, other.codes)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"BlockList of {len(self)} blocks" + (f" from {self[0].name} to {self[-1].name}" if len(self) else "")
+
+    def both(self, other: BlockList) -> BlockList:
+        """Blocks that are in both lists."""
+        return BlockList(np.intersect1d(self.codes, other.codes, assume_unique=True))
+
+    def without(self, other: BlockList) -> BlockList:
+        """Blocks that are not in the other list."""
+        return BlockList(np.setdiff1d(self.codes, other.codes, assume_unique=True))

@@ -1,0 +1,140 @@
+"""The ledger: one durable line per finished block, written by the client alone, always last.
+
+A line is the CRC-32 of its text as eight hexadecimal digits, a space, and a JSON object with the
+step's fingerprint and the block's record. A line that was cut short by a crash is dropped when the
+ledger is opened for writing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stores.durable import sync_folder
+from stores.grid import LATTICE_COLS
+from stores.records import BlockRecord
+
+CRC_DIGITS = 8
+TEXT = CRC_DIGITS + 1
+"""Where a line's text begins."""
+TAIL_BYTES = 1 << 20
+"""How much of a ledger's end is read when its last line is looked for; a line is far shorter."""
+_BLOCK = b',"block":"'
+
+
+def encode_line(fingerprint: str, record: BlockRecord) -> bytes:
+    """One ledger line, newline included."""
+    text = json.dumps({"fingerprint": fingerprint, **record.to_json()}, separators=(",", ":"), allow_nan=False)
+    return f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
+
+
+def decode_line(line: bytes) -> tuple[str, BlockRecord]:
+    """Fingerprint and record of a ledger line; raises ValueError when the line is damaged."""
+    checksum, _, text = line.rstrip(b"\n").partition(b" ")
+    if not line.endswith(b"\n") or checksum != f"{zlib.crc32(text):08x}".encode():
+        raise ValueError("checksum does not match")
+    data = json.loads(text)
+    return data["fingerprint"], BlockRecord.from_json(data)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The ledger of one step of a run."""
+
+    path: Path
+
+    def texts(self) -> Iterator[tuple[int, bytes]]:
+        """First byte and bytes of every whole line; one that was cut short at the end is left out.
+
+        Raises ValueError when a line is damaged.
+        """
+        if not self.path.exists():
+            return
+        place = 0
+        with self.path.open("rb") as f:
+            for number, line in enumerate(f, start=1):
+                if line[-1:] != b"\n":
+                    return  # cut short by a crash, or being written just now
+                if line[:CRC_DIGITS] != b"%08x" % zlib.crc32(line[TEXT:-1]):
+                    raise ValueError(
+                        f"ledger {self.path} line {number} is damaged (checksum does not match); "
+                        "remove the file to do this step again from the start"
+                    )
+                yield place, line
+                place += len(line)
+
+    def lines(self) -> Iterator[tuple[str, BlockRecord]]:
+        """Fingerprint and record of every whole line; raises ValueError when one is damaged."""
+        return (decode_line(line) for _, line in self.texts())
+
+    def newest(self) -> Iterator[tuple[str, BlockRecord]]:
+        """The last line of each block, whatever its fingerprint, in the order of the ledger."""
+        blocks, places = array("i"), array("q")
+        for place, line in self.texts():
+            blocks.append(block_code(line))
+            places.append(place)
+        newest = np.unique(np.array(blocks)[::-1], return_index=True)[1]
+        for line in lines_at(self.path, np.sort(np.array(places)[::-1][newest])):
+            yield decode_line(line)
+
+    def backwards(self) -> Iterator[tuple[str, BlockRecord]]:
+        """Fingerprint and record of every whole line, the last one first; raises ValueError when one is damaged."""
+        places = np.fromiter((place for place, _ in self.texts()), np.int64)
+        return map(decode_line, lines_at(self.path, places[::-1]))
+
+    def append(self, fingerprint: str, records: Iterable[BlockRecord]) -> None:
+        """Append records and make them durable before returning."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not self.path.exists()
+        with self.path.open("ab") as f:
+            f.writelines(encode_line(fingerprint, record) for record in records)
+            f.flush()
+            os.fsync(f.fileno())
+        if is_new:
+            sync_folder(self.path.parent)
+
+    def is_cut_short(self) -> bool:
+        """Whether the last line has no end, as a crash or a write that is under way leaves it."""
+        with self.path.open("rb") as f:
+            size = f.seek(0, os.SEEK_END)
+            f.seek(max(0, size - 1))
+            return f.read() not in (b"", b"\n")
+
+    def cut_torn_tail(self) -> None:
+        """Drop an unfinished last line that a crash left."""
+        if not self.path.exists():
+            return
+        with self.path.open("r+b") as f:
+            size = f.seek(0, os.SEEK_END)
+            before = f.seek(max(0, size - TAIL_BYTES))
+            data = f.read()
+            start = data.rfind(b"\n", 0, len(data) - 1) + 1
+            try:
+                if data[start:]:
+                    decode_line(data[start:])
+            except ValueError:
+                f.truncate(before + start)
+                os.fsync(f.fileno())
+
+
+def lines_at(path: Path, places: np.ndarray) -> Iterator[bytes]:
+    """The lines of a ledger whose first bytes lie at ``places``, in this order; without any the file is not opened."""
+    if not len(places):
+        return
+    with path.open("rb") as f:
+        for place in places:
+            f.seek(int(place))
+            yield f.readline()
+
+
+def block_code(line: bytes) -> int:
+    """Code of a line's block (BlockList), without reading the rest."""
+    name = line.index(_BLOCK) + len(_BLOCK)
+    return int(line[name + 1 : name + 5]) * LATTICE_COLS + int(line[name + 6 : name + 10])

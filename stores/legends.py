@@ -1,0 +1,96 @@
+"""The class codes of the map, of the block decisions and of other products."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+NOT_CROPLAND = 0
+CROPLAND = 1
+NO_IMAGERY = 254
+NEVER_PROCESSED = 255
+
+PROBABILITY_SCALE = 250
+"""Stored probability 250 means 1.0."""
+
+INTEGRATED = "croplayer"
+"""Name of the integrated map."""
+MERGE_BOTH = "merge_both"
+"""Name of the map in which both sources are merged everywhere."""
+
+NODATA_ABOVE = 0.1
+"""Share of pixels without imagery above which a block's coverage type is Nodata (paper section 2.2.2: 10 %)."""
+EMPTY_SHARE = 0.005
+"""Share of a block below which its cropland counts as none (paper section 2.2.5: 0.5 %)."""
+
+
+class CoverageType(IntEnum):
+    """What a block's imagery shows (paper section 2.2.2)."""
+
+    PLANTING = 0
+    NON_PLANTING = 1
+    CLOUDY = 2
+    SNOW_ICE = 3
+    NODATA = 4
+
+    @property
+    def label(self) -> str:
+        return {0: "Planting", 1: "Non-planting", 2: "Cloudy", 3: "Snow/Ice", 4: "Nodata"}[int(self)]
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether imagery of this type can be mapped."""
+        return self in (CoverageType.PLANTING, CoverageType.NON_PLANTING)
+
+
+class Correctness(IntEnum):
+    """Whether a block's cropland mask means what it says (paper section 2.2.5)."""
+
+    TP = 0
+    TN = 1
+    FP = 2
+    NOISE = 3
+    ARTIFACTS = 4
+
+    @property
+    def label(self) -> str:
+        return {0: "TP", 1: "TN", 2: "FP", 3: "Noise", 4: "Artifacts"}[int(self)]
+
+    @property
+    def is_correct(self) -> bool:
+        """True positives and true negatives (a correctly empty block) are correct."""
+        return self in (Correctness.TP, Correctness.TN)
+
+
+@dataclass(frozen=True)
+class CorrectnessClasses:
+    """The classes of semantic correctness of a run, by label; a code is the place of its label."""
+
+    labels: tuple[str, ...] = tuple(c.label for c in Correctness)
+    correct: tuple[str, ...] = tuple(c.label for c in Correctness if c.is_correct)
+    """Those whose mask means what it says."""
+
+    def __post_init__(self) -> None:
+        if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
+            raise ValueError(f"classes are {', '.join(self.labels)}; expected at least two different ones")
+        unknown = [label for label in self.correct if label not in self.labels]
+        if unknown or not self.correct:
+            raise ValueError(
+                f"correct is '{', '.join(self.correct)}'; expected one or more of {', '.join(self.labels)}"
+            )
+
+
+DEFAULT_CLASSES = CorrectnessClasses()
+
+
+class Integration(IntEnum):
+    """Which source's mask the integrated map takes in a block (paper section 2.2.6)."""
+
+    NEITHER = 0
+    ONLY_A = 1
+    ONLY_B = 2
+    MERGE_BOTH = 3
+
+    @property
+    def label(self) -> str:
+        return {0: "Neither", 1: "Only A", 2: "Only B", 3: "Merge both"}[int(self)]

@@ -1,0 +1,150 @@
+"""Where a cube lies: a folder of this machine, or a bucket of an S3-compatible store.
+
+A bucket is named by its address, ``s3://BUCKET/PREFIX``. Its endpoint, region and keys come from the usual
+``AWS_*`` environment variables of every process that opens it (``AWS_ENDPOINT_URL``, ``AWS_REGION``,
+``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``; ``AWS_ALLOW_HTTP`` for a server without TLS), and are stored
+nowhere. An object is written whole or not at all, and a written object is seen by every later read, so the
+discipline of the local store holds without renames; `croplayer doctor` tries whether a bucket keeps to that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from zarr.core.buffer import Buffer
+from zarr.storage import LocalStore, ObjectStore
+
+from stores.durable import DurableStore, FileDigest, digest_bytes, digest_file
+
+SCHEME = "s3://"
+
+
+def is_remote(place: str | Path) -> bool:
+    """Whether a place is an address of a bucket."""
+    return str(place).startswith(SCHEME)
+
+
+def check_place(place: str) -> None:
+    """Raise ValueError unless a text is an address of a bucket without secrets in it."""
+    parts = urlsplit(place)
+    if parts.scheme != "s3" or not parts.netloc or not parts.path.strip("/"):
+        raise ValueError(f"store '{parts.scheme}://{parts.hostname or ''}' is no address; expected s3://BUCKET/PREFIX")
+    if parts.username is not None or parts.query or parts.fragment or ".." in parts.path.split("/"):
+        raise ValueError(
+            f"store s3://{parts.hostname} holds more than bucket and prefix; keys come from AWS_* environment variables"
+        )
+
+
+class RemoteStore(ObjectStore[Any]):
+    """A Zarr store in a bucket that remembers what was written through it.
+
+    ``written`` maps each key written through this object to the digest of its bytes. It travels to other
+    processes as its address alone; they find the keys of the bucket in their own environment.
+    """
+
+    def __init__(self, place: str, *, read_only: bool = False) -> None:
+        super().__init__(bucket_of(place), read_only=read_only)
+        self.place = place
+        self.written: dict[str, FileDigest] = {}
+
+    async def set(self, key: str, value: Buffer) -> None:
+        await super().set(key, value)
+        self.written[key] = digest_bytes(value.as_numpy_array().tobytes())
+
+    def with_read_only(self, read_only: bool = False) -> RemoteStore:
+        return RemoteStore(self.place, read_only=read_only)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"place": self.place, "read_only": self.read_only}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        RemoteStore.__init__(self, state["place"], read_only=state["read_only"])
+
+    def __str__(self) -> str:
+        return self.place
+
+
+@lru_cache(maxsize=8)
+def bucket_of(place: str) -> Any:
+    """The obstore client of an address; raises RuntimeError when obstore is not installed."""
+    check_place(place)
+    try:
+        from obstore.store import S3Store
+    except ImportError:
+        raise RuntimeError(f"{place} needs the package obstore: install croplayer[s3]") from None
+    return S3Store.from_url(place)
+
+
+def open_store(place: str | Path, *, read_only: bool) -> DurableStore | LocalStore | RemoteStore:
+    """The Zarr store of a place; a writable one has ``written``."""
+    if is_remote(place):
+        return RemoteStore(str(place), read_only=read_only)
+    return LocalStore(place, read_only=True) if read_only else DurableStore(place)
+
+
+def has_key(place: str | Path, key: str) -> bool:
+    """Whether a store holds a key."""
+    if not is_remote(place):
+        return (Path(place) / key).is_file()
+    import obstore
+
+    with suppress(FileNotFoundError):
+        obstore.head(bucket_of(str(place)), key)
+        return True
+    return False
+
+
+def size_finder(place: str | Path, prefix: str = "") -> Callable[[str], int | None]:
+    """A function from a key to the size of its bytes, None where there are none.
+
+    A bucket is listed once, a thousand keys a request, instead of being asked about every key; and not before the
+    first key is asked for, as many ledgers name no files.
+    """
+    if is_remote(place):
+        sizes = cache(lambda: dict(_listed(str(place), prefix)))
+        return lambda key: sizes().get(key)
+    root = f"{os.fspath(place)}{os.sep}"
+
+    def size(key: str) -> int | None:
+        try:
+            return os.stat(root + key).st_size  # noqa: PTH116  (millions of files: a Path for each takes longer)
+        except FileNotFoundError:
+            return None
+
+    return size
+
+
+def keys_of(place: str | Path) -> Iterator[str]:
+    """Every key of a store."""
+    if is_remote(place):
+        yield from sorted(key for key, _ in _listed(str(place), ""))
+        return
+    root = os.fspath(place)
+    for folder, _, names in os.walk(root):
+        below = os.path.relpath(folder, root).replace(os.sep, "/")
+        yield from (name if below == "." else f"{below}/{name}" for name in sorted(names))
+
+
+def digest_of(place: str | Path, key: str) -> FileDigest | None:
+    """Digest of the bytes of a key as they are now, None where there are none."""
+    try:
+        if not is_remote(place):
+            return digest_file(Path(place) / key)
+        import obstore
+
+        return digest_bytes(obstore.get(bucket_of(str(place)), key).bytes().to_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _listed(place: str, prefix: str) -> Iterator[tuple[str, int]]:
+    import obstore
+
+    for batch in obstore.list(bucket_of(place), prefix or None):
+        yield from ((entry["path"], entry["size"]) for entry in batch)

@@ -1,0 +1,222 @@
+"""What a step found, read from its ledger into columns: a country's blocks without an object for each."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic_core import from_json
+
+from stores.block_list import BlockList
+from stores.grid import LATTICE_COLS
+from stores.ledger import TEXT, Ledger, block_code, decode_line, lines_at
+from stores.places import size_finder
+from stores.records import BlockRecord, Status, Value
+
+STATUSES = tuple(status.value for status in Status)
+DIGESTS_AT_A_TIME = 1 << 14
+RECORD_DIGEST_BYTES = 8
+"""How much of the sha256 of a record is kept in memory; what all of them are digested to is a whole sha256."""
+_STATUS, _FILES, _VALUES, _SECONDS = b',"status":"', b',"files":', b',"values":', b',"seconds":'
+# Inside a JSON text every quote has a backslash, so that these words cannot stand in a reason or a value.
+
+
+@dataclass(frozen=True)
+class Results:
+    """The last record of each finished block of a step, and where its line lies in the ledger."""
+
+    path: Path
+    blocks: BlockList
+    status: np.ndarray
+    """(n,) uint8, place in STATUSES."""
+    offset: np.ndarray
+    """(n,) int64, first byte of the block's line."""
+    digest: str
+    """sha256 over what the records say, whatever their order and the time they took."""
+
+    def records(self) -> Iterator[BlockRecord]:
+        """The record of each block, in the order of the blocks."""
+        return (decode_line(line)[1] for line in lines_at(self.path, self.offset))
+
+    def values(self) -> Iterator[dict[str, Value]]:
+        """The values of each block, in the order of the blocks."""
+        return map(_values, lines_at(self.path, self.offset))
+
+    def table(self) -> pd.DataFrame:
+        """One row per block: block, row, col, then its values; sorted by block."""
+        columns: dict[str, _Column] = {}
+        for row, values in enumerate(self.values()):
+            for name, value in values.items():
+                column = columns.get(name)
+                if column is None:
+                    column = columns[name] = _Column(len(self.blocks))
+                column.put(row, value)
+        rows, cols = np.divmod(self.blocks.codes.astype(np.int64), LATTICE_COLS)
+        names = [block.name for block in self.blocks]
+        table = {"block": names, "row": rows, "col": cols}
+        return pd.DataFrame(table | {name: column.finished() for name, column in columns.items()}, copy=False)
+
+    def status_names(self) -> pd.Series:
+        """Status of each block by its name."""
+        return pd.Series(
+            np.array(STATUSES, dtype=object)[self.status], index=[b.name for b in self.blocks], dtype=object
+        )
+
+
+def read_results(path: Path, fingerprint: str, blocks: BlockList, root: str | Path) -> Results:
+    """Results of the blocks that need no more work: same fingerprint, finished, files of the recorded size.
+
+    A block whose files a later record of another fingerprint changed is not finished any more.
+
+    Parameters
+    ----------
+    path : the ledger; need not be there
+    blocks : those that are looked for
+    root : folder or address of the store of the files that the records name
+
+    Raises
+    ------
+    ValueError when a line is damaged; one that was cut short at the end is left out.
+    """
+    mine, others = _Lines(), _Lines()
+    status, digests = array("B"), bytearray()
+    start = f'{{"fingerprint":"{fingerprint}",'.encode()
+    size_of = size_finder(root) if path.exists() else None
+    for place, line in Ledger(path).texts():
+        if not line.startswith(start, TEXT):
+            others.add(line, place)
+            continue
+        mine.add(line, place)
+        status.append(_status(line, size_of))
+        digests += hashlib.sha256(line[TEXT + len(start) : line.rindex(_SECONDS)]).digest()[:RECORD_DIGEST_BYTES]
+    found, last = mine.last()
+    state = np.frombuffer(status, np.uint8)[last]
+    keep = np.array([Status(name).is_finished for name in STATUSES])[state]
+    if not np.array_equal(found, blocks.codes):
+        keep &= np.isin(found, blocks.codes)
+    if len(others):
+        keep &= ~_is_written_anew(path, found, mine.places(last), others)
+    if not keep.all():
+        found, last, state = found[keep], last[keep], state[keep]
+    return Results(path, BlockList(found), state, mine.places(last), _digest(digests, last))
+
+
+class _Lines:
+    """Blocks of lines of a ledger, and where the lines lie."""
+
+    def __init__(self) -> None:
+        self._codes, self._places = array("i"), array("q")
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def add(self, line: bytes, place: int) -> None:
+        self._codes.append(block_code(line))
+        self._places.append(place)
+
+    def last(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) int32, codes of the blocks in raster order; (n,) int32, which line is the last of each."""
+        codes = np.frombuffer(self._codes, np.int32)
+        order = np.argsort(codes, kind="stable").astype(np.int32)
+        found = codes[order]
+        is_last = np.ones(len(codes), bool)
+        is_last[:-1] = found[1:] != found[:-1]
+        return found[is_last], order[is_last]
+
+    def places(self, which: np.ndarray) -> np.ndarray:
+        """(n,) int64, first byte of each of these lines."""
+        return np.frombuffer(self._places, np.int64)[which]
+
+
+def _is_written_anew(path: Path, codes: np.ndarray, places: np.ndarray, others: _Lines) -> np.ndarray:
+    """(n,) bool, whether a later line of another fingerprint says other bytes of a file of a block than its own line does.
+
+    Files of another recipe can be as long as those of this one. A block that failed there may have written a part.
+    """
+    found, last = others.last()
+    _, mine, other = np.intersect1d(codes, found, assume_unique=True, return_indices=True)
+    later = others.places(last[other])
+    is_later = later > places[mine]
+    mine, later = mine[is_later], later[is_later]
+    is_new = np.zeros(len(codes), bool)
+    for i, own, other_line in zip(mine, lines_at(path, places[mine]), lines_at(path, later), strict=True):
+        files, written = _files(own), _files(other_line)
+        has_failed = bool(files) and not Status(_status_name(other_line)).is_finished
+        is_new[i] = has_failed or any(written.get(key, digest) != digest for key, digest in files.items())
+    return is_new
+
+
+def _status(line: bytes, size_of: Callable[[str], int | None] | None) -> int:
+    """Place of a line's status in STATUSES, or that of FAILED when a file is not there with its size."""
+    name = _status_name(line)
+    place = STATUSES.index(name)
+    if not Status(name).is_finished:
+        return place
+    if size_of and any(size_of(key) != size for key, (_, size) in _files(line).items()):
+        return STATUSES.index(Status.FAILED)
+    return place
+
+
+def _status_name(line: bytes) -> str:
+    return line[line.index(_STATUS) + len(_STATUS) :].split(b'"', 1)[0].decode()
+
+
+def _digest(digests: bytearray, which: np.ndarray) -> str:
+    """sha256 over digests of records, in this order."""
+    each = np.frombuffer(digests, np.uint8).reshape(-1, RECORD_DIGEST_BYTES)
+    digest = hashlib.sha256()
+    for begin in range(0, len(which), DIGESTS_AT_A_TIME):
+        digest.update(each[which[begin : begin + DIGESTS_AT_A_TIME]].data)
+    return digest.hexdigest()
+
+
+def _files(line: bytes) -> Any:
+    """The files of a line with their digests and sizes."""
+    begin = line.index(_FILES) + len(_FILES)
+    return from_json(line[begin : line.index(_VALUES, begin)])
+
+
+def _values(line: bytes) -> Any:
+    """The values of a line; words that come often are kept once."""
+    begin = line.index(_VALUES, line.index(_FILES)) + len(_VALUES)
+    return from_json(line[begin : line.rindex(_SECONDS)], cache_strings="all")
+
+
+class _Column:
+    """Values of one name, as numbers while they are numbers; a row that is not put has none."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._numbers = array("d", [float("nan")]) * rows
+        self._words: np.ndarray | None = None
+        self._n_whole, self._is_known = 0, False
+
+    def put(self, row: int, value: Value) -> None:
+        """The value of a row."""
+        if value is None:
+            return
+        if self._words is None and isinstance(value, str):
+            self._words = np.array([None if v != v else v for v in self._numbers], dtype=object)
+        if self._words is not None:
+            self._words[row] = sys.intern(value) if isinstance(value, str) else value
+            return
+        assert not isinstance(value, str)
+        self._numbers[row] = value
+        self._is_known = True
+        self._n_whole += type(value) is int
+
+    def finished(self) -> np.ndarray:
+        """The column: int64 when every row has a whole number, float64 for numbers, objects for the rest."""
+        if self._words is not None:
+            return self._words
+        if not self._is_known:
+            return np.full(self._rows, None, dtype=object)
+        numbers = np.frombuffer(self._numbers, np.float64)
+        return numbers.astype(np.int64) if self._n_whole == self._rows else numbers

@@ -1,0 +1,219 @@
+"""Describe, create and check a Zarr store that is laid out on the block lattice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import zarr
+from pyproj import CRS as ProjCrs
+from zarr.abc.store import Store
+from zarr.codecs import BytesCodec, ZstdCodec
+from zarr.core.sync import sync
+
+from stores.grid import CRS, BlockGrid, BlockRange
+
+COORDINATES = ("x", "y", "band", "source", "spatial_ref")
+INNER_CHUNK_PX = 512
+WRITE_CONFIG: Any = {"write_empty_chunks": True}
+"""A block equal to the fill value is still written, so a missing file never means a result."""
+
+
+class SchemaError(ValueError):
+    """A store does not hold what its schema says."""
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """One array of a store: a pixel of it lies on the global lattice."""
+
+    name: str
+    dims: tuple[str, ...]
+    """Dimension names; y and x are chunked by block, source by one, band whole."""
+    dtype: str
+    fill_value: int | bool
+    long_name: str
+    units: str = "1"
+    flags: Mapping[int, str] = field(default_factory=dict)
+    """CF flag values and meanings; empty when the values are numbers."""
+    scale_factor: float | None = None
+    """Physical value of a stored step, for readers; the arrays are read as stored."""
+    has_inner_chunks: bool = False
+    """Whether a block's shard is cut into 512 px inner chunks for window reads."""
+
+    def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        return tuple(sizes[d] for d in self.dims)
+
+    def block_shape(self, grid: BlockGrid, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        """Shape of one block of one source: the unit of writing."""
+        edge = {"y": grid.block_px, "x": grid.block_px, "source": 1}
+        return tuple(edge.get(d, sizes[d]) for d in self.dims)
+
+    def inner_shape(self, grid: BlockGrid, sizes: Mapping[str, int]) -> tuple[int, ...] | None:
+        """Shape of an inner chunk, or None when the block is one chunk."""
+        if not self.has_inner_chunks or grid.block_px % INNER_CHUNK_PX or grid.block_px == INNER_CHUNK_PX:
+            return None
+        block = self.block_shape(grid, sizes)
+        return tuple(INNER_CHUNK_PX if d in "yx" else n for d, n in zip(self.dims, block, strict=True))
+
+    def attributes(self) -> dict[str, Any]:
+        """CF attributes of the array."""
+        attributes: dict[str, Any] = {"long_name": self.long_name, "grid_mapping": "spatial_ref"}
+        if self.flags:
+            attributes["flag_values"] = list(self.flags)
+            attributes["flag_meanings"] = " ".join(self.flags.values())
+        else:
+            attributes["units"] = self.units
+        if self.scale_factor is not None:
+            attributes["probability_scale"] = self.scale_factor
+        return attributes
+
+
+@dataclass(frozen=True)
+class StoreSchema:
+    """The arrays of a store and its version."""
+
+    name: str
+    version: int
+    arrays: tuple[ArraySpec, ...]
+
+    def create(self, store: Store, edition: str, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> None:
+        """Write the metadata and coordinates of an edition; raises SchemaError when another layout is there.
+
+        An edition that already has this layout is left as it is; one whose writing was cut short, before
+        any block can have been worked on, is written again. Blocks without the edition's metadata, as a copy
+        that was brought back in part leaves them, are a SchemaError too.
+        """
+        root = zarr.open_group(store, mode="a")
+        if edition in root and "croplayer" in root[edition].attrs:
+            self.check(root[edition], grid, blocks, sources)
+            return
+        left = sync(self._any_block(store, edition))
+        if left:
+            raise SchemaError(
+                f"edition '{edition}' of {store} has lost its metadata {edition}/zarr.json but not its blocks, such as "
+                f"{left}; bring the file back from a copy, or remove the edition to map it again"
+            )
+        sizes = self.sizes(grid, blocks, sources)
+        group = root.create_group(edition, overwrite=True)
+        for spec in self.arrays:
+            inner = spec.inner_shape(grid, sizes)
+            block = spec.block_shape(grid, sizes)
+            group.create_array(
+                spec.name,
+                shape=spec.shape(sizes),
+                dtype=spec.dtype,
+                chunks=inner or block,
+                shards=block if inner else None,
+                fill_value=spec.fill_value,
+                serializer=BytesCodec(),
+                compressors=[ZstdCodec(level=1, checksum=True)],
+                dimension_names=spec.dims,
+                attributes=spec.attributes(),
+                config=WRITE_CONFIG,
+            )
+        _write_coordinates(group, grid, blocks, sources)
+        # The attributes come last: an edition without them was never finished.
+        group.attrs.update(self.group_attributes(grid, blocks, sources))
+
+    async def _any_block(self, store: Store, edition: str) -> str | None:
+        """A key of an edition that its creation did not write, None when there is none."""
+        async for key in store.list_prefix(f"{edition}/"):
+            if not self.is_metadata(key):
+                return key
+        return None
+
+    def is_metadata(self, key: str) -> bool:
+        """Whether a key of a store is metadata or a coordinate, which no block writes."""
+        parts = key.split("/")
+        if len(parts) > 2 and parts[1] in COORDINATES:
+            return True
+        return parts[-1] == "zarr.json" and (
+            len(parts) < 3 or (len(parts) == 3 and parts[1] in {a.name for a in self.arrays})
+        )
+
+    def sizes(self, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> dict[str, int]:
+        """Length of each dimension."""
+        window = blocks.window(grid)
+        return {"source": len(sources), "y": window.height, "x": window.width, "band": 3}
+
+    def group_attributes(self, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> dict[str, Any]:
+        """Attributes of an edition: CF, GeoZarr conventions and the place on the lattice."""
+        window = blocks.window(grid)
+        box = grid.window_bounds(window)
+        return {
+            "Conventions": "CF-1.11",
+            "zarr_conventions": [
+                {"uuid": "f17cb550-5864-4468-aeb7-f3180cfb622f", "name": "proj:"},
+                {"uuid": "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4", "name": "spatial:"},
+            ],
+            "proj:code": CRS,
+            "spatial:dimensions": ["y", "x"],
+            "spatial:transform": list(grid.transform(window))[:6],
+            "spatial:shape": [window.height, window.width],
+            "spatial:bbox": list(box),
+            "spatial:registration": "pixel",
+            "croplayer": {
+                "schema": self.name,
+                "schema_version": self.version,
+                "block_px": grid.block_px,
+                "row": blocks.row,
+                "col": blocks.col,
+                "rows": blocks.rows,
+                "cols": blocks.cols,
+                "sources": list(sources),
+            },
+        }
+
+    def check(self, group: Any, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> None:
+        """Raise SchemaError unless a group holds exactly this layout."""
+        expected = self.group_attributes(grid, blocks, sources)["croplayer"]
+        found = group.attrs.get("croplayer")
+        if found is None:
+            raise SchemaError(f"group '{group.path}' was not finished or is no croplayer edition; remove it")
+        if found != expected:
+            different = sorted(k for k in expected if found.get(k) != expected[k])
+            what = ", ".join(f"{k} is {found.get(k)!r}, expected {expected[k]!r}" for k in different)
+            raise SchemaError(f"cube edition '{group.path}' has another layout: {what}; write to another folder")
+        sizes = self.sizes(grid, blocks, sources)
+        for spec in self.arrays:
+            if spec.name not in group:
+                raise SchemaError(f"cube edition '{group.path}' has no array '{spec.name}'; write to another folder")
+            array = group[spec.name]
+            shape, dtype = spec.shape(sizes), np.dtype(spec.dtype)
+            if array.shape != shape or array.dtype != dtype or array.fill_value != spec.fill_value:
+                raise SchemaError(
+                    f"array '{spec.name}' of edition '{group.path}' is {array.shape} {array.dtype} fill "
+                    f"{array.fill_value}, expected {shape} {dtype} fill {spec.fill_value}"
+                )
+
+
+def _write_coordinates(group: Any, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> None:
+    window = blocks.window(grid)
+    y = grid.latitudes(window.row, window.height)
+    x = grid.longitudes(window.col, window.width)
+    axes = {
+        "y": (y, {"standard_name": "latitude", "units": "degrees_north", "axis": "Y"}),
+        "x": (x, {"standard_name": "longitude", "units": "degrees_east", "axis": "X"}),
+        "band": (np.arange(1, 4, dtype=np.int64), {"long_name": "red, green, blue"}),
+    }
+    for name, (values, attributes) in axes.items():
+        array = group.create_array(
+            name, shape=values.shape, dtype=values.dtype, chunks=values.shape, dimension_names=(name,),
+            compressors=[ZstdCodec(level=1, checksum=True)], attributes=attributes, config=WRITE_CONFIG,
+        )  # fmt: skip
+        array[:] = values
+    labels = group.create_array(
+        "source", shape=(len(sources),), dtype=str, chunks=(len(sources),), dimension_names=("source",),
+        attributes={"long_name": "imagery source"}, config=WRITE_CONFIG,
+    )  # fmt: skip
+    labels[:] = np.array(sources, dtype=object)
+    reference = group.create_array("spatial_ref", shape=(), dtype="int64", config=WRITE_CONFIG)
+    reference[()] = 0
+    crs = ProjCrs.from_user_input(CRS)
+    transform = grid.transform(window).to_gdal()
+    reference.attrs.update(
+        {**crs.to_cf(), "spatial_ref": crs.to_wkt(), "GeoTransform": " ".join(repr(v) for v in transform)}
+    )
