@@ -11,10 +11,15 @@ ZOOM = 14
 def make_demo_country(out: Path) -> None:
     """Write the country's files unless they are complete."""
     from croplayer.landscape.make import DEMO_BOUNDS, DEMO_SEED, make_country
-    from pipelines.engine.fingerprint import code_digest
+    from pipelines.engine.code import code_digest
 
     stamp = out / "made_by.json"
-    wanted = {"code": code_digest("landscape"), "seed": DEMO_SEED, "bounds": list(DEMO_BOUNDS), "zoom": ZOOM}
+    wanted = {
+        "code": code_digest(("croplayer.landscape.make",)),
+        "seed": DEMO_SEED,
+        "bounds": list(DEMO_BOUNDS),
+        "zoom": ZOOM,
+    }
     if stamp.exists() and json.loads(stamp.read_text()) == wanted:
         return
     make_country(out, seed=DEMO_SEED, bounds=DEMO_BOUNDS, zoom=ZOOM, training_scenes=0, coverage_samples=0)

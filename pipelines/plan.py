@@ -9,7 +9,7 @@ from typing import Any
 from pipelines.engine.run import Run
 from pipelines.extrapolate import extrapolated, read_pilot
 from pipelines.recipe import FolderSource, HttpSource
-from pipelines.stages.order import stages_of
+from pipelines.stages.order import stage_names
 
 RGB_BYTES, MASK_BYTES = 3, 1
 MASKS_PER_SOURCE = 3
@@ -24,14 +24,14 @@ def plan_of(run: Run, pilot: Path | None = None) -> dict[str, Any]:
     pilot : folder of a finished run of some like blocks, by which hours, disk and objects are told
     """
     recipe = run.recipe
-    facts: dict[str, Any] = {"recipe": recipe.name, "stages": ", ".join(s.name for s in stages_of(recipe))}
+    facts: dict[str, Any] = {"recipe": recipe.name, "stages": ", ".join(stage_names(run.rules))}
     if recipe.region is None:
         return facts
-    run.check_inputs()
-    blocks, n = run.blocks, run.grid.block_px
+    run.check()
+    blocks, n = run.inputs.blocks, run.inputs.grid.block_px
     facts["blocks"] = len(blocks)
     facts["pixels per block"] = f"{n} x {n}"
-    facts["region"] = ", ".join(f"{v:.4f}" for v in run.bounds)
+    facts["region"] = ", ".join(f"{v:.4f}" for v in run.inputs.bounds)
     for source in recipe.sources:
         if isinstance(source, FolderSource | HttpSource):
             facts[f"tiles of {source.name}"] = round(sum(_tiles_of_block(run, row, source.zoom) for row, _ in blocks))
@@ -39,7 +39,7 @@ def plan_of(run: Run, pilot: Path | None = None) -> dict[str, Any]:
     facts["uncompressed GB at most"] = round(len(blocks) * per_block / 1e9, 3) if recipe.sources else 0
     cells = (math.ceil(n / min(recipe.grid.cell_px, n)) + 1) ** 2
     facts["cells to segment"] = len(blocks) * cells * len(recipe.sources)
-    models = run.models.folders(recipe)
+    models = run.inputs.models.folders(recipe)
     for kind, part in (("segmentation", recipe.segmentation), ("coverage", recipe.coverage)):
         if part is not None:
             facts[f"{kind} model"] = "there" if kind in models else "to be trained first"
@@ -52,7 +52,7 @@ def plan_of(run: Run, pilot: Path | None = None) -> dict[str, Any]:
 
 def _tiles_of_block(run: Run, row: int, zoom: int) -> float:
     """Tiles under a block: 2**zoom tiles around the equator, narrower towards the poles."""
-    n = run.grid.block_px
-    latitude = math.radians(float(run.grid.latitudes(row * n + n // 2, 1)[0]))
+    n = run.inputs.grid.block_px
+    latitude = math.radians(float(run.inputs.grid.latitudes(row * n + n // 2, 1)[0]))
     along = 0.05 / 360 * 2**zoom
     return along * along / math.cos(latitude)

@@ -246,7 +246,7 @@ class Decisions(_Part):
         return CorrectnessClasses(self.classes, self.correct)
 
 
-class Product(_Part):
+class ProductPart(_Part):
     """An existing map to compare with: by a legend, or by its codes given here."""
 
     name: Name
@@ -271,7 +271,7 @@ class Product(_Part):
     note: str = ""
 
     @model_validator(mode="after")
-    def _one(self) -> Product:
+    def _one(self) -> ProductPart:
         if self.legend and (self.crop_codes or self.known_codes or self.nodata):
             raise ValueError("give either a legend or codes")
         if not self.legend and (self.include or self.exclude or self.asset or self.year):
@@ -403,8 +403,8 @@ class Recipe(_Part):
     segmentation: Segmentation | None = None
     coverage: Coverage | None = None
     decisions: Decisions = Field(default_factory=lambda: Decisions.model_validate({}))
-    products: Annotated[tuple[Product, ...], Field(strict=False)] = ()
-    reference: Product | None = None
+    products: Annotated[tuple[ProductPart, ...], Field(strict=False)] = ()
+    reference: ProductPart | None = None
     admin: Annotated[tuple[Admin, ...], Field(strict=False)] = ()
     statistics: Statistics | None = None
     evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_validate({}))

@@ -11,6 +11,7 @@ blocks.parquet         GeoParquet, one row per block (features: croplayer.measur
 boundaries.parquet     admin units of the run: adcode, name_en, name_zh, level, geometry
 tables/                results as CSV and Parquet (columns: stores.tables)
 figures/               the report's pictures
+run.log                what happened and when (stores.run_log); no result depends on it
 report.html            everything in one file
 export/                files for other software, by admin unit
 country/, models/      what the demo is made from; like other inputs that a recipe names here, no part of the run
@@ -109,6 +110,10 @@ class RunFolder:
     @property
     def lock(self) -> Path:
         return self.root / ".lock"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "run.log"
 
     @property
     def blocks(self) -> Path:

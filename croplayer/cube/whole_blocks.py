@@ -11,11 +11,9 @@ import numpy as np
 import zarr
 
 from croplayer.files.file_cache import kept
-from croplayer.measures.masks import integrated_mask
 from stores.durable import FileDigest
 from stores.foreign_cube import check_arrays, read_layout
 from stores.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
-from stores.legends import INTEGRATED, MERGE_BOTH, Integration
 from stores.places import has_key, open_store
 from stores.schema import WRITE_CONFIG
 
@@ -109,12 +107,3 @@ def _writable_array(cube: Cube, name: str, thread: int) -> tuple[Any, dict[str, 
     array = opened.with_config(WRITE_CONFIG)
     store: Any = array.store_path.store
     return array, store.written
-
-
-def read_maps(cube: Cube, block: BlockIndex) -> dict[str, np.ndarray]:
-    """Masks of a block: each source, both merged, and the integrated map."""
-    maps = {s: cube.read_block("cropland", block, s) for s in cube.sources}
-    if len(maps) == 2:
-        maps[MERGE_BOTH] = integrated_mask(list(maps.values()), Integration.MERGE_BOTH, False)
-    maps[INTEGRATED] = cube.read_block("croplayer", block)
-    return maps

@@ -22,6 +22,11 @@ def with_geometry(table: pd.DataFrame) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(table, geometry=boxes, crs=CRS)
 
 
+def block_areas_km2(grid: BlockGrid, rows: pd.Series) -> pd.Series:
+    """Area on the ellipsoid of the blocks in these rows of the lattice, km2; the index of ``rows``."""
+    return rows.map({row: grid.block_km2(int(row)) for row in rows.unique()})
+
+
 def write_parquet(path: Path, table: pd.DataFrame) -> Path:
     """Write a table, or a GeoParquet 1.1 with bounding boxes when it has geometry; the same table gives the same bytes."""
     buffer = io.BytesIO()

@@ -9,7 +9,8 @@ from functools import lru_cache
 import geopandas as gpd
 import numpy as np
 
-from croplayer.cube.whole_blocks import Cube, read_maps
+from croplayer.cube.maps import read_maps
+from croplayer.cube.whole_blocks import Cube
 from croplayer.products.product import UNKNOWN, Product
 from croplayer.tasks.each import each_block
 from croplayer.vector.zones import UnitRings

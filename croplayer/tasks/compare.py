@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from croplayer.cube.whole_blocks import Cube, read_maps
+from croplayer.cube.maps import read_maps
+from croplayer.cube.whole_blocks import Cube
 from croplayer.measures.products import agreement_values, area_values, density_values, mask_of
 from croplayer.products.product import Product
 from croplayer.tasks.each import each_block

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from croplayer.cube.whole_blocks import Cube, read_maps
+from croplayer.cube.maps import read_maps
+from croplayer.cube.whole_blocks import Cube
 from croplayer.measures.boundary import boundary_agreement, boundary_width_px
 from croplayer.measures.judgement import best_integration, mask_correctness
 from croplayer.measures.masks import shape_features

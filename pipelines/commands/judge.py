@@ -12,6 +12,13 @@ class StageOrCommand(click.Group):
 
     STAGE = "stage"
 
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name == self.STAGE:
+            from pipelines.commands.run import stage_command
+
+            return stage_command("judge")
+        return super().get_command(context, name)
+
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
             args = [self.STAGE, *args]

@@ -95,7 +95,9 @@ def train(
 
         loaded = load_recipe(find_recipe(recipe), out or Path("runs") / recipe)
         trained = Models(home or default_home(), out or Path("runs") / recipe)
-        trained.ensure(loaded)
+        for kind in trained.kinds(loaded):
+            if kind not in trained.folders(loaded):
+                trained.train(loaded, kind)
         for folder in trained.folders(loaded).values():
             click.echo(folder)
         return

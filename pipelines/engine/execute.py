@@ -11,18 +11,19 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from croplayer.workers.isolated import Outcome, UnloadableTaskError, Work, run_group
 from pipelines.engine.cluster import Workers
-from pipelines.engine.steps import BlockStep, OutputStep, Step, StepResult
+from pipelines.engine.run_log import RunLog
+from pipelines.engine.step_ledgers import StepLedgers
+from pipelines.engine.steps import BlockStep, ModelStep, OutputStep, Step, StepResult
 from stores.block_list import BlockList
+from stores.fingerprints import short_parts
 from stores.grid import BlockIndex
 from stores.ledger import Ledger
 from stores.places import digest_of
 from stores.records import BlockRecord, BlockTask, Status
-from stores.results import Results, read_results
 from stores.run_folder import RunFolder
+from stores.run_log import BEGAN
 from stores.step_memory import BlocksDone
 
 if TYPE_CHECKING:
@@ -32,53 +33,61 @@ TASKS_IN_FLIGHT_PER_SLOT = 3
 TICK_S = 0.5
 
 
-class StepLedgers:
-    """What the ledgers of a run's steps say; each is read again only when it has changed."""
-
-    def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
-        self._read: dict[str, tuple[tuple[object, ...], Results]] = {}
-
-    def results(self, step: BlockStep) -> Results:
-        """The blocks that need no more work: same fingerprint, finished, files of the recorded size."""
-        path = self.folder.ledger(step.name)
-        blocks = BlockList.of(step.blocks)
-        size = path.stat().st_size if path.exists() else 0
-        key = (step.fingerprint, size, blocks)
-        if step.name not in self._read or self._read[step.name][0] != key:
-            self._read[step.name] = (key, read_results(path, step.fingerprint, blocks, self.folder.cube))
-        return self._read[step.name][1]
-
-
-def run_step(step: Step, ledgers: StepLedgers, workers: Workers) -> StepResult:
+def run_step(step: Step, ledgers: StepLedgers, workers: Workers, log: RunLog | None = None) -> StepResult:
     """Do what is left of a step."""
-    start = time.monotonic()
-    folder = ledgers.folder
-    memory = folder.memory
-    if isinstance(step, OutputStep):
-        if memory.is_finished(step.name, step.fingerprint):
+    log = log or RunLog()
+    log.next_step()
+    if isinstance(step, BlockStep):
+        result = _run_blocks(step, ledgers, workers, log)
+    else:
+        result = _make(step, ledgers.folder, log)
+    if result.worked:
+        log.ended(result)
+    return result
+
+
+def _make(step: OutputStep | ModelStep, folder: RunFolder, log: RunLog) -> StepResult:
+    """Make the files of an output, or train a model, where they are not there."""
+    start, memory = time.monotonic(), folder.memory
+    if isinstance(step, ModelStep):
+        if step.is_there():
             return StepResult(step.name, 0, 0)
-        memory.begin(step.name, step.fingerprint)
-        paths = step.make()
-        memory.finish(step.name, step.fingerprint, paths)
-        return StepResult(step.name, len(paths), len(paths), seconds=time.monotonic() - start)
-    ledger = Ledger(folder.ledger(step.name))
+        log.write(step.name, BEGAN, "training")
+        step.make()
+        return StepResult(step.name, 1, 1, seconds=time.monotonic() - start)
+    if memory.is_finished(step.name, step.fingerprint):
+        return StepResult(step.name, 0, 0)
+    made_of = short_parts(step.made_of)
+    log.write(step.name, BEGAN, "its files are made")
+    memory.begin(step.name, step.fingerprint, made_of)
+    paths = step.make()
+    memory.finish(step.name, step.fingerprint, paths, made_of)
+    return StepResult(step.name, len(paths), len(paths), seconds=time.monotonic() - start)
+
+
+def _run_blocks(step: BlockStep, ledgers: StepLedgers, workers: Workers, log: RunLog) -> StepResult:
+    """Work on the blocks that are left of a step; the ledger is written last."""
+    start, folder = time.monotonic(), ledgers.folder
+    memory, ledger = folder.memory, Ledger(folder.ledger(step.name))
     ledger.cut_torn_tail()
     if not memory.was_begun_last(step.name, step.fingerprint):
         _undo_changed(ledgers, step)
     done = ledgers.results(step).blocks
     left = BlockList.of(step.blocks).without(done)
     failed: list[BlockRecord] = []
+    made_of = short_parts(step.made_of)
     if left:
-        memory.begin(step.name, step.fingerprint, blocks=len(step.blocks))
-        with tqdm(total=len(step.blocks), initial=len(done), desc=f"{step.name:<9}", unit="block", disable=None) as bar:
-            for records in _Window(step, left, workers).records():
+        memory.begin(step.name, step.fingerprint, made_of, blocks=len(step.blocks))
+        with log.step(step.name, len(step.blocks), len(done)) as progress:
+            for records in _Window(step, left, workers, log).records():
                 ledger.append(step.fingerprint, records)
-                failed += [r for r in records if not r.status.is_finished]
-                bar.update(len(records))
+                lost = [r for r in records if not r.status.is_finished]
+                log.failed(step.name, lost)
+                failed += lost
+                progress.update(len(records))
     end = BlocksDone(len(step.blocks), ledger.path)
     if not memory.is_finished(step.name, step.fingerprint, end):
-        memory.finish(step.name, step.fingerprint, end)
+        memory.finish(step.name, step.fingerprint, end, made_of)
     return StepResult(step.name, len(step.blocks), len(left), failed, time.monotonic() - start)
 
 
@@ -101,8 +110,8 @@ def _undo_changed(ledgers: StepLedgers, step: BlockStep) -> None:
 class _Window:
     """Blocks of a step on their way through the workers, a bounded number at a time."""
 
-    def __init__(self, step: BlockStep, blocks: Sequence[BlockIndex], workers: Workers) -> None:
-        self._step, self._workers = step, workers
+    def __init__(self, step: BlockStep, blocks: Sequence[BlockIndex], workers: Workers, log: RunLog) -> None:
+        self._step, self._workers, self._log = step, workers, log
         self._resources = workers.resources(step.runs_network)
         self._slots = workers.begin(self._resources)
         size = _group_size(step, len(blocks), self._slots)
@@ -167,6 +176,7 @@ class _Window:
             self._workers.check_scheduler(is_lost=future.status in ("cancelled", "lost"))
             if len(group) > 1:
                 self._alone.extend(group)
+                self._log.retried(self._step.name, f"{len(group)} blocks, one by one, after {_how_lost(error)}")
                 return []
             return [BlockRecord(group[0], Status.FAILED, reason=f"{type(error).__name__}: {error}")]
         records = list(itertools.chain.from_iterable(pickle.loads(r) for r in outcome.records))
@@ -176,3 +186,9 @@ class _Window:
 def _group_size(step: BlockStep, left: int, slots: int) -> int:
     """Blocks per task: the step's own number, fewer when that would leave workers idle."""
     return max(1, min(step.blocks_per_task, -(-left // (2 * slots))))
+
+
+def _how_lost(error: Exception) -> str:
+    """How a task was lost, and with which worker where Dask says so."""
+    worker = getattr(error, "last_worker", None)
+    return f"{type(error).__name__}: {error}" + (f" (worker {worker.address})" if worker is not None else "")

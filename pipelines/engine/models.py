@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +15,8 @@ from tqdm import tqdm
 
 from croplayer.models.bundles.catalogue import shipped_folder, shipped_names
 from croplayer.models.networks.manifest import MANIFEST_NAME, bundle_digest
-from pipelines.engine.fingerprint import code_digest
+from pipelines.engine.code import code_digest
+from pipelines.engine.run_log import messages
 from pipelines.recipe import Coverage, CoverageTraining, Recipe, Segmentation, Training
 from pipelines.recipe_files import RecipeError, find_recipe, load_recipe
 from stores.durable import digest_file, digest_text
@@ -60,13 +60,19 @@ class Models:
             return given
         return self.home / f"{part.model}-{_training_key(_coverage_training(part, self.out))}"
 
-    def ensure(self, recipe: Recipe) -> None:
-        """Train the recipe's models that are not there, within the time that is printed first."""
-        there = self.folders(recipe)
-        if recipe.segmentation and "segmentation" not in there:
+    def kinds(self, recipe: Recipe) -> list[str]:
+        """Kinds of the models that a recipe names: segmentation, coverage."""
+        named = {"segmentation": recipe.segmentation, "coverage": recipe.coverage}
+        return [kind for kind, part in named.items() if part is not None]
+
+    def train(self, recipe: Recipe, kind: str) -> None:
+        """Train a model of a recipe; a message says first about how long that takes."""
+        if kind == "segmentation" and recipe.segmentation:
             self._train_segmentation(recipe.segmentation)
-        if recipe.coverage and "coverage" not in there:
+        elif kind == "coverage" and recipe.coverage:
             self._train_coverage(recipe.coverage)
+        else:
+            raise ValueError(f"recipe '{recipe.name}' has no [{kind}] model to train")
 
     def digests(self, recipe: Recipe) -> dict[str, str]:
         """Digest of each model of a recipe that is there."""
@@ -141,7 +147,7 @@ def open_scenes(images: Path, polygons: Path, image_column: str = "image") -> La
 
     scenes = LabelledScenes.open(images, polygons, image_column)
     for line in (*scenes.report.repaired, *scenes.report.dropped):
-        print(f"labels: {line}", file=sys.stderr)
+        messages.warning("labels: %s", line)
     return scenes
 
 
@@ -201,8 +207,9 @@ def _advance(bar: tqdm, loss: float, part: str = "") -> None:
 
 
 def _announce(kind: str, name: str, minutes: float) -> None:
-    print(f"learn: the {kind} model '{name}' is not there yet; training it takes about {minutes:g} min on two cores",
-          file=sys.stderr)  # fmt: skip
+    messages.info(
+        "learn: the %s model '%s' is not there yet; training it takes about %g min on two cores", kind, name, minutes
+    )
 
 
 def _given(part: Segmentation | Coverage) -> Path | None:
@@ -247,8 +254,16 @@ def _training_key(training: Training | CoverageTraining) -> str:
     values = training.model_dump(mode="json", exclude={"stated_minutes"})
     paths = {k: str(values.pop(k)) for k in ("images", "polygons", "samples", "scenes", "clouds") if values.get(k)}
     data = {name: _data_digest(Path(path)) for name, path in paths.items()}
-    parts = {"training": values, "data": data, "code": code_digest("models")}
+    parts = {"training": values, "data": data, "code": code_digest(_training_modules(training))}
     return digest_text(json.dumps(parts, sort_keys=True))[:12]
+
+
+def _training_modules(training: Training | CoverageTraining) -> tuple[str, ...]:
+    """The modules that train, and those that make synthetic scenes where the training has some."""
+    if isinstance(training, CoverageTraining):
+        return "croplayer.models.training.coverage", "croplayer.models.training.coverage_samples"
+    makes_scenes = ("croplayer.landscape.samples",) if training.synthetic_scenes else ()
+    return "croplayer.models.training.cross_validation", *makes_scenes
 
 
 def _data_digest(path: Path) -> str:

@@ -1,11 +1,14 @@
-"""Steps of a stage: work over blocks, or files made from the results of steps before."""
+"""Steps of a run: work over blocks, files made from the results of earlier steps, or a model that is trained."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from stores.fingerprints import fingerprint_of
 from stores.grid import BlockIndex
 from stores.records import BlockRecord, BlockTask
 
@@ -15,7 +18,8 @@ class BlockStep:
     """The same task over many blocks; every finished block has a line in the step's ledger."""
 
     name: str
-    fingerprint: str
+    made_of: Mapping[str, Any]
+    """Everything the results depend on, by name: settings, digests of inputs, fingerprints of earlier steps."""
     blocks: Sequence[BlockIndex]
     task_for: Callable[[Sequence[BlockIndex]], BlockTask]
     """The task for a group of blocks, as light to send as it can be."""
@@ -23,18 +27,41 @@ class BlockStep:
     runs_network: bool = False
     """Whether the task runs a network that a GPU makes faster."""
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of what the step is made of; a record of another fingerprint is no result of this step."""
+        return fingerprint_of(self.made_of)
+
 
 @dataclass(frozen=True)
 class OutputStep:
     """Files that the client makes from what earlier steps found."""
 
     name: str
-    fingerprint: str
+    made_of: Mapping[str, Any]
     make: Callable[[], Sequence[Path]]
     """Writes the files durably and returns their paths; the same inputs give the same bytes."""
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of what the step is made of."""
+        return fingerprint_of(self.made_of)
 
-Step = BlockStep | OutputStep
+
+@dataclass(frozen=True)
+class ModelStep:
+    """A model that is trained where it is not there yet.
+
+    It has checkpoints, digests and a folder of its own, named after what it was trained from, so a run remembers
+    nothing of it.
+    """
+
+    name: str
+    is_there: Callable[[], bool]
+    make: Callable[[], None]
+
+
+Step = BlockStep | OutputStep | ModelStep
 
 
 @dataclass(frozen=True)

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from croplayer.tasks.assess import AssessTask
-from pipelines.engine.fingerprint import fingerprint
-from pipelines.engine.run import Run
-from pipelines.engine.steps import BlockStep, Step
-from pipelines.stages.mosaic import mosaic_step
+from pipelines.engine.inputs import Inputs
+from pipelines.engine.output import Output
+from pipelines.engine.rules import Earlier, Rule, maps
+from pipelines.engine.steps import BlockStep
+from stores.legends import NODATA_ABOVE
 
-DEFAULT_NODATA_ABOVE = 0.1
 
-
-def assess_step(run: Run) -> BlockStep:
-    assert run.cube is not None
-    mosaic = mosaic_step(run)
-    coverage = run.recipe.coverage
-    folder = str(run.models.coverage(coverage)) if coverage else None
-    digest = run.models.digests(run.recipe).get("coverage")
-    nodata_above = coverage.nodata_above if coverage else DEFAULT_NODATA_ABOVE
-    task = AssessTask(run.cube, run.elevation, folder, digest, nodata_above)
-    return BlockStep(
+def assess(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:
+    """Measure the imagery and the terrain of every block that has imagery in the cube."""
+    mosaic, coverage = done["mosaic"], inputs.recipe.coverage
+    folder = str(inputs.models.coverage(coverage)) if coverage else None
+    digest = inputs.models.digests(inputs.recipe).get("coverage")
+    nodata_above = coverage.nodata_above if coverage else NODATA_ABOVE
+    task = AssessTask(output.cube, inputs.elevation, folder, digest, nodata_above)
+    yield BlockStep(
         name="assess",
-        fingerprint=fingerprint(
-            "assess",
-            mosaic=mosaic.fingerprint,
-            elevation=run.elevation_fingerprint,
-            model=digest,
-            nodata_above=nodata_above,
-        ),
-        blocks=run.results(mosaic).blocks,
+        made_of={
+            "mosaic": mosaic.fingerprint,
+            "elevation": inputs.elevation_fingerprint,
+            "model": digest,
+            "nodata_above": nodata_above,
+        },
+        blocks=mosaic.blocks,
         task_for=lambda blocks: task,
         blocks_per_task=16,
     )
 
 
-def steps(run: Run) -> list[Step]:
-    return [assess_step(run)]
+RULES = (
+    Rule("assess", "assess", after=("learn", "mosaic"), applies=maps, code=("croplayer.tasks.assess",), steps=assess),
+)

@@ -7,97 +7,107 @@ from pathlib import Path
 
 import pandas as pd
 
+from croplayer.cube.maps import own_maps
 from croplayer.evaluation.maps import agreement_table, product_table
 from croplayer.evaluation.products import definition_table, deviation_table, slope_table
-from croplayer.files.tables import write_csv, write_parquet
+from croplayer.files.tables import block_areas_km2, write_csv, write_parquet
 from croplayer.products.legend import read_legend
 from croplayer.tasks.compare import CompareTask
-from pipelines.engine.fingerprint import fingerprint
-from pipelines.engine.run import Run
-from pipelines.engine.steps import BlockStep, OutputStep, Step
-from pipelines.stages.assess import assess_step
-from pipelines.stages.integrate import integrate_step, maps_digest
+from pipelines.engine.inputs import Inputs
+from pipelines.engine.output import Output
+from pipelines.engine.rules import Earlier, Rule
+from pipelines.engine.steps import BlockStep, OutputStep
+from pipelines.recipe import Recipe
+from pipelines.stages.integrate import maps_digest
 from stores.durable import digest_file
-from stores.legends import INTEGRATED, MERGE_BOTH
+from stores.legends import INTEGRATED
 
 
-def compare_step(run: Run) -> BlockStep:
-    task = CompareTask(run.grid, run.cube, run.products, run.reference)
-    return BlockStep(
+def compares(recipe: Recipe) -> bool:
+    """Whether a recipe names another map."""
+    return bool(recipe.products) or recipe.reference is not None
+
+
+def compare(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:
+    """Measure the products of every block, and our maps against them."""
+    has_maps = bool(inputs.sources)
+    task = CompareTask(inputs.grid, output.cube_if_any, inputs.products, inputs.reference)
+    yield BlockStep(
         name="compare",
-        fingerprint=fingerprint(
-            "compare",
-            products=run.product_fingerprints,
-            reference=run.reference.name if run.reference else None,
-            grid=run.grid.block_px,
-            maps=maps_digest(run) if run.cube else None,
-        ),
-        blocks=run.results(integrate_step(run)).blocks if run.cube else run.blocks,
+        made_of={
+            "products": inputs.product_fingerprints,
+            "reference": inputs.reference.name if inputs.reference else None,
+            "block_px": inputs.grid.block_px,
+            "maps": maps_digest(done) if has_maps else None,
+        },
+        blocks=done["integrate"].blocks if has_maps else inputs.blocks,
         task_for=lambda blocks: task,
-        blocks_per_task=64 if run.cube else 1024,
+        blocks_per_task=64 if has_maps else 1024,
     )
 
 
-def own_maps(run: Run) -> list[str]:
-    """Names of the maps of a run: each source, both merged, the integrated one."""
-    if not run.sources:
-        return []
-    both = [MERGE_BOTH] if len(run.sources) == 2 else []
-    return [*run.recipe.source_names, *both, INTEGRATED]
-
-
-def block_km2(run: Run, rows: pd.Series) -> pd.Series:
-    """Area of the blocks of these rows of the lattice."""
-    return rows.map({row: run.grid.block_km2(int(row)) for row in rows.unique()})
-
-
-def tables_step(run: Run) -> OutputStep:
-    step = compare_step(run)
+def compare_tables(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
+    """Sum what was compared: agreement, products, deviations, slopes, definitions."""
+    maps = own_maps(inputs.recipe.source_names)
+    legends = {p.name: read_legend(p.legend) for p in inputs.recipe.products if p.legend}
 
     def make() -> Sequence[Path]:
-        blocks = run.results(step).table()
-        paths = [write_parquet(run.folder.table("compared_blocks.parquet"), blocks)]
-        if run.cube:
-            integrated = run.results(integrate_step(run)).table().drop(columns=["row", "col"])
+        blocks = done["compare"].table()
+        paths = [write_parquet(output.folder.table("compared_blocks.parquet"), blocks)]
+        if inputs.sources:
+            integrated = done["integrate"].table().drop(columns=["row", "col"])
             blocks = blocks.merge(integrated, on="block")
-            blocks = blocks.assign(block_km2=block_km2(run, blocks.row), block_pixels=run.grid.block_px**2)
-        names = [p.name for p in run.products]
-        others = [*names, *([run.reference.name] if run.reference else [])]
-        maps = [*own_maps(run), *names]
-        agreements = [agreement_table(blocks, maps, other) for other in others]
+            areas = block_areas_km2(inputs.grid, blocks.row)
+            blocks = blocks.assign(block_km2=areas, block_pixels=inputs.grid.block_px**2)
+        names = [p.name for p in inputs.products]
+        agreements = [agreement_table(blocks, [*maps, *names], other.name) for other in inputs.other_maps]
         if any(len(a) for a in agreements):
-            paths.append(write_csv(run.folder.table("agreement.csv"), pd.concat(agreements, ignore_index=True)))
-        if run.cube and names:
-            paths.append(write_csv(run.folder.table("products.csv"), product_table(blocks, names, INTEGRATED)))
-            terrain = run.results(assess_step(run)).table()
-            paths += _deviations(
-                run, blocks.merge(terrain.filter(["block", "slope_deg"]), on="block", how="left"), names
-            )
+            paths.append(write_csv(output.folder.table("agreement.csv"), pd.concat(agreements, ignore_index=True)))
+        if inputs.sources and names:
+            paths.append(write_csv(output.folder.table("products.csv"), product_table(blocks, names, INTEGRATED)))
+            terrain = done["assess"].table().filter(["block", "slope_deg"])
+            paths += _deviations(output, blocks.merge(terrain, on="block", how="left"), names)
         if names:
-            legends = {p.name: read_legend(p.legend) for p in run.recipe.products if p.legend}
-            paths.append(write_csv(run.folder.table("definitions.csv"), definition_table(run.products, legends)))
+            table = definition_table(inputs.products, legends)
+            paths.append(write_csv(output.folder.table("definitions.csv"), table))
         return paths
 
-    return OutputStep(
+    yield OutputStep(
         name="compare_tables",
-        fingerprint=fingerprint(
-            "compare_tables",
-            compare=run.results(step).digest,
-            maps=own_maps(run),
-            legends=[digest_file(read_legend(p.legend).path).sha256 for p in run.recipe.products if p.legend],
-            terrain=run.results(assess_step(run)).digest if run.cube else None,
-        ),
+        made_of={
+            "compare": done["compare"].digest,
+            "maps": maps,
+            "legends": {name: digest_file(legend.path).sha256 for name, legend in legends.items()},
+            "terrain": done["assess"].digest if inputs.sources else None,
+        },
         make=make,
     )
 
 
-def _deviations(run: Run, blocks: pd.DataFrame, names: Sequence[str]) -> list[Path]:
-    paths = [write_csv(run.folder.table("product_deviations.csv"), deviation_table(blocks, names, INTEGRATED))]
+def _deviations(output: Output, blocks: pd.DataFrame, names: Sequence[str]) -> list[Path]:
+    """Deviations of the products from our map, by place and, where the slope is known, by slope."""
+    table = deviation_table(blocks, names, INTEGRATED)
+    paths = [write_csv(output.folder.table("product_deviations.csv"), table)]
     if "slope_deg" in blocks:
-        paths.append(write_csv(run.folder.table("product_slopes.csv"), slope_table(blocks, names, INTEGRATED)))
+        paths.append(write_csv(output.folder.table("product_slopes.csv"), slope_table(blocks, names, INTEGRATED)))
     return paths
 
 
-def steps(run: Run) -> Iterator[Step]:
-    yield compare_step(run)
-    yield tables_step(run)
+RULES = (
+    Rule(
+        "compare",
+        "compare",
+        after=("segment", "integrate"),
+        applies=compares,
+        code=("croplayer.tasks.compare",),
+        steps=compare,
+    ),
+    Rule(
+        "compare_tables",
+        "compare",
+        after=("assess", "integrate", "compare"),
+        applies=compares,
+        code=(__name__,),
+        steps=compare_tables,
+    ),
+)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from croplayer.tasks.describe import DescribeTask
-from pipelines.engine.fingerprint import fingerprint
-from pipelines.engine.run import Run
-from pipelines.engine.steps import BlockStep, Step
-from pipelines.stages.segment import segment_step
+from pipelines.engine.inputs import Inputs
+from pipelines.engine.output import Output
+from pipelines.engine.rules import Earlier, Rule, maps
+from pipelines.engine.steps import BlockStep
 
 
-def describe_step(run: Run) -> BlockStep:
-    assert run.cube is not None
-    segment = segment_step(run)
-    task = DescribeTask(run.cube)
-    return BlockStep(
+def describe(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:
+    """Measure the masks of every block that is segmented."""
+    segment = done["segment"]
+    task = DescribeTask(output.cube)
+    yield BlockStep(
         name="describe",
-        fingerprint=fingerprint("describe", segment=segment.fingerprint),
-        blocks=run.results(segment).blocks,
+        made_of={"segment": segment.fingerprint},
+        blocks=segment.blocks,
         task_for=lambda blocks: task,
         blocks_per_task=16,
     )
 
 
-def steps(run: Run) -> list[Step]:
-    return [describe_step(run)]
+RULES = (
+    Rule("describe", "describe", after=("segment",), applies=maps, code=("croplayer.tasks.describe",), steps=describe),
+)

@@ -8,42 +8,55 @@ from pathlib import Path
 
 from shapely.geometry.base import BaseGeometry
 
-from pipelines.engine.fingerprint import fingerprint
-from pipelines.engine.run import Run
-from pipelines.engine.steps import OutputStep, Step
-from pipelines.stages.integrate import integrate_step, integrated_digest
+from pipelines.engine.inputs import Inputs
+from pipelines.engine.output import Output
+from pipelines.engine.rules import Earlier, Rule, maps
+from pipelines.engine.steps import OutputStep
+from pipelines.recipe import Recipe
 from stores.durable import digest_file
 
 ENDINGS = {"geotiff": ".tif", "geoparquet": ".parquet", "shapefile": ".shp"}
 
 
-def export_step(run: Run, adcode: str, polygon: BaseGeometry, stem: str, fingerprint: str) -> OutputStep:
-    """Files of one admin unit."""
-    part = run.recipe.export
-    assert part is not None and run.cube is not None
+def exports(recipe: Recipe) -> bool:
+    """Whether a recipe maps and asks for files."""
+    return maps(recipe) and recipe.export is not None
 
-    def make() -> Sequence[Path]:
+
+def export(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
+    """Write the files of every admin unit that the cube touches; one step a unit."""
+    part = inputs.recipe.export
+    if part is None:
+        raise ValueError(f"recipe '{inputs.recipe.name}' has no [export]")
+    cube = output.cube
+    around = cube.grid.window_bounds(cube.blocks.window(cube.grid))
+    units = inputs.level_units(part.level)
+    made_of = {
+        "map": done["integrate"].digest,
+        "boundaries": digest_file(output.folder.boundaries).sha256,
+        "formats": part.formats,
+    }
+    for unit in units.cx[around.west : around.east, around.south : around.north].itertuples():
+        name = re.sub(r"[^\w-]+", "_", unit.name_zh or unit.name_en)
+        paths = [output.folder.export / f"cf_{unit.adcode}_{name}{ENDINGS[f]}" for f in part.formats]
+        yield OutputStep(f"export_{unit.adcode}", made_of, _Files(output, done, unit.geometry, paths))
+
+
+class _Files:
+    """Writes the files of one unit."""
+
+    def __init__(self, output: Output, done: Earlier, polygon: BaseGeometry, paths: Sequence[Path]) -> None:
+        self._output, self._done, self._polygon, self._paths = output, done, polygon, paths
+
+    def __call__(self) -> Sequence[Path]:
         from croplayer.cube.opening import open_cube
         from croplayer.cube.query import cut_region, finished_only, write_cut
 
-        whole = cut_region(open_cube(run.folder.cube, polygon, run.recipe.edition))
-        finished = run.results(integrate_step(run)).blocks
+        edition = self._output.inputs.recipe.edition
+        whole = cut_region(open_cube(self._output.folder.cube, self._polygon, edition))
+        finished = self._done["integrate"].blocks
         cut = whole._replace(mask=finished_only(whole.mask, whole.window, whole.grid, finished))
-        return [p for f in part.formats for p in write_cut(cut, run.folder.export / f"{stem}{ENDINGS[f]}")]
-
-    return OutputStep(f"export_{adcode}", fingerprint, make)
+        return [written for path in self._paths for written in write_cut(cut, path)]
 
 
-def steps(run: Run) -> Iterator[Step]:
-    assert run.recipe.export is not None and run.cube is not None
-    around = run.cube.grid.window_bounds(run.cube.blocks.window(run.cube.grid))
-    units = run.level_units(run.recipe.export.level)
-    same_for_all = fingerprint(
-        "export",
-        maps=integrated_digest(run),
-        boundaries=digest_file(run.folder.boundaries).sha256,
-        formats=run.recipe.export.formats,
-    )
-    for unit in units.cx[around.west : around.east, around.south : around.north].itertuples():
-        name = re.sub(r"[^\w-]+", "_", unit.name_zh or unit.name_en)
-        yield export_step(run, unit.adcode, unit.geometry, f"cf_{unit.adcode}_{name}", same_for_all)
+RULES = (Rule("export", "export", after=("integrate", "boundaries"), applies=exports, code=(__name__,), steps=export),)

@@ -9,70 +9,70 @@ import pandas as pd
 
 from croplayer.decisions.reviews import read_overrides
 from croplayer.tasks.integrate import IntegrateTask
-from pipelines.engine.fingerprint import fingerprint
-from pipelines.engine.run import Run
-from pipelines.engine.steps import BlockStep, OutputStep, Step
-from pipelines.stages.assess import assess_step
-from pipelines.stages.describe import describe_step
-from pipelines.stages.judge import features, judge_step, reviews, reviews_digest, without_failed, write_decided
-from pipelines.stages.segment import segment_step
+from pipelines.engine.inputs import Inputs
+from pipelines.engine.output import Output
+from pipelines.engine.rules import Earlier, Rule, maps
+from pipelines.engine.steps import BlockStep, OutputStep
+from pipelines.stages.judge import write_decided
+from pipelines.stages.reviews import features, reviews, reviews_digest, without_failed
 from stores.durable import digest_file
 
 
-def decide_step(run: Run) -> OutputStep:
-    decisions = run.recipe.decisions
+def decide(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
+    """Decide for every block which source's mask the map takes."""
+    decisions, names = inputs.recipe.decisions, inputs.recipe.source_names
 
     def make() -> Sequence[Path]:
         from croplayer.decisions.integration import decide_integration
 
-        correctness = pd.read_parquet(run.folder.table("correctness.parquet"))
-        blocks = features(run).merge(correctness, on="block")
+        correctness = pd.read_parquet(output.folder.table("correctness.parquet"))
+        blocks = features(done).merge(correctness, on="block")
         overrides = read_overrides(Path(decisions.overrides)) if decisions.overrides else None
         if overrides is not None:
-            overrides = without_failed(run, overrides, blocks.block, "overrides")
-        reviewed = reviews(run, blocks.block)
-        decided = decide_integration(
-            blocks, run.recipe.source_names, reviewed, overrides, decisions.seed, decisions.correctness_classes
-        )
-        return write_decided(run, "integration", decided)
+            overrides = without_failed(inputs, overrides, blocks.block, "overrides")
+        reviewed = reviews(inputs, output, blocks.block)
+        decided = decide_integration(blocks, names, reviewed, overrides, decisions.seed, decisions.correctness_classes)
+        return write_decided(output.folder, "integration", decided)
 
-    return OutputStep(
+    yield OutputStep(
         name="decide",
-        fingerprint=fingerprint(
-            "decide",
-            judge=judge_step(run).fingerprint,
-            reviews=reviews_digest(run),
-            overrides=digest_file(Path(decisions.overrides)).sha256 if decisions.overrides else None,
-        ),
+        made_of={
+            "judge": done["judge"].fingerprint,
+            "reviews": reviews_digest(inputs, output),
+            "overrides": digest_file(Path(decisions.overrides)).sha256 if decisions.overrides else None,
+        },
         make=make,
     )
 
 
-def integrate_step(run: Run) -> BlockStep:
-    assert run.cube is not None
-    path = run.folder.table("integration.parquet")
+def integrate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:
+    """Write the integrated map of every block that is described and assessed."""
+    path = output.folder.table("integration.parquet")
     digest = digest_file(path).sha256
-    described = run.results(describe_step(run)).blocks
-    task = IntegrateTask(run.cube, str(path), digest)
-    return BlockStep(
+    described = done["describe"]
+    task = IntegrateTask(output.cube, str(path), digest)
+    yield BlockStep(
         name="integrate",
-        fingerprint=fingerprint("integrate", decisions=digest, describe=describe_step(run).fingerprint),
-        blocks=described.both(run.results(assess_step(run)).blocks),
+        made_of={"decisions": digest, "describe": described.fingerprint},
+        blocks=described.blocks.both(done["assess"].blocks),
         task_for=lambda blocks: task,
         blocks_per_task=16,
     )
 
 
-def integrated_digest(run: Run) -> str:
-    """Digest of what the integrated map says."""
-    return run.results(integrate_step(run)).digest
-
-
-def maps_digest(run: Run) -> tuple[str, str]:
+def maps_digest(done: Earlier) -> dict[str, str]:
     """Digest of what every map says: the sources' masks, and the integrated one."""
-    return run.results(segment_step(run)).digest, integrated_digest(run)
+    return {"masks": done["segment"].digest, "integrated": done["integrate"].digest}
 
 
-def steps(run: Run) -> Iterator[Step]:
-    yield decide_step(run)
-    yield integrate_step(run)
+RULES = (
+    Rule("decide", "integrate", after=("assess", "describe", "judge"), applies=maps, code=(__name__,), steps=decide),
+    Rule(
+        "integrate",
+        "integrate",
+        after=("assess", "describe", "decide"),
+        applies=maps,
+        code=("croplayer.tasks.integrate",),
+        steps=integrate,
+    ),
+)

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from pipelines.engine.run import Run
-from pipelines.engine.steps import Step
+from collections.abc import Iterator
+
+from pipelines.engine.inputs import Inputs
+from pipelines.engine.output import Output
+from pipelines.engine.rules import Earlier, Rule
+from pipelines.engine.steps import ModelStep
+from pipelines.recipe import Recipe
 
 
-def steps(run: Run) -> list[Step]:
-    """Training has its own checkpoints and its own folder, so it leaves no step in the run's ledger."""
-    run.models.ensure(run.recipe)
-    return []
+def learns(recipe: Recipe) -> bool:
+    """Whether a recipe names a model."""
+    return bool(recipe.segmentation or recipe.coverage)
+
+
+def learn(inputs: Inputs, output: Output, done: Earlier) -> Iterator[ModelStep]:
+    """Train each model of the recipe that is not there."""
+    models, recipe = inputs.models, inputs.recipe
+    for kind in models.kinds(recipe):
+        yield ModelStep(
+            name=kind,
+            is_there=lambda kind=kind: kind in models.folders(recipe),  # type: ignore[misc]
+            make=lambda kind=kind: models.train(recipe, kind),  # type: ignore[misc]
+        )
+
+
+RULES = (Rule("learn", "learn", after=(), applies=learns, code=(), steps=learn),)

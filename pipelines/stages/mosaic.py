@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from croplayer.tasks.mosaic import MosaicTask
-from pipelines.engine.fingerprint import fingerprint
-from pipelines.engine.run import Run
-from pipelines.engine.steps import BlockStep, Step
+from pipelines.engine.inputs import Inputs
+from pipelines.engine.output import Output
+from pipelines.engine.rules import Earlier, Rule, maps
+from pipelines.engine.steps import BlockStep
 
 
-def mosaic_step(run: Run) -> BlockStep:
-    assert run.cube is not None
-    task = MosaicTask(run.cube, run.sources)
-    return BlockStep(
+def mosaic(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:
+    """Write the imagery of every block."""
+    task = MosaicTask(output.cube, inputs.sources)
+    yield BlockStep(
         name="mosaic",
-        fingerprint=fingerprint(
-            "mosaic", grid=run.grid.block_px, edition=run.recipe.edition, sources=run.source_fingerprints
-        ),
-        blocks=run.blocks,
+        made_of={
+            "block_px": inputs.grid.block_px,
+            "edition": inputs.recipe.edition,
+            "sources": inputs.source_fingerprints,
+        },
+        blocks=inputs.blocks,
         task_for=lambda blocks: task,
         blocks_per_task=4,
     )
 
 
-def steps(run: Run) -> list[Step]:
-    return [mosaic_step(run)]
+RULES = (Rule("mosaic", "mosaic", after=(), applies=maps, code=("croplayer.tasks.mosaic",), steps=mosaic),)

@@ -1,115 +1,50 @@
-"""The stages of a run in their order, and running them."""
+"""The stages of a run in their order. What a stage does stands in the module of its name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
 
-from pipelines.engine.cluster import Workers
-from pipelines.engine.execute import run_step
-from pipelines.engine.run import Run
-from pipelines.engine.steps import BlockStep, Step, StepResult
-from pipelines.recipe import Recipe
-from pipelines.stages import (
-    aggregate,
-    assess,
-    compare,
-    describe,
-    evaluate,
-    export,
-    integrate,
-    judge,
-    learn,
-    mosaic,
-    report,
-    segment,
-)
+if TYPE_CHECKING:
+    from pipelines.engine.rules import Rule
+    from pipelines.recipe import Recipe
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(NamedTuple):
     """A part of a run that can be asked for by name."""
 
     name: str
+    """Its name, and that of the module that holds its rules."""
     about: str
-    applies: Callable[[Recipe], bool]
-    """Whether a recipe has this stage."""
-    steps: Callable[[Run], Iterable[Step]]
-    """Its steps; a later one may depend on what an earlier one wrote."""
-
-
-def _maps(recipe: Recipe) -> bool:
-    return bool(recipe.sources)
-
-
-def _compares(recipe: Recipe) -> bool:
-    return bool(recipe.products) or recipe.reference is not None
+    """What it does, as the command line says it."""
 
 
 STAGES = (
-    Stage(
-        "learn", "train the models that are not there yet", lambda r: bool(r.segmentation or r.coverage), learn.steps
-    ),
-    Stage("mosaic", "bring the imagery of every source onto the lattice", _maps, mosaic.steps),
-    Stage("assess", "image quality, coverage type and terrain of every block", _maps, assess.steps),
-    Stage("segment", "map cropland in every source", _maps, segment.steps),
-    Stage("describe", "shape and consistency of the masks", _maps, describe.steps),
-    Stage("judge", "semantic correctness of every source's masks", _maps, judge.steps),
-    Stage("integrate", "choose the source of every block and write the map", _maps, integrate.steps),
-    Stage("compare", "hold the maps against other products and a reference", _compares, compare.steps),
-    Stage("aggregate", "block table, and areas by admin unit", lambda r: r.region is not None, aggregate.steps),
-    Stage("evaluate", "the maps at the levels of pixels, blocks, parcels and provinces", _maps, evaluate.steps),
-    Stage("report", "figures and the one-file report", lambda r: True, report.steps),
-    Stage(
-        "export", "files for other software by admin unit", lambda r: r.export is not None and _maps(r), export.steps
-    ),
+    Stage("learn", "train the models that are not there yet"),
+    Stage("mosaic", "bring the imagery of every source onto the lattice"),
+    Stage("assess", "measure the image quality, coverage type and terrain of every block"),
+    Stage("segment", "map cropland in every source"),
+    Stage("describe", "measure the shape and consistency of the masks"),
+    Stage("judge", "judge the semantic correctness of every source's masks"),
+    Stage("integrate", "choose the source of every block and write the map"),
+    Stage("compare", "compare the maps with other products and a reference"),
+    Stage("aggregate", "write the block table and the areas by admin unit"),
+    Stage("evaluate", "evaluate the maps by pixels, blocks, parcels and provinces"),
+    Stage("report", "draw the figures and write the one-file report"),
+    Stage("export", "write files for other software by admin unit"),
 )
 
 
-def stages_of(recipe: Recipe) -> list[Stage]:
-    """The stages that a recipe has."""
-    return [s for s in STAGES if s.applies(recipe)]
+def rules_of(recipe: Recipe) -> list[Rule]:
+    """The rules of a recipe's steps in their order."""
+    return [rule for rule in all_rules() if rule.applies(recipe)]
 
 
-def run_stage(stage: Stage, run: Run, workers: Workers) -> list[StepResult]:
-    """Do what is left of a stage. A step is built after the one before it has run.
-
-    Raises RuntimeError when not one block of a step could be finished: what follows would have nothing to work on.
-    """
-    results = []
-    for step in stage.steps(run):
-        result = run_step(step, run.ledgers, workers)
-        if result.failed and len(result.failed) == result.total:
-            first = result.failed[0]
-            raise RuntimeError(f"{step.name} failed for all {result.total} blocks; {first.block.name}: {first.reason}")
-        results.append(result)
-    return results
+def all_rules() -> list[Rule]:
+    """The rules of all stages in their order; their modules are imported here and not before."""
+    return [rule for stage in STAGES for rule in import_module(f"pipelines.stages.{stage.name}").RULES]
 
 
-def check_before(stage: Stage, run: Run) -> None:
-    """Raise RuntimeError when a stage that this one builds on is not finished."""
-    for earlier in stages_of(run.recipe):
-        if earlier.name == stage.name:
-            return
-        if earlier.name == "learn" and len(run.models.folders(run.recipe)) < _models_wanted(run.recipe):
-            raise RuntimeError(
-                f"stage '{stage.name}' needs the models; run `croplayer learn` with the same recipe first"
-            )
-        for step in earlier.steps(run) if earlier.name != "learn" else ():
-            left = _left(step, run)
-            if left:
-                raise RuntimeError(
-                    f"stage '{stage.name}' builds on '{earlier.name}', which has {left} left; "
-                    f"run `croplayer {earlier.name}` with the same recipe first"
-                )
-
-
-def _models_wanted(recipe: Recipe) -> int:
-    return bool(recipe.segmentation) + bool(recipe.coverage)
-
-
-def _left(step: Step, run: Run) -> str:
-    if not isinstance(step, BlockStep):
-        return "" if run.folder.memory.is_finished(step.name, step.fingerprint) else f"its {step.name} tables"
-    left = len(step.blocks) - len(run.results(step).blocks)
-    return f"{left} of {len(step.blocks)} blocks" if left else ""
+def stage_names(rules: list[Rule]) -> list[str]:
+    """Names of the stages that some rules are part of, in their order."""
+    return list(dict.fromkeys(rule.stage for rule in rules))

@@ -11,11 +11,14 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from pipelines.engine.fingerprint import fingerprint
-from pipelines.engine.run import Run
-from pipelines.engine.steps import OutputStep, Step
-from pipelines.stages.report_pictures import picture_window, pictures, places
+from pipelines.engine.inputs import Inputs
+from pipelines.engine.output import Output
+from pipelines.engine.rules import Earlier, Rule, always
+from pipelines.engine.steps import OutputStep
+from pipelines.stages.report_pictures import Shown, picture_window, pictures, places
 from stores.durable import write_durable
+from stores.legends import NODATA_ABOVE
+from stores.step_memory import HEAD
 from stores.tables import DECISION_TABLES
 
 if TYPE_CHECKING:
@@ -23,27 +26,24 @@ if TYPE_CHECKING:
     from croplayer.report.results import Results
 
 SCENES_SHOWN = 6
-NODATA_ABOVE = 0.1
-"""Share of pixels without imagery above which a block is Nodata where the recipe does not say (paper: 10 %)."""
 
 
-def report_step(run: Run) -> OutputStep:
-    memory = run.folder.memory
-    before = [
-        (step, file, digest.sha256)
-        for step, file, digest in memory.digests()
+def report(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
+    """Write the report from everything that the run made before it."""
+    tables = {
+        name: entry.digest
+        for name, entry in output.folder.memory.entries().items()
         # The head is written last of all, so it cannot be among what the report is made from.
-        if step not in ("report", "head") and not step.startswith("export_")
-    ]
-    return OutputStep(
+        if entry.files and not entry.is_open and name not in ("report", HEAD) and not name.startswith("export_")
+    }
+    yield OutputStep(
         name="report",
-        fingerprint=fingerprint(
-            "report",
-            outputs=before,
-            models=run.models.digests(run.recipe),
-            recipe=run.recipe.to_toml(),
-        ),
-        make=lambda: make_report(run),
+        made_of={
+            "tables": tables,
+            "models": inputs.models.digests(inputs.recipe),
+            "recipe": inputs.recipe.to_toml(),
+        },
+        make=lambda: make_report(Shown(inputs, output, done)),
     )
 
 
@@ -55,11 +55,11 @@ TABLES = (
 """Tables that the report reads, where the run made them."""
 
 
-def make_report(run: Run) -> Sequence[Path]:
+def make_report(run: Shown) -> Sequence[Path]:
     """Write the report and its figures as PNG and PDF; returns their paths."""
     from croplayer.report.page import Report
 
-    recipe = run.recipe
+    recipe = run.inputs.recipe
     results = _results(run) if recipe.region else None
     sections = [*(_sections(run, results) if results else []), *_model_sections(run)]
     blocks = results.blocks if results else None
@@ -67,20 +67,20 @@ def make_report(run: Run) -> Sequence[Path]:
     paths = []
     for picture in report.pictures:
         for suffix, data in ((".png", picture.png), (".pdf", picture.pdf)):
-            path = run.folder.figure(f"{picture.name}{suffix}")
+            path = run.output.folder.figure(f"{picture.name}{suffix}")
             write_durable(path, data)
             paths.append(path)
-    write_durable(run.folder.report, report.to_html().encode())
-    return [*paths, run.folder.report]
+    write_durable(run.output.folder.report, report.to_html().encode())
+    return [*paths, run.output.folder.report]
 
 
-def _results(run: Run) -> Results:
+def _results(run: Shown) -> Results:
     """The tables of a run that has a region."""
     from croplayer.report.results import Results
 
-    recipe = run.recipe
+    recipe = run.inputs.recipe
     named = [*recipe.products, *([recipe.reference] if recipe.reference else [])]
-    units = {a.level: run.folder.table(f"units_{a.level}.csv") for a in recipe.admin}
+    units = {a.level: run.output.folder.table(f"units_{a.level}.csv") for a in recipe.admin}
     tables = {name: _read(run, name) for name in TABLES}
     statistics = recipe.statistics
     return Results(
@@ -88,7 +88,7 @@ def _results(run: Run) -> Results:
         products=tuple(p.name for p in recipe.products),
         product_titles={p.name: p.title for p in named},
         reference=recipe.reference.name if recipe.reference else None,
-        blocks=pd.DataFrame(gpd.read_parquet(run.folder.blocks).drop(columns="geometry")),
+        blocks=pd.DataFrame(gpd.read_parquet(run.output.folder.blocks).drop(columns="geometry")),
         units={level: pd.read_csv(path, dtype={"adcode": str}) for level, path in units.items()},
         tables={name: table for name, table in tables.items() if table is not None},
         classes=recipe.decisions.classes,
@@ -100,23 +100,23 @@ def _results(run: Run) -> Results:
     )
 
 
-def _read(run: Run, name: str) -> pd.DataFrame | None:
+def _read(run: Shown, name: str) -> pd.DataFrame | None:
     """A table of the run by name, CSV or Parquet; None when the run made none."""
     for suffix in (".csv", ".parquet"):
-        path = run.folder.table(f"{name}{suffix}")
+        path = run.output.folder.table(f"{name}{suffix}")
         if path.exists():
             return pd.read_csv(path, dtype={"adcode": str}) if suffix == ".csv" else pd.read_parquet(path)
     return None
 
 
-def _sections(run: Run, results: Results) -> Iterator[Section]:
+def _sections(run: Shown, results: Results) -> Iterator[Section]:
     """The map, the proof, the details."""
     from croplayer.report import sections_decisions as decisions
     from croplayer.report import sections_details as details
     from croplayer.report import sections_map, sections_products, sections_proof
 
-    if not run.cube:
-        notes = [f"{p.title}: {p.note}" for p in run.recipe.products if p.note]
+    if not run.inputs.sources:
+        notes = [f"{p.title}: {p.note}" for p in run.inputs.recipe.products if p.note]
         if results.products:
             yield sections_products.product_only_section(results, notes)
         if results.units:
@@ -125,7 +125,7 @@ def _sections(run: Run, results: Results) -> Iterator[Section]:
         return
     window, part = picture_window(run)
     yield sections_map.summary_section(results)
-    yield sections_map.map_section(pictures(run, window), run.grid.window_bounds(window), part)
+    yield sections_map.map_section(pictures(run, window), run.inputs.grid.window_bounds(window), part)
     yield sections_map.area_section(results)
     yield sections_proof.levels_section(results)
     recovered = sections_proof.recovered_section(results)
@@ -140,19 +140,23 @@ def _sections(run: Run, results: Results) -> Iterator[Section]:
     yield details.feature_section(results)
 
 
-def _facts(run: Run, blocks: pd.DataFrame | None) -> list[tuple[str, str]]:
+def _facts(run: Shown, blocks: pd.DataFrame | None) -> list[tuple[str, str]]:
     import croplayer
 
-    facts = [("recipe", run.recipe.name), ("edition", run.recipe.edition), ("croplayer", croplayer.__version__)]
+    facts = [
+        ("recipe", run.inputs.recipe.name),
+        ("edition", run.inputs.recipe.edition),
+        ("croplayer", croplayer.__version__),
+    ]
     if blocks is None:
         return facts
-    box = run.bounds
+    box = run.inputs.bounds
     facts += [
         ("region", f"west {box.west:.4f}, south {box.south:.4f}, east {box.east:.4f}, north {box.north:.4f}"),
-        ("blocks", f"{len(blocks):,} of 0.05°, {run.grid.block_px} x {run.grid.block_px} px each"),
+        ("blocks", f"{len(blocks):,} of 0.05°, {run.inputs.grid.block_px} x {run.inputs.grid.block_px} px each"),
     ]
-    if run.sources:
-        facts.append(("sources", ", ".join(run.recipe.source_names)))
+    if run.inputs.sources:
+        facts.append(("sources", ", ".join(run.inputs.recipe.source_names)))
     for column in [c for c in blocks.columns if c.startswith("status_")]:
         counts = blocks[column].value_counts()
         stage = column.removeprefix("status_")
@@ -162,11 +166,11 @@ def _facts(run: Run, blocks: pd.DataFrame | None) -> list[tuple[str, str]]:
     return facts
 
 
-def _model_sections(run: Run) -> list[Section]:
+def _model_sections(run: Shown) -> list[Section]:
     from croplayer.models.networks.manifest import read_manifest
     from croplayer.report.sections_details import model_section
 
-    folders = run.models.folders(run.recipe)
+    folders = run.inputs.models.folders(run.inputs.recipe)
     if not folders:
         return []
     curves = {}
@@ -174,13 +178,13 @@ def _model_sections(run: Run) -> list[Section]:
         if (folder / "training.json").exists():
             curves[kind] = pd.DataFrame(json.loads((folder / "training.json").read_text()))
     manifests = {kind: read_manifest(folder) for kind, folder in folders.items()}
-    return [model_section(manifests, run.models.digests(run.recipe), curves, _scenes(run, folders))]
+    return [model_section(manifests, run.inputs.models.digests(run.inputs.recipe), curves, _scenes(run, folders))]
 
 
-def _scenes(run: Run, folders: dict[str, Path]) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+def _scenes(run: Shown, folders: dict[str, Path]) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
     """Validation scenes with what the model says, for a recipe that trains on its own and keeps scenes from it."""
-    part = run.recipe.segmentation
-    if part is None or part.training is None or part.training.folds or run.recipe.sources:
+    part = run.inputs.recipe.segmentation
+    if part is None or part.training is None or part.training.folds or run.inputs.recipe.sources:
         return []
     from croplayer.models.bundles.bundle import load
     from croplayer.models.networks.segmentation import SegmentationNetwork
@@ -202,5 +206,16 @@ def _scenes(run: Run, folders: dict[str, Path]) -> list[tuple[str, np.ndarray, n
     return shown
 
 
-def steps(run: Run) -> list[Step]:
-    return [report_step(run)]
+RULES = (
+    Rule(
+        "report",
+        "report",
+        after=(
+            *("integrate", "judge", "decide", "compare_tables", "block_table", "unit_table"),
+            *("levels", "parcels", "sample_areas", "learn"),
+        ),
+        applies=always,
+        code=(__name__,),
+        steps=report,
+    ),
+)

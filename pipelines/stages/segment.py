@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from croplayer.models.bundles.runtimes import runtime_version
 from croplayer.tasks.segment import SegmentTask
-from pipelines.engine.fingerprint import fingerprint
-from pipelines.engine.run import Run
-from pipelines.engine.steps import BlockStep, Step
-from pipelines.stages.mosaic import mosaic_step
+from pipelines.engine.inputs import Inputs
+from pipelines.engine.output import Output
+from pipelines.engine.rules import Earlier, Rule, maps
+from pipelines.engine.steps import BlockStep
 
 
-def segment_step(run: Run) -> BlockStep:
-    assert run.cube is not None and run.recipe.segmentation is not None
-    part, grid = run.recipe.segmentation, run.recipe.grid
-    mosaic = mosaic_step(run)
-    blocks = run.results(mosaic).blocks
-    digest = run.models.digests(run.recipe)["segmentation"]
+def segment(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:
+    """Write probability and mask of every block that has imagery in the cube."""
+    recipe, grid = inputs.recipe, inputs.recipe.grid
+    part = recipe.segmentation
+    if part is None:
+        raise ValueError(f"recipe '{recipe.name}' has no [segmentation]")
+    mosaic = done["mosaic"]
+    blocks = mosaic.blocks
+    digest = inputs.models.digests(recipe)["segmentation"]
     task = SegmentTask(
-        cube=run.cube,
-        sources=run.sources,
+        cube=output.cube,
+        sources=inputs.sources,
         mosaicked=frozenset(),
-        model=str(run.models.segmentation(part)),
+        model=str(inputs.models.segmentation(part)),
         model_digest=digest,
         cell_px=min(grid.cell_px, grid.block_px),
         blend_px=grid.blend_px,
@@ -28,18 +33,17 @@ def segment_step(run: Run) -> BlockStep:
         threshold=part.threshold,
         runtime=part.runtime,
     )
-    return BlockStep(
+    yield BlockStep(
         name="segment",
-        fingerprint=fingerprint(
-            "segment",
-            mosaic=mosaic.fingerprint,
-            model=digest,
-            cell_px=task.cell_px,
-            blend_px=task.blend_px,
-            batch_cells=task.batch_cells,
-            threshold=task.threshold,
-            runtime=runtime_version(part.runtime),
-        ),
+        made_of={
+            "mosaic": mosaic.fingerprint,
+            "model": digest,
+            "cell_px": task.cell_px,
+            "blend_px": task.blend_px,
+            "batch_cells": task.batch_cells,
+            "threshold": task.threshold,
+            "runtime": runtime_version(part.runtime),
+        },
         blocks=blocks,
         task_for=lambda group: task.narrowed(group, blocks),
         blocks_per_task=1,
@@ -47,5 +51,8 @@ def segment_step(run: Run) -> BlockStep:
     )
 
 
-def steps(run: Run) -> list[Step]:
-    return [segment_step(run)]
+RULES = (
+    Rule(
+        "segment", "segment", after=("learn", "mosaic"), applies=maps, code=("croplayer.tasks.segment",), steps=segment
+    ),
+)

@@ -1,0 +1,98 @@
+"""``croplayer query``, ``verify`` and ``doctor``: look at a run, or at what it needs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipelines.commands.options import bounds_of
+from pipelines.exit_codes import UNFINISHED
+
+
+@click.command()
+@click.argument("cube", type=click.Path(path_type=Path))
+@click.option("--bbox", help="west,south,east,north in degrees.")
+@click.option("--polygon", type=click.Path(path_type=Path), help="Vector file; all its polygons together.")
+@click.option("--admin", help="Name or code of an admin unit of the run.")
+@click.option("--source", help="A source's own mask instead of the integrated map.")
+@click.option("--edition", help="Edition of the cube, when it holds several.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="File: .tif, .parquet or .shp.")
+def query(
+    cube: Path,
+    bbox: str | None,
+    polygon: Path | None,
+    admin: str | None,
+    source: str | None,
+    edition: str | None,
+    out: Path,
+) -> None:
+    """Cut a region out of CUBE (a run's cube.zarr) into a GeoTIFF, GeoParquet or Shapefile."""
+    from croplayer.cube.opening import open_cube
+    from croplayer.cube.query import cut_region, write_cut
+
+    if sum(v is not None for v in (bbox, polygon, admin)) != 1:
+        raise ValueError("give exactly one of --bbox, --polygon and --admin")
+    region: Any = admin
+    if bbox is not None:
+        region = bounds_of(bbox)
+    elif polygon is not None:
+        region = _polygon(polygon)
+    for path in write_cut(cut_region(open_cube(cube, region, edition), source), out):
+        click.echo(path)
+
+
+def _polygon(path: Path) -> Any:
+    from croplayer.vector.read import read_vector
+
+    return read_vector(path, "--polygon").to_crs("EPSG:4326").make_valid().union_all()
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--repair",
+    "mend",
+    is_flag=True,
+    help="Mark what is damaged as not done; running the recipe again redoes just that.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def verify(out: Path, mend: bool, as_json: bool) -> None:
+    """Check every byte of the run in OUT against its ledger; exits with 1 when anything is wrong or not finished."""
+    from pipelines.engine.lease import lease
+    from pipelines.verify import find_problems, repair
+    from stores.run_folder import RunFolder
+
+    problems = find_problems(RunFolder(out))
+    if as_json:
+        click.echo(json.dumps({"problems": [p.sentence for p in problems]}, indent=1, ensure_ascii=False))
+    else:
+        for problem in problems:
+            click.echo(problem.sentence)
+        click.echo(f"{len(problems)} problems" if problems else "everything is as the ledger says")
+    if mend and problems:
+        with lease(RunFolder(out)):
+            repair(RunFolder(out), problems)
+    if problems:
+        sys.exit(UNFINISHED)
+
+
+@click.command()
+@click.argument("target", required=False)
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("runs"), help="Folder that runs go to.")
+def doctor(target: str | None, out: Path) -> None:
+    """Check whether this machine, and a recipe or a bucket (s3://BUCKET/PREFIX) as TARGET, are fit for a run.
+
+    One line for each thing that was tried; exits with 1 when one of them is a problem.
+    """
+    from pipelines.doctor import examine
+
+    findings = []
+    for finding in examine(target, out):
+        findings.append(finding)
+        click.echo(f"{'ok' if finding.is_fine else 'problem':<8} {finding.name:<17} {finding.sentence}")
+    if not all(f.is_fine for f in findings):
+        sys.exit(UNFINISHED)

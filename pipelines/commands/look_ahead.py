@@ -1,0 +1,82 @@
+"""``croplayer plan`` and ``croplayer explain``: what a run would take, and what it would do and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def _target(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = (
+        click.argument("target", metavar="RECIPE|RUN"),
+        click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/NAME."),
+        click.option(
+            "--models", type=click.Path(path_type=Path), help="Folder of trained models; default $CROPLAYER_MODELS."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_target
+@click.option(
+    "--pilot",
+    type=click.Path(path_type=Path),
+    help="Folder of a finished run of similar blocks; time, disk space and object counts are estimated from it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def plan(target: str, out: Path | None, models: Path | None, pilot: Path | None, as_json: bool) -> None:
+    """Say what a run of a recipe would take before anything starts.
+
+    RECIPE is a recipe file or the name of an included recipe. For the folder of a RUN, or where the recipe's folder
+    holds a run already, plan also says what would be redone and why.
+    """
+    from pipelines.engine.run import open_run
+    from pipelines.explain import explain, sentences
+    from pipelines.plan import plan_of
+
+    opened = open_run(target, out, models)
+    facts = plan_of(opened, pilot)
+    due = list(sentences(explain(opened))) if opened.output.folder.outputs.exists() else []
+    if as_json:
+        click.echo(json.dumps(facts | ({"would be done": due} if due else {}), indent=1, ensure_ascii=False))
+        return
+    for name, value in facts.items():
+        click.echo(f"{name:<28} {value}")
+    for line in due:
+        click.echo(f"{'would be done':<28} {line}")
+
+
+@click.command()
+@_target
+@click.argument("step", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain(target: str, step: str | None, out: Path | None, models: Path | None, as_json: bool) -> None:
+    """Say why steps of a run would be done, or done again, without doing anything.
+
+    RUN is the folder of a run; with a RECIPE, its changes are held against the run in its folder. STEP is the name of
+    one step, such as segment; without it every step that would be done is told.
+    """
+    from pipelines.engine.run import open_run
+    from pipelines.explain import explain as reasons_of
+    from pipelines.explain import sentences
+
+    opened = open_run(target, out, models)
+    opened.check()
+    reasons = reasons_of(opened)
+    if step is not None:
+        names = [reason.step for reason in reasons] + [name for reason in reasons for name in reason.later]
+        if step not in names:
+            raise ValueError(f"{opened.output.folder.root} has no step '{step}'; it has {', '.join(names)}")
+        reasons = [reason for reason in reasons if step == reason.step or step in reason.later]
+    if as_json:
+        click.echo(json.dumps([reason._asdict() for reason in reasons], indent=1, ensure_ascii=False))
+        return
+    for line in sentences(reasons):
+        click.echo(line)

@@ -1,0 +1,140 @@
+"""``croplayer run`` and ``croplayer STAGE``: do the work of a recipe; ``croplayer demo``: of the embedded one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipelines.exit_codes import UNFINISHED
+from pipelines.stages.order import STAGES
+
+if TYPE_CHECKING:
+    from pipelines.engine.run import Run
+    from pipelines.engine.steps import StepResult
+
+STEPS_SHOWN = 8
+"""Steps of a stage that are told one by one; a stage with more is told in one line."""
+
+
+def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = (
+        click.argument("recipe"),
+        click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/NAME."),
+        click.option(
+            "--workers", type=click.IntRange(1), help="Processes of the embedded cluster; default from the recipe."
+        ),
+        click.option("--scheduler", help="Address of a running Dask scheduler instead of the embedded cluster."),
+        click.option(
+            "--models", type=click.Path(path_type=Path), help="Folder of trained models; default $CROPLAYER_MODELS."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_run_options
+@click.option("--until", help="Last stage to run; default all of them.")
+def run(
+    recipe: str, out: Path | None, workers: int | None, scheduler: str | None, models: Path | None, until: str | None
+) -> None:
+    """Run all stages of RECIPE (a file, or the name of an included recipe).
+
+    Running again continues where it stopped; running again when nothing changed does nothing.
+    """
+    from pipelines.engine.run import open_run
+
+    opened = open_run(recipe, out, models)
+    _do(opened, _stages_until(opened, until), workers, scheduler)
+
+
+def stage_command(name: str) -> click.Command:
+    """The command of one stage."""
+    (about,) = (stage.about for stage in STAGES if stage.name == name)
+
+    @click.command(name, help=f"Only the stage {name}: {about}.")
+    @_run_options
+    def stage(recipe: str, out: Path | None, workers: int | None, scheduler: str | None, models: Path | None) -> None:
+        from pipelines.engine.run import open_run
+
+        _do(open_run(recipe, out, models), [name], workers, scheduler)
+
+    return stage
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs/demo"),
+    show_default=True,
+    help="Folder of the run.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes of the embedded cluster; default from the recipe.")
+@click.option("--models", type=click.Path(path_type=Path), help="Folder of trained models; default OUT/models.")
+def demo(out: Path, workers: int | None, models: Path | None) -> None:
+    """Make a small synthetic country and map it: the whole job, offline, in a few minutes."""
+    from pipelines.demo import make_demo_country
+    from pipelines.engine.run import open_run
+
+    make_demo_country(out / "country")
+    _do(open_run("demo", out, models or out / "models"), None, workers, None)
+
+
+def _stages_until(run: Run, until: str | None) -> list[str] | None:
+    from pipelines.stages.order import stage_names
+
+    if until is None:
+        return None
+    names = stage_names(run.rules)
+    if until not in names:
+        raise ValueError(f"recipe '{run.recipe.name}' has no stage '{until}'; it has {', '.join(names)}")
+    return names[: names.index(until) + 1]
+
+
+def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler: str | None) -> None:
+    """Run some or all stages of a recipe; exits with 1 when a block is not finished."""
+    from pipelines.engine.cluster import Workers
+    from pipelines.engine.lease import lease
+    from pipelines.engine.run_log import RunLog
+    from pipelines.engine.walk import run_rules
+    from pipelines.stages.order import stage_names
+
+    names = stage_names(run.rules)
+    if stages is not None and not set(stages) & set(names):
+        raise ValueError(f"recipe '{run.recipe.name}' has no stage '{', '.join(stages)}'; it has {', '.join(names)}")
+    config = run.recipe.cluster.model_copy(update={"workers": workers}) if workers else run.recipe.cluster
+    folder = run.output.folder
+    log = RunLog(folder.log, len([r for r in run.rules if stages is None or r.stage in stages]))
+    with lease(folder), log.open(f"recipe {run.recipe.name}"), Workers(config, scheduler) as pool:
+        run.check()
+        results = run_rules(run.rules, run.output, pool, log, stages, _say)
+    failed = [(result.name, record) for result in results for record in result.failed]
+    for step, record in failed:
+        click.echo(f"{step} {record.block.name} failed: {record.reason}", err=True)
+    if not any(result.worked for result in results):
+        click.echo("nothing to do: everything is there")
+    if folder.report.exists():
+        click.echo(f"report: {folder.report}")
+    if failed:
+        click.echo(f"{len(failed)} blocks are not finished; run the same command again to try them", err=True)
+        sys.exit(UNFINISHED)
+
+
+def _say(stage: str, results: Sequence[StepResult]) -> None:
+    """One line per step that did something; a stage of many steps in one line."""
+    worked = [r for r in results if r.worked]
+    if len(worked) > STEPS_SHOWN:
+        seconds = sum(r.seconds for r in worked)
+        click.echo(f"{stage:<10} {sum(r.worked for r in worked)} files of {len(worked)} units in {seconds:.1f} s")
+        return
+    for result in worked:
+        each = f", {1000 * result.seconds / result.worked:.1f} ms each" if result.worked > 1 else ""
+        name = "" if result.name == stage else result.name
+        click.echo(f"{stage:<10} {name:<15} {result.worked} of {result.total} in {result.seconds:.1f} s{each}")

@@ -1,0 +1,111 @@
+"""What a run writes: its folder, its cube, its diary."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+
+from croplayer.cube.whole_blocks import Cube
+from pipelines.engine.inputs import Inputs
+from pipelines.engine.step_ledgers import StepLedgers
+from stores import __version__
+from stores.cube import CUBE, metadata_files
+from stores.durable import digest_bytes, digest_text, write_durable
+from stores.grid import BlockRange
+from stores.places import open_store
+from stores.run_folder import RunFolder
+from stores.step_memory import CUBE_FILES, HEAD
+
+LIBRARIES = (
+    "numpy",
+    "torch",
+    "transformers",
+    "xgboost-cpu",
+    "numba",
+    "rasterio",
+    "zarr",
+    "xarray",
+    "dask",
+    "geopandas",
+)
+"""Libraries whose versions the provenance of a run names."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the steps of a run write, and what they have written so far."""
+
+    folder: RunFolder
+    inputs: Inputs
+
+    @cached_property
+    def cube(self) -> Cube:
+        """The run's cube; `make_cube` creates its store. Raises ValueError for a recipe without sources."""
+        recipe = self.inputs.recipe
+        if not recipe.sources:
+            raise ValueError(f"recipe '{recipe.name}' has no [[sources]], so it has no cube")
+        around = BlockRange.around(self.inputs.blocks)
+        return Cube(str(self.folder.cube), recipe.edition, self.inputs.grid, around, recipe.source_names)
+
+    @property
+    def cube_if_any(self) -> Cube | None:
+        """The run's cube; None for a recipe without sources."""
+        return self.cube if self.inputs.recipe.sources else None
+
+    @cached_property
+    def ledgers(self) -> StepLedgers:
+        """What the ledgers of the steps say."""
+        return StepLedgers(self.folder)
+
+    def make_cube(self) -> None:
+        """Create the store of the cube where it is not there yet; nothing for a recipe without sources."""
+        if not self.inputs.recipe.sources:
+            return
+        cube = self.cube
+        CUBE.create(open_store(self.folder.cube, read_only=False), cube.edition, cube.grid, cube.blocks, cube.sources)
+        memory = self.folder.memory
+        if isinstance(self.folder.cube, Path) and not memory.is_finished(CUBE_FILES, cube.edition):
+            memory.finish(CUBE_FILES, cube.edition, metadata_files(self.folder.cube, cube.edition))
+
+    def check_edition(self) -> None:
+        """Raise ValueError when the folder is of another edition: its ledgers, tables and report are of one."""
+        held, wanted = self.folder.edition, self.inputs.recipe.edition
+        if self.inputs.recipe.sources and held not in (None, wanted):
+            raise ValueError(
+                f"{self.folder.root} is the run of edition '{held}', and the recipe makes edition '{wanted}'; give it a "
+                "folder of its own with --out"
+            )
+
+    def write_head(self, code: str) -> None:
+        """Store the resolved recipe and the versions beside the output, where they are not yet.
+
+        ``code`` is the digest of the code that the run is made of.
+        """
+        inputs = self.inputs
+        provenance = {
+            "croplayer": __version__,
+            "code": code,
+            "python": ".".join(str(v) for v in sys.version_info[:3]),
+            "libraries": {name: metadata.version(name) for name in LIBRARIES},
+            "sources": inputs.source_fingerprints,
+            "products": inputs.product_fingerprints,
+            "models": inputs.models.digests(inputs.recipe),
+        }
+        files = {
+            self.folder.recipe: inputs.recipe.to_toml().encode(),
+            self.folder.provenance: (json.dumps(provenance, indent=1, sort_keys=True) + "\n").encode(),
+        }
+        memory = self.folder.memory
+        written = digest_text(repr([digest_bytes(d) for d in files.values()]))
+        is_new = not memory.is_finished(HEAD, written)
+        if is_new:
+            memory.begin(HEAD, written)
+        for path, data in files.items():
+            if not path.exists() or path.read_bytes() != data:
+                write_durable(path, data)
+        if is_new:
+            memory.finish(HEAD, written, list(files))

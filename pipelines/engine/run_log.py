@@ -1,0 +1,151 @@
+"""Telling how a run goes: lines in ``run.log``, a bar on a terminal, or one line a minute where there is none."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tqdm import tqdm
+
+from croplayer.sources.redaction import redacted
+from pipelines.engine.steps import StepResult
+from stores.records import BlockRecord
+from stores.run_log import BEGAN, ENDED, FAILED, NOTE, PROGRESS, RETRIED, WHOLE_RUN, LogLine
+
+LINE_EVERY_S = 60.0
+"""How often progress is told without a terminal, and in the log."""
+
+messages = logging.getLogger("croplayer")
+"""Where code of the pipelines says what a user should read: on standard error and in the run's log."""
+
+
+class RunLog:
+    """The log of one run, and its progress.
+
+    Parameters
+    ----------
+    path : the log; None keeps none
+    steps : number of steps that are expected, for "step 3 of 21"
+    """
+
+    def __init__(self, path: Path | None = None, steps: int = 0) -> None:
+        self._path, self._steps, self._step = path, steps, 0
+
+    @contextmanager
+    def open(self, what: str) -> Iterator[RunLog]:
+        """Log the beginning and the end of a run, and between them every message to the user."""
+        handler = _ToLog(self)
+        messages.addHandler(handler)
+        self.write(WHOLE_RUN, BEGAN, what)
+        start = time.monotonic()
+        how = "stopped"
+        try:
+            yield self
+            how = "came to its end"
+        except Exception as error:
+            how = f"stopped by {type(error).__name__}: {error}"
+            raise
+        finally:
+            self.write(WHOLE_RUN, ENDED, f"{how} after {time.monotonic() - start:.1f} s")
+            messages.removeHandler(handler)
+
+    def write(self, step: str, event: str, text: str) -> None:
+        """Append a line; a full disk must not stop a run because of its log."""
+        if self._path is None:
+            return
+        line = LogLine(datetime.now(UTC), step, event, redacted(text)).encoded()
+        try:
+            with self._path.open("a", encoding="utf-8") as f:
+                f.write(line + "\n")
+        except OSError:
+            self._path = None
+
+    @contextmanager
+    def step(self, name: str, total: int, done: int) -> Iterator[StepProgress]:
+        """The progress of a step over ``total`` blocks, ``done`` of which were finished before."""
+        self.write(name, BEGAN, f"{total} blocks, {done} done before")
+        progress = StepProgress(self, name, self.place(), total, done)
+        try:
+            yield progress
+        finally:
+            progress.close()
+
+    def place(self) -> str:
+        """Which step this is of how many; empty where the number of steps is not known."""
+        return f"step {self._step} of {self._steps} " if self._steps else ""
+
+    def next_step(self) -> None:
+        """Count a step, whether or not anything is left of it."""
+        self._step += 1
+
+    def ended(self, result: StepResult) -> None:
+        """Log that a step did something."""
+        failed = f", {len(result.failed)} failed" if result.failed else ""
+        self.write(result.name, ENDED, f"{result.worked} of {result.total} done in {result.seconds:.1f} s{failed}")
+
+    def failed(self, step: str, records: Sequence[BlockRecord]) -> None:
+        """Log each block that failed."""
+        for record in records:
+            self.write(step, FAILED, f"{record.block.name}: {record.reason}")
+
+    def retried(self, step: str, text: str) -> None:
+        """Log that blocks are worked on again, and why."""
+        self.write(step, RETRIED, text)
+
+
+class StepProgress:
+    """How far a step over blocks is: a bar on a terminal, else one line a minute on standard error."""
+
+    def __init__(self, log: RunLog, name: str, place: str, total: int, done: int) -> None:
+        self._log, self._name, self._place = log, name, place
+        self._total, self._done, self._before = total, done, done
+        self._start = self._told = time.monotonic()
+        self._is_terminal = sys.stderr.isatty()
+        self._bar = tqdm(
+            total=total, initial=done, desc=f"{place}{name:<9}", unit="block", disable=not self._is_terminal
+        )
+
+    def update(self, blocks: int) -> None:
+        """Count blocks that came back."""
+        self._done += blocks
+        self._bar.update(blocks)
+        now = time.monotonic()
+        if now - self._told >= LINE_EVERY_S:
+            self._told = now
+            self._log.write(self._name, PROGRESS, self.sentence(now))
+            if not self._is_terminal:
+                print(f"{self._place}{self._name}: {self.sentence(now)}", file=sys.stderr, flush=True)
+
+    def sentence(self, now: float) -> str:
+        """Blocks done, their rate, and the time that is left at that rate."""
+        rate = (self._done - self._before) / max(now - self._start, 1e-9)
+        left = duration((self._total - self._done) / rate) if rate else "an unknown time"
+        return f"{self._done} of {self._total} blocks, {rate:.2f} blocks/s, {left} left"
+
+    def close(self) -> None:
+        """Leave the terminal in order."""
+        self._bar.close()
+
+
+def duration(seconds: float) -> str:
+    """A time in words: "42 s", "12 min", "3 h 20 min"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+class _ToLog(logging.Handler):
+    """Messages to the user, in the log of the run too."""
+
+    def __init__(self, log: RunLog) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log.write(WHOLE_RUN, NOTE, record.getMessage())

@@ -1,0 +1,26 @@
+"""What the ledgers of a run's steps say, read again only when they have changed."""
+
+from __future__ import annotations
+
+from pipelines.engine.steps import BlockStep
+from stores.block_list import BlockList
+from stores.results import Results, read_results
+from stores.run_folder import RunFolder
+
+
+class StepLedgers:
+    """The results of each step over blocks; each ledger is read again only when it has changed."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self._read: dict[str, tuple[tuple[object, ...], Results]] = {}
+
+    def results(self, step: BlockStep) -> Results:
+        """The blocks that need no more work: same fingerprint, finished, files of the recorded size."""
+        path = self.folder.ledger(step.name)
+        blocks = BlockList.of(step.blocks)
+        size = path.stat().st_size if path.exists() else 0
+        key = (step.fingerprint, size, blocks)
+        if step.name not in self._read or self._read[step.name][0] != key:
+            self._read[step.name] = (key, read_results(path, step.fingerprint, blocks, self.folder.cube))
+        return self._read[step.name][1]

@@ -1,0 +1,152 @@
+"""Walking the rules of a run once, in their order: to do what is left, or to say what would be done and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pipelines.engine.cluster import Workers
+from pipelines.engine.code import code_digest
+from pipelines.engine.execute import run_step
+from pipelines.engine.output import Output
+from pipelines.engine.rules import Done, Earlier, Rule
+from pipelines.engine.run_log import RunLog
+from pipelines.engine.steps import ModelStep, OutputStep, Step, StepResult
+
+LAST_STAGES = ("report", "export")
+"""Stages that read the tables of all others; what the recipe no longer makes is removed before them."""
+
+
+@dataclass(frozen=True)
+class StepState:
+    """How far a step is."""
+
+    rule: Rule
+    name: str
+    """Name of the step; of the rule, where its steps cannot be told before an earlier one is finished."""
+    step: Step | None
+    left: str
+    """What is left of it in words; empty when it is finished."""
+    waits_for: tuple[str, ...] = ()
+    """Rules that it follows and that are not finished."""
+
+
+@dataclass
+class _Walk:
+    """The steps that were built so far."""
+
+    output: Output
+    done: dict[str, tuple[str, Done]] = field(default_factory=dict)
+
+    def steps(self, rule: Rule) -> Iterator[Step]:
+        """Steps of a rule, each built when the one before it was looked at or done."""
+        for step in rule.steps(self.output.inputs, self.output, Earlier(rule, self.done)):
+            marked = rule.marked(step)
+            if not isinstance(marked, ModelStep):
+                self.done[marked.name] = rule.name, Done(marked, self.output)
+            yield marked
+
+
+def survey(rules: Iterable[Rule], output: Output) -> Iterator[StepState]:
+    """How far every step is; nothing is written and nothing is worked on.
+
+    Steps of a rule can only be told once those that it follows are finished, as they depend on what those found.
+    """
+    walk = _Walk(output)
+    yield from _surveyed(rules, walk)
+
+
+def _surveyed(rules: Iterable[Rule], walk: _Walk) -> Iterator[StepState]:
+    unfinished: set[str] = set()
+    for rule in rules:
+        waits = tuple(name for name in rule.after if name in unfinished)
+        if waits:
+            unfinished.add(rule.name)
+            yield StepState(rule, rule.name, None, "all of it", waits)
+            continue
+        for step in walk.steps(rule):
+            left = left_of(step, walk.output)
+            if left:
+                unfinished.add(rule.name)
+            yield StepState(rule, step.name, step, left)
+
+
+def left_of(step: Step, output: Output) -> str:
+    """What is left of a step in words, such as "3 of 480 blocks"; empty when it is finished."""
+    if isinstance(step, ModelStep):
+        return "" if step.is_there() else "the training of its model"
+    if isinstance(step, OutputStep):
+        return "" if output.folder.memory.is_finished(step.name, step.fingerprint) else f"its {step.name} tables"
+    left = len(step.blocks) - len(output.ledgers.results(step).blocks)
+    return f"{left} of {len(step.blocks)} blocks" if left else ""
+
+
+def run_rules(
+    rules: Sequence[Rule],
+    output: Output,
+    workers: Workers,
+    log: RunLog,
+    stages: Collection[str] | None,
+    on_stage: Callable[[str, list[StepResult]], None],
+) -> list[StepResult]:
+    """Do what is left of some stages, or of all; a step is built when those before it have run.
+
+    Parameters
+    ----------
+    rules : those of the recipe, in their order
+    stages : names of stages that follow each other; None is all of them
+    on_stage : called with the name and the results of each stage when it is finished
+
+    Raises
+    ------
+    RuntimeError when an earlier stage than those asked for is not finished, or when not one block of a step could be
+    finished: what follows would have nothing to work on.
+    """
+    walk, memory, code = _Walk(output), output.folder.memory, _code_of(rules)
+    chosen = [rule for rule in rules if stages is None or rule.stage in stages]
+    first = rules.index(chosen[0])
+    for state in _surveyed(rules[:first], walk):
+        if state.left:
+            raise RuntimeError(_needs(chosen[0].stage, state))
+    results: list[StepResult] = []
+    for stage in dict.fromkeys(rule.stage for rule in chosen):
+        if stages is None and stage == LAST_STAGES[0]:
+            memory.keep_only({r.name for r in results}, (stage, "export_"))
+        if stage != "learn":
+            output.make_cube()
+        of_stage = []
+        for rule in (rule for rule in chosen if rule.stage == stage):
+            for step in walk.steps(rule):
+                of_stage.append(_finished(run_step(step, output.ledgers, workers, log)))
+        results += of_stage
+        if stage == "learn" or stages is not None:
+            output.write_head(code)
+        on_stage(stage, of_stage)
+    output.write_head(code)
+    if stages is None:
+        memory.keep_only({r.name for r in results})
+        memory.drop_open()
+    if not any(result.failed for result in results):
+        memory.end()
+    return results
+
+
+def _code_of(rules: Iterable[Rule]) -> str:
+    return code_digest(tuple(sorted({module for rule in rules for module in rule.code})))
+
+
+def _finished(result: StepResult) -> StepResult:
+    if result.failed and len(result.failed) == result.total:
+        first = result.failed[0]
+        raise RuntimeError(f"{result.name} failed for all {result.total} blocks; {first.block.name}: {first.reason}")
+    return result
+
+
+def _needs(stage: str, state: StepState) -> str:
+    earlier = state.rule.stage
+    if isinstance(state.step, ModelStep):
+        return f"stage '{stage}' needs the models; run `croplayer {earlier}` with the same recipe first"
+    return (
+        f"stage '{stage}' builds on '{earlier}', which has {state.left} left; run `croplayer {earlier}` with the same "
+        "recipe first"
+    )

@@ -1,0 +1,146 @@
+"""Why steps of a run would be done, or done again: what changed in what they are made of, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from pipelines.engine.run import Run
+from pipelines.engine.steps import BlockStep, ModelStep, OutputStep, Step
+from pipelines.engine.walk import StepState, survey
+from stores.fingerprints import DIGEST, short_parts
+from stores.step_memory import StepEntry
+
+NOUNS = {
+    "blocks": "blocks of the region",
+    "border": "areas of the blocks that units share",
+    "boundaries": "admin units",
+    "block_px": "pixels of a block",
+    "code": "code",
+    "decisions": "decisions",
+    "design": "design of the sample",
+    "elevation": "elevation model",
+    "files": "files of the admin units",
+    "legends": "legend",
+    "map": "integrated map",
+    "maps": "maps",
+    "masks": "masks of the sources",
+    "method": "method of the integration",
+    "model": "model",
+    "models": "model",
+    "nodata_above": "share of missing pixels that makes a block Nodata",
+    "parcels": "reference parcels",
+    "parts": "results of",
+    "products": "product",
+    "recipe": "recipe",
+    "reference": "reference",
+    "reviews": "reviews",
+    "sample": "reviewed sample",
+    "sources": "imagery of",
+    "spacing_deg": "spacing of the reviewed sample",
+    "statistics": "statistics",
+    "tables": "tables of",
+    "units": "admin units",
+}
+"""What a part of a step is called in a sentence, where its own name would not do; mappings take the key after it."""
+
+
+class Reason(NamedTuple):
+    """Why a step, or several that wait for it, would be done."""
+
+    step: str
+    stage: str
+    left: str
+    """What would be done, such as "480 of 480 blocks"; empty when nothing would."""
+    sentences: tuple[str, ...]
+    """Why; empty when nothing would be done."""
+    later: tuple[str, ...] = ()
+    """Later steps that are done again because of this one."""
+
+
+def explain(run: Run) -> list[Reason]:
+    """The steps of a run that would be done now, each with its reasons and the later ones that follow from it.
+
+    Nothing is written. Steps that follow an unfinished one are named with the first that they wait for.
+    """
+    entries = run.output.folder.memory.entries()
+    states = list(survey(run.rules, run.output))
+    later: dict[str, list[str]] = {}
+    cause: dict[str, str] = {}
+    for state in states:
+        if state.waits_for:
+            first = cause.get(state.waits_for[0], state.waits_for[0])
+            cause[state.rule.name] = first
+            later.setdefault(first, []).append(state.name)
+    return [_reason(state, entries, run, tuple(later.get(state.rule.name, ()))) for state in states if state.step]
+
+
+def _reason(state: StepState, entries: Mapping[str, StepEntry], run: Run, later: tuple[str, ...]) -> Reason:
+    if not state.left or state.step is None:
+        return Reason(state.name, state.rule.stage, "", ())
+    sentences = tuple(_why(state.step, entries.get(state.name), run))
+    return Reason(state.name, state.rule.stage, state.left, sentences, later)
+
+
+def _why(step: Step, entry: StepEntry | None, run: Run) -> Iterator[str]:
+    """Why a step is not finished."""
+    if isinstance(step, ModelStep):
+        yield "the model is not there"
+        return
+    if entry is None:
+        yield "it was never begun"
+        return
+    changes = list(_changes(entry.made_of, short_parts(step.made_of)))
+    yield from changes
+    if entry.is_void:
+        yield "an earlier step has begun to write the cube anew"
+    if changes or entry.is_void or entry.fingerprint != step.fingerprint:
+        return
+    yield _same_but_unfinished(step, entry, run)
+
+
+def _same_but_unfinished(step: BlockStep | OutputStep, entry: StepEntry, run: Run) -> str:
+    if isinstance(step, OutputStep):
+        return "it was not finished" if entry.is_open else "its files are missing or have another size"
+    if entry.is_open:
+        return "it was stopped, or blocks of it are marked to be done again"
+    if len(step.blocks) != entry.blocks:
+        return f"it has {len(step.blocks)} blocks now and had {entry.blocks}"
+    return "blocks of it failed, or their files are missing or have another size"
+
+
+def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    """What differs between two sets of parts, a sentence each."""
+    for name in sorted(before.keys() | now.keys()):
+        old, new = before.get(name), now.get(name)
+        if old == new:
+            continue
+        what = _noun(name)
+        if old is None:
+            yield f"{what} is new"
+        elif new is None:
+            yield f"{what} is gone"
+        elif DIGEST in (old[:1], new[:1]):
+            yield f"{what} changed"
+        else:
+            yield f"{what} changed from {old} to {new}"
+
+
+def _noun(name: str) -> str:
+    """A part in words: "the model", "the imagery of aster", "the product esa"."""
+    first, _, rest = name.partition(".")
+    noun = NOUNS.get(first, first.replace("_", " "))
+    return f"the {noun} {rest}".strip() if rest else f"the {noun}"
+
+
+def sentences(reasons: Sequence[Reason]) -> Iterator[str]:
+    """The reasons as lines of text, one for each step that would be done."""
+    due = [reason for reason in reasons if reason.left]
+    for reason in due:
+        text = f"{reason.step}: {'; '.join(reason.sentences)}; {reason.left} would be done"
+        if reason.later:
+            steps = "step" if len(reason.later) == 1 else "steps"
+            text += f", and with it {len(reason.later)} later {steps} ({', '.join(reason.later)})"
+        yield text
+    if not due:
+        yield "nothing would be done: everything is there"

@@ -1,0 +1,112 @@
+"""How far a run is, by its diary and its log, also while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from pipelines.engine.lease import is_leased
+from pipelines.engine.run_log import duration
+from stores.ledger import Ledger
+from stores.run_folder import RunFolder
+from stores.run_log import BEGAN, ENDED, WHOLE_RUN, LogLine, read_run_log
+from stores.step_memory import CUBE_FILES, END_OF_RUN, HEAD, StepEntry
+
+
+class StepStatus(NamedTuple):
+    """How far a step over blocks is, or whether an output is there."""
+
+    step: str
+    blocks: int
+    """Blocks that it works on; 0 for an output."""
+    done: int
+    left: int
+    failed: int
+    """Blocks whose last record says that they failed; they are among those left."""
+    is_open: bool
+    blocks_per_s: float | None
+    """Rate since the step last began; None for a step that is finished, not under way or without a block yet."""
+    left_s: float | None
+    """Time until the step is finished at that rate; None where there is no rate."""
+
+
+class RunStatus(NamedTuple):
+    """How far a run is."""
+
+    root: Path
+    state: str
+    """"running", "finished" or "stopped"."""
+    since: datetime | None
+    """When the run last began, in UTC; None without a log."""
+    steps: tuple[StepStatus, ...]
+
+
+def status_of(folder: RunFolder) -> RunStatus:
+    """How far the run in a folder is; safe while it writes.
+
+    Raises FileNotFoundError when the folder holds no run, ValueError when its diary is damaged.
+    """
+    entries = folder.memory.entries()
+    log = list(read_run_log(folder.log))
+    if not entries and not log and not folder.recipe.exists():
+        raise FileNotFoundError(f"{folder.root} holds no run: it has no {folder.recipe.name}")
+    is_running = is_leased(folder)
+    state = "running" if is_running else "finished" if END_OF_RUN in entries else "stopped"
+    begun = [line.time for line in log if (line.step, line.event) == (WHOLE_RUN, BEGAN)]
+    steps = tuple(
+        _step_status(folder, name, entry, log, is_running)
+        for name, entry in sorted(entries.items(), key=lambda item: _first_line(log, item[0]))
+        if name not in (CUBE_FILES, HEAD, END_OF_RUN)
+    )
+    return RunStatus(folder.root, state, begun[-1] if begun else None, steps)
+
+
+def _first_line(log: Iterable[LogLine], step: str) -> tuple[int, str]:
+    """Where the log names a step for the first time, so that steps are told in the order of the run."""
+    return next((i for i, line in enumerate(log) if line.step == step), 1 << 31), step
+
+
+def _step_status(
+    folder: RunFolder, name: str, entry: StepEntry, log: Iterable[LogLine], is_running: bool
+) -> StepStatus:
+    if not entry.is_of_blocks:
+        return StepStatus(name, 0, 0, 0, 0, entry.is_open, None, None)
+    if not entry.is_open and entry.ledger is None:
+        return StepStatus(name, entry.blocks, 0, entry.blocks, 0, False, None, None)
+    done = failed = 0
+    for fingerprint, record in Ledger(folder.ledger(name)).newest():
+        if fingerprint == entry.fingerprint:
+            done += record.status.is_finished
+            failed += not record.status.is_finished
+    left = max(entry.blocks - done, 0)
+    rate = _rate(name, done, log) if is_running and entry.is_open else None
+    return StepStatus(name, entry.blocks, done, left, failed, entry.is_open, rate, left / rate if rate else None)
+
+
+def _rate(step: str, done: int, log: Iterable[LogLine]) -> float | None:
+    """Blocks a second since the step last began; None before the first."""
+    began = [line for line in log if line.step == step and line.event == BEGAN]
+    ended = [line for line in log if line.step == step and line.event == ENDED]
+    if not began or (ended and ended[-1].time > began[-1].time):
+        return None
+    before = int(began[-1].text.split(", ")[1].split()[0])
+    seconds = (datetime.now(UTC) - began[-1].time).total_seconds()
+    return (done - before) / seconds if done > before and seconds > 0 else None
+
+
+def lines(status: RunStatus) -> Iterable[str]:
+    """The status as lines of text."""
+    since = f", since {status.since:%Y-%m-%d %H:%M:%S} UTC" if status.since else ""
+    yield f"{status.root}: {status.state}{since}"
+    yield f"{'step':<16} {'state':<10} {'blocks':>8} {'done':>8} {'left':>8} {'failed':>8}  rate and time left"
+    for step in status.steps:
+        state = "open" if step.is_open else "finished" if not step.left else "incomplete"
+        if not step.blocks:
+            yield f"{step.step:<16} {state:<10}"
+            continue
+        rate = f"{step.blocks_per_s:.2f} blocks/s" if step.blocks_per_s else ""
+        left = f", {duration(step.left_s)} left" if step.left_s else ""
+        counts = f"{step.blocks:>8} {step.done:>8} {step.left:>8} {step.failed:>8}"
+        yield f"{step.step:<16} {state:<10} {counts}  {rate}{left}".rstrip()

@@ -1,0 +1,39 @@
+"""What a step was made of, as one digest that changes with any of its parts, and as short texts that say which did."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from stores.durable import digest_text
+
+LONGEST_SHOWN = 48
+"""Characters of a part that are kept as they are; of a longer one, and of a digest, only its first digits are."""
+DIGITS_SHOWN = 12
+DIGEST = "#"
+"""What precedes the digits of a digest, so that nobody takes them for a value."""
+
+
+def fingerprint_of(made_of: Mapping[str, Any]) -> str:
+    """sha256 over named parts: texts, numbers, None, and lists and mappings of them."""
+    return digest_text(json.dumps(made_of, sort_keys=True, default=str))
+
+
+def short_parts(made_of: Mapping[str, Any]) -> dict[str, str]:
+    """Each part as a short text, by its name; the parts of a mapping are named ``NAME.KEY``."""
+    return dict(_short(made_of))
+
+
+def _short(made_of: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in made_of.items():
+        if isinstance(value, Mapping):
+            yield from _short(value, f"{before}{name}.")
+            continue
+        text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+        if re.fullmatch(r"[0-9a-f]{64}", text):
+            text = DIGEST + text[:DIGITS_SHOWN]
+        elif len(text) > LONGEST_SHOWN:
+            text = DIGEST + digest_text(text)[:DIGITS_SHOWN]
+        yield before + name, text

@@ -1,0 +1,48 @@
+"""The log of a run, ``run.log``: one line for each thing that happened, with its time in UTC.
+
+``2026-11-26T10:57:17Z segment began: 480 blocks, 120 done before``
+
+A line has the time, the step (or ``run``), what happened to it and the rest in words. The log tells people how a run went;
+nothing is decided by it, and the diary (ledgers and step memory) alone says what is finished.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+WHOLE_RUN = "run"
+"""What stands in place of a step in lines about the run as a whole."""
+BEGAN, ENDED, PROGRESS, FAILED, RETRIED, NOTE = "began", "ended", "progress", "failed", "retried", "note"
+_LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (\S+) (\w+): (.*)")
+
+
+class LogLine(NamedTuple):
+    """Something that happened in a run."""
+
+    time: datetime
+    """When, in UTC, to the second."""
+    step: str
+    event: str
+    """BEGAN, ENDED, PROGRESS, FAILED, RETRIED or NOTE."""
+    text: str
+    """The rest in words, on one line."""
+
+    def encoded(self) -> str:
+        """The line as it stands in the file, without its end."""
+        return f"{self.time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {self.step} {self.event}: {' '.join(self.text.split())}"
+
+
+def read_run_log(path: Path) -> Iterator[LogLine]:
+    """Lines of a log in their order; none without a log. What is no line of a log is left out."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", errors="replace") as f:
+        for text in f:
+            found = _LINE.fullmatch(text.rstrip("\n"))
+            if found:
+                time = datetime.strptime(found[1], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+                yield LogLine(time, found[2], found[3], found[4])
