@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
-from commands import croplayer
+from shared.commands import croplayer
+from shared.painted_scenes import write_painted_scenes
+from shared.places import DATA, SMALL_RECIPE
 
 from stores.grid import Bounds
+
+if TYPE_CHECKING:
+    from croplayer.models.training.scenes import LabelledScenes
 
 # Kernels compile on their first call, so a deadline would judge the compiler; timing is no verdict here.
 hypothesis.settings.register_profile("croplayer", deadline=None)
@@ -21,17 +27,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 SMALL_BOUNDS = Bounds(114.0, 34.0, 114.1, 34.1)
 
 
 @pytest.fixture(scope="session")
 def data() -> Path:
     """Folder of the real data; the test is skipped where it is absent."""
-    folder = Path(os.environ.get("CROPLAYER_DATA", REPOSITORY / "../shared/data")).resolve()
-    if not (folder / "naip_fields").is_dir():
-        pytest.skip(f"real data not found at {folder}; set CROPLAYER_DATA to run this test")
-    return folder
+    if not (DATA / "naip_fields").is_dir():
+        pytest.skip(f"real data not found at {DATA}; set CROPLAYER_DATA to run this test")
+    return DATA
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +60,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_recipe(country: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recipe that maps the small country with a model trained for a few steps."""
-    text = (REPOSITORY / "tests/small.toml").read_text(encoding="utf-8").replace("$COUNTRY", str(country))
+    text = SMALL_RECIPE.read_text(encoding="utf-8").replace("$COUNTRY", str(country))
     path = tmp_path_factory.mktemp("recipe") / "small.toml"
     path.write_text(text, encoding="utf-8")
     return path
@@ -68,3 +72,28 @@ def finished_small_run(small_recipe: Path, models: Path, tmp_path_factory: pytes
     out = tmp_path_factory.mktemp("run") / "one"
     croplayer("run", small_recipe, "-o", out, "--workers", 1, models=models)
     return out
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Torch works on one thread while the test lasts."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def painted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Six small labelled scenes in UTM: the folder of rasters and the polygons, drawn in degrees."""
+    return write_painted_scenes(tmp_path_factory.mktemp("painted"))
+
+
+@pytest.fixture(scope="session")
+def painted_scenes(painted: tuple[Path, Path]) -> LabelledScenes:
+    """The same scenes, opened."""
+    from croplayer.models.training.scenes import LabelledScenes
+
+    return LabelledScenes.open(*painted)

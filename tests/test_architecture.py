@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from shared.places import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 MAY_IMPORT = {
     "croplayer": {"croplayer"},
     "stores": {"croplayer", "stores"},

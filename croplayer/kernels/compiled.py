@@ -68,6 +68,6 @@ def compiler_of(package: Path, sources: Iterable[Path]) -> Compiler:
     return Compiler(str(home / f"{package.name}-{digest.hexdigest()[:12]}"))
 
 
-_KERNELS = Path(__file__).parent / "kernels"
+_KERNELS = Path(__file__).parent
 kernel = compiler_of(_KERNELS, _KERNELS.glob("*.py")).kernel
 """The decorator of `croplayer.kernels`."""

@@ -8,13 +8,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from shared.places import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-BETWEEN_OWN_PROCESSES = {"croplayer/tasks/block_process.py", "croplayer/tasks/isolated.py", "pipelines/execute.py"}
-
-
+BETWEEN_OWN_PROCESSES = {
+    "croplayer/workers/block_process.py",
+    "croplayer/workers/isolated.py",
+    "pipelines/engine/execute.py",
+}
 """Where a run's own processes hand each other blocks and records; nothing from a file comes there."""
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from bad_files import (
+from PIL import Image, PngImagePlugin
+from rasterio.transform import from_origin
+from shared.bad_files import (
     BLOCK,
     BOUNDS,
     GIF,
@@ -27,8 +29,6 @@ from bad_files import (
     text_of,
     truncated,
 )
-from PIL import Image, PngImagePlugin
-from rasterio.transform import from_origin
 
 from croplayer.products.codes import RasterCodes
 from croplayer.products.product import Product

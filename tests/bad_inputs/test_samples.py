@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
-from bad_files import (
+from shared.bad_files import (
     BOUNDS,
     GIF,
     HUGE_TEXT,

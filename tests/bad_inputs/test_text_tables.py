@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bad_files import (
+from shared.bad_files import (
     BLOCK,
     Case,
     bytes_of,

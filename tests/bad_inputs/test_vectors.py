@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import shapely
-from bad_files import (
+from shared.bad_files import (
     BOUNDS,
     WARNED_OF,
     Case,

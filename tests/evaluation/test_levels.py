@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 import rasterio
 import shapely
-from commands import croplayer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from rasterio.features import shapes
 from scipy.stats import binomtest
+from shared.commands import croplayer
 
 from croplayer.evaluation.interval import share_interval
 from croplayer.evaluation.levels import (

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from poison import KINDS
-from poison_run import poison_step
-from test_fuzz import KINDS as FUZZED
-from test_run import digests
+from shared.fuzz import KINDS as FUZZED
+from shared.poison import KINDS
+from shared.poison_run import poison_step
+from shared.run_files import digests
 
 from pipelines.engine.cluster import Workers
 from pipelines.engine.execute import StepLedgers, run_step

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from dask_processes import environment
-from test_run import digests
-from test_sources_under_fire import EVERY_FAULT, PLACEHOLDER
+from shared.dask_processes import environment
+from shared.faults import EVERY_FAULT, PLACEHOLDER
+from shared.run_files import digests
 
 from benchmarks.memory import peak_memory_mb
 from croplayer.landscape.server import TileServer, serve

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 import psutil
-from dask_processes import DaskProcesses, environment, kill_group, make_certificate
+from shared.dask_processes import DaskProcesses, environment, kill_group, make_certificate
 
 from croplayer.cube.opening import open_cube
 from soak.painted import COLS, FIRST, GRID, PaintedSource, mask_of, painted_blocks

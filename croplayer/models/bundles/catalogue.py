@@ -6,7 +6,7 @@ from pathlib import Path
 
 from croplayer.models.networks.manifest import MANIFEST_NAME
 
-SHIPPED = Path(__file__).parent / "shipped"
+SHIPPED = Path(__file__).parents[1] / "shipped"
 """Folder of the bundles in the package; a bundle's name is its folder's."""
 
 

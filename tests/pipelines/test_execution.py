@@ -16,10 +16,10 @@ from pathlib import Path
 import dask
 import psutil
 import pytest
-from dask_processes import DaskProcesses, dask_processes, entries_of, environment, kill_group, make_certificate
 from distributed import Client
-from poison import KINDS
-from poison_run import poison_step
+from shared.dask_processes import DaskProcesses, dask_processes, entries_of, environment, kill_group, make_certificate
+from shared.poison import KINDS
+from shared.poison_run import poison_step
 from soak.damage import problems_of
 
 from pipelines.engine.cluster import Workers
@@ -198,7 +198,7 @@ def test_a_signal_stops_a_run_in_seconds_and_keeps_what_is_done(
 ) -> None:
     """To the client alone, and to all its processes, as a terminal sends Ctrl-C."""
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "poison_run", str(out), "2000", "0.02"]
+    command = [sys.executable, "-m", "shared.poison_run", str(out), "2000", "0.02"]
     run = subprocess.Popen(command, env=environment({}), start_new_session=True, stderr=subprocess.PIPE, text=True)
     ledger = Ledger(RunFolder(out).ledger("poison"))
     until = time.monotonic() + 60

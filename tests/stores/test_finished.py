@@ -12,7 +12,7 @@ import filelock
 import numpy as np
 import pytest
 import shapely
-from commands import croplayer
+from shared.commands import croplayer
 from soak.crash_points import Inline, run_painted
 from soak.damage import LEDGER_KINDS, UNFINISHED, add_foreign_files, damage_and_find, damage_ledgers, problems_of
 from soak.kills import file_digests

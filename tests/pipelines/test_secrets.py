@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from commands import croplayer
-from small_recipes import recipe_without_training
+from shared.commands import croplayer
+from shared.small_recipes import recipe_without_training
 
 from croplayer.landscape.server import Fault, FaultRule, TileServer, serve
 

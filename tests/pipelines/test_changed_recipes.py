@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from commands import croplayer
+from shared.commands import croplayer
 from soak.damage import problems_of
 
 from croplayer.cube.query import finished_only

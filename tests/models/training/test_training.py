@@ -4,11 +4,11 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from shared.places import REPOSITORY
 
 from croplayer.models.bundles.bundle import load
 from croplayer.models.networks.inference import predict_image
@@ -115,7 +115,7 @@ def test_two_processes_train_one_model(painted, painted_scenes, tmp_path):
     (tmp_path / "worker.py").write_text(WORKER)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
     command += ["--standalone", str(tmp_path / "worker.py"), *map(str, painted), str(tmp_path)]
-    subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[2], timeout=300)
+    subprocess.run(command, check=True, capture_output=True, cwd=REPOSITORY, timeout=300)
     scenes = [SceneTensors.from_arrays(a, GSD_M) for a in painted_scenes.read_all()]
     config = TrainingConfig(steps=3, crop_px=64, batch=4, gsd_m=(2.0, 3.0), threads=1)
     network = build_segmenter("segformer", "tiny", 0).train()

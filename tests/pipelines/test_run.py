@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -23,8 +22,9 @@ import pytest
 import rasterio
 import rasterio.transform
 import rasterio.warp
-from commands import croplayer
 from pyproj import Geod
+from shared.commands import croplayer
+from shared.run_files import CUBE_AND_RESULTS, digests
 from soak.damage import UNFINISHED, problems_of
 
 from croplayer.cube.opening import open_cube
@@ -40,14 +40,6 @@ from stores.ledger import Ledger
 from stores.records import BlockRecord, Status
 from stores.run_folder import RunFolder
 from stores.step_memory import END_OF_RUN, StepEntry, StepMemory
-
-CUBE_AND_RESULTS = ("cube.zarr", "tables", "figures", "export", "blocks.parquet", "boundaries.parquet", "report.html")
-
-
-def digests(out: Path) -> dict[str, str]:
-    """Digest of every result file by its name."""
-    files = [p for name in CUBE_AND_RESULTS for p in [out / name, *(out / name).rglob("*")] if p.is_file()]
-    return {p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 @pytest.fixture

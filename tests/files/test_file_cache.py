@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from source_files import BLOCK, GRID, write_items, write_raster
+from shared.source_files import BLOCK, GRID, write_items, write_raster
 
 from croplayer.cube.whole_blocks import Cube
 from croplayer.products.codes import RasterCodes

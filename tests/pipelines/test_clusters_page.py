@@ -20,14 +20,15 @@ import psutil
 import pytest
 import yaml
 from dask.utils import parse_bytes
-from dask_processes import entries_of, environment, kill_group, make_certificate
 from distributed import Client, LocalCluster
-from small_recipes import recipe_without_training
+from shared.dask_processes import entries_of, environment, kill_group, make_certificate
+from shared.places import REPOSITORY
+from shared.small_recipes import recipe_without_training
 
 from pipelines.engine.cluster import JOB_HEADROOM_BYTES
 from pipelines.recipe import Cluster
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs/clusters.md").read_text(encoding="utf-8")
+PAGE = (REPOSITORY / "docs/clusters.md").read_text(encoding="utf-8")
 PROGRAMS = {"dask": [sys.executable, "-m", "dask"], "croplayer": [sys.executable, "-m", "pipelines"]}
 LOOPBACK = {"127.0.0.1", "::1"}
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from source_files import BLOCK, BOUNDS, GRID, write_tiles
+from shared.source_files import BLOCK, BOUNDS, GRID, write_tiles
 
 from croplayer.sources.http_tiles import HttpTiles
 from croplayer.sources.tile_image import BadTileError, decode_tile

@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
-from source_files import BLOCK, write_items
+from shared.faults import EVERY_FAULT, PLACEHOLDER
+from shared.source_files import BLOCK, write_items
 
 from croplayer.cube.whole_blocks import Cube
 from croplayer.landscape.server import Fault, FaultRule, TileServer, placeholder_tile, serve
@@ -47,9 +48,6 @@ from stores.records import Status
 GRID = BlockGrid(128)
 ZOOM = 13
 WORK_LIMITS = WorkLimits(300.0, 4 * 2**30)
-PLACEHOLDER = hashlib.sha256(placeholder_tile()).hexdigest()
-EVERY_FAULT = tuple(FaultRule(fault, 0.03, 1) for fault in Fault)
-"""Ten kinds of trouble, each for other 3 % of the tiles."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""One step over poison blocks as a program: ``python -m poison_run OUT BLOCKS SECONDS [SCHEDULER]``."""
+"""One step over poison blocks as a program: ``python -m shared.poison_run OUT BLOCKS SECONDS [SCHEDULER]``."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import signal
 import sys
 from pathlib import Path
 
-from poison import PoisonTask
-
 from pipelines.cli import stop_on_signal
 from pipelines.engine.cluster import Workers
 from pipelines.engine.execute import StepLedgers, run_step
 from pipelines.engine.steps import BlockStep
 from pipelines.recipe import Cluster
+from shared.poison import PoisonTask
 from stores.grid import BlockIndex
 from stores.run_folder import RunFolder
 

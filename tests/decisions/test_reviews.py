@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
-from commands import croplayer
 from PIL import Image
+from shared.commands import croplayer
 
 from croplayer.cube.whole_blocks import Cube
 from croplayer.decisions.review_files import MISSING, OUTLINE, write_review_files

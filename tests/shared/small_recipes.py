@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-SMALL = Path(__file__).with_name("small.toml")
+from shared.places import SMALL_RECIPE
 
 
 def recipe_without_training(country: Path) -> str:
     """The small recipe with models that come along in the place of those that it trains."""
-    text = SMALL.read_text(encoding="utf-8").replace("$COUNTRY", str(country))
+    text = SMALL_RECIPE.read_text(encoding="utf-8").replace("$COUNTRY", str(country))
     text = re.sub(r"\[(\w+)\.training\]\n(?:.+\n)+", "", text)
     return text.replace("small_segmentation", "landscape").replace("small_coverage", "landscape_coverage")

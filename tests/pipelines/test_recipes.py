@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
-from commands import croplayer
+from shared.commands import croplayer
 
 from croplayer.cube.opening import open_cube
 

@@ -17,6 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from shared.places import REPOSITORY
+
 
 def make_certificate(folder: Path) -> dict[str, str]:
     """Write a self-signed certificate; returns Dask's settings that name it, as environment variables."""
@@ -57,8 +59,7 @@ def entries_of(settings: dict[str, str]) -> dict[str, object]:
 
 def environment(settings: dict[str, str]) -> dict[str, str]:
     """Environment in which processes find croplayer, the tests' modules and the certificates."""
-    root = Path(__file__).resolve().parents[1]
-    path = os.pathsep.join([str(root), str(root / "tests"), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH", "")])
     return {**os.environ, **settings, "PYTHONPATH": path, "OMP_WAIT_POLICY": "PASSIVE"}
 
 

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from shared.places import REPOSITORY
 
 import croplayer.models
 from croplayer.models.bundles import catalogue
@@ -94,7 +95,7 @@ def test_what_is_shipped_is_whole_small_and_says_what_it_is(name):
 
 
 def test_the_page_states_the_figures_of_the_shipped_model():
-    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs" / "models.md").read_text(encoding="utf-8")
     figures = read_manifest(shipped_folder("default")).metrics["validation"]
     assert f"**{figures['pooled']['iou']:.3f}**" in page
     for scene, row in figures["by_scene"].items():

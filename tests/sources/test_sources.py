@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.transform import from_origin
-from source_files import BLOCK, BOUNDS, GRID, texture, write_items, write_raster, write_tiles
+from shared.source_files import BLOCK, BOUNDS, GRID, texture, write_items, write_raster, write_tiles
 
 from croplayer.products.codes import RasterCodes
 from croplayer.products.product import Product

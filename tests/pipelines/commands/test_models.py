@@ -14,6 +14,8 @@ from croplayer.models.networks.manifest import read_manifest
 from croplayer.models.networks.segmentation import build_segmenter
 from pipelines.cli import main
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SHORT = ["--steps", "2", "--crop-px", "64", "--batch", "2", "--gsd", "2.0", "3.0", "--threads", "1"]
 
 

@@ -13,9 +13,9 @@ import obstore
 import pytest
 import rasterio
 import requests
-from commands import croplayer
 from moto.server import ThreadedMotoServer
 from rasterio.transform import from_origin
+from shared.commands import croplayer
 
 from croplayer.cube.opening import open_cube
 from croplayer.cube.whole_blocks import Cube
