@@ -26,12 +26,14 @@ from benchmarks.nation_page import page
 from benchmarks.nation_run import BLOCK_PX, CHINA, make_inputs, write_recipe
 from benchmarks.nothing import NothingTask
 from pipelines.engine.cluster import Workers
-from pipelines.engine.execute import StepLedgers, run_step
+from pipelines.engine.execute import run_step
+from pipelines.engine.step_ledgers import StepLedgers
 from pipelines.engine.steps import BlockStep
 from pipelines.recipe import Cluster
 from stores.block_list import BlockList
 from stores.cube import CUBE
 from stores.durable import DurableStore, digest_bytes
+from stores.fingerprints import fingerprint_of
 from stores.grid import LATTICE_COLS, BlockGrid, Bounds
 from stores.ledger import Ledger
 from stores.records import BlockRecord
@@ -39,6 +41,8 @@ from stores.run_folder import RunFolder
 from stores.step_memory import BlocksDone
 
 PARTS = ("schedule", "resume", "verify", "open", "stages")
+MADE_OF = {"settings": "of the benchmark"}
+FINGERPRINT = fingerprint_of(MADE_OF)
 WINDOW_PX = 1024
 COUNTIES_DEG = (0.25, 0.5, 1.0)
 """Edges of the counties that are asked for."""
@@ -54,10 +58,10 @@ def schedule(work: Path, count: int, group: int) -> dict[str, Any]:
     """Time of a block that does nothing, from the client to its line in the ledger."""
     folder, blocks, task = RunFolder(work), nation_blocks(count), NothingTask()
     with Workers(Cluster(workers=2)) as workers:
-        warm = BlockStep("warm", "f", blocks[: 4 * group], lambda _: task, group)
+        warm = BlockStep("warm", MADE_OF, blocks[: 4 * group], lambda _: task, group)
         run_step(warm, StepLedgers(folder), workers)
         start = time.perf_counter()
-        run_step(BlockStep("nothing", "f", blocks, lambda _: task, group), StepLedgers(folder), workers)
+        run_step(BlockStep("nothing", MADE_OF, blocks, lambda _: task, group), StepLedgers(folder), workers)
         seconds = time.perf_counter() - start
     return {"group": group, "ms_per_block": 1000 * seconds / count}
 
@@ -67,10 +71,10 @@ def resume(work: Path, count: int) -> dict[str, Any]:
     folder, blocks = RunFolder(work), nation_blocks(count)
     _write_finished(folder, blocks)
     values = {f"feature_{i}_source": i / 7 for i in range(40)}
-    Ledger(folder.ledger("assess")).append("f", (BlockRecord(b, values=values, seconds=0.01) for b in blocks))
+    Ledger(folder.ledger("assess")).append(FINGERPRINT, (BlockRecord(b, values=values, seconds=0.01) for b in blocks))
     found: dict[str, Any] = {}
     for name in ("mosaic", "assess"):
-        step = BlockStep(name, "f", blocks, lambda _: NothingTask(), 64)
+        step = BlockStep(name, MADE_OF, blocks, lambda _: NothingTask(), 64)
         ledgers = StepLedgers(folder)
         memory = folder.memory
         memory.finish(step.name, step.fingerprint, BlocksDone(len(blocks), folder.ledger(name)))
@@ -92,7 +96,7 @@ def verify(work: Path, count: int) -> dict[str, Any]:
     folder, blocks = RunFolder(work), nation_blocks(count)
     _write_finished(folder, blocks)
     folder.recipe.write_text('name = "nation"')
-    step = BlockStep("mosaic", "f", blocks, lambda _: NothingTask(), 64)
+    step = BlockStep("mosaic", MADE_OF, blocks, lambda _: NothingTask(), 64)
     folder.memory.finish(step.name, step.fingerprint, BlocksDone(len(blocks), folder.ledger("mosaic")))
     start = time.perf_counter()
     found = [p.sentence for p in find_problems(folder)]
@@ -117,7 +121,7 @@ def _write_finished(folder: RunFolder, blocks: BlockList) -> None:
                 files[key] = digest
         records.append(BlockRecord(block, files=files, seconds=0.01))
         if len(records) == 10_000 or i == len(blocks) - 1:
-            Ledger(folder.ledger("mosaic")).append("f", records)
+            Ledger(folder.ledger("mosaic")).append(FINGERPRINT, records)
             records = []
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pipelines.engine.run import Run
 from pipelines.engine.steps import BlockStep, ModelStep, OutputStep, Step
 from pipelines.engine.walk import StepState, survey
+from pipelines.run import Run
 from stores.fingerprints import DIGEST, short_parts
 from stores.step_memory import StepEntry
 

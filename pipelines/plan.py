@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pipelines.engine.run import Run
 from pipelines.extrapolate import extrapolated, read_pilot
 from pipelines.recipe import FolderSource, HttpSource
+from pipelines.run import Run
 from pipelines.stages.order import stage_names
 
 RGB_BYTES, MASK_BYTES = 3, 1

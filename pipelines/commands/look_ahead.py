@@ -37,9 +37,9 @@ def plan(target: str, out: Path | None, models: Path | None, pilot: Path | None,
     RECIPE is a recipe file or the name of an included recipe. For the folder of a RUN, or where the recipe's folder
     holds a run already, plan also says what would be redone and why.
     """
-    from pipelines.engine.run import open_run
     from pipelines.explain import explain, sentences
     from pipelines.plan import plan_of
+    from pipelines.run import open_run
 
     opened = open_run(target, out, models)
     facts = plan_of(opened, pilot)
@@ -63,9 +63,9 @@ def explain(target: str, step: str | None, out: Path | None, models: Path | None
     RUN is the folder of a run; with a RECIPE, its changes are held against the run in its folder. STEP is the name of
     one step, such as segment; without it every step that would be done is told.
     """
-    from pipelines.engine.run import open_run
     from pipelines.explain import explain as reasons_of
     from pipelines.explain import sentences
+    from pipelines.run import open_run
 
     opened = open_run(target, out, models)
     opened.check()

@@ -13,8 +13,8 @@ from pipelines.exit_codes import UNFINISHED
 from pipelines.stages.order import STAGES
 
 if TYPE_CHECKING:
-    from pipelines.engine.run import Run
     from pipelines.engine.steps import StepResult
+    from pipelines.run import Run
 
 STEPS_SHOWN = 8
 """Steps of a stage that are told one by one; a stage with more is told in one line."""
@@ -47,7 +47,7 @@ def run(
 
     Running again continues where it stopped; running again when nothing changed does nothing.
     """
-    from pipelines.engine.run import open_run
+    from pipelines.run import open_run
 
     opened = open_run(recipe, out, models)
     _do(opened, _stages_until(opened, until), workers, scheduler)
@@ -60,7 +60,7 @@ def stage_command(name: str) -> click.Command:
     @click.command(name, help=f"Only the stage {name}: {about}.")
     @_run_options
     def stage(recipe: str, out: Path | None, workers: int | None, scheduler: str | None, models: Path | None) -> None:
-        from pipelines.engine.run import open_run
+        from pipelines.run import open_run
 
         _do(open_run(recipe, out, models), [name], workers, scheduler)
 
@@ -81,7 +81,7 @@ def stage_command(name: str) -> click.Command:
 def demo(out: Path, workers: int | None, models: Path | None) -> None:
     """Make a small synthetic country and map it: the whole job, offline, in a few minutes."""
     from pipelines.demo import make_demo_country
-    from pipelines.engine.run import open_run
+    from pipelines.run import open_run
 
     make_demo_country(out / "country")
     _do(open_run("demo", out, models or out / "models"), None, workers, None)

@@ -32,7 +32,7 @@ class StepState:
 
 
 @dataclass
-class _Walk:
+class Walk:
     """The steps that were built so far."""
 
     output: Output
@@ -52,11 +52,11 @@ def survey(rules: Iterable[Rule], output: Output) -> Iterator[StepState]:
 
     Steps of a rule can only be told once those that it follows are finished, as they depend on what those found.
     """
-    walk = _Walk(output)
+    walk = Walk(output)
     yield from _surveyed(rules, walk)
 
 
-def _surveyed(rules: Iterable[Rule], walk: _Walk) -> Iterator[StepState]:
+def _surveyed(rules: Iterable[Rule], walk: Walk) -> Iterator[StepState]:
     unfinished: set[str] = set()
     for rule in rules:
         waits = tuple(name for name in rule.after if name in unfinished)
@@ -102,7 +102,7 @@ def run_rules(
     RuntimeError when an earlier stage than those asked for is not finished, or when not one block of a step could be
     finished: what follows would have nothing to work on.
     """
-    walk, memory, code = _Walk(output), output.folder.memory, _code_of(rules)
+    walk, memory, code = Walk(output), output.folder.memory, _code_of(rules)
     chosen = [rule for rule in rules if stages is None or rule.stage in stages]
     first = rules.index(chosen[0])
     for state in _surveyed(rules[:first], walk):

@@ -10,23 +10,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from shared.built_steps import built_steps
 from shared.commands import croplayer
 from soak.damage import problems_of
 
 from croplayer.cube.query import finished_only
 from croplayer.cube.whole_blocks import Cube
 from croplayer.evaluation.frame import changed_points
-from pipelines.engine.models import Models
-from pipelines.engine.run import Run
 from pipelines.recipe_files import load_recipe
-from pipelines.stages.aggregate import aggregate_step
-from pipelines.stages.compare import compare_step
-from pipelines.stages.evaluate import evaluate_step
+from pipelines.run import Run
 from stores.block_list import BlockList
 from stores.durable import FileDigest
 from stores.grid import BlockGrid, BlockIndex, PixelWindow
 from stores.ledger import Ledger
-from stores.run_folder import RunFolder
 
 
 @pytest.fixture
@@ -37,7 +33,7 @@ def out(finished_small_run: Path, tmp_path: Path) -> Path:
 
 
 def run_of(recipe: Path, out: Path, models: Path) -> Run:
-    return Run(load_recipe(recipe, out), RunFolder(out), Models(models, out))
+    return Run(load_recipe(recipe, out), out, models)
 
 
 def test_tables_of_parts_that_left_the_recipe_leave_the_report(small_recipe: Path, models: Path, out: Path) -> None:
@@ -63,8 +59,8 @@ def test_what_is_measured_of_a_source_depends_on_its_mask(
     """Also where the integrated map takes the other source and stays as it is."""
 
     def fingerprints() -> list[str]:
-        run = run_of(small_recipe, out, models)
-        return [step.fingerprint for step in (compare_step(run), evaluate_step(run), aggregate_step(run, 1))]
+        steps = {step.name: step for step in built_steps(run_of(small_recipe, out, models))}
+        return [steps[name].fingerprint for name in ("compare", "evaluate", "aggregate_1")]
 
     before = fingerprints()
     ledger = Ledger(out / "ledger/segment.jsonl")

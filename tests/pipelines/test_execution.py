@@ -23,7 +23,8 @@ from shared.poison_run import poison_step
 from soak.damage import problems_of
 
 from pipelines.engine.cluster import Workers
-from pipelines.engine.execute import StepLedgers, run_step
+from pipelines.engine.execute import run_step
+from pipelines.engine.step_ledgers import StepLedgers
 from pipelines.recipe import Cluster, Slurm
 from stores.grid import BlockIndex
 from stores.ledger import Ledger

@@ -23,22 +23,18 @@ import rasterio
 import rasterio.transform
 import rasterio.warp
 from pyproj import Geod
+from shared.built_steps import built_step
 from shared.commands import croplayer
 from shared.run_files import CUBE_AND_RESULTS, digests
 from soak.damage import UNFINISHED, problems_of
 
 from croplayer.cube.opening import open_cube
-from pipelines.engine.models import Models
-from pipelines.engine.run import Run
-from pipelines.engine.steps import OutputStep
+from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.recipe_files import load_recipe
-from pipelines.stages.describe import describe_step
-from pipelines.stages.integrate import decide_step
-from pipelines.stages.judge import judge_step
+from pipelines.run import Run
 from stores.finished import MissingBlocksError
 from stores.ledger import Ledger
 from stores.records import BlockRecord, Status
-from stores.run_folder import RunFolder
 from stores.step_memory import END_OF_RUN, StepEntry, StepMemory
 
 
@@ -355,27 +351,30 @@ def test_a_drawn_sample_says_what_it_is_expected_to_reach(finished: Path, models
 
 
 def test_a_failed_block_that_is_reviewed_or_overridden_costs_one_block(
-    finished: Path, small_recipe: Path, models: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    finished: Path, small_recipe: Path, models: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.copytree(finished, tmp_path / "out")
     overrides, reviews, recipe = (tmp_path / name for name in ("overrides.csv", "reviews.csv", "recipe.toml"))
     own = f'[decisions]\noverrides = "{overrides}"\nreviews = ["{reviews}"]\n'
     recipe.write_text(small_recipe.read_text(encoding="utf-8") + own, encoding="utf-8")
-    run = Run(load_recipe(recipe, tmp_path), RunFolder(tmp_path / "out"), Models(models, tmp_path))
-    step = describe_step(run)
+    run = Run(load_recipe(recipe, tmp_path / "out"), tmp_path / "out", models)
+    step = built_step(run, "describe")
+    assert isinstance(step, BlockStep)
     bad, seen = step.blocks[0], step.blocks[3]
-    Ledger(run.folder.ledger("describe")).append(step.fingerprint, [BlockRecord(bad, Status.FAILED, reason="memory")])
+    Ledger(run.output.folder.ledger("describe")).append(
+        step.fingerprint, [BlockRecord(bad, Status.FAILED, reason="memory")]
+    )
     reviews.write_text(f"block,correctness_aster\n{bad.name},TP\n")
     overrides.write_text(f"block,integration,reason\n{bad.name},Only A,seen\n{seen.name},Only B,seen\n")
-    judge_step(run).make()
-    assert capfd.readouterr().err == f"reviews of 1 failed blocks are left out: {bad.name}\n"
-    decide_step(run).make()
-    assert f"overrides of 1 failed blocks are left out: {bad.name}\n" in capfd.readouterr().err
-    decided = pd.read_parquet(run.folder.table("integration.parquet")).set_index("block")
+    built_step(run, "judge").make()
+    assert caplog.messages == [f"reviews of 1 failed blocks are left out: {bad.name}"]
+    built_step(run, "decide").make()
+    assert f"overrides of 1 failed blocks are left out: {bad.name}" in caplog.messages
+    decided = pd.read_parquet(run.output.folder.table("integration.parquet")).set_index("block")
     assert len(decided) == 3 and decided.integration_label[seen.name] == "Only B"
     overrides.write_text("block,integration,reason\nr1117c5880,Only A,seen\n")
     with pytest.raises(ValueError, match="r1117c5880 of the reviews or overrides is none of the run's 4 blocks"):
-        decide_step(run).make()
+        built_step(run, "decide").make()
 
 
 @pytest.mark.parametrize("ending", ["tif", "parquet", "shp"])

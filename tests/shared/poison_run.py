@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pipelines.cli import stop_on_signal
 from pipelines.engine.cluster import Workers
-from pipelines.engine.execute import StepLedgers, run_step
+from pipelines.engine.execute import run_step
+from pipelines.engine.step_ledgers import StepLedgers
 from pipelines.engine.steps import BlockStep
 from pipelines.recipe import Cluster
 from shared.poison import PoisonTask
@@ -22,7 +23,7 @@ def poison_step(
     """A step over ``count`` blocks in rows of 50."""
     blocks = [BlockIndex(i // 50, i % 50) for i in range(count)]
     task = PoisonTask(str(folder.cube), poison, seconds)
-    return BlockStep("poison", "f", blocks, lambda group: task, 16, runs_network)
+    return BlockStep("poison", {"poison": "f"}, blocks, lambda group: task, 16, runs_network)
 
 
 def main(out: str, count: str, seconds: str, scheduler: str | None = None) -> int:

@@ -20,7 +20,8 @@ from shared.poison_run import poison_step
 from shared.run_files import digests
 
 from pipelines.engine.cluster import Workers
-from pipelines.engine.execute import StepLedgers, run_step
+from pipelines.engine.execute import run_step
+from pipelines.engine.step_ledgers import StepLedgers
 from pipelines.recipe import Cluster
 from soak.crash_points import crash_everywhere
 from soak.damage import DamageCounts, add_foreign_files, damage_and_find, damage_ledgers

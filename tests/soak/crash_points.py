@@ -13,8 +13,9 @@ from typing import NamedTuple
 from unittest import mock
 
 from pipelines.engine import execute
-from pipelines.engine.execute import StepLedgers, run_step
-from pipelines.engine.run import clear_partial
+from pipelines.engine.execute import run_step
+from pipelines.engine.lease import clear_partial
+from pipelines.engine.step_ledgers import StepLedgers
 from pipelines.engine.steps import BlockStep, OutputStep
 from soak.damage import UNFINISHED, problems_of
 from soak.kills import file_digests, lost_blocks
@@ -142,13 +143,13 @@ def _output(folder: RunFolder) -> OutputStep:
         write_durable(folder.table("blocks.csv"), "\n".join(b.name for b in painted_blocks(BLOCKS)).encode())
         return [folder.table("blocks.csv")]
 
-    return OutputStep("blocks", "painted", make)
+    return OutputStep("blocks", {"painted": BLOCKS}, make)
 
 
 class Inline:
     """Works on blocks one by one in this process, where a run has a window of Dask tasks."""
 
-    def __init__(self, step: BlockStep, blocks: Sequence[BlockIndex], workers: object) -> None:
+    def __init__(self, step: BlockStep, blocks: Sequence[BlockIndex], workers: object, log: object) -> None:
         self._step, self._blocks = step, blocks
 
     def records(self) -> Iterator[list[BlockRecord]]:

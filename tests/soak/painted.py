@@ -78,7 +78,7 @@ def steps_of(folder: RunFolder, count: int) -> list[BlockStep]:
     cube = Cube(str(folder.cube), EDITION, GRID, around, (SOURCE,))
 
     def step(name: str, task: BlockTask) -> BlockStep:
-        return BlockStep(name, f"painted {name}", blocks, lambda group: task, 16)
+        return BlockStep(name, {"painted": name}, blocks, lambda group: task, 16)
 
     return [
         step("mosaic", MosaicTask(cube, (PaintedSource(),))),

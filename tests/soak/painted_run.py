@@ -8,8 +8,9 @@ from pathlib import Path
 
 from pipelines.cli import stop_on_signal
 from pipelines.engine.cluster import Workers
-from pipelines.engine.execute import StepLedgers, run_step
-from pipelines.engine.run import clear_partial
+from pipelines.engine.execute import run_step
+from pipelines.engine.lease import clear_partial
+from pipelines.engine.step_ledgers import StepLedgers
 from pipelines.recipe import Cluster
 from soak.painted import steps_of
 from stores.run_folder import RunFolder

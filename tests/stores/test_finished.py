@@ -23,7 +23,8 @@ from croplayer.cube.whole_blocks import Cube
 from croplayer.sources.imagery import Imagery
 from croplayer.tasks.mosaic import MosaicTask
 from pipelines.engine import execute
-from pipelines.engine.execute import StepLedgers, run_step
+from pipelines.engine.execute import run_step
+from pipelines.engine.step_ledgers import StepLedgers
 from pipelines.engine.steps import BlockStep
 from pipelines.verify import find_problems, repair
 from stores.finished import MissingBlocksError
@@ -74,7 +75,7 @@ def test_a_region_that_is_half_outside_is_not_finished(run: Path) -> None:
 
 def test_blocks_of_an_older_fingerprint_are_not_finished_any_more(run: Path) -> None:
     first, second = painted_blocks(2)
-    step = BlockStep("segment", "new settings", painted_blocks(2), lambda group: len, 16)
+    step = BlockStep("segment", {"settings": "new"}, painted_blocks(2), lambda group: len, 16)
     RunFolder(run).memory.begin(step.name, step.fingerprint, blocks=2)
     Ledger(run / "ledger/segment.jsonl").append("new settings", [BlockRecord(first)])
     with pytest.raises(MissingBlocksError, match=f"1 of 2 blocks of .* no finished 'segment': {second.name}"):
@@ -83,13 +84,14 @@ def test_blocks_of_an_older_fingerprint_are_not_finished_any_more(run: Path) -> 
 
 def test_a_ledger_that_is_being_written_can_be_read(run: Path) -> None:
     with (run / "ledger/integrate.jsonl").open("ab") as file:
-        file.write(b'01234567 {"fingerprint":"painted integrate","block":"r11')
+        fingerprint = steps_of(RunFolder(run), 2)[2].fingerprint
+        file.write(f'01234567 {{"fingerprint":"{fingerprint}","block":"r11'.encode())
     assert open_cube(run / "cube.zarr", strict=True).sizes["x"] == 32
 
 
 def test_a_block_that_is_being_written_anew_is_not_damaged(run: Path) -> None:
     """A worker stopped between its files and the line of the ledger, under settings that changed."""
-    step = BlockStep("segment", "new settings", painted_blocks(2), lambda group: len, 16)
+    step = BlockStep("segment", {"settings": "new"}, painted_blocks(2), lambda group: len, 16)
     RunFolder(run).memory.begin(step.name, step.fingerprint, blocks=2)
     (run / "cube.zarr/2020/cropland/c/0/0/0").write_bytes(b"new")
     (run / "tables/made_next.csv").write_text("new")
@@ -99,7 +101,8 @@ def test_a_block_that_is_being_written_anew_is_not_damaged(run: Path) -> None:
 
 
 def test_a_ledger_that_says_something_else_is_mended(run: Path) -> None:
-    Ledger(run / "ledger/segment.jsonl").append("painted segment", [BlockRecord(painted_blocks(1)[0])])
+    fingerprint = steps_of(RunFolder(run), 2)[1].fingerprint
+    Ledger(run / "ledger/segment.jsonl").append(fingerprint, [BlockRecord(painted_blocks(1)[0])])
     problems = find_problems(RunFolder(run))
     assert any(f"ledger {run}/ledger/segment.jsonl holds other results" in p.sentence for p in problems)
     with filelock.FileLock(run / ".lock"):
@@ -126,7 +129,7 @@ def test_masks_are_not_finished_once_the_imagery_is_written_anew(run: Path) -> N
     memory, old = folder.memory, steps_of(folder, 2)
     first, fingerprints = file_digests(folder.own_cube), {s.name: memory.entries()[s.name].fingerprint for s in old}
     mosaic = MosaicTask(Cube.open(folder.cube), (GreySource(),))
-    new = [replace(step, fingerprint=f"new {step.name}") for step in old]
+    new = [replace(step, made_of={"new": step.name}) for step in old]
     new[0] = replace(new[0], task_for=lambda _: mosaic)
 
     class Watched(Inline):
@@ -174,13 +177,13 @@ def test_settings_that_come_back_find_none_of_the_files_of_others(tmp_path: Path
     folder, blocks = RunFolder(tmp_path / "run"), painted_blocks(2)
     steps_of(folder, 2)
     cube = Cube.open(folder.cube)
-    old, new = (BlockStep("integrate", str(v), blocks, lambda _, v=v: FillTask(cube, v), 16) for v in (0, 1))
+    old, new = (BlockStep("integrate", {"value": v}, blocks, lambda _, v=v: FillTask(cube, v), 16) for v in (0, 1))
     with mock.patch.object(execute, "_Window", Inline):
         run_step(old, StepLedgers(folder), None)
         first, masks = file_digests(folder.cube), sorted(folder.cube.glob("*/croplayer/c/*/*"))
         sizes = [p.stat().st_size for p in masks]
         folder.memory.begin(new.name, new.fingerprint, blocks=2)
-        Ledger(folder.ledger("integrate")).append("1", FillTask(cube, 1)(blocks)[:lines])
+        Ledger(folder.ledger("integrate")).append(new.fingerprint, FillTask(cube, 1)(blocks)[:lines])
         assert [p.stat().st_size for p in masks] == sizes
         assert run_step(old, StepLedgers(folder), None).worked == 2
         assert file_digests(folder.cube) == first
