@@ -203,7 +203,16 @@ class Segmentation(_Part):
     """Cells that go through the network at once; on a GPU more than one pays."""
     runtime: Literal["torch", "openvino", "openvino-bf16"] = "torch"
     """What computes the network; OpenVINO is for CPUs and an extra."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Kind of device of torch, on every worker: the precision differs, and with it the map. ``auto`` is the kind that the
+    map was begun on, and for a new map CUDA where the machine that starts the run has it."""
     training: Training | None = None
+
+    @model_validator(mode="after")
+    def _computes(self) -> Segmentation:
+        if self.runtime != "torch" and self.device == "cuda":
+            raise ValueError(f"runtime '{self.runtime}' computes on CPUs; leave out device, or take runtime 'torch'")
+        return self
 
 
 class Coverage(_Part):

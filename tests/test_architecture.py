@@ -207,4 +207,3 @@ def test_the_readme_names_files_that_exist() -> None:
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (REPOSITORY / link).exists(), link
-

@@ -35,7 +35,9 @@ class SegmentTask:
     batch_cells: int
     threshold: float
     runtime: str = "torch"
-    """What computes the network: see ``models.runtimes``."""
+    """What computes the network: see ``models.bundles.runtimes``."""
+    device: str | None = None
+    """Kind of device that the network computes on; None is CUDA where the worker has it."""
 
     def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
         return each_block(self.one, blocks)
@@ -51,7 +53,7 @@ class SegmentTask:
         from croplayer.models.networks.inference import predict_block
         from croplayer.models.networks.segmentation import SegmentationNetwork
 
-        model = load_cached(self.model, self.model_digest, self.runtime)
+        model = load_cached(self.model, self.model_digest, self.runtime, self.device)
         if not isinstance(model, SegmentationNetwork):
             raise ValueError(f"model {self.model} does not segment; name a segmentation model in [segmentation]")
         has_imagery = False

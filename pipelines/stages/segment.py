@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from croplayer.models.bundles.runtimes import runtime_version
+from croplayer.models.bundles.runtimes import CPU, CUDA, TORCH, device_and_precision, has_cuda, runtime_version
 from croplayer.tasks.segment import SegmentTask
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
 from pipelines.engine.steps import BlockStep
+from pipelines.recipe import Segmentation
 
 
 def segment(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:
@@ -21,6 +22,7 @@ def segment(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep
     mosaic = done["mosaic"]
     blocks = mosaic.blocks
     digest = inputs.models.digests(recipe)["segmentation"]
+    device = _device(part, output)
     task = SegmentTask(
         cube=output.cube,
         sources=inputs.sources,
@@ -32,6 +34,7 @@ def segment(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep
         batch_cells=part.batch_cells,
         threshold=part.threshold,
         runtime=part.runtime,
+        device=device,
     )
     yield BlockStep(
         name="segment",
@@ -43,12 +46,30 @@ def segment(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep
             "batch_cells": task.batch_cells,
             "threshold": task.threshold,
             "runtime": runtime_version(part.runtime),
+            "device": device_and_precision(device) if part.runtime == TORCH else device,
         },
         blocks=blocks,
         task_for=lambda group: task.narrowed(group, blocks),
         blocks_per_task=1,
         runs_network=True,
     )
+
+
+def _device(part: Segmentation, output: Output) -> str:
+    """Kind of device that the network computes on.
+
+    A map is finished on the kind of device that it was begun on: a GPU computes in another precision than a CPU, and
+    blocks of both would not fit together at their edges.
+    """
+    if part.runtime != TORCH:
+        return CPU
+    if part.device != "auto":
+        return part.device
+    begun = output.folder.memory.entries().get("segment")
+    before = begun.made_of.get("device", "").split(" ")[0] if begun else ""
+    if before in (CPU, CUDA):
+        return before
+    return CUDA if has_cuda() else CPU
 
 
 RULES = (

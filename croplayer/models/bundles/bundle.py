@@ -175,12 +175,24 @@ def load(
     load_weights(network.model, contents[WEIGHTS_NAME], folder)
     network.eval()
     if runtime == TORCH or not isinstance(network, SegmentationNetwork):
-        return network.to(pick_device() if device is None else device)
+        return network.to(_available(device))
     from croplayer.models.bundles.openvino_runtime import compiled_cells
 
     runtime_version(runtime)
     network.compiled = compiled_cells(network, runtime)
     return network
+
+
+def _available(device: torch.device | str | None) -> torch.device:
+    """A device that this machine has; None is the CUDA device where there is one."""
+    if device is None:
+        return pick_device()
+    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            "this machine has no CUDA device that torch can use; work on machines that have one, or say device = 'cpu' to "
+            "compute on CPUs"
+        )
+    return torch.device(device)
 
 
 def _parsed_config(config: bytes, folder: Path) -> dict[str, Any]:

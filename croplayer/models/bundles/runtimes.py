@@ -1,11 +1,34 @@
-"""What computes a network's forward passes: part of what a map depends on."""
+"""What computes a network's forward passes, and on which kind of device: part of what a map depends on."""
 
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 TORCH, OPENVINO, OPENVINO_BF16 = "torch", "openvino", "openvino-bf16"
 RUNTIMES = (TORCH, OPENVINO, OPENVINO_BF16)
+CPU, CUDA = "cpu", "cuda"
+PRECISIONS = {CPU: "float32", CUDA: "bfloat16"}
+"""Precision of the matrix products and convolutions of torch on each kind of device (``inference.mixed_precision``)."""
+
+
+def has_cuda() -> bool:
+    """Whether this machine shows a CUDA device to a torch that can use it; torch itself is not loaded for that."""
+    try:
+        is_cpu_build = version("torch").endswith("+cpu")
+    except PackageNotFoundError:
+        return False
+    return not is_cpu_build and any(Path("/dev").glob("nvidia[0-9]*"))
+
+
+def device_and_precision(device: str) -> str:
+    """A kind of device with the precision that torch computes in there, such as "cuda bfloat16".
+
+    Raises ValueError for another device than CPU and CUDA.
+    """
+    if device not in PRECISIONS:
+        raise ValueError(f"device is '{device}'; expected one of {', '.join(PRECISIONS)}")
+    return f"{device} {PRECISIONS[device]}"
 
 
 def runtime_version(runtime: str) -> str:

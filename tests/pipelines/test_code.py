@@ -1,0 +1,102 @@
+"""The digest of a step's code: what it follows, what changes it, and what does not."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from dataclasses import dataclass
+
+import pytest
+
+from croplayer.tasks.mosaic import MosaicTask
+from pipelines.engine.code import _imported, _told, code_digest, import_closure, modules_of
+from pipelines.stages.order import all_rules
+from stores.grid import BlockIndex
+
+
+def digest(code: str) -> str:
+    return hashlib.sha256("\0".join(_told(ast.parse(code))).encode()).hexdigest()
+
+
+CODE = '''
+"""A module."""
+LIMIT = 3
+"""How many."""
+
+def area(rows: int) -> int:
+    """The area."""
+    # Rows are square.
+    return rows * rows
+'''
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        CODE.replace("A module", "Another module"),
+        CODE.replace("How many", "At most so many"),
+        CODE.replace("The area", "Area of rows"),
+        CODE.replace("    # Rows are square.\n", ""),
+        CODE.replace("rows * rows", "(rows\n        * rows)"),
+        CODE.replace('    """The area."""\n', ""),
+    ],
+)
+def test_docstrings_comments_and_layout_do_not_count(edited: str) -> None:
+    assert edited != CODE
+    assert digest(edited) == digest(CODE)
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        CODE.replace("LIMIT = 3", "LIMIT = 4"),
+        CODE.replace("LIMIT = 3", "LIMIT = '3'"),
+        CODE.replace("rows * rows", "rows + rows"),
+        CODE.replace("def area(rows: int)", "def area(rows: int = 2)"),
+        CODE.replace("return rows * rows", "return 'The area.'"),
+        CODE.replace("area", "areas"),
+    ],
+)
+def test_everything_else_counts(edited: str) -> None:
+    assert digest(edited) != digest(CODE)
+
+
+def test_imports_of_functions_are_followed_and_those_of_types_are_not() -> None:
+    closure = import_closure(["croplayer.tasks.segment"])
+    assert {"croplayer.models.networks.inference", "croplayer.models.bundles.bundle", "stores.grid"} <= closure
+    assert not {name for name in closure if name.startswith(("pipelines", "croplayer.landscape", "croplayer.report"))}
+
+
+def test_what_a_task_holds_counts_with_it() -> None:
+    @dataclass(frozen=True)
+    class Holder:
+        parts: tuple[object, ...]
+
+    task = Holder((MosaicTask(None, ()), BlockIndex(1, 2)))  # type: ignore[arg-type]
+    assert "croplayer.tasks.mosaic" in modules_of(task)
+
+
+def test_a_name_that_is_imported_stands_for_its_module() -> None:
+    (node,) = ast.parse("from stores.grid import BlockGrid, CRS").body
+    assert set(_imported(node)) == {"stores.grid"}
+    (node,) = ast.parse("from stores import grid, __version__").body
+    assert set(_imported(node)) == {"stores.grid", "stores"}
+
+
+def test_an_edited_command_or_page_of_the_doctor_redoes_nothing() -> None:
+    for rule in all_rules():
+        closure = import_closure(rule.code)
+        assert not {
+            name for name in closure if name.startswith(("pipelines.commands", "pipelines.doctor", "pipelines.cli"))
+        }
+
+
+def test_the_maps_do_not_depend_on_the_report() -> None:
+    for rule in all_rules():
+        if rule.name not in ("report", "review", "reviews", "judge", "decide"):
+            assert not {n for n in import_closure(rule.code) if n.startswith("croplayer.report")}, rule.name
+
+
+def test_the_digest_is_of_all_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert code_digest(("croplayer.tasks.mosaic",)) != code_digest(("croplayer.tasks.describe",))
+    assert code_digest(("croplayer.tasks.mosaic",)) == code_digest(("croplayer.tasks.mosaic",))

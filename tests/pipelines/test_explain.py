@@ -1,0 +1,148 @@
+"""What would be redone and why, in words: for a recipe, an input, a model, a file and a block that changed."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from shared.commands import croplayer
+
+from pipelines.explain import Reason, explain, sentences
+from pipelines.recipe_files import load_recipe
+from pipelines.run import Run
+from pipelines.status import status_of
+from stores.ledger import Ledger
+from stores.records import BlockRecord, Status
+from stores.run_folder import RunFolder
+from stores.run_log import read_run_log
+
+
+@pytest.fixture
+def out(finished_small_run: Path, tmp_path: Path) -> Path:
+    """A copy of a finished run."""
+    shutil.copytree(finished_small_run, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def due(recipe: Path, out: Path, models: Path) -> dict[str, Reason]:
+    """The steps that would be done, by name."""
+    run = Run(load_recipe(recipe, out), out, models)
+    return {reason.step: reason for reason in explain(run) if reason.left}
+
+
+def edited(recipe: Path, out: Path, old: str, new: str) -> Path:
+    text = recipe.read_text(encoding="utf-8")
+    assert old in text
+    path = out.parent / "edited.toml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return path
+
+
+def test_nothing_would_be_done_in_a_finished_run(small_recipe: Path, models: Path, out: Path) -> None:
+    assert due(small_recipe, out, models) == {}
+    files = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    told = croplayer("explain", small_recipe, "-o", out, models=models)
+    assert told.stdout == "nothing would be done: everything is there\n"
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == files
+
+
+def test_a_changed_setting_is_told_with_its_values_and_what_follows(
+    small_recipe: Path, models: Path, out: Path
+) -> None:
+    text = small_recipe.read_text(encoding="utf-8")
+    (part,) = re.findall(r"\[segmentation\]\n", text)
+    found = due(edited(small_recipe, out, part, f"{part}threshold = 0.75\n"), out, models)
+    assert found["segment"].sentences == ("the threshold changed from 0.5 to 0.75",)
+    assert found["segment"].left == "4 of 4 blocks"
+    assert {"describe", "judge", "decide", "integrate", "report"} <= set(found["segment"].later)
+    assert not {"mosaic", "assess"} & ({*found} | set(found["segment"].later))
+    (line,) = [line for line in sentences(list(found.values())) if line.startswith("segment:")]
+    assert re.match(
+        r"segment: the threshold changed from 0.5 to 0.75; 4 of 4 blocks would be done, and with it \d+ later steps \(",
+        line,
+    )
+
+
+def test_what_explain_tells_is_what_a_run_does(small_recipe: Path, models: Path, out: Path) -> None:
+    recipe = edited(small_recipe, out, "[segmentation]\n", "[segmentation]\nthreshold = 0.75\n")
+    found = due(recipe, out, models)
+    told = {*found, *(name for reason in found.values() for name in reason.later)}
+    begun_before = len(list(read_run_log(out / "run.log")))
+    croplayer("run", recipe, "-o", out, models=models)
+    lines = list(read_run_log(out / "run.log"))[begun_before:]
+    done = {line.step for line in lines if line.event == "ended" and line.step != "run"}
+    # A rule of several steps is told by its own name while it waits.
+    assert {re.sub(r"_(\d+|[A-Z]\w*)$", "", step) for step in done} <= {re.sub(r"_\d+$", "", step) for step in told}
+    assert {"segment", "describe", "integrate"} <= done and not {"mosaic", "assess"} & done
+
+
+def test_other_imagery_is_told_by_its_source(small_recipe: Path, models: Path, out: Path) -> None:
+    text = small_recipe.read_text(encoding="utf-8")
+    (first,) = re.findall(r"\[\[sources\]\]\nname = \"aster\"\n", text) or [""]
+    assert first
+    found = due(edited(small_recipe, out, first, f'{first}placeholders = ["{"0" * 64}"]\n'), out, models)
+    assert found["mosaic"].sentences == ("the imagery of aster changed",)
+
+
+def test_a_failed_block_and_a_lost_file_are_told(small_recipe: Path, models: Path, out: Path) -> None:
+    ledger = Ledger(out / "ledger/describe.jsonl")
+    fingerprint, record = next(ledger.newest())
+    ledger.append(fingerprint, [BlockRecord(record.block, Status.FAILED, reason="memory")])
+    (out / "tables/levels.csv").unlink()
+    found = due(small_recipe, out, models)
+    assert found["describe"].left == "1 of 4 blocks"
+    assert found["describe"].sentences == ("blocks of it failed, or their files are missing or have another size",)
+
+
+def test_a_run_s_folder_stands_for_its_recipe(small_recipe: Path, models: Path, out: Path) -> None:
+    told = croplayer("explain", out, "segment", models=models)
+    assert told.stdout == "nothing would be done: everything is there\n"
+    wrong = croplayer("explain", out, "segmant", models=models, check=False)
+    assert wrong.returncode == 2 and "has no step 'segmant'; it has" in wrong.stderr
+
+
+def test_plan_of_a_run_tells_what_would_be_redone(small_recipe: Path, models: Path, out: Path) -> None:
+    (out / "tables/levels.csv").unlink()
+    told = croplayer("plan", small_recipe, "-o", out, models=models)
+    assert "levels: its files are missing or have another size; its levels tables would be done" in told.stdout
+
+
+def test_status_of_a_finished_and_of_a_stopped_run(models: Path, out: Path) -> None:
+    found = status_of(RunFolder(out))
+    assert found.state == "finished" and found.since is not None
+    steps = {step.step: step for step in found.steps}
+    assert (steps["segment"].blocks, steps["segment"].done, steps["segment"].left, steps["segment"].failed) == (
+        4,
+        4,
+        0,
+        0,
+    )
+    names = [step.step for step in found.steps]
+    assert names.index("mosaic") < names.index("segment") < names.index("integrate") < names.index("report")
+    ledger = Ledger(out / "ledger/describe.jsonl")
+    fingerprint, record = next(ledger.newest())
+    ledger.append(fingerprint, [BlockRecord(record.block, Status.FAILED, reason="memory")])
+    RunFolder(out).memory.forget(["describe"])
+    found = status_of(RunFolder(out))
+    (describe,) = [step for step in found.steps if step.step == "describe"]
+    assert found.state == "stopped"
+    assert (describe.done, describe.left, describe.failed, describe.is_open) == (3, 1, 1, True)
+    told = croplayer("status", out, models=models).stdout
+    assert f"{out}: stopped, since " in told and re.search(r"describe +open +4 +3 +1 +1", told)
+
+
+def test_status_of_no_run_is_a_sentence(models: Path, tmp_path: Path) -> None:
+    told = croplayer("status", tmp_path, models=models, check=False)
+    assert told.returncode == 2 and told.stderr == f"croplayer: {tmp_path} holds no run: it has no recipe.toml\n"
+
+
+def test_the_log_tells_what_happened_in_its_order(out: Path) -> None:
+    lines = list(read_run_log(out / "run.log"))
+    assert (lines[0].step, lines[0].event) == ("run", "began") and (lines[-1].step, lines[-1].event) == ("run", "ended")
+    assert lines[-1].text.startswith("came to its end after ")
+    told = [(line.step, line.event) for line in lines]
+    assert told.index(("segment", "began")) < told.index(("segment", "ended")) < told.index(("describe", "began"))
+    assert all(a.time <= b.time for a, b in itertools.pairwise(lines))
