@@ -34,6 +34,12 @@ def write_raster(path: Path, pixels: np.ndarray, *, crs: str | None = "EPSG:4326
     return path
 
 
+def write_mask_beside(path: Path, mask: np.ndarray) -> None:
+    """Write a mask into a file of its own beside the raster, as GDAL does for formats that hold none."""
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as file:
+        file.write_mask(mask)
+
+
 def texture(bands: int = 3, size: int = 300, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(1, 256, (bands, size, size)).astype(np.uint8)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shared.dask_processes import environment
-from shared.faults import EVERY_FAULT, PLACEHOLDER
 from shared.run_files import digests
+from shared.tile_server import EVERY_FAULT, PLACEHOLDER
 
 from benchmarks.memory import peak_memory_mb
 from croplayer.landscape.server import TileServer, serve

@@ -1,0 +1,102 @@
+"""The token of a provider is in no message, no address and no file."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from shared.tile_server import GRID, a_place, blocks_of, source_of, tiles_of, understand
+
+from croplayer.cube.whole_blocks import Cube
+from croplayer.landscape.server import Fault, FaultRule, TileServer
+from croplayer.sources import http_tiles
+from croplayer.sources.http_tiles import HttpTiles
+from croplayer.sources.redaction import Secret
+from croplayer.sources.tile_image import BadTileError
+from croplayer.tasks.mosaic import MosaicTask
+from stores.cube import CUBE
+from stores.durable import DurableStore
+from stores.grid import BlockRange
+from stores.ledger import Ledger
+from stores.records import Status
+
+pytestmark = pytest.mark.usefixtures("short_waits")
+
+
+def test_the_token_is_shown_nowhere(
+    server: TileServer, tile_country: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TILE_TOKEN", "canary-7f3a/+ x")
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("urllib3").setLevel(logging.DEBUG)
+    tiles = replace(
+        tiles_of(server, tries=1, deadline_s=0.5, patience_s=1.0),
+        template=f"{server.url('aster')}?key={{token}}",
+        token_env="TILE_TOKEN",
+    )
+    told = [repr(tiles), str(Secret("canary-7f3a")), repr(Secret("canary-7f3a"))]
+    for fault in Fault:
+        server.switch(FaultRule(fault))
+        try:
+            told.append(repr(tiles.read_tile(a_place(tile_country), understand)))
+        except (ConnectionError, BadTileError, PermissionError) as error:
+            told += [str(error), repr(error), str(pickle.dumps(error)), repr(error.__context__)]
+    unreachable = replace(tiles, template="http://127.0.0.1:9/{z}/{x}/{y}?key={token}")
+    with pytest.raises(ConnectionError) as caught:
+        unreachable.read_tile(a_place(tile_country), understand)
+    told += [str(caught.value), repr(caught.value.__context__), str(pickle.dumps(tiles)), caplog.text]
+    assert "GET" in caplog.text
+    assert not [text for text in told if "canary" in text]
+    with pytest.raises(TypeError, match="environment variable"):
+        pickle.dumps(Secret("canary-7f3a"))
+
+
+@pytest.mark.parametrize(
+    ("template", "settings", "message"),
+    [
+        ("https://t.example/{z}/{x}/{y}?access_token=pk.123", {}, r"holds a secret \(access_token\)"),
+        ("https://me:pw@t.example/{z}/{x}/{y}", {}, r"holds a secret \(user name or password\)"),
+        ("http://t.example/{z}/{x}/{y}?k={token}", {"token_env": "T"}, "would travel unencrypted"),
+        ("https://{x}.example/{z}/{x}/{y}", {}, "fixed host"),
+        ("file:///etc/{z}/{x}/{y}", {}, "not an http or https address"),
+        ("https://t.example/{z}/{x}/{y}", {"requests_per_s": 0.0}, "requests_per_s is 0.0"),
+        ("https://t.example/{z}/{x", {}, "cannot be read"),
+    ],
+)
+def test_bad_addresses_are_refused_without_telling_secrets(
+    template: str, settings: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        HttpTiles(template, True, **settings)  # type: ignore[arg-type]
+    assert "pk.123" not in str(caught.value) and "pw" not in str(caught.value).replace("password", "")
+
+
+def test_the_token_is_in_nothing_that_a_run_leaves(
+    server: TileServer, tile_country: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Requests fail in several ways, then succeed; cube, ledger, cache and task are searched byte by byte."""
+    monkeypatch.setenv("TILE_TOKEN", "canary-7f3a")
+    settings = {"tries": 1, "deadline_s": 0.5, "patience_s": 1.0, "cache": str(tmp_path / "tiles")}
+    tiles = replace(
+        tiles_of(server, **settings), template=f"{server.url('aster')}?key={{token}}", token_env="TILE_TOKEN"
+    )
+    blocks = blocks_of(tile_country)
+    around = BlockRange.around(blocks)
+    CUBE.create(DurableStore(tmp_path / "cube.zarr"), "1", GRID, around, ("aster",))
+    task = MosaicTask(Cube.open(tmp_path / "cube.zarr"), (source_of(tiles),))
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    statuses = set()
+    for fault in (Fault.SERVER_ERROR, Fault.HTML, Fault.TRUNCATED, Fault.GZIP_BOMB, None):
+        server.switch(*([FaultRule(fault)] if fault else []))
+        http_tiles._provider.cache_clear()
+        records = task(blocks[:1] if fault else blocks)
+        statuses |= {r.status for r in records}
+        ledger.append("fingerprint", records)
+    (tmp_path / "task").write_bytes(pickle.dumps(task) + repr(task).encode())
+    assert Status.FAILED in statuses and Status.DONE in statuses
+    left = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert len(left) > 20
+    assert not [p for p in left if b"canary" in p.read_bytes()]
