@@ -41,12 +41,12 @@ def main(connection_fd: int, position_fd: int, stacks_fd: int) -> None:
     at_work = ""
     while True:
         try:
-            pickled, occasion, blocks, longest_s = pickle.loads(connection.recv_bytes())
+            pickled, epoch, blocks, longest_s = pickle.loads(connection.recv_bytes())
         except EOFError:
             return
-        if occasion != at_work:
+        if epoch != at_work:
             forget_files()
-            at_work = occasion
+            at_work = epoch
         try:
             if loaded[0] != pickled:
                 loaded = (pickled, pickle.loads(pickled))

@@ -73,8 +73,8 @@ class Work(NamedTuple):
 
     task: bytes
     """A pickled ``stores.records.BlockTask``."""
-    occasion: str
-    """Another text each time that a step is begun: what a process keeps of files holds for one occasion."""
+    epoch: str
+    """Another text each time that a step is begun: what a process keeps of files holds for one epoch."""
 
 
 def run_isolated(

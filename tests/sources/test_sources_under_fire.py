@@ -32,7 +32,7 @@ from croplayer.sources.http_tiles import HttpTiles
 from croplayer.sources.redaction import Secret
 from croplayer.sources.stac import StacSource
 from croplayer.sources.throttle import ProviderOutError
-from croplayer.sources.tile_image import MISSING, BadTileError, TileKind, understand_tile
+from croplayer.sources.tile_image import MISSING, BadTileError, TileKind, decode_tile
 from croplayer.sources.tiles import FolderTiles, TilePlace
 from croplayer.sources.xyz import XyzSource
 from croplayer.tasks.mosaic import MosaicTask
@@ -90,8 +90,8 @@ def a_place(country: Path) -> TilePlace:
     return TilePlace(tile.x, tile.y, ZOOM)
 
 
-def understand(data: bytes) -> object:
-    return understand_tile(data, 256, frozenset({PLACEHOLDER}), "tile")
+def decode(data: bytes) -> object:
+    return decode_tile(data, 256, frozenset({PLACEHOLDER}), "tile")
 
 
 @pytest.fixture(autouse=True)
@@ -124,10 +124,10 @@ def test_every_fault_is_survived_once(server: TileServer, country: Path, fault: 
     wanted = (country / f"tiles/aster/{ZOOM}/{place.x}/{place.y}.jpg").read_bytes()
     server.switch(FaultRule(fault, 1.0, 1))
     start = time.monotonic()
-    tile = tiles_of(server).read_tile(place, understand)
+    tile = tiles_of(server).read_tile(place, decode)
     assert time.monotonic() - start < 10
     assert tile.imagery is not None
-    np.testing.assert_array_equal(tile.imagery.rgb, understand(wanted).imagery.rgb)
+    np.testing.assert_array_equal(tile.imagery.rgb, decode(wanted).imagery.rgb)
 
 
 @pytest.mark.parametrize("fault", [f for f in Fault if f not in (Fault.NOT_FOUND, Fault.PLACEHOLDER)])
@@ -135,7 +135,7 @@ def test_a_fault_that_stays_is_an_error_and_never_no_imagery(server: TileServer,
     server.switch(FaultRule(fault))
     tiles = tiles_of(server, patience_s=1.5, deadline_s=0.5, tries=2)
     with pytest.raises((ConnectionError, BadTileError)) as caught:
-        tiles.read_tile(a_place(country), understand)
+        tiles.read_tile(a_place(country), decode)
     assert str(caught.value).count("\n") == 0
     assert caught.value.__context__ is None
 
@@ -156,7 +156,7 @@ def test_a_provider_that_suddenly_has_nothing_is_out_and_not_empty(
 @pytest.mark.parametrize(
     ("is_checked", "reason"),
     [
-        (True, r"calls \d+ tiles absent, .* does not serve tile .* either"),
+        (True, r"says that \d+ tiles are absent, .* does not serve tile .* either"),
         (False, "no tile that it has is known; name one"),
     ],
     ids=["checked", "not checked"],
@@ -237,12 +237,12 @@ def test_the_rate_is_kept_by_all_threads_together() -> None:
 def test_retry_after_is_honoured_and_a_very_long_one_is_an_error(server: TileServer, country: Path) -> None:
     server.switch(FaultRule(Fault.TOO_MANY, 1.0, 1))
     start = time.monotonic()
-    tiles_of(server).read_tile(a_place(country), understand)
+    tiles_of(server).read_tile(a_place(country), decode)
     assert time.monotonic() - start >= 1.0
     server.retry_after_s = 3600
     server.requests.clear()
-    with pytest.raises(ProviderOutError, match="asks to wait 3600 s"):
-        tiles_of(server, edition="again").read_tile(a_place(country), understand)
+    with pytest.raises(ProviderOutError, match="asks for a wait of 3600 s"):
+        tiles_of(server, edition="again").read_tile(a_place(country), decode)
 
 
 def raw_server(answer: bytes, pause_s: float = 0.0) -> tuple[socket.socket, int]:
@@ -384,7 +384,7 @@ def test_a_picture_taken_for_a_placeholder_by_mistake_is_kept_as_it_came(
 def test_the_cache_tells_other_processes_what_the_provider_has(
     server: TileServer, country: Path, tmp_path: Path
 ) -> None:
-    tiles_of(server, cache=str(tmp_path)).read_tile(a_place(country), understand)
+    tiles_of(server, cache=str(tmp_path)).read_tile(a_place(country), decode)
     http_tiles._provider.cache_clear()
     server.switch(FaultRule(Fault.NOT_FOUND))
     with pytest.raises(ProviderOutError):
@@ -441,7 +441,7 @@ def test_real_imagery_is_told_from_imagery_blown_up(data: Path) -> None:
                 ):
                     buffer = io.BytesIO()
                     image.save(buffer, "JPEG", quality=85)
-                    kind = understand_tile(buffer.getvalue(), 256, frozenset(), "tile").kind
+                    kind = decode_tile(buffer.getvalue(), 256, frozenset(), "tile").kind
                     wrong[name] += kind is not (TileKind.IMAGE if name == "native" else TileKind.OVERZOOMED)
     assert count > 10
     assert wrong["native"] <= 0.05 * count and wrong["blown up"] <= 0.05 * count, (wrong, count)
@@ -462,12 +462,12 @@ def test_the_token_is_shown_nowhere(
     for fault in Fault:
         server.switch(FaultRule(fault))
         try:
-            told.append(repr(tiles.read_tile(a_place(country), understand)))
+            told.append(repr(tiles.read_tile(a_place(country), decode)))
         except (ConnectionError, BadTileError, PermissionError) as error:
             told += [str(error), repr(error), str(pickle.dumps(error)), repr(error.__context__)]
     unreachable = replace(tiles, template="http://127.0.0.1:9/{z}/{x}/{y}?key={token}")
     with pytest.raises(ConnectionError) as caught:
-        unreachable.read_tile(a_place(country), understand)
+        unreachable.read_tile(a_place(country), decode)
     told += [str(caught.value), repr(caught.value.__context__), str(pickle.dumps(tiles)), caplog.text]
     assert "GET" in caplog.text
     assert not [text for text in told if "canary" in text]
