@@ -35,7 +35,7 @@ from croplayer.kernels.stitch import strongest_seam
 from croplayer.kernels.terrain import roughness_m, ruggedness_m, slope_deg, terrain_medians
 from croplayer.kernels.warp import mercator_to_lonlat, mercator_window
 from croplayer.kernels.zones import zone_areas
-from croplayer.sources.tile_image import decode_tile
+from croplayer.sources.tile_image import decode_image
 
 SIZE = scenes.BLOCK_PX
 PX_PER_DEGREE = 20 * SIZE
@@ -199,7 +199,7 @@ def warp_cases() -> Iterator[Case]:
     def decode_and_warp() -> object:
         target, target_known = np.empty_like(mosaic), np.zeros_like(known)
         for part, jpeg in zip(parts, jpegs, strict=True):
-            tile = decode_tile(jpeg, tile_px, "tile")
+            tile = decode_image(jpeg, tile_px, "tile")
             target[part], target_known[part] = tile.rgb, tile.valid
         return mercator_to_lonlat(target, target_known, **corner, **place, **scale, resampling="bilinear")
 

@@ -1,4 +1,4 @@
-"""Many blocks in little memory."""
+"""A compact list of blocks."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from stores.grid import LATTICE_COLS, BlockIndex
 
 
 class BlockList(Sequence[BlockIndex]):
-    """Blocks in raster order, each once, four bytes each: a country's blocks fit in 2 MB."""
+    """Blocks in raster order without duplicates, in four bytes each: a country's blocks fit in 2 MB."""
 
     def __init__(self, codes: np.ndarray) -> None:
-        """``codes`` is (n,) int32, row * 7200 + col, rising."""
+        """``codes`` is (n,) int32, row * 7200 + col, strictly ascending."""
         self.codes = codes
 
     @classmethod
     def of(cls, blocks: Iterable[tuple[int, int]]) -> BlockList:
-        """A list of any blocks."""
+        """A list of blocks (row, col) in any order; duplicates count once."""
         if isinstance(blocks, BlockList):
             return blocks
         return cls(np.unique(np.fromiter((row * LATTICE_COLS + col for row, col in blocks), np.int32)))

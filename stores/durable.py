@@ -1,4 +1,4 @@
-"""Writing bytes so that they are either all there or not there at all, and knowing which bytes they are."""
+"""Atomic, durable writes of files, and digests of their bytes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
 PARTIAL = ".partial"
-"""Ending of a file that is being written."""
+"""Ending of the name of a file that is being written."""
 
 
 class FileDigest(NamedTuple):
-    """Identity of a file's bytes."""
+    """Digest of a file's bytes."""
 
     sha256: str
+    """64 hexadecimal digits."""
     size: int
+    """Number of bytes."""
 
 
 def digest_bytes(data: bytes | memoryview) -> FileDigest:
@@ -30,7 +32,7 @@ def digest_bytes(data: bytes | memoryview) -> FileDigest:
 
 
 def digest_file(path: Path) -> FileDigest:
-    """Digest of a file's bytes, read once; raises FileNotFoundError when it is absent."""
+    """Digest of a file's bytes, read once; raises FileNotFoundError if there is no file."""
     with path.open("rb") as f:
         sha256 = hashlib.file_digest(f, "sha256").hexdigest()
         return FileDigest(sha256, f.tell())
@@ -42,14 +44,16 @@ def digest_text(text: str) -> str:
 
 
 def write_durable(path: Path, data: bytes | memoryview, partial: Path | None = None) -> FileDigest:
-    """Write a file by temporary file, fsync, rename and fsync of the folder.
+    """Write a file with a temporary file, fsync, rename and fsync of its folder. Returns the digest of its bytes.
 
-    A reader sees the old bytes or the new bytes, also after a power cut; never a part of them.
+    A reader sees either the old bytes or the new ones, even after a power cut, never a part of them.
 
     Parameters
     ----------
+    path : the file; missing folders are created
+    data : its new bytes
     partial : folder on the same disk for the temporary file, which a killed process leaves there;
-        None is the file's own folder
+        None for the file's own folder
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = (partial or path.parent) / f".{path.name}.{uuid.uuid4().hex}{PARTIAL}"
@@ -68,7 +72,7 @@ def write_durable(path: Path, data: bytes | memoryview, partial: Path | None = N
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
+    """Make the file names in a folder durable, so that they survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -77,15 +81,15 @@ def sync_folder(folder: Path) -> None:
 
 
 def partial_folder(store: Path) -> Path:
-    """Folder of the files that are being written to a store."""
+    """Folder beside a store for files that are being written to it."""
     return store.with_name(f".{store.name}{PARTIAL}")
 
 
 class DurableStore(LocalStore):
-    """A Zarr store on the local file system whose writes are durable and remembered.
+    """A Zarr store on the local file system whose writes are durable and recorded.
 
     ``written`` maps each key written through this object to the digest of its bytes. Files that are
-    being written lie in one folder beside the store, so that those of a killed process are easily found.
+    being written lie in one folder beside the store, so that those left by a killed process are easy to find.
     """
 
     def __init__(self, root: Path | str, *, read_only: bool = False) -> None:
@@ -94,6 +98,7 @@ class DurableStore(LocalStore):
         self._partial = partial_folder(Path(root))
 
     def set_sync(self, key: str, value: Buffer) -> None:
+        """Write the value of a key durably and record its digest."""
         self._ensure_open_sync()
         self._check_writable()
         self.written[key] = write_durable(self.root / key, value.as_numpy_array().data, self._partial)

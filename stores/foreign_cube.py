@@ -1,4 +1,4 @@
-"""What a cube from anywhere may hold, told from its metadata before an array of it is allocated or decoded."""
+"""Check the metadata of a cube of any origin before an array of it is allocated or decoded."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from stores.schema import SchemaError
 
 MOST_SOURCES = 16
 LARGEST_PART_BYTES = 512 * 1024**2
-"""Of one chunk or shard once it is decoded."""
+"""Largest size of one decoded chunk or shard."""
 CODECS = (BytesCodec, Crc32cCodec, ShardingCodec, VLenUTF8Codec, ZstdCodec)
 NUMBERS = "biuf"
 LABELS = "source"
-"""The only array of texts."""
+"""Name of the only array of texts."""
 
 
 class Layout(NamedTuple):
-    """Where an edition lies on the lattice and whose imagery it holds."""
+    """The place of an edition on the lattice, and the names of its imagery sources."""
 
     grid: BlockGrid
     blocks: BlockRange
@@ -36,15 +36,20 @@ class Layout(NamedTuple):
 
 
 def read_layout(facts: object, place: str) -> Layout:
-    """The layout that an edition's attributes state; raises SchemaError unless it lies on the lattice.
+    """Layout that an edition's attributes describe.
 
     Parameters
     ----------
     facts : the attribute ``croplayer`` of the edition
-    place : where it was found, for messages
+    place : store and name of the edition, for messages
+
+    Raises
+    ------
+    SchemaError
+        if it is not a layout, or does not lie on the lattice
     """
     if not isinstance(facts, Mapping):
-        raise SchemaError(f"{place} was not finished or is no croplayer edition")
+        raise SchemaError(f"{place} was not finished or is not a croplayer edition")
     limits = {
         "block_px": (1, LARGEST_BLOCK_PX),
         "row": (0, LATTICE_ROWS - 1),
@@ -66,16 +71,17 @@ def read_layout(facts: object, place: str) -> Layout:
 
 
 def check_arrays(group: Any, layout: Layout, place: str) -> None:
-    """Raise SchemaError on the first array that does not fit its edition or takes too much to read.
+    """Raise SchemaError for the first array that does not fit its edition, or is too large to decode.
 
     Parameters
     ----------
     group : the Zarr group of the edition, opened without consolidated metadata
-    place : where it was found, for messages
+    layout : the layout of the edition
+    place : store and name of the edition, for messages
     """
     try:
         arrays = sorted(group.arrays())
-    except Exception as error:  # damaged metadata raise whatever their readers trip over
+    except Exception as error:  # readers raise errors of any class on damaged metadata
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise SchemaError(f"{place} has metadata that cannot be read: {first}") from error
     for name, array in arrays:
@@ -107,6 +113,6 @@ def _check_array(array: Any, name: str, layout: Layout, what: str) -> None:
 
 
 def _codecs(codecs: Any) -> list[Any]:
-    """Codecs, and those inside of shards."""
+    """Codecs, with those inside of shards."""
     inner = [c for codec in codecs if isinstance(codec, ShardingCodec) for c in (*codec.codecs, *codec.index_codecs)]
     return [*codecs, *inner]

@@ -1,8 +1,8 @@
-"""The ledger: one durable line per finished block, written by the client alone, always last.
+"""The ledger of a step: one durable line per block, written only by the client, after the block's files.
 
-A line is the CRC-32 of its text as eight hexadecimal digits, a space, and a JSON object with the
-step's fingerprint and the block's record. A line that was cut short by a crash is dropped when the
-ledger is opened for writing.
+A line is the CRC-32 of its text as eight hexadecimal digits, a space, and a JSON object with the step's
+fingerprint and the block's record. A last line that a crash truncated is dropped before the ledger is written
+again.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from stores.records import BlockRecord
 
 CRC_DIGITS = 8
 TEXT = CRC_DIGITS + 1
-"""Where a line's text begins."""
+"""Index of the first byte of a line's text."""
 TAIL_BYTES = 1 << 20
-"""How much of a ledger's end is read when its last line is looked for; a line is far shorter."""
+"""Number of bytes at the end of a ledger that are searched for the last line; a line is far shorter."""
 _BLOCK = b',"block":"'
 
 
 def encode_line(fingerprint: str, record: BlockRecord) -> bytes:
-    """One ledger line, newline included."""
+    """The ledger line of a record, with its newline; raises ValueError for a value that is not finite."""
     text = json.dumps({"fingerprint": fingerprint, **record.to_json()}, separators=(",", ":"), allow_nan=False)
     return f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
 
 
 def decode_line(line: bytes) -> tuple[str, BlockRecord]:
-    """Fingerprint and record of a ledger line; raises ValueError when the line is damaged."""
+    """Fingerprint and record of a ledger line; raises ValueError if the line is damaged or incomplete."""
     checksum, _, text = line.rstrip(b"\n").partition(b" ")
     if not line.endswith(b"\n") or checksum != f"{zlib.crc32(text):08x}".encode():
         raise ValueError("checksum does not match")
@@ -51,9 +51,9 @@ class Ledger:
     path: Path
 
     def texts(self) -> Iterator[tuple[int, bytes]]:
-        """First byte and bytes of every whole line; one that was cut short at the end is left out.
+        """Offset in bytes and text of every complete line; an incomplete one at the end is left out.
 
-        Raises ValueError when a line is damaged.
+        No line if there is no file. Raises ValueError if a line is damaged.
         """
         if not self.path.exists():
             return
@@ -61,7 +61,7 @@ class Ledger:
         with self.path.open("rb") as f:
             for number, line in enumerate(f, start=1):
                 if line[-1:] != b"\n":
-                    return  # cut short by a crash, or being written just now
+                    return  # truncated by a crash, or still being written
                 if line[:CRC_DIGITS] != b"%08x" % zlib.crc32(line[TEXT:-1]):
                     raise ValueError(
                         f"ledger {self.path} line {number} is damaged (checksum does not match); "
@@ -71,11 +71,14 @@ class Ledger:
                 place += len(line)
 
     def lines(self) -> Iterator[tuple[str, BlockRecord]]:
-        """Fingerprint and record of every whole line; raises ValueError when one is damaged."""
+        """Fingerprint and record of every complete line; raises ValueError if one is damaged."""
         return (decode_line(line) for _, line in self.texts())
 
     def newest(self) -> Iterator[tuple[str, BlockRecord]]:
-        """The last line of each block, whatever its fingerprint, in the order of the ledger."""
+        """Fingerprint and record of the last line of each block, in the order of the ledger.
+
+        Lines of any fingerprint count. Raises ValueError if one is damaged.
+        """
         blocks, places = array("i"), array("q")
         for place, line in self.texts():
             blocks.append(block_code(line))
@@ -85,12 +88,12 @@ class Ledger:
             yield decode_line(line)
 
     def backwards(self) -> Iterator[tuple[str, BlockRecord]]:
-        """Fingerprint and record of every whole line, the last one first; raises ValueError when one is damaged."""
+        """Fingerprint and record of every complete line, the last one first; raises ValueError if one is damaged."""
         places = np.fromiter((place for place, _ in self.texts()), np.int64)
         return map(decode_line, lines_at(self.path, places[::-1]))
 
     def append(self, fingerprint: str, records: Iterable[BlockRecord]) -> None:
-        """Append records and make them durable before returning."""
+        """Append records; they are durable when this returns."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not self.path.exists()
         with self.path.open("ab") as f:
@@ -101,14 +104,14 @@ class Ledger:
             sync_folder(self.path.parent)
 
     def is_cut_short(self) -> bool:
-        """Whether the last line has no end, as a crash or a write that is under way leaves it."""
+        """Whether the last line is incomplete, because of a crash or because it is still being written."""
         with self.path.open("rb") as f:
             size = f.seek(0, os.SEEK_END)
             f.seek(max(0, size - 1))
             return f.read() not in (b"", b"\n")
 
     def cut_torn_tail(self) -> None:
-        """Drop an unfinished last line that a crash left."""
+        """Drop a last line that a crash left incomplete."""
         if not self.path.exists():
             return
         with self.path.open("r+b") as f:
@@ -125,7 +128,7 @@ class Ledger:
 
 
 def lines_at(path: Path, places: np.ndarray) -> Iterator[bytes]:
-    """The lines of a ledger whose first bytes lie at ``places``, in this order; without any the file is not opened."""
+    """Lines of a ledger by their offsets in bytes, in this order; the file is not opened if there are none."""
     if not len(places):
         return
     with path.open("rb") as f:
@@ -135,6 +138,6 @@ def lines_at(path: Path, places: np.ndarray) -> Iterator[bytes]:
 
 
 def block_code(line: bytes) -> int:
-    """Code of a line's block (BlockList), without reading the rest."""
+    """Code of a line's block, as in BlockList, without decoding the rest."""
     name = line.index(_BLOCK) + len(_BLOCK)
     return int(line[name + 1 : name + 5]) * LATTICE_COLS + int(line[name + 6 : name + 10])

@@ -1,10 +1,10 @@
-"""Where a cube lies: a folder of this machine, or a bucket of an S3-compatible store.
+"""Places of a cube: a folder on this machine, or a bucket of an S3-compatible store.
 
-A bucket is named by its address, ``s3://BUCKET/PREFIX``. Its endpoint, region and keys come from the usual
+The address of a bucket is ``s3://BUCKET/PREFIX``. Its endpoint, region and keys come from the usual
 ``AWS_*`` environment variables of every process that opens it (``AWS_ENDPOINT_URL``, ``AWS_REGION``,
-``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``; ``AWS_ALLOW_HTTP`` for a server without TLS), and are stored
-nowhere. An object is written whole or not at all, and a written object is seen by every later read, so the
-discipline of the local store holds without renames; `croplayer doctor` tries whether a bucket keeps to that.
+``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``; ``AWS_ALLOW_HTTP`` for a server without TLS), and are never
+stored. An object is written as a whole or not at all, and every later read sees it, so writes are as safe as in
+a folder without needing renames; `croplayer doctor` tests whether a bucket behaves so.
 """
 
 from __future__ import annotations
@@ -31,21 +31,24 @@ def is_remote(place: str | Path) -> bool:
 
 
 def check_place(place: str) -> None:
-    """Raise ValueError unless a text is an address of a bucket without secrets in it."""
+    """Raise ValueError unless a text is the address of a bucket, without secrets in it."""
     parts = urlsplit(place)
     if parts.scheme != "s3" or not parts.netloc or not parts.path.strip("/"):
-        raise ValueError(f"store '{parts.scheme}://{parts.hostname or ''}' is no address; expected s3://BUCKET/PREFIX")
+        raise ValueError(
+            f"store '{parts.scheme}://{parts.hostname or ''}' is not the address of a bucket; expected s3://BUCKET/PREFIX"
+        )
     if parts.username is not None or parts.query or parts.fragment or ".." in parts.path.split("/"):
         raise ValueError(
-            f"store s3://{parts.hostname} holds more than bucket and prefix; keys come from AWS_* environment variables"
+            f"store s3://{parts.hostname}: the address holds more than bucket and prefix; set keys in AWS_* environment "
+            "variables"
         )
 
 
 class RemoteStore(ObjectStore[Any]):
-    """A Zarr store in a bucket that remembers what was written through it.
+    """A Zarr store in a bucket that records what was written through it.
 
-    ``written`` maps each key written through this object to the digest of its bytes. It travels to other
-    processes as its address alone; they find the keys of the bucket in their own environment.
+    ``written`` maps each key written through this object to the digest of its bytes. Only the address is
+    pickled; other processes take the credentials of the bucket from their own environment.
     """
 
     def __init__(self, place: str, *, read_only: bool = False) -> None:
@@ -54,10 +57,12 @@ class RemoteStore(ObjectStore[Any]):
         self.written: dict[str, FileDigest] = {}
 
     async def set(self, key: str, value: Buffer) -> None:
+        """Write the value of a key and record its digest."""
         await super().set(key, value)
         self.written[key] = digest_bytes(value.as_numpy_array().tobytes())
 
     def with_read_only(self, read_only: bool = False) -> RemoteStore:
+        """The same store opened anew, with an empty record of what was written."""
         return RemoteStore(self.place, read_only=read_only)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -72,7 +77,10 @@ class RemoteStore(ObjectStore[Any]):
 
 @lru_cache(maxsize=8)
 def bucket_of(place: str) -> Any:
-    """The obstore client of an address; raises RuntimeError when obstore is not installed."""
+    """The obstore client of a bucket's address.
+
+    Raises ValueError for an invalid address, RuntimeError if obstore is not installed.
+    """
     check_place(place)
     try:
         from obstore.store import S3Store
@@ -82,7 +90,7 @@ def bucket_of(place: str) -> Any:
 
 
 def open_store(place: str | Path, *, read_only: bool) -> DurableStore | LocalStore | RemoteStore:
-    """The Zarr store of a place; a writable one has ``written``."""
+    """The Zarr store of a place; a writable one has the attribute ``written``."""
     if is_remote(place):
         return RemoteStore(str(place), read_only=read_only)
     return LocalStore(place, read_only=True) if read_only else DurableStore(place)
@@ -101,10 +109,10 @@ def has_key(place: str | Path, key: str) -> bool:
 
 
 def size_finder(place: str | Path, prefix: str = "") -> Callable[[str], int | None]:
-    """A function from a key to the size of its bytes, None where there are none.
+    """A function that maps a key to its size in bytes, or to None if the store does not hold it.
 
-    A bucket is listed once, a thousand keys a request, instead of being asked about every key; and not before the
-    first key is asked for, as many ledgers name no files.
+    A bucket is listed once, with a thousand keys per request, instead of being asked about every key. This is
+    done on the first call, as many ledgers name no files.
     """
     if is_remote(place):
         sizes = cache(lambda: dict(_listed(str(place), prefix)))
@@ -121,7 +129,7 @@ def size_finder(place: str | Path, prefix: str = "") -> Callable[[str], int | No
 
 
 def keys_of(place: str | Path) -> Iterator[str]:
-    """Every key of a store."""
+    """Every key of a store, sorted within each folder."""
     if is_remote(place):
         yield from sorted(key for key, _ in _listed(str(place), ""))
         return
@@ -132,7 +140,7 @@ def keys_of(place: str | Path) -> Iterator[str]:
 
 
 def digest_of(place: str | Path, key: str) -> FileDigest | None:
-    """Digest of the bytes of a key as they are now, None where there are none."""
+    """Digest of the current bytes of a key, None if the store does not hold it."""
     try:
         if not is_remote(place):
             return digest_file(Path(place) / key)
@@ -144,6 +152,7 @@ def digest_of(place: str | Path, key: str) -> FileDigest | None:
 
 
 def _listed(place: str, prefix: str) -> Iterator[tuple[str, int]]:
+    """Key and size in bytes of every object of a bucket below a prefix."""
     import obstore
 
     for batch in obstore.list(bucket_of(place), prefix or None):

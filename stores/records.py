@@ -1,4 +1,4 @@
-"""What a worker returns for a block."""
+"""Records: the result of one step for one block."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from stores.durable import FileDigest
 from stores.grid import BlockIndex
 
 Value = float | int | str | None
-"""A number or word in a block's record; None is "not known"."""
+"""A number or text in a block's record; None means "not known"."""
 
 
 class Status(StrEnum):
-    """How a block left a step."""
+    """Status of a block after a step."""
 
     DONE = "done"
     NO_IMAGERY = "no_imagery"
@@ -34,15 +34,16 @@ class BlockRecord:
     block: BlockIndex
     status: Status = Status.DONE
     reason: str = ""
-    """Why the block failed: one sentence; empty otherwise."""
+    """Why the block failed, in one sentence; empty if it did not."""
     files: Mapping[str, FileDigest] = field(default_factory=dict)
     """Digest of each file written, by its key in the store."""
     values: Mapping[str, Value] = field(default_factory=dict)
-    """Numbers of the block by name; missing values are None."""
+    """Values of the block by name; None where missing."""
     seconds: float = 0.0
-    """Time the worker spent."""
+    """Time that the worker spent on the block."""
 
     def to_json(self) -> dict[str, Any]:
+        """The record as an object for ``json.dumps``; seconds are rounded to 4 decimals."""
         return {
             "block": self.block.name,
             "status": self.status.value,
@@ -54,6 +55,7 @@ class BlockRecord:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> BlockRecord:
+        """The record in an object of ``to_json``; raises KeyError or ValueError if it is not one."""
         return cls(
             block=BlockIndex.parse(data["block"]),
             status=Status(data["status"]),
@@ -65,9 +67,9 @@ class BlockRecord:
 
 
 BlockTask = Callable[[Sequence[BlockIndex]], list[BlockRecord]]
-"""A step's work on some blocks: picklable, idempotent, writes only those blocks, one record each."""
+"""Work of a step on blocks: picklable, idempotent, writes only these blocks and returns one record for each."""
 
 
 def finite(value: float | None) -> float | None:
-    """A float fit for a record: NaN and infinity become None."""
+    """A float as the value of a record: NaN and infinity become None."""
     return None if value is None or value != value or abs(value) == float("inf") else float(value)

@@ -1,4 +1,4 @@
-"""What a step found, read from its ledger into columns: a country's blocks without an object for each."""
+"""Results of a step, read from its ledger into arrays, so that a country's blocks need no object each."""
 
 from __future__ import annotations
 
@@ -23,23 +23,25 @@ from stores.records import BlockRecord, Status, Value
 STATUSES = tuple(status.value for status in Status)
 DIGESTS_AT_A_TIME = 1 << 14
 RECORD_DIGEST_BYTES = 8
-"""How much of the sha256 of a record is kept in memory; what all of them are digested to is a whole sha256."""
+"""Number of bytes of a record's sha256 that are kept in memory; the digest over all of them is a full sha256."""
 _STATUS, _FILES, _VALUES, _SECONDS = b',"status":"', b',"files":', b',"values":', b',"seconds":'
-# Inside a JSON text every quote has a backslash, so that these words cannot stand in a reason or a value.
+# JSON escapes every quote within a text, so these bytes cannot occur in a reason or a value.
 
 
 @dataclass(frozen=True)
 class Results:
-    """The last record of each finished block of a step, and where its line lies in the ledger."""
+    """The last record of each finished block of a step, by the offset of its line in the ledger."""
 
     path: Path
+    """The ledger."""
     blocks: BlockList
+    """The n finished blocks."""
     status: np.ndarray
-    """(n,) uint8, place in STATUSES."""
+    """(n,) uint8, index into STATUSES."""
     offset: np.ndarray
-    """(n,) int64, first byte of the block's line."""
+    """(n,) int64, offset of the block's line in bytes."""
     digest: str
-    """sha256 over what the records say, whatever their order and the time they took."""
+    """sha256 over the records in the order of the blocks, without the time that they took."""
 
     def records(self) -> Iterator[BlockRecord]:
         """The record of each block, in the order of the blocks."""
@@ -50,7 +52,11 @@ class Results:
         return map(_values, lines_at(self.path, self.offset))
 
     def table(self) -> pd.DataFrame:
-        """One row per block: block, row, col, then its values; sorted by block."""
+        """One row per block, in the order of the blocks: its name, row and col, then its values.
+
+        A column of values is int64 if every block has a whole number, float64 for other numbers (NaN where
+        missing), else object (None where missing).
+        """
         columns: dict[str, _Column] = {}
         for row, values in enumerate(self.values()):
             for name, value in values.items():
@@ -64,26 +70,29 @@ class Results:
         return pd.DataFrame(table | {name: column.finished() for name, column in columns.items()}, copy=False)
 
     def status_names(self) -> pd.Series:
-        """Status of each block by its name."""
+        """Status of each block, with the block's name as index."""
         return pd.Series(
             np.array(STATUSES, dtype=object)[self.status], index=[b.name for b in self.blocks], dtype=object
         )
 
 
 def read_results(path: Path, fingerprint: str, blocks: BlockList, root: str | Path) -> Results:
-    """Results of the blocks that need no more work: same fingerprint, finished, files of the recorded size.
+    """Results of the blocks that are finished: with this fingerprint, and with files of the recorded sizes.
 
-    A block whose files a later record of another fingerprint changed is not finished any more.
+    A block is no longer finished if a later record with another fingerprint reports different bytes for one of
+    its files.
 
     Parameters
     ----------
-    path : the ledger; need not be there
-    blocks : those that are looked for
+    path : the ledger; no block is finished if it does not exist
+    fingerprint : fingerprint of the step
+    blocks : the blocks of the step
     root : folder or address of the store of the files that the records name
 
     Raises
     ------
-    ValueError when a line is damaged; one that was cut short at the end is left out.
+    ValueError
+        if a line is damaged; an incomplete one at the end is left out
     """
     mine, others = _Lines(), _Lines()
     status, digests = array("B"), bytearray()
@@ -102,14 +111,14 @@ def read_results(path: Path, fingerprint: str, blocks: BlockList, root: str | Pa
     if not np.array_equal(found, blocks.codes):
         keep &= np.isin(found, blocks.codes)
     if len(others):
-        keep &= ~_is_written_anew(path, found, mine.places(last), others)
+        keep &= ~_is_overwritten(path, found, mine.places(last), others)
     if not keep.all():
         found, last, state = found[keep], last[keep], state[keep]
     return Results(path, BlockList(found), state, mine.places(last), _digest(digests, last))
 
 
 class _Lines:
-    """Blocks of lines of a ledger, and where the lines lie."""
+    """Blocks and offsets of lines of a ledger."""
 
     def __init__(self) -> None:
         self._codes, self._places = array("i"), array("q")
@@ -118,11 +127,12 @@ class _Lines:
         return len(self._codes)
 
     def add(self, line: bytes, place: int) -> None:
+        """Add a line at an offset in bytes."""
         self._codes.append(block_code(line))
         self._places.append(place)
 
     def last(self) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) int32, codes of the blocks in raster order; (n,) int32, which line is the last of each."""
+        """Codes (n,) int32 of the blocks in raster order, and the index (n,) int32 of the last line of each."""
         codes = np.frombuffer(self._codes, np.int32)
         order = np.argsort(codes, kind="stable").astype(np.int32)
         found = codes[order]
@@ -131,30 +141,31 @@ class _Lines:
         return found[is_last], order[is_last]
 
     def places(self, which: np.ndarray) -> np.ndarray:
-        """(n,) int64, first byte of each of these lines."""
+        """Offsets (n,) int64 of these lines in bytes."""
         return np.frombuffer(self._places, np.int64)[which]
 
 
-def _is_written_anew(path: Path, codes: np.ndarray, places: np.ndarray, others: _Lines) -> np.ndarray:
-    """(n,) bool, whether a later line of another fingerprint says other bytes of a file of a block than its own line does.
+def _is_overwritten(path: Path, codes: np.ndarray, places: np.ndarray, others: _Lines) -> np.ndarray:
+    """Whether a later line with another fingerprint reports different bytes for a file of each block: (n,) bool.
 
-    Files of another recipe can be as long as those of this one. A block that failed there may have written a part.
+    The sizes do not tell: files of another recipe may be as long. A block that failed there may have written some
+    of its files.
     """
     found, last = others.last()
     _, mine, other = np.intersect1d(codes, found, assume_unique=True, return_indices=True)
     later = others.places(last[other])
     is_later = later > places[mine]
     mine, later = mine[is_later], later[is_later]
-    is_new = np.zeros(len(codes), bool)
+    is_overwritten = np.zeros(len(codes), bool)
     for i, own, other_line in zip(mine, lines_at(path, places[mine]), lines_at(path, later), strict=True):
         files, written = _files(own), _files(other_line)
         has_failed = bool(files) and not Status(_status_name(other_line)).is_finished
-        is_new[i] = has_failed or any(written.get(key, digest) != digest for key, digest in files.items())
-    return is_new
+        is_overwritten[i] = has_failed or any(written.get(key, digest) != digest for key, digest in files.items())
+    return is_overwritten
 
 
 def _status(line: bytes, size_of: Callable[[str], int | None] | None) -> int:
-    """Place of a line's status in STATUSES, or that of FAILED when a file is not there with its size."""
+    """Index of a line's status in STATUSES; that of FAILED if a file is missing or has another size."""
     name = _status_name(line)
     place = STATUSES.index(name)
     if not Status(name).is_finished:
@@ -169,7 +180,7 @@ def _status_name(line: bytes) -> str:
 
 
 def _digest(digests: bytearray, which: np.ndarray) -> str:
-    """sha256 over digests of records, in this order."""
+    """sha256 over the digests of these records, in this order."""
     each = np.frombuffer(digests, np.uint8).reshape(-1, RECORD_DIGEST_BYTES)
     digest = hashlib.sha256()
     for begin in range(0, len(which), DIGESTS_AT_A_TIME):
@@ -178,19 +189,19 @@ def _digest(digests: bytearray, which: np.ndarray) -> str:
 
 
 def _files(line: bytes) -> Any:
-    """The files of a line with their digests and sizes."""
+    """The files of a line by their keys, each with its digest and size."""
     begin = line.index(_FILES) + len(_FILES)
     return from_json(line[begin : line.index(_VALUES, begin)])
 
 
 def _values(line: bytes) -> Any:
-    """The values of a line; words that come often are kept once."""
+    """The values of a line by their names; equal texts share one object."""
     begin = line.index(_VALUES, line.index(_FILES)) + len(_VALUES)
     return from_json(line[begin : line.rindex(_SECONDS)], cache_strings="all")
 
 
 class _Column:
-    """Values of one name, as numbers while they are numbers; a row that is not put has none."""
+    """Values of one name, stored as numbers until a text comes; rows without a value are missing."""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
@@ -199,7 +210,7 @@ class _Column:
         self._n_whole, self._is_known = 0, False
 
     def put(self, row: int, value: Value) -> None:
-        """The value of a row."""
+        """Set the value of a row."""
         if value is None:
             return
         if self._words is None and isinstance(value, str):
@@ -213,7 +224,7 @@ class _Column:
         self._n_whole += type(value) is int
 
     def finished(self) -> np.ndarray:
-        """The column: int64 when every row has a whole number, float64 for numbers, objects for the rest."""
+        """The column: int64 if every row has a whole number, float64 for other numbers, else object."""
         if self._words is not None:
             return self._words
         if not self._is_known:

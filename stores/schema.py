@@ -1,4 +1,4 @@
-"""Describe, create and check a Zarr store that is laid out on the block lattice."""
+"""Describe, create and check a Zarr store on the block lattice."""
 
 from __future__ import annotations
 
@@ -18,41 +18,42 @@ from stores.grid import CRS, BlockGrid, BlockRange
 COORDINATES = ("x", "y", "band", "source", "spatial_ref")
 INNER_CHUNK_PX = 512
 WRITE_CONFIG: Any = {"write_empty_chunks": True}
-"""A block equal to the fill value is still written, so a missing file never means a result."""
+"""A block equal to the fill value is written too, so a missing file is never a result."""
 
 
 class SchemaError(ValueError):
-    """A store does not hold what its schema says."""
+    """A store does not match its schema."""
 
 
 @dataclass(frozen=True)
 class ArraySpec:
-    """One array of a store: a pixel of it lies on the global lattice."""
+    """One array of a store, whose pixels lie on the global lattice."""
 
     name: str
     dims: tuple[str, ...]
-    """Dimension names; y and x are chunked by block, source by one, band whole."""
+    """Dimension names; chunks hold one block along y and x, one source, and all bands."""
     dtype: str
     fill_value: int | bool
     long_name: str
     units: str = "1"
     flags: Mapping[int, str] = field(default_factory=dict)
-    """CF flag values and meanings; empty when the values are numbers."""
+    """CF flag values and meanings; empty if the values are numbers."""
     scale_factor: float | None = None
-    """Physical value of a stored step, for readers; the arrays are read as stored."""
+    """Value that a stored 1 stands for, as an attribute for readers; arrays are read as stored."""
     has_inner_chunks: bool = False
-    """Whether a block's shard is cut into 512 px inner chunks for window reads."""
+    """Whether a block's shard is cut into inner chunks of 512 px for reading windows."""
 
     def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        """Shape of the array, given the length of each dimension."""
         return tuple(sizes[d] for d in self.dims)
 
     def block_shape(self, grid: BlockGrid, sizes: Mapping[str, int]) -> tuple[int, ...]:
-        """Shape of one block of one source: the unit of writing."""
+        """Shape of one block of one source, the unit of writing."""
         edge = {"y": grid.block_px, "x": grid.block_px, "source": 1}
         return tuple(edge.get(d, sizes[d]) for d in self.dims)
 
     def inner_shape(self, grid: BlockGrid, sizes: Mapping[str, int]) -> tuple[int, ...] | None:
-        """Shape of an inner chunk, or None when the block is one chunk."""
+        """Shape of an inner chunk, or None if a block is a single chunk."""
         if not self.has_inner_chunks or grid.block_px % INNER_CHUNK_PX or grid.block_px == INNER_CHUNK_PX:
             return None
         block = self.block_shape(grid, sizes)
@@ -80,33 +81,35 @@ class StoreSchema:
     arrays: tuple[ArraySpec, ...]
 
     def create(self, store: Store, edition: str, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> None:
-        """Write the metadata and coordinates of an edition; raises SchemaError when another layout is there.
+        """Write the metadata and coordinates of an edition.
 
-        An edition that already has this layout is left as it is; one whose writing was cut short, before
-        any block can have been worked on, is written again. Blocks without the edition's metadata, as a copy
-        that was brought back in part leaves them, are a SchemaError too.
+        An edition that already has this layout is left as it is. One whose creation was interrupted, so that
+        no block can have been written, is created again.
+
+        Raises SchemaError if the edition has another layout, or has blocks but no metadata, as after restoring
+        only a part of a copy.
         """
         root = zarr.open_group(store, mode="a")
         if edition in root and "croplayer" in root[edition].attrs:
             self.check(root[edition], grid, blocks, sources)
             return
-        left = sync(self._any_block(store, edition))
-        if left:
+        block = sync(self._any_block(store, edition))
+        if block:
             raise SchemaError(
-                f"edition '{edition}' of {store} has lost its metadata {edition}/zarr.json but not its blocks, such as "
-                f"{left}; bring the file back from a copy, or remove the edition to map it again"
+                f"edition '{edition}' of {store} has lost its metadata {edition}/zarr.json but still has blocks, such as "
+                f"{block}; restore the file from a copy, or remove the edition to map it again"
             )
         sizes = self.sizes(grid, blocks, sources)
         group = root.create_group(edition, overwrite=True)
         for spec in self.arrays:
-            inner = spec.inner_shape(grid, sizes)
-            block = spec.block_shape(grid, sizes)
+            inner_shape = spec.inner_shape(grid, sizes)
+            block_shape = spec.block_shape(grid, sizes)
             group.create_array(
                 spec.name,
                 shape=spec.shape(sizes),
                 dtype=spec.dtype,
-                chunks=inner or block,
-                shards=block if inner else None,
+                chunks=inner_shape or block_shape,
+                shards=block_shape if inner_shape else None,
                 fill_value=spec.fill_value,
                 serializer=BytesCodec(),
                 compressors=[ZstdCodec(level=1, checksum=True)],
@@ -119,14 +122,14 @@ class StoreSchema:
         group.attrs.update(self.group_attributes(grid, blocks, sources))
 
     async def _any_block(self, store: Store, edition: str) -> str | None:
-        """A key of an edition that its creation did not write, None when there is none."""
+        """A key of an edition that its creation did not write, None if there is none."""
         async for key in store.list_prefix(f"{edition}/"):
             if not self.is_metadata(key):
                 return key
         return None
 
     def is_metadata(self, key: str) -> bool:
-        """Whether a key of a store is metadata or a coordinate, which no block writes."""
+        """Whether a key of a store is metadata or a coordinate, which blocks do not write."""
         parts = key.split("/")
         if len(parts) > 2 and parts[1] in COORDINATES:
             return True
@@ -140,7 +143,7 @@ class StoreSchema:
         return {"source": len(sources), "y": window.height, "x": window.width, "band": 3}
 
     def group_attributes(self, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> dict[str, Any]:
-        """Attributes of an edition: CF, GeoZarr conventions and the place on the lattice."""
+        """Attributes of an edition: CF and GeoZarr conventions, and its place on the lattice."""
         window = blocks.window(grid)
         box = grid.window_bounds(window)
         return {
@@ -168,11 +171,11 @@ class StoreSchema:
         }
 
     def check(self, group: Any, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> None:
-        """Raise SchemaError unless a group holds exactly this layout."""
+        """Raise SchemaError unless a group has exactly this layout."""
         expected = self.group_attributes(grid, blocks, sources)["croplayer"]
         found = group.attrs.get("croplayer")
         if found is None:
-            raise SchemaError(f"group '{group.path}' was not finished or is no croplayer edition; remove it")
+            raise SchemaError(f"group '{group.path}' was not finished or is not a croplayer edition; remove it")
         if found != expected:
             different = sorted(k for k in expected if found.get(k) != expected[k])
             what = ", ".join(f"{k} is {found.get(k)!r}, expected {expected[k]!r}" for k in different)
@@ -191,6 +194,7 @@ class StoreSchema:
 
 
 def _write_coordinates(group: Any, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> None:
+    """Write y, x, band, source and spatial_ref of an edition."""
     window = blocks.window(grid)
     y = grid.latitudes(window.row, window.height)
     x = grid.longitudes(window.col, window.width)

@@ -1,4 +1,4 @@
-"""Arrays of .npz files from anywhere, measured before one of them is unpacked."""
+"""Read arrays of .npz files of any origin, whose sizes are checked before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -10,36 +10,39 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 LARGEST_ARRAY_BYTES = 1024**3
-"""Of one array once it is unpacked; the file may be a thousandth of that."""
+"""Largest size of one array once it is unpacked; a compressed file may be a thousand times smaller."""
 ZIP = b"PK\x03\x04"
 NUMBERS = "biuf"
-"""Kinds of types that are read; objects never."""
+"""Kinds of dtypes that are read: bool, integers and floats."""
 
 T = TypeVar("T")
 
 
 class _Member(NamedTuple):
-    """What the archive says of an array."""
+    """The type and size of an array in an archive."""
 
     dtype: np.dtype[Any]
     stated_bytes: int
-    """By the array's own header."""
+    """Size by the array's own header."""
     packed_bytes: int
-    """By the archive, which unpacks no more than that."""
+    """Size by the archive's index; no more than this is unpacked."""
 
 
 def read_arrays(path: Path, names: Sequence[str]) -> tuple[np.ndarray, ...]:
-    """Arrays of an .npz file by their names.
+    """Arrays of an .npz file in the order of their names, each of its own shape and numeric dtype.
 
     Raises
     ------
-    ValueError, in one sentence that names the file and the array, when the file is no .npz or damaged, lacks an
-    array, or holds one that is of another kind than numbers or larger than ``LARGEST_ARRAY_BYTES``.
+    FileNotFoundError
+        if there is no file
+    ValueError
+        if the file is not an .npz or is damaged, lacks an array, or has one that is not numeric or is larger than
+        ``LARGEST_ARRAY_BYTES``
     """
     with path.open("rb") as file:
         start = file.read(len(ZIP))
         if start != ZIP:
-            raise ValueError(f"{path} is no .npz file; it starts with {start!r}")
+            raise ValueError(f"{path} is not an .npz file; it starts with {start!r}")
         file.seek(0)
         with _unless_damaged(path, lambda: np.load(file, allow_pickle=False)) as archive:
             for name in names:
@@ -52,7 +55,7 @@ def read_arrays(path: Path, names: Sequence[str]) -> tuple[np.ndarray, ...]:
 def _unless_damaged(path: Path, read: Callable[[], T]) -> T:
     try:
         return read()
-    except Exception as error:  # readers of damaged archives raise whatever they trip over
+    except Exception as error:  # readers raise errors of any class on damaged archives
         raise ValueError(f"{path} cannot be read as .npz, it is damaged: {error}") from error
 
 
@@ -73,5 +76,5 @@ def _check(member: _Member, place: str) -> None:
         raise ValueError(f"{place} has {member.stated_bytes} bytes; expected at most {LARGEST_ARRAY_BYTES}")
     if member.stated_bytes != member.packed_bytes:
         raise ValueError(
-            f"{place} says {member.stated_bytes} bytes and unpacks to {member.packed_bytes}; write the file again"
+            f"{place} has {member.packed_bytes} bytes, its header says {member.stated_bytes}; write the file again"
         )

@@ -1,4 +1,4 @@
-"""Tables of blocks, and their bytes."""
+"""Tables of blocks with their geometry, and tables as Parquet and CSV files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stores.grid import CRS, BlockGrid, BlockIndex
 
 
 def with_geometry(table: pd.DataFrame) -> gpd.GeoDataFrame:
-    """A table with the boxes of its blocks as geometry in EPSG:4326."""
+    """A table of blocks (columns row and col) with their boxes as geometry in EPSG:4326."""
     grid = BlockGrid()
     bounds = [grid.bounds(BlockIndex(r, c)) for r, c in zip(table.row, table.col, strict=True)]
     boxes = shapely.box(*np.array(bounds, np.float64).reshape(-1, 4).T)
@@ -28,7 +28,10 @@ def block_areas_km2(grid: BlockGrid, rows: pd.Series) -> pd.Series:
 
 
 def write_parquet(path: Path, table: pd.DataFrame) -> Path:
-    """Write a table, or a GeoParquet 1.1 with bounding boxes when it has geometry; the same table gives the same bytes."""
+    """Write a table as Parquet, or as GeoParquet 1.1 with bounding boxes if it has geometry. Returns its path.
+
+    The same table gives the same bytes.
+    """
     buffer = io.BytesIO()
     if isinstance(table, gpd.GeoDataFrame):
         table.to_parquet(buffer, index=False, compression="zstd", write_covering_bbox=True, schema_version="1.1.0")
@@ -39,6 +42,6 @@ def write_parquet(path: Path, table: pd.DataFrame) -> Path:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> Path:
-    """Write a table as UTF-8 CSV with 8 significant digits."""
+    """Write a table as UTF-8 CSV with 8 significant digits. Returns its path."""
     write_durable(path, table.to_csv(index=False, float_format="%.8g", lineterminator="\n").encode())
     return path

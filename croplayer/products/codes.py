@@ -1,4 +1,4 @@
-"""Class codes of existing maps under a window of the lattice, from files in any CRS and tiling."""
+"""Class codes of existing maps in a window of the lattice, from files in any CRS and tiling."""
 
 from __future__ import annotations
 
@@ -32,65 +32,78 @@ from stores.durable import digest_text
 from stores.grid import CRS, BlockGrid, Bounds, PixelWindow
 
 GDAL_CACHE_MB = 64
-"""Decoded pixels that GDAL keeps in a process; its own default is a twentieth of the machine's memory."""
+"""Size of GDAL's cache of decoded pixels in a process; its default is 5 % of the machine's memory."""
 
 _reading = threading.Lock()
-"""An open file serves one thread at a time, and notebooks read in several."""
+"""An open dataset may be read by one thread at a time only, and notebooks read in several."""
 
 FIRST = "first"
+"""Where files overlap, the first one with a known code counts."""
 UTM = "utm"
-"""Where UTM files overlap, the zone in which the longitude of the pixel lies decides."""
+"""Where UTM files overlap, the one in whose zone the longitude of the pixel lies counts."""
 
 
 class CodePart(NamedTuple):
-    """What one file says under a window of the lattice, at a resolution of its own."""
+    """The codes of one file in a window of the lattice, at a resolution of their own."""
 
     file: str
+    """The file's name, for messages."""
     codes: np.ndarray
     """(H, W) integers."""
     reached: np.ndarray
-    """(H, W) bool, where the file has pixels that count and no mask of it hides them."""
+    """(H, W) bool, False where the file has no pixel, or one that a mask hides or that does not count."""
     declared: float | None
-    """The code that the file itself calls nodata."""
+    """The nodata code that the file declares; None if it declares none."""
     index_y: np.ndarray
     """(h,) int64, the part's row under each row of the window."""
     index_x: np.ndarray
     """(w,) int64, the part's column under each column of the window."""
 
     def on_pixels(self, values: np.ndarray) -> np.ndarray:
-        """(H, W) values at every pixel of the window: (h, w)."""
+        """Values (H, W) of the part at every pixel of the window: (h, w)."""
         return values[self.index_y[:, None], self.index_x]
 
 
 class CodeSource(Protocol):
-    """Where the codes of a product come from."""
+    """A source of the codes of a product."""
 
     def parts(self, window: PixelWindow, grid: BlockGrid) -> Iterator[CodePart]:
-        """What each file says, the one that counts first; every pixel takes the file's pixel that holds its centre."""
+        """Codes of each file in a window, in order of priority; files that do not meet the window are left out.
+
+        Every pixel of the window takes the pixel of the file that contains its centre.
+        """
         ...
 
     def fingerprint(self) -> str:
-        """A text that changes when the files or how they are read changes; the files of this moment are read from now on."""
+        """Text that changes when the files or the way they are read change; later reads see the files of this moment."""
         ...
 
     def check(self, bounds: Bounds) -> None:
-        """Raise when a file is unreadable or has no CRS, or none overlaps the region."""
+        """Raise ValueError or FileNotFoundError if a file cannot be read, or none overlaps the region (degrees)."""
         ...
 
 
 @dataclass(frozen=True)
 class RasterCodes:
-    """GeoTIFFs; where several cover a pixel the first that knows it counts, or the one of its UTM zone."""
+    """Codes from GeoTIFFs, which may overlap."""
 
     paths: tuple[str, ...]
+    """Files or addresses of the GeoTIFFs, in order of priority."""
     assume_crs: str | None = None
-    """CRS of files that carry none."""
+    """CRS of files that have none."""
     overlap: str = FIRST
-    """``first``, or ``utm``."""
+    """Which file counts where several overlap: ``first``, or ``utm`` for the one of the pixel's UTM zone."""
     cut_repeated_strips: bool = False
-    """Whether rows and columns at the lower and right edge that repeat the ones before them are left out."""
+    """Whether to leave out rows and columns at the lower and right edge that repeat the ones before them."""
 
     def parts(self, window: PixelWindow, grid: BlockGrid) -> Iterator[CodePart]:
+        """Codes of each file in a window, in order of priority.
+
+        Every pixel of the window takes the pixel of the file that contains its centre. A file in EPSG:4326 comes
+        at its own resolution, another one at that of the window.
+
+        Raises FileNotFoundError or ValueError if a file cannot be opened or has no usable georeference.
+        """
         box = grid.window_bounds(window)
         for path in _near(self, box):
             file = _open_codes(path, self.assume_crs, self.cut_repeated_strips)
@@ -106,11 +119,13 @@ class RasterCodes:
             yield part
 
     def fingerprint(self) -> str:
+        """Text that changes when the files or the way they are read change; drops the open files and cached boxes."""
         forget_files()
         digests = [digest_raster(p) for p in self.paths]
         return digest_text(f"raster codes {self.assume_crs} {self.overlap} {self.cut_repeated_strips} {digests}")
 
     def check(self, bounds: Bounds) -> None:
+        """Raise ValueError or FileNotFoundError if a file cannot be read as codes, or none overlaps the region."""
         shares = []
         for path in self.paths:
             with open_raster(path) as dataset:
@@ -127,19 +142,22 @@ class RasterCodes:
 
 
 class _CodeFile(NamedTuple):
+    """An open file of codes."""
+
     dataset: DatasetReader
     crs: str
     is_lonlat: bool
     zone: int | None
-    """UTM zone, 1 to 60, where the file is in one."""
+    """UTM zone, 1 to 60; None if the file is in another CRS."""
     height: int
-    """Rows that count: without those that repeat others."""
+    """Number of rows that count: those that repeat others are left out."""
     width: int
+    """Number of columns that count."""
 
 
 @kept(64)
 def _open_codes(path: str, assume_crs: str | None, cut_repeated_strips: bool) -> _CodeFile:
-    # Set for good: an Env around each reading would empty the cache on leaving it.
+    # Set once for the process: leaving a rasterio.Env around each read would empty the cache.
     set_gdal_config("GDAL_CACHEMAX", GDAL_CACHE_MB)
     dataset = open_raster(path)
     crs = check_georeference(dataset, assume_crs)
@@ -150,7 +168,7 @@ def _open_codes(path: str, assume_crs: str | None, cut_repeated_strips: bool) ->
 
 
 def _near(source: RasterCodes, box: Bounds) -> list[str]:
-    """Files whose box meets a box."""
+    """Files whose bounding box meets a box."""
     return [
         path
         for path, b in _boxes(source.paths, source.assume_crs)
@@ -169,7 +187,7 @@ def _boxes(paths: tuple[str, ...], assume_crs: str | None) -> tuple[tuple[str, B
 
 
 def _zone(crs: RasterCrs) -> int | None:
-    """UTM zone of a CRS, 1 to 60, or None when it is no UTM zone of WGS 84."""
+    """UTM zone of a CRS, 1 to 60, or None if it is not a UTM zone of WGS 84."""
     epsg = crs.to_epsg()
     is_utm = epsg is not None and epsg // 100 in (326, 327) and 1 <= epsg % 100 <= 60
     return epsg % 100 if is_utm and epsg is not None else None
@@ -181,7 +199,7 @@ def _in_zone(zone: int | None, longitudes: np.ndarray) -> np.ndarray:
 
 
 def _read_lonlat(file: _CodeFile, window: PixelWindow, grid: BlockGrid) -> CodePart | None:
-    """The file's pixels as they are, with one row and column more for pixels that it does not reach."""
+    """The file's own pixels, with one extra row and column for pixels of the window outside of the file."""
     dataset = file.dataset
     t = dataset.transform
     cols = np.floor((grid.longitudes(window.col, window.width) - t.c) / t.a).astype(np.int64)
@@ -227,7 +245,7 @@ def _read_projected(file: _CodeFile, window: PixelWindow, grid: BlockGrid) -> Co
 
 
 def _known(dataset: DatasetReader, area: Window) -> np.ndarray:
-    """Pixels of the first band that no mask of the file hides: (H, W) bool; a declared code is no mask."""
+    """Pixels of the first band that no mask of the file hides: (H, W) bool; a declared nodata code is not a mask."""
     if MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
         return np.asarray(dataset.read_masks(1, window=area) > 0)
     return np.ones((area.height, area.width), bool)

@@ -1,4 +1,4 @@
-"""What the codes of an existing map mean, from a legend file; the eight maps of the paper come with croplayer."""
+"""Meaning of the codes of an existing map, from a legend file; legends of the paper's eight maps are included."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEGENDS = Path(__file__).parent / "legends"
 
 Land = Literal["crop", "paddy", "orchard", "greenhouse", "fallow"]
 SWITCHES = ("paddy", "orchard", "greenhouse", "fallow")
-"""Kinds of land that maps and statistics count as cropland or not; "crop" is always counted."""
+"""Kinds of land that a comparison may count as cropland or not; "crop" is always counted."""
 
 
 class _Part(BaseModel):
@@ -26,13 +26,13 @@ class LegendClass(_Part):
 
     name: str
     land: Land | None = None
-    """What kind of farmed land it is; None for anything else."""
+    """Kind of farmed land; None for any other class."""
     counted: bool = False
-    """Whether it is cropland without a switch; "crop" always is."""
+    """Whether it counts as cropland unless it is excluded; "crop" always does."""
 
 
 class Definition(_Part):
-    """What the map's own cropland holds, where its authors say so: in, out, or empty for not stated."""
+    """What the map's own cropland includes according to its authors: in, out, or empty if not stated."""
 
     paddy: Literal["in", "out", ""] = ""
     orchard: Literal["in", "out", ""] = ""
@@ -50,15 +50,16 @@ class LegendFile(_Part):
     source: str = ""
     """Where the map is published."""
     note: str = ""
-    """What a reader must know before comparing with it."""
+    """What to know before comparing with it."""
     nodata: tuple[int, ...] = ()
     """Codes without information, such as clouds."""
     overlap: Literal["first", "utm"] = "first"
-    """Which of two files counts where they overlap: the first by name, or the UTM zone of the pixel's longitude."""
+    """Which file counts where several overlap: the first by name, or the one of the pixel's UTM zone."""
     repeated_strips: bool = False
     """Whether files may repeat rows and columns at their edge, which are then left out."""
     definition: Definition = Field(default_factory=Definition)
     classes: dict[int, LegendClass]
+    """Classes of the map by their code."""
 
     @model_validator(mode="after")
     def _has_cropland(self) -> LegendFile:
@@ -69,17 +70,18 @@ class LegendFile(_Part):
 
 @dataclass(frozen=True)
 class ProductLegend:
-    """A legend that was read and checked."""
+    """A legend that has been read and checked."""
 
     path: Path
     file: LegendFile
 
     @property
     def known_codes(self) -> tuple[int, ...]:
+        """Codes that the legend names, nodata included, in ascending order."""
         return tuple(sorted({*self.file.classes, *self.file.nodata}))
 
     def crop_codes(self, include: Collection[str] = (), exclude: Collection[str] = ()) -> tuple[int, ...]:
-        """Codes that count as cropland under a definition.
+        """Codes that count as cropland under a definition, in ascending order.
 
         Parameters
         ----------
@@ -88,7 +90,7 @@ class ProductLegend:
         Raises
         ------
         ValueError
-            for a kind that has no class of its own in this map, so that it cannot be switched
+            for a kind without a class of its own in this map, and for one that is both included and excluded
         """
         own = {c.land for c in self.file.classes.values() if c.land}
         for kind in (*include, *exclude):
@@ -97,7 +99,7 @@ class ProductLegend:
                 says = getattr(self.file.definition, kind, "") or "not stated"
                 raise ValueError(
                     f"product {self.file.key} has no class of its own for '{kind}' (in its cropland: {says}); "
-                    f"what can be switched: {can}"
+                    f"kinds that can be included or excluded: {can}"
                 )
         both = sorted(set(include) & set(exclude))
         if both:
@@ -112,14 +114,14 @@ class ProductLegend:
 
 
 def read_legend(name: str) -> ProductLegend:
-    """A legend by the key of a known map (CACD, CLCD, ESA ...) or from a TOML file.
+    """A legend by the key of an included map (CACD, CLCD, ESA, ...) or by the path of a TOML file.
 
-    Raises ValueError naming file, field and what was expected.
+    Raises FileNotFoundError if there is no such legend, ValueError with file and field if the file is not valid.
     """
     path = Path(name) if name.endswith(".toml") else LEGENDS / f"{name}.toml"
     if not path.is_file():
         known = ", ".join(known_legends())
-        raise FileNotFoundError(f"legend '{name}' is no file and no known map; known are {known}")
+        raise FileNotFoundError(f"legend '{name}' is neither a .toml file nor one of the included maps {known}")
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -137,5 +139,5 @@ def read_legend(name: str) -> ProductLegend:
 
 
 def known_legends() -> list[str]:
-    """Keys of the legends that come with croplayer."""
+    """Keys of the included legends, sorted."""
     return sorted(p.stem for p in LEGENDS.glob("*.toml"))

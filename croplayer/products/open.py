@@ -1,4 +1,4 @@
-"""Open an existing map: a legend, and files or STAC items."""
+"""Open an existing map from its legend and its files or STAC items."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ RASTERS = ("*.tif", "*.tiff", "*.TIF", "*.TIFF")
 
 
 def product_files(path: str) -> tuple[str, ...]:
-    """GeoTIFFs of a product, sorted: a file, all in a folder and below, or those that a pattern with * matches.
+    """GeoTIFFs of a product, sorted: a file, all files below a folder, or those that match a pattern with ``*``.
 
-    Raises FileNotFoundError when there is none.
+    Raises FileNotFoundError if there is none.
     """
     place = Path(path)
     if place.is_dir():
@@ -48,14 +48,22 @@ def open_product(
 
     Parameters
     ----------
-    legend : CACD, CLCD, ESA, ESRI, FROM, FCS30, GL30, SinoLC ..., or the path of a legend file (TOML)
+    legend : key of an included legend (CACD, CLCD, ESA, ESRI, FROM, FCS30, GL30, SinoLC, ...), or path of a legend
+        file (TOML)
     path : a GeoTIFF, a folder of them, a pattern such as ``tiles/*.tif``, or with ``asset`` a GeoJSON
         FeatureCollection of STAC items
-    name : what the map is called in tables; its key in lower case if not given
+    name : name of the map in tables; the legend's key in lower case if None
     include, exclude : kinds of land (paddy, orchard, greenhouse, fallow) to count as cropland or not, where the map
         has classes for them
     asset, year : asset of the STAC items, and their year
-    assume_crs : CRS of files that carry none
+    assume_crs : CRS of files that have none
+
+    Raises
+    ------
+    FileNotFoundError
+        if there is no such legend or no GeoTIFF
+    ValueError
+        if the legend is not valid, or has no class for a kind to include or exclude
 
     Examples
     --------

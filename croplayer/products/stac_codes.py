@@ -18,22 +18,29 @@ from stores.durable import digest_file, digest_text
 from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 
 FILL = 0
-"""What stands where an item has no pixels; a code 0 is therefore never information."""
+"""Value where an item has no pixels; a code 0 therefore always means "unknown"."""
 
 
 @dataclass(frozen=True)
 class StacCodes:
-    """One asset of the items of an ItemCollection on disk; the first item that knows a pixel counts."""
+    """Codes from one asset of the items of an ItemCollection on disk; the latest item comes first."""
 
     items: str
-    """Path of a GeoJSON FeatureCollection of STAC items, such as a search was saved to."""
+    """Path of a GeoJSON FeatureCollection of STAC items, such as a saved search."""
     asset: str
+    """Key of the asset, with one uint8 band."""
     year: int | None = None
     """Only items of this year; None for all, the latest first."""
     overlap: str = FIRST
-    """``first``, or ``utm``: where UTM items overlap, the zone of the pixel's longitude decides."""
+    """Which item counts where several overlap: ``first``, or ``utm`` for the one of the pixel's UTM zone."""
 
     def parts(self, window: PixelWindow, grid: BlockGrid) -> Iterator[CodePart]:
+        """Codes of each item in a window at the window's resolution, the latest item first.
+
+        Every pixel takes the nearest pixel of the asset; code 0 means that an item does not know the pixel.
+
+        Raises FileNotFoundError or ValueError if the items cannot be read, ConnectionError if an asset cannot be.
+        """
         whole = [
             (_stack_block(self, block, grid.block_px), inside, outside)
             for block, inside, outside in block_parts(window, grid)
@@ -50,11 +57,13 @@ class StacCodes:
             yield CodePart(name, codes, reached, None, np.arange(window.height), np.arange(window.width))
 
     def fingerprint(self) -> str:
+        """Text that changes when the items, their assets on this machine or the settings change; drops cached pixels."""
         forget_files()
         items, assets = digest_file(Path(self.items)).sha256, digest_assets(self.chosen(), [self.asset])
         return digest_text(f"stac codes {self.asset} {self.year} {self.overlap} {items} {assets}")
 
     def check(self, bounds: Bounds) -> None:
+        """Raise ValueError or FileNotFoundError if there are no such items, or none overlaps the region."""
         chosen = self.chosen()
         if not chosen:
             raise ValueError(f"{self.items} has no item" + (f" of {self.year}" if self.year else ""))
@@ -68,7 +77,7 @@ class StacCodes:
             raise ValueError(f"no STAC item of {self.items} overlaps the region {tuple(bounds)}")
 
     def chosen(self) -> list[pystac.Item]:
-        """The items that count, the latest first."""
+        """Items of the year, or all of them, the latest first."""
         items = [i for i in read_items(self.items) if self.year is None or _year(i) == self.year]
         return items[::-1]
 
@@ -92,7 +101,7 @@ def _in_zone(item: pystac.Item, longitudes: np.ndarray) -> np.ndarray:
 
 @kept(6)
 def _stack_block(source: StacCodes, block: BlockIndex, block_px: int) -> tuple[tuple[str, np.ndarray], ...]:
-    """Id of every item near a block and its codes on the block's pixels, (h, w) uint8, in their order."""
+    """Id of every item near a block and its codes on the block's pixels, (h, w) uint8, the latest item first."""
     grid = BlockGrid(block_px)
     layers = []
     for item in source.chosen():

@@ -9,23 +9,30 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 LEAST_PX = 8
-"""Narrower strips are not looked for: neighbouring rows of a fine map are often alike."""
+"""Smallest width of a repeated strip: neighbouring rows of a fine map are often equal anyway."""
 
 LEAST_CHANGES = 8
-"""A strip must change class at least this often along its width: plain ground repeats itself everywhere."""
+"""Least number of class changes across a repeated strip: uniform ground always equals its neighbourhood."""
 
 LINES = 64
+"""Number of lines across the strip that are compared before the whole strip is."""
 CHUNK = 2048
+"""Number of lines that are read at once."""
 
 Read = Callable[[int, int, int, int], np.ndarray]
+"""Function that reads pixels (start, stop, left, right) as (across, along)."""
 
 
 def repeated_edges(dataset: DatasetReader) -> tuple[int, int]:
-    """Rows at the lower and columns at the right edge of a raster's first band that repeat those before them."""
+    """Number of rows at the lower edge and of columns at the right edge that repeat those before them.
+
+    Only the raster's first band is compared; (0, 0) if nothing is repeated.
+    """
     return _repeated(dataset, down=True), _repeated(dataset, down=False)
 
 
 def _repeated(dataset: DatasetReader, *, down: bool) -> int:
+    """Number of repeated rows (``down``) or columns at the end of a raster."""
     length, across = (dataset.height, dataset.width) if down else (dataset.width, dataset.height)
 
     def read(start: int, stop: int, left: int, right: int) -> np.ndarray:
@@ -49,7 +56,7 @@ def _repeated(dataset: DatasetReader, *, down: bool) -> int:
 
 
 def _is_repeat(read: Read, length: int, across: int, n: int) -> bool:
-    """Whether the last n repeat the n before them everywhere, and are not plain ground."""
+    """Whether the last n rows or columns equal the n before them everywhere, and are not uniform ground."""
     changes = 0
     for left in range(0, across, CHUNK):
         both = read(length - 2 * n, length, left, min(left + CHUNK, across))

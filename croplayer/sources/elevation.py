@@ -1,4 +1,4 @@
-"""Elevation rasters of any CRS: the patch around a block at the raster's own posting."""
+"""Elevation rasters in any CRS, read around a block at the raster's own resolution."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from stores.durable import digest_text
 from stores.grid import CRS, BlockGrid, BlockIndex, Bounds
 
 ELEVATION_RANGE_M = (-500.0, 9000.0)
-"""Elevations outside are voids, whatever the file says."""
+"""Elevations outside this range count as voids, whatever the file says."""
 
 
 class BlockTerrain(NamedTuple):
-    """Terrain of a block; medians are NaN where nothing is known."""
+    """Terrain of a block; medians are NaN if the block has no elevation."""
 
     elevation_m: float
     slope_deg: float
     ruggedness_m: float
     roughness_m: float
     elevation_void_fraction: float
-    """Share of the elevation model's cells under the block without an elevation, 0 to 1; 1 where it does not reach."""
+    """Share of the elevation model's cells under the block that are void, 0 to 1; 1 outside the model."""
 
 
 UNKNOWN_TERRAIN = BlockTerrain(np.nan, np.nan, np.nan, np.nan, np.nan)
-"""Without an elevation model."""
+"""Terrain of a block if there is no elevation model."""
 NO_CELLS = UNKNOWN_TERRAIN._replace(elevation_void_fraction=1.0)
-"""Where the elevation model has no cell."""
+"""Terrain of a block in which the elevation model has no cell."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,13 @@ class ElevationRaster:
 
     path: str
     assume_crs: str | None = None
-    """CRS of a raster that carries none."""
+    """CRS of a raster that has none."""
 
     def block_terrain(self, block: BlockIndex) -> BlockTerrain:
-        """Median elevation, slope, ruggedness and roughness of a block, and how much of it the model leaves void."""
+        """Median elevation (m), slope (degrees), ruggedness (m) and roughness (m) of a block, and its share of voids.
+
+        Raises FileNotFoundError or ValueError if the raster cannot be opened or has no usable georeference.
+        """
         with open_raster(self.path) as dataset:
             crs = check_georeference(dataset, self.assume_crs)
             box = BlockGrid().bounds(block)
@@ -79,11 +82,11 @@ class ElevationRaster:
         return BlockTerrain(*terrain_medians(dem, cell_x, cell_y, inside), float(np.isnan(dem[inside]).mean()))
 
     def fingerprint(self) -> str:
-        """A text that changes when the raster or a file that is read with it changes."""
+        """Text that changes when the raster or a file that is read with it changes."""
         return digest_text(f"elevation {self.assume_crs} {digest_raster(self.path)}")
 
     def check(self, bounds: Bounds) -> None:
-        """Raise when the raster is unreadable, has no CRS or does not overlap the region."""
+        """Raise ValueError or FileNotFoundError if the raster is unreadable, has no CRS or misses the region."""
         with open_raster(self.path) as dataset:
             crs = check_georeference(dataset, self.assume_crs)
             if overlap_share(dataset, crs, bounds) < MINIMUM_OVERLAP:

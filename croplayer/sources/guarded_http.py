@@ -1,4 +1,4 @@
-"""One HTTP request that cannot take longer, bring more or lead elsewhere than it may."""
+"""HTTP requests with limits on their time, the size of the answer and the hosts that may be reached."""
 
 from __future__ import annotations
 
@@ -30,39 +30,42 @@ _PART_BYTES = 64 * 1024
 
 
 class FetchError(Exception):
-    """A request came to nothing; the text holds no address."""
+    """A request failed; the message holds no address."""
 
 
 class Limits(NamedTuple):
-    """What a request may do."""
+    """Limits of a request."""
 
     deadline_s: float
-    """From the first look-up of a name to the last byte."""
+    """Longest time in seconds, from the name look-up to the last byte."""
     largest_bytes: int
+    """Largest size of the answer's body."""
     hosts: frozenset[str]
-    """Hosts that may be asked, redirects included."""
+    """Hosts that may be reached, redirects included."""
     may_be_private: bool
     """Whether a host may have an address of a private network or of this machine."""
 
 
 class Answer(NamedTuple):
-    """What a server said."""
+    """A server's answer."""
 
     status: int
+    """HTTP status."""
     body: bytes
     retry_after_s: float | None
+    """Time in seconds that the server asks to wait; None if it names none."""
 
 
 @dataclass
 class _Call:
-    """A request under way: what has to be cut when its time is over."""
+    """A request in progress, and the sockets to shut down at its deadline."""
 
     may_be_private: bool
     is_over: bool = False
     _handles: list[socket.socket] = field(default_factory=list)
 
     def watch(self, made: socket.socket) -> None:
-        """Let the deadline reach a connection through a handle of its own, also when TLS takes the socket over."""
+        """Shut a connection down at the deadline, through a duplicate handle: TLS takes over the socket itself."""
         self._handles.append(socket.socket(fileno=os.dup(made.fileno())))
         if self.is_over:
             self.cut()
@@ -82,12 +85,15 @@ _current = threading.local()
 
 
 def fetch(url: str, limits: Limits) -> Answer:
-    """Ask for an address; raises FetchError, without any trace of the address, when there is no whole answer."""
+    """Get the answer to a request.
+
+    Raises FetchError if there is no complete answer within the limits; the error holds no trace of the address.
+    """
     problem = ""
     try:
         with _watched(limits) as call:
             answer = _follow(url, limits, call)
-        # A connection that was cut looks like one that has ended.
+        # A connection that was shut down looks like one that has ended.
         if not call.is_over:
             return answer
     except FetchError as error:
@@ -96,13 +102,13 @@ def fetch(url: str, limits: Limits) -> Answer:
         problem = _problem(error)
     if call.is_over:
         problem = f"did not arrive within {limits.deadline_s:g} s"
-    # Raised here and not above, so that the library's error, which holds the address, is no part of this one.
+    # Raised outside of the handlers, so that the library's error, which holds the address, is not its context.
     raise FetchError(problem)
 
 
 @contextmanager
 def _watched(limits: Limits) -> Iterator[_Call]:
-    """A call whose connection is cut at the deadline, whatever it is waiting for."""
+    """A call whose connections are shut down at the deadline, whatever it is waiting for."""
     call = _Call(limits.may_be_private)
     timer = threading.Timer(limits.deadline_s, call.cut)
     timer.daemon = True
@@ -117,7 +123,7 @@ def _watched(limits: Limits) -> Iterator[_Call]:
 
 
 def _problem(error: BaseException) -> str:
-    """What went wrong, by the kind of the error alone: messages hold addresses."""
+    """What went wrong, told only by the class of the error: its message may hold the address."""
     seen: BaseException | None = error
     for _ in range(8):
         if seen is None:
@@ -148,9 +154,9 @@ def _follow(url: str, limits: Limits, call: _Call) -> Answer:
 
 def _body(answer: requests.Response, limits: Limits, call: _Call) -> bytes:
     if answer.headers.get("content-encoding", "identity").casefold() not in ("identity", ""):
-        raise FetchError("came compressed although that was not asked for")
+        raise FetchError("came compressed although that was not requested")
     data = bytearray()
-    # One look at the socket at a time: a server that drips must not keep a larger read waiting.
+    # One read from the socket at a time: a larger read would block on a server that sends byte by byte.
     while part := answer.raw.read1(_PART_BYTES, decode_content=False):
         data += part
         if len(data) > limits.largest_bytes:
@@ -169,11 +175,11 @@ def _retry_after(answer: requests.Response) -> float | None:
 
 
 class _PrivateAddressError(OSError):
-    """A host name led to an address of a private network."""
+    """A host name resolved to an address of a private network."""
 
 
 def _guarded(connection: Any, made: socket.socket) -> socket.socket:
-    """A fresh connection, watched; refused when it leads to a private address that is not meant."""
+    """A new connection, watched; raises _PrivateAddressError for a private address that is not allowed."""
     call: _Call | None = getattr(_current, "call", None)
     if call is None:
         return made
@@ -189,6 +195,7 @@ def _guarded(connection: Any, made: socket.socket) -> socket.socket:
 
 
 def _reused(connection: Any) -> None:
+    """Watch a pooled connection that is used again."""
     call: _Call | None = getattr(_current, "call", None)
     if call is not None and connection.sock is not None:
         call.watch(connection.sock)

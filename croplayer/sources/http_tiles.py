@@ -1,4 +1,9 @@
-"""Tiles of a provider over HTTP: with rights, within limits, patiently, and never blank by mistake."""
+"""Tiles of a provider over HTTP.
+
+Nothing is fetched without stated rights. Requests are limited in rate, time and size, and repeated while the
+provider is busy or out of order. A tile counts as absent only if the provider says so twice while still serving a
+tile that it is known to have.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,7 @@ from croplayer.sources.tiles import REQUESTS_AT_ONCE, TilePlace, check_template,
 from stores.durable import digest_text
 
 TIMES_ABSENT = 2
-"""How often a provider must say that a tile does not exist before it is believed."""
+"""How often a provider must say that a tile does not exist before the tile counts as absent."""
 ABSENT_STATUS = (204, 404, 410)
 BUSY_STATUS = (429, 503)
 REFUSED_STATUS = (401, 403)
@@ -28,11 +33,11 @@ SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.2, 10.0
 
 
 class _RefusedError(Exception):
-    """The provider does not let this user in."""
+    """The provider refuses this user."""
 
 
 class _BusyError(Exception):
-    """The provider names a time to wait."""
+    """The provider asks to wait before the next request."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__("the server is too busy")
@@ -41,33 +46,34 @@ class _BusyError(Exception):
 
 @dataclass(frozen=True)
 class HttpTiles:
-    """Tiles of a provider by URL template. Nothing is fetched unless the user states that he holds the rights."""
+    """Tiles of a provider by URL template. Nothing is fetched unless users state that they hold the rights."""
 
     template: str
     """URL with {z}, {x}, {y} and, if the provider asks for one, {token}."""
     i_have_rights: bool = False
-    """The user's statement that he may fetch, store and analyse this imagery."""
+    """The user's statement that they may fetch, store and analyse this imagery."""
     token_env: str | None = None
     """Name of the environment variable that holds the token; the token itself is never stored."""
     edition: str = ""
-    """The user's name for the state of the imagery; changing it makes a run fetch again."""
+    """The user's name for the state of the imagery; with another name a run fetches it again."""
     hosts: tuple[str, ...] = ()
     """Other hosts that the provider may redirect to."""
     private_network: bool = False
-    """Whether the host's name may lead to an address of a private network."""
+    """Whether the host's name may resolve to an address of a private network."""
     requests_per_s: float = 50.0
     """Highest rate of requests of one worker process."""
     deadline_s: float = 30.0
-    """Longest time for one request from the first look-up to the last byte."""
+    """Longest time for one request, from the name look-up to the last byte."""
     patience_s: float = 300.0
     """How long a worker waits for a provider that does not answer before the block fails."""
     tries: int = 5
+    """Failed requests for one tile after which it counts as unreadable."""
     cache: str | None = None
-    """Folder in which tiles are kept with their digests; None keeps none."""
+    """Folder in which tiles are cached with their digests; None for no cache."""
     witness: tuple[int, int, int] | None = None
-    """Place (x, y, zoom) of a tile that the provider is known to have. While it is not served, no tile counts as
-    absent. Without one, the first tile that was served is the witness, and it travels to other processes; where none
-    was served yet, nothing counts as absent."""
+    """Place (x, y, zoom) of a tile that the provider is known to have. While the provider does not serve it, no tile
+    counts as absent. If None, the first tile served becomes the witness, and pickling passes it on to other
+    processes; until a tile has been served, no tile counts as absent."""
 
     def __post_init__(self) -> None:
         part = literal_secret(self.template)
@@ -96,7 +102,7 @@ class HttpTiles:
                 raise ValueError(f"tiles of {self.host}: {name} is {getattr(self, name)}; expected more than 0")
 
     def __getstate__(self) -> dict[str, Any]:
-        """Travels with the tile that this process knows the provider to have: a fresh one has seen none."""
+        """State for pickling, with this process's witness: a fresh process has not seen any tile."""
         return {**vars(self), "witness": self._witness()}
 
     @property
@@ -104,50 +110,66 @@ class HttpTiles:
         """Host of the provider, safe to print."""
         return urlsplit(self.template).hostname or ""
 
-    def read_tile(self, place: TilePlace, understand: Decoder) -> Tile:
-        """The tile from the cache or the provider.
+    def read_tile(self, place: TilePlace, decode: Decoder) -> Tile:
+        """The tile from the cache or the provider, of kind MISSING if the provider says twice that it has none.
 
-        Raises BadTileError when what comes is no such tile, ConnectionError when none comes, and
-        PermissionError when the provider refuses, each with the tile's place and without the token.
+        Parameters
+        ----------
+        place : column, row and zoom of the tile
+        decode : function from the tile's bytes to a Tile; raises BadTileError
+
+        Raises
+        ------
+        BadTileError
+            if the response is not such a tile
+        ConnectionError
+            if there is no response
+        PermissionError
+            if the provider refuses; all messages name the tile's place and never hold the token
         """
         cache = self._cache
-        tile = _understood(cache.get(*place), understand) if cache else None
+        tile = _from_cache(cache.get(*place), decode) if cache else None
         if tile is None:
-            tile, data = self._ask(place, understand)
+            tile, data = self._ask(place, decode)
             if cache and not tile.kind.is_absent:
                 cache.put(*place, data)
         if not tile.kind.is_absent:
             self._remember_witness(place)
         return tile
 
-    def vouch(self, absent: Mapping[TilePlace, Tile], understand: Decoder) -> None:
-        """Raise ConnectionError unless the provider serves what it is known to have, after it called tiles absent."""
+    def confirm_absent(self, absent: Mapping[TilePlace, Tile], decode: Decoder) -> None:
+        """Raise ConnectionError if the provider called tiles absent but does not serve its witness either.
+
+        Tiles that the cache holds as absent are confirmed already; the others are added to it once confirmed.
+        """
         cache = self._cache
         unsure = [place for place in absent if cache is None or cache.get(*place) is None]
         if not unsure:
             return
-        calls = f"{self.host} calls {len(unsure)} tiles absent, for example {unsure[0]}"
+        calls = f"{self.host} says that {len(unsure)} tiles are absent, for example {unsure[0]}"
         witness = self._witness()
         if witness is None:
-            raise ProviderOutError(f"{calls}, and no tile that it has is known; name one as witness of the source")
-        tile, _ = self._ask(witness, understand)
+            raise ProviderOutError(f"{calls}, and no tile that it has is known; name one as the source's witness")
+        tile, _ = self._ask(witness, decode)
         if tile.kind.is_absent:
             raise ProviderOutError(
-                f"{calls}, but does not serve tile {witness} either, which it has; run the same command again when it does"
+                f"{calls}, but it does not serve tile {witness} either, which it has; "
+                "run the same command again once it does"
             )
         if cache is not None:
             for place in unsure:
                 cache.put(*place, absent[place].received)
 
     def fingerprint(self) -> str:
+        """Text that changes when the template or the edition changes; the provider is not asked."""
         return digest_text(f"{self.template} {self.edition}")
 
     def check(self) -> None:
-        """Raise ValueError when the token is not there."""
+        """Raise ValueError if the token's environment variable is empty."""
         self._address(TilePlace(0, 0, 0))
 
-    def _ask(self, place: TilePlace, understand: Decoder) -> tuple[Tile, bytes]:
-        """What the provider has, asked again until it is sure or the tries and the patience are used up."""
+    def _ask(self, place: TilePlace, decode: Decoder) -> tuple[Tile, bytes]:
+        """A tile and its bytes from the provider, requested again until tries or patience are used up."""
         where = f"tile {place} of {self.host}"
         throttle = _provider(self).throttle
         end = time.monotonic() + self.patience_s
@@ -157,7 +179,7 @@ class HttpTiles:
             error: Exception
             try:
                 data = self._fetch(place)
-                tile = understand(data) if data else MISSING
+                tile = decode(data) if data else MISSING
             except _BusyError as busy:
                 throttle.asked_to_wait(busy.seconds)
                 error = ConnectionError(f"{where}: {busy}")
@@ -200,7 +222,7 @@ class HttpTiles:
         if answer.status != 200:
             raise FetchError(f"was answered with status {answer.status}")
         if not answer.body:
-            raise FetchError("came without a byte")
+            raise FetchError("came without any bytes")
         return answer.body
 
     def _address(self, place: TilePlace) -> str:
@@ -238,18 +260,21 @@ def _provider(tiles: HttpTiles) -> _Provider:
     return _Provider(tiles)
 
 
-def _understood(kept: bytes | None, understand: Decoder) -> Tile | None:
-    """A tile from a cache; None where what the provider has now counts: nothing is kept, or it was under other settings."""
-    if not kept:
-        return MISSING if kept is not None else None
+def _from_cache(cached: bytes | None, decode: Decoder) -> Tile | None:
+    """A tile from cached bytes, None if the provider must be asked.
+
+    This is so if nothing is cached, or if it was cached under other settings and is not such a tile.
+    """
+    if not cached:
+        return MISSING if cached is not None else None
     try:
-        return understand(kept)
+        return decode(cached)
     except BadTileError:
         return None
 
 
 def _is_private(host: str) -> bool:
-    """Whether a host is written as an address of this machine or of a private network, and so is meant."""
+    """Whether a host is written out as an address of this machine or of a private network, so that it is meant."""
     try:
         return not ip_address(host).is_global
     except ValueError:

@@ -1,4 +1,4 @@
-"""What every imagery source promises."""
+"""The contract of an imagery source."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ class Imagery(NamedTuple):
     """Pixels of a source on the lattice."""
 
     rgb: np.ndarray
-    """(h, w, 3) uint8; black where not valid."""
+    """(h, w, 3) uint8; 0 where not valid."""
     valid: np.ndarray
     """(h, w) bool; False where the source has no imagery."""
     notes: Mapping[str, int] = MappingProxyType({})
-    """Counts that belong into the block's record, by name: what kinds of tiles it was made from."""
+    """Counts for the block's record by name, such as the number of tiles of each kind."""
 
 
 class ImagerySource(Protocol):
-    """A provider of imagery. Picklable; safe to use from several processes."""
+    """A provider of imagery. Picklable; safe to use from several processes.
+
+    ``croplayer.sources.contract.check_source`` tests a source of your own against this contract.
+    """
 
     @property
     def name(self) -> str:
@@ -33,21 +36,34 @@ class ImagerySource(Protocol):
     def read(self, window: PixelWindow, grid: BlockGrid) -> Imagery:
         """Pixels of a window of the lattice.
 
-        Contract: the value of a pixel depends on its place on the lattice alone, never on the window
-        it was asked for with: ``read(w)[inner] == read(inner of w)``, bit for bit. Imagery that cannot
-        be read raises; only imagery that the provider does not have is invalid.
+        The value of a pixel depends only on its place on the lattice, never on the window that it was
+        read with: ``read(w)[inner] == read(inner of w)``, bit for bit.
+
+        Parameters
+        ----------
+        window : pixels of the lattice; may span blocks and reach beyond the imagery
+        grid : the lattice
+
+        Returns
+        -------
+        Imagery of ``(window.height, window.width)`` pixels; invalid only where the provider has no imagery
+
+        Raises
+        ------
+        ValueError, ConnectionError, PermissionError or FileNotFoundError
+            if imagery exists, or may exist, but cannot be read
         """
         ...
 
     def fingerprint(self) -> str:
-        """A text that changes when the imagery changes; the imagery of this moment is read from now on."""
+        """Text that changes when the imagery changes; later reads return the imagery of this moment."""
         ...
 
     def check(self, bounds: Bounds) -> None:
-        """Raise ValueError or FileNotFoundError when the source cannot serve a region."""
+        """Raise ValueError or FileNotFoundError if the source cannot serve a region (degrees)."""
         ...
 
 
 def empty_imagery(window: PixelWindow) -> Imagery:
-    """A window without imagery."""
+    """Imagery of a window in which no pixel is valid."""
     return Imagery(np.zeros((window.height, window.width, 3), np.uint8), np.zeros((window.height, window.width), bool))

@@ -1,4 +1,4 @@
-"""GeoTIFF and COG imagery of any CRS brought onto the lattice."""
+"""GeoTIFF and COG imagery in any CRS, resampled to the lattice."""
 
 from __future__ import annotations
 
@@ -20,26 +20,29 @@ from stores.durable import digest_file, digest_text
 from stores.grid import BLOCKS_PER_DEGREE, CRS, BlockGrid, BlockIndex, Bounds, PixelWindow
 
 DRIVER = "GTiff"
-"""Only plain GeoTIFF is opened: other drivers can be made to read other files."""
+"""Only plain GeoTIFF is opened: a file of another driver, such as VRT, can refer to any other file."""
 
 MINIMUM_OVERLAP = 0.01
-"""Share of the smaller of region and raster that they must have in common."""
+"""Least overlap of a region and a raster, as a share of the smaller of the two."""
 
 LARGEST_PART_BYTES = 512 * 1024**2
-"""A raster in larger tiles or strips is not read: a small file can unpack to more than the memory."""
+"""Largest decoded tile or strip of a raster: a small compressed file can expand to more than the memory."""
 MOST_PIXELS = 20_000**2
-"""Pixels of one raster under one block."""
+"""Largest number of pixels of one raster under one block."""
 
 MARGIN_PX = 8
 """Source pixels read around a block for the resampling kernel."""
 
 
 def open_raster(path: Path | str, driver: str = DRIVER) -> DatasetReader:
-    """Open a raster of one format; raises FileNotFoundError, or ValueError when it is damaged or of another one."""
+    """Open a raster with one driver.
+
+    Raises FileNotFoundError if it does not exist, ValueError if it is damaged or of another format.
+    """
     if not str(path).startswith(("http://", "https://", "s3://")) and not Path(path).is_file():
         raise FileNotFoundError(f"raster {path} does not exist")
     try:
-        # stackstac leaves a process with files beside a raster hidden, its mask and CRS among them.
+        # stackstac leaves GDAL set to ignore the files beside a raster, such as its mask and CRS.
         with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"):
             return rasterio.open(path, driver=driver)
     except RasterioIOError as error:
@@ -48,9 +51,9 @@ def open_raster(path: Path | str, driver: str = DRIVER) -> DatasetReader:
 
 
 def digest_raster(path: Path | str) -> str:
-    """Digest of a raster and of the files beside it that GDAL reads with it: masks, world file, .aux.xml, overviews.
+    """Digest of a raster and of the files that GDAL reads with it: masks, world file, .aux.xml, overviews.
 
-    They count by their endings, so that a raster that is moved or renamed keeps its digest.
+    These files are identified by their endings, so a raster that is moved or renamed keeps its digest.
     """
     with open_raster(path) as dataset:
         files = [Path(file) for file in dataset.files]
@@ -59,7 +62,7 @@ def digest_raster(path: Path | str) -> str:
 
 
 def crs_of(dataset: DatasetReader, assume_crs: str | None) -> RasterCrs:
-    """CRS that a raster carries, else the assumed one; raises ValueError when there is neither."""
+    """CRS of a raster, or the assumed CRS if it has none; raises ValueError if there is neither."""
     if dataset.crs is not None:
         return dataset.crs
     if assume_crs is None:
@@ -73,11 +76,14 @@ def crs_of(dataset: DatasetReader, assume_crs: str | None) -> RasterCrs:
 
 
 def check_georeference(dataset: DatasetReader, assume_crs: str | None) -> str:
-    """CRS of a raster as WKT; raises ValueError when it has none, is not north-up or is stored in huge parts."""
+    """CRS of a raster as WKT.
+
+    Raises ValueError if the raster has no CRS, is not north-up or is stored in tiles or strips too large to read.
+    """
     crs = crs_of(dataset, assume_crs)
     t = dataset.transform
     if not np.isfinite(t[:6]).all():
-        raise ValueError(f"raster {dataset.name} has a place that is no number; georeference it again")
+        raise ValueError(f"raster {dataset.name} has a transform that is not finite; georeference it again")
     if t.b or t.d:
         raise ValueError(f"raster {dataset.name} is rotated; warp it to a north-up raster first")
     if t.a <= 0 or t.e >= 0:
@@ -91,30 +97,33 @@ def check_georeference(dataset: DatasetReader, assume_crs: str | None) -> str:
 
 
 def overlap_share(dataset: DatasetReader, crs: str, bounds: Bounds) -> float:
-    """Common area of a raster and a region over the smaller of the two, 0 to 1."""
+    """Common area of a raster and a region (degrees) over the smaller of the two, 0 to 1."""
     return common_share(lonlat_boxes(dataset, crs), bounds)
 
 
 def lonlat_boxes(dataset: DatasetReader, crs: str) -> tuple[Bounds, ...]:
-    """The box of a raster in degrees, two where it lies across 180 degrees; raises ValueError when it has none."""
+    """Bounding box of a raster in degrees, split in two at the antimeridian.
+
+    Raises ValueError if the raster does not lie within the domain of its CRS.
+    """
     try:
         box = Bounds(*transform_bounds(crs, CRS, *dataset.bounds, densify_pts=21))
-    except Exception as error:  # the errors of GDAL and PROJ have no public class in common
+    except Exception as error:  # the errors of GDAL and PROJ have no public base class
         raise ValueError(f"raster {dataset.name} does not lie where its CRS says; check the CRS") from error
     if not np.isfinite(box).all():
         raise ValueError(f"raster {dataset.name} does not lie where its CRS says; check the CRS")
-    return parted(box)
+    return split_at_antimeridian(box)
 
 
-def parted(box: Bounds) -> tuple[Bounds, ...]:
-    """A box that lies across 180 degrees, so that its west is greater than its east, as two; another one as it is."""
+def split_at_antimeridian(box: Bounds) -> tuple[Bounds, ...]:
+    """A box in degrees as one box, or as two if it crosses 180 degrees, so that west > east."""
     if box.west <= box.east:
         return (box,)
     return box._replace(east=180.0), box._replace(west=-180.0)
 
 
 def common_share(boxes: Sequence[Bounds], region: Bounds) -> float:
-    """Common area of some boxes and a region over the smaller of the two, 0 to 1."""
+    """Common area of boxes and a region (degrees) over the smaller of the two, 0 to 1."""
     common = sum(
         max(min(b.east, region.east) - max(b.west, region.west), 0)
         * max(min(b.north, region.north) - max(b.south, region.south), 0)
@@ -126,16 +135,34 @@ def common_share(boxes: Sequence[Bounds], region: Bounds) -> float:
 
 @dataclass(frozen=True)
 class RasterSource:
-    """Imagery from 8-bit RGB rasters; where several cover a pixel the first valid one counts."""
+    """Imagery from 8-bit RGB rasters; where several cover a pixel, the first valid one counts."""
 
     name: str
     paths: tuple[str, ...]
+    """Files or addresses of the rasters, in order of priority."""
     bands: tuple[int, int, int] = (1, 2, 3)
     """One-based numbers of the red, green and blue band."""
     assume_crs: str | None = None
-    """CRS of rasters that carry none."""
+    """CRS of rasters that have none."""
 
     def read(self, window: PixelWindow, grid: BlockGrid) -> Imagery:
+        """Pixels of a window of the lattice, bilinear between the rasters' valid pixels.
+
+        Obeys the contract of ``ImagerySource.read``: whole blocks are resampled, so a pixel does not
+        depend on the window.
+
+        Returns
+        -------
+        Imagery with rgb (h, w, 3) uint8 and valid (h, w) bool; False where no raster has a valid pixel
+        (nodata, mask and alpha band count)
+
+        Raises
+        ------
+        FileNotFoundError
+            if a raster does not exist
+        ValueError
+            if a raster is damaged, has no CRS, is not north-up, or is too fine or its tiles too large to read
+        """
         out = empty_imagery(window)
         for block, inside, outside in block_parts(window, grid):
             whole = _read_block(self, block, grid.block_px)
@@ -144,14 +171,15 @@ class RasterSource:
         return out
 
     def fingerprint(self) -> str:
+        """Text that changes when the rasters, their bands or the assumed CRS change; drops the cached pixels."""
         forget_files()
         digests = [digest_raster(p) for p in self.paths]
         return digest_text(f"raster {self.bands} {self.assume_crs} {digests}")
 
     def check(self, bounds: Bounds) -> None:
-        """Raise when a raster is unreadable, has no CRS or too few bands, or none overlaps the region."""
+        """Raise ValueError or FileNotFoundError if a raster cannot be read as RGB, or none overlaps the region."""
         if not self.paths:
-            raise ValueError(f"source '{self.name}' names no raster")
+            raise ValueError(f"source '{self.name}' lists no raster")
         shares = []
         for path in self.paths:
             with open_raster(path) as dataset:
@@ -164,7 +192,7 @@ class RasterSource:
                     raise ValueError(f"source '{self.name}': bands are {self.bands}; the first band is 1")
                 kinds = sorted({dataset.dtypes[band - 1] for band in self.bands} - {"uint8"})
                 if kinds:
-                    raise ValueError(f"raster {path} has {kinds[0]} pixels; expected uint8, scale it first")
+                    raise ValueError(f"raster {path} has {kinds[0]} pixels; expected uint8: scale it first")
                 shares.append(overlap_share(dataset, crs, bounds))
         if max(shares) < MINIMUM_OVERLAP:
             raise ValueError(
@@ -176,7 +204,7 @@ class RasterSource:
 def block_parts(
     window: PixelWindow, grid: BlockGrid
 ) -> Iterator[tuple[BlockIndex, tuple[slice, slice], tuple[slice, slice]]]:
-    """Blocks under a window: (block, its pixels inside the block, their place in the window)."""
+    """Blocks under a window, each as (block, (y, x) slices within the block, (y, x) slices within the window)."""
     n = grid.block_px
     for row in range(window.row // n, (window.row_stop - 1) // n + 1):
         for col in range(window.col // n, (window.col_stop - 1) // n + 1):
@@ -191,7 +219,7 @@ def block_parts(
 
 @kept(6)
 def _read_block(source: RasterSource, block: BlockIndex, block_px: int) -> Imagery:
-    """A whole block: always the same window, so that the warp gives the same pixels whoever asks."""
+    """Imagery of a whole block: the warp always sees the same window, so its pixels are always the same."""
     grid = BlockGrid(block_px)
     out = empty_imagery(grid.window(block))
     for path in source.paths:
@@ -210,7 +238,7 @@ def _read_block(source: RasterSource, block: BlockIndex, block_px: int) -> Image
 def _warp_block(
     dataset: DatasetReader, crs: str, bands: tuple[int, int, int], block: BlockIndex, grid: BlockGrid
 ) -> Imagery | None:
-    """One raster on one block, or None where they do not meet."""
+    """One raster resampled to one block, or None if it has no valid pixel there."""
     area = source_window(dataset, crs, block)
     if area is None:
         return None
@@ -242,7 +270,10 @@ def _warp_block(
 
 
 def source_window(dataset: DatasetReader, crs: str, block: BlockIndex) -> Window | None:
-    """Raster pixels under a block with a margin, or None where they do not meet."""
+    """Window of a raster under a block, with a margin, or None if they do not meet.
+
+    Raises ValueError if the raster has more than ``MOST_PIXELS`` pixels there.
+    """
     box = BlockGrid().bounds(block)
     pad = 0.02 / BLOCKS_PER_DEGREE
     bounds = transform_bounds(
@@ -258,6 +289,6 @@ def source_window(dataset: DatasetReader, crs: str, block: BlockIndex) -> Window
     if (row_stop - row) * (col_stop - col) > MOST_PIXELS:
         raise ValueError(
             f"raster {dataset.name} has {row_stop - row} x {col_stop - col} px under block {block.name}; "
-            "average it to about the map's pixel first"
+            "average it to about the map's pixel size first"
         )
     return Window(col, row, col_stop - col, row_stop - row)

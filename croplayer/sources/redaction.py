@@ -1,4 +1,4 @@
-"""Secrets that leave the process nowhere but in the request they are for."""
+"""Secrets that leave the process only in the request that needs them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _known: set[str] = set()
 
 
 class Secret:
-    """A text that is never shown, compared, stored or sent to another process."""
+    """A text that is never shown, stored or sent to another process."""
 
     __slots__ = ("_text",)
 
@@ -50,7 +50,7 @@ class Secret:
     __str__ = __repr__
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is not stored or sent; read it from its environment variable where it is needed")
+        raise TypeError("a secret cannot be pickled; read it from its environment variable where it is needed")
 
     def reveal(self) -> str:
         """The text, for the request it is for."""
@@ -58,7 +58,7 @@ class Secret:
 
 
 def secret_from_environment(variable: str, purpose: str) -> Secret:
-    """The secret in an environment variable; raises ValueError, naming the variable alone, when it is empty."""
+    """The secret in an environment variable; raises ValueError, which names only the variable, if it is empty."""
     text = os.environ.get(variable, "").strip()
     if not text:
         raise ValueError(f"environment variable {variable} is empty; it must hold the {purpose}")
@@ -66,14 +66,14 @@ def secret_from_environment(variable: str, purpose: str) -> Secret:
 
 
 def redacted(text: str) -> str:
-    """A text without any secret this process has read."""
+    """A text with every secret that this process has read replaced by ``***``."""
     for secret in sorted(_known, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return text
 
 
 def literal_secret(address: str) -> str | None:
-    """Name of the part of an address that is a secret written out, or None; ``{token}`` is none."""
+    """Name of the part of an address that is a literal secret, None if there is none; ``{token}`` is not one."""
     parts = urlsplit(address)
     if parts.username is not None or parts.password is not None:
         return "user name or password"
@@ -87,6 +87,7 @@ class RedactingFilter(logging.Filter):
     """Removes known secrets from log records, arguments included."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Replace secrets in a record; every record is kept."""
         if _known:
             record.msg, record.args = redacted(record.getMessage()), ()
             record.exc_info = None
@@ -94,7 +95,7 @@ class RedactingFilter(logging.Filter):
 
 
 def guard_logger(name: str) -> None:
-    """Let no known secret through a logger, whatever level someone sets it to."""
+    """Keep known secrets out of a logger, whatever its level."""
     logger = logging.getLogger(name)
     if not any(isinstance(f, RedactingFilter) for f in logger.filters):
         logger.addFilter(RedactingFilter())

@@ -1,4 +1,4 @@
-"""How fast and whether at all a provider is asked: a rate, and a pause while it does not answer."""
+"""Throttling of requests to a provider: a highest rate, and a pause while it does not answer."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections import deque
 
 OUTCOMES_KEPT = 20
 FAILURES_TO_PAUSE = 13
-"""Failures among the last 20 requests after which a provider counts as out."""
+"""Failures among the last 20 requests after which a provider counts as out of order."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 LONGEST_RETRY_AFTER_S = 600.0
-"""A provider that asks for a longer wait is not waited for."""
+"""If a provider asks for a longer wait, the block fails instead."""
 _POLL_S = 0.25
 
 
@@ -22,9 +22,9 @@ class ProviderOutError(ConnectionError):
 class Throttle:
     """Admission of requests to one provider, for all threads of a process.
 
-    A token bucket keeps the rate. When most requests fail, nothing is asked for a while; then one
-    request is let through to see, and the pause doubles until one succeeds. Nobody is told "no
-    imagery" meanwhile: callers wait, and after ``patience_s`` they get ProviderOutError.
+    A token bucket limits the rate. When most requests fail, requests pause; then a single one probes the
+    provider, and the pause doubles until a probe succeeds. Callers wait meanwhile, and get
+    ProviderOutError after ``patience_s``; a tile never counts as absent because of a pause.
     """
 
     def __init__(self, host: str, requests_per_s: float, patience_s: float, burst: int) -> None:
@@ -35,12 +35,15 @@ class Throttle:
         self._closed_until = 0.0
         self._trouble_since: float | None = None
         self._pause_s = 0.0
-        """Length of the present pause; 0 while the provider answers."""
+        """Length of the current pause; 0 while the provider answers."""
         self._is_probing = False
         self._outcomes: deque[bool] = deque(maxlen=OUTCOMES_KEPT)
 
     def enter(self) -> bool:
-        """Wait until a request may be sent; True when it is the one that tries whether the provider is back."""
+        """Wait until a request may be sent; returns whether it is the one that probes the provider after a pause.
+
+        Raises ProviderOutError if the provider has not answered for ``patience_s``.
+        """
         while True:
             with self._lock:
                 now = time.monotonic()
@@ -51,8 +54,8 @@ class Throttle:
                     return self._is_probing
                 if self._trouble_since is not None and now - self._trouble_since > self._patience_s:
                     raise ProviderOutError(
-                        f"{self._host} has not answered for {now - self._trouble_since:.0f} s; nothing was taken for "
-                        "missing imagery: run the same command again when it does"
+                        f"{self._host} has not answered for {now - self._trouble_since:.0f} s; no tile was taken as "
+                        "missing: run the same command again once it answers"
                     )
             time.sleep(min(wait, _POLL_S))
 
@@ -64,15 +67,15 @@ class Throttle:
         return self._next_slot - now
 
     def answered(self) -> None:
-        """The provider did what it should."""
+        """Record a request that the provider answered as it should."""
         with self._lock:
             self._outcomes.append(True)
             self._pause_s, self._is_probing, self._trouble_since = 0.0, False, None
 
     def asked_to_wait(self, seconds: float) -> None:
-        """The provider named a time before which it wants no request; raises ProviderOutError when it is too long."""
+        """Pause for the time that the provider asks for; raises ProviderOutError if it is too long."""
         if seconds > LONGEST_RETRY_AFTER_S:
-            raise ProviderOutError(f"{self._host} asks to wait {seconds:.0f} s; run the same command again after that")
+            raise ProviderOutError(f"{self._host} asks for a wait of {seconds:.0f} s; run the same command again then")
         with self._lock:
             now = time.monotonic()
             self._closed_until = max(self._closed_until, now + seconds)
@@ -80,7 +83,7 @@ class Throttle:
             self._is_probing = False
 
     def failed(self) -> None:
-        """A request came to nothing."""
+        """Record a request that failed."""
         with self._lock:
             now = time.monotonic()
             self._outcomes.append(False)

@@ -1,4 +1,4 @@
-"""Tiles kept on disk, each with the digest of its bytes."""
+"""A cache of tiles on disk, each stored with the digest of its bytes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _DIGEST_BYTES = 32
 class TileCache:
     """A folder of tiles; several processes may use it at once.
 
-    An entry is a mark, the sha256 of the rest and the tile's bytes; no bytes say that the provider has
-    no such tile. Entries are renamed into place; one that is torn or damaged counts as not there.
+    An entry holds a mark, the sha256 of the tile's bytes and these bytes; zero bytes mean that the provider
+    has no such tile. Entries are renamed into place. A truncated or damaged entry counts as missing.
     """
 
     folder: str
 
     def get(self, x: int, y: int, zoom: int) -> bytes | None:
-        """The bytes of a tile, empty for a tile that does not exist, None when nothing sound is kept."""
+        """The bytes of a tile, empty for a tile that does not exist, None if the cache has no intact entry."""
         try:
             entry = self._path(x, y, zoom).read_bytes()
         except FileNotFoundError:
@@ -36,12 +36,12 @@ class TileCache:
         return data
 
     def put(self, x: int, y: int, zoom: int, data: bytes) -> None:
-        """Keep the bytes of a tile; empty bytes say that it does not exist."""
-        # Not fsynced: an entry that a power cut tore does not match its digest and is fetched again.
+        """Store the bytes of a tile; empty bytes mean that it does not exist."""
+        # Not fsynced: after a power cut a truncated entry does not match its digest and is fetched again.
         self._write(self._path(x, y, zoom), _MARK + hashlib.sha256(data).digest() + data)
 
     def witness(self) -> tuple[int, int, int] | None:
-        """Place (x, y, zoom) of a tile that the provider is known to have."""
+        """Place (x, y, zoom) of a tile that the provider is known to have, None if none is known."""
         try:
             x, y, zoom = json.loads((Path(self.folder) / "witness.json").read_text())
             return int(x), int(y), int(zoom)
@@ -49,7 +49,7 @@ class TileCache:
             return None
 
     def put_witness(self, place: tuple[int, int, int]) -> None:
-        """Remember a tile that the provider has."""
+        """Remember the place (x, y, zoom) of a tile that the provider has."""
         self._write(Path(self.folder) / "witness.json", json.dumps(place).encode())
 
     def _path(self, x: int, y: int, zoom: int) -> Path:

@@ -1,4 +1,4 @@
-"""From the bytes of a map tile to its pixels, trusting nothing."""
+"""Decode the bytes of a map tile; every byte is untrusted."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from stores.durable import digest_bytes
 
 MAX_TILE_BYTES = 2 * 1024**2
 DETAIL_RATIO = 0.42
-"""Below this share of the next coarser detail a tile is blown up from a coarser one.
+"""Detail ratio below which a tile counts as upsampled from a coarser zoom.
 
-Measured on 216 tiles of real aerial imagery after JPEG compression: native 0.34 to 2.2 (95 % above 0.49), the same
-blown up twofold 0.02 to 0.54 (bilinear, bicubic: 95 % below 0.34; Lanczos: below 0.40)."""
+Measured on 216 tiles of real aerial imagery after JPEG compression: native tiles have 0.34 to 2.2 (95 % above 0.49),
+the same tiles upsampled twofold 0.02 to 0.54 (bilinear, bicubic: 95 % below 0.34; Lanczos: below 0.40)."""
 
 _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"RIFF": "WEBP"}
 _JPEG_END, _PNG_END = b"\xff\xd9", b"IEND\xaeB`\x82"
 _TAIL = 64
-"""Bytes at the end of a tile in which its end mark must be; some encoders pad."""
+"""Number of bytes at the end of a tile that must contain its end mark; some encoders add padding."""
 
 
 class BadTileError(ValueError):
@@ -32,62 +32,67 @@ class BadTileError(ValueError):
 
 
 class TileKind(Enum):
-    """What a provider gave for a tile."""
+    """What a provider returned for a tile."""
 
     IMAGE = "image"
     OVERZOOMED = "overzoomed"
-    """An image with no more detail than a zoom below."""
+    """An image with no more detail than the next coarser zoom."""
     MISSING = "missing"
     """The provider says that it has no such tile."""
     PLACEHOLDER = "placeholder"
-    """The picture that the provider sends where it has none."""
+    """The image that the provider sends where it has none."""
     BLANK = "blank"
-    """One colour all over: it shows nothing."""
+    """An image of one colour, or with no opaque pixel."""
 
     @property
     def is_absent(self) -> bool:
-        """Whether there is no imagery in such a tile."""
+        """Whether such a tile holds no imagery."""
         return self in (TileKind.MISSING, TileKind.PLACEHOLDER, TileKind.BLANK)
 
     @property
     def is_notable(self) -> bool:
-        """Whether a block's record says how many of its tiles were such."""
+        """Whether a block's record counts the tiles of this kind."""
         return self is not TileKind.IMAGE
 
 
 class Tile(NamedTuple):
-    """A tile as it was understood."""
+    """A decoded tile."""
 
     kind: TileKind
     imagery: Imagery | None
-    """Its pixels; None when there is no imagery in it."""
+    """Its pixels; None if the tile is absent."""
     received: bytes = b""
-    """The bytes of a picture without imagery in it; empty when the provider has none."""
+    """The bytes of a placeholder or blank tile; empty for other kinds."""
 
 
 MISSING = Tile(TileKind.MISSING, None)
 
 Decoder = Callable[[bytes], Tile]
-"""Understands the bytes of a tile or raises BadTileError."""
+"""Function that decodes the bytes of a tile, or raises BadTileError."""
 
 
-def understand_tile(data: bytes, tile_px: int, placeholders: frozenset[str], where: str) -> Tile:
-    """Pixels of a tile and what kind of tile it is.
+def decode_tile(data: bytes, tile_px: int, placeholders: frozenset[str], where: str) -> Tile:
+    """Pixels and kind of a tile.
 
     Parameters
     ----------
     data : the tile's bytes
     tile_px : expected edge, 256 or 512 pixels
-    placeholders : sha256 of pictures that mean "no imagery here"
+    placeholders : sha256 of images that mean "no imagery here"
     where : the tile's place, for messages
+
+    Returns
+    -------
+    Tile of kind IMAGE or OVERZOOMED with its pixels, or of kind PLACEHOLDER or BLANK without
 
     Raises
     ------
-    BadTileError as ``decode_tile``.
+    BadTileError
+        as ``decode_image``
     """
     if placeholders and digest_bytes(data).sha256 in placeholders:
         return Tile(TileKind.PLACEHOLDER, None, data)
-    imagery = decode_tile(data, tile_px, where)
+    imagery = decode_image(data, tile_px, where)
     if not imagery.valid.any():
         return Tile(TileKind.BLANK, None, data)
     if imagery.valid.all():
@@ -99,11 +104,11 @@ def understand_tile(data: bytes, tile_px: int, placeholders: frozenset[str], whe
 
 
 def detail_ratio(rgb: np.ndarray) -> float:
-    """Detail between a tile's pixels and those of the zoom below, over the detail one zoom further down.
+    """Detail lost from a tile's zoom to the next coarser one, over the detail lost from there to the one after.
 
-    Detail is the mean squared difference of grey values from the mean of each 2 x 2 pixels, which are
-    exactly one pixel of the zoom below. Imagery has about as much at every zoom; a tile that was blown
-    up has next to none at the finest.
+    Detail is the mean squared difference of grey values from the mean of each square of 2 x 2 pixels,
+    which is exactly one pixel of the next coarser zoom. Native imagery has about the same detail at every
+    zoom; an upsampled tile has next to none at the finest.
 
     Parameters
     ----------
@@ -111,7 +116,7 @@ def detail_ratio(rgb: np.ndarray) -> float:
 
     Returns
     -------
-    Ratio, 0 or more; 1 for an image that is flat one zoom further down.
+    Ratio, at least 0; 1 if there is no detail at the next coarser zoom
     """
     grey = rgb.sum(axis=2, dtype=np.float32)
     detail = []
@@ -124,7 +129,7 @@ def detail_ratio(rgb: np.ndarray) -> float:
     return detail[0] / detail[1] if detail[1] > 0 else 1.0
 
 
-def decode_tile(data: bytes, tile_px: int, where: str) -> Imagery:
+def decode_image(data: bytes, tile_px: int, where: str) -> Imagery:
     """Pixels of a JPEG, PNG or WEBP tile.
 
     Parameters
@@ -135,27 +140,27 @@ def decode_tile(data: bytes, tile_px: int, where: str) -> Imagery:
 
     Returns
     -------
-    Imagery of (tile_px, tile_px); fully transparent pixels are not valid. Stored rotations are ignored.
+    Imagery of (tile_px, tile_px) pixels; fully transparent pixels are invalid. A stored rotation (EXIF) is ignored.
 
     Raises
     ------
-    BadTileError for anything else: no image, a truncated image, another size, 16-bit or CMYK pixels,
-    more than one picture.
+    BadTileError
+        for anything else: not an image, a truncated image, another size, 16-bit or CMYK pixels, an animation
     """
     if len(data) > MAX_TILE_BYTES:
         raise BadTileError(f"{where} has {len(data)} bytes; a tile has at most {MAX_TILE_BYTES}")
     kind = next((kind for magic, kind in _MAGIC.items() if data.startswith(magic)), None)
     if kind is None:
-        raise BadTileError(f"{where} is no JPEG, PNG or WEBP image; it starts with {data[:16]!r}")
+        raise BadTileError(f"{where} is not a JPEG, PNG or WEBP image; it starts with {data[:16]!r}")
     if kind == "PNG" and data[24:25] == b"\x10":
         raise BadTileError(f"{where} has pixels of 16 bits; expected 8-bit colour or grey")
     if not _ends(data, kind):
-        raise BadTileError(f"{where} has no end; the file is truncated or damaged")
+        raise BadTileError(f"{where} has no end mark; the file is truncated or damaged")
     try:
         return _decode(data, kind, tile_px, where)
     except BadTileError:
         raise
-    except Exception as error:  # whatever a decoder does with hostile bytes, the tile is bad
+    except Exception as error:  # decoders raise errors of any class on damaged bytes
         raise BadTileError(f"{where} cannot be decoded ({error}); the file is truncated or damaged") from error
 
 
@@ -166,7 +171,7 @@ def _ends(data: bytes, kind: str) -> bool:
 
 
 def _check_header(width: int, height: int, mode: str, tile_px: int, where: str) -> None:
-    """Raise before a single pixel is unpacked."""
+    """Raise BadTileError for an unexpected size or mode, before any pixel is decoded."""
     if (width, height) != (tile_px, tile_px):
         raise BadTileError(f"{where} is {width} x {height} px; expected {tile_px} x {tile_px}")
     if mode not in ("RGB", "RGBA", "P", "PA", "L", "LA", "YCbCr", "Gray"):
@@ -181,7 +186,7 @@ def _decode(data: bytes, kind: str, tile_px: int, where: str) -> Imagery:
     image = Image.open(io.BytesIO(data), formats=[kind])
     _check_header(*image.size, image.mode, tile_px, where)
     if getattr(image, "is_animated", False):
-        raise BadTileError(f"{where} holds more than one picture; expected a still image")
+        raise BadTileError(f"{where} holds more than one image; expected a still image")
     if image.mode == "RGB" and "transparency" not in image.info:
         return Imagery(np.asarray(image), np.ones((tile_px, tile_px), bool))
     rgba = np.asarray(image.convert("RGBA"))

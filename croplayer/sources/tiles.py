@@ -1,4 +1,4 @@
-"""Where map tiles come from: what every store of tiles promises, and tiles in a folder."""
+"""Stores of map tiles: the contract of a tile store, and tiles in a folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from croplayer.sources.tile_image import MISSING, BadTileError, Decoder, Tile
 from stores.durable import digest_text
 
 REQUESTS_AT_ONCE = 8
-"""Tiles asked for at once by one process."""
+"""Number of tiles that one process requests at once."""
 
 
 class TilePlace(NamedTuple):
@@ -29,20 +29,23 @@ class TilePlace(NamedTuple):
 class TileStore(Protocol):
     """Reads tiles. Picklable."""
 
-    def read_tile(self, place: TilePlace, understand: Decoder) -> Tile:
-        """The tile; of kind MISSING when the provider has none. Raises BadTileError or ConnectionError."""
+    def read_tile(self, place: TilePlace, decode: Decoder) -> Tile:
+        """The tile, of kind MISSING if the provider has none; raises BadTileError or ConnectionError.
+
+        ``decode`` turns the bytes of the tile into a Tile, or raises BadTileError.
+        """
         ...
 
-    def vouch(self, absent: Mapping[TilePlace, Tile], understand: Decoder) -> None:
-        """Raise when what was taken for absent imagery may be a store that is out of order."""
+    def confirm_absent(self, absent: Mapping[TilePlace, Tile], decode: Decoder) -> None:
+        """Raise if tiles that were taken as absent may exist, because the store itself is out of order."""
         ...
 
     def fingerprint(self) -> str:
-        """A text that changes when the tiles change."""
+        """Text that changes when the tiles change."""
         ...
 
     def check(self) -> None:
-        """Raise when no tile can ever come from here."""
+        """Raise if the store cannot serve any tile."""
         ...
 
 
@@ -67,7 +70,7 @@ def check_template(template: str, allowed: frozenset[str]) -> None:
 
 @dataclass(frozen=True)
 class FolderTiles:
-    """Tiles in files; a file that is not there is a tile the provider does not have."""
+    """Tiles in files; a missing file is a tile that the provider does not have."""
 
     template: str
     """Path with {z}, {x} and {y}, for example ``tiles/{z}/{x}/{y}.jpg``."""
@@ -75,22 +78,23 @@ class FolderTiles:
     def __post_init__(self) -> None:
         check_template(self.template, frozenset("zxy"))
 
-    def read_tile(self, place: TilePlace, understand: Decoder) -> Tile:
+    def read_tile(self, place: TilePlace, decode: Decoder) -> Tile:
+        """The tile in the file of a place, of kind MISSING if there is no file; raises BadTileError."""
         try:
-            return understand(self._read(place))
+            return decode(self._read(place))
         except FileNotFoundError:
             return MISSING
         except BadTileError:
-            # Once more: the file may just be being written.
-            return understand(self._read(place))
+            # Read once more: the file may have been in the middle of being written.
+            return decode(self._read(place))
 
-    def vouch(self, absent: Mapping[TilePlace, Tile], understand: Decoder) -> None:
-        """Raise FileNotFoundError when the folder itself has gone, so that no tile of it could be found."""
+    def confirm_absent(self, absent: Mapping[TilePlace, Tile], decode: Decoder) -> None:
+        """Raise FileNotFoundError if the folder itself is gone, so that no tile could be found."""
         if absent:
             self.check()
 
     def fingerprint(self) -> str:
-        """Digest of the layout below the folder and of the names, sizes and times of the files there."""
+        """Digest of the layout below the folder and of the names, sizes and modification times of its files."""
         root = self._folder()
         lines = [self._layout()]
         for path in sorted(p for p in root.rglob("*") if p.is_file()):
@@ -99,6 +103,7 @@ class FolderTiles:
         return digest_text("\n".join(lines))
 
     def check(self) -> None:
+        """Raise FileNotFoundError if the folder does not exist."""
         if not self._folder().is_dir():
             raise FileNotFoundError(f"tile folder {self._folder()} does not exist")
 
@@ -109,7 +114,7 @@ class FolderTiles:
         return Path(self._head() or ".")
 
     def _layout(self) -> str:
-        """What of the template says which file is which tile, wherever the folder lies."""
+        """The part of the template below the folder, which says which file is which tile."""
         return self.template.removeprefix(self._head()).lstrip("/")
 
     def _head(self) -> str:

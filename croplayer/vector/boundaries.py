@@ -1,4 +1,4 @@
-"""Admin units: read from any vector file, checked, looked up by name."""
+"""Admin units read from any vector file, checked, and looked up by name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLUMNS = ("adcode", "name_en", "name_zh", "level")
 
 @dataclass(frozen=True)
 class BoundaryColumns:
-    """Which columns of a boundary file hold what."""
+    """Names of the columns of a boundary file."""
 
     adcode: str = "adcode"
     name_en: str = "name_en"
@@ -27,11 +27,25 @@ class BoundaryColumns:
 
 
 def read_boundaries(path: Path, columns: BoundaryColumns | None = None, level: int = 1) -> gpd.GeoDataFrame:
-    """Admin units of a vector file as columns adcode, name_en, name_zh, level, geometry in EPSG:4326.
+    """Admin units of a vector file as columns adcode, name_en, name_zh, level and geometry in EPSG:4326.
 
-    Invalid polygons are repaired; a repair that changes an area by more than 0.1 % raises ValueError,
-    as do a missing CRS, a missing column, an empty geometry, a polygon wider than 180 degrees and a code that is
-    missing or appears twice.
+    Parameters
+    ----------
+    path : the file, as for ``read_vector``
+    columns : names of its columns; None for those of ``BoundaryColumns``
+    level : administrative level to put into the table
+
+    Returns
+    -------
+    One row per unit, sorted by adcode; texts are empty where missing, invalid polygons are repaired
+
+    Raises
+    ------
+    FileNotFoundError
+        if there is no file
+    ValueError
+        for a missing CRS or column, an empty geometry, a polygon wider than 180 degrees, a repair that changes an
+        area by more than 0.1 %, and a code that is missing or appears twice
     """
     columns = columns or BoundaryColumns()
     frame = read_vector(path, "boundaries")
@@ -54,13 +68,13 @@ def read_boundaries(path: Path, columns: BoundaryColumns | None = None, level: i
 
 
 def check_overlap(units: gpd.GeoDataFrame, bounds: Bounds, path: Path) -> None:
-    """Raise ValueError when no unit reaches into a region."""
+    """Raise ValueError if no unit intersects a region."""
     if not units.geometry.intersects(shapely.box(*bounds)).any():
         raise ValueError(f"boundaries {path} do not overlap the region {tuple(bounds)}; check their CRS")
 
 
 def _texts(column: pd.Series) -> pd.Series:
-    """Codes and names as text: nothing for what is missing, whole numbers without a fraction."""
+    """Codes and names as text: empty where missing, whole numbers without a fraction."""
     if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
         column = column.astype("Int64")
     return column.astype(object).where(column.notna(), "").astype(str).str.strip()
@@ -69,24 +83,30 @@ def _texts(column: pd.Series) -> pd.Series:
 def _check_codes(units: gpd.GeoDataFrame, places: list[str], path: Path) -> None:
     for code, place in zip(units.adcode, places, strict=True):
         if not code:
-            raise ValueError(f"{place} has no adcode; expected a code of its own")
+            raise ValueError(f"{place} has no adcode; expected a unique code")
     double = units.index[units.adcode.duplicated()]
     if len(double):
         raise ValueError(
             f"boundaries {path} feature {double[0] + 1}: adcode '{units.adcode[double[0]]}' appears twice; "
-            "one feature per unit is expected"
+            "expected one feature per unit"
         )
 
 
 def boundary_named(path: Path, name: str) -> BaseGeometry:
-    """The polygon of an admin unit by English or Chinese name or code; raises ValueError naming close ones."""
+    """Polygon of an admin unit in EPSG:4326, by its English or Chinese name or its code.
+
+    Raises FileNotFoundError if there is no file, ValueError as ``select_named``.
+    """
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist, so the region '{name}' cannot be looked up; give bounds")
     return select_named(gpd.read_parquet(path), name, path).union_all()
 
 
 def select_named(units: gpd.GeoDataFrame, name: str, path: Path) -> gpd.GeoDataFrame:
-    """Rows of the unit called ``name``; a name shared by several units needs the code."""
+    """Rows of the unit with a name, a code or the start of one of them, if it is unique.
+
+    Raises ValueError, which lists the known names or codes, if there is no such unit or several share the name.
+    """
     wanted = name.strip().casefold()
     keys = units[["adcode", "name_en", "name_zh"]].apply(lambda c: c.str.casefold())
     hit = units[(keys == wanted).any(axis=1)]

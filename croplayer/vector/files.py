@@ -1,4 +1,4 @@
-"""A window of the map as files that other software reads."""
+"""Write a window of the map to files for other software."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHAPEFILE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 
 
 def write_geotiff(path: Path, mask: np.ndarray, window: PixelWindow, grid: BlockGrid) -> Path:
-    """Write flags (h, w) uint8 as a tiled, compressed GeoTIFF with overviews; 255 is its nodata."""
+    """Write a mask (h, w) uint8 as a cloud-optimised GeoTIFF with overviews; nodata is 255. Returns its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(PARTIAL, f".{path.name}.", path.parent) as scratch:
         plain, cog = Path(scratch) / "plain.tif", Path(scratch) / "cog.tif"
@@ -41,14 +41,17 @@ def write_geotiff(path: Path, mask: np.ndarray, window: PixelWindow, grid: Block
 
 
 def write_geoparquet(path: Path, frame: gpd.GeoDataFrame) -> Path:
-    """Write polygons as GeoParquet 1.1 with a bounding box column."""
+    """Write polygons as GeoParquet 1.1 with a bounding box column. Returns its path."""
     from croplayer.files.tables import write_parquet
 
     return write_parquet(path, frame)
 
 
 def write_shapefile(path: Path, frame: gpd.GeoDataFrame) -> list[Path]:
-    """Write polygons as a shapefile in UTF-8; returns its parts. Field names are cut to 10 bytes by the format."""
+    """Write polygons as a shapefile in UTF-8. Returns the paths of its parts.
+
+    The format cuts field names to 10 bytes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(PARTIAL, f".{path.name}.", path.parent) as scratch:
         frame.to_file(Path(scratch) / path.name, driver="ESRI Shapefile", encoding="UTF-8", engine="pyogrio")

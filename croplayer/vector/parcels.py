@@ -13,10 +13,17 @@ GEOD = Geod(ellps="WGS84")
 
 
 def parcels_of_mask(crop: np.ndarray, window: PixelWindow, grid: BlockGrid) -> gpd.GeoDataFrame:
-    """4-connected cropland regions of a boolean mask (h, w) as polygons along pixel edges.
+    """4-connected cropland regions of a mask as polygons along pixel edges.
 
-    Columns: id (text, from the lattice position of the region's first pixel), area_ha (on the
-    ellipsoid), geometry in EPSG:4326. No cropland gives an empty frame with the same columns.
+    Parameters
+    ----------
+    crop : (h, w) bool
+    window : the mask's place on the lattice
+
+    Returns
+    -------
+    Columns id (text, from the place on the lattice of the region's first pixel), area_ha (float64, on the
+    WGS 84 ellipsoid) and geometry in EPSG:4326; an empty frame with these columns if there is no cropland
     """
     rings = outlines(crop)
     geometries = polygons(rings, grid.transform(window))
@@ -26,7 +33,7 @@ def parcels_of_mask(crop: np.ndarray, window: PixelWindow, grid: BlockGrid) -> g
 
 
 def _ids(rings: Rings, window: PixelWindow, grid: BlockGrid) -> list[str]:
-    """Names by the westernmost of each region's northernmost pixels: the same in every run that maps it."""
+    """Names by the westernmost of the northernmost pixels of each region: the same in every run that maps it."""
     names = []
     for outer in rings.polygon_offsets[:-1]:
         corners = rings.coordinates[rings.ring_offsets[outer] : rings.ring_offsets[outer + 1]]

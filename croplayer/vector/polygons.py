@@ -1,4 +1,4 @@
-"""Polygons from anywhere in longitudes and latitudes: complete, on the Earth, valid."""
+"""Polygons of any vector file in longitudes and latitudes, checked and repaired."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from croplayer.vector.read import read_vector
 from stores.grid import CRS
 
 WIDEST_PART_DEG = 180.0
-"""A wider polygon goes round the Earth the wrong way."""
+"""A wider polygon is taken as one that crosses the antimeridian and goes round the wrong way."""
 LARGEST_CHANGE = 1e-3
-"""Share of a polygon's area that mending it may change."""
+"""Largest share of a polygon's area by which repairing it may change the area."""
 
 
 def read_polygons(path: Path, what: str) -> gpd.GeoDataFrame:
@@ -36,25 +36,25 @@ def read_polygons(path: Path, what: str) -> gpd.GeoDataFrame:
 
 
 def checked_polygons(geometries: gpd.GeoSeries, places: Sequence[str]) -> gpd.GeoSeries:
-    """The same polygons, invalid ones mended.
+    """The same polygons, with invalid ones repaired.
 
     Parameters
     ----------
     geometries : in EPSG:4326
-    places : where each one is, for messages
+    places : file and feature of each one, for messages
 
     Raises
     ------
     ValueError
-        for an empty geometry, one that is no polygon, one beyond the Earth or wider than 180 degrees, and one
-        whose mending changes its area by more than 0.1 %
+        for an empty geometry, one that is not a polygon, one outside of longitudes and latitudes or wider than
+        180 degrees, and one whose repair changes its area by more than 0.1 %
     """
     for geometry, place in zip(geometries, places, strict=True):
         _check(geometry, place)
-    mended = geometries.copy()
+    repaired = geometries.copy()
     for row in (~geometries.is_valid).to_numpy().nonzero()[0]:
-        mended.iloc[row] = _mended(geometries.iloc[row], places[row])
-    return mended
+        repaired.iloc[row] = _repaired(geometries.iloc[row], places[row])
+    return repaired
 
 
 def _check(geometry: BaseGeometry | None, place: str) -> None:
@@ -64,19 +64,19 @@ def _check(geometry: BaseGeometry | None, place: str) -> None:
         raise ValueError(f"{place} is a {geometry.geom_type}; expected polygons")
     west, south, east, north = geometry.bounds
     if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
-        raise ValueError(f"{place} lies outside longitudes and latitudes; check the CRS")
+        raise ValueError(f"{place} lies outside of longitudes and latitudes; check the CRS")
     for part in getattr(geometry, "geoms", [geometry]):
         if part.bounds[2] - part.bounds[0] > WIDEST_PART_DEG:
             raise ValueError(f"{place} is more than {WIDEST_PART_DEG:g} degrees wide; cut it at the antimeridian")
 
 
-def _mended(before: BaseGeometry, place: str) -> BaseGeometry:
+def _repaired(before: BaseGeometry, place: str) -> BaseGeometry:
     valid = shapely.make_valid(before)
     polygons = [g for g in getattr(valid, "geoms", [valid]) if g.geom_type in ("Polygon", "MultiPolygon")]
     after = shapely.union_all(polygons)
     if not after.area:
-        raise ValueError(f"{place} has no area; mend the file")
+        raise ValueError(f"{place} has no area; repair the file")
     change = abs(after.area - before.area) / max(after.area, before.area)
     if change > LARGEST_CHANGE:
-        raise ValueError(f"{place} is invalid and repairing it changes its area by {change:.1%}; mend the file")
+        raise ValueError(f"{place} is invalid and repairing it changes its area by {change:.1%}; repair the file")
     return after

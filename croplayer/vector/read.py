@@ -1,4 +1,4 @@
-"""Vector files from anywhere: known by their bytes, whole, with a CRS."""
+"""Read vector files of any origin: identified by their first bytes, complete, with a CRS."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
-import pyogrio.errors
 
 MAGIC = {
     b"\x00\x00\x27\x0a": "Shapefile",
@@ -19,15 +18,15 @@ MAGIC = {
 }
 SIDECARS = (".dbf", ".shx", ".prj", ".cpg")
 SHAPEFILE_NAME_BYTES = 10
-"""A shapefile keeps so much of a column's name."""
+"""Length to which a shapefile cuts the name of a column."""
 _SHX_HEADER_BYTES, _SHX_RECORD_BYTES = 100, 8
 
 
 def read_vector(path: Path, what: str) -> gpd.GeoDataFrame:
     """Features of a Shapefile, GeoPackage, FlatGeobuf, GeoParquet or GeoJSON in the CRS of the file.
 
-    The kind is told by the first bytes, because a library that guesses can be made to read other files.
-    A Shapefile needs its .dbf, .shx, .prj and .cpg, and as many geometries and rows as its index says.
+    The format is told from the first bytes, because a library that guesses it can be made to read other files.
+    A Shapefile needs its .dbf, .shx, .prj and .cpg, and as many features as its index says.
 
     Parameters
     ----------
@@ -36,32 +35,22 @@ def read_vector(path: Path, what: str) -> gpd.GeoDataFrame:
 
     Raises
     ------
-    FileNotFoundError when the file or a part of it is absent; ValueError, in one sentence, when it is of
-    another kind, damaged, has no geometry column, no feature or no CRS.
+    FileNotFoundError
+        if the file or a part of a Shapefile does not exist
+    ValueError
+        if the file is of another format or damaged, or has no geometry column, no feature or no CRS
     """
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{what} {path} do not exist" if what.endswith("s") else f"{what} {path} does not exist"
-        )
-    with path.open("rb") as file:
-        start = file.read(64)
-    kind = next((k for magic, k in MAGIC.items() if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(magic)), None)
-    if kind is None:
-        raise ValueError(
-            f"{what} {path}: the file is no {', '.join(sorted(MAGIC.values()))}; it starts with {start[:8]!r}"
-        )
+    kind = _kind_of(path, what)
     if kind == "Shapefile":
         _check_parts(path, what)
     try:
         frame = gpd.read_parquet(path) if kind == "GeoParquet" else gpd.read_file(path, engine="pyogrio")
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.FeatureError) as error:
-        raise ValueError(f"{what} {path} cannot be read as {kind}: {_first_line(error)}") from error
-    except Exception as error:  # readers of damaged files raise whatever they trip over
+    except Exception as error:  # readers raise errors of any class on damaged files
         raise ValueError(f"{what} {path} cannot be read as {kind}: {_first_line(error)}") from error
     if not isinstance(frame, gpd.GeoDataFrame):
         raise ValueError(f"{what} {path} has no geometry; expected polygons or points")
     if frame.empty:
-        raise ValueError(f"{what} {path} holds no feature")
+        raise ValueError(f"{what} {path} has no feature")
     if kind == "Shapefile" and len(frame) != _shx_records(path):
         raise ValueError(
             f"{what} {path} has {len(frame)} features, its index has {_shx_records(path)}; a part is truncated"
@@ -70,13 +59,30 @@ def read_vector(path: Path, what: str) -> gpd.GeoDataFrame:
         raise ValueError(f"{what} {path} has no CRS; add it to the file")
     double = [str(c) for c in frame.columns[frame.columns.duplicated()]]
     if double:
-        raise ValueError(f"{what} {path} has the column '{double[0]}' twice; name each once")
+        raise ValueError(f"{what} {path} has the column '{double[0]}' twice; name each column once")
     _check_coordinates(frame, path, what)
     return frame
 
 
+def _kind_of(path: Path, what: str) -> str:
+    """Format of a vector file, told from its first bytes; raises FileNotFoundError or ValueError."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{what} {path} do not exist" if what.endswith("s") else f"{what} {path} does not exist"
+        )
+    with path.open("rb") as file:
+        start = file.read(64)
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
+    kind = next((kind for magic, kind in MAGIC.items() if text.startswith(magic)), None)
+    if kind is None:
+        raise ValueError(
+            f"{what} {path}: the file is not a {', '.join(sorted(MAGIC.values()))}; it starts with {start[:8]!r}"
+        )
+    return kind
+
+
 def cut_name_hint(columns: Iterable[object], path: Path, name: str) -> str:
-    """What to say beside "no column": the name that a shapefile cut it to, where it has that; else nothing."""
+    """Hint for an error about a missing column: the name that a shapefile cut it to, if there is one; else empty."""
     cut = name.encode()[:SHAPEFILE_NAME_BYTES].decode(errors="ignore")
     if path.suffix.lower() != ".shp" or cut == name or cut not in set(columns):
         return ""
@@ -86,7 +92,7 @@ def cut_name_hint(columns: Iterable[object], path: Path, name: str) -> str:
 def _check_parts(path: Path, what: str) -> None:
     missing = [s for s in SIDECARS if not path.with_suffix(s).is_file()]
     if missing:
-        raise FileNotFoundError(f"{what} {path} lack their {', '.join(missing)} file; a shapefile needs it")
+        raise FileNotFoundError(f"{what} {path}: the {', '.join(missing)} file is missing; a shapefile needs it")
     stated = 2 * struct.unpack(">i", path.read_bytes()[24:28].ljust(4, b"\0"))[0]
     if stated != path.stat().st_size:
         raise ValueError(f"{what} {path} has {path.stat().st_size} bytes, its header says {stated}; it is truncated")
@@ -100,7 +106,7 @@ def _check_coordinates(frame: gpd.GeoDataFrame, path: Path, what: str) -> None:
     there = frame.geometry.notna() & ~frame.geometry.is_empty
     bad = np.flatnonzero(there & ~np.isfinite(frame.geometry.bounds.to_numpy()).all(axis=1))
     if len(bad):
-        raise ValueError(f"{what} {path} feature {bad[0] + 1} has a coordinate that is no number")
+        raise ValueError(f"{what} {path} feature {bad[0] + 1} has a coordinate that is not finite")
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Which admin unit a block or a pixel lies in, and what lies in a unit."""
+"""The admin unit of each block or pixel, and the mapped area in each unit."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from croplayer.kernels.zones import zone_areas
 from stores.grid import BlockGrid, BlockIndex, PixelWindow
 
 OUTSIDE = -1
-"""Zone of a pixel or block in no unit."""
+"""Zone of a pixel or block outside of all units."""
 BORDER = -2
-"""Zone of a block that several units, or a unit and the outside, share."""
+"""Zone of a block that lies only partly in a unit."""
 
-# GDAL's in-memory rasters lose their transform, with a warning, where threads make several at once.
+# GDAL's in-memory rasters lose their transform, with a warning, if several threads make them at once.
 _ONE_AT_A_TIME = threading.Lock()
 
 
 def zones_of_blocks(units: gpd.GeoDataFrame, blocks: Sequence[BlockIndex]) -> np.ndarray:
-    """Row of the unit that holds each block whole, else BORDER or OUTSIDE: (n,) int32."""
+    """Row of the unit that contains each block as a whole, else BORDER or OUTSIDE: (n,) int32."""
     grid = BlockGrid()
     zones = np.full(len(blocks), OUTSIDE, np.int32)
     bounds = np.array([grid.bounds(b) for b in blocks]).reshape(-1, 4)
@@ -52,7 +52,10 @@ def pixels_inside(units: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid)
 
 
 def zones_of_pixels(units: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid) -> np.ndarray:
-    """Row of the unit that holds the centre of each pixel, else OUTSIDE: (h, w) int32; of overlapping units the last."""
+    """Row of the unit that contains the centre of each pixel, else OUTSIDE: (h, w) int32.
+
+    Where units overlap, the last one counts.
+    """
     shape = (window.height, window.width)
     box = shapely.box(*grid.window_bounds(window))
     near = np.flatnonzero(shapely.intersects(units.geometry.to_numpy(), box))
@@ -65,7 +68,7 @@ def zones_of_pixels(units: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGri
 
 @dataclass(frozen=True)
 class UnitRings:
-    """The rings of admin units, ready to be laid over any window."""
+    """The rings of admin units, prepared for measuring areas in any window."""
 
     lonlat: np.ndarray
     """(k, 2) float64, vertices in degrees."""
@@ -78,7 +81,7 @@ class UnitRings:
 
     @classmethod
     def of(cls, units: gpd.GeoDataFrame) -> UnitRings:
-        """Rings of units in EPSG:4326, holes and parts alike."""
+        """Rings of units in EPSG:4326, holes and all parts included."""
         parts, unit_of_part = shapely.get_parts(units.geometry.to_numpy(), return_index=True)
         rings, part_of_ring = shapely.get_rings(parts, return_index=True)
         lonlat, ring_of_vertex = shapely.get_coordinates(rings, return_index=True)
@@ -92,15 +95,15 @@ class UnitRings:
         return np.flatnonzero((b[:, 0] < east) & (b[:, 2] > west) & (b[:, 1] < north) & (b[:, 3] > south))
 
     def areas_km2(self, percent: np.ndarray, window: PixelWindow, grid: BlockGrid) -> dict[int, float]:
-        """Area in each unit near a window, every pixel weighted by its per cent.
+        """Area in each unit near a window, with every pixel weighted by its per cent.
 
         Parameters
         ----------
-        percent : (h, w) uint8, 0 to 100; pixels above 100 are not known and count as nothing
+        percent : (h, w) uint8, 0 to 100; pixels above 100 are unknown and count as 0
 
         Returns
         -------
-        km2 on the ellipsoid by row of the unit; a pixel belongs to the unit that holds its centre
+        Area in km2 on the ellipsoid by row of the unit; a pixel belongs to the unit that contains its centre
         """
         near = self.near(window, grid)
         values = [int(v) for v in np.unique(percent) if 0 < v <= 100]

@@ -1,1 +1,1 @@
-"""The processes that blocks are worked on in."""
+"""Processes that work on blocks."""

@@ -1,8 +1,8 @@
-"""The process in which blocks are worked on: started by ``croplayer.workers.isolated``, fed through a pipe.
+"""The process that works on blocks: started by ``croplayer.workers.isolated``, with tasks sent through a pipe.
 
-It lives on from step to step and from run to run, and forgets at each beginning what it kept of files.
-Before each block it notes the block's position in a file that its parent reads, so that the parent knows
-which block a crash, a hang or a full memory belongs to. It ends when its parent is gone.
+It is used for many steps and runs, and drops its file cache whenever a step begins. Before each block it writes
+the block's position to a file that its parent reads, so that the parent knows which block a crash, a hang or
+excessive memory belongs to. It ends when its parent is gone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from croplayer.files.file_cache import forget_files
 
 FLUSH_S = 0.05
-"""Finished records are sent at most this often; what was not sent is worked on again after a crash."""
+"""Shortest time between two messages with finished records; after a crash, blocks not yet sent are redone."""
 ORPHAN_CHECK_S = 0.5
 POSITION = struct.Struct("=q")
 COUNT = struct.Struct("=q")
@@ -31,35 +31,36 @@ UNLOADABLE = b"unloadable: "
 
 
 def main(connection_fd: int, position_fd: int, stacks_fd: int) -> None:
-    """Work on what comes through the pipe until it is closed."""
+    """Work on the blocks that come through the pipe until it is closed; the arguments are file descriptors."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.enable(file=stacks_fd)
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     connection = Connection(connection_fd)
     loaded: tuple[bytes, Any] = (b"", None)
-    at_work = ""
+    current_epoch = ""
     while True:
         try:
-            pickled, occasion, blocks, longest_s = pickle.loads(connection.recv_bytes())
+            pickled, epoch, blocks, longest_s = pickle.loads(connection.recv_bytes())
         except EOFError:
             return
-        if occasion != at_work:
+        if epoch != current_epoch:
             forget_files()
-            at_work = occasion
+            current_epoch = epoch
         try:
             if loaded[0] != pickled:
                 loaded = (pickled, pickle.loads(pickled))
-        except Exception as error:  # the task's module is missing or another version: nothing can be worked on here
+        except Exception as error:  # the task's module is missing or of another version
             connection.send_bytes(UNLOADABLE + f"{type(error).__name__}: {error}".encode())
             continue
-        # Only for a process whose parent died while a block holds the interpreter for ever.
+        # For a process whose parent died while a block holds the interpreter for ever: its thread cannot end it.
         faulthandler.dump_traceback_later(longest_s, exit=True, file=stacks_fd)
         _serve(connection, loaded[1], blocks, position_fd)
         faulthandler.cancel_dump_traceback_later()
 
 
 def _serve(connection: Connection, task: Any, blocks: list[tuple[int, int]], position_fd: int) -> None:
+    """Run a task on blocks one by one and send the records; an empty message marks the end."""
     from stores.grid import BlockIndex
 
     records: list[Any] = []

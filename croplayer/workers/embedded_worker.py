@@ -1,7 +1,7 @@
-"""What the workers of a run's own cluster do first.
+"""Set-up of the workers of a run's own cluster.
 
-A terminal sends Ctrl-C to all processes of a run. The client alone answers it: it ends its workers, which would
-otherwise say on their own, at length, that they were interrupted.
+A terminal sends Ctrl-C to all processes of a run. Only the client handles it, by ending its workers; they would
+otherwise each print a long traceback.
 """
 
 from __future__ import annotations
@@ -10,5 +10,5 @@ import signal
 
 
 def dask_setup(worker: object) -> None:
-    """Leave Ctrl-C to the client; Dask calls this when a worker starts that has this module as its preload."""
+    """Ignore Ctrl-C; Dask calls this when it starts a worker with this module as its preload."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

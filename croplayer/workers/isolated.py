@@ -1,8 +1,8 @@
-"""Work on blocks in a process of their own, so that no block takes a worker, or another block, with it.
+"""Work on blocks in a separate process, so that a failing block ends neither the worker nor other blocks.
 
-A block that crashes, hangs, or fills the memory costs its own process. The parent knows which block that was,
-starts a fresh process for the others, and tries the block once more alone. The module imports little, because a
-Dask worker holds it beside the process that does the work.
+A block that crashes, hangs or takes too much memory ends only that process. The parent knows which block it was,
+starts a new process for the others, and tries the block once more on its own. This module imports little, because
+a Dask worker keeps it in memory beside the process that does the work.
 """
 
 from __future__ import annotations
@@ -28,27 +28,30 @@ TICK_S = 0.1
 START_S = 300.0
 """Longest time that importing a task may take, in seconds."""
 STOP_S = 5.0
-"""Time in which a process that is told to stop has written where it was."""
+"""Time in seconds that a process has to write its stack after it was told to stop."""
 FRAMES_SHOWN = 4
 
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
-"""Another number of threads gives other last bits, so it is the same everywhere; several workers use several cores."""
+"""Environment with one thread per library: other numbers of threads give results that differ in the last bits.
+
+Several cores are used by several workers.
+"""
 
 Position = tuple[int, int]
 """Row and column of a block."""
 
 
 class UnloadableTaskError(RuntimeError):
-    """A worker lacks the code of a task: no block of the step can be worked on there."""
+    """A worker cannot load the code of a task, and so no block of the step."""
 
 
 class Limits(NamedTuple):
-    """What one block may take."""
+    """Limits of the work on one block."""
 
     seconds: float
     """Time after which a block counts as hung."""
     memory_bytes: int
-    """Memory of the process that works on it."""
+    """Largest resident memory of the process that works on it."""
 
 
 class Lost(NamedTuple):
@@ -56,11 +59,13 @@ class Lost(NamedTuple):
 
     block: Position
     reason: str
+    """How the process ended, and where it was if that is known."""
     is_hung: bool
+    """Whether it exceeded its time."""
 
 
 class Outcome(NamedTuple):
-    """What became of a group of blocks."""
+    """Result of the work on a group of blocks."""
 
     records: list[bytes]
     """Pickled lists of block records, as the process sent them."""
@@ -69,28 +74,38 @@ class Outcome(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What is done for blocks, and when it was begun."""
+    """A task on blocks."""
 
     task: bytes
     """A pickled ``stores.records.BlockTask``."""
-    occasion: str
-    """Another text each time that a step is begun: what a process keeps of files holds for one occasion."""
+    epoch: str
+    """Text that differs each time a step begins: a process drops its file cache when the epoch changes."""
 
 
 def run_isolated(
     work: Work, blocks: Sequence[Position], limits: Limits, is_wanted: Callable[[], bool] = lambda: True
 ) -> Outcome:
-    """Work on blocks in the calling thread's process; a block that ends the process is tried once more, alone.
+    """Work on blocks in the process that belongs to the calling thread.
 
-    A hung block is not tried again: it has used its time.
+    A block that ends the process is tried once more, on its own, unless it has used up its time.
 
     Parameters
     ----------
-    is_wanted : asked several times a second; when it says no, the work stops and nothing is returned
+    work : the task and the epoch of its step
+    blocks : row and column of each block
+    limits : time and memory of one block
+    is_wanted : called several times a second; the work stops once it returns False
+
+    Returns
+    -------
+    Outcome with the records and, for blocks without a record, the reasons
 
     Raises
     ------
-    UnloadableTaskError when the process cannot load the task, RuntimeError when it cannot be started: no block's fault.
+    UnloadableTaskError
+        if the process cannot load the task
+    RuntimeError
+        if the process cannot be started, whatever the block
     """
     outcome = Outcome([], [])
     suspects = _run_all(work, list(blocks), limits, outcome.records, is_wanted)
@@ -104,7 +119,7 @@ def run_isolated(
 
 
 def run_group(work: Work, blocks: bytes, limits: Limits) -> Outcome:
-    """``run_isolated`` of pickled blocks as a Dask task: stops when the client that asked is gone."""
+    """``run_isolated`` of pickled blocks as a Dask task, which stops once it is cancelled or its client is gone."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -120,7 +135,7 @@ def run_group(work: Work, blocks: bytes, limits: Limits) -> Outcome:
 def _run_all(
     work: Work, blocks: list[Position], limits: Limits, records: list[bytes], is_wanted: Callable[[], bool]
 ) -> list[Lost]:
-    """Records of all blocks but those that ended a process, which are returned."""
+    """Append the records of blocks to ``records``; returns the blocks that ended a process."""
     suspects: list[Lost] = []
     false_starts = 0
     while blocks and is_wanted():
@@ -130,7 +145,7 @@ def _run_all(
         _end_process()
         false_starts = false_starts + 1 if end.position == NOT_STARTED else 0
         if false_starts > 1:
-            raise RuntimeError(f"the process for the blocks ended before it began: {end.reason}")
+            raise RuntimeError(f"the process for the blocks ended before its first block: {end.reason}")
         at = end.position
         if at == NOT_STARTED or at >= len(blocks):
             blocks = blocks[end.done :]
@@ -144,15 +159,15 @@ class _End(NamedTuple):
     """How a process ended before its blocks were done."""
 
     done: int
-    """Blocks whose records had come."""
+    """Number of blocks whose records had arrived."""
     position: int
-    """The block it was at; NOT_STARTED before the first, the number of blocks after the last."""
+    """Position of the block at work; NOT_STARTED before the first, the number of blocks after the last."""
     reason: str
     is_hung: bool = False
 
 
 class _BlockProcess:
-    """A process that works on blocks, and what is known of it from outside."""
+    """A process that works on blocks, seen from its parent."""
 
     def __init__(self) -> None:
         self._connection, theirs = Pipe()
@@ -174,7 +189,7 @@ class _BlockProcess:
     def run(
         self, work: Work, blocks: list[Position], limits: Limits, records: list[bytes], is_wanted: Callable[[], bool]
     ) -> _End | None:
-        """Append what comes to ``records``; None when all blocks are done."""
+        """Append the records of blocks to ``records``; returns None when all blocks are done."""
         os.pwrite(self._positions.fileno(), POSITION.pack(NOT_STARTED), 0)
         done, position, since = 0, NOT_STARTED, time.monotonic()
         try:
@@ -203,10 +218,10 @@ class _BlockProcess:
         except (EOFError, ConnectionError):
             self._child.wait()
             return _End(done, self._position(), f"its process {self._how_it_ended()}{self._where()}")
-        return _End(done, len(blocks), "is not wanted any more")
+        return _End(done, len(blocks), "is no longer wanted")
 
     def end(self) -> None:
-        """Kill the process if it lives, and let go of everything."""
+        """Kill the process if it is alive, and close its pipe and files."""
         self._child.kill()
         self._child.wait()
         self._connection.close()
@@ -217,14 +232,14 @@ class _BlockProcess:
         return int(POSITION.unpack(os.pread(self._positions.fileno(), POSITION.size, 0))[0])
 
     def _memory(self) -> int:
-        """Bytes of memory that the process holds, 0 when it has ended."""
+        """Resident memory of the process in bytes, 0 if it has ended."""
         try:
             return int(psutil.Process(self._child.pid).memory_info().rss)
         except psutil.NoSuchProcess:
             return 0
 
     def _stop(self) -> str:
-        """End the process and say where it was."""
+        """End the process; returns where it was."""
         self._child.send_signal(signal.SIGABRT)
         try:
             self._child.wait(STOP_S)
@@ -238,11 +253,11 @@ class _BlockProcess:
         if code >= 0:
             return f"ended with exit code {code}"
         name = signal.Signals(-code).name
-        hint = ", often a sign that the machine had no memory left" if -code == signal.SIGKILL else ""
+        hint = ", often a sign that the machine ran out of memory" if -code == signal.SIGKILL else ""
         return f"was ended by {name}{hint}"
 
     def _where(self) -> str:
-        """The innermost calls of the process when it ended, from faulthandler's stacks; empty when not known."""
+        """The innermost calls of the process when it ended, from faulthandler's stacks; empty if not known."""
         os.lseek(self._stacks.fileno(), 0, os.SEEK_SET)
         text = self._stacks.read().decode(errors="replace")
         threads = re.split(r"^(?:Current thread|Thread) ", text, flags=re.MULTILINE)
@@ -256,7 +271,7 @@ _of_thread = threading.local()
 
 
 def _process() -> _BlockProcess:
-    """The calling thread's process, started when there is none."""
+    """The process of the calling thread, started if there is none."""
     process: _BlockProcess | None = getattr(_of_thread, "process", None)
     if process is not None and not process.is_alive:
         _end_process()
@@ -267,6 +282,7 @@ def _process() -> _BlockProcess:
 
 
 def _end_process() -> None:
+    """End the process of the calling thread, if there is one."""
     process: _BlockProcess | None = getattr(_of_thread, "process", None)
     if process is not None:
         process.end()

@@ -121,7 +121,7 @@ class _Window:
         self._in_flight: dict[Future[Any], Sequence[BlockIndex]] = {}
         self._arrived: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         self._pickled: tuple[BlockTask | None, bytes] = (None, b"")
-        self._occasion = uuid.uuid4().hex
+        self._epoch = uuid.uuid4().hex
 
     def records(self) -> Iterator[list[BlockRecord]]:
         """Records of the blocks as they come, in batches."""
@@ -142,7 +142,7 @@ class _Window:
             if not group:
                 return
             future = self._workers.client.submit(
-                run_group, Work(self._task(group), self._occasion), pickle.dumps([tuple(b) for b in group]), self._workers.limits,
+                run_group, Work(self._task(group), self._epoch), pickle.dumps([tuple(b) for b in group]), self._workers.limits,
                 pure=False, retries=0, resources=self._resources,
             )  # fmt: skip
             self._in_flight[future] = group

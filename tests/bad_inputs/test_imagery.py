@@ -35,7 +35,7 @@ from croplayer.products.product import Product
 from croplayer.sources.elevation import ElevationRaster
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
-from croplayer.sources.tile_image import TileKind, understand_tile
+from croplayer.sources.tile_image import TileKind, decode_tile
 from croplayer.sources.tiles import FolderTiles, TilePlace
 
 pytestmark = WARNED_OF
@@ -44,7 +44,7 @@ pytestmark = WARNED_OF
 def read_tile(path: Path) -> object:
     """The only tile of a folder, as a run reads it."""
     return FolderTiles(f"{path.parent}/{{z}}_{{x}}_{{y}}.jpg").read_tile(
-        TilePlace(1, 2, 3), lambda data: understand_tile(data, 256, frozenset(), f"tile {path}")
+        TilePlace(1, 2, 3), lambda data: decode_tile(data, 256, frozenset(), f"tile {path}")
     )
 
 
@@ -57,23 +57,23 @@ TILES = [
     tile("truncated PNG", picture(noise(), "PNG")[:-400], "truncated or damaged"),
     tile("JPEG without its last byte", picture(noise())[:-1], "truncated or damaged"),
     tile("bit flip in PNG", (p := picture(noise(), "PNG"))[:5000] + bytes([p[5000] ^ 8]) + p[5001:], "truncated or damaged"),
-    tile("0 bytes", b"", "is no JPEG, PNG or WEBP image"),
-    tile("HTML", b"<!DOCTYPE html><html>please sign in</html>", "is no JPEG, PNG or WEBP image"),
-    tile("JSON", b'{"message": "Tile not found"}', "is no JPEG, PNG or WEBP image"),
+    tile("0 bytes", b"", "is not a JPEG, PNG or WEBP image"),
+    tile("HTML", b"<!DOCTYPE html><html>please sign in</html>", "is not a JPEG, PNG or WEBP image"),
+    tile("JSON", b'{"message": "Tile not found"}', "is not a JPEG, PNG or WEBP image"),
     tile("16-bit grey", picture(Image.new("I;16", (256, 256), 900), "PNG"), "has pixels of 16 bits"),
     tile("16-bit RGB", png(256, 256, 16, 2, bytes(256 * (1 + 256 * 6))), "has pixels of 16 bits"),
     tile("CMYK", picture(noise(mode="CMYK")), "has pixels of mode CMYK"),
-    tile("GIF", GIF, "is no JPEG, PNG or WEBP image"),
+    tile("GIF", GIF, "is not a JPEG, PNG or WEBP image"),
     tile("512 px", picture(noise(512)), "is 512 x 512 px; expected 256 x 256"),
     tile("40 gigapixel header", png(200_000, 200_000, 8, 2, b""), "is 200000 x 200000 px; expected|cannot be decoded"),
     tile("10 kpx header", png(10_000, 10_000, 8, 2, b""), "is 10000 x 10000 px; expected|cannot be decoded"),
     tile("200 MB of text in a PNG", png(256, 256, 8, 2, bytes(256 * 769), (b"zTXt", HUGE_TEXT)), "cannot be decoded"),
     tile("more than 2 MiB", b"\xff\xd8\xff" + bytes(3_000_000), "a tile has at most 2097152"),
-    tile("VRT", VRT, "is no JPEG, PNG or WEBP image"),
+    tile("VRT", VRT, "is not a JPEG, PNG or WEBP image"),
     tile(
         "animated",
         picture(noise(), "PNG", save_all=True, append_images=[noise()]),
-        "more than one picture",
+        "more than one image",
     ),
 ]  # fmt: skip
 
@@ -105,7 +105,7 @@ RASTERS = [
     scene("with the wrong CRS", raster(crs="EPSG:32650"), "does not overlap the region"),
     scene("rotated", raster(transform=rasterio.Affine(7e-4, 1e-5, BOUNDS.west, 1e-5, -7e-4, BOUNDS.north)), "is rotated"),
     scene("south-up", raster(transform=rasterio.Affine(7e-4, 0, BOUNDS.west, 0, 7e-4, BOUNDS.south)), "is not north-up"),
-    scene("with a place that is no number", raster(transform=rasterio.Affine(np.nan, 0, 1, 0, -1, 1)), "no number|north-up"),
+    scene("with a place that is no number", raster(transform=rasterio.Affine(np.nan, 0, 1, 0, -1, 1)), "not finite|north-up"),
     scene("with two bands", raster(pixels=np.ones((2, 80, 80), np.uint8)), r"has 2 bands; source 'a' asks for \(1, 2, 3\)"),
     scene("of 16 bits", raster(pixels=np.ones((3, 80, 80), np.uint16)), "has uint16 pixels; expected uint8"),
     scene("truncated", truncated(raster()), "cannot be (read|opened)"),
@@ -135,10 +135,10 @@ ITEM = {
 
 
 STAC = [
-    Case("STAC that is no JSON", "items.json", text_of("{"), stac, "is no FeatureCollection"),
-    Case("STAC that is a list", "items.json", text_of("[]"), stac, "is no FeatureCollection"),
-    Case("STAC in another encoding", "items.json", text_of('{"é": 1}', "latin-1"), stac, "is no FeatureCollection"),
-    Case("STAC with a feature that is no item", "items.json", text_of('{"features": [{"type": "x"}]}'), stac, "feature 1 .*is no STAC item"),
+    Case("STAC that is no JSON", "items.json", text_of("{"), stac, "is not a FeatureCollection"),
+    Case("STAC that is a list", "items.json", text_of("[]"), stac, "is not a FeatureCollection"),
+    Case("STAC in another encoding", "items.json", text_of('{"é": 1}', "latin-1"), stac, "is not a FeatureCollection"),
+    Case("STAC with a feature that is no item", "items.json", text_of('{"features": [{"type": "x"}]}'), stac, "feature 1 .*is not a STAC item"),
     Case("STAC item without the asset", "items.json", text_of(json.dumps({"features": [ITEM]})), stac, "has no asset 'red'"),
 ]  # fmt: skip
 
@@ -152,7 +152,7 @@ def test_what_is_wrong_is_said_in_one_sentence_that_names_the_file(case: Case, t
 
 
 def kind_of(image: Image.Image, **options: object) -> tuple[TileKind, np.ndarray, np.ndarray]:
-    found = understand_tile(picture(image, "PNG", **options), 256, frozenset(), "tile")
+    found = decode_tile(picture(image, "PNG", **options), 256, frozenset(), "tile")
     assert found.imagery is not None
     return found.kind, found.imagery.rgb, found.imagery.valid
 
@@ -177,14 +177,14 @@ def test_a_stored_rotation_is_ignored() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     plain, turned = (picture(image, quality=90, **o) for o in ({}, {"exif": exif.tobytes()}))
-    one, two = (understand_tile(d, 256, frozenset(), "tile").imagery for d in (plain, turned))
+    one, two = (decode_tile(d, 256, frozenset(), "tile").imagery for d in (plain, turned))
     assert one is not None and two is not None
     np.testing.assert_array_equal(one.rgb, two.rgb)
 
 
 def test_a_tile_of_one_colour_and_a_transparent_one_are_no_imagery() -> None:
     for image in (Image.new("RGB", (256, 256), (200, 200, 200)), Image.new("RGBA", (256, 256), (9, 9, 9, 0))):
-        assert understand_tile(picture(image, "PNG"), 256, frozenset(), "tile").kind is TileKind.BLANK
+        assert decode_tile(picture(image, "PNG"), 256, frozenset(), "tile").kind is TileKind.BLANK
 
 
 def test_text_in_a_png_is_no_matter() -> None:

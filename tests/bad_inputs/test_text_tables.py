@@ -40,7 +40,7 @@ TABLES = [
     statistics("negative", text_of(HEADER + "110000,A,B,-5,\n"), "row 2 .*cropland_kha is -5; expected 0 or more"),
     statistics("with a field more", text_of(HEADER + "110000,A,B,x,1.5,\n"), "row 2: has 6 fields, the header has 5"),
     statistics("with a field less", text_of(HEADER + ROW + "120000,A,1.5\n"), "row 3: has 3 fields, the header has 5"),
-    statistics("with an open quotation", text_of(HEADER + '110000,"A,B,1.5,\n'), "row 2: .*mend the quotation marks"),
+    statistics("with an open quotation", text_of(HEADER + '110000,"A,B,1.5,\n'), "row 2: .*correct the quotation marks"),
     statistics("with a NUL", text_of(HEADER + "110000,A\0,B,1.5,\n"), "row 2: holds a NUL"),
     statistics("with a column twice", text_of("adcode," + HEADER + "1," + ROW), "row 1: the column 'adcode' appears twice"),
     statistics("without a column", text_of("adcode,area\n1,2\n"), "have no column 'name_en'; they have adcode, area"),

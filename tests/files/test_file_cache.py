@@ -97,8 +97,8 @@ def cube_of(path: Path, around: BlockRange, value: int) -> Cube:
 def test_a_process_that_outlives_a_step_reads_what_the_next_one_finds(tmp_path: Path) -> None:
     """The cube is made again for another region under the same name, as in a folder that was removed."""
 
-    def values(occasion: str, task: ReadTask) -> dict[str, Any]:
-        outcome = run_isolated(Work(pickle.dumps(task), occasion), [tuple(BLOCK)], LIMITS)
+    def values(epoch: str, task: ReadTask) -> dict[str, Any]:
+        outcome = run_isolated(Work(pickle.dumps(task), epoch), [tuple(BLOCK)], LIMITS)
         (record,) = pickle.loads(outcome.records[0])
         return dict(record.values)
 

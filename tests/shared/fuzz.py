@@ -20,7 +20,7 @@ from croplayer.models.bundles.bundle import read_checked
 from croplayer.models.bundles.catalogue import SHIPPED
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.tile_cache import TileCache
-from croplayer.sources.tile_image import BadTileError, understand_tile
+from croplayer.sources.tile_image import BadTileError, decode_tile
 from croplayer.vector.boundaries import read_boundaries
 from stores.grid import BlockGrid, BlockIndex
 
@@ -83,7 +83,7 @@ def fuzz_tiles(count: int, folder: Path) -> dict[str, int]:
         seed = seeds[i % len(seeds)]
         data = mutant(seed, rng)
         try:
-            tile = understand_tile(data, 256, frozenset(), f"tile {i}")
+            tile = decode_tile(data, 256, frozenset(), f"tile {i}")
             assert tile.kind.is_absent or tile.imagery is not None
             if tile.imagery is not None:
                 assert tile.imagery.rgb.shape == (256, 256, 3) and tile.imagery.rgb.dtype == np.uint8

@@ -9,7 +9,7 @@ import morecantile
 
 from croplayer.landscape.server import Fault, FaultRule, TileServer, placeholder_tile
 from croplayer.sources.http_tiles import HttpTiles
-from croplayer.sources.tile_image import understand_tile
+from croplayer.sources.tile_image import decode_tile
 from croplayer.sources.tiles import FolderTiles, TilePlace
 from croplayer.sources.xyz import XyzSource
 from stores.grid import BlockGrid, BlockIndex
@@ -42,5 +42,5 @@ def a_place(country: Path) -> TilePlace:
     return TilePlace(tile.x, tile.y, ZOOM)
 
 
-def understand(data: bytes) -> object:
-    return understand_tile(data, 256, frozenset({PLACEHOLDER}), "tile")
+def decode(data: bytes) -> object:
+    return decode_tile(data, 256, frozenset({PLACEHOLDER}), "tile")

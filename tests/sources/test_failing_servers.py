@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shared.tile_server import EVERY_FAULT, GRID, ZOOM, a_place, blocks_of, source_of, tiles_of, understand
+from shared.tile_server import EVERY_FAULT, GRID, ZOOM, a_place, blocks_of, source_of, tiles_of, decode
 
 from croplayer.cube.whole_blocks import Cube
 from croplayer.landscape.server import Fault, FaultRule, TileServer
@@ -55,10 +55,10 @@ def test_every_fault_is_survived_once(server: TileServer, tile_country: Path, fa
     wanted = (tile_country / f"tiles/aster/{ZOOM}/{place.x}/{place.y}.jpg").read_bytes()
     server.switch(FaultRule(fault, 1.0, 1))
     start = time.monotonic()
-    tile = tiles_of(server).read_tile(place, understand)
+    tile = tiles_of(server).read_tile(place, decode)
     assert time.monotonic() - start < 10
     assert tile.imagery is not None
-    np.testing.assert_array_equal(tile.imagery.rgb, understand(wanted).imagery.rgb)
+    np.testing.assert_array_equal(tile.imagery.rgb, decode(wanted).imagery.rgb)
 
 
 @pytest.mark.parametrize("fault", [f for f in Fault if f not in (Fault.NOT_FOUND, Fault.PLACEHOLDER)])
@@ -68,7 +68,7 @@ def test_a_fault_that_stays_is_an_error_and_never_no_imagery(
     server.switch(FaultRule(fault))
     tiles = tiles_of(server, patience_s=1.5, deadline_s=0.5, tries=2)
     with pytest.raises((ConnectionError, BadTileError)) as caught:
-        tiles.read_tile(a_place(tile_country), understand)
+        tiles.read_tile(a_place(tile_country), decode)
     assert str(caught.value).count("\n") == 0
     assert caught.value.__context__ is None
 
@@ -89,7 +89,7 @@ def test_a_provider_that_suddenly_has_nothing_is_out_and_not_empty(
 @pytest.mark.parametrize(
     ("is_checked", "reason"),
     [
-        (True, r"calls \d+ tiles absent, .* does not serve tile .* either"),
+        (True, r"says that \d+ tiles are absent, .* does not serve tile .* either"),
         (False, "no tile that it has is known; name one"),
     ],
     ids=["checked", "not checked"],

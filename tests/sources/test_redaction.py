@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from shared.tile_server import GRID, a_place, blocks_of, source_of, tiles_of, understand
+from shared.tile_server import GRID, a_place, blocks_of, source_of, tiles_of, decode
 
 from croplayer.cube.whole_blocks import Cube
 from croplayer.landscape.server import Fault, FaultRule, TileServer
@@ -41,12 +41,12 @@ def test_the_token_is_shown_nowhere(
     for fault in Fault:
         server.switch(FaultRule(fault))
         try:
-            told.append(repr(tiles.read_tile(a_place(tile_country), understand)))
+            told.append(repr(tiles.read_tile(a_place(tile_country), decode)))
         except (ConnectionError, BadTileError, PermissionError) as error:
             told += [str(error), repr(error), str(pickle.dumps(error)), repr(error.__context__)]
     unreachable = replace(tiles, template="http://127.0.0.1:9/{z}/{x}/{y}?key={token}")
     with pytest.raises(ConnectionError) as caught:
-        unreachable.read_tile(a_place(tile_country), understand)
+        unreachable.read_tile(a_place(tile_country), decode)
     told += [str(caught.value), repr(caught.value.__context__), str(pickle.dumps(tiles)), caplog.text]
     assert "GET" in caplog.text
     assert not [text for text in told if "canary" in text]

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from shared.tile_server import a_place, tiles_of, understand
+from shared.tile_server import a_place, tiles_of, decode
 
 from croplayer.landscape.server import Fault, FaultRule, TileServer
 from croplayer.sources import throttle
@@ -55,9 +55,9 @@ def test_the_rate_is_kept_by_all_threads_together() -> None:
 def test_retry_after_is_honoured_and_a_very_long_one_is_an_error(server: TileServer, tile_country: Path) -> None:
     server.switch(FaultRule(Fault.TOO_MANY, 1.0, 1))
     start = time.monotonic()
-    tiles_of(server).read_tile(a_place(tile_country), understand)
+    tiles_of(server).read_tile(a_place(tile_country), decode)
     assert time.monotonic() - start >= 1.0
     server.retry_after_s = 3600
     server.requests.clear()
-    with pytest.raises(ProviderOutError, match="asks to wait 3600 s"):
-        tiles_of(server, edition="again").read_tile(a_place(tile_country), understand)
+    with pytest.raises(ProviderOutError, match="asks for a wait of 3600 s"):
+        tiles_of(server, edition="again").read_tile(a_place(tile_country), decode)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shared.tile_server import GRID, ZOOM, a_place, blocks_of, source_of, tiles_of, understand
+from shared.tile_server import GRID, ZOOM, a_place, blocks_of, source_of, tiles_of, decode
 
 from croplayer.landscape.server import Fault, FaultRule, TileServer
 from croplayer.sources import http_tiles
@@ -64,7 +64,7 @@ def test_a_picture_taken_for_a_placeholder_by_mistake_is_kept_as_it_came(
 def test_the_cache_tells_other_processes_what_the_provider_has(
     server: TileServer, tile_country: Path, tmp_path: Path
 ) -> None:
-    tiles_of(server, cache=str(tmp_path)).read_tile(a_place(tile_country), understand)
+    tiles_of(server, cache=str(tmp_path)).read_tile(a_place(tile_country), decode)
     http_tiles._provider.cache_clear()
     server.switch(FaultRule(Fault.NOT_FOUND))
     with pytest.raises(ProviderOutError):

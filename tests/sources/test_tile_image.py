@@ -12,7 +12,7 @@ from PIL import Image
 from shared.tile_server import GRID, ZOOM, blocks_of, source_of
 
 from croplayer.landscape.server import placeholder_tile
-from croplayer.sources.tile_image import TileKind, understand_tile
+from croplayer.sources.tile_image import TileKind, decode_tile
 from croplayer.sources.tiles import FolderTiles
 from stores.grid import PixelWindow
 
@@ -61,7 +61,7 @@ def test_real_imagery_is_told_from_imagery_blown_up(data: Path) -> None:
                 ):
                     buffer = io.BytesIO()
                     image.save(buffer, "JPEG", quality=85)
-                    kind = understand_tile(buffer.getvalue(), 256, frozenset(), "tile").kind
+                    kind = decode_tile(buffer.getvalue(), 256, frozenset(), "tile").kind
                     wrong[name] += kind is not (TileKind.IMAGE if name == "native" else TileKind.OVERZOOMED)
     assert count > 10
     assert wrong["native"] <= 0.05 * count and wrong["blown up"] <= 0.05 * count, (wrong, count)

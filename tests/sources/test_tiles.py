@@ -12,7 +12,7 @@ from PIL import Image
 from shared.source_files import BLOCK, BOUNDS, GRID, write_tiles
 
 from croplayer.sources.http_tiles import HttpTiles
-from croplayer.sources.tile_image import BadTileError, decode_tile
+from croplayer.sources.tile_image import BadTileError, decode_image
 from croplayer.sources.tiles import FolderTiles
 from croplayer.sources.xyz import XyzSource, tile_ranges
 from stores.grid import Bounds
@@ -103,7 +103,7 @@ NOISE = encoded(Image.effect_noise((256, 256), 80).convert("RGB"), "JPEG")
 def test_jpeg_tiles_have_the_pixels_that_pillow_reads(mode: str, options: dict[str, Any]) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
     data = encoded(Image.fromarray(noise).resize((256, 256)).convert(mode), "JPEG", **options)
-    rgb, valid, _ = decode_tile(data, 256, "tile")
+    rgb, valid, _ = decode_image(data, 256, "tile")
     np.testing.assert_array_equal(rgb, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
     assert valid.all()
 
@@ -111,7 +111,7 @@ def test_jpeg_tiles_have_the_pixels_that_pillow_reads(mode: str, options: dict[s
 def test_transparent_tile_pixels_are_no_imagery() -> None:
     rgba = np.full((256, 256, 4), 200, np.uint8)
     rgba[:100, :, 3] = 0
-    rgb, valid, _ = decode_tile(encoded(Image.fromarray(rgba)), 256, "tile")
+    rgb, valid, _ = decode_image(encoded(Image.fromarray(rgba)), 256, "tile")
     assert not valid[:100].any() and valid[100:].all()
     assert (rgb[:100] == 0).all()
 
@@ -119,8 +119,8 @@ def test_transparent_tile_pixels_are_no_imagery() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "is no JPEG, PNG or WEBP"),
-        (b"<html>busy</html>", "is no JPEG, PNG or WEBP"),
+        (b"", "is not a JPEG, PNG or WEBP"),
+        (b"<html>busy</html>", "is not a JPEG, PNG or WEBP"),
         (b"\xff\xd8\xff" + b"0" * 3_000_000, "a tile has at most"),
         (encoded(Image.new("RGB", (512, 512))), "is 512 x 512 px; expected 256 x 256"),
         (encoded(Image.new("I;16", (256, 256))), "pixels of 16 bits"),
@@ -131,7 +131,7 @@ def test_transparent_tile_pixels_are_no_imagery() -> None:
 )
 def test_bad_tiles_are_refused(data: bytes, message: str) -> None:
     with pytest.raises(BadTileError, match=message):
-        decode_tile(data, 256, "tile 14/1/2 of source 'a'")
+        decode_image(data, 256, "tile 14/1/2 of source 'a'")
 
 
 def test_a_missing_tile_is_no_imagery_and_a_truncated_one_is_an_error(tiles: Path, tmp_path: Path) -> None:
