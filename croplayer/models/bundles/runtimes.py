@@ -1,4 +1,4 @@
-"""What computes a network's forward passes: part of what a map depends on."""
+"""Runtimes that compute the forward passes of a network. A map depends on the runtime."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ RUNTIMES = (TORCH, OPENVINO, OPENVINO_BF16)
 
 
 def runtime_version(runtime: str) -> str:
-    """Name and version of a runtime, such as "openvino 2026.4.1"; its results may differ in the last bits.
+    """Name and version of a runtime, such as "openvino 2026.4.1"; versions may differ in the last bits of results.
 
     Raises ValueError for an unknown runtime or one that is not installed.
     """
