@@ -121,7 +121,9 @@ def test_two_processes_train_one_model(painted, painted_scenes, tmp_path):
     network = build_segmenter("segformer", "tiny", 0).train()
     start = [p.detach().clone() for p in network.model.parameters()]
     optimizer = _optimizer(network, config)
-    halves = zip(_batches(scenes, config, 0, Workers(0, 2)), _batches(scenes, config, 0, Workers(1, 2)), strict=True)
+    halves = zip(
+        _batches(scenes, config, 0, TorchrunGroup(0, 2)), _batches(scenes, config, 0, TorchrunGroup(1, 2)), strict=True
+    )
     for step, (left, right) in enumerate(halves):
         rate = learning_rate_at(step, config.steps, config.warmup_steps, config.learning_rate)
         _step(network, optimizer, left + right, rate, config, step, TorchrunGroup())
