@@ -1,4 +1,4 @@
-"""Gradient-boosted trees over block features: fitted and applied."""
+"""Gradient-boosted trees on block features."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ PARAMETERS = {
     "nthread": 1,
 }
 ROUNDS = 80
-"""Few and careful trees: reviews are hundreds or thousands, and more trees are surer without being right more often."""
+"""Few trees, because there are only hundreds or thousands of reviews: more trees gain confidence, not accuracy."""
 MINIMUM_SAMPLES = 20
 NOT_KNOWN = -1
-"""Class code of a block of which no feature was measured."""
+"""Class code of a block without any measured feature."""
 
 
 def feature_matrix(table: pd.DataFrame, columns: Sequence[tuple[Feature, str]]) -> np.ndarray:
-    """Features of the block table as (n, f) float32; categories as their code, missing values as NaN."""
+    """Features of the block table as (n, f) float32; categories are their codes, missing values are NaN."""
     matrix = np.full((len(table), len(columns)), np.nan, np.float32)
     for i, (feature, column) in enumerate(columns):
         if column not in table.columns:
@@ -47,9 +47,9 @@ class Classifier:
 
     booster: xgboost.Booster
     classes: tuple[int, ...]
-    """Codes in the order of the probabilities' columns."""
+    """Class codes in the order of the columns of the probabilities."""
     names: tuple[str, ...]
-    """Of the features, in the order in which it was fitted to them."""
+    """Names of the features, in the order of the fit."""
 
     def predict(self, matrix: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """Class probabilities, (n, k) float32; NaN for a row without any feature.
@@ -57,11 +57,11 @@ class Classifier:
         Parameters
         ----------
         matrix : (n, f) float32, NaN where a feature is missing
-        names : of its f features; trees know columns by their place alone
+        names : names of the f features; trees identify columns by position alone
 
         Raises
         ------
-        ValueError when the features are not those of the fit in their order; FloatingPointError when a
+        ValueError when the features or their order differ from those of the fit; FloatingPointError when a
         probability is not finite.
         """
         self._check_names(matrix, names)
@@ -93,7 +93,7 @@ class Classifier:
 
 
 def is_measured(matrix: np.ndarray) -> np.ndarray:
-    """Which rows of a feature matrix (n, f) hold any feature: (n,) bool."""
+    """Whether each row of a feature matrix (n, f) has any feature: (n,) bool."""
     return np.asarray(~np.isnan(matrix).all(axis=1))
 
 
@@ -106,8 +106,8 @@ def fit(
     ----------
     matrix : (n, f) float32, NaN where a feature is missing
     codes : (n,) int64, reviewed class of every row
-    names : of the f features
-    categorical : whether each feature is the code of a category; None for none
+    names : names of the f features
+    categorical : whether each feature is the code of a category; None means that none is
 
     Raises
     ------
@@ -116,7 +116,9 @@ def fit(
     """
     classes = tuple(int(c) for c in np.unique(codes))
     if len(classes) < 2:
-        raise ValueError(f"{len(codes)} reviewed samples are all of one class; a classifier needs two")
+        raise ValueError(
+            f"{len(codes)} reviewed samples are all of one class; a classifier needs two, so review more blocks"
+        )
     labels = np.searchsorted(classes, codes)
     types = ["c" if c else "q" for c in categorical or [False] * len(names)]
     data = xgboost.DMatrix(matrix, label=labels, feature_names=list(names), feature_types=types)

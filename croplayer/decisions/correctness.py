@@ -1,4 +1,4 @@
-"""Semantic correctness of every source's mask in every block."""
+"""Semantic correctness of the mask of each source in each block."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from stores.legends import DEFAULT_CLASSES, Correctness, CorrectnessClasses
 
 
 class Decided(NamedTuple):
-    """Decisions for all blocks and what is known about their quality."""
+    """Decisions for all blocks, and their accuracy."""
 
     table: pd.DataFrame
     """The decisions, one row per block."""
     method: str
-    """How they were made, in words."""
+    """Description of how they were made."""
     judged: Judged | None
     """Held-out quality; None for rules."""
 
@@ -37,8 +37,8 @@ def decide_correctness(
 ) -> Decided:
     """Correctness per block and source, by a classifier fitted to reviewed blocks or by rules.
 
-    A reviewed block is decided by the classifier that has not seen its neighbourhood's reviews: every decision
-    may be held against the review, and what builds on the decisions learns from their real errors.
+    A reviewed block is decided by the classifier that was trained without the reviews of its square of land. Decisions
+    can therefore be compared with reviews, and models that use the decisions are trained on realistic errors.
 
     Parameters
     ----------
@@ -47,14 +47,17 @@ def decide_correctness(
 
     Returns
     -------
-    Decided with columns block, correctness_SOURCE (label, missing where nothing is known),
+    Decided with columns block, correctness_SOURCE (label, missing where the mask is unknown),
     correctness_confidence_SOURCE (0..1, missing for rules), correctness_reviewed_SOURCE (label, missing where not
     reviewed).
     """
     table = blocks[["block"]].copy()
     if reviews is None or not reviews.filter(like="correctness_").notna().any(axis=None):
         if classes != DEFAULT_CLASSES:
-            raise ValueError("classes of correctness of your own need reviewed blocks: the rules know only the default")
+            raise ValueError(
+                "the recipe defines its own classes of correctness, which need reviewed blocks; give reviews, or use the default "
+                "classes, the only ones that the rules support"
+            )
         for source in sources:
             codes = correctness_by_rules(blocks, source)
             table[f"correctness_{source}"] = [Correctness(c).label if c >= 0 else None for c in codes.tolist()]
@@ -67,7 +70,7 @@ def decide_correctness(
     unseen = judged.held_out[judged.held_out.split == SPATIAL]
     for source in sources:
         columns = correctness_columns(source)
-        # The classifier is fitted to all sources together, so its features bear no source in their names.
+        # The classifier is fitted to all sources together, so the names of its features have no source.
         names = [feature.name for feature, _ in columns]
         predicted, confidence = classifier.predict_class(feature_matrix(blocks, columns), names)
         labels = np.where(predicted == NOT_KNOWN, None, np.array(classes.labels, dtype=object)[predicted])
@@ -100,7 +103,7 @@ def correctness_samples(
 
 
 def method_words(samples: Samples, reviewer: str) -> str:
-    """How a classifier decided, in words."""
+    """Description of a decision by a classifier."""
     return f"XGBoost on {len(samples.codes)} samples reviewed by {reviewer}"
 
 
@@ -115,8 +118,10 @@ def _source_samples(blocks: pd.DataFrame, reviews: pd.DataFrame, source: str, cl
 
 
 def rows_of(blocks: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
-    """Rows of reviewed blocks; raises ValueError for a block that the run has not mapped."""
+    """The rows of ``blocks`` with these names, in their order; raises ValueError for a block that is not mapped."""
     unknown = sorted(set(names) - set(blocks.block))
     if unknown:
-        raise ValueError(f"reviewed block {unknown[0]} is not among the {len(blocks)} mapped blocks")
+        raise ValueError(
+            f"reviewed block {unknown[0]} is not among the {len(blocks)} mapped blocks; remove its row from the reviews"
+        )
     return blocks.set_index("block").loc[names].reset_index()

@@ -1,4 +1,4 @@
-"""What a block classifier relies on: accuracy lost when features are permuted among held-out samples."""
+"""Permutation importance: accuracy that a block classifier loses when features are permuted among held-out samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from croplayer.measures.features import Feature
 
 REPEATS = 10
 MOST_SAMPLES = 2000
-"""Samples among which features are permuted; of more, so many are drawn."""
+"""Largest number of samples among which features are permuted; from more, this number is drawn."""
 
 
 class Permuted(NamedTuple):
@@ -27,9 +27,9 @@ class Permuted(NamedTuple):
 
 
 def permuted_together(columns: Sequence[tuple[Feature, str]]) -> Iterator[Permuted]:
-    """What is permuted: every column, every feature of both sources, every group.
+    """The sets of columns to permute: each column, each feature of both sources, each group.
 
-    Columns that say nearly the same hide each other's importance, so they are permuted together as well.
+    Correlated columns hide each other's importance, so they are permuted together as well.
     """
     for i, (feature, column) in enumerate(columns):
         yield Permuted("feature", column, feature.group, [i])
@@ -54,18 +54,18 @@ def importance_table(
     seed: int,
     repeats: int = REPEATS,
 ) -> pd.DataFrame:
-    """Accuracy lost by permuting, over all folds, each judged by the classifier that has not seen it.
+    """Accuracy lost by permutation over all folds; each fold is predicted by the classifier fitted to the others.
 
     Parameters
     ----------
     matrix, codes : features (n, f) and reviewed classes (n,)
     fold : (n,) fold that holds each sample out
-    classifiers : one per fold, fitted to the others; a class code where those hold one class only
+    classifiers : one per fold, fitted to the other folds; a class code where those have only one class
 
     Returns
     -------
     DataFrame with columns kind, feature, group, accuracy_lost (mean over the repeats, share of the samples),
-    standard_deviation (over the repeats), repeats; within a kind the most important first
+    standard_deviation (over the repeats), repeats; each kind is sorted by importance
     """
     wholes = list(permuted_together(columns))
     names = [column for _, column in columns]

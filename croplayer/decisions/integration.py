@@ -27,9 +27,9 @@ def decide_integration(
     seed: int,
     classes: CorrectnessClasses = DEFAULT_CLASSES,
 ) -> Decided:
-    """Integration per block, by a classifier fitted to reviewed blocks or by rules; overrides win.
+    """Integration per block, by a classifier fitted to reviewed blocks or by rules. Overrides take precedence.
 
-    A reviewed block is decided by the classifier that has not seen its neighbourhood's reviews.
+    A reviewed block is decided by the classifier that was trained without the reviews of its square of land.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ def decide_integration(
 
     Returns
     -------
-    Decided with columns block, integration (code), integration_label, integration_confidence (0..1, missing for
-    rules, overrides and blocks without any mask, which take neither), integration_reviewed (label, missing where not reviewed), no_usable_imagery and override
-    (the reason, empty where the decision was not overridden).
+    Decided with columns block, integration (code), integration_label, integration_confidence (0..1, missing for rules,
+    overrides and blocks without any mask, which take neither source), integration_reviewed (label, missing where not
+    reviewed), no_usable_imagery (bool) and override (the reason, empty where the decision was not overridden).
     """
     table = blocks[["block"]].copy()
     judged = None
@@ -60,7 +60,7 @@ def decide_integration(
         choice, sure = pd.Series(codes, index=blocks.block), pd.Series(confidence.astype(np.float64), blocks.block)
         choice[unseen.index] = unseen.predicted.map({label: code for code, label in enumerate(LABELS)})
         sure[unseen.index] = unseen.confidence
-        # Without a mask of any source there is nothing to choose, whatever the terrain makes likely.
+        # Without a mask of any source there is nothing to choose, whatever the other features suggest.
         known = blocks[[f"area_fraction_{s}" for s in sources]].notna().any(axis=1).to_numpy()
         table["integration"] = np.where(known, choice, Integration.NEITHER)
         table["integration_confidence"] = sure.where(known).to_numpy()
@@ -83,7 +83,7 @@ def integration_samples(
     reviews: pd.DataFrame,
     classes: CorrectnessClasses = DEFAULT_CLASSES,
 ) -> Samples:
-    """Blocks whose integration was reviewed, with their features: 30 for two sources."""
+    """The blocks with a reviewed integration and their features (30 for two sources)."""
     own = reviews[reviews.integration.notna()]
     columns = integration_columns(sources, classes.labels)
     rows = rows_of(blocks, own.block)
@@ -95,7 +95,9 @@ def _override(table: pd.DataFrame, overrides: pd.DataFrame) -> None:
     place = {name: i for i, name in zip(table.index, table.block, strict=True)}
     for row in overrides.itertuples():
         if row.block not in place:
-            raise ValueError(f"override of block {row.block}: the run has not mapped it")
+            raise ValueError(
+                f"override of block {row.block}: the run has not mapped it; remove the row or map the block"
+            )
         table.loc[place[row.block], "integration"] = LABELS.index(row.integration)
         table.loc[place[row.block], "integration_confidence"] = np.nan
         table.loc[place[row.block], "override"] = row.reason

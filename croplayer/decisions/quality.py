@@ -1,4 +1,4 @@
-"""How good a block classifier is, from samples that it has not seen."""
+"""Accuracy of a block classifier on held-out samples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Samples(NamedTuple):
     """Reviewed samples with their features."""
 
     place: pd.DataFrame
-    """Columns block, row, col and, where a block has one sample per source, source."""
+    """Columns block, row, col and, if a block has one sample per source, source."""
     matrix: np.ndarray
     """(n, f) float32, NaN where a feature is missing."""
     codes: np.ndarray
@@ -33,14 +33,16 @@ class Samples(NamedTuple):
 
     @property
     def names(self) -> list[str]:
+        """Column names of the f features."""
         return [column for _, column in self.columns]
 
     @property
     def categorical(self) -> list[bool]:
+        """Whether each of the f features is the code of a category."""
         return [bool(feature.categories) for feature, _ in self.columns]
 
     def measured(self) -> Samples:
-        """Those of which any feature was measured: nothing is learned from the others and nothing known of them."""
+        """The samples with at least one measured feature; the others can be neither trained on nor predicted."""
         kept = is_measured(self.matrix)
         return self._replace(
             place=self.place[kept].reset_index(drop=True), matrix=self.matrix[kept], codes=self.codes[kept]
@@ -48,22 +50,22 @@ class Samples(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """Quality of a classifier on samples that were held out of its training."""
+    """Quality of a classifier on samples held out of its training."""
 
     held_out: pd.DataFrame
-    """One row per split and sample: where it is, what was reviewed, what was predicted with which probabilities."""
+    """One row per split and sample: place, reviewed class, predicted class and probabilities."""
     accuracy: pd.DataFrame
     """One row per split: accuracy with interval, Brier score, expected calibration error."""
     confusion: pd.DataFrame
-    """Columns split, reviewed, predicted, samples: every pair of classes."""
+    """Columns split, reviewed, predicted, samples; one row per pair of classes."""
     calibration: pd.DataFrame
-    """Columns split, confidence_from, confidence_to, samples, confidence, accuracy: bins with samples."""
+    """Columns split, confidence_from, confidence_to, samples, confidence, accuracy; one row per bin with samples."""
     importance: pd.DataFrame
-    """Accuracy lost when a feature, a pair or a group is permuted, on the spatial split."""
+    """`importance_table` on the spatial split."""
 
 
 def judge(samples: Samples, seed: int) -> Judged:
-    """Quality under both splits, side by side: a fifth held out, five times over.
+    """Quality under both splits, each with a fifth held out five times.
 
     Raises ValueError for fewer than 20 samples or a single class.
     """
@@ -95,7 +97,7 @@ def _side_by_side(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def fit_folds(samples: Samples, fold: np.ndarray, seed: int) -> list[Classifier | int]:
-    """A classifier per fold, fitted to the other folds; a class code where those hold one class only."""
+    """One classifier per fold, fitted to the other folds; a class code where those have only one class."""
     classifiers: list[Classifier | int] = []
     for number in range(int(fold.max()) + 1):
         codes = samples.codes[fold != number]
@@ -109,7 +111,7 @@ def fit_folds(samples: Samples, fold: np.ndarray, seed: int) -> list[Classifier 
 
 
 def held_out_probability(samples: Samples, fold: np.ndarray, classifiers: Sequence[Classifier | int]) -> np.ndarray:
-    """Class probabilities of every sample by the classifier that has not seen it: (n, k) float64."""
+    """Class probabilities of every sample from the classifier of its fold: (n, k) float64."""
     probability = np.zeros((len(samples.codes), len(samples.labels)))
     for number, classifier in enumerate(classifiers):
         held = np.flatnonzero(fold == number)
@@ -123,9 +125,9 @@ def held_out_probability(samples: Samples, fold: np.ndarray, classifiers: Sequen
 
 
 def held_out_table(samples: Samples, fold: np.ndarray, probability: np.ndarray) -> pd.DataFrame:
-    """The samples with what was predicted for them while they were held out.
+    """The samples with their predictions while they were held out.
 
-    Columns those of ``samples.place``, fold, reviewed, predicted, confidence (0 to 1) and p_LABEL of every class.
+    Columns are those of ``samples.place``, fold, reviewed, predicted, confidence (0 to 1) and p_LABEL of every class.
     """
     names = np.array(samples.labels, dtype=object)
     best = probability.argmax(axis=1)
@@ -141,9 +143,9 @@ def held_out_table(samples: Samples, fold: np.ndarray, probability: np.ndarray) 
 def accuracy_table(held_out: pd.DataFrame, labels: Sequence[str], split: str, square_blocks: int) -> pd.DataFrame:
     """One row: accuracy with its 95 % interval, the share of the commonest class, Brier score and calibration error.
 
-    The interval is Wilson's, widened under both splits by the design effect between the squares in ``held_out``:
-    samples of one place are alike, however they were held out, so they count for less. ``square_blocks`` is the edge
-    of the squares that were held out as a whole, 0 where samples were held out one by one.
+    The interval is Wilson's, widened under both splits by the design effect of the squares in ``held_out``: near
+    samples are similar, however they were held out. ``square_blocks`` is the edge of the squares that were held out
+    whole, 0 if samples were held out one by one.
     """
     right = (held_out.reviewed == held_out.predicted).to_numpy()
     n = len(right)
@@ -167,14 +169,14 @@ def accuracy_table(held_out: pd.DataFrame, labels: Sequence[str], split: str, sq
 
 
 def brier_score(held_out: pd.DataFrame, labels: Sequence[str]) -> float:
-    """Mean over samples of the squared distance between probabilities and outcome, 0 (best) to 2."""
+    """Mean squared distance between probabilities and outcome over the samples, 0 (best) to 2."""
     probability = held_out[[f"p_{label}" for label in labels]].to_numpy()
     outcome = held_out.reviewed.to_numpy()[:, None] == np.array(labels, dtype=object)[None, :]
     return float(((probability - outcome) ** 2).sum(axis=1).mean())
 
 
 def calibration_table(held_out: pd.DataFrame, bins: int = CALIBRATION_BINS) -> pd.DataFrame:
-    """Mean confidence and accuracy of the samples in each of ``bins`` equal ranges of confidence that has any."""
+    """Mean confidence and accuracy in each of ``bins`` equal bins of confidence; empty bins are left out."""
     place = np.minimum((held_out.confidence.to_numpy() * bins).astype(np.int64), bins - 1)
     right = (held_out.reviewed == held_out.predicted).to_numpy()
     rows = []
@@ -193,13 +195,13 @@ def calibration_table(held_out: pd.DataFrame, bins: int = CALIBRATION_BINS) -> p
 
 
 def expected_calibration_error(held_out: pd.DataFrame) -> float:
-    """Mean over samples of the gap between confidence and accuracy of their range of confidence, 0 to 1."""
+    """Mean gap between confidence and accuracy over the bins, weighted by their samples, 0 to 1."""
     table = calibration_table(held_out)
     return float((table.samples * (table.confidence - table.accuracy).abs()).sum() / table.samples.sum())
 
 
 def confusion_table(held_out: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
-    """Samples of every pair of reviewed and predicted class, zeros included: columns reviewed, predicted, samples."""
+    """Number of samples of every pair of reviewed and predicted class, 0 included: columns reviewed, predicted, samples."""
     counts = pd.crosstab(held_out.reviewed, held_out.predicted).reindex(index=labels, columns=labels, fill_value=0)
     return pd.DataFrame(
         [{"reviewed": a, "predicted": b, "samples": int(counts.loc[a, b])} for a in labels for b in labels]

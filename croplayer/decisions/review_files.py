@@ -22,7 +22,10 @@ GAP_PX = 4
 
 
 def review_table(cube: Cube, blocks: Sequence[BlockIndex]) -> gpd.GeoDataFrame:
-    """One row per block, to be filled in: block, lon, lat, correctness_SOURCE, integration, reviewer, note, thumbnail."""
+    """Table for reviewers, one row per block: block, lon, lat, thumbnail and the empty columns that they fill in.
+
+    Those are correctness_SOURCE, integration, reviewer and note; lon and lat are the centre of the block in degrees.
+    """
     boxes = [cube.grid.bounds(b) for b in blocks]
     columns: dict[str, object] = {
         "block": [b.name for b in blocks],
@@ -38,7 +41,7 @@ def review_table(cube: Cube, blocks: Sequence[BlockIndex]) -> gpd.GeoDataFrame:
 def write_review_files(folder: Path, cube: Cube, blocks: Sequence[BlockIndex]) -> list[Path]:
     """Write blocks.csv, blocks.gpkg and thumbnails/BLOCK.png; returns their paths.
 
-    Raises FileExistsError when the folder holds a review already, which may be somebody's work.
+    Raises FileExistsError when the folder already has a table, which may hold reviews.
     """
     csv, gpkg = folder / "blocks.csv", folder / "blocks.gpkg"
     for path in (csv, gpkg):
@@ -56,7 +59,7 @@ def write_review_files(folder: Path, cube: Cube, blocks: Sequence[BlockIndex]) -
 
 
 def thumbnail(cube: Cube, block: BlockIndex) -> np.ndarray:
-    """Imagery of a block beside the imagery with its cropland outlined, one row per source: (h, w, 3) uint8."""
+    """Imagery of a block, plain and with its cropland outlined, one row of pictures per source: (h, w, 3) uint8."""
     step = max(1, cube.grid.block_px // THUMBNAIL_PX)
     rows = []
     for source in cube.sources:

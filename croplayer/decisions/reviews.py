@@ -1,4 +1,4 @@
-"""Reviewed blocks and manual overrides, from files that anyone can edit: CSV or GeoPackage."""
+"""Reading reviewed blocks and manual overrides from CSV or GeoPackage."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from stores.legends import DEFAULT_CLASSES, CorrectnessClasses, Integration
 
 INTEGRATION_LABELS = tuple(choice.label for choice in Integration)
 REFERENCE = "reference "
-"""A reviewer whose name begins so is a map, not a person."""
+"""Start of the reviewer's name if the reviewer is a map and not a person."""
 
 
 def read_reviews(
     paths: Iterable[Path], sources: Sequence[str], classes: CorrectnessClasses = DEFAULT_CLASSES
 ) -> pd.DataFrame:
-    """Reviewed blocks of one or more files, as one table.
+    """Read the reviewed blocks of one or more files into one table.
 
     A file has the column block and one or more of correctness_SOURCE (one of the classes) and integration
-    (Neither, Only A, Only B or Merge both); an empty field is not reviewed. The columns reviewer and note are
-    optional, others are ignored.
+    (Neither, Only A, Only B or Merge both); an empty field means not reviewed. The columns reviewer and note
+    are optional; other columns are ignored.
 
     Returns
     -------
     DataFrame with columns block, correctness_SOURCE of every source, integration (labels, None where not reviewed)
-    and reviewer (empty where not said); blocks without any review are left out.
+    and reviewer (empty where not stated); blocks without any review are left out.
 
     Raises
     ------
@@ -59,9 +59,9 @@ def read_reviews(
 
 
 def read_overrides(path: Path) -> pd.DataFrame:
-    """Manual decisions that win: columns block, integration (label), reason.
+    """Read manual decisions, which take precedence: columns block, integration (label), reason.
 
-    The file has the columns block, integration and reason; a reason must be given.
+    The file has these columns, all filled in. Raises ValueError naming file, row and field otherwise.
     """
     table = _read_table(path, ("block", "integration", "reason"))
     _check_blocks(path, table, {})
@@ -77,17 +77,17 @@ def read_overrides(path: Path) -> pd.DataFrame:
 
 
 def of_mapped_blocks(table: pd.DataFrame, mapped: Iterable[str], blocks: BlockList) -> tuple[pd.DataFrame, list[str]]:
-    """Rows of the blocks that a run has mapped, and the names of its blocks that failed.
+    """The rows of the blocks that a run has mapped, and the names in the other rows, sorted.
 
     Parameters
     ----------
     table : reviews or overrides, with the column block
-    mapped : names of the blocks that were mapped
+    mapped : names of the mapped blocks
     blocks : all blocks of the run
 
     Raises
     ------
-    ValueError for a block that is none of the run's.
+    ValueError for a block that does not belong to the run.
     """
     unknown = [name for name in table.block if BlockIndex.parse(name) not in blocks]
     if unknown:
@@ -100,7 +100,7 @@ def of_mapped_blocks(table: pd.DataFrame, mapped: Iterable[str], blocks: BlockLi
 
 
 def reviewed_by(reviews: pd.DataFrame) -> str:
-    """Who reviewed, in words: people, or the reference whose pixels gave the labels."""
+    """Description of the reviewers: people, or the reference map that the labels were computed from."""
     references = sorted({r for r in reviews.reviewer if r.startswith(REFERENCE)})
     people = any(not r.startswith(REFERENCE) for r in reviews.reviewer)
     machines = [f"the {r} (labels computed from it, not seen by a person)" for r in references]
@@ -110,7 +110,7 @@ def reviewed_by(reviews: pd.DataFrame) -> str:
 def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     """A review file as text, stripped; raises when it is missing, of another kind or lacks a column."""
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist")
+        raise FileNotFoundError(f"{path} does not exist; expected a file of reviews")
     if path.suffix == ".csv":
         table = read_text_table(path, "reviews")
     elif path.suffix == ".gpkg":
@@ -118,7 +118,7 @@ def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
         table = pd.DataFrame(frame.drop(columns=frame.geometry.name))
         table = table.astype(object).where(table.notna(), "").astype(str)
     else:
-        raise ValueError(f"{path} is neither .csv nor .gpkg")
+        raise ValueError(f"{path} is neither .csv nor .gpkg; save it as one of them")
     missing = [c for c in columns if c not in table.columns]
     if missing:
         raise ValueError(f"{path} has no column '{missing[0]}'; it has {', '.join(table.columns)}")
@@ -126,12 +126,12 @@ def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _place(path: Path, row: int) -> str:
-    """A row as its editor counts it: lines of a CSV below the header line 1, features of a GeoPackage from 1."""
+    """A row as editors count it: lines of a CSV after the header in line 1, features of a GeoPackage from 1."""
     return f"{path} row {row + 2}" if path.suffix == ".csv" else f"{path} feature {row + 1}"
 
 
 def _check_blocks(path: Path, table: pd.DataFrame, seen: dict[str, str]) -> None:
-    """Raise for a name that is no block, or one that was in an earlier row or file; remembers the others."""
+    """Raise for a name that is no block or occurred in an earlier row or file; adds the others to ``seen``."""
     for row, block in enumerate(table.block):
         place = _place(path, row)
         try:

@@ -1,6 +1,6 @@
 """Plain rules for the block decisions, for runs without reviewed samples.
 
-They know nothing that was learnt from review: wherever their results appear they are named as rules.
+They use nothing learned from reviews. Their results are labelled as rules wherever they appear.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ import pandas as pd
 from stores.legends import DEFAULT_CLASSES, Correctness, CorrectnessClasses, CoverageType, Integration
 
 RULES = "rules (no reviewed samples)"
-"""How the tables and the report name decisions of this module."""
+"""Name of the decisions of this module in tables and in the report."""
 
 EMPTY_AREA_FRACTION = 0.005
-"""A mask with less cropland is taken as empty."""
+"""A mask with a smaller share of cropland counts as empty."""
 FALSE_AREA_FRACTION = 0.25
-"""More cropland than this in a block whose imagery shows no planting is taken as false."""
+"""A larger share of cropland counts as false in a block whose imagery shows no planting."""
 CONFIDENT = 0.8
-"""Probability that a coverage type must have before it overrules a mask."""
+"""Probability from which a coverage type overrules a mask."""
 SPECK_KM2 = 0.001
-"""Regions smaller than this in the mean (0.1 ha) are taken as noise."""
+"""A mask whose regions have a smaller mean area (0.1 ha) counts as noise."""
 
 
 def correctness_by_rules(table: pd.DataFrame, source: str) -> np.ndarray:
     """Semantic correctness of a source's mask per block: (n,) codes of Correctness, -1 where nothing is known.
 
-    Unusable imagery gives Artifacts; specks give Noise; an empty mask is a true negative, cropland where the
-    classifier is confident that there is no planting a false positive, everything else a true positive.
+    Unusable imagery gives Artifacts, small regions give Noise, and an empty mask gives TN. Much cropland where the
+    classifier is confident that there is no planting gives FP. All else gives TP.
     """
     coverage = table.get(f"coverage_type_{source}", pd.Series(index=table.index, dtype=object))
     fraction = table[f"area_fraction_{source}"].astype(float)
@@ -51,9 +51,9 @@ def correctness_by_rules(table: pd.DataFrame, source: str) -> np.ndarray:
 def integration_by_rules(
     table: pd.DataFrame, sources: Sequence[str], classes: CorrectnessClasses = DEFAULT_CLASSES
 ) -> np.ndarray:
-    """Which source's mask to take per block: (n,) codes of Integration.
+    """The source whose mask each block takes: (n,) int64 codes of Integration.
 
-    A source is taken when its mask is judged correct; with both the masks are merged.
+    A source is taken if its mask is judged correct; if both are, the masks are merged.
     """
     takes = [table[f"correctness_{s}"].isin(classes.correct).to_numpy() for s in sources]
     takes_b = takes[1] if len(takes) == 2 else np.zeros(len(table), bool)
@@ -65,7 +65,7 @@ def integration_by_rules(
 
 
 def no_usable_imagery(table: pd.DataFrame, sources: Sequence[str]) -> np.ndarray:
-    """Whether every source's imagery of a block is cloudy, snowy or missing: (n,) bool."""
+    """Whether the imagery of all sources of a block is cloudy, snowy or missing: (n,) bool."""
     unusable = [c.label for c in CoverageType if not c.is_usable]
     bad = np.ones(len(table), bool)
     for source in sources:

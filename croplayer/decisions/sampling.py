@@ -1,4 +1,4 @@
-"""Which blocks are reviewed: a systematic sample of the lattice."""
+"""Selection of the blocks to review: a systematic sample of the lattice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PAPER_SPACING_DEG = 0.5
 def systematic_blocks(blocks: Iterable[BlockIndex], spacing_deg: float = PAPER_SPACING_DEG) -> list[BlockIndex]:
     """Every n-th row and column of the global lattice among ``blocks``, sorted.
 
-    The rows and columns are counted from the corner of the lattice, not of the region: neighbouring regions and
+    Rows and columns are counted from the corner of the lattice, not of the region, so that neighbouring regions and
     later years get the same blocks.
 
     Raises
@@ -26,5 +26,5 @@ def systematic_blocks(blocks: Iterable[BlockIndex], spacing_deg: float = PAPER_S
     among = sorted(blocks)
     chosen = [b for b in among if b.row % step == step // 2 and b.col % step == step // 2]
     if not chosen:
-        raise ValueError(f"a grid of {spacing_deg} degree meets none of the {len(among)} blocks; take a finer one")
+        raise ValueError(f"a grid of {spacing_deg} degree meets none of the {len(among)} blocks; use a finer one")
     return chosen

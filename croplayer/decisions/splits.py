@@ -1,4 +1,4 @@
-"""Which reviewed samples are held out together: drawn at random by class, or by place."""
+"""Folds of reviewed samples: random within classes, or by squares of land."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ SPATIAL = "spatial"
 """Names of the two splits in tables."""
 
 FOLDS = 5
-"""A fifth is held out, five times over, so that every sample is held out once."""
+"""Number of folds: a fifth is held out at a time, and every sample once."""
 
 
 def stratified_folds(codes: np.ndarray, seed: int, folds: int = FOLDS) -> np.ndarray:
-    """Fold of every sample, (n,) int64 from 0: the same share of every class in each, as near as whole samples allow.
+    """Fold of every sample, (n,) int64 from 0, with each class split as evenly as possible.
 
-    Rows are drawn one by one, so the two sources of a block may part: near samples are in both parts, and the
-    accuracy is that of blocks that lie among reviewed ones.
+    Samples are drawn one by one, so the two sources of a block may be in different folds. Held-out samples have near
+    training samples, and the accuracy is that of blocks among reviewed ones.
     """
     rng = np.random.default_rng(seed)
     fold = np.zeros(len(codes), np.int64)
@@ -33,10 +33,10 @@ def stratified_folds(codes: np.ndarray, seed: int, folds: int = FOLDS) -> np.nda
 def spatial_folds(
     row: np.ndarray, col: np.ndarray, seed: int, folds: int = FOLDS
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Folds of whole squares of the lattice, so that no held-out sample has a neighbour in its own square.
+    """Folds of whole lattice squares, so that no square has both held-out and training samples.
 
-    The squares are as large as leaves enough of them. Few adjoining blocks make small ones, at worst of one block,
-    whose held-out samples still lie beside the others: `beside_share` tells how many.
+    Squares are as large as `lattice_squares` allows. With few adjoining blocks they are small, at worst single blocks,
+    and held-out samples lie next to training samples; `beside_share` gives their share.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def spatial_folds(
 
     Returns
     -------
-    fold (n,) int64 from 0, square (n,) int64 from 0, and the squares' edge in blocks. Squares are dealt out so
-    that the folds have near the same number of samples.
+    fold (n,) int64 from 0, square (n,) int64 from 0, and the edge of the squares in blocks. Squares are assigned so
+    that all folds have about the same number of samples.
     """
     square, edge = lattice_squares(row, col)
     count = int(square.max()) + 1 if len(square) else 0
@@ -61,7 +61,7 @@ def spatial_folds(
 
 
 def beside_share(row: np.ndarray, col: np.ndarray, fold: np.ndarray) -> float:
-    """Share of samples whose own block, or one that shares an edge with it, has a sample in another fold, 0 to 1.
+    """Share of samples, 0 to 1, with a sample of another fold in their own block or one that shares an edge with it.
 
     Parameters
     ----------

@@ -14,20 +14,20 @@ from croplayer.evaluation.sample_files import ReviewedSample, SampleDesign
 from croplayer.evaluation.systematic import GridSample, ratio_estimate, regression_estimate
 
 FEW_POINTS = 30
-"""With fewer points an interval from the normal distribution is too narrow more often than it says."""
+"""With fewer points, normal intervals are too narrow more often than their confidence states."""
 
 NO_SPREAD = 1e-9
-"""A standard error of a share below this is what rounding leaves of none."""
+"""A standard error of a share below this is 0 but for rounding."""
 
 STRATIFIED = "stratified (Olofsson et al. 2014; units: ratio estimator of Stehman 2014)"
 SYSTEMATIC = "regression estimator on a systematic grid, variance as of a random sample (conservative)"
 
 Ratio = Callable[[np.ndarray, np.ndarray], Estimate]
-"""Estimates the ratio of the totals of two values of the points."""
+"""Estimator of the ratio of the totals of two values of the points."""
 
 
 class AreaEstimates(NamedTuple):
-    """What a sample says."""
+    """The estimates from a sample."""
 
     areas: pd.DataFrame
     """adcode and name_en (empty for the whole), points, mapped_km2, estimate_km2, standard_error_km2, low_km2, high_km2"""
@@ -35,22 +35,29 @@ class AreaEstimates(NamedTuple):
     """measure, value, standard_error, low, high; shares"""
     method: str
     notes: tuple[str, ...]
-    """What the reader must know; first of all why there is no interval, where there is none."""
+    """Remarks for the reader. If there is no interval, the first one gives the reason."""
 
 
 def estimate_areas(sample: ReviewedSample, confidence: float = 0.95) -> AreaEstimates:
-    """Areas and accuracy with intervals; without intervals, and saying why, for what is no probability sample.
+    """Areas and accuracy with intervals; for a sample that is no probability sample, without intervals and with the reason.
 
-    Intervals are missing (NaN) when the sample has a flaw, and in a row whose points show no spread: a standard error
-    of 0 says how few they are, not how sure the estimate is. A note names those rows. Raises ValueError when a stratum
-    has too few points or nothing is known of the design, so that no area can be told.
+    Intervals are missing (NaN) when the sample has a flaw, and in rows whose points all agree: their standard error of
+    0 shows how few they are, not how certain the estimate is. A note names those rows.
+
+    Parameters
+    ----------
+    confidence : of the intervals, between 0 and 1
+
+    Raises
+    ------
+    ValueError when a stratum has too few points, or when the design is unknown, so that no area can be estimated.
     """
     design = sample.design
     if design is None:
         share = sample.points.label.mean()
         raise ValueError(
-            f"{sample.flaw}; {100 * share:.1f} % of its {len(sample.points)} points are cropland, which says nothing "
-            "about an area; draw a sample with `croplayer area draw`"
+            f"{sample.flaw}; {100 * share:.1f} % of its {len(sample.points)} points are cropland, from which no area can "
+            "be estimated; draw a sample with `croplayer area draw`"
         )
     is_systematic = design.kind == "systematic"
     ratio = _grid_ratio(sample.points) if is_systematic else _stratum_ratio(sample.points, design)
@@ -144,12 +151,12 @@ def _accuracy_row(name: str, estimate: Estimate, flaw: str, confidence: float) -
 
 
 def _known_error(share: Estimate, flaw: str) -> Estimate:
-    """A share without standard error where the sample has a flaw or shows no spread."""
+    """The share, without standard error if the sample has a flaw or its points all agree."""
     return share._replace(standard_error=np.nan) if flaw or share.standard_error < NO_SPREAD else share
 
 
 def _without_spread(areas: pd.DataFrame, accuracy: pd.DataFrame) -> list[str]:
-    """Rows of a sample without flaw that have an estimate and no standard error."""
+    """Names of the rows with an estimate and no standard error, for a sample without flaw."""
     names = areas.name_en.where(areas.adcode != "", "all that is mapped")
     spreadless = areas.estimate_km2.notna() & areas.standard_error_km2.isna()
     sure = accuracy.value.notna() & accuracy.standard_error.isna()
@@ -162,20 +169,20 @@ def _notes(sample: ReviewedSample, design: SampleDesign, without_spread: list[st
         notes.append(f"No interval is given, because this is no probability sample: {sample.flaw}.")
     if without_spread:
         notes.append(
-            f"No interval is given for {', '.join(without_spread)}: the points there all agree, and a standard error of 0 "
-            "would say how few they are, not how sure the estimate is; more points would show their spread."
+            f"No interval is given for {', '.join(without_spread)}: the points there all agree. A standard error of 0 "
+            "would only show how few they are; more points would show their spread."
         )
     for stratum, name in enumerate(design.strata):
         labels = sample.points.label[sample.points.stratum == stratum]
         if len(labels) and labels.nunique() == 1:
             notes.append(
                 f"All {len(labels)} points of stratum '{name}' have the same label, so it adds nothing to the standard "
-                "error; the interval is too narrow by what more points there would show."
+                "error, and the interval may be too narrow. More points there would show it."
             )
     counts = [int((sample.points.unit == unit).sum()) for unit in design.units] if design.units != ("",) else []
     few = [name for name, count in zip(design.unit_names, counts, strict=False) if count < FEW_POINTS]
     if few:
-        notes.append(f"Fewer than {FEW_POINTS} points lie in {', '.join(few)}: take those intervals as a rough guide.")
+        notes.append(f"Fewer than {FEW_POINTS} points lie in {', '.join(few)}: those intervals are only a rough guide.")
     if design.unknown_km2 > 0:
-        notes.append(f"{design.unknown_km2:,.1f} km² without map are not part of the sampled area.")
+        notes.append(f"{design.unknown_km2:,.1f} km² without map data are not part of the sampled area.")
     return tuple(notes)

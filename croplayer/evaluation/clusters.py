@@ -1,7 +1,8 @@
-"""Blocks that lie near each other are alike, and so are both sources of a block: squares of land as clusters.
+"""Squares of land as clusters, because near blocks are similar, and so are the two sources of a block.
 
-A share's variance over clusters is that of a ratio of cluster totals (Cochran 1977, Sampling Techniques, Eq. 6.13);
-what it is in terms of as many independent cases is the design effect (Kish 1965, Survey Sampling, chapter 5).
+The variance of a share over clusters is that of a ratio of cluster totals (Cochran 1977, Sampling Techniques, Eq.
+6.13). Divided by the variance of as many independent cases it is the design effect (Kish 1965, Survey Sampling,
+chapter 5).
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ import numpy as np
 from croplayer.evaluation.interval import share_interval
 
 SQUARE_EDGES = (20, 10, 5, 3, 2, 1)
-"""Edges in blocks of the squares that count as a cluster; the largest that leaves enough squares is taken."""
+"""Possible edges, in blocks, of the squares that form clusters; the largest with ENOUGH_SQUARES squares is used."""
 
 ENOUGH_SQUARES = 10
 
 
 def squares(row: np.ndarray, col: np.ndarray, edge: int) -> np.ndarray:
-    """Number of the square of ``edge`` blocks of the lattice that holds each block, (n,) int64 from 0."""
+    """Number of the lattice square, ``edge`` blocks wide, that contains each block: (n,) int64 from 0."""
     _, number = np.unique(np.stack([row // edge, col // edge]), axis=1, return_inverse=True)
     return np.asarray(number).reshape(-1)
 
 
 def lattice_squares(row: np.ndarray, col: np.ndarray) -> tuple[np.ndarray, int]:
-    """The largest squares of the lattice of which there are enough.
+    """The largest lattice squares of which there are at least ENOUGH_SQUARES.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ def lattice_squares(row: np.ndarray, col: np.ndarray) -> tuple[np.ndarray, int]:
 
     Returns
     -------
-    square (n,) int64 from 0, and the squares' edge in blocks; single blocks where even those are fewer than enough.
+    square (n,) int64 from 0, and the edge of the squares in blocks. With too few blocks, each block is a square.
     """
     for edge in SQUARE_EDGES:
         square = squares(row, col, edge)
@@ -41,7 +42,7 @@ def lattice_squares(row: np.ndarray, col: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def design_effect(right: np.ndarray, cluster: np.ndarray) -> float:
-    """By how much likeness within clusters widens the variance of a share; at least 1, NaN without samples.
+    """Factor by which similarity within clusters increases the variance of a share; at least 1, NaN without samples.
 
     Parameters
     ----------
@@ -50,9 +51,9 @@ def design_effect(right: np.ndarray, cluster: np.ndarray) -> float:
 
     Notes
     -----
-    Where all are right, all are wrong or all lie in one cluster, nothing tells how alike the samples of a cluster are.
-    They then count as all alike, and the effect is the sum of the clusters' sizes squared over n: with clusters of
-    one size, each counts as one sample.
+    If all samples are right, all are wrong or all lie in one cluster, the similarity within clusters cannot be
+    estimated. The samples of a cluster then count as identical, and the effect is the sum of the squared cluster sizes
+    over n: with clusters of equal size, each counts as one sample.
     """
     if not len(right):
         return np.nan
@@ -68,10 +69,10 @@ def design_effect(right: np.ndarray, cluster: np.ndarray) -> float:
 
 
 def clustered_interval(right: np.ndarray, cluster: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of the share that is right, samples counted by their `design_effect`; NaN without samples.
+    """Wilson interval of the share that is right, with samples divided by their `design_effect`; NaN without samples.
 
-    It was the best of several for clustered samples (Franco et al. 2019, doi 10.1093/jssam/smy019), yet a design effect
-    from few clusters is rough: with ten, a 95 % interval holds the truth in about nine of ten cases.
+    It was the best of several intervals for clustered samples (Franco et al. 2019, doi 10.1093/jssam/smy019). A design
+    effect from few clusters is rough: with ten clusters, a 95 % interval contains the truth in about nine of ten cases.
     """
     if not len(right):
         return np.nan, np.nan

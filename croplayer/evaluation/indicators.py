@@ -5,7 +5,7 @@ different from the map classes, International Journal of Remote Sensing 35, 4923
 doi 10.1080/01431161.2014.930207. Area shares, overall accuracy and cells of the error matrix are
 means of an indicator; user's and producer's accuracy and anything about a province are ratios of two.
 
-The share of the population that is drawn is taken as 0, which makes standard errors a little too large.
+The sampling fraction is taken as 0, which makes standard errors slightly too large.
 """
 
 from __future__ import annotations
@@ -36,13 +36,15 @@ def stratified_mean(y: np.ndarray, stratum: np.ndarray, weights: np.ndarray) -> 
 def stratified_ratio(y: np.ndarray, x: np.ndarray, stratum: np.ndarray, weights: np.ndarray) -> Estimate:
     """Ratio of the total of ``y`` to the total of ``x``; parameters as in `stratified_mean`.
 
-    NaN when no sample unit has ``x``; its standard error is linearised (Stehman's Eqs. 27 and 28).
+    NaN when ``x`` is 0 in all sample units. The standard error is linearised (Stehman's Eqs. 27 and 28).
     """
     weights = check_weights(weights)
     y, x, stratum = np.asarray(y, np.float64), np.asarray(x, np.float64), np.asarray(stratum)
     drawn = np.bincount(stratum, minlength=len(weights))
     if len(drawn) > len(weights):
-        raise ValueError(f"a sample unit is in stratum {len(drawn) - 1}; there are {len(weights)} strata")
+        raise ValueError(
+            f"a sample unit is in stratum {len(drawn) - 1}; expected 0 to {len(weights) - 1}, one per weight"
+        )
     short = np.flatnonzero((drawn < 2) & (weights > 0))
     if len(short):
         raise ValueError(f"stratum {short[0]} has {drawn[short[0]]} sample units; at least 2 are needed")

@@ -1,4 +1,4 @@
-"""A number with its standard error, and the interval that follows."""
+"""An estimate with its standard error and its interval."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 
 class Estimate(NamedTuple):
-    """What a sample says about a share, a mean or an area."""
+    """An estimate of a share, a mean or an area from a sample."""
 
     value: float
     standard_error: float
@@ -26,11 +26,11 @@ class Estimate(NamedTuple):
 
 
 NOTHING = Estimate(np.nan, np.nan)
-"""No sample says anything."""
+"""The estimate without a sample: NaN."""
 
 
 def normal_quantile(confidence: float) -> float:
-    """Standard errors on either side of the value; raises ValueError unless 0 < confidence < 1."""
+    """Half width of a normal interval in standard errors; raises ValueError unless 0 < confidence < 1."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; expected a share between 0 and 1, such as 0.95")
     return float(norm.ppf(0.5 + confidence / 2))
@@ -39,7 +39,7 @@ def normal_quantile(confidence: float) -> float:
 def share_interval(count: float, of: float, confidence: float = 0.95) -> tuple[float, float]:
     """Interval of a share of independent cases (Wilson 1927), 0 to 1; NaN without cases.
 
-    Cases that are alike count for less: ``count`` and ``of`` divided by their design effect.
+    For cases in clusters, divide ``count`` and ``of`` by their design effect.
     """
     if of == 0:
         return np.nan, np.nan

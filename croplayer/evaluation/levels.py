@@ -1,4 +1,7 @@
-"""Evaluation at three levels: pixels, blocks, provinces (paper Fig. 12)."""
+"""Evaluation at three levels: pixels, blocks, provinces.
+
+The provinces follow the paper's Figs. 12 and 16; the other two levels have no figure in the paper.
+"""
 
 from __future__ import annotations
 
@@ -25,25 +28,26 @@ def level_table(
     judged: Sequence[str],
     correct: Sequence[str] = DEFAULT_CLASSES.correct,
 ) -> pd.DataFrame:
-    """One row per map with its figures at the three levels; what is not known is missing.
+    """One row per map with its figures at the three levels; unknown figures are NaN.
 
     Parameters
     ----------
     blocks : block table
     evaluated : records of the evaluation by block
-    units : table of the first level of admin units against the statistic, or None
-    maps : sources, both merged, integrated
-    reference : name of the map of classes that is taken as true, or None
-    judged : those of the maps whose judged correctness says something
+    units : `unit_table` of the first level of admin units, or None
+    maps : names of the sources, the merged map and the integrated map
+    reference : name of the map of classes taken as true, or None
+    judged : names of the maps that have a judged correctness
     correct : labels of the classes of correctness that mean a mask is right
 
     Returns
     -------
-    map; known (mean share of the blocks that it knows); pixel: iou, iou_standard_error (blocks as clusters),
-    boundary_iou, f1; block: correct_share, correct_blocks and correct_design_effect (judged without the reference),
-    true_correct_share, true_correct_blocks and true_correct_design_effect (against it; effects are those of squares
-    of the lattice), solidity_mean, euler_mean (means over blocks with cropland); province: within, compared,
-    median_percent.
+    DataFrame with the columns map and known (mean share of a block where the map has data);
+    pixels: iou, iou_standard_error (blocks as clusters), boundary_iou, f1;
+    blocks: correct_share, correct_blocks and correct_design_effect (as judged), true_correct_share,
+    true_correct_blocks and true_correct_design_effect (by the reference; clusters are lattice squares), solidity_mean and
+    euler_mean (means over blocks with cropland);
+    provinces: within, compared (numbers of units) and median_percent.
     """
     table = blocks.merge(evaluated.drop(columns=["row", "col"]), on="block", how="left", suffixes=("", "_evaluated"))
     square, _ = lattice_squares(table.row.to_numpy(), table.col.to_numpy())
@@ -52,14 +56,7 @@ def level_table(
         row: dict[str, object] = {"map": name}
         row["known"] = table[f"known_{name}"].astype(float).mean() if f"known_{name}" in table else np.nan
         if reference is not None and f"tp_{name}_{reference}" in table:
-            counts = agreement_of(table, name, reference)
-            bands = (int(table[f"boundary_{part}_{name}"].fillna(0).sum()) for part in BoundaryAgreement._fields)
-            row |= {
-                "iou": counts.iou,
-                "iou_standard_error": iou_estimate(table, name, reference).standard_error,
-                "boundary_iou": BoundaryAgreement(*bands).iou,
-                "f1": counts.f1,
-            }
+            row |= _pixel_figures(table, name, reference)
             row |= _share("true_correct", table[f"true_correctness_{name}"], DEFAULT_CLASSES.correct, square)
         unknown = pd.Series(index=table.index, dtype=object)
         labels = judged_correctness(table, name, sources, correct) if name in judged else unknown
@@ -67,24 +64,35 @@ def level_table(
         for feature in ("solidity_mean", "euler_mean"):
             row[feature] = table[f"{feature}_{name}"].astype(float).mean() if f"{feature}_{name}" in table else np.nan
         if units is not None and f"{name}_percent" in units:
-            within, compared = count_within(units, name)
-            row |= {
-                "within": within,
-                "compared": compared,
-                "median_percent": units[f"{name}_percent"].dropna().median(),
-            }
+            row |= _province_figures(units, name)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _pixel_figures(table: pd.DataFrame, name: str, reference: str) -> dict[str, object]:
+    counts = agreement_of(table, name, reference)
+    bands = (int(table[f"boundary_{part}_{name}"].fillna(0).sum()) for part in BoundaryAgreement._fields)
+    return {
+        "iou": counts.iou,
+        "iou_standard_error": iou_estimate(table, name, reference).standard_error,
+        "boundary_iou": BoundaryAgreement(*bands).iou,
+        "f1": counts.f1,
+    }
+
+
+def _province_figures(units: pd.DataFrame, name: str) -> dict[str, object]:
+    within, compared = count_within(units, name)
+    return {"within": within, "compared": compared, "median_percent": units[f"{name}_percent"].dropna().median()}
 
 
 def judged_correctness(
     table: pd.DataFrame, name: str, sources: Sequence[str], correct: Sequence[str] = DEFAULT_CLASSES.correct
 ) -> pd.Series:
-    """Label of what each block's mask of a map is worth, from the judgement of the sources' masks.
+    """Correctness label of each block's mask of a map, derived from the labels of the sources' masks.
 
-    A source's own; the merged mask and a block that the integrated map takes merged are correct when both sources'
-    are, and as the first that is not otherwise; a block that takes one source is as that source. A block in which the
-    map takes neither was emptied by the decision itself and has no judgement: missing.
+    A source has its own labels. A merged mask is correct if both sources are; otherwise it has the label of the first
+    source that is not. A block of the integrated map has the label of the source that it takes. A block that takes
+    neither source is empty by decision and has no label (missing).
     """
     labels = [table.get(f"correctness_{s}", pd.Series(index=table.index, dtype=object)) for s in sources]
     if name in sources:
@@ -111,12 +119,12 @@ def _share(name: str, labels: pd.Series, correct: Sequence[str], square: np.ndar
 
 
 def agreement_of(table: pd.DataFrame, name: str, other: str) -> Agreement:
-    """Counts of a map against another, summed over the blocks."""
+    """Agreement of one map with another, with counts summed over the blocks."""
     return Agreement(*(int(table[f"{field}_{name}_{other}"].fillna(0).sum()) for field in Agreement._fields))
 
 
 def iou_estimate(table: pd.DataFrame, name: str, other: str) -> Estimate:
-    """IoU over all blocks with the standard error of a ratio over clusters, the blocks (Cochran 1977, Eq. 6.13)."""
+    """IoU over all blocks with its standard error as a ratio, with blocks as clusters (Cochran 1977, Eq. 6.13)."""
     counts = agreement_of(table, name, other)
     residual = _residual(table, name, other)
     n = len(residual)
@@ -125,16 +133,16 @@ def iou_estimate(table: pd.DataFrame, name: str, other: str) -> Estimate:
 
 
 def on_the_same_ground(table: pd.DataFrame, names: Sequence[str], other: str) -> pd.DataFrame:
-    """The blocks in which all these maps were held against the reference at equally many pixels, and any.
+    """The blocks in which all maps were compared with the reference at the same number of pixels, which is not 0.
 
-    A map that leaves out what is hard would win over one that does not.
+    Otherwise a map that omits difficult ground would have an advantage.
     """
     pixels = pd.DataFrame({n: sum(table[f"{f}_{n}_{other}"].fillna(0) for f in Agreement._fields) for n in names})
     return table[pixels.eq(pixels[names[0]], axis=0).all(axis=1) & (pixels[names[0]] > 0)]
 
 
 def iou_difference(table: pd.DataFrame, first: str, second: str, other: str) -> Estimate:
-    """IoU of one map minus that of another against the same reference, paired by block, on the same ground."""
+    """Difference of the IoU of two maps with one reference, paired by block, where both have data (`on_the_same_ground`)."""
     table = on_the_same_ground(table, [first, second], other)
     residual = _residual(table, first, other) - _residual(table, second, other)
     n = len(residual)
@@ -144,7 +152,7 @@ def iou_difference(table: pd.DataFrame, first: str, second: str, other: str) -> 
 
 
 def _residual(table: pd.DataFrame, name: str, other: str) -> np.ndarray:
-    """Each block's part in the deviation of the IoU."""
+    """Contribution of each block to the deviation of the IoU."""
     known = table[table[f"tp_{name}_{other}"].notna()]
     tp = known[f"tp_{name}_{other}"].to_numpy(float)
     union = sum(known[f"{field}_{name}_{other}"].to_numpy(float) for field in ("tp", "fp", "fn"))

@@ -1,4 +1,4 @@
-"""Agreement of maps over many blocks, from the counts that each block brought."""
+"""Agreement of maps over many blocks, from the counts of each block."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def agreement_table(blocks: pd.DataFrame, maps: Sequence[str], other: str) -> pd
 
     Parameters
     ----------
-    blocks : block table with columns tp_MAP_OTHER and so on; missing counts are blocks without both
+    blocks : block table with columns tp_MAP_OTHER, fp_..., fn_..., tn_...; counts are missing where a map has no data
+    maps : names of the maps; those without counts are left out
     """
     rows = []
     for name in maps:
@@ -40,20 +41,21 @@ def agreement_table(blocks: pd.DataFrame, maps: Sequence[str], other: str) -> pd
 
 
 def side_by_side(blocks: pd.DataFrame, name: str, own: str) -> pd.DataFrame:
-    """A product and our own map of each block, on the ground that both know; blocks without any are left out.
+    """A product and our own map in each block, where both have data; blocks without such ground are left out.
 
-    Of a product of classes that is known to the pixel. One of per cent has cells larger than a block: its share of what
-    it knows of the block counts for the ground that our map knows. Edge density is there in blocks that both know whole
-    (COMPLETE_SHARE), because the edge of a gap is no outline.
+    For a product of classes that ground is known by pixel. A product of percentages has cells larger than a block: its
+    share of cropland where it has data is taken for all ground where our map has data. Edge density is given for blocks
+    that both maps cover completely (COMPLETE_SHARE), because the edge of a gap is no outline.
 
     Parameters
     ----------
-    blocks : block table with block_km2, block_pixels, known_NAME, area_fraction_NAME, and where it has them
+    blocks : block table with block_km2, block_pixels, known_NAME, area_fraction_NAME and, optionally,
         edge_density_NAME and the counts of agreement
 
     Returns
     -------
-    index of ``blocks``; km2 (known to both), area_fraction, own_area_fraction, edge_density and own_edge_density
+    DataFrame with the index of ``blocks`` and columns km2 (where both have data), area_fraction, own_area_fraction and,
+    with edge density, edge_density and own_edge_density
     """
     known, own_known = blocks[f"known_{name}"].astype(float), blocks[f"known_{own}"].astype(float)
     counts = [f"{field}_{own}_{name}" for field in Agreement._fields]
@@ -75,9 +77,9 @@ def side_by_side(blocks: pd.DataFrame, name: str, own: str) -> pd.DataFrame:
 
 
 def product_table(blocks: pd.DataFrame, products: Sequence[str], own: str) -> pd.DataFrame:
-    """Area, area fraction and edge density of products beside our own map, on the ground that both know (`side_by_side`).
+    """Area, area fraction and edge density of products and of our own map, where both have data (`side_by_side`).
 
-    The deviation is (product - own) / own, missing where our own area is 0.
+    The deviation is (product - own) / own; it is NaN where our own area is 0.
     """
     rows = []
     for name in products:

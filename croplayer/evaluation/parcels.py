@@ -1,11 +1,11 @@
-"""How a map divides the land, against reference parcels one by one.
+"""Comparison of mapped regions with reference parcels, one by one.
 
 Over- and under-segmentation as in Clinton et al. 2010, Accuracy assessment measures for object-based
 image segmentation goodness, Photogrammetric Engineering and Remote Sensing 76, 289-299: for parcel x
 and mapped region y, over = 1 - |x ∩ y| / |x|, under = 1 - |x ∩ y| / |y|, and their distance from 0 is
 D = sqrt((over² + under²) / 2). The region taken for a parcel is the one that overlaps it most, as in
 Persello and Bruzzone 2010, doi 10.1109/TGRS.2009.2029570. Regions are 4-connected, like the exported
-parcels; a mask has no instances, so touching fields are one region and count as under-segmented.
+polygons. A mask has no instances, so touching fields are one region and count as under-segmented.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from stores.legends import CROPLAND, NO_IMAGERY
 
 
 def parcel_numbers(parcels: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid) -> np.ndarray:
-    """Number of the parcel that holds the centre of each pixel of a window: (h, w) int32, its row counted from 1.
+    """Number of the parcel that contains the centre of each pixel of a window: (h, w) int32, rows counted from 1.
 
-    0 for none, and for a parcel that reaches out of the window, of which only a piece could be compared.
+    0 means no parcel, or a parcel that extends beyond the window, of which only a part could be compared.
     """
     box, bounds = grid.window_bounds(window), parcels.bounds
     whole = (
@@ -34,18 +34,18 @@ def parcel_numbers(parcels: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGr
 
 
 def parcel_scores(parcels: np.ndarray, mask: np.ndarray, row_km2: np.ndarray) -> pd.DataFrame:
-    """One row per reference parcel that is known as a whole.
+    """One row per reference parcel that the map covers completely.
 
     Parameters
     ----------
     parcels : (h, w) int32, number of the parcel from 1, 0 for none
     mask : (h, w) uint8 flags of the map
-    row_km2 : (h,) area of a pixel in each row
+    row_km2 : (h,) area of a pixel in each row, km2
 
     Returns
     -------
-    Table with parcel, area_ha, over, under, distance and missed (no region overlaps: over 1, under missing).
-    Parcels with pixels that the map does not know are left out.
+    DataFrame with columns parcel (number), area_ha, over, under, distance (all 0..1) and missed. A parcel that no region
+    overlaps is missed; its over is 1, its under and distance are NaN. Parcels with pixels without data are left out.
     """
     regions, count = ndimage.label(mask == CROPLAND)
     weight = np.repeat(row_km2[:, None] * 100, parcels.shape[1], axis=1)
@@ -78,9 +78,9 @@ def parcel_scores(parcels: np.ndarray, mask: np.ndarray, row_km2: np.ndarray) ->
 
 
 def parcel_summary(scores: pd.DataFrame, given: int) -> dict[str, float]:
-    """Parcels, those of the ``given`` that were left out, share missed, and means over the found weighted by their area.
+    """Number of parcels, number left out of ``given``, share missed, and area-weighted means over the others.
 
-    NaN without any.
+    Shares and means are NaN without parcels.
     """
     found = scores[~scores.missed]
     total = found.area_ha.sum()

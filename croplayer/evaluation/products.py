@@ -1,4 +1,4 @@
-"""Numbers of the product comparison: how much cropland each map sees, how finely, and where it differs."""
+"""Tables of the product comparison: amount of cropland, edge density, and deviation by slope."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ MEASURES = ("area_fraction", "edge_density")
 
 
 def deviation_table(blocks: pd.DataFrame, products: Sequence[str], own: str) -> pd.DataFrame:
-    """Area fraction and edge density of products beside our own map, with their deviation (paper Fig. 14).
+    """Area fraction and edge density of products and of our own map, with their deviation (paper Fig. 14).
 
-    On the ground that both know, density in blocks that both know whole (`side_by_side`). The deviation is
-    (product - own) / own of the means; the quartiles are those of the blocks' own deviations, over the blocks where our
+    Both are measured where both maps have data, edge density in blocks that both cover completely (`side_by_side`). The
+    deviation is (product - own) / own of the means. The quartiles are those of the deviations of single blocks where our
     own value is above 0.
 
     Parameters
     ----------
-    blocks : block table as `side_by_side` takes it
+    blocks : block table as for `side_by_side`
 
     Returns
     -------
@@ -58,7 +58,7 @@ def slope_table(
     """
     parts = []
     for low, high in itertools.pairwise(edges):
-        # The lowest class holds level ground as well.
+        # The lowest class includes level ground.
         inside = blocks[(blocks.slope_deg > low) & (blocks.slope_deg <= high) | (blocks.slope_deg == low) & (low == 0)]
         table = deviation_table(inside, products, own)
         table.insert(1, "slope_from_deg", low)
@@ -85,10 +85,10 @@ def _deviation(values: pd.Series, own_values: pd.Series) -> dict[str, float]:
 
 
 def definition_table(products: Sequence[Product], legends: Mapping[str, ProductLegend]) -> pd.DataFrame:
-    """What each map counts as cropland in this run (paper Fig. 4).
+    """What each map counts as cropland in this run (paper Table 3 and Fig. 4).
 
     Columns product, year, crop_codes, then paddy, orchard, greenhouse and fallow ("in", "out", empty where not
-    stated), licence, source, note; only the codes of a map without a legend file are known.
+    stated), licence, source, note. For a map without a legend file only the codes are known.
     """
     rows = []
     for product in products:
@@ -106,7 +106,7 @@ def definition_table(products: Sequence[Product], legends: Mapping[str, ProductL
 
 
 def _holds(product: Product, legend: ProductLegend, kind: str) -> str:
-    """Whether a product's cropland holds a kind of land: by its own classes, else by what its authors say."""
+    """Whether a product's cropland includes a kind of land: by its classes, otherwise by the statement of its authors."""
     own = [code for code, entry in legend.file.classes.items() if entry.land == kind]
     if own:
         return "in" if set(own) & set(product.crop_codes) else "out"

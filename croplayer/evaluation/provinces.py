@@ -1,4 +1,4 @@
-"""Cropland of admin units against official statistics."""
+"""Cropland of admin units compared with official statistics."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ import pandas as pd
 from croplayer.evaluation.statistics import KM2_PER_KHA
 
 COMPLETE_SHARE = 0.98
-"""A map is held against the statistic of a unit, or against another map of a block, when it knows at least this share."""
+"""Share of a unit or block that a map must cover to be compared with a statistic or another map."""
 
 BORDER_CODE, OUTSIDE_CODE = "border", ""
-"""In the place of a unit's code: a block that several units share, and one in none of them."""
+"""Values in place of a unit's code: for a block that several units share, and for a block outside all units."""
 
 
 def interior_sums(path: Path, code: str, areas: Mapping[str, str], shares: Mapping[str, str]) -> pd.DataFrame:
-    """Sums of columns of a block table over the blocks that lie whole in a unit.
+    """Sums of columns of a block table over the blocks that lie completely in a unit.
 
     Parameters
     ----------
     path : GeoParquet block table with block_km2
-    code : its column with the unit of each block
-    areas : what each column that is summed is called in the result; those that the table lacks are left out
-    shares : the same of columns that are shares of their block, which are summed as areas
+    code : column of the table with the unit of each block
+    areas : name in the result of each column to sum, km2; columns that the table lacks are left out
+    shares : the same for columns that are shares of a block, which are multiplied by block_km2
 
     Returns
     -------
-    one row per unit, indexed by its code; km2, a missing value is none
+    one row per unit, indexed by its code; km2, where missing values count as 0
     """
     import dask_geopandas
     import pyarrow.parquet
 
     there = set(pyarrow.parquet.read_schema(path).names)
     areas, shares = ({c: name for c, name in columns.items() if c in there} for columns in (areas, shares))
-    # The boxes of the blocks are not read: they would take longer and more memory than all the numbers.
+    # The geometry is not read: it takes more time and memory than all numbers.
     blocks = dask_geopandas.read_parquet(path, columns=list(dict.fromkeys([code, "block_km2", *areas, *shares])))
     inside = blocks[~blocks[code].isin([BORDER_CODE, OUTSIDE_CODE])]
     inside = inside.assign(**{column: inside[column] * inside.block_km2 for column in shares})
@@ -47,22 +47,22 @@ def interior_sums(path: Path, code: str, areas: Mapping[str, str], shares: Mappi
 def unit_table(
     units: pd.DataFrame, areas: pd.DataFrame, maps: Sequence[str], statistics: pd.DataFrame | None, within: float
 ) -> pd.DataFrame:
-    """One row per unit: areas of every map, percentage of the statistic, whether it is within the limit.
+    """One row per unit: area of every map, its percentage of the statistic and whether that is within the limit.
 
     Parameters
     ----------
-    units : adcode, name_en, name_zh, land_km2 (whole unit, from its polygon)
-    areas : indexed by adcode; column ``land`` (land of the run) and two per map, its cropland ``NAME`` and the land that
-        it knows ``NAME:known``, km2
+    units : columns adcode, name_en, name_zh, land_km2 (of the whole unit, from its polygon)
+    areas : indexed by adcode, km2: ``land`` (land in the run) and, per map, ``NAME`` (its cropland) and ``NAME:known``
+        (land where it has data)
     maps : names of the maps
     statistics : rows like ``units`` with cropland_kha and note, or None
-    within : largest deviation that counts as consistent, 0.1 is 10 %
+    within : limit of the deviation as a share; 0.1 is 10 %
 
     Returns
     -------
-    Table with ``in_run``, the share of the unit's land in the run, and, per map, ``NAME_km2``, ``NAME_known``,
-    the share of the unit's land that the map knows, ``NAME_percent`` of the statistic and ``NAME_within``. The
-    percentage is missing for a unit without statistic or not known as a whole.
+    DataFrame with ``in_run`` (share of the unit's land in the run) and, per map, ``NAME_km2``, ``NAME_known`` (share of
+    the unit's land where the map has data), ``NAME_percent`` (of the statistic) and ``NAME_within`` (nullable boolean).
+    The last two are missing for a unit without a statistic or that the map does not cover completely.
     """
     table = units[["adcode", "name_en", "name_zh", "land_km2"]].reset_index(drop=True).copy()
     known = areas.reindex(table.adcode).reset_index(drop=True)
@@ -90,7 +90,7 @@ def _share_of_land(areas: pd.DataFrame, column: str, land_km2: pd.Series) -> pd.
 
 
 def count_within(table: pd.DataFrame, name: str) -> tuple[int, int]:
-    """Units within the limit and units compared, for one map."""
+    """Number of units within the limit and number of units compared, for one map; (0, 0) without statistics."""
     column = table.get(f"{name}_within")
     if column is None:
         return 0, 0

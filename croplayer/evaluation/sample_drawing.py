@@ -1,4 +1,4 @@
-"""Draw sample points from a map: the same map, design and seed give the same points."""
+"""Draw sample points from a map. The same map, design and seed give the same points."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class Place(NamedTuple):
 
 
 def draw_stratified(frame: Frame, units: np.ndarray, by_unit: bool, seed: int) -> SampleDesign:
-    """A stratified random sample of points, each stratum drawn on its own and evenly by area on the ellipsoid.
+    """Draw a stratified random sample of points, independently in each stratum and uniformly by area on the ellipsoid.
 
     Parameters
     ----------
-    units : (k,) points of each stratum of `strata_of`
-    by_unit : strata are the map's classes in every admin unit, not over all of them
+    units : (k,) number of points in each stratum of `strata_of`
+    by_unit : whether strata are the classes of the map in every admin unit, rather than over all units
 
     Notes
     -----
     Points are independent, so two may fall into one pixel of a small map. They are listed in random order, so that
-    their place in the list says nothing about the map.
+    their position in the list does not reveal the class of the map.
     """
     strata, stratum_of_cell = strata_of(frame, by_unit)
     areas = stratum_km2(frame, stratum_of_cell, strata)
@@ -51,9 +51,9 @@ def draw_stratified(frame: Frame, units: np.ndarray, by_unit: bool, seed: int) -
 
 
 def draw_systematic(frame: Frame, spacing_deg: float, seed: int) -> SampleDesign:
-    """Points on a grid of equal degrees with a random start; those outside the population are left out.
+    """Draw points on a grid of equal steps in degrees with a random start; points outside the population are left out.
 
-    Raises ValueError when fewer than 3 points fall into the population.
+    Raises ValueError unless 0 < spacing_deg <= 10, and when fewer than 3 points fall into the population.
     """
     if not 0 < spacing_deg <= 10:
         raise ValueError(f"spacing is {spacing_deg} degrees; expected more than 0 and at most 10")
@@ -77,7 +77,9 @@ def draw_systematic(frame: Frame, spacing_deg: float, seed: int) -> SampleDesign
                 if cells[y, x] != OUT_OF_FRAME:
                     rows.append(_point(frame, Place(i, y, x), cells) | {"stratum": 0, "row": line, "col": col})
     if len(rows) < 3:
-        raise ValueError(f"a grid of {spacing_deg} degrees puts {len(rows)} points on the map; take a finer one")
+        raise ValueError(
+            f"a grid of {spacing_deg} degrees puts {len(rows)} points on the map; expected at least 3, so use a finer one"
+        )
     points = pd.DataFrame(rows, columns=POINT_COLUMNS[1:])
     total = np.array([frame.cell_km2.sum()])
     return _design(frame, points, "systematic", seed, ("all",), total, spacing_deg)
@@ -91,7 +93,7 @@ def _steps(start: float, stop: float, spacing: float) -> range:
 def _draw(
     frame: Frame, members: np.ndarray, count: int, rng: np.random.Generator
 ) -> Iterator[tuple[Place, np.ndarray]]:
-    """Points drawn evenly by area from the pixels of some cells, each with the cells of its block."""
+    """Points drawn uniformly by area from the pixels of some cells, each with the cells of its block."""
     by_block = frame.cell_km2[:, members].sum(axis=1)
     ends = np.cumsum(by_block)
     if count == 0:

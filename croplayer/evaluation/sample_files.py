@@ -1,8 +1,8 @@
-"""A drawn sample as files that anyone can edit, and what comes back from review.
+"""Files of a drawn sample, and reading them after review.
 
-A sample is two files to review (GeoPackage and CSV, either will do) and one that is left alone:
-``NAME.design.json`` says how the points were drawn, in which stratum each lies and what the map says
-there. The files to review hold no class, so that the map does not sway who looks.
+A sample has two files for review, a GeoPackage and a CSV, of which either may be used. A third file must not be edited:
+``NAME.design.json`` holds how the points were drawn, the stratum of each point and the class of the map there. The
+files for review do not show that class, so that it does not influence the reviewer.
 """
 
 from __future__ import annotations
@@ -24,47 +24,50 @@ FORMAT = "croplayer sample 1"
 POINT_COLUMNS = ["id", "lon", "lat", "block", "unit", "mapped", "stratum", "weight", "row", "col"]
 REVIEW_COLUMNS = ("id", "lon", "lat", "label", "note")
 LABELS = {"cropland": 1, "1": 1, "not cropland": 0, "0": 0}
-"""What a reviewer may write in ``label``."""
+"""Values that a reviewer may write into ``label``."""
 MOVED_DEG = 1e-6
-"""A point further from where it was drawn than this (about 0.1 m) was moved."""
+"""A point that is further from its drawn position than this (about 0.1 m) counts as moved."""
 
 
 @dataclass(frozen=True)
 class SampleDesign:
-    """How a probability sample was drawn, and from what."""
+    """How and from which population a probability sample was drawn."""
 
     kind: str
     """stratified or systematic"""
     seed: int
     spacing_deg: float | None
-    """Step of a systematic grid"""
+    """Step of a systematic grid in degrees; None for a stratified sample"""
     strata: tuple[str, ...]
     stratum_km2: tuple[float, ...]
     units: tuple[str, ...]
     """Codes of the admin units; one empty code without units"""
     unit_names: tuple[str, ...]
     unit_class_km2: np.ndarray
-    """(units, 2) mapped area that is not cropland and that is"""
+    """(units, 2) float64, area in km2 mapped as not cropland and as cropland"""
     unknown_km2: float
-    """Area about which the map says nothing; the sample says nothing about it either"""
+    """Area without map data, which is not sampled"""
     points: pd.DataFrame
     """One row per point: id, lon, lat, block, unit, mapped (0 or 1), stratum, weight, row, col"""
 
 
 @dataclass(frozen=True)
 class ReviewedSample:
-    """A sample that came back."""
+    """A sample after review."""
 
     design: SampleDesign | None
     """None when the file has no design beside it"""
     points: pd.DataFrame
     """The reviewed points with ``label`` 0 or 1, and the design's columns where there is one"""
     flaw: str
-    """Why this is no probability sample, in a sentence; empty when it is one"""
+    """The reason why this is no probability sample; empty if it is one"""
 
 
 def write_sample(path: Path, design: SampleDesign) -> list[Path]:
-    """Write NAME.gpkg, NAME.csv and NAME.design.json; raises FileExistsError rather than lose anyone's labels."""
+    """Write NAME.gpkg, NAME.csv and NAME.design.json; returns their paths.
+
+    Raises FileExistsError when one of them exists, because it may hold labels.
+    """
     paths = [path.with_suffix(suffix) for suffix in (".gpkg", ".csv", ".design.json")]
     for existing in paths:
         if existing.exists():
@@ -84,11 +87,11 @@ def write_sample(path: Path, design: SampleDesign) -> list[Path]:
 
 
 def read_sample(path: Path) -> ReviewedSample:
-    """A reviewed sample from its GeoPackage or CSV, joined with the design beside it.
+    """Read a reviewed sample from its GeoPackage or CSV and join it with the design beside it.
 
-    A sample without design, or one whose points were added, moved or left without a label, comes back with
-    the flaw named: it is no probability sample. Raises FileNotFoundError, or ValueError naming file, row and
-    field, for a file that cannot be read as a sample.
+    A sample without a design, or with points that were added, moved or not labelled, is no probability sample; its
+    ``flaw`` gives the reason. Raises FileNotFoundError, or ValueError naming file, row and field, for a file that cannot
+    be read as a sample.
     """
     reviewed = _read_review(path)
     design = _read_design(path.with_suffix(".design.json"))

@@ -1,4 +1,4 @@
-"""How many sample units are needed, and how many in each stratum.
+"""Size of a sample and its allocation to strata.
 
 Cochran 1977, Eq. 5.25; Olofsson et al. 2014, Eq. 13 and section 5.1.2 (allocation).
 """
@@ -13,22 +13,24 @@ import numpy as np
 from croplayer.evaluation.stratified import check_weights
 
 RARE_UNITS = 50
-"""Least sample units in a stratum; Olofsson et al. advise 50 to 100 for rare classes."""
+"""Minimum number of sample units in a stratum; Olofsson et al. recommend 50 to 100 for rare classes."""
 
 
 def sample_size(weights: np.ndarray, expected: np.ndarray, standard_error: float) -> int:
-    """Fewest sample units for a standard error of the overall accuracy or, with two classes, of the area share alike.
+    """Smallest number of sample units for a standard error of the overall accuracy.
+
+    With two classes, the standard error of the area share is the same.
 
     Parameters
     ----------
     weights : (k,) share of the area of each stratum, sum 1
-    expected : (k,) accuracy expected in each stratum (user's accuracy), 0 to 1
-    standard_error : wanted, as a share: 0.01 is one percentage point of the mapped area
+    expected : (k,) expected user's accuracy of each stratum, 0 to 1
+    standard_error : wanted standard error as a share; 0.01 is one percentage point of the mapped area
 
     Notes
     -----
-    n = (sum of W S / SE)² with S = sqrt(U (1 - U)), the share of the population drawn taken as 0. So few suffice only
-    where the strata share them by W S; `allocation_for` counts what another allocation needs.
+    n = (sum of W S / SE)² with S = sqrt(U (1 - U)) and a sampling fraction taken as 0. This number suffices only for an
+    allocation proportional to W S; `allocation_for` gives the number for another allocation.
     """
     weights, expected = check_weights(weights), np.asarray(expected, np.float64)
     if expected.shape != weights.shape or (expected < 0).any() or (expected > 1).any():
@@ -40,9 +42,10 @@ def sample_size(weights: np.ndarray, expected: np.ndarray, standard_error: float
 
 
 def allocate(total: int, weights: np.ndarray, least: int = RARE_UNITS) -> np.ndarray:
-    """Sample units of each stratum: ``least`` where its share would be fewer, the rest by area; (k,) int64, sum total.
+    """Sample units of each stratum: (k,) int64 with sum ``total``.
 
-    Raises ValueError when the strata cannot all have ``least``. A stratum without area gets none.
+    Units are allocated by area; a stratum that would get fewer than ``least`` gets ``least``, and one without area gets
+    none. Raises ValueError when ``total`` does not suffice for ``least`` in each stratum.
     """
     weights = check_weights(weights)
     present = weights > 0
@@ -75,9 +78,9 @@ def allocate(total: int, weights: np.ndarray, least: int = RARE_UNITS) -> np.nda
 def allocation_for(
     weights: np.ndarray, expected: np.ndarray, standard_error: float, least: int = RARE_UNITS
 ) -> np.ndarray:
-    """Sample units of each stratum, shared out by `allocate`, that are enough for a standard error: (k,) int64.
+    """Sample units of each stratum that reach a standard error when allocated by `allocate`: (k,) int64.
 
-    Parameters as in `sample_size` and `allocate`; raises ValueError as they do, and for a ``least`` below 2.
+    Parameters and errors are those of `sample_size` and `allocate`; also raises ValueError for a ``least`` below 2.
     """
     if least < 2:
         raise ValueError(f"least is {least}; a stratum needs at least 2 sample units for a standard error")
@@ -94,7 +97,7 @@ def allocation_for(
 
 
 def expected_standard_error(weights: np.ndarray, expected: np.ndarray, units: np.ndarray) -> float:
-    """Standard error of the overall accuracy that an allocation would give; infinite for a stratum with one unit."""
+    """Expected standard error of the overall accuracy for an allocation; infinite if a stratum has fewer than 2 units."""
     weights, expected, units = check_weights(weights), np.asarray(expected, np.float64), np.asarray(units)
     present = weights > 0
     if (units[present] < 2).any():

@@ -14,20 +14,21 @@ from croplayer.files.text_tables import parse_number, read_text_table
 
 KM2_PER_KHA = 10.0
 UNITS_KHA = {"kha": 1.0, "ha": 1 / 1000, "km2": 1 / KM2_PER_KHA, "mu": 1 / 15_000}
-"""Units of measure in 1,000 ha; a table says its own in the name of its column, such as ``cropland_mu``."""
+"""Units of measure in 1,000 ha. The name of the column of areas states the unit, such as ``cropland_mu``."""
 LAND_TOLERANCE = 1.05
-"""Simplified borders may lose a little land."""
+"""Largest ratio of cropland to land, above 1 because simplified borders may lose some land."""
 REQUIRED = ("adcode", "name_en")
 OPTIONAL = ("name_zh", "note")
 
 
 def read_statistics(path: Path) -> pd.DataFrame:
-    """Cropland areas as columns adcode (text), name_en, cropland_kha (float, 1,000 ha), name_zh and note (may be empty).
+    """Read cropland areas: columns adcode (text), name_en, cropland_kha (float, 1,000 ha), name_zh and note (may be empty).
 
-    The file has one column of areas, ``cropland_kha``, ``cropland_ha``, ``cropland_km2`` or ``cropland_mu``.
+    The file has one column of areas: ``cropland_kha``, ``cropland_ha``, ``cropland_km2`` or ``cropland_mu``. Every row
+    must have an area.
 
-    Raises ValueError naming file, row and field for a missing column, a number that is none, a
-    negative area or a code that appears twice. Every row must have an area.
+    Raises ValueError naming file, row and field for a missing column, an area that is not a number or is negative, or a
+    code that appears twice.
     """
     table = read_text_table(path, "statistics")
     for column in REQUIRED:
@@ -74,9 +75,9 @@ def _area_column(table: pd.DataFrame, path: Path) -> tuple[str, float]:
 
 
 def land_of(units: gpd.GeoDataFrame) -> pd.DataFrame:
-    """The units without their polygons, whose area on the ellipsoid is the column ``land_km2``.
+    """The units with the area of their polygons on the ellipsoid as the column ``land_km2``, and without the polygons.
 
-    Rings count as parts and holes whichever way they were drawn.
+    The orientation of rings does not matter.
     """
     geod = Geod(ellps="WGS84")
     table = pd.DataFrame(units.drop(columns="geometry"))
@@ -86,7 +87,10 @@ def land_of(units: gpd.GeoDataFrame) -> pd.DataFrame:
 
 
 def translated(code: str, pattern: str) -> str:
-    """A unit's code as the table writes it: the groups of a regular expression, joined and filled with zeros."""
+    """Code of a unit in the statistics: the groups of a regular expression, joined and padded with zeros to six digits.
+
+    Raises ValueError for a code that the expression does not match.
+    """
     match = re.fullmatch(pattern, code)
     if match is None:
         raise ValueError(f"adcode '{code}' does not match statistics.adcode_pattern '{pattern}'")
@@ -100,10 +104,10 @@ def match_statistics(
     without: tuple[str, ...] = (),
     sum_km2: tuple[float, float] | None = None,
 ) -> pd.DataFrame:
-    """Statistics of the units in their order: cropland_kha and note, missing for the units in ``without``.
+    """Statistics of the units, in the order of the units: cropland_kha and note, missing for the units in ``without``.
 
-    Raises ValueError when a unit has no row and is not declared to have none, or has more cropland than
-    land (where ``units`` have ``land_km2``), and when all of them together are not within ``sum_km2``.
+    Raises ValueError when a unit has no row and is not in ``without``, when it has more cropland than land (if ``units``
+    have ``land_km2``), and when the sum over all units is not within ``sum_km2``.
     """
     table = statistics.set_index("adcode")
     lacking = [
@@ -128,7 +132,7 @@ def match_statistics(
 
 
 def left_over(units: pd.DataFrame, statistics: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the statistics that are of none of the units, as adcode, name_en, cropland_kha."""
+    """Rows of the statistics that belong to none of the units: columns adcode, name_en, cropland_kha."""
     return statistics.loc[~statistics.adcode.isin(units.adcode), [*REQUIRED, "cropland_kha"]].reset_index(drop=True)
 
 
@@ -138,5 +142,5 @@ def _check_fits(units: pd.DataFrame, table: pd.DataFrame, path: Path) -> None:
         if stated_km2 > LAND_TOLERANCE * land_km2:
             raise ValueError(
                 f"statistics {path} (adcode {code}): {stated_km2:g} km2 of cropland are more than the {land_km2:g} km2 "
-                "of the unit; check the unit of measure that the column's name says"
+                "of the unit; check the unit of measure in the name of the column"
             )

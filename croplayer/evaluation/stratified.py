@@ -15,16 +15,16 @@ from croplayer.evaluation.interval import NOTHING, Estimate
 
 @dataclass(frozen=True)
 class StratifiedAccuracy:
-    """What an error matrix of sample counts says; all as shares of the mapped area."""
+    """Area shares and accuracies from an error matrix of sample counts, all as shares from 0 to 1."""
 
     area: tuple[Estimate, ...]
     """Share of the area of each reference class."""
     overall: Estimate
     """Overall accuracy."""
     users: tuple[Estimate, ...]
-    """Per class the share of its mapped area that is right."""
+    """For each class, the share of its mapped area that is correct."""
     producers: tuple[Estimate, ...]
-    """Per class the share of its true area that is mapped as such; NaN for a class that no sample unit shows."""
+    """For each class, the share of its true area that is mapped as such; NaN for a class that no sample unit has."""
 
 
 def stratified_accuracy(counts: np.ndarray, weights: np.ndarray) -> StratifiedAccuracy:

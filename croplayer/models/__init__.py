@@ -1,4 +1,4 @@
-"""Networks for the cropland mask and the coverage type: built, trained, run and shipped here."""
+"""Networks for the cropland mask and the coverage type: architectures, training, bundles and inference."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 def load(
     name_or_path: Path | str, digest: str | None = None, runtime: str = "torch"
 ) -> SegmentationNetwork | CoverageNetwork:
-    """The network of a bundle, ready to predict. torch is imported here and not before.
+    """The network of a bundle, ready to predict. torch is imported only when this is called.
 
     Parameters
     ----------
-    name_or_path : name of a model that comes with croplayer ("default" maps cropland, "default_coverage"
-        tells coverage types), or the folder of a bundle
-    digest : ``bundle_digest`` it must have; None takes the bundle as it is
-    runtime : what computes a segmentation: "torch", or on CPUs "openvino" or "openvino-bf16" (an extra)
+    name_or_path : name of an included model ("default" maps cropland, "default_coverage" classifies coverage
+        types), or the folder of a bundle
+    digest : ``bundle_digest`` that the bundle must have; None accepts any
+    runtime : "torch" or, for a segmentation on a CPU, "openvino" or "openvino-bf16" (an optional extra)
 
     Raises
     ------
-    FileNotFoundError or ValueError, in one sentence, for a missing, damaged, swapped or unknown bundle.
+    FileNotFoundError or ValueError for a missing, damaged, exchanged or unknown bundle.
     """
     from croplayer.models.bundles.bundle import load as load_bundle
     from croplayer.models.bundles.catalogue import find_bundle

@@ -15,13 +15,13 @@ from matplotlib.patches import Rectangle
 from croplayer.report.style import BAND_COLOUR, MISSING_COLOUR, figure_style
 
 LABEL_LETTERS = 19
-"""Longer labels of bars are wrapped."""
+"""Bar labels with more letters are wrapped."""
 TITLE_LETTERS = 22
-"""Longer titles of panels are wrapped."""
+"""Panel titles with more letters are wrapped."""
 VALUE_WIDTH = 0.43
-"""Of the value beside a bar, in inches."""
+"""Width kept for the value beside a bar, in inches."""
 MOST_POINTS = 3000
-"""More blocks than this are drawn as a density."""
+"""More blocks than this are plotted as a density."""
 
 
 class Bar(NamedTuple):
@@ -29,15 +29,24 @@ class Bar(NamedTuple):
 
     label: str
     value: float
-    """NaN leaves a gap that says so"""
+    """NaN prints "not known" in place of the bar"""
     colour: str
     low: float = np.nan
+    """Lower end of the interval; NaN draws no interval"""
     high: float = np.nan
+    """Upper end of the interval"""
     text: str = ""
+    """Printed beside the bar; empty prints the value"""
 
 
 def bars(ax: Axes, rows: Sequence[Bar], labels: bool = True, room: float = 0.2) -> None:
-    """Horizontal bars from the top, with intervals and their values; ``room`` is the share of the width for a value."""
+    """Draw horizontal bars with their intervals and values, the first at the top.
+
+    Parameters
+    ----------
+    labels : whether the bars' labels are printed
+    room : share of the width kept for the values, in 0..1
+    """
     values = np.array([b.value for b in rows])
     ends = np.array([v if np.isnan(b.high) else b.high for b, v in zip(rows, values, strict=True)])
     reach = max(np.nanmax(np.abs(ends)), 1e-9) if np.isfinite(ends).any() else 1.0
@@ -58,7 +67,7 @@ def bars(ax: Axes, rows: Sequence[Bar], labels: bool = True, room: float = 0.2) 
 
 
 def bar_figure(rows: Sequence[Bar], label: str, width: float = 7.0) -> Figure:
-    """One chart of horizontal bars."""
+    """One chart of horizontal bars; ``label`` names the x axis, ``width`` is in inches."""
     with figure_style():
         figure = Figure(figsize=(width, 0.34 * len(rows) + 0.9), layout="constrained")
         ax = figure.subplots()
@@ -72,8 +81,8 @@ def bar_panels(panels: Mapping[str, Sequence[Bar]], groups: Sequence[tuple[str, 
 
     Parameters
     ----------
-    panels : bars by the panel's title; the bars of all panels stand for the same things in the same order
-    groups : name and number of panels of each group, written above them
+    panels : bars by the title of their panel; all panels show the same things in the same order
+    groups : (name, number of panels) of each group; the name is printed above its panels
     """
     with figure_style():
         first = next(iter(panels.values()))
@@ -105,7 +114,18 @@ def _rule(figure: Figure, left: float, right: float, y: float) -> Rectangle:
 
 
 def unit_heatmap(units: pd.DataFrame, maps: Sequence[str], titles: Mapping[str, str], within: float) -> Figure | None:
-    """Per cent of the statistic by unit and map; a frame marks what is within the limit. None when nothing compares."""
+    """Heat map of the mapped area as a percentage of the statistic, by unit and map.
+
+    Parameters
+    ----------
+    units : columns name_en, statistic_km2 and, per map, MAP_percent (NaN where not known)
+    titles : title of each map by its name
+    within : limit of the deviation as a share (0.1 is 10 %); percentages within it are framed and bold
+
+    Returns
+    -------
+    Figure, or None where no unit has a percentage
+    """
     compared = units[units[[f"{m}_percent" for m in maps]].notna().any(axis=1)]
     if compared.empty:
         return None
@@ -141,7 +161,7 @@ def unit_heatmap(units: pd.DataFrame, maps: Sequence[str], titles: Mapping[str, 
 
 
 def wrapped(text: str, width: int = 13) -> str:
-    """A text in lines of about that many letters."""
+    """Break a text into lines of about ``width`` letters."""
     lines = [""]
     for word in text.split():
         if lines[-1] and len(lines[-1]) + len(word) >= width:
@@ -151,7 +171,17 @@ def wrapped(text: str, width: int = 13) -> str:
 
 
 def fraction_figure(blocks: pd.DataFrame, own: str, products: Mapping[str, str], colours: Mapping[str, str]) -> Figure:
-    """Area fraction of every block: ours across, each product's up; a density where there are many blocks."""
+    """Scatter plots of the area fraction by block: our map on the x axis, one product per panel on the y axis.
+
+    More than MOST_POINTS blocks are plotted as a density. Blocks where either value is missing are left out.
+
+    Parameters
+    ----------
+    blocks : columns area_fraction_MAP, 0..1, of our map and the products
+    own : name of our map
+    products : title of each product by its name
+    colours : colour of each product by its name
+    """
     with figure_style():
         across = min(len(products), 4)
         down = -(-len(products) // across)
@@ -173,16 +203,17 @@ def fraction_figure(blocks: pd.DataFrame, own: str, products: Mapping[str, str],
             ax.set_aspect("equal")
             ax.tick_params(labelsize=7)
         figure.supxlabel("cropland share of our map", fontsize=8.5)
-        figure.supylabel("of the product", fontsize=8.5)
+        figure.supylabel("cropland share of the product", fontsize=8.5)
         return figure
 
 
 def slope_figure(slopes: pd.DataFrame, titles: Mapping[str, str], colours: Mapping[str, str]) -> Figure:
-    """Deviation of every product's cropland share from our map's by slope class.
+    """Deviation of the cropland share of every product from that of our map, by slope class.
 
     Parameters
     ----------
-    slopes : product, slope_from_deg, slope_to_deg, blocks, deviation; rows of one product from flat to steep
+    slopes : columns product, slope_from_deg, slope_to_deg, blocks and deviation (a share); the rows of a product run
+        from flat to steep
     """
     with figure_style():
         figure = Figure(figsize=(7.2, 3.8), layout="constrained")
@@ -194,7 +225,7 @@ def slope_figure(slopes: pd.DataFrame, titles: Mapping[str, str], colours: Mappi
         classes = slopes.groupby(["slope_from_deg", "slope_to_deg"]).blocks.max()
         words = [f"{low:g} to {high:g}°\n{blocks:,} blocks" for (low, high), blocks in classes.items()]
         ax.set_xticks(range(len(words)), words, fontsize=8)
-        ax.set_ylabel("cropland share, deviation from our map, %")
+        ax.set_ylabel("deviation of the cropland share from our map, %")
         ax.set_xlabel("median slope of the block")
         ax.set_xlim(-0.4, len(words) - 0.6)
         figure.legend(loc="outside right upper", fontsize=8)
@@ -202,11 +233,11 @@ def slope_figure(slopes: pd.DataFrame, titles: Mapping[str, str], colours: Mappi
 
 
 def interval_figure(rows: pd.DataFrame) -> Figure:
-    """Estimated areas with their intervals beside the mapped ones, by unit.
+    """Estimated areas with their intervals beside the mapped areas, by unit.
 
     Parameters
     ----------
-    rows : label, mapped_km2, estimate_km2, low_km2, high_km2
+    rows : columns label, mapped_km2, estimate_km2, low_km2, high_km2; NaN in low_km2 draws no interval
     """
     with figure_style():
         figure = Figure(figsize=(7.2, 0.32 * len(rows) + 1.2), layout="constrained")
@@ -229,7 +260,13 @@ def interval_figure(rows: pd.DataFrame) -> Figure:
 def paired_figure(
     table: pd.DataFrame, maps: Sequence[str], titles: Mapping[str, str], colours: Mapping[str, str], true: str
 ) -> Figure:
-    """Area of every unit: true across, mapped up."""
+    """Scatter plot of the areas of units: true area on the x axis, mapped area on the y axis; the band is ± 10 %.
+
+    Parameters
+    ----------
+    table : columns MAP_km2 of the maps and of the truth; NaN draws no point
+    true : name of the map taken as true
+    """
     with figure_style():
         figure = Figure(figsize=(5.2, 4.9), layout="constrained")
         ax = figure.subplots()
@@ -253,7 +290,8 @@ def share_figure(shares: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
 
     Parameters
     ----------
-    shares : index what the bar is, columns labels, values shares that sum to 1 or less
+    shares : one row per bar, named by the index, and one column per label; the shares of a row sum to at most 1
+    colours : colour of each label, as "#rrggbb"
     """
     with figure_style():
         figure = Figure(figsize=(7.2, 0.42 * len(shares) + 1.2), layout="constrained")
@@ -264,7 +302,7 @@ def share_figure(shares: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
                 ax.barh(y, 100 * value, left=left, height=0.6, color=colours[str(label)], label=label if y == 0 else "")
                 if value > 0.05:
                     ax.text(left + 50 * value, y, f"{100 * value:.0f} %", ha="center", va="center", fontsize=7.5,
-                            color=_on(colours[str(label)]))  # fmt: skip
+                            color=_text_colour(colours[str(label)]))  # fmt: skip
                 left += 100 * value
         ax.set_yticks(range(len(shares)), list(shares.index))
         ax.invert_yaxis()
@@ -274,14 +312,19 @@ def share_figure(shares: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
         return figure
 
 
-def _on(colour: str) -> str:
-    """Black or white, whichever can be read on a colour."""
+def _text_colour(colour: str) -> str:
+    """Black or white, whichever is legible on a colour."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 120 else "#222222"
 
 
 def curve_figure(curves: Mapping[str, pd.DataFrame]) -> Figure:
-    """Training loss by step of each model, with a running mean."""
+    """Training loss by step of each model, with a running mean.
+
+    Parameters
+    ----------
+    curves : table with the columns step and loss, by the title of the model
+    """
     with figure_style():
         figure = Figure(figsize=(4.4 * len(curves), 3.0), layout="constrained")
         axes = figure.subplots(1, len(curves), squeeze=False)[0]

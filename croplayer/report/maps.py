@@ -17,7 +17,7 @@ from stores.grid import BLOCKS_PER_DEGREE, LATTICE_COLS, LATTICE_ROWS, Bounds
 from stores.legends import NEVER_PROCESSED, NO_IMAGERY
 
 UNIT_WORDS = {"1": "", "class": "", "km2": "km²", "degree": "°"}
-"""How a declared unit is written; a number without unit has nothing to write."""
+"""How the declared units are printed; a number without a unit prints none."""
 
 LEGEND_COLUMNS = 3
 
@@ -29,7 +29,7 @@ Panels = Mapping[str, np.ndarray]
 
 
 def picture_figure(rows: Sequence[Panels], bounds: Bounds) -> Figure:
-    """Rows of pictures of the same window, imagery and masks."""
+    """Imagery and masks of one window in rows of panels; the axes are degrees."""
     with figure_style():
         columns = max(len(row) for row in rows)
         shape = next(iter(rows[0].values())).shape
@@ -58,7 +58,7 @@ def picture_figure(rows: Sequence[Panels], bounds: Bounds) -> Figure:
 
 
 def local_figure(rows: Sequence[tuple[str, Panels]]) -> Figure:
-    """Small windows in imagery and maps: one row per window, one column per map."""
+    """Small windows of imagery and maps: one row per window, with its title, and one column per map."""
     with figure_style():
         columns = max(len(panels) for _, panels in rows)
         size = min(2.1, 12.5 / columns)
@@ -84,7 +84,7 @@ def local_figure(rows: Sequence[tuple[str, Panels]]) -> Figure:
 
 
 def draw_mask(ax: Axes, mask: np.ndarray, extent: tuple[float, float, float, float], aspect: float) -> None:
-    """Draw flags (h, w) in the colours of the map."""
+    """Draw flags (h, w) in MAP_COLOURS; ``extent`` is left, right, bottom, top of the image."""
     norm = BoundaryNorm([-0.5, 0.5, 1.5, 2.5, 3.5], 4)
     colours = ListedColormap(list(MAP_COLOURS))
     ax.imshow(_flag_index(mask), cmap=colours, norm=norm, extent=extent, aspect=aspect, interpolation="nearest")
@@ -103,7 +103,8 @@ def class_figure(
 
     Parameters
     ----------
-    columns : title of each map by its column
+    blocks : block table with row and col; a missing label is drawn as "not known"
+    columns : title of each map by its column of labels
     colours : colour of each label, in the order of the legend
     """
     with figure_style():
@@ -136,7 +137,14 @@ def class_figure(
 
 
 def value_figure(blocks: pd.DataFrame, columns: Mapping[str, str], units: Mapping[str, str]) -> Figure:
-    """One block map per column of numbers, each with its own colour bar; missing values stay grey."""
+    """One block map per column of numbers, each with its own colour bar; missing values are grey.
+
+    Parameters
+    ----------
+    blocks : block table with row and col
+    columns : title of each map by its column
+    units : declared unit by column; a column without one gets no unit
+    """
     with figure_style():
         figure, axes, extent, aspect = _block_axes(
             blocks, len(columns), 4, 4.2 if len(columns) == 1 else 1.85, 0.05, 0.72
@@ -161,7 +169,7 @@ def value_figure(blocks: pd.DataFrame, columns: Mapping[str, str], units: Mappin
 def _block_axes(
     blocks: pd.DataFrame, count: int, most_columns: int, width: float, below: float, beside: float
 ) -> tuple[Figure, list[Axes], tuple[float, float, float, float], float]:
-    """Axes of equal maps with room below and beside each, in inches; also the extent and aspect of the region."""
+    """Axes of equal size with space below and beside each, in inches; also the extent and aspect of the region."""
     south = (LATTICE_ROWS // 2 - blocks.row.max() - 1) / BLOCKS_PER_DEGREE
     north = (LATTICE_ROWS // 2 - blocks.row.min()) / BLOCKS_PER_DEGREE
     west = (blocks.col.min() - LATTICE_COLS // 2) / BLOCKS_PER_DEGREE
@@ -202,7 +210,7 @@ def _block_image(blocks: pd.DataFrame, values: np.ndarray) -> np.ndarray:
 
 
 def scene_figure(scenes: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]]) -> Figure:
-    """Labelled scenes: imagery, the drawn fields, and what was predicted, one row each.
+    """Labelled scenes, one row each: imagery, the fields drawn by hand, and the prediction.
 
     Parameters
     ----------
@@ -219,7 +227,7 @@ def scene_figure(scenes: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]
             row[1].set_title("drawn by hand", fontsize=8)
             palette = ListedColormap([MAP_COLOURS[0], MAP_COLOURS[1], "#d55e00", "#0072b2"])
             row[2].imshow(outcome, cmap=palette, vmin=-0.5, vmax=3.5, interpolation="nearest")
-            row[2].set_title("mapped: green right, orange too much, blue missed", fontsize=8)
+            row[2].set_title("mapped: green correct, orange false, blue missed", fontsize=8)
             for ax in row:
                 ax.set_xticks([])
                 ax.set_yticks([])

@@ -32,17 +32,18 @@ class Picture:
 
     @classmethod
     def of(cls, name: str, title: str, caption: str, figure: Figure, paper: str = "") -> Picture:
-        """A drawn figure."""
+        """A picture of a drawn figure, as PNG and PDF."""
         return cls(name, title, caption, png_bytes(figure), pdf_bytes(figure), paper)
 
     @property
     def data(self) -> str:
+        """The PNG in base64, for the page."""
         return base64.b64encode(self.png).decode()
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its caption; cells are shown as they are."""
+    """A table with its caption; cells are printed unchanged."""
 
     caption: str
     header: Sequence[str]
@@ -50,27 +51,27 @@ class Table:
     paper: str = ""
 
     def is_words(self, column: int) -> bool:
-        """Whether a column holds words, which stand on the left."""
+        """Whether a column holds words and is therefore aligned to the left."""
         return any(_is_words(row[column]) for row in self.rows)
 
 
 class Gap(NamedTuple):
-    """What the report cannot show, and why."""
+    """Something that the report cannot show, and the reason."""
 
     text: str
     paper: str = ""
 
 
 Part = Picture | Table | Gap | str
-"""A piece of a section; a str is a paragraph."""
+"""A part of a section; a str is a paragraph."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report, its pieces in reading order. A missing input is a gap, never filled."""
+    """A section of the report with its parts in reading order. A missing input appears as a `Gap`."""
 
     group: str
-    """The map, The proof or Details"""
+    """Heading above the sections of one group: The map, Evaluation or Details"""
     title: str
     parts: Sequence[Part] = ()
 
@@ -91,16 +92,19 @@ class Report:
 
     title: str
     about: Sequence[str]
+    """Paragraphs at the top, such as a warning that everything is synthetic"""
     facts: Sequence[tuple[str, str]]
+    """Name and value of each fact about the run"""
     sections: Sequence[Section] = field(default_factory=tuple)
 
     @property
     def pictures(self) -> list[Picture]:
+        """All pictures of the report in reading order."""
         return [part for section in self.sections for part in section.parts if isinstance(part, Picture)]
 
     @property
     def index(self) -> list[IndexRow]:
-        """The paper's figures, then its tables, in their order."""
+        """One row per answer to a figure or table of the paper: its figures, then its tables, by number."""
         return sorted(self._answers(), key=lambda row: (row.paper.split()[0], int(row.paper.split()[1]), -row.is_there))
 
     def _answers(self) -> Iterator[IndexRow]:
@@ -112,7 +116,7 @@ class Report:
                 yield IndexRow(part.paper, getattr(part, text), number, not isinstance(part, Gap))
 
     def to_html(self) -> str:
-        """The page with its pictures inside."""
+        """The report as one HTML file with its pictures embedded."""
         environment = jinja2.Environment(
             loader=jinja2.PackageLoader("croplayer.report"), autoescape=True, undefined=jinja2.StrictUndefined,
             trim_blocks=True, lstrip_blocks=True,
@@ -129,7 +133,7 @@ def _is_words(cell: str) -> bool:
 
 
 def number(value: object, digits: int = 3) -> str:
-    """A cell on its own: a number in few digits, a word as it is, a dash for what is not known."""
+    """A single cell as text: a number with ``digits`` significant digits, a word unchanged, a dash for a missing value."""
     value = _plain(value)
     if is_unknown(value):
         return UNKNOWN_CELL
@@ -143,7 +147,7 @@ def number(value: object, digits: int = 3) -> str:
 
 
 def percent(value: object, decimals: int = 1) -> str:
-    """A share as per cent; a dash for what is not known."""
+    """A share as a percentage; a dash for a missing value."""
     return UNKNOWN_CELL if is_unknown(value) else f"{100 * float(value):.{decimals}f} %"  # type: ignore[arg-type]
 
 
@@ -153,17 +157,17 @@ def is_unknown(value: object) -> bool:
 
 
 class Column(NamedTuple):
-    """A column of a table: where it comes from, its heading, how its cells are written."""
+    """A column of a table: the column of the frame, its heading and the style of its cells."""
 
     key: str
     heading: str
     style: str = ""
-    """Empty for numbers of one precision, "same" for the same precision in all such columns, "share" for a
-    share as per cent, "text" as it is"""
+    """Empty for numbers in one precision, "same" for one precision in all columns of this style, "share" for shares as
+    percentages, "text" for text unchanged"""
 
 
 def table_of(frame: pd.DataFrame, caption: str, columns: Sequence[Column], paper: str = "") -> Table:
-    """Columns of a frame under plain headings, each in one precision; columns that the frame lacks are left out."""
+    """A table of columns of a frame, each in one precision; columns that the frame lacks are left out."""
     present = [c for c in columns if c.key in frame.columns]
     alike = [_plain(v) for c in present if c.style == "same" for v in frame[c.key]]
     write = _writer([v for v in alike if isinstance(v, float) and not is_unknown(v)])
@@ -177,7 +181,7 @@ def table_of(frame: pd.DataFrame, caption: str, columns: Sequence[Column], paper
 
 
 def column_cells(values: pd.Series, style: str = "") -> list[str]:
-    """Cells of a column: numbers with as many decimals as give its middle value three digits."""
+    """Cells of a column as text; numbers get the decimals that show their median with three digits."""
     plain = [_plain(v) for v in values]
     if style == "share":
         return [percent(v) for v in plain]

@@ -1,4 +1,4 @@
-"""How the blocks were decided, and how good those decisions are on reviews that were held out."""
+"""How the blocks were decided, and how accurate the decisions are on held-out reviews."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ GROUP = "Details"
 NO_REVIEWS = "no reviewed samples in this run"
 MOST_FEATURES = 15
 MOST_BESIDE = 0.5
-"""Share of held-out samples beside land that was learned from, above which they are no stand-in for new land."""
+"""Share of held-out samples next to training blocks, above which they do not represent new land."""
 
 
 def sample_section(results: Results) -> Section:
-    """Where the reviewed blocks lie."""
+    """Map of the reviewed blocks."""
     columns = [c for c in results.blocks if c.startswith(("correctness_reviewed_", "integration_reviewed"))]
     reviewed = results.blocks[columns].notna() & (results.blocks[columns] != "") if columns else pd.DataFrame()
     if not columns or not reviewed.any(axis=None):
-        text = "No blocks were reviewed by people: no reviewed samples in this run (croplayer judge sample draws some)."
+        text = "This run has no reviewed blocks. `croplayer judge sample` draws blocks to review."
         return Section(GROUP, "Reviewed blocks", [Gap(text, "Fig. 3")])
     labels = reviewed.any(axis=1).map({True: "reviewed", False: "not reviewed"})
     figure = class_figure(
@@ -44,12 +44,12 @@ def correctness_section(results: Results) -> Section:
     figure = class_figure(results.blocks, {f"correctness_{s}": s for s in results.sources}, colours)
     known = pd.concat([results.blocks[f"correctness_{s}"] for s in results.sources]).dropna()
     share = known.isin(results.correct).mean() if len(known) else float("nan")
-    caption = f"What the cropland mask of each source is worth, block by block; {100 * share:.0f} % are judged correct."
-    meanings = [f"{label} {CORRECTNESS_WORDS[label]}" for label in results.classes if label in CORRECTNESS_WORDS]
+    caption = f"Semantic correctness of the cropland mask of each source in each block; {100 * share:.0f} % are judged correct."
+    meanings = [f"{label}: {CORRECTNESS_WORDS[label]}" for label in results.classes if label in CORRECTNESS_WORDS]
     caption += f" {'; '.join(meanings)}." if meanings else ""
     parts: list[Part] = [
         *_method_parts(results, "correctness"),
-        Picture.of("correctness", "Is the mask of a block semantically correct?", caption, figure, "Fig. 9"),
+        Picture.of("correctness", "Semantic correctness of the masks", caption, figure, "Fig. 9"),
         *_quality_parts(results, "correctness", "Table 4"),
         *_importance_parts(results, "correctness", ""),
     ]
@@ -64,7 +64,7 @@ def integration_section(results: Results) -> Section:
         *_method_parts(results, "integration"),
         f"{overridden:,} blocks were overridden by hand.",
         Picture.of(
-            "integration", "Which source the map takes", f"{results.letters}; shares of the blocks in the legend.", figure,
+            "integration", "Which source the map takes", f"{results.letters}. The legend gives the share of each choice.", figure,
             "Fig. 10",
         ),
         *_quality_parts(results, "integration", ""),
@@ -74,7 +74,7 @@ def integration_section(results: Results) -> Section:
 
 
 def _method_words(results: Results, name: str) -> str:
-    """How a decision was made and by whose reviews; empty where that is not recorded."""
+    """How a decision was made and who reviewed the samples; empty where that is not recorded."""
     method = results.table(f"{name}_method")
     return "" if method is None else f"{name.capitalize()} was decided by {method.method.iloc[0]}."
 
@@ -87,8 +87,8 @@ def _method_parts(results: Results, name: str) -> list[Part]:
     if not pd.isna(method.accuracy.iloc[0]):
         return [text]
     gap = (
-        f"{name.capitalize()} comes from plain rules, not from a classifier: no reviewed samples were given, so how often "
-        "it is right is not known."
+        f"{name.capitalize()} was decided by plain rules, not by a classifier. No reviewed samples were given, so its "
+        "accuracy is not known."
     )
     return [text, Gap(gap)]
 
@@ -102,9 +102,9 @@ def _quality_parts(results: Results, name: str, paper: str) -> list[Part]:
     columns += [Column("accuracy_low", "95 % from", "share"), Column("accuracy_high", "to", "share")]
     columns += [
         Column("square_blocks", "edge of the squares, blocks"),
-        Column("beside_share", "beside land learned from", "share"),
+        Column("beside_share", "next to training blocks", "share"),
     ]
-    columns += [Column("commonest_share", "always the commonest", "share"), Column("brier", "Brier score")]
+    columns += [Column("commonest_share", "share of the commonest class", "share"), Column("brier", "Brier score")]
     columns += [Column("calibration_error", "calibration error")]
     words = {STRATIFIED: "a fifth of each class at random", SPATIAL: "a fifth of the squares of land"}
     shown = accuracy.assign(
@@ -117,33 +117,33 @@ def _quality_parts(results: Results, name: str, paper: str) -> list[Part]:
         counts = confusion[confusion.split == split].pivot(index="reviewed", columns="predicted", values="samples")
         labels = [label for label in dict.fromkeys(confusion.reviewed) if label in counts.index]
         rows = [[label, *(f"{int(counts.loc[label, other]):,}" for other in labels)] for label in labels]
-        caption = f"Held-out reviews ({words.get(split, split)}): rows reviewed, columns predicted."
+        caption = f"Held-out reviews ({words.get(split, split)}): rows are reviewed, columns are predicted."
         parts.append(Table(caption, ["", *labels], rows))
     calibration = results.table(f"{name}_calibration")
     if calibration is not None:
         columns = [Column("confidence_from", "confidence from", "share"), Column("confidence_to", "to", "share")]
         columns += [Column("samples", "samples"), Column("confidence", "mean confidence", "share")]
-        columns.append(Column("accuracy", "right", "share"))
+        columns.append(Column("accuracy", "correct", "share"))
         caption = (
-            f"Calibration on held-out reviews ({words[SPATIAL]}), where reviewed blocks have their confidence from: of blocks "
-            "decided with that confidence, how many were right."
+            f"Calibration on held-out reviews ({words[SPATIAL]}), the split that gives reviewed blocks their confidence: the "
+            "share of correct decisions by their confidence."
         )
         parts.append(table_of(calibration[calibration.split == SPATIAL], caption, columns))
     return parts
 
 
 def _new_land_words(accuracy: pd.DataFrame) -> str:
-    """What the spatial split says of land without reviews, by how much of it lay beside land that was learned from."""
+    """What the spatial split tells about land without reviews, given how much of it lay next to training blocks."""
     spatial = accuracy[accuracy.split == SPATIAL].iloc[0]
     edge, beside = int(spatial.square_blocks), float(spatial.beside_share)
     worth = (
-        "by place is the nearer figure for it"
+        "the accuracy by squares is the better estimate for it"
         if beside <= MOST_BESIDE
-        else "neither figure tells how good decisions are there"
+        else "neither accuracy is an estimate for it"
     )
     return (
-        f"By place, squares of {edge} x {edge} blocks were held out as a whole; {100 * beside:.0f} % of what was held out lay "
-        f"beside a block that the classifier learned from. New land lies beside none, so {worth}."
+        f"Squares of {edge} x {edge} blocks were held out whole; {100 * beside:.0f} % of their samples lie next to a block "
+        f"that the classifier was trained on. New land has no such neighbours, so {worth}."
     )
 
 

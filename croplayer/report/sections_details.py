@@ -1,4 +1,4 @@
-"""The last part of the report: imagery, features and models, for those who want to know."""
+"""The last part of the report: imagery, features and models in detail."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def quality_section(results: Results) -> Section:
     columns = {f"coverage_type_{s}": s for s in results.sources}
     parts: list[Part] = []
     if not results.has_coverage_model:
-        parts.append(Gap("No coverage classifier was used: only Nodata, counted from missing pixels, is told apart."))
+        parts.append(Gap("No coverage classifier was used, so only Nodata is recognised, by counting missing pixels."))
     caption = (
-        f"Coverage type of each block by source. Nodata is counted: more than {100 * results.nodata_above:.0f} % of the "
-        "pixels without imagery; the other types are the classifier's."
+        f"Coverage type of each block by source. A block is Nodata when more than {100 * results.nodata_above:.0f} % of its "
+        "pixels have no imagery; the classifier decides the other types."
     )
     figure = class_figure(blocks, columns, COVERAGE_COLOURS)
     parts.append(Picture.of("coverage_type", "What the imagery shows", caption, figure, "Fig. 6"))
@@ -42,17 +42,15 @@ def quality_section(results: Results) -> Section:
     text = ", ".join(f"{100 * share:.1f} % of {source}" for source, share in bad.items())
     if len(columns) == 2:
         both = float(blocks[list(columns)].isin(unusable).all(axis=1).mean())
-        text += (
-            f"; {100 * both:.1f} % of the blocks in both, which is what remains when each block takes the better source"
-        )
-    caption = f"Without usable imagery (clouds, snow, missing tiles): {text}."
+        text += f"; {100 * both:.1f} % of the blocks in both sources, which remain unusable when each block takes the better source"
+    caption = f"Blocks without usable imagery (clouds, snow, missing tiles): {text}."
     figure = share_figure(shares, COVERAGE_COLOURS)
     parts.append(Picture.of("coverage_shares", "How much imagery can be used", caption, figure, "Fig. 7"))
     return Section(GROUP, "Image quality", parts)
 
 
 def feature_section(results: Results) -> Section:
-    """Block features as maps, as medians and as declared."""
+    """Block features as maps and as medians, and their definitions."""
     blocks = results.blocks
     measured = [f for f in TERRAIN if f.name in blocks and blocks[f.name].notna().any()]
     parts: list[Part] = []
@@ -67,7 +65,7 @@ def feature_section(results: Results) -> Section:
         features = [f for f in PER_SOURCE if not f.categories and f.column(source) in blocks]
         titles = {f.column(source): f.name.replace("_", " ").removesuffix(" km2") for f in features}
         figure = value_figure(blocks, titles, {f.column(source): f.unit for f in features})
-        caption = "Image quality, shape of the mask and agreement with the other source, block by block."
+        caption = "Image quality, shape of the mask and agreement with the other source in each block."
         parts.append(Picture.of(f"features_{source}", f"Features of {source}", caption, figure))
     rows = []
     for feature in (*IMAGE, *SHAPE):
@@ -85,11 +83,11 @@ def feature_section(results: Results) -> Section:
     else:
         columns = [Column("column", "column"), Column("group", "group"), Column("unit", "unit", "text")]
         columns += [Column("source", "source", "text"), Column("meaning", "meaning", "text")]
-        columns += [Column("judges", "judges correctness"), Column("decides", "decides integration")]
+        columns += [Column("judges", "used for correctness"), Column("decides", "used for integration")]
         shown = declared.assign(
             unit=[UNIT_WORDS.get(str(u), str(u)) for u in declared.unit], source=declared.source.fillna("")
         )
-        parts.append(table_of(shown, "The declared features of a block.", columns, "Table 5"))
+        parts.append(table_of(shown, "Definitions of the block features.", columns, "Table 5"))
     return Section(GROUP, "Block features", parts)
 
 
@@ -99,7 +97,14 @@ def model_section(
     curves: Mapping[str, pd.DataFrame],
     scenes: Sequence[Scene],
 ) -> Section:
-    """Which models were used, on what they were trained, what they are worth."""
+    """The models used, their training data and their accuracy.
+
+    Parameters
+    ----------
+    manifests, digests : by kind of model
+    curves : training curves by kind of model, with the columns step and loss
+    scenes : validation scenes as `scene_figure` takes them
+    """
     parts: list[Part] = []
     for kind, manifest in manifests.items():
         parts.append(
@@ -108,16 +113,14 @@ def model_section(
         )
         parts += _metric_tables(kind, manifest)
     if not any(isinstance(part, Table) and part.paper == "Table 6" for part in parts):
-        parts.append(Gap("No validation of the segmentation comes with the model.", "Table 6"))
+        parts.append(Gap("The model comes without a validation of its segmentation.", "Table 6"))
     if curves:
-        caption = "Loss of every step, and its running mean."
-        parts.append(Picture.of("training", "How the training went", caption, curve_figure(curves)))
+        caption = "Loss of every step and its running mean."
+        parts.append(Picture.of("training", "Training loss", caption, curve_figure(curves)))
     if scenes:
-        caption = "Validation scenes, which the training never saw, from the worst to the best."
+        caption = "Validation scenes, which were not used in training, from the worst to the best."
         parts.append(
-            Picture.of(
-                "validation", "What the model sees in scenes it has not learned from", caption, scene_figure(scenes)
-            )
+            Picture.of("validation", "Predictions for scenes not used in training", caption, scene_figure(scenes))
         )
     return Section(GROUP, "Models", parts)
 
@@ -132,19 +135,19 @@ def _metric_tables(kind: str, manifest: Manifest) -> list[Table]:
             for label, row in zip(manifest.classes, metrics["confusion_rows_truth"], strict=True)
         ]
         caption = (
-            f"Coverage type on {metrics['n_validation']} samples kept from training ({metrics['split']}): rows true, "
-            f"columns predicted. Accuracy {metrics['accuracy']:.3f}."
+            f"Coverage type on {metrics['n_validation']} samples held out of training ({metrics['split']}): rows are true, "
+            f"columns are predicted. Accuracy {metrics['accuracy']:.3f}."
         )
         origins = [[k, ", ".join(f"{n} {o}" for o, n in v.items())] for k, v in metrics["samples_by_origin"].items()]
         return [
             Table(caption, ["", *manifest.classes], rows),
-            Table("Where the samples of each type come from.", ["type", "samples"], origins),
+            Table("Origin of the samples of each type.", ["type", "samples"], origins),
         ]
     return []
 
 
 def _validation_tables(validation: Mapping[str, Any], training_scenes: int) -> list[Table]:
-    """The network and the constant answers on whole scenes, pooled and by scene."""
+    """The network and the constant answers on whole scenes: all together and by scene."""
     figures = {"iou": "IoU", "boundary_iou": "boundary IoU", "f1": "F1", "accuracy": "pixel accuracy"}
     answers = {
         "pooled": "the model",
@@ -156,8 +159,11 @@ def _validation_tables(validation: Mapping[str, Any], training_scenes: int) -> l
         [name, number(scene["ground_sample_distance_m"]), *(number(scene.get(figure)) for figure in figures)]
         for name, scene in sorted(validation["by_scene"].items(), key=lambda item: item[1]["iou"] or 0.0)
     ]
-    caption = f"Segmentation on {len(scenes)} scenes; the weights learned from {training_scenes}. {validation_words(validation)}"
+    caption = (
+        f"Segmentation of {len(scenes)} scenes; the weights were trained on {training_scenes} scenes. "
+        f"{validation_words(validation)}"
+    )
     return [
         Table(caption, ["answer", *figures.values()], pooled, "Table 6"),
-        Table("The same by scene, worst first.", ["scene", "pixel m", *figures.values()], scenes),
+        Table("The same by scene, worst first.", ["scene", "pixel, m", *figures.values()], scenes),
     ]

@@ -18,19 +18,19 @@ from stores.legends import INTEGRATED
 GROUP = "The map"
 MOST_UNITS = 40
 MOST_SMALL_UNITS = 20
-"""Longer tables of units show the largest and say where the others are."""
+"""Longer tables show the largest units and name the file with all of them."""
 
 
 def summary_section(results: Results) -> Section:
-    """The run in a few sentences, each with its number or with what is missing."""
+    """The main results of the run, or what is missing to give them."""
     blocks = results.blocks
     mapped = blocks[f"area_km2_{INTEGRATED}"]
     rows = [
         ["What was mapped?", f"{number(float(mapped.sum()))} km² of cropland in {mapped.notna().sum():,} blocks"],
-        ["How was it decided?", " ".join(_method(results, name) for name in ("correctness", "integration"))],
-        ["How right are the pixels?", _pixels(results)],
+        ["How were the blocks decided?", " ".join(_method(results, name) for name in ("correctness", "integration"))],
+        ["How accurate are the pixels?", _pixels(results)],
         ["How large is the true area?", _sampled(results)],
-        ["Do the statistics agree?", _statistics(results)],
+        ["Does the area agree with the statistics?", _statistics(results)],
     ]
     empty = int((mapped.isna() | (blocks.get("no_usable_imagery") == True)).sum())  # noqa: E712
     if empty:
@@ -38,12 +38,14 @@ def summary_section(results: Results) -> Section:
             1, ["What is not known?", f"{empty:,} of {len(blocks):,} blocks had no usable imagery or are not finished"]
         )
     return Section(
-        GROUP, "In short", [Table("The answers, with the sections below as their proof.", ["question", "answer"], rows)]
+        GROUP,
+        "In short",
+        [Table("The main results; the sections below give the details.", ["question", "answer"], rows)],
     )
 
 
 def mapped_column(results: Results) -> Column:
-    """The share of a unit's land that the integrated map knows; without one, the share that the run is about."""
+    """Column with the share of a unit's land that the integrated map covers; without that map, the share in the run."""
     return Column(f"{INTEGRATED}_known" if INTEGRATED in results.maps else "in_run", "mapped", "share")
 
 
@@ -55,22 +57,22 @@ def _method(results: Results, name: str) -> str:
 def _pixels(results: Results) -> str:
     levels = results.table("levels")
     if results.reference is None or levels is None or "iou" not in levels:
-        return "Not known: no reference of classes was given. Agreement with other products is not accuracy."
+        return "Not known: no reference map with classes was given. Agreement with other products is not accuracy."
     row = levels.set_index("map").loc[INTEGRATED]
     low, high = Estimate(float(row.iou), float(row.iou_standard_error)).interval()
     return (
         f"IoU {row.iou:.3f} against {results.titles[results.reference]} (95 % interval {max(low, 0):.3f} to "
-        f"{min(high, 1):.3f}, blocks as clusters) in the {100 * row.known:.1f} % of the blocks that the map knows"
+        f"{min(high, 1):.3f}, blocks as clusters) in the {100 * row.known:.1f} % of the blocks' ground that the map covers"
     )
 
 
 def _sampled(results: Results) -> str:
     areas = results.table("sample_areas")
     if areas is None:
-        return "Not known: no reviewed probability sample was given (croplayer area draw makes one)."
+        return "Not known: no reviewed probability sample was given (`croplayer area draw` draws one)."
     whole = areas.iloc[0]
     if pd.isna(whole.low_km2):
-        return f"{number(whole.estimate_km2)} km², without an interval: the notes of the sample say why"
+        return f"{number(whole.estimate_km2)} km², without an interval; the notes on the sample give the reason"
     return f"{number(whole.estimate_km2)} km², 95 % interval {number(whole.low_km2)} to {number(whole.high_km2)} km²"
 
 
@@ -80,7 +82,7 @@ def _statistics(results: Results) -> str:
         return "Not known: no statistics were given."
     good, compared = count_within(units, INTEGRATED)
     if not compared:
-        return "Not known: no province with a statistic is mapped as a whole."
+        return "Not known: no province with a statistic is mapped completely."
     return f"{good} of {compared} provinces are within {100 * results.within:.0f} % ({_interval(good, compared)})"
 
 
@@ -91,7 +93,7 @@ def _interval(count: int, of: int) -> str:
 
 def map_section(rows: Sequence[Panels], bounds: Bounds, part: str) -> Section:
     """Imagery of the sources, their masks and the integrated map."""
-    caption = f"Imagery of each source above, cropland in each source and in the integrated map below. {part}"
+    caption = f"Above: imagery of each source. Below: cropland of each source and of the integrated map. {part}"
     picture = Picture.of(
         "map", "Imagery and the cropland mapped in it", caption, picture_figure(rows, bounds), "Fig. 8"
     )
@@ -103,7 +105,7 @@ def area_section(results: Results) -> Section:
     parts: list[Part] = []
     if results.sources:
         figure = value_figure(results.blocks, {f"area_fraction_{INTEGRATED}": "cropland share"}, {})
-        caption = "Share of each block that is cropland in the integrated map."
+        caption = "Cropland share of each block in the integrated map."
         parts.append(Picture.of("cropland_share", "Where the cropland is", caption, figure))
     for level in sorted(results.units):
         parts += unit_area_parts(results, level)
@@ -120,10 +122,10 @@ def unit_area_parts(results: Results, level: int) -> list[Part]:
     columns += [Column("land_km2", "land, km²", "same"), mapped_column(results)]
     columns += [Column(f"{m}_km2", f"{results.titles.get(m, m)}, km²", "same") for m in names]
     what = "province" if level == 1 else f"admin unit of level {level}"
-    caption = f"Cropland by {what}, summed to the pixel on the ellipsoid. A dash is not known."
+    caption = f"Cropland area by {what}: the sum of the pixel areas on the ellipsoid. A dash means not known."
     most = MOST_UNITS if level <= 1 else MOST_SMALL_UNITS
     if len(units) > most:
-        caption += f" The largest {most} of {len(units):,}; all are in tables/units_{level}.csv."
+        caption += f" The table shows the largest {most} of {len(units):,} units; tables/units_{level}.csv lists all."
     shown = units.head(most).sort_values("adcode")
     return [table_of(shown, caption, columns)]
 
@@ -134,8 +136,8 @@ def sample_parts(results: Results) -> list[Part]:
     if areas is None or accuracy is None or notes is None:
         return [
             Gap(
-                "No reviewed probability sample was given, so no area with a confidence interval. Pixel counts alone "
-                "carry the map's errors: `croplayer area draw` makes a sample, `evaluation.sample` in the recipe reads it."
+                "No reviewed probability sample was given, so areas have no confidence interval. Pixel counts include the "
+                "errors of the map. `croplayer area draw` draws a sample; `evaluation.sample` in the recipe reads it."
             )
         ]
     areas = areas.assign(label=areas.name_en.where(areas.name_en.fillna("") != "", "all that is mapped"))
@@ -143,7 +145,7 @@ def sample_parts(results: Results) -> list[Part]:
     columns += [Column("estimate_km2", "estimate, km²"), Column("standard_error_km2", "standard error, km²")]
     columns += [Column("low_km2", "95 % from, km²"), Column("high_km2", "to, km²")]
     measures = [Column("measure", "measure"), Column("value", "estimate", "share"), Column("low", "95 % from", "share")]
-    caption = "Points people labelled, against what was counted on the map; a bar is the 95 % interval."
+    caption = "Area estimated from the labelled points beside the area counted on the map. Lines are 95 % intervals."
     return [
         Picture.of("sample_areas", "Cropland area with its uncertainty", caption, interval_figure(areas)),
         table_of(areas, f"Areas from the sample: {notes.note.iloc[0]}.", columns),

@@ -1,4 +1,4 @@
-"""Other products beside our map: agreement, area, edges, slope, places."""
+"""Other products compared with our map: agreement, area, edges, slope, example windows."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from croplayer.report.page import Column, Gap, Part, Picture, Section, table_of
 from croplayer.report.results import Results
 from stores.legends import INTEGRATED
 
-GROUP = "The proof"
+GROUP = "Evaluation"
 
 
 def products_section(results: Results, places: Sequence[tuple[str, Panels]]) -> Section:
-    """Everything about other products.
+    """The comparison of other products with our map.
 
     Parameters
     ----------
-    places : small windows in imagery and maps, by their title
+    places : title and panels of each small window of imagery and maps
     """
     if not results.products:
         names = ("Fig. 13", "Fig. 14", "Fig. 15", "Fig. 17", "Table 3")
@@ -33,9 +33,11 @@ def products_section(results: Results, places: Sequence[tuple[str, Panels]]) -> 
     parts += _density_parts(results)
     parts += _slope_parts(results)
     if places:
-        caption = "Windows from the block where the products agree best with our map to the one where they agree least."
+        caption = (
+            "Windows from the block where the products agree best with our map to the block where they agree least."
+        )
         figure = local_figure(places)
-        parts.append(Picture.of("places", "The same ground in imagery and maps", caption, figure, "Fig. 17"))
+        parts.append(Picture.of("places", "The same places in imagery and maps", caption, figure, "Fig. 17"))
     else:
         parts.append(Gap("No block has both our map and a product, so no place can be shown.", "Fig. 17"))
     return Section(GROUP, "Other products", [*parts, *_definition_parts(results)])
@@ -44,18 +46,18 @@ def products_section(results: Results, places: Sequence[tuple[str, Panels]]) -> 
 def _definition_parts(results: Results) -> list[Part]:
     definitions = results.table("definitions")
     if definitions is None:
-        return [Gap("The run did not write what its products count as cropland.", "Table 3")]
+        return [Gap("The run did not write the definitions of its products.", "Table 3")]
     shown = results.titled(definitions.fillna("").astype(str), ["product"]).replace("", "not stated")
     shown = shown.assign(year=[str(y).removesuffix(".0") for y in shown.year])
     columns = [Column("product", "product"), Column("year", "year"), Column("crop_codes", "cropland codes")]
     columns += [Column(kind, kind) for kind in ("paddy", "orchard", "greenhouse", "fallow")]
     columns += [Column("licence", "licence"), Column("note", "note")]
-    caption = "What the products count as cropland: in, out, or not stated by their authors."
+    caption = "What each product counts as cropland: in, out, or not stated by its authors."
     return [table_of(shown, caption, columns, "Table 3")]
 
 
 def product_only_section(results: Results, notes: Sequence[str]) -> Section:
-    """Products alone, for a run without imagery."""
+    """Products alone, for a run without imagery; ``notes`` are paragraphs above the figure."""
     columns = {
         f"area_fraction_{name}": results.titles[name]
         for name in results.products
@@ -67,7 +69,10 @@ def product_only_section(results: Results, notes: Sequence[str]) -> Section:
     return Section(
         "The map",
         "Products",
-        [*notes, Picture.of("products", "Cropland share of each block", "As each product says.", figure)],
+        [
+            *notes,
+            Picture.of("products", "Cropland share of each block", "Cropland share according to each product.", figure),
+        ],
     )
 
 
@@ -79,13 +84,13 @@ def _agreement_parts(results: Results) -> list[Part]:
         else agreement[(agreement["map"] == INTEGRATED) & agreement.against.isin(results.products)]
     )
     if agreement is None or own is None or own.empty:
-        return [Gap("No product of classes was given, so pixel agreement is not known.", "Fig. 13")]
+        return [Gap("No product with classes was given, so the agreement of pixels is not known.", "Fig. 13")]
     rows = []
     for name in own.sort_values("iou", ascending=False).against:
         known = f"tp_{INTEGRATED}_{name}" in results.blocks
         estimate = iou_estimate(results.blocks, INTEGRATED, name) if known else Estimate(np.nan, np.nan)
         rows.append(Bar(results.titles[name], estimate.value, results.colours[name], *estimate.interval()))
-    caption = "Intersection over union of cropland, all blocks together; lines are 95 % intervals, blocks as clusters."
+    caption = "Intersection over union of cropland over all blocks. Lines are 95 % intervals with blocks as clusters."
     columns = [Column("map", "map"), Column("against", "against"), Column("iou", "IoU"), Column("f1", "F1")]
     columns += [
         Column("precision", "precision"),
@@ -95,9 +100,9 @@ def _agreement_parts(results: Results) -> list[Part]:
     shown = results.titled(agreement, ["map", "against"])
     return [
         Picture.of(
-            "product_iou", "How far each product agrees with our map", caption, bar_figure(rows, "IoU"), "Fig. 13"
+            "product_iou", "Agreement of each product with our map", caption, bar_figure(rows, "IoU"), "Fig. 13"
         ),
-        table_of(shown, "Agreement of maps, over pixels that both know.", columns),
+        table_of(shown, "Agreement of maps over the pixels where both have data.", columns),
     ]
 
 
@@ -122,10 +127,10 @@ def _density_parts(results: Results) -> list[Part]:
             panels[title].append(Bar(known[0], float(row.value), known[1]))
             panels[f"deviation of {title}, %"].append(Bar(known[0], 100 * float(row.deviation), known[1]))
     caption = (
-        "Mean share of cropland pixels and of cropland pixels on an outline, at our pixels; deviations are (product - "
-        "ours) / ours on the ground that both know."
+        "Mean share of cropland pixels, and mean share of cropland pixels on an outline, at the pixel size of our map. "
+        "Deviations are (product - ours) / ours, where both have data."
     )
-    figure = bar_panels(panels, [("how much", 2), ("how finely divided", 2)])
+    figure = bar_panels(panels, [("area", 2), ("edges", 2)])
     columns = [Column("product", "product"), Column("blocks", "blocks"), Column("area_km2", "product, km²")]
     columns += [Column("own_area_km2", "ours, km²"), Column("deviation", "deviation", "share")]
     columns += [Column("area_fraction", "product's share"), Column("own_area_fraction", "our share")]
@@ -135,10 +140,13 @@ def _density_parts(results: Results) -> list[Part]:
     return [
         Picture.of("area_and_edges", "Cropland share and edge density of the products", caption, figure, "Fig. 14"),
         Picture.of(
-            "area_fraction", "Cropland share block by block", "On the line a product says what our map says.", scatter
+            "area_fraction",
+            "Cropland share block by block",
+            "On the line, a product has the same share as our map.",
+            scatter,
         ),
         table_of(
-            results.titled(products, ["product"]), "Products beside our map, on the ground that both know.", columns
+            results.titled(products, ["product"]), "Products compared with our map where both have data.", columns
         ),
     ]
 
@@ -147,6 +155,8 @@ def _slope_parts(results: Results) -> list[Part]:
     slopes = results.table("product_slopes")
     if slopes is None or not (slopes.blocks > 0).any():
         return [Gap("No elevation model was given, so deviations are not known by slope.", "Fig. 15")]
-    caption = "Mean cropland share of each product against ours, blocks grouped by their median slope."
+    caption = (
+        "Deviation of the mean cropland share of each product from ours; blocks are grouped by their median slope."
+    )
     figure = slope_figure(slopes[slopes.measure == "area_fraction"], results.titles, results.colours)
-    return [Picture.of("slope", "Where products differ: by slope", caption, figure, "Fig. 15")]
+    return [Picture.of("slope", "Deviation of the products by slope", caption, figure, "Fig. 15")]

@@ -1,4 +1,4 @@
-"""The second part of the report: how right the map is."""
+"""The second part of the report: how accurate the map is."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from croplayer.report.results import Results
 from croplayer.report.sections_map import MOST_UNITS, mapped_column, share_cell
 from stores.legends import DEFAULT_CLASSES, INTEGRATED, Integration
 
-GROUP = "The proof"
+GROUP = "Evaluation"
 SHARES = {
     "correct_share": ("correct_blocks", "correct_design_effect"),
     "true_correct_share": ("true_correct_blocks", "true_correct_design_effect"),
     "within_share": ("compared", None),
 }
-"""Shares among the measures: of how many cases each is, and the design effect of near cases where they are alike."""
+"""Measures that are shares, each with the column of its number of cases and that of their design effect, if any."""
 
 
 def levels_section(results: Results) -> Section:
@@ -41,12 +41,11 @@ def levels_section(results: Results) -> Section:
     for key, title in measures.items():
         panels[title] = [_level_bar(results, row, key) for _, row in levels.iterrows()]
     caption = (
-        "Pixels against the reference, of each map where it knows the ground (higher is better); blocks by what their "
-        "masks are worth, as judged and as "
-        "the reference says, mean solidity (1 is "
-        "compact) and mean Euler number of their regions (1 is without holes); provinces within the limit of the "
-        "statistic. Lines are 95 % intervals: of the IoU with blocks as clusters, of a share after Wilson, with squares of "
-        "land as clusters for blocks, as if drawn at random for provinces."
+        "Pixels: agreement of each map with the reference where the map has data (higher is better). Blocks: share of masks "
+        "judged correct, share that is correct by the reference, mean solidity (1 is compact) and mean Euler number (1 is "
+        "without holes) of the regions. Provinces: share within the limit of the statistic. Lines are 95 % intervals. Those "
+        "of the IoU take blocks as clusters. Those of shares are Wilson's; they take squares of land as clusters of blocks, "
+        "and provinces as drawn at random."
     )
     figure = bar_panels(panels, [("pixels", 3), ("blocks", len(measures) - 4), ("provinces", 1)])
     parts: list[Part] = [Picture.of("levels", "The maps at three levels", caption, figure, "Fig. 12")]
@@ -55,19 +54,22 @@ def levels_section(results: Results) -> Section:
             share_cell(int(w), int(c)) if c == c else None for w, c in zip(levels.within, levels.compared, strict=True)
         ]
     )
-    columns = [Column("map", "map"), Column("known", "known", "share")]
-    columns += [Column("iou", "IoU"), Column("iou_standard_error", "its standard error")]
+    columns = [Column("map", "map"), Column("known", "mapped", "share")]
+    columns += [Column("iou", "IoU"), Column("iou_standard_error", "standard error of the IoU")]
     columns += [Column("boundary_iou", "boundary IoU"), Column("f1", "F1")]
     columns += [Column("correct_share", "judged correct", "share"), Column("correct_blocks", "blocks judged")]
-    columns += [Column("true_correct_share", "truly correct", "share"), Column("true_correct_blocks", "blocks known")]
+    columns += [
+        Column("true_correct_share", "truly correct", "share"),
+        Column("true_correct_blocks", "blocks with reference"),
+    ]
     columns += [Column("solidity_mean", "solidity"), Column("euler_mean", "Euler number")]
-    columns += [Column("provinces", "provinces within"), Column("median_percent", "median % of the statistic")]
-    parts.append(table_of(shown, "The same in numbers; a dash is not known.", columns))
+    columns += [Column("provinces", "provinces within limit"), Column("median_percent", "median % of the statistic")]
+    parts.append(table_of(shown, "The same figures as numbers. A dash means not known.", columns))
     if levels.iou.isna().all():
-        parts.append(Gap("No reference of classes was given, so the level of pixels is not known."))
+        parts.append(Gap("No reference map with classes was given, so the accuracy of pixels is not known."))
     if levels.correct_share.notna().any() and _by_rules(results):
         parts.append(
-            Gap("Blocks were judged by rules, not from reviews, so their correctness is an opinion of the rules.")
+            Gap("Blocks were judged by rules, not from reviews, so their correctness is only what the rules assume.")
         )
     return Section(GROUP, "Three levels", [*parts, *_parcel_parts(results)])
 
@@ -103,15 +105,15 @@ def _parcel_parts(results: Results) -> list[Part]:
     columns += [Column("missed_share", "missed", "share")]
     columns += [Column("over", "over-segmentation"), Column("under", "under-segmentation"), Column("distance", "D")]
     caption = (
-        "Reference parcels against mapped regions (Clinton et al. 2010), weighted by area: 0 is perfect. A mask has no "
-        "instances, so fields that touch are one region and count as under-segmented. Left out are parcels that the map does "
-        "not know as a whole, among them those that reach beyond the mapped blocks."
+        "Reference parcels compared with mapped regions (Clinton et al. 2010), weighted by area; 0 is perfect. A mask has no "
+        "instances, so fields that touch are one region and count as under-segmented. Parcels that the map does not cover "
+        "completely are left out, as are those that reach beyond the mapped blocks."
     )
     return [table_of(results.titled(parcels, ["map"]), caption, columns)]
 
 
 def recovered_section(results: Results) -> Section | None:
-    """What was recovered of a truth that is known everywhere; None without one."""
+    """Comparison with a truth that is known everywhere; None without one."""
     evaluated, agreement = results.table("evaluated_blocks"), results.table("agreement")
     true = results.reference
     if true is None or evaluated is None or agreement is None or f"true_correctness_{INTEGRATED}" not in evaluated:
@@ -123,14 +125,14 @@ def recovered_section(results: Results) -> Section | None:
     for other in (m for m in results.maps if m != INTEGRATED):
         ground = len(on_the_same_ground(blocks, [INTEGRATED, other], true))
         if not ground:
-            parts.append(Gap(f"In no block do the integrated map and {results.titles[other]} know the same ground."))
+            parts.append(Gap(f"In no block do the integrated map and {results.titles[other]} cover the same ground."))
             continue
         difference = iou_difference(blocks, INTEGRATED, other, true)
         verdict = "better" if difference.value > 0 else "worse"
-        sure = "" if abs(difference.value) > half * difference.standard_error else ", which chance alone could do"
+        sure = "" if abs(difference.value) > half * difference.standard_error else ", which may be due to chance"
         parts.append(
             f"The integrated map is {verdict} than {results.titles[other]} by {abs(difference.value):.3f} IoU "
-            f"(± {half * difference.standard_error:.3f}){sure}, over the {ground:,} blocks in which both know the same ground."
+            f"(± {half * difference.standard_error:.3f}){sure}, over the {ground:,} blocks in which both cover the same ground."
         )
     parts += _correctness_parts(results, evaluated)
     parts += _choice_parts(results, evaluated)
@@ -139,15 +141,15 @@ def recovered_section(results: Results) -> Section | None:
         units = units.assign(
             **{f"{m}_km2": units[f"{m}_km2"].where(_is_known(units, m)) for m in (*results.maps, true)}
         )
-        caption = "Each point is a province that the map knows as a whole; the band is ± 10 %."
+        caption = "Each point is a province that the map covers completely; the band is ± 10 %."
         figure = paired_figure(units, results.maps, results.titles, results.colours, true)
         parts.append(Picture.of("recovered_areas", "Areas of the provinces, true and mapped", caption, figure))
         shown = units.assign(**{f"{m}_off": units[f"{m}_km2"] / units[f"{true}_km2"] - 1 for m in results.maps})
         columns = [Column("name_en", "province"), Column(f"{true}_km2", "true, km²")]
         columns += [Column(f"{m}_off", f"{results.titles[m]}, deviation", "share") for m in results.maps]
-        caption = "How far the mapped area is off, by province. A dash: the map does not know the province as a whole."
+        caption = "Deviation of the mapped area from the true area by province. A dash means that the map does not cover the whole province."
         parts.append(table_of(shown, caption, columns))
-    return Section(GROUP, "Recovered against true", parts)
+    return Section(GROUP, "Comparison with the truth", parts)
 
 
 def _is_known(units: pd.DataFrame, name: str) -> pd.Series:
@@ -159,7 +161,7 @@ def _recovered_picture(results: Results, blocks: pd.DataFrame, names: list[str],
     assert results.reference is not None
     if blocks.empty:
         return Gap(
-            "In no block do all maps know the same ground, so their agreement with the truth cannot be compared."
+            "In no block do all maps cover the same ground, so their agreement with the truth cannot be compared."
         )
     estimates = {name: iou_estimate(blocks, name, results.reference) for name in names}
     rows = [
@@ -167,9 +169,9 @@ def _recovered_picture(results: Results, blocks: pd.DataFrame, names: list[str],
         for name, estimate in sorted(estimates.items(), key=lambda item: -item[1].value)
     ]
     caption = (
-        f"Intersection over union with {title}, together over the {len(blocks):,} of {len(results.blocks):,} blocks in "
-        "which the maps know the same ground, and of products what they know there; lines are 95 % intervals, blocks as "
-        "clusters."
+        f"Intersection over union with {title} over the {len(blocks):,} of {len(results.blocks):,} blocks in which the "
+        "maps cover the same ground; a product is compared where it has data there. Lines are 95 % intervals with blocks "
+        "as clusters."
     )
     return Picture.of(
         "recovered_iou", "Maps and products by agreement with the truth", caption, bar_figure(rows, "IoU")
@@ -177,7 +179,7 @@ def _recovered_picture(results: Results, blocks: pd.DataFrame, names: list[str],
 
 
 def _correctness_parts(results: Results, evaluated: pd.DataFrame) -> list[Part]:
-    """Judged against true correctness of the sources' masks."""
+    """The judged and the true correctness of the sources' masks."""
     table = _in_squares(results.blocks.merge(evaluated, on="block", suffixes=("", "_evaluated")))
     pairs = pd.concat(
         [
@@ -194,23 +196,23 @@ def _correctness_parts(results: Results, evaluated: pd.DataFrame) -> list[Part]:
     labels = list(DEFAULT_CLASSES.labels)
     same = int((pairs.judged.isin(results.correct) == pairs.true.isin(DEFAULT_CLASSES.correct)).sum())
     caption = (
-        f"Correctness of the sources' masks: rows true, columns judged. Right class: "
-        f"{_share_words(pairs.judged == pairs.true, pairs.square)}; right about correct or not: "
+        f"Correctness of the sources' masks: rows are true, columns are judged. Class right: "
+        f"{_share_words(pairs.judged == pairs.true, pairs.square)}; correct or not right: "
         f"{share_cell(same, len(pairs))}."
     )
     return [_confusion(pairs.true, pairs.judged, labels, list(dict.fromkeys([*labels, *results.classes])), caption)]
 
 
 def _choice_parts(results: Results, evaluated: pd.DataFrame) -> list[Part]:
-    """Chosen against best integration."""
+    """The chosen and the best integration."""
     if "best_integration" not in evaluated or "integration_label" not in results.blocks:
         return []
     table = _in_squares(results.blocks.merge(evaluated, on="block", suffixes=("", "_evaluated")))
     pairs = table[["integration_label", "best_integration", "square"]].dropna()
     labels = [c.label for c in Integration]
     caption = (
-        f"Integration of the blocks: rows what is nearest to the truth by IoU, columns what was chosen ({results.letters}). "
-        f"Best choice taken: {_share_words(pairs.integration_label == pairs.best_integration, pairs.square)}."
+        f"Integration of the blocks: rows are the choices nearest to the truth by IoU, columns the choices made "
+        f"({results.letters}). Best choice made: {_share_words(pairs.integration_label == pairs.best_integration, pairs.square)}."
     )
     return [_confusion(pairs.best_integration, pairs.integration_label, labels, labels, caption)]
 
@@ -239,10 +241,10 @@ def _confusion(
 
 
 def statistics_section(results: Results) -> Section:
-    """Provinces against the official statistic, for every map and product."""
+    """Provinces compared with the official statistic, for every map and product."""
     units = results.units.get(1)
     if units is None or results.within is None:
-        gap = Gap("No statistics of provinces were given, so areas are not held against any.", "Fig. 16")
+        gap = Gap("No statistics of provinces were given, so areas are not compared with any.", "Fig. 16")
         return Section(GROUP, "Provinces and statistics", [gap])
     names = [*results.maps, *results.products]
     parts: list[Part] = []
@@ -250,12 +252,12 @@ def statistics_section(results: Results) -> Section:
     figure = unit_heatmap(units, names, results.titles, results.within)
     if figure is None:
         parts.append(
-            Gap("No province with a statistic is mapped as a whole, so no percentage can be given.", "Fig. 16")
+            Gap("No province with a statistic is mapped completely, so no percentage can be given.", "Fig. 16")
         )
     else:
         caption = (
-            f"Mapped area as per cent of the statistic, provinces by the size of the statistic. Framed and bold: within "
-            f"{limit}. Orange is more than the statistic, purple less."
+            f"Mapped area as a percentage of the statistic; provinces are sorted by their statistic. Percentages within "
+            f"{limit} are framed and bold. Orange means more than the statistic, purple less."
         )
         parts.append(Picture.of("statistics", "Mapped area against the statistic", caption, figure, "Fig. 16"))
         rows = []
@@ -267,7 +269,7 @@ def statistics_section(results: Results) -> Section:
         header = ["map", f"within {limit}", "95 % interval of the share"]
         parts.append(
             Table(
-                "Provinces within the limit; the interval is Wilson's, as if provinces were drawn at random.",
+                "Provinces within the limit. The interval is Wilson's and takes provinces as drawn at random.",
                 header,
                 rows,
             )
@@ -276,18 +278,18 @@ def statistics_section(results: Results) -> Section:
     columns = [Column("name_en", "province"), Column("adcode", "code"), mapped_column(results)]
     columns += [Column("statistic_km2", "statistic, km²")]
     columns += [Column(f"{m}_percent", f"{results.titles.get(m, m)}, %") for m in names]
-    columns += [Column("statistic_note", "note of the statistic", "text")]
-    caption = "Mapped area as per cent of the statistic. A dash: no statistic, or the map does not know the province as a whole."
+    columns += [Column("statistic_note", "note on the statistic", "text")]
+    caption = "Mapped area as a percentage of the statistic. A dash means no statistic, or a province that is not mapped completely."
     parts.append(table_of(shown, caption, columns))
     rest = results.table("statistics_left_over")
     if rest is not None:
         left = ", ".join(f"{r.name_en} ({r.cropland_kha:,.1f} thousand ha)" for r in rest.itertuples())
-        parts.append(Gap(f"The statistics have rows of no province of this run, which are left out: {left}."))
+        parts.append(Gap(f"These rows of the statistics belong to no province of this run and are left out: {left}."))
     if results.stopped_training:
         parts.append(
             Gap(
-                "The same statistics also decided when the training was good enough, so they are no independent proof. "
-                "For that, train without the statistic of a province and compare it then: leave one province out at a time."
+                "The same statistics also decided when to stop the training, so this comparison is not independent. For an "
+                "independent one, leave one province out at a time: train without its statistic, then compare with it."
             )
         )
     return Section(GROUP, "Provinces and statistics", parts)

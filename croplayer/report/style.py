@@ -1,4 +1,4 @@
-"""One look for all figures: colour-blind-safe, quiet, readable in print."""
+"""The style of all figures: colours safe for colour-blind readers, legible in print."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ CORRECTNESS_COLOURS = {
     "Artifacts": "#555555",
 }
 CORRECTNESS_WORDS = {
-    "TP": "is cropland rightly mapped",
-    "TN": "a block rightly left empty",
+    "TP": "cropland mapped correctly",
+    "TN": "a block correctly left empty",
     "FP": "cropland mapped where there is none",
-    "Noise": "specks",
-    "Artifacts": "faults of imagery or network, or large parts missing",
+    "Noise": "scattered specks",
+    "Artifacts": "defects of the imagery or the network, or large parts missing",
 }
 INTEGRATION_COLOURS = {"Neither": "#999999", "Only A": "#e69f00", "Only B": "#0072b2", "Merge both": "#009e73"}
 SOURCE_COLOURS = ("#e69f00", "#0072b2")
 MERGED_COLOUR, INTEGRATED_COLOUR, REFERENCE_COLOUR = "#cc79a7", "#009e73", "#222222"
 SERIES = ("#56b4e9", "#d55e00", "#8c6d31", "#7f7f7f", "#332288", "#aa4499", "#999933", "#44aa99", "#882255")
-"""Colours of what is neither a source, a merged mask nor our map."""
+"""Colours of other maps and classes: all but sources, the merged mask and our map."""
 MISSING_COLOUR = "#eeeeee"
 BAND_COLOUR = "#dfeee6"
 MAP_COLOURS = ("#efe9d9", "#2f7d32", "#b9c3cc", "#ffffff")
@@ -52,26 +52,26 @@ RC: Any = {
     "savefig.dpi": 110,
     "legend.frameon": False,
     "svg.hashsalt": "croplayer",
-    "pdf.fonttype": 3,  # whole fonts of type 42 take seconds a figure to cut to size
+    "pdf.fonttype": 3,  # fonts of type 42 take seconds per figure to subset
 }
 
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """Draw with the house style and without a display."""
+    """Apply RC to the figures that are drawn in this context."""
     with mpl.rc_context(RC):
         yield
 
 
 def map_colours(sources: Sequence[str], merged: str, integrated: str, others: Sequence[str]) -> dict[str, str]:
-    """A colour for every map by its name, the same in all figures of a report."""
+    """A colour for every map by its name; it is the same in all figures of a report."""
     colours = dict(zip(sources, SOURCE_COLOURS, strict=False))
     colours |= {merged: MERGED_COLOUR, integrated: INTEGRATED_COLOUR}
     return colours | {name: SERIES[i % len(SERIES)] for i, name in enumerate(others)}
 
 
 def class_colours(labels: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
-    """Colours of classes: the known ones theirs, others from the series."""
+    """A colour for every class: its own if it is known, otherwise the next of SERIES."""
     free = iter(SERIES * (1 + len(labels) // len(SERIES)))
     return {label: known[label] if label in known else next(free) for label in labels}
 
@@ -89,7 +89,7 @@ def pdf_bytes(figure: Figure) -> bytes:
 def _bytes(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
     buffer = io.BytesIO()
     with figure_style():
-        # Once laid out a figure stays so; every further format would lay it out again.
+        # Lay the figure out once; otherwise it is laid out again for every format.
         if figure.get_layout_engine() is not None:
             figure.draw_without_rendering()
             figure.set_layout_engine("none")

@@ -85,7 +85,7 @@ SAMPLES = [
     labelled_scene("VRT", bytes_of(VRT), "cannot be opened as GeoTIFF"),
     labelled_scene("of another format than its name", raster(), "cannot be opened as PNG", "scene.png"),
     labelled_scene("that is no picture", bytes_of(b"<html></html>"), "cannot be opened as JPEG", "scene.jpg"),
-    labelled_scene("without CRS", raster(crs=None), "has no CRS; the polygons cannot be placed on it"),
+    labelled_scene("without CRS", raster(crs=None), "has no CRS, so its polygons cannot be located"),
     labelled_scene("rotated", raster(transform=rasterio.Affine(7e-4, 1e-5, BOUNDS.west, 1e-5, -7e-4, BOUNDS.north)), "is rotated"),
     labelled_scene("with two bands", raster(pixels=np.ones((2, 80, 80), np.uint8)), "has 2 bands of uint8; expected RGB of uint8"),
     labelled_scene("truncated", truncated(raster()), "cannot be (read|opened)"),

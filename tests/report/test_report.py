@@ -66,8 +66,8 @@ def test_what_a_run_has_not_is_a_gap_with_the_papers_number() -> None:
         assert paper in [gap.paper for gap in gaps(section)], paper
     assert recovered_section(run) is None
     levels = levels_section(run)
-    assert any("level of pixels is not known" in gap.text for gap in gaps(levels))
-    assert any("opinion of the rules" in gap.text for gap in gaps(levels))
+    assert any("accuracy of pixels is not known" in gap.text for gap in gaps(levels))
+    assert any("what the rules assume" in gap.text for gap in gaps(levels))
     report = Report("t", [], [], [*missing.values(), levels])
     found = {row.paper: row.is_there for row in report.index}
     assert found["Fig. 12"] and found["Fig. 10"] and not found["Fig. 16"] and not found["Fig. 3"]
@@ -81,9 +81,9 @@ def test_the_summary_says_what_is_not_known() -> None:
     table = section.parts[0]
     assert isinstance(table, Table)
     answers = dict(table.rows)  # type: ignore[arg-type]
-    assert answers["How right are the pixels?"].startswith("Not known")
+    assert answers["How accurate are the pixels?"].startswith("Not known")
     assert answers["How large is the true area?"].startswith("Not known")
-    assert answers["Do the statistics agree?"].startswith("Not known")
+    assert answers["Does the area agree with the statistics?"].startswith("Not known")
 
 
 def test_provinces_within_the_limit_are_counted_with_their_interval() -> None:
@@ -147,18 +147,18 @@ def quality_of(square_blocks: int, beside: float) -> list[Table]:
 
 def test_by_place_is_the_figure_for_new_land_only_where_it_lay_apart() -> None:
     apart, near = quality_of(5, 0.43)[0], quality_of(1, 1.0)[0]
-    assert "squares of 5 x 5 blocks were held out as a whole; 43 % of what was held out lay beside" in apart.caption
-    assert "by place is the nearer figure" in apart.caption
-    assert "squares of 1 x 1 blocks were held out as a whole; 100 % of what was held out lay beside" in near.caption
-    assert "neither figure tells" in near.caption and "nearer figure" not in near.caption
-    edge, beside = apart.header.index("edge of the squares, blocks"), apart.header.index("beside land learned from")
+    assert "Squares of 5 x 5 blocks were held out whole; 43 % of their samples lie next to" in apart.caption
+    assert "by squares is the better estimate" in apart.caption
+    assert "Squares of 1 x 1 blocks were held out whole; 100 % of their samples lie next to" in near.caption
+    assert "neither accuracy" in near.caption and "better estimate" not in near.caption
+    edge, beside = apart.header.index("edge of the squares, blocks"), apart.header.index("next to training blocks")
     assert [(row[edge], row[beside]) for row in apart.rows] == [("–", "100.0 %"), ("5", "43.0 %")]
 
 
 def test_calibration_is_that_of_the_split_which_reviewed_blocks_get_their_confidence_from() -> None:
     table = quality_of(5, 0.43)[-1]
     assert table.caption.startswith("Calibration on held-out reviews (a fifth of the squares of land)")
-    assert [row[table.header.index("right")] for row in table.rows] == ["80.0 %"]
+    assert [row[table.header.index("correct")] for row in table.rows] == ["80.0 %"]
 
 
 def test_shares_of_blocks_take_squares_of_land_as_clusters() -> None:

@@ -1,1 +1,1 @@
-"""Models as folders: written, checked, loaded, exported, and what computes them."""
+"""Model bundles: writing, checking, loading, exporting, and the runtimes that compute them."""

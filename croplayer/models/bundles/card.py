@@ -1,4 +1,4 @@
-"""A model described for people (a model card) and for catalogues (STAC machine learning model fields)."""
+"""Description of a model for readers (a model card) and for catalogues (STAC machine learning model fields)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TASKS = {"segmentation": "semantic-segmentation", "coverage": "classification"}
 
 
 def model_card(manifest: Manifest) -> str:
-    """The model card in Markdown: what it is for, what it learned from, what it is worth, how to load it."""
+    """The model card in Markdown: purpose, training data, validation and how to load the model."""
     low, high = manifest.ground_sample_distance_m
     lines = [
         f"# {manifest.architecture} {manifest.size}: {manifest.kind}",
@@ -47,7 +47,7 @@ def model_card(manifest: Manifest) -> str:
 
 
 def validation_words(validation: Mapping[str, Any]) -> str:
-    """Which scenes the figures of a segmentation are of, and what had learned from them."""
+    """Which scenes the figures of a segmentation were measured on, and which models were trained on them."""
     folds = len(validation.get("folds", ()))
     if folds:
         return (
@@ -80,7 +80,11 @@ def _figures(manifest: Manifest) -> list[str]:
 
 
 def mlm_properties(manifest: Manifest, n_parameters: int) -> dict[str, Any]:
-    """Properties of a STAC item of the machine learning model extension (1.4)."""
+    """Properties of a STAC item, after the machine learning model extension 1.4.
+
+    ``mlm:pretrained`` is False for weights that a training recipe made from random ones. A manifest without a recipe
+    describes weights of others: it is True for them, and ``mlm:pretrained_source`` is the stated training data.
+    """
     task = _TASKS[manifest.kind]
     segmentation = manifest.kind == "segmentation"
     result = (
@@ -96,7 +100,7 @@ def mlm_properties(manifest: Manifest, n_parameters: int) -> dict[str, Any]:
         "mlm:framework": "pytorch",
         "mlm:framework_version": manifest.versions.get("torch", ""),
         "mlm:total_parameters": n_parameters,
-        "mlm:pretrained": False,
+        **_origin(manifest),
         "mlm:input": [
             {
                 "name": "red, green, blue",
@@ -125,6 +129,12 @@ def mlm_properties(manifest: Manifest, n_parameters: int) -> dict[str, Any]:
     }
 
 
+def _origin(manifest: Manifest) -> dict[str, Any]:
+    if manifest.recipe:
+        return {"mlm:pretrained": False}
+    return {"mlm:pretrained": True, "mlm:pretrained_source": manifest.training_data}
+
+
 def mlm_json(manifest: Manifest, n_parameters: int) -> bytes:
-    """``mlm_properties`` as JSON."""
+    """``mlm_properties`` as JSON in UTF-8, keys sorted."""
     return (json.dumps(mlm_properties(manifest, n_parameters), indent=2, sort_keys=True) + "\n").encode()

@@ -1,4 +1,4 @@
-"""The models that come with croplayer, by name."""
+"""The included models, by name."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from pathlib import Path
 from croplayer.models.networks.manifest import MANIFEST_NAME
 
 SHIPPED = Path(__file__).parents[1] / "shipped"
-"""Folder of the bundles in the package; a bundle's name is its folder's."""
+"""Folder of the included bundles; the name of a bundle is the name of its folder."""
 
 
 def shipped_names() -> tuple[str, ...]:
-    """Names of the models that come with croplayer, sorted."""
+    """Names of the included models, sorted."""
     return tuple(sorted(p.parent.name for p in SHIPPED.glob(f"*/{MANIFEST_NAME}")))
 
 
 def shipped_folder(name: str) -> Path:
-    """Folder of a model that comes with croplayer; raises FileNotFoundError that names those there are."""
+    """Folder of an included model; raises FileNotFoundError, which lists the included names, for any other name."""
     if name not in shipped_names():
         raise FileNotFoundError(f"no model '{name}' comes with croplayer, which has {_listed(shipped_names())}")
     return SHIPPED / name
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
-    """Folder of a bundle: the name of one that comes with croplayer, or a folder that holds a manifest.
+    """Folder of a bundle, given the name of an included model or a folder that holds a manifest.
 
-    A name wins over a folder called the same; ``./name`` is the folder.
-    Raises FileNotFoundError when it is neither.
+    A name takes precedence over a folder of the same name; write ``./name`` for the folder.
+    Raises FileNotFoundError when the argument is neither.
     """
     if isinstance(name_or_path, str) and name_or_path in shipped_names():
         return SHIPPED / name_or_path

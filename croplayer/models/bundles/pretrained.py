@@ -1,4 +1,4 @@
-"""Bundles of weights that others trained: a folder of transformers, or its name on a hub."""
+"""Bundles of weights trained by others, from a transformers folder or a name on a hub."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from croplayer.models.networks.segmentation import segmenter_from_pretrained
 def bundle_from_pretrained(
     name_or_folder: str | Path, folder: Path, *, gsd_m: tuple[float, float], training_data: str, licence: str
 ) -> Path:
-    """Write a bundle of a segmentation model of transformers, so that recipes and ``load`` can use it.
+    """Write a bundle of a transformers segmentation model, so that recipes and ``load`` can use it.
 
     Parameters
     ----------
-    name_or_folder : what ``from_pretrained`` reads; safetensors only, two classes, cropland at index 1
-    folder : where the bundle goes; replaced when it exists
-    gsd_m : smallest and largest ground sample distance that it was trained at, in metres
-    training_data, licence : for the manifest; no figures are stated, because none were measured
+    name_or_folder : argument of ``from_pretrained``; safetensors only, two classes, cropland at index 1
+    folder : folder of the bundle; an existing one is replaced
+    gsd_m : smallest and largest ground sample distance of the training, in metres
+    training_data, licence : texts for the manifest, which holds no metrics because none were measured
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What computes a network's forward passes, and on which kind of device: part of what a map depends on."""
+"""Runtimes that compute the forward passes of a network, and kinds of devices. A map depends on both."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def device_and_precision(device: str) -> str:
 
 
 def runtime_version(runtime: str) -> str:
-    """Name and version of a runtime, such as "openvino 2026.4.1"; its results may differ in the last bits.
+    """Name and version of a runtime, such as "openvino 2026.4.1"; versions may differ in the last bits of results.
 
     Raises ValueError for an unknown runtime or one that is not installed.
     """

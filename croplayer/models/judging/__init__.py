@@ -1,1 +1,1 @@
-"""What a model is worth beyond its validation: seams, comparisons, single fields."""
+"""Further evaluation of models: seams, comparison of architectures, single fields."""

@@ -1,4 +1,4 @@
-"""The architectures side by side: the same scenes, the same budget (paper Table 6)."""
+"""Comparison of the architectures on the same scenes with the same budget (paper Table 6)."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from croplayer.models.training.training import StepReport, TrainingConfig, train
 
 
 class ComparisonRow(NamedTuple):
-    """One architecture's line of the table."""
+    """One row of the comparison: an architecture in one size."""
 
     architecture: str
     size: str
     n_parameters: int
     steps: int
     training_s: float
-    """Time of the training, of this machine and its load."""
+    """Duration of the training in seconds; depends on the machine and its load"""
     iou: float
+    """Over all pixels of the validation scenes, 0..1; NaN where undefined, as are boundary_iou and f1"""
     boundary_iou: float
     f1: float
     px_per_s: float
-    """Pixels mapped per second through ``predict_block``, of this machine and its load."""
+    """Pixels mapped per second by ``predict_block``; depends on the machine and its load"""
 
 
 def compare_architectures(
@@ -46,9 +47,21 @@ def compare_architectures(
     licence: str,
     on_step: Callable[[str, StepReport], None] | None = None,
 ) -> tuple[ComparisonRow, ...]:
-    """Train each (architecture, size) with the same configuration and score it on the same scenes.
+    """Train each architecture and size with the same configuration and score it on the same scenes.
 
-    Bundles are written to ``folder/<architecture>-<size>``.
+    Parameters
+    ----------
+    train, validation : scenes to train on and to score
+    config : configuration of every training; its architecture and size are replaced
+    contestants : (architecture, size) of each model
+    folder : bundles are written to ``folder/<architecture>-<size>``
+    work : folder of checkpoints
+    training_data, licence : texts for the manifests
+    on_step : called after each step with "<architecture>-<size>" and the report
+
+    Returns
+    -------
+    one row per contestant, in their order
     """
     rows = []
     for architecture, size in contestants:
@@ -74,7 +87,7 @@ def compare_architectures(
 def _row(bundle: Path, training_s: float, steps: int) -> ComparisonRow:
     manifest, network = read_manifest(bundle), load(bundle)
     if not isinstance(network, SegmentationNetwork):
-        raise TypeError(f"{bundle} is no segmentation model")
+        raise TypeError(f"{bundle} is not a segmentation model")
     pooled = {k: float("nan") if v is None else v for k, v in manifest.metrics["validation"]["pooled"].items()}
     return ComparisonRow(
         manifest.architecture,
@@ -92,7 +105,7 @@ def _row(bundle: Path, training_s: float, steps: int) -> ComparisonRow:
 def measure_throughput(
     network: SegmentationNetwork, *, cell_px: int = 512, halo_px: int = 64, batch_cells: int = 1, cells: int = 2
 ) -> float:
-    """Pixels of a block mapped per second on noise; the first pass, which warms up, is not counted."""
+    """Pixels mapped per second on random noise of ``cells`` cells; a first pass warms up and is not timed."""
     shape = (cell_px + 2 * halo_px, cells * cell_px + 2 * halo_px)
     rgb = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     valid = np.ones(shape, dtype=bool)

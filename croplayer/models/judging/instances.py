@@ -1,4 +1,4 @@
-"""Fields one by one: the queries of Mask2Former as parcels instead of one map."""
+"""Single fields from the queries of Mask2Former, in place of one semantic map."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from stores.legends import CROPLAND
 
 
 class Parcels(NamedTuple):
-    """Fields found in one image."""
+    """The fields found in one image."""
 
     labels: np.ndarray
     """(h, w) int32: 0 outside all fields, 1..n the fields."""
     scores: np.ndarray
-    """(n,) float32: probability that the query shows cropland times the mean of its mask."""
+    """(n,) float32 in 0..1: probability that the query is cropland times the mean of its mask."""
 
 
 def predict_parcels(
     model: SegmentationNetwork, rgb: np.ndarray, valid: np.ndarray, *, lowest_score: float = 0.5, smallest_px: int = 16
 ) -> Parcels:
-    """Fields of one image; a pixel belongs to the query that claims it most.
+    """Fields of one image; each pixel belongs to the query with the highest score there.
 
     Parameters
     ----------
     model : a Mask2Former
-    rgb : (h, w, 3) uint8, sides multiples of 32
-    valid : (h, w) bool
-    lowest_score : fields below are left out
-    smallest_px : smaller fields are left out
+    rgb : (h, w, 3) uint8; both sides are multiples of 32
+    valid : (h, w) bool, where there is imagery; other pixels are in no field
+    lowest_score : fields with a lower score are left out
+    smallest_px : fields with fewer pixels are left out
 
     Raises
     ------
-    ValueError when the model has no queries.
+    ValueError when the model is not a Mask2Former.
     """
     if model.architecture != "mask2former":
-        raise ValueError(f"the model is a {model.architecture}; fields one by one need a mask2former")
+        raise ValueError(f"the model is a {model.architecture}; single fields need a mask2former")
     device = model.device
     with torch.inference_mode(), mixed_precision(device):
         pixels = model.normalise(torch.from_numpy(rgb[None]).to(device), torch.from_numpy(valid[None]).to(device))

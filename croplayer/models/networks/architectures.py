@@ -1,7 +1,7 @@
 """The architectures by name and size: transformers models built from a configuration and a seed.
 
-Sizes named as in the papers have the published widths and depths; "tiny" and "lite" are ours, for
-tests, for small synthetic landscapes and for training on a CPU.
+Sizes named as in the papers have the published widths and depths. "tiny" and "lite" are defined here for tests, for
+small synthetic landscapes and for training on a CPU.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SEGFORMER: Mapping[str, Mapping[str, Any]] = {
 }
 
 _SEGFORMER_SPREAD = 0.1
-"""Spread of the random weights. The library's 0.02 leaves narrow blocks almost silent at the start."""
+"""Standard deviation of the random weights. With the library's 0.02 narrow blocks hardly contribute at the start."""
 
 _SWIN: Mapping[str, Mapping[str, Any]] = {
     "tiny": {"embed_dim": 24, "depths": [1, 1, 1, 1], "num_heads": [1, 2, 4, 8], "window_size": 4},
@@ -122,7 +122,7 @@ ARCHITECTURES = tuple(_CONFIGS)
 
 
 def sizes(architecture: str) -> tuple[str, ...]:
-    """Sizes an architecture can be built in; raises ValueError for an unknown architecture."""
+    """The sizes of an architecture; raises ValueError for an unknown architecture."""
     return _known(architecture)[0]
 
 
@@ -133,7 +133,10 @@ def _known(architecture: str) -> tuple[tuple[str, ...], Callable[[str], PreTrain
 
 
 def architecture_config(architecture: str, size: str) -> PreTrainedConfig:
-    """The transformers configuration of an architecture in one of its sizes, for the two classes."""
+    """The transformers configuration of an architecture and size, for the two classes.
+
+    Raises ValueError for an unknown architecture or size.
+    """
     names, make = _known(architecture)
     if size not in names:
         raise ValueError(f"size is '{size}'; expected one of {', '.join(names)} for {architecture}")
@@ -141,14 +144,14 @@ def architecture_config(architecture: str, size: str) -> PreTrainedConfig:
 
 
 def build_from_config(architecture: str, config: PreTrainedConfig, seed: int) -> PreTrainedModel:
-    """A model with random weights; the same seed gives the same weights, whatever ran before."""
+    """A model with random weights. They depend on the seed alone; the global generator of torch is left unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return MODEL_CLASSES[architecture](config)
 
 
 def config_from_dict(architecture: str, values: Mapping[str, Any]) -> PreTrainedConfig:
-    """The configuration of an architecture from the values that a model's ``config.json`` holds."""
+    """The configuration of an architecture from the values of a ``config.json``."""
     config_class = MODEL_CLASSES[architecture].config_class
     if config_class is None:
         raise TypeError(f"{MODEL_CLASSES[architecture].__name__} declares no configuration class")

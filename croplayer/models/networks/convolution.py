@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 class ConvNorm(nn.Sequential):
-    """Convolution without bias, batch normalisation and, if wanted, ReLU."""
+    """Convolution without bias, batch normalisation and, optionally, ReLU."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int = 1, *, stride: int = 1, dilation: int = 1, relu: bool = True
@@ -50,6 +50,7 @@ class BasicBlock(nn.Module):
         self.relu = relu
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (n, inputs, h, w) to (n, width * expansion, h / stride, w / stride), rounded up."""
         total: torch.Tensor = self.inside(x) + self.shortcut(x)
         return functional.relu(total) if self.relu else total
 
@@ -71,6 +72,7 @@ class Bottleneck(nn.Module):
         self.relu = relu
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (n, inputs, h, w) to (n, width * expansion, h / stride, w / stride), rounded up."""
         total: torch.Tensor = self.inside(x) + self.shortcut(x)
         return functional.relu(total) if self.relu else total
 
@@ -82,12 +84,12 @@ def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
 
 
 def resized_to(x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Bilinear enlargement of (n, c, h, w) to the height and width of another tensor."""
+    """Resize (n, c, h, w) bilinearly to the height and width of another tensor."""
     return functional.interpolate(x, size=other.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def initialise(module: nn.Module) -> None:
-    """He initialisation of a convolution, ones and zeros of a normalisation."""
+    """Initialise a convolution after He, a batch normalisation with weights 1 and biases 0; others are left unchanged."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         if module.bias is not None:

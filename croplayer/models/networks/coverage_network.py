@@ -1,4 +1,4 @@
-"""The coverage type network: a ResNet on a thumbnail of a block."""
+"""The coverage type network: a ResNet applied to a thumbnail of a block."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ COVERAGE_SIZES = tuple(_SIZES)
 
 
 class CoverageNetwork(nn.Module):
-    """A ResNet behind one face: (n, 3, 128, 128) normalised pixels to (n, 5) float32 calibrated logits."""
+    """A ResNet from (n, 3, 128, 128) normalised pixels to (n, 5) float32 calibrated logits, one per CoverageType."""
 
     def __init__(
         self,
@@ -61,15 +61,17 @@ class CoverageNetwork(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """The device of the weights."""
         return next(self.model.parameters()).device
 
     def normalise(self, rgb: torch.Tensor) -> torch.Tensor:
-        """(n, h, w, 3) uint8 to (n, 3, h, w) float32 as the network expects it."""
+        """Normalise (n, h, w, 3) uint8 to (n, 3, h, w) float32, the input of `forward`."""
         mean = torch.tensor(COVERAGE_MEAN, device=rgb.device).view(1, 3, 1, 1)
         std = torch.tensor(COVERAGE_STD, device=rgb.device).view(1, 3, 1, 1)
         return rgb.permute(0, 3, 1, 2).float().div(255).sub(mean).div(std)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Logits (n, 5) float32, divided by the temperature, of normalised pixels (n, 3, h, w) float32."""
         logits: torch.Tensor = self.model(pixel_values=pixels).logits
         return logits.float() / self.temperature
 
@@ -111,7 +113,7 @@ def thumbnail(rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=16)
 def _area_weights(size: int) -> sparse.csr_array:
-    """(128, size) float32: the share each source pixel has in each target pixel; rows sum to 1."""
+    """(128, size) float32: share of each source pixel in each target pixel; rows sum to 1."""
     edges = np.arange(THUMBNAIL_PX + 1) * (size / THUMBNAIL_PX)
     pixel = np.arange(size)
     low = np.maximum(edges[:-1, None], pixel)

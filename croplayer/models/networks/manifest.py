@@ -1,4 +1,4 @@
-"""The manifest of a model bundle: what the weights are, what they were trained on and what they are worth."""
+"""The manifest of a model bundle: architecture, training data and accuracy of the weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS = ("segmentation", "coverage")
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a bundle holds."""
+    """The facts about a bundle."""
 
     kind: str
     """"segmentation" or "coverage"."""
@@ -28,23 +28,23 @@ class Manifest:
     """Class names by index."""
     bands: tuple[str, ...]
     mean: tuple[float, ...]
-    """Per band, taken away from values in 0..1."""
+    """Per band, subtracted from values in 0..1."""
     std: tuple[float, ...]
-    """Per band, what the difference is divided by."""
+    """Per band, the divisor of the difference."""
     ground_sample_distance_m: tuple[float, float]
     """Smallest and largest pixel size the model was trained at, in metres."""
     training_data: str
-    """What the model was trained on; says so when it is synthetic."""
+    """Description of the training data; states when they are synthetic."""
     licence: str
     """Licence of the weights and of the data behind them."""
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    """Figures of the validation part, with the split they hold for."""
+    """Validation figures, with the split that they were measured on."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    """The training configuration that makes the weights again."""
+    """The training configuration that reproduces the weights; empty for weights trained by others."""
     temperature: float = 1.0
-    """What logits are divided by for calibrated probabilities."""
+    """Divisor of the logits that calibrates the probabilities."""
     versions: Mapping[str, str] = field(default_factory=dict)
-    """Versions of croplayer, torch and transformers that wrote the bundle."""
+    """Versions of the packages that wrote the bundle, by package name."""
     files: Mapping[str, str] = field(default_factory=dict)
     """sha256 of each file by name."""
     version: int = MANIFEST_VERSION
@@ -60,7 +60,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, data: bytes, origin: Path) -> Manifest:
-        """Parse a manifest; raises ValueError that names the file and the field."""
+        """Parse a manifest; raises ValueError that names the file ``origin`` and the field."""
         try:
             values = json.loads(data)
         except ValueError as error:
@@ -79,6 +79,7 @@ class Manifest:
             raise ValueError(f"{origin}: {error}") from error
 
     def to_json(self) -> bytes:
+        """The manifest as JSON in UTF-8, keys sorted; the inverse of `from_json`."""
         return (json.dumps(asdict(self), indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
@@ -88,9 +89,9 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def manifest_bytes(folder: Path) -> bytes:
-    """The manifest of a bundle as it is stored.
+    """The stored bytes of the manifest of a bundle.
 
-    Raises FileNotFoundError when there is none or its digest is not beside it, ValueError when the two disagree.
+    Raises FileNotFoundError when the manifest or its digest is missing, ValueError when they do not match.
     """
     path, sum_path = folder / MANIFEST_NAME, folder / MANIFEST_SUM_NAME
     if not path.is_file():
@@ -104,10 +105,10 @@ def manifest_bytes(folder: Path) -> bytes:
 
 
 def manifest_sum(stored: bytes) -> bytes:
-    """The line of ``sha256sum`` for the bytes of a manifest."""
+    """The line that ``sha256sum`` writes for the bytes of a manifest."""
     return f"{hashlib.sha256(stored).hexdigest()}  {MANIFEST_NAME}\n".encode()
 
 
 def bundle_digest(folder: Path) -> str:
-    """sha256 of the manifest; through the digests in it, the identity of the whole bundle."""
+    """sha256 of the manifest. It identifies the whole bundle, because the manifest holds the digests of all files."""
     return hashlib.sha256(manifest_bytes(folder)).hexdigest()

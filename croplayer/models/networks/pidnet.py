@@ -39,9 +39,9 @@ class PIDNetConfig(PreTrainedConfig):
     ) -> None:
         """Defaults are those of PIDNet-S.
 
-        ``pools`` are windows and strides of the pyramid's means at a 64th of the resolution. With
-        ``pools_count_padding`` the zeros beyond the image's edge are averaged too, as in the paper's network;
-        its means then depend on the size of the image.
+        ``pools`` are the windows and strides of the pyramid's means at a 64th of the resolution. With
+        ``pools_count_padding`` the means include the zeros beyond the edge of the image, as in the paper's network,
+        and therefore depend on the size of the image.
         """
         self.width = width
         self.branch_depth = branch_depth
@@ -60,7 +60,7 @@ class PIDNetConfig(PreTrainedConfig):
 
 @dataclass
 class PIDNetOutput(ModelOutput):
-    """What a PIDNet returns."""
+    """The output of a PIDNet."""
 
     logits: torch.FloatTensor | None = None
     """(n, classes, h / 8, w / 8)."""
@@ -73,7 +73,7 @@ class PIDNetOutput(ModelOutput):
 def _layer(
     block: type[BasicBlock] | type[Bottleneck], inputs: int, width: int, depth: int, stride: int = 1
 ) -> nn.Sequential:
-    """Blocks in a row; the last one leaves its sum without ReLU."""
+    """A sequence of blocks; the last one has no ReLU after its sum."""
     expansion = 2 if block is Bottleneck else 1
     blocks: list[nn.Module] = []
     for i in range(depth):
@@ -84,7 +84,7 @@ def _layer(
 
 
 class PixelAttention(nn.Module):
-    """Pag: takes context into the detail branch where the two agree (paper section 3.2)."""
+    """Pag: adds context to the detail branch where the two agree (paper section 3.2)."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
@@ -92,6 +92,7 @@ class PixelAttention(nn.Module):
         self.of_context = ConvNorm(channels, width, relu=False)
 
     def forward(self, detail: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """Mix detail (n, c, h, w) with context (n, c, h', w'); the result has the shape of ``detail``."""
         agreement = self.of_detail(detail) * resized_to(self.of_context(context), detail)
         share = agreement.sum(dim=1, keepdim=True).sigmoid()
         mixed: torch.Tensor = (1 - share) * detail + share * resized_to(context, detail)
@@ -125,6 +126,7 @@ class ParallelPyramid(nn.Module):
         self.shortcut = NormConv(inputs, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (n, inputs, h, w) to (n, outputs, h, w)."""
         own = self.own(x)
         scales = [resized_to(pool(x), x) + own for pool in self.pools]
         mixed = torch.cat([own, self.process(torch.cat(scales, dim=1))], dim=1)
@@ -145,6 +147,7 @@ class SerialPyramid(nn.Module):
         self.shortcut = NormConv(inputs, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (n, inputs, h, w) to (n, outputs, h, w)."""
         scales = [self.own(x)]
         for pool, process in zip(self.pools, self.process, strict=True):
             scales.append(process(resized_to(pool(x), x) + scales[-1]))
@@ -161,6 +164,7 @@ class LightFusion(nn.Module):
         self.of_context = ConvNorm(channels, channels, relu=False)
 
     def forward(self, detail: torch.Tensor, context: torch.Tensor, boundary: torch.Tensor) -> torch.Tensor:
+        """Fuse three maps of one shape (n, c, h, w); ``boundary`` holds logits."""
         edge = boundary.sigmoid()
         fused: torch.Tensor = self.of_detail((1 - edge) * context + detail) + self.of_context(context + edge * detail)
         return fused
@@ -174,6 +178,7 @@ class FullFusion(nn.Module):
         self.mix = NormConv(channels, channels, 3)
 
     def forward(self, detail: torch.Tensor, context: torch.Tensor, boundary: torch.Tensor) -> torch.Tensor:
+        """Fuse three maps of one shape (n, c, h, w); ``boundary`` holds logits."""
         edge = boundary.sigmoid()
         fused: torch.Tensor = self.mix(edge * detail + (1 - edge) * context)
         return fused
@@ -185,7 +190,7 @@ class _Head(nn.Sequential):
 
 
 class PIDNetForSemanticSegmentation(PreTrainedModel):
-    """PIDNet with its three heads; the detail and boundary heads speak in training only."""
+    """PIDNet with its three heads; the detail and boundary heads are used in training only."""
 
     config_class = PIDNetConfig
     base_model_prefix = "pidnet"
@@ -234,7 +239,7 @@ class PIDNetForSemanticSegmentation(PreTrainedModel):
         initialise(module)
 
     def forward(self, pixel_values: torch.Tensor) -> PIDNetOutput:
-        """Logits at an eighth of the resolution for (n, 3, h, w) normalised pixels."""
+        """Logits (n, classes, h / 8, w / 8) of normalised pixels (n, 3, h, w)."""
         relu = nn.functional.relu
         context = relu(self.context2(relu(self.context1(self.stem(pixel_values)))))
         detail, boundary = self.detail3(context), self.boundary3(context)

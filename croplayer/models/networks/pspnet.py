@@ -43,12 +43,12 @@ class PSPNetConfig(PreTrainedConfig):
 
 @dataclass
 class PSPNetOutput(ModelOutput):
-    """What a PSPNet returns."""
+    """The output of a PSPNet."""
 
     logits: torch.FloatTensor | None = None
     """(n, classes, h / 8, w / 8)."""
     auxiliary_logits: torch.FloatTensor | None = None
-    """(n, classes, h / 8, w / 8) from the last but one stage; in training only."""
+    """(n, classes, h / 8, w / 8) from the stage before the last; in training only."""
 
 
 def _stage(config: PSPNetConfig, inputs: int, width: int, depth: int, stride: int, dilation: int) -> nn.Sequential:
@@ -62,13 +62,14 @@ def _stage(config: PSPNetConfig, inputs: int, width: int, depth: int, stride: in
 
 
 class PyramidPooling(nn.Module):
-    """The feature map beside its averages over 1, 2 x 2, 3 x 3 and 6 x 6 windows (paper section 3.2)."""
+    """The feature map concatenated with its averages over grids of 1, 2 x 2, 3 x 3 and 6 x 6 bins (paper section 3.2)."""
 
     def __init__(self, inputs: int, bins: list[int], width: int) -> None:
         super().__init__()
         self.pools = nn.ModuleList(nn.Sequential(nn.AdaptiveAvgPool2d(b), ConvNorm(inputs, width)) for b in bins)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (n, c, h, w) to (n, c + bins * width, h, w), where ``bins`` is the number of grids."""
         return torch.cat([x, *(resized_to(pool(x), x) for pool in self.pools)], dim=1)
 
 
@@ -100,7 +101,7 @@ class PSPNetForSemanticSegmentation(PreTrainedModel):
         initialise(module)
 
     def forward(self, pixel_values: torch.Tensor) -> PSPNetOutput:
-        """Logits at an eighth of the resolution for (n, 3, h, w) normalised pixels."""
+        """Logits (n, classes, h / 8, w / 8) of normalised pixels (n, 3, h, w)."""
         middle = self.stage3(self.stage2(self.stage1(self.stem(pixel_values))))
         logits = self.head(self.pyramid(self.stage4(middle)))
         auxiliary = self.auxiliary_head(middle) if self.training else None

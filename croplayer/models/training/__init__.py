@@ -1,1 +1,1 @@
-"""Learning from labelled scenes."""
+"""Training and validation on labelled scenes."""

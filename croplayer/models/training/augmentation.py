@@ -1,7 +1,6 @@
-"""Training batches: windows of labelled scenes at a drawn ground sample distance, changed at random.
+"""Training batches: windows of labelled scenes at a random ground sample distance, with random changes.
 
-Everything random comes from one generator per step, so a step's batch depends on the seed and the
-step alone.
+All random numbers of a step come from one generator, so the batch depends on the seed and the step alone.
 """
 
 from __future__ import annotations
@@ -18,28 +17,30 @@ from torch.nn import functional
 from croplayer.models.training.scenes import SceneArrays
 
 MIXED_SIDES = (0.3, 0.75)
-"""Smallest and largest side of a mixed rectangle, as shares of the window."""
+"""Smallest and largest side of a rectangle that is mixed in, as shares of the side of the window."""
 
 
 class SceneTensors(NamedTuple):
     """One scene in memory."""
 
     rgb: torch.Tensor
-    """(3, h, w) uint8, the three values of a pixel side by side in memory."""
+    """(3, h, w) uint8, a view of (h, w, 3) memory."""
     parcels: torch.Tensor
     """(h, w) int32, 0 outside all fields."""
     valid: torch.Tensor
-    """(h, w) bool."""
+    """(h, w) bool, where there is imagery."""
     gsd_m: float
+    """Ground sample distance in metres."""
 
     @classmethod
     def from_arrays(cls, arrays: SceneArrays, gsd_m: float) -> SceneTensors:
+        """The scene as tensors that share the memory of ``arrays``."""
         rgb = torch.from_numpy(arrays.rgb).permute(2, 0, 1)
         return cls(rgb, torch.from_numpy(arrays.parcels), torch.from_numpy(arrays.valid), gsd_m)
 
 
 class Batch(NamedTuple):
-    """What one training step sees."""
+    """The windows and labels of one batch."""
 
     rgb: torch.Tensor
     """(n, 3, c, c) float32 in 0..1."""
@@ -52,12 +53,12 @@ class Batch(NamedTuple):
 
 
 class Augmentation(NamedTuple):
-    """How strongly batches are changed; 0 everywhere leaves the colours as they are."""
+    """Strength of the random changes; 0 everywhere leaves the colours unchanged."""
 
     colour: float = 1.0
     """Strength of brightness, contrast, saturation and gamma changes."""
     haze: float = 0.15
-    """Share of windows veiled with white."""
+    """Share of windows under white haze."""
     blur: float = 0.25
     """Share of windows blurred."""
     noise: float = 0.25
@@ -65,11 +66,11 @@ class Augmentation(NamedTuple):
     jpeg: float = 0.15
     """Share of windows compressed like map tiles, at quality 40 to 95."""
     mix: float = 0.0
-    """Share of windows with a rectangle of another window of the batch in them (CutMix, Yun et al. 2019)."""
+    """Share of windows that get a rectangle of another window of the batch (CutMix, Yun et al. 2019)."""
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
-    """The generator of one step."""
+    """The random generator of one step; it depends on ``seed`` and ``step`` alone."""
     state = int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0])
     return torch.Generator().manual_seed(state >> 1)
 
@@ -82,14 +83,17 @@ def draw_batch(
     augmentation: Augmentation,
     generator: torch.Generator,
 ) -> Batch:
-    """``n`` windows of ``crop_px`` from scenes drawn evenly, at log-uniform ground sample distances in ``gsd_m``."""
+    """Draw ``n`` windows of ``crop_px`` pixels, each from a random scene with the same chance for all.
+
+    The ground sample distance of a window is log-uniform in ``gsd_m`` (metres), as far as the scene is large enough.
+    """
     parts = [_draw_window(scenes, crop_px, gsd_m, augmentation, generator) for _ in range(n)]
     batch = Batch(*(torch.stack(column) for column in zip(*parts, strict=True)))
     return _mixed(batch, augmentation.mix, generator) if augmentation.mix > 0 else batch
 
 
 def _mixed(batch: Batch, share: float, generator: torch.Generator) -> Batch:
-    """A share of the windows with pixels and labels of a rectangle taken from the next window of the batch."""
+    """Replace a rectangle in a share of the windows by that of the next window of the batch, labels included."""
     n, _, side, _ = batch.rgb.shape
     mixed = Batch(*(values.clone() for values in batch))
     for i in range(n):
@@ -139,7 +143,7 @@ def _uniform(generator: torch.Generator, low: float, high: float) -> float:
 
 
 def _filled(window: torch.Tensor, side: int) -> torch.Tensor:
-    """A window that reaches over the edge of its scene, filled with zero (no imagery) up to ``side``."""
+    """A window that extends beyond its scene, padded with zeros (no imagery) to ``side``."""
     missing_rows, missing_cols = side - window.shape[-2], side - window.shape[-1]
     if missing_rows == 0 and missing_cols == 0:
         return window
@@ -147,7 +151,7 @@ def _filled(window: torch.Tensor, side: int) -> torch.Tensor:
 
 
 def _resized(window: torch.Tensor, size: int) -> torch.Tensor:
-    """(c, h, w) uint8 averaged or enlarged to a size: (c, size, size) float32 in 0..1."""
+    """(c, h, w) uint8 reduced by averaging or enlarged to (c, size, size) float32 in 0..1."""
     if window.shape[-1] != size:
         window = functional.interpolate(window[None], size=(size, size), mode="bilinear", antialias=True)[0]
     return window.contiguous().float().div_(255)
@@ -159,7 +163,7 @@ def _turned(window: torch.Tensor, quarter_turns: int, mirrored: bool) -> torch.T
 
 
 def _changed(rgb: torch.Tensor, augmentation: Augmentation, generator: torch.Generator) -> torch.Tensor:
-    """Colour, haze, blur and noise on a (3, h, w) window in 0..1."""
+    """Random colour, haze, blur, noise and compression of a (3, h, w) window in 0..1."""
     k = augmentation.colour
     gain = torch.tensor([_uniform(generator, 1 - 0.1 * k, 1 + 0.1 * k) for _ in range(3)]).view(3, 1, 1)
     contrast = _uniform(generator, 1 - 0.3 * k, 1 + 0.3 * k)

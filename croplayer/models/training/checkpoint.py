@@ -1,4 +1,4 @@
-"""The state of a training run between two steps, kept as safetensors so that it reads back without pickle."""
+"""The state of a training run between two steps, stored as safetensors so that reading it needs no pickle."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from stores.durable import write_durable
 
 @dataclass(frozen=True)
 class Best:
-    """The look at the stopping scenes with the highest IoU so far."""
+    """The highest IoU on the stopping scenes so far, with its step and weights."""
 
     iou: float = -1.0
     step: int = 0
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
-    """The averaged weights at that step; empty before the first look."""
+    """The averaged weights at that step; empty before the first evaluation."""
 
     def waited(self, step: int, look_every: int) -> int:
-        """Looks up to ``step`` that found no higher IoU."""
+        """Number of evaluations since the best one, up to ``step``; there is one every ``look_every`` steps."""
         return (step - self.step) // look_every
 
 
@@ -37,7 +37,7 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     best: Best,
 ) -> None:
-    """Write weights, their running average, the optimizer's moments, the curve and the best look so far."""
+    """Write the weights, their running average, the moments of the optimizer, the curve and the best evaluation so far."""
     tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"average/{name}": tensor for name, tensor in average.items()}
     tensors |= {f"best/{name}": tensor for name, tensor in best.weights.items()}
@@ -51,7 +51,12 @@ def save_checkpoint(
 def load_checkpoint(
     path: Path, model: torch.nn.Module, average: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer
 ) -> tuple[int, list[dict[str, float]], Best]:
-    """Fill model, average and optimizer; the number of steps done, the curve and the best look so far."""
+    """Read a checkpoint into ``model``, ``average`` and ``optimizer``.
+
+    Returns
+    -------
+    the number of steps done, the curve and the best evaluation so far
+    """
     with safetensors.safe_open(path, framework="pt") as stored:
         facts = json.loads(stored.metadata()["facts"])
         tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118

@@ -33,23 +33,23 @@ from stores.legends import CoverageType
 
 @dataclass(frozen=True)
 class CoverageConfig:
-    """Everything a coverage type training run depends on but the samples."""
+    """Everything that a training run of the coverage type network depends on, except the samples."""
 
     size: str = "tiny"
     steps: int = 300
-    """The budget."""
+    """Number of steps; the training is always run to the end."""
     batch: int = 32
-    """Samples per step, the classes drawn evenly."""
+    """Samples per step; every class has the same chance."""
     learning_rate: float = 2e-3
     warmup_steps: int = 20
     weight_decay: float = 0.01
     seed: int = 0
     validation_fraction: float = 0.25
-    """Share of each class kept for validation and for the temperature."""
+    """Share of each class held out for the validation and for fitting the temperature, in 0..1 exclusive."""
     gsd_m: tuple[float, float] = (1.0, 100.0)
     """Range of ground sample distances of the thumbnails, in metres, for the manifest."""
     threads: int = 2
-    """CPU threads of the run; fixed, because sums depend on it in the last bits."""
+    """CPU threads of the run. Fixed, because the last bits of sums depend on it."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "threads"):
@@ -67,8 +67,8 @@ def split_samples(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Indices of training and validation samples; the same seed gives the same split.
 
-    No scene is in both parts. Where each sample is a scene of its own, each class is split alike;
-    else scenes are drawn until they hold ``fraction`` of the samples.
+    No scene is in both parts. Where each sample is its own scene, every class is split in the same proportion.
+    Otherwise scenes are drawn until they hold ``fraction`` of the samples.
 
     Raises ValueError when a class is missing from a part.
     """
@@ -101,14 +101,14 @@ def train_coverage(
 ) -> Path:
     """Train the coverage type network and write its bundle.
 
-    The manifest holds accuracy, confusion matrix and expected calibration error on the validation
-    part, and how many samples of each class have which origin.
+    The manifest holds the accuracy, confusion matrix and expected calibration error on the validation part, and the
+    number of samples of each class by origin.
 
     Parameters
     ----------
     samples : folder with ``images/`` and ``labels.csv``
-    folder : where the bundle goes
-    training_data, licence : for the manifest
+    folder : folder of the bundle; an existing one is replaced
+    training_data, licence : texts for the manifest
     on_step : called after each step
 
     Returns
@@ -162,7 +162,19 @@ def _metrics(
 
 
 def calibration_error(probability: np.ndarray, types: np.ndarray, bins: int = 10) -> float:
-    """Expected calibration error: mean gap of confidence and accuracy over ten bins of confidence, weighted."""
+    """Expected calibration error: mean gap between confidence and accuracy over equal bins of confidence.
+
+    Bins are weighted by their samples.
+
+    Parameters
+    ----------
+    probability : (n, k) float, rows sum to 1
+    types : (n,) true class of each row
+
+    Returns
+    -------
+    float in 0..1
+    """
     confidence, right = probability.max(axis=1), probability.argmax(axis=1) == types
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     gaps = [abs(confidence[which == b].sum() - right[which == b].sum()) for b in range(bins)]
@@ -170,15 +182,15 @@ def calibration_error(probability: np.ndarray, types: np.ndarray, bins: int = 10
 
 
 def fit_temperature(logits: np.ndarray, types: np.ndarray) -> float:
-    """The temperature in 0.25..10 that makes the labels most likely (Guo et al. 2017, ICML).
+    """The temperature in 0.25..10 with the highest likelihood of the labels (Guo et al. 2017, ICML).
 
-    As in Platt's scaling, one more sample of every class is assumed, so that a small set without an error
-    does not make the network sure of everything.
+    As in Platt scaling, one more sample of every class is assumed, so that a small set without errors does not lead to
+    probabilities of 0 and 1.
 
     Parameters
     ----------
     logits : (n, k) float
-    types : (n,) class of each row
+    types : (n,) true class of each row
     """
     candidates = np.geomspace(0.25, 10, 161)
     n_classes = logits.shape[1]
@@ -213,7 +225,8 @@ def _fit(
         value = float(loss.detach())
         if not math.isfinite(value):
             raise ValueError(
-                f"training step {step + 1} gave loss {value}; lower the learning rate {config.learning_rate}"
+                f"training step {step + 1} gave loss {value}; expected a finite one, so lower the learning rate of "
+                f"{config.learning_rate}"
             )
         history.append({"step": step + 1, "loss": round(value, 6), "learning_rate": rate})
         if on_step is not None:
@@ -230,7 +243,7 @@ def _draw_evenly(groups: list[torch.Tensor], n: int, generator: torch.Generator)
 
 
 def _changed(rgb: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Flips, quarter turns and brightness changes of (n, 128, 128, 3) uint8."""
+    """Random flips, quarter turns and brightness of (n, 128, 128, 3) uint8."""
     changed = []
     for image in rgb:
         turn = int(torch.randint(0, 8, (), generator=generator))

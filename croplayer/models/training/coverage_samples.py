@@ -1,8 +1,7 @@
-"""Coverage type samples made from real labelled scenes, and what in them is real.
+"""Coverage type samples made from real labelled scenes.
 
-Planting and Non-planting are crops of the scenes as they are; Cloudy is real cloud taken from
-labelled satellite images and laid over a crop; Snow/Ice and Nodata are synthetic. The ``origin``
-column says so for each sample.
+Planting and Non-planting are unchanged crops of the scenes. Cloudy is real cloud, taken from labelled satellite images
+and composited over a crop. Snow/Ice and Nodata are synthetic. The ``origin`` column states this for each sample.
 """
 
 from __future__ import annotations
@@ -29,7 +28,9 @@ SYNTHETIC = "synthetic"
 CROP_PX = (256, 640)
 """Smallest and largest edge of the crops that samples are made from."""
 NON_PLANTING_SHARE = 0.05
+"""Non-planting samples have a smaller share of field."""
 PLANTING_SHARE = 0.2
+"""Planting samples have at least this share of field."""
 CLOUDY_SHARE = 0.1
 """Cloudy samples have more than this share of cloud (paper section 2.2.2)."""
 
@@ -38,12 +39,12 @@ _TRIES = 400
 
 
 class CloudScene(NamedTuple):
-    """A labelled satellite image with cloud."""
+    """A labelled satellite image with clouds."""
 
     rgb: np.ndarray
     """(h, w, 3) float32 in 0..1, stretched so that the densest cloud is near white."""
     opacity: np.ndarray
-    """(h, w) float32 in 0..1: 1 in cloud, 0 in clear sky, soft between."""
+    """(h, w) float32 in 0..1: 1 in cloud, 0 in clear sky, with a smooth transition."""
     shadow: np.ndarray
     """(h, w) float32 in 0..1: 1 in cloud shadow."""
 
@@ -56,7 +57,7 @@ class Sample(NamedTuple):
     coverage_type: CoverageType
     origin: str
     scene: int
-    """Position of the scene that the ground comes from."""
+    """Index of the scene that the ground is cropped from."""
 
 
 def make_coverage_samples(scenes: LabelledScenes, clouds: Path | None, out: Path, seed: int, per_class: int) -> Path:
@@ -66,10 +67,10 @@ def make_coverage_samples(scenes: LabelledScenes, clouds: Path | None, out: Path
     ----------
     scenes : real labelled scenes; their polygons decide Planting and Non-planting
     clouds : folder of ``*.npz`` with ``img`` (h, w, bands: blue, green, red first, reflectance) and
-        ``msk`` (4 cloud, 0 shadow); None draws synthetic cloud, and says so in ``origin``
-    out : folder that is written
+        ``msk`` (4 cloud, 0 shadow); None generates synthetic clouds, which ``origin`` states
+    out : folder to write
     seed : the same seed gives the same samples
-    per_class : samples of each of the five classes
+    per_class : number of samples of each of the five classes, at least 2
 
     Returns
     -------
@@ -102,7 +103,7 @@ def make_coverage_samples(scenes: LabelledScenes, clouds: Path | None, out: Path
 
 
 def read_cloud_scenes(folder: Path) -> tuple[CloudScene, ...]:
-    """Labelled cloud images of a folder; raises FileNotFoundError or ValueError naming the file and field."""
+    """The labelled cloud images of a folder; raises FileNotFoundError or ValueError naming the file and the field."""
     paths = sorted(Path(folder).glob("*.npz"))
     if not paths:
         raise FileNotFoundError(f"{folder} holds no *.npz with labelled clouds")
@@ -136,9 +137,11 @@ class _Crop(NamedTuple):
 
     @property
     def field_share(self) -> float:
+        """Share of the pixels that are inside a field, 0..1."""
         return float(self.scene.parcels[self.window].astype(bool).mean())
 
     def thumbnail(self) -> np.ndarray:
+        """The crop reduced to (128, 128, 3) uint8."""
         return thumbnail(np.ascontiguousarray(self.scene.rgb[self.window]), self.scene.valid[self.window])
 
 
@@ -160,7 +163,7 @@ def _planting(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> Samp
 
 
 def _non_planting(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> Sample:
-    """A crop with less than 5 % field; where chance finds none, a smaller one chosen for it."""
+    """A crop with less than 5 % field; if random crops find none, a smaller window that has less."""
     for _ in range(_TRIES // 10):
         crop = _crop(arrays, rng)
         if crop.field_share < NON_PLANTING_SHARE:
@@ -170,7 +173,7 @@ def _non_planting(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> 
 
 
 def _least_field(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> _Crop:
-    """One of the windows of 192, 128 or 96 px with the least field of a random scene, below 5 % if it has one."""
+    """A random window of 192, 128 or 96 px with less than 5 % field, as large as the scenes allow."""
     for side in (192, 128, 96):
         for index in rng.permutation(len(arrays)):
             scene = arrays[index]
@@ -234,7 +237,7 @@ def _smooth_noise(rng: np.random.Generator, sigma_px: float) -> np.ndarray:
 
 
 def _snowy(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> Sample:
-    """Ground under snow: most of it white with the relief of its brightness left, dark objects showing through."""
+    """Ground under snow: mostly white, with the relief of its brightness; dark objects show through."""
     crop = _crop(arrays, rng)
     rgb = crop.thumbnail()
     ground = rgb.astype(np.float32) / 255
@@ -251,7 +254,7 @@ def _snowy(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> Sample:
 
 
 def _without_data(arrays: tuple[SceneArrays, ...], rng: np.random.Generator) -> Sample:
-    """A placeholder tile of one colour, or a crop with strips or tiles missing."""
+    """A placeholder of one colour, or a crop with missing strips or tiles."""
     crop = _crop(arrays, rng)
     rgb = crop.thumbnail()
     fill = np.array(_placeholder_colour(rng), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Cross-validation by scene, and the model of all scenes that carries its figures."""
+"""Cross-validation by scene, and training on all scenes with the figures of the cross-validation."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ def cross_validate(
     always: LabelledScenes | None = None,
     on_step: Callable[[str, StepReport], None] | None = None,
 ) -> dict[str, Any]:
-    """Agreement with every scene of a model of the same configuration that never saw it.
+    """Score every scene with a model of the same configuration that was not trained on it.
 
     Parameters
     ----------
     scenes : split into folds by scene, with the seed of ``config``; each is validated once
-    n_folds : number of models that are trained
-    work : folder of checkpoints and of the folds' models; folds that are there are not trained again
-    always : scenes that every fold learns from and none is validated on, such as synthetic ones
+    n_folds : number of folds, each with a model of its own
+    work : folder of the checkpoints and the models of the folds; existing folds are not trained again
+    always : scenes that every fold is trained on and none is validated on, such as synthetic ones
+    on_step : called after each step with the name of the fold and the report
 
     Returns
     -------
-    ``validation_figures`` of all scenes together, with ``folds``: the scenes held out of each
+    ``validation_figures`` of all scenes together, with ``folds``: the names of the scenes held out of each fold
     """
     scores: list[SceneScore] = []
     folds = scenes.folds(n_folds, config.seed)
@@ -48,7 +49,7 @@ def cross_validate(
             )  # fmt: skip
         network = load(folder)
         if not isinstance(network, SegmentationNetwork):
-            raise TypeError(f"{folder} is no segmentation model")
+            raise TypeError(f"{folder} is not a segmentation model")
         scores += score_scenes(network, held)
     split = f"{n_folds}-fold cross-validation by scene, seed {config.seed}"
     return validation_figures(scores, split) | {"folds": [list(held.names) for _, held in folds]}
@@ -66,10 +67,10 @@ def train_cross_validated(
     always: LabelledScenes | None = None,
     on_step: Callable[[str, StepReport], None] | None = None,
 ) -> Path:
-    """Write a bundle trained on all scenes whose figures are those of ``cross_validate``.
+    """Write a bundle that is trained on all scenes and holds the figures of ``cross_validate``.
 
-    The shipped weights saw every scene; the figures are of models of the same configuration that did not.
-    Arguments and result as for ``cross_validate`` and ``train_segmentation``.
+    The weights of the bundle were trained on every scene. The figures are those of models of the same configuration
+    that were not. Arguments and result are those of ``cross_validate`` and ``train_segmentation``.
     """
     figures = cross_validate(scenes, config, n_folds, work, always=always, on_step=on_step)
     return train_segmentation(

@@ -1,4 +1,4 @@
-"""The course of a training run: as numbers and as a picture."""
+"""The curve of a training run as JSON and as a picture."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SMOOTHING_STEPS = 25
 
 
 def curve_json(history: Sequence[dict[str, float]]) -> bytes:
-    """One record per step: step, loss, learning_rate, and stopping_iou where the step looked."""
+    """JSON with one record per step: step, loss, learning_rate and, where it was evaluated, stopping_iou."""
     return (json.dumps(list(history)) + "\n").encode()
 
 
 def curve_picture(history: Sequence[dict[str, float]]) -> bytes:
-    """Loss by step, its running mean, and the IoU of the stopping scenes where there are any: a PNG."""
+    """PNG of the loss by step, its running mean and, if there are stopping scenes, their IoU."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Validation: a network on labelled scenes at their own resolution, next to the constant answers."""
+"""Validation of a network on labelled scenes at their own resolution, compared with constant answers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ THRESHOLD = 0.5
 
 
 class SceneScore(NamedTuple):
-    """Counts of one scene for the network's mask and for the two constant answers."""
+    """Counts of one scene for the mask of the network and for the two constant answers."""
 
     scene: str
     gsd_m: float
+    """Ground sample distance in metres."""
     model: MaskScore
     all_field: MaskScore
     no_field: MaskScore
@@ -29,7 +30,10 @@ class SceneScore(NamedTuple):
 def score_scenes(
     network: SegmentationNetwork, scenes: LabelledScenes, threshold: float = THRESHOLD
 ) -> tuple[SceneScore, ...]:
-    """Counts of agreement of a network with each labelled scene, at the scene's own resolution."""
+    """Agreement of a network with each labelled scene, at the resolution of the scene.
+
+    ``threshold`` is the probability, 0..1, from which a pixel is cropland. Pixels without imagery do not count.
+    """
     scores = []
     for scene, arrays in zip(scenes.scenes, scenes.read_all(), strict=True):
         probability = predict_proba(network, arrays.rgb, ground_sample_distance_m=scene.gsd_m, valid=arrays.valid)
@@ -42,11 +46,11 @@ def score_scenes(
 def validation_figures(
     scores: Iterable[SceneScore], split: str = "by scene", threshold: float = THRESHOLD
 ) -> dict[str, Any]:
-    """What a manifest says about scenes that a network never saw in training.
+    """The figures of a manifest for scenes that were not used in training.
 
     Returns
     -------
-    plain values: ``split``, ``threshold``, ``pooled`` (all pixels together), ``mean_of_scenes`` (IoU),
+    dict of plain values: ``split``, ``threshold``, ``pooled`` (all pixels together), ``mean_of_scenes`` (IoU),
     ``by_scene``, and the constant answers ``all_field`` and ``no_field``, each with iou, boundary_iou, f1
     and accuracy
     """

@@ -18,7 +18,7 @@ from croplayer.models.training.checkpoint import Best, load_checkpoint, save_che
 from croplayer.models.training.evaluation import score_scenes, validation_figures
 from croplayer.models.training.losses import training_loss
 from croplayer.models.training.scenes import LabelledScenes
-from croplayer.models.training.torchrun import Workers
+from croplayer.models.training.torchrun import TorchrunGroup
 from croplayer.models.training.training_config import StepReport, TrainingConfig, learning_rate_at
 
 History = list[dict[str, float]]
@@ -29,22 +29,22 @@ def fit(
     stopping: LabelledScenes | None,
     config: TrainingConfig,
     checkpoint: Path,
-    workers: Workers,
+    group: TorchrunGroup,
     on_step: Callable[[StepReport], None] | None,
 ) -> tuple[SegmentationNetwork, History]:
-    """Train a network from random weights; a checkpoint that is there is continued.
+    """Train a network from random weights, or continue from an existing checkpoint.
 
     Parameters
     ----------
-    scenes : what it learns from
-    stopping : scenes whose IoU ends the training when it no longer rises; None trains all steps
-    checkpoint : file that the state is kept in
-    workers : the processes that share the batches
+    scenes : training scenes
+    stopping : scenes whose IoU ends the training when it stops rising; None trains all steps
+    checkpoint : file that stores the state of the run
+    group : the processes that share the batches
     on_step : called after each step
 
     Returns
     -------
-    the network with its averaged weights (those of the best look, where there were looks), and the curve
+    the network with its averaged weights (those of the best evaluation, if there were any), and the curve
     """
     device = pick_device()
     network = build_segmenter(config.architecture, config.size, config.seed).to(device).train()
@@ -57,18 +57,18 @@ def fit(
     if checkpoint.exists():
         done, history, best = load_checkpoint(checkpoint, network.model, average, optimizer)
     if best.waited(done, config.look_every) < config.patience or stopping is None:
-        for step, batches in enumerate(_batches(tensors, config, done, workers), start=done):
+        for step, batches in enumerate(_batches(tensors, config, done, group), start=done):
             rate = learning_rate_at(step, config.steps, config.warmup_steps, config.learning_rate)
-            loss = _step(network, optimizer, batches, rate, config, step, workers)
-            _follow(average, network, min(config.average_decay, (step + 1) / (step + 10)))
+            loss = _step(network, optimizer, batches, rate, config, step, group)
+            _update_average(average, network, min(config.average_decay, (step + 1) / (step + 10)))
             iou = None
             if stopping is not None and (step + 1) % config.look_every == 0:
-                iou = workers.agree(_iou(network, average, stopping) if workers.leads else 0.0, device)
+                iou = group.agree(_iou(network, average, stopping) if group.leads else 0.0, device)
                 if iou > best.iou:
                     best = Best(iou, step + 1, {name: tensor.clone() for name, tensor in average.items()})
-            history.append({"step": step + 1, "loss": round(loss, 6), "learning_rate": rate} | _looked(iou))
+            history.append({"step": step + 1, "loss": round(loss, 6), "learning_rate": rate} | _stopping_record(iou))
             due = config.checkpoint_every and (step + 1) % config.checkpoint_every == 0 and step + 1 < config.steps
-            if due and workers.leads:
+            if due and group.leads:
                 save_checkpoint(checkpoint, step + 1, history, network.model, average, optimizer, best)
             if on_step is not None:
                 on_step(StepReport(step + 1, config.steps, loss, rate, iou))
@@ -78,7 +78,7 @@ def fit(
     return network.eval(), history
 
 
-def _looked(iou: float | None) -> dict[str, float]:
+def _stopping_record(iou: float | None) -> dict[str, float]:
     return {} if iou is None else {"stopping_iou": round(iou, 6)}
 
 
@@ -90,15 +90,15 @@ def _iou(network: SegmentationNetwork, average: dict[str, torch.Tensor], scenes:
 
 
 def _batches(
-    scenes: list[SceneTensors], config: TrainingConfig, done: int, workers: Workers
+    scenes: list[SceneTensors], config: TrainingConfig, done: int, group: TorchrunGroup
 ) -> Iterator[tuple[Batch, ...]]:
-    """This worker's batches of the steps still to do, each drawn while the step before it is computed."""
-    n = config.batch // workers.count
+    """The batches of this process for the remaining steps; each is drawn while the step before it is computed."""
+    n = config.batch // group.count
 
     def draw(step: int) -> tuple[Batch, ...]:
         drawn = []
         for k in range(config.accumulation):
-            place = (step * config.accumulation + k) * workers.count + workers.rank
+            place = (step * config.accumulation + k) * group.count + group.rank
             generator = step_generator(config.seed, place)
             drawn.append(draw_batch(scenes, n, config.crop_px, config.gsd_m, config.augmentation, generator))
         return tuple(drawn)
@@ -127,10 +127,10 @@ def _step(
     rate: float,
     config: TrainingConfig,
     step: int,
-    workers: Workers,
+    group: TorchrunGroup,
 ) -> float:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+    for options in optimizer.param_groups:
+        options["lr"] = rate
     device = network.device
     optimizer.zero_grad(set_to_none=True)
     value = 0.0
@@ -143,18 +143,20 @@ def _step(
             loss.backward()
             value += float(loss.detach())
     parameters = list(network.model.parameters())
-    workers.average_gradients(parameters)
+    group.average_gradients(parameters)
     torch.nn.utils.clip_grad_norm_(parameters, 1.0)
     optimizer.step()
     if not math.isfinite(value):
         raise ValueError(
-            f"training step {step + 1} gave loss {value}; lower the learning rate of {config.learning_rate}"
+            f"training step {step + 1} gave loss {value}; expected a finite one, so lower the learning rate of "
+            f"{config.learning_rate}"
         )
     return value
 
 
 @torch.no_grad()
-def _follow(average: dict[str, torch.Tensor], network: SegmentationNetwork, decay: float) -> None:
+def _update_average(average: dict[str, torch.Tensor], network: SegmentationNetwork, decay: float) -> None:
+    """Update the running average of the weights; counters are copied."""
     for name, tensor in network.model.state_dict().items():
         if tensor.is_floating_point():
             average[name].lerp_(tensor, 1 - decay)

@@ -1,4 +1,4 @@
-"""Labelled images to learn coverage types from: a folder with a table, read with limits."""
+"""Labelled images for training coverage types: a folder with a table, read within limits on size."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CoverageSamples(NamedTuple):
     types: np.ndarray
     """(n,) int64 CoverageType."""
     origins: tuple[str, ...]
-    """Where each sample comes from: real, real cloud composited, synthetic."""
+    """Origin of each sample: real, real cloud composited, or synthetic."""
     scenes: tuple[str, ...]
     """The scene each sample was cut from; the sample's own name where the table has no column ``scene``."""
 
@@ -38,9 +38,10 @@ class CoverageSamples(NamedTuple):
 def read_coverage_samples(samples: Path) -> CoverageSamples:
     """Read ``images/`` and ``labels.csv`` (image, coverage_type, origin) of a samples folder.
 
-    ``coverage_type`` is a label such as "Cloudy" or its code. An image's alpha band, if any, says
-    where there is imagery. An optional column ``scene`` keeps samples of one scene together when they
-    are split. Images are pictures of at most MOST_SAMPLE_PX below ``images``, by their header, before one is unpacked.
+    ``coverage_type`` is a label such as "Cloudy" or its code. Pixels with alpha 0 have no imagery. An optional column
+    ``scene`` keeps samples of one scene together when they are split. Images lie in ``images``; their edges, which are
+    read from the header before an image is decoded, are at most MOST_SAMPLE_PX.
+
     Raises FileNotFoundError or ValueError naming the file and the row.
     """
     table_path = Path(samples) / LABELS_NAME
@@ -86,13 +87,13 @@ def _checked_image(name: str, table_path: Path, row: int) -> Path:
 
 
 def _check_picture(path: Path) -> None:
-    """Nothing is unpacked: a picture of a few bytes can state more pixels than the memory holds."""
+    """Check the header alone: a file of a few bytes can declare more pixels than fit into memory."""
     size = path.stat().st_size
     if size > MOST_SAMPLE_BYTES:
         raise ValueError(f"image {path} has {size} bytes; expected at most {MOST_SAMPLE_BYTES}")
     try:
         with warnings.catch_warnings():
-            # Pillow warns of large pictures; here they are refused.
+            # Pillow only warns about large images; they are refused below.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path, formats=SAMPLE_FORMATS) as image:
                 width, height = image.size

@@ -1,4 +1,4 @@
-"""What training makes small: weighted cross-entropy and soft IoU of the cropland mask."""
+"""Training losses: weighted cross-entropy and soft IoU of the cropland mask, and the losses of auxiliary heads."""
 
 from __future__ import annotations
 
@@ -10,26 +10,30 @@ from croplayer.models.training.augmentation import Batch
 from croplayer.models.training.matching import matching_loss, query_labels
 
 QUERY_LOSS_WEIGHT = 0.05
-"""Weight of Mask2Former's matching loss beside the loss of the map, which all architectures share."""
+"""Weight of the matching loss of Mask2Former relative to the mask loss that all architectures share."""
 
 AUXILIARY_WEIGHT = 0.4
 """Weight of the auxiliary heads of PSPNet and PIDNet (both papers)."""
 
 BELIEVED_EDGE = 0.8
+"""Probability above which PIDNet takes a pixel for an edge (paper section 3.5)."""
 
 BOUNDARY_REACH_PX = 3
 """Pixels on each side of a field's edge that the boundary weight applies to."""
 
 
 def boundary_weights(field: torch.Tensor, boundary_weight: float) -> torch.Tensor:
-    """1 + ``boundary_weight`` near field edges, 1 elsewhere: (n, h, w) float32 for (n, h, w) shares in 0..1."""
+    """Pixel weights (n, h, w) float32 for shares of field (n, h, w) in 0..1.
+
+    The weight is 1 + ``boundary_weight`` within BOUNDARY_REACH_PX of a field edge and 1 elsewhere.
+    """
     inside = (field > 0.5).float()
     near = _box_mean(inside)
     return 1 + boundary_weight * ((near > 0.001) & (near < 0.999)).float()
 
 
 def _box_mean(values: torch.Tensor) -> torch.Tensor:
-    """Mean over the square of BOUNDARY_REACH_PX around each pixel, the edge repeated."""
+    """Mean over the square of BOUNDARY_REACH_PX around each pixel; the border is repeated outwards."""
     reach, size = BOUNDARY_REACH_PX, 2 * BOUNDARY_REACH_PX + 1
     padded = functional.pad(values[:, None], (reach, reach, reach, reach), mode="replicate")
     rows = functional.avg_pool2d(padded, (size, 1), stride=1)
@@ -37,7 +41,7 @@ def _box_mean(values: torch.Tensor) -> torch.Tensor:
 
 
 def mask_loss(logits: torch.Tensor, field: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Weighted binary cross-entropy plus one minus the soft IoU, over the batch.
+    """Weighted binary cross-entropy plus one minus the soft IoU, over the whole batch.
 
     Parameters
     ----------
@@ -60,8 +64,8 @@ def mask_loss(logits: torch.Tensor, field: torch.Tensor, weight: torch.Tensor) -
 def training_loss(network: SegmentationNetwork, batch: Batch, boundary_weight: float) -> torch.Tensor:
     """Loss of one batch; scalar float32 with a gradient.
 
-    All architectures make the loss of the cropland map small. Mask2Former also learns each field as one
-    of its queries, PIDNet the detail and boundary heads, PSPNet its auxiliary head.
+    All architectures minimise the mask loss of the cropland map. Mask2Former adds the matching loss of its queries,
+    PIDNet the losses of its detail and boundary heads, PSPNet that of its auxiliary head.
     """
     pixels = ((batch.rgb - network.image_mean) / network.image_std) * batch.valid[:, None]
     weight = boundary_weights(batch.field, boundary_weight) * batch.valid
@@ -88,7 +92,7 @@ def training_loss(network: SegmentationNetwork, batch: Batch, boundary_weight: f
 
 
 def boundary_loss(edges: torch.Tensor, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """PIDNet's boundary terms: edges found, and the map right where an edge is believed (paper section 3.5).
+    """The boundary terms of PIDNet: loss of the edges, and of the map where edges are predicted (paper section 3.5).
 
     Parameters
     ----------
@@ -97,8 +101,8 @@ def boundary_loss(edges: torch.Tensor, logits: torch.Tensor, batch: Batch) -> to
 
     Returns
     -------
-    scalar float32: cross-entropy of the edges, both classes weighing alike, plus the cross-entropy of
-    the map over pixels believed to be edge with more than 0.8
+    scalar float32: cross-entropy of the edges with both classes balanced, plus the cross-entropy of the map over pixels
+    whose edge probability is above BELIEVED_EDGE
     """
     truth = (boundary_weights(batch.field, 1.0) > 1).float() * batch.valid
     share = truth.sum() / batch.valid.sum().clamp_min(1)

@@ -1,6 +1,7 @@
-"""What Mask2Former's queries learn: each field, and all else, matched with one query (Cheng et al. 2022, CVPR, 1290-1299).
+"""The matching loss of Mask2Former: each field, and the background, is matched with one query.
 
-The library's own loss knows no missing pixels; here they count neither in the matching nor in the loss.
+Cheng et al. 2022, CVPR, 1290-1299. The loss of the library does not handle missing pixels; here they count neither in
+the matching nor in the loss.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from stores.legends import CROPLAND, NOT_CROPLAND
 
 
 class QueryLabels(NamedTuple):
-    """What the queries of one image are matched with."""
+    """The masks that the queries of one image are matched with."""
 
     masks: torch.Tensor
     """(k, cells) float32: share of each cell of the mask grid in the mask, 0..1."""
@@ -26,13 +27,13 @@ class QueryLabels(NamedTuple):
 
 
 def query_labels(parcels: torch.Tensor, valid: torch.Tensor, most: int, grid: tuple[int, int]) -> list[QueryLabels]:
-    """One mask for each field and one for all else, on the grid of the predicted masks.
+    """One mask for each field and one for the background, on the grid of the predicted masks.
 
     Parameters
     ----------
     parcels : (n, h, w) int32, 0 outside all fields
     valid : (n, h, w) bool; a pixel without imagery is in no mask
-    most : number of queries; of more fields the largest are kept
+    most : number of queries; if there are more fields, the largest are kept
     grid : rows and columns of the predicted masks
     """
     labels = []
@@ -53,9 +54,9 @@ def matching_loss(output: Any, labels: list[QueryLabels], config: Any) -> torch.
 
     Parameters
     ----------
-    output : of Mask2FormerForUniversalSegmentation with its auxiliary logits
+    output : output of Mask2FormerForUniversalSegmentation with its auxiliary logits
     labels : one per image, on the grid of the predicted masks
-    config : its ``class_weight``, ``mask_weight``, ``dice_weight`` and ``no_object_weight`` are used
+    config : configuration with ``class_weight``, ``mask_weight``, ``dice_weight`` and ``no_object_weight``
     """
     layers = [
         {"class_queries_logits": output.class_queries_logits, "masks_queries_logits": output.masks_queries_logits}

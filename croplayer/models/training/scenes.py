@@ -20,9 +20,9 @@ from croplayer.sources.raster import DRIVER, check_georeference, open_raster
 from croplayer.vector.read import cut_name_hint, read_vector
 
 SCENE_DRIVERS = {".tif": DRIVER, ".tiff": DRIVER, ".png": "PNG", ".jpg": "JPEG", ".jp2": "JP2OpenJPEG"}
-"""Endings of scenes and the only format that is opened by each: none that can be made to read other files."""
+"""File extensions of scenes, each with the only driver that opens it; none of these can be made to read other files."""
 MOST_SCENE_PIXELS = 20_000**2
-"""A scene is read as a whole, so a larger one is refused by its header."""
+"""A scene is read whole; a larger one is refused after reading its header."""
 METRES_PER_DEGREE = 111_319.49
 
 
@@ -53,7 +53,7 @@ class LabelledScene:
     polygons: tuple[BaseGeometry, ...]
 
     def read(self) -> SceneArrays:
-        """Pixels and labels; raises ValueError when the raster is not RGB of uint8 or damaged."""
+        """Read pixels and labels; raises ValueError when the raster is damaged or is not RGB of uint8."""
         with _open_scene(self.path) as raster:
             if raster.count < 3 or set(raster.dtypes[:3]) != {"uint8"}:
                 raise ValueError(f"{self.path} has {raster.count} bands of {raster.dtypes[0]}; expected RGB of uint8")
@@ -72,34 +72,34 @@ class LabelledScene:
 
 
 class RepairReport(NamedTuple):
-    """What was changed in the polygons."""
+    """The changes made to the polygons."""
 
     repaired: tuple[str, ...]
-    """One line for each polygon that was invalid: row, scene, reason, area before and after."""
+    """One line per repaired polygon: row, scene, reason, area before and after."""
     dropped: tuple[str, ...]
-    """One line for each polygon without area, before or after repair."""
+    """One line per polygon that is empty or has no area after the repair."""
 
 
 @dataclass(frozen=True)
 class LabelledScenes:
-    """Scenes in the order of their names, and what was repaired in their labels."""
+    """Scenes sorted by name, and the repairs of their labels."""
 
     scenes: tuple[LabelledScene, ...]
     report: RepairReport
 
     @classmethod
     def open(cls, images: Path, polygons: Path, image_column: str = "image") -> LabelledScenes:
-        """Match rasters in a folder with polygons by the raster's file name without its ending.
+        """Match the rasters of a folder with polygons, by the file name of the raster without its extension.
 
         Parameters
         ----------
         images : folder of north-up rasters (``SCENE_DRIVERS``), any CRS; a scene without polygons is a negative one
         polygons : GeoPackage, Shapefile or GeoParquet, any CRS
-        image_column : column that names the raster of each polygon
+        image_column : column with the name of each polygon's raster, without extension
 
         Raises
         ------
-        FileNotFoundError when the folder, the polygons or a raster named by them is absent;
+        FileNotFoundError when the folder, the polygons or a raster that they name is missing;
         ValueError for a missing column or CRS, a folder without rasters, or a raster of another format, rotated
         or too large.
         """
@@ -127,6 +127,7 @@ class LabelledScenes:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Names of the scenes, in their order."""
         return tuple(scene.name for scene in self.scenes)
 
     @cached_property
@@ -134,18 +135,18 @@ class LabelledScenes:
         return tuple(scene.read() for scene in self.scenes)
 
     def read_all(self) -> tuple[SceneArrays, ...]:
-        """Pixels and labels of every scene, read once and kept."""
+        """Pixels and labels of every scene; they are read once and stay in memory."""
         return self._arrays
 
     def subset(self, names: tuple[str, ...] | list[str]) -> LabelledScenes:
         """The scenes with these names; raises KeyError for an unknown one."""
         missing = sorted(set(names) - set(self.names))
         if missing:
-            raise KeyError(f"there is no scene '{missing[0]}'")
+            raise KeyError(f"there is no scene '{missing[0]}'; expected one of {', '.join(self.names)}")
         return LabelledScenes(tuple(s for s in self.scenes if s.name in set(names)), self.report)
 
     def joined(self, other: LabelledScenes) -> LabelledScenes:
-        """The scenes of both, in the order of their names; raises ValueError for a name in both."""
+        """The scenes of both sets, sorted by name; raises ValueError for a name that is in both."""
         shared = sorted(set(self.names) & set(other.names))
         if shared:
             raise ValueError(f"scene '{shared[0]}' is in both sets; rename one of them")
@@ -153,11 +154,11 @@ class LabelledScenes:
         return LabelledScenes(tuple(sorted(self.scenes + other.scenes, key=lambda s: s.name)), report)
 
     def split_by_scene(self, fraction: float, seed: int) -> tuple[LabelledScenes, LabelledScenes]:
-        """Training and validation scenes: no scene is in both, the same seed gives the same split.
+        """Split into training and validation scenes. The same seed gives the same split.
 
         Parameters
         ----------
-        fraction : share of the scenes for validation, in 0..1; at least one when above 0
+        fraction : share of the scenes for validation, 0 <= fraction < 1; above 0, at least one scene is held out
         seed : any integer
         """
         if not 0 <= fraction < 1:
@@ -170,7 +171,10 @@ class LabelledScenes:
         return LabelledScenes(train, self.report), LabelledScenes(validation, self.report)
 
     def folds(self, n_folds: int, seed: int) -> tuple[tuple[LabelledScenes, LabelledScenes], ...]:
-        """(training, validation) scenes of each fold of a cross-validation; each scene is validated once."""
+        """The (training, validation) scenes of each fold; each scene is in the validation of one fold.
+
+        Raises ValueError unless ``n_folds`` is between 2 and the number of scenes.
+        """
         if not 2 <= n_folds <= len(self.scenes):
             raise ValueError(f"n_folds is {n_folds}; expected 2 to {len(self.scenes)}, the number of scenes")
         order = np.random.default_rng(seed).permutation(len(self.scenes))
@@ -194,19 +198,23 @@ def _scene_paths(images: Path) -> dict[str, Path]:
         raise ValueError(f"{images} holds no raster ({', '.join(SCENE_DRIVERS)})")
     paths = {p.stem: p for p in found}
     if len(paths) < len(found):
-        raise ValueError(f"{images} holds two rasters of one name with different endings")
+        raise ValueError(
+            f"{images} holds two rasters with the same name and different extensions; rename or remove one of them"
+        )
     return paths
 
 
 def _open_scene(path: Path) -> rasterio.DatasetReader:
-    """Open a scene by the format of its ending; raises ValueError for one that polygons cannot be placed on."""
+    """Open a scene with the driver of its extension; raises ValueError for one without a usable georeference."""
     raster = open_raster(path, SCENE_DRIVERS[path.suffix.lower()])
     if raster.crs is None:
-        raise ValueError(f"{path} has no CRS; the polygons cannot be placed on it")
+        raise ValueError(
+            f"{path} has no CRS, so its polygons cannot be located; assign its CRS, for example with gdal_edit -a_srs"
+        )
     check_georeference(raster, None)
     if raster.width * raster.height > MOST_SCENE_PIXELS:
         raise ValueError(
-            f"{path} is {raster.width} x {raster.height} px; expected at most {MOST_SCENE_PIXELS} pixels, so cut it up"
+            f"{path} is {raster.width} x {raster.height} px; expected at most {MOST_SCENE_PIXELS} pixels; split it"
         )
     return raster
 

@@ -1,4 +1,4 @@
-"""Training by several processes started by ``torchrun``; alone when there is no torchrun."""
+"""Training in several processes started by ``torchrun``; without torchrun, in one process."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from torch import distributed
 
 
 @dataclass(frozen=True)
-class Workers:
-    """This process among those that train one model."""
+class TorchrunGroup:
+    """The processes that train one model together, as seen by one of them."""
 
     rank: int = 0
+    """Number of this process, from 0."""
     count: int = 1
+    """Number of processes."""
 
     @property
     def leads(self) -> bool:
@@ -24,7 +26,7 @@ class Workers:
         return self.rank == 0
 
     def average_gradients(self, parameters: list[torch.nn.Parameter]) -> None:
-        """Give every worker the mean of all workers' gradients, in one exchange."""
+        """Replace the gradients in every process by their mean over all processes, in one exchange."""
         if self.count == 1:
             return
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
@@ -36,7 +38,7 @@ class Workers:
             parameter.grad = torch.empty_like(gradient).copy_(part.view(gradient.shape))
 
     def agree(self, value: float, device: torch.device) -> float:
-        """The leader's value, for all."""
+        """The value of the leading process, in all processes."""
         if self.count == 1:
             return value
         shared = torch.tensor([value], dtype=torch.float64, device=device)
@@ -44,23 +46,23 @@ class Workers:
         return float(shared)
 
     def wait(self) -> None:
-        """Return when all workers have come here."""
+        """Return when all processes have called this."""
         if self.count > 1:
             distributed.barrier()
 
 
 @contextmanager
-def joined_workers() -> Iterator[Workers]:
-    """The workers that ``torchrun`` started, connected over NCCL on CUDA devices and over gloo on CPUs."""
+def joined_group() -> Iterator[TorchrunGroup]:
+    """The processes that ``torchrun`` started, connected by NCCL on CUDA devices and by gloo on CPUs."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
-        yield Workers()
+        yield TorchrunGroup()
         return
     on_cuda = torch.cuda.is_available()
     if on_cuda:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     distributed.init_process_group("nccl" if on_cuda else "gloo")
     try:
-        yield Workers(distributed.get_rank(), count)
+        yield TorchrunGroup(distributed.get_rank(), count)
     finally:
         distributed.destroy_process_group()

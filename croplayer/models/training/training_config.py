@@ -1,4 +1,4 @@
-"""What a training run of the segmentation depends on, and what it tells about itself."""
+"""The configuration of a training run of the segmentation, and the report of a step."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ PRECISIONS = ("float32", "bfloat16")
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Everything a training run depends on but the scenes."""
+    """Everything that a training run depends on, except the scenes."""
 
     architecture: str = "segformer"
     size: str = "tiny"
     steps: int = 1000
-    """The budget."""
+    """Largest number of steps; fewer only with ``patience``."""
     crop_px: int = 256
-    """Edge of the windows; a multiple of 32."""
+    """Edge of the windows in pixels; a multiple of 32."""
     batch: int = 8
-    """Windows seen at once by all workers together."""
+    """Windows per batch, over all processes together."""
     accumulation: int = 1
-    """Batches whose gradients are averaged into one step, where memory holds no larger batch."""
+    """Batches whose gradients are averaged in one step, for when memory does not fit a larger batch."""
     learning_rate: float = 1e-3
-    """Highest rate, reached after the warm-up; falls to zero along a cosine."""
+    """Highest rate, reached after the warm-up; it then falls to zero along a cosine."""
     warmup_steps: int = 50
     weight_decay: float = 0.01
     seed: int = 0
     gsd_m: tuple[float, float] = (1.0, 5.0)
-    """Range of ground sample distances that windows are brought to, in metres."""
+    """Range of the ground sample distances that windows are resampled to, in metres."""
     boundary_weight: float = 1.0
     """Additional weight of pixels near a field's edge."""
     average_decay: float = 0.99
-    """The weights shipped are the running average of the weights with this decay per step."""
+    """Decay per step of the running average of the weights, which is what the bundle holds; 0..1, below 1."""
     patience: int = 0
-    """Looks at the stopping scenes without a better IoU after which training ends; 0 uses the whole budget."""
+    """Evaluations on the stopping scenes without a better IoU after which training ends; 0 trains all steps."""
     stopping_fraction: float = 0.15
-    """Share of the scenes kept from training to decide when to stop; nothing is reported on them."""
+    """Share of the scenes held out to decide when to stop; no figures are reported on them."""
     look_every: int = 200
-    """Steps between two looks at the stopping scenes."""
+    """Steps between two evaluations on the stopping scenes."""
     checkpoint_every: int = 100
-    """Steps between two checkpoints; 0 keeps none."""
+    """Steps between two checkpoints; 0 writes none."""
     threads: int = 2
-    """CPU threads of the run; fixed, because sums depend on it in the last bits."""
+    """CPU threads of the run. Fixed, because the last bits of sums depend on it."""
     precision: str = "float32"
-    """Of the network's convolutions on a CPU: float32 or bfloat16; on CUDA they are always bfloat16."""
+    """Precision of the convolutions on a CPU, float32 or bfloat16; on CUDA it is always bfloat16."""
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
@@ -76,12 +76,12 @@ class TrainingConfig:
             )
 
     def plain(self) -> dict[str, Any]:
-        """The configuration as plain values, as the manifest keeps it."""
+        """The configuration as plain values, as the manifest stores it."""
         return asdict(self) | {"augmentation": self.augmentation._asdict(), "gsd_m": list(self.gsd_m)}
 
 
 def learning_rate_at(step: int, steps: int, warmup_steps: int, highest: float) -> float:
-    """Rate of step 0..steps-1: linear warm-up (at most a tenth of the steps), then a cosine that ends at zero."""
+    """Learning rate of a step in 0..steps-1: linear warm-up over at most a tenth of the steps, then a cosine to zero."""
     warmup = min(warmup_steps, steps // 10)
     if step < warmup:
         return highest * (step + 1) / (warmup + 1)
@@ -90,13 +90,13 @@ def learning_rate_at(step: int, steps: int, warmup_steps: int, highest: float) -
 
 
 class StepReport(NamedTuple):
-    """What one step did."""
+    """The report of one training step."""
 
     step: int
     """Steps done, from 1."""
     steps: int
-    """Steps in all."""
+    """Number of steps of the run."""
     loss: float
     learning_rate: float
     stopping_iou: float | None = None
-    """IoU on the stopping scenes where this step looked at them."""
+    """IoU on the stopping scenes, if this step evaluated them."""

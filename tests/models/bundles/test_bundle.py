@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForSemanticSegmentation
 
 from croplayer.models.bundles.bundle import load, load_cached, write_bundle
+from croplayer.models.bundles.card import mlm_properties
 from croplayer.models.networks.architectures import CLASSES
 from croplayer.models.networks.coverage_network import build_coverage_network, predict_coverage
 from croplayer.models.networks.manifest import Manifest, bundle_digest, manifest_sum, read_manifest
@@ -199,6 +200,16 @@ def test_card_and_catalogue_fields_say_what_the_manifest_says(tmp_path):
     assert fields["mlm:total_parameters"] == network.n_parameters
     assert fields["mlm:output"][0]["classification:classes"][1] == {"value": 1, "name": "cropland"}
     assert set(read_manifest(folder).files) == {"README.md", "config.json", "model.safetensors", "stac_mlm.json"}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "origin"),
+    [({"seed": 4}, {"mlm:pretrained": False}), ({}, {"mlm:pretrained": True, "mlm:pretrained_source": "their scenes"})],
+)
+def test_catalogue_fields_state_whether_others_trained_the_weights(recipe, origin):
+    manifest = manifest_for(build_segmenter("segformer", "tiny", seed=4), training_data="their scenes", recipe=recipe)
+    fields = mlm_properties(manifest, 1)
+    assert {name: value for name, value in fields.items() if name.startswith("mlm:pretrained")} == origin
 
 
 def test_a_client_needs_no_torch_to_know_its_models(written):

@@ -55,13 +55,13 @@ def test_interrupted_and_continued_is_the_undisturbed_run(architecture, painted_
 
 def test_the_gradient_of_accumulated_batches_is_their_mean(painted_scenes):
     from croplayer.models.training.fitting import _batches, _step
-    from croplayer.models.training.torchrun import Workers
+    from croplayer.models.training.torchrun import TorchrunGroup
 
     config = replace(SMALL, accumulation=2)
     scenes = [SceneTensors.from_arrays(a, 2.0) for a in painted_scenes.read_all()]
-    batches = next(_batches(scenes, config, 0, Workers()))
+    batches = next(_batches(scenes, config, 0, TorchrunGroup()))
     network = build_segmenter("segformer", "tiny", 0).train()
-    _step(network, torch.optim.SGD(network.model.parameters(), lr=0.0), batches, 0.0, config, 0, Workers())
+    _step(network, torch.optim.SGD(network.model.parameters(), lr=0.0), batches, 0.0, config, 0, TorchrunGroup())
     found = torch.cat([p.grad.reshape(-1) for p in network.model.parameters()])
     expected = sum(gradient(batch) for batch in batches) / 2
     assert torch.allclose(found, expected / expected.norm(), atol=1e-5)
@@ -110,7 +110,7 @@ train_segmentation(LabelledScenes.open(images, polygons), config, out / "bundle"
 def test_two_processes_train_one_model(painted, painted_scenes, tmp_path):
     """Two processes under torchrun do what one does with both halves of each batch."""
     from croplayer.models.training.fitting import _batches, _optimizer, _step
-    from croplayer.models.training.torchrun import Workers
+    from croplayer.models.training.torchrun import TorchrunGroup
 
     (tmp_path / "worker.py").write_text(WORKER)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
@@ -121,10 +121,12 @@ def test_two_processes_train_one_model(painted, painted_scenes, tmp_path):
     network = build_segmenter("segformer", "tiny", 0).train()
     start = [p.detach().clone() for p in network.model.parameters()]
     optimizer = _optimizer(network, config)
-    halves = zip(_batches(scenes, config, 0, Workers(0, 2)), _batches(scenes, config, 0, Workers(1, 2)), strict=True)
+    halves = zip(
+        _batches(scenes, config, 0, TorchrunGroup(0, 2)), _batches(scenes, config, 0, TorchrunGroup(1, 2)), strict=True
+    )
     for step, (left, right) in enumerate(halves):
         rate = learning_rate_at(step, config.steps, config.warmup_steps, config.learning_rate)
-        _step(network, optimizer, left + right, rate, config, step, Workers())
+        _step(network, optimizer, left + right, rate, config, step, TorchrunGroup())
     assert read_manifest(tmp_path / "bundle").recipe["workers"] == 2
     trained = [p.detach() for p in load(tmp_path / "bundle").model.parameters()]
     expected = [p.detach() for p in network.model.parameters()]
