@@ -156,13 +156,13 @@ def line(row: Row) -> str:
 
 NOTES = """Notes on the cases:
 
-* `gdaldem` is run three times as a command and reads and writes files, as its users have it; the kernels work in
-  memory. Where the command is missing, GDAL inside rasterio's wheel takes its place and the row says so.
-* Decoding and warping are held against the bare decoding of the same tiles: by cv2, the fastest of the usual
-  decoders, and by Pillow for comparison.
-* The sixteen blocks of one layer are 640 px wide, as `union_all` of blocks of 2,560 px takes minutes.
-* Haze and seams have no goal but to be cheap beside the other measures of a block.
-* All-core times are those of as many calls at once as there are cores, divided by their number."""
+* `gdaldem` is run three times as a command. It reads and writes files, as it does for its users; the kernels work in
+  memory. If the command is missing, GDAL from rasterio's wheel is used and the row says so.
+* Decoding and warping together are compared with decoding the same tiles alone, by cv2 (the fastest of the usual
+  decoders) and by Pillow.
+* The 16 blocks of one layer are 640 px wide, because `union_all` of blocks of 2,560 px takes minutes.
+* Haze and seams have no goal except to be cheap compared with the other measures of a block.
+* All-core times are the time of as many simultaneous calls as there are cores, divided by their number."""
 
 
 def goal_text(row: Row) -> str:
@@ -195,14 +195,14 @@ def page(rows: list[Row], load: float, rounds: int) -> str:
     cores = rows[0].cores
     busy = ""
     if load > 0.5:
-        busy = f" Others were at work on the machine (load {load:.1f} on {cores} cores at the start): take the times as"
-        busy += " upper bounds, and the ratios as rough."
+        busy = f" Other work shared the machine (load {load:.1f} on {cores} cores at the start): the times are upper"
+        busy += " bounds and the ratios are rough."
     lines = [
-        "# Kernels: measured side by side",
+        "# Speed of the kernels",
         "",
         "Written by `make bench` (`python -m benchmarks.kernels --markdown docs/kernels.md"
-        f"{f' --rounds {rounds}' if rounds != ROUNDS else ''}`); how it measures is told in `benchmarks/kernels.py`.",
-        "Blocks are 2,560 x 2,560 px. Equality with the references is the tests' matter; times decide nothing there.",
+        f"{f' --rounds {rounds}' if rounds != ROUNDS else ''}`); `benchmarks/kernels.py` describes the measurement.",
+        "Blocks are 2,560 x 2,560 px. The tests check that the kernels equal their references; they measure no times.",
         "",
         f"{datetime.now(UTC):%Y-%m-%d}, {processor()}, {cores} cores, Python {platform.python_version()}, "
         f"{', '.join(versions)}.{busy}",

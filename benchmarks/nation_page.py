@@ -11,7 +11,7 @@ from benchmarks.kernels import processor
 
 Found = Mapping[str, Any]
 
-GROUPS = {"schedule_64": "64 blocks a task", "schedule_625": "625 blocks a task"}
+GROUPS = {"schedule_64": "64 blocks per task", "schedule_625": "625 blocks per task"}
 MOST_SCHEDULING_MS, MOST_RESUME_S, MOST_OPEN_S = 0.15, 60, 0.3
 MOST_GROWTH = 0.1
 
@@ -23,7 +23,7 @@ def page(figures: Found) -> str:
         runs.setdefault(found["part"], []).append(found)
     makers = {"schedule": _schedule, "resume": _resume, "verify": _verify, "open": _open, "stages": _stages}
     head = [
-        "# What a run costs against its number of blocks",
+        "# Cost of a run by its number of blocks",
         "",
         f"Written by `make bench-nation` (`benchmarks/nation.py`) on {figures['date']}: {processor()}, "
         f"{os.cpu_count()} cores, Python {platform.python_version()}. All inputs are synthetic.",
@@ -39,26 +39,27 @@ def _table(title: str, about: str, header: Sequence[str], rows: Sequence[Sequenc
 
 def _schedule(runs: Sequence[Found]) -> list[str]:
     about = (
-        "Blocks that do nothing, from the client through the real workers to their lines in the ledger, which is synced "
-        f"to the disk. The goal is at most {MOST_SCHEDULING_MS} ms a block, and a client under 1 GB that does not grow."
+        "The overhead of a block: blocks without work pass from the client through the real workers into the ledger, which "
+        f"is synced to the disk. The goal is at most {MOST_SCHEDULING_MS} ms per block and a client that stays below 1 GB "
+        "and does not grow."
     )
-    header = ["blocks", *(f"ms a block, {words}" for words in GROUPS.values()), "client, MB"]
+    header = ["blocks", *(f"ms per block, {words}" for words in GROUPS.values()), "client, MB"]
     rows = [
         [f"{r['blocks']:,}", *(f"{r[group]['ms_per_block']:.3f}" for group in GROUPS), f"{r['client_mb']:.0f}"]
         for r in runs
     ]
     growth = max(r["client_mb"] for r in runs) / runs[0]["client_mb"] - 1
-    words = f"The client grows by {growth:.0%} at most; the goal is {MOST_GROWTH:.0%}."
+    words = f"The client grows by at most {growth:.0%}; the goal is {MOST_GROWTH:.0%}."
     return [*_table("Scheduling", about, header, rows), "", words]
 
 
 def _resume(runs: Sequence[Found]) -> list[str]:
     about = (
-        "The time to see that nothing is left to do: of a mosaic of two sources (every file of every block is looked at) "
-        f"and of a step with 40 values a block. The goal for a nation is under {MOST_RESUME_S} s. Then the values are read as "
-        "a table, which is data of its own: 8 bytes a value."
+        "The time to find that nothing is left to do, for a mosaic of two sources (every file of every block is checked) "
+        f"and for a step with 40 values per block. The goal for a nation is below {MOST_RESUME_S} s. Afterwards the values "
+        "are read as a table, which takes 8 bytes per value."
     )
-    header = ["blocks", "files, s", "values, s", "ledgers, MB", "client, MB", "values as a table, s", "then client, MB"]
+    header = ["blocks", "files, s", "values, s", "ledgers, MB", "client, MB", "values as a table, s", "client then, MB"]
     rows = [
         [
             f"{r['blocks']:,}", f"{r['mosaic_s']:.1f}", f"{r['assess_s']:.1f}",
@@ -72,8 +73,8 @@ def _resume(runs: Sequence[Found]) -> list[str]:
 
 def _verify(runs: Sequence[Found]) -> list[str]:
     about = (
-        "`croplayer verify` of that mosaic: every byte of its files, of 200 bytes each here, and of its ledger. The memory "
-        "holds one number for each file."
+        "`croplayer verify` of that mosaic reads every byte of its files (200 bytes each here) and of its ledger. It keeps "
+        "one number per file in memory."
     )
     rows = [[f"{r['blocks']:,}", f"{4 * r['blocks']:,}", f"{r['verify_s']:.1f}", f"{r['client_mb']:.0f}"] for r in runs]
     return _table("Verifying", about, ["blocks", "files", "s", "MB"], rows)
@@ -82,30 +83,30 @@ def _verify(runs: Sequence[Found]) -> list[str]:
 def _open(runs: Sequence[Found]) -> list[str]:
     (found,) = runs
     about = (
-        f"A cube of the rectangle around China, {found['blocks_of_the_cube']:,} blocks of 512 px: opened, a window of "
-        f"1,024 px read, and the whole map of counties of three sizes. The goal for opening is under {MOST_OPEN_S} s, "
-        "and a county takes time in proportion to its own blocks."
+        f"A cube of the rectangle around China with {found['blocks_of_the_cube']:,} blocks of 512 px. It is opened, a window "
+        "of 1,024 px is read, and the map of counties of three sizes is read whole. The goal for opening is below "
+        f"{MOST_OPEN_S} s. The time for a county should be proportional to its number of blocks."
     )
     rows = [["open", f"{found['open_s']:.2f}", ""], ["open and read a window", f"{found['window_s']:.2f}", ""]]
     rows += [
         [f"open and read a county of {blocks:,} blocks", f"{seconds:.2f}", f"{1000 * seconds / blocks:.1f}"]
         for blocks, seconds in found["counties"]
     ]
-    return _table("Opening and querying", about, ["", "s", "ms a block"], rows)
+    return _table("Opening and querying", about, ["", "s", "ms per block"], rows)
 
 
 def _stages(runs: Sequence[Found]) -> list[str]:
     about = (
-        f"Every stage of a real run on blocks of {runs[0]['block_px']} px, two sources, a network, terrain, a product and "
-        "admin units; what is left is what a block costs whatever its size. Steps are milliseconds of a worker; the "
-        "memory is the most that a process of each kind held."
+        f"Every stage of a real run on blocks of {runs[0]['block_px']} px with two sources, a network, terrain, a product and "
+        "admin units. Such small blocks show the cost that does not depend on the size of a block. Times of steps are "
+        "milliseconds of a worker. Memory is the peak of a process of each kind."
     )
     steps = [k for k in runs[0] if k.endswith("_ms_per_block")]
     names = {
         "blocks": "blocks", "run_s": "whole run, s", "again_s": "again with nothing to do, s",
-        **{k: f"{k.removesuffix('_ms_per_block')}, ms a block" for k in steps},
-        "files_per_block": "files a block", "client_mb": "client, MB", "worker_mb": "Dask worker, MB",
-        "block_process_mb": "process of blocks, MB",
+        **{k: f"{k.removesuffix('_ms_per_block')}, ms per block" for k in steps},
+        "files_per_block": "files per block", "client_mb": "client, MB", "worker_mb": "Dask worker, MB",
+        "block_process_mb": "block process, MB",
     }  # fmt: skip
     rows = [[words, *(_plain(r[key]) for r in runs)] for key, words in names.items()]
     return _table("Stages", about, ["", *(f"{r['blocks']:,} blocks" for r in runs)], rows[1:])

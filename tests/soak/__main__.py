@@ -31,12 +31,18 @@ from stores.grid import BlockIndex
 from stores.run_folder import RunFolder
 
 SEED = 20260101
+HEAD = """# What a run survives
+
+Written by `make soak`. The tests run shorter versions of the same parts.
+
+| part | result | date | machine, time |
+|---|---|---|---|"""
 NOT_SHOWN = """
 ## What this does not show
 
-* Power loss: a crash here ends processes. What a disk forgets then is imitated for the file that is being written, not for renames that were not synced.
-* Size: nothing here ran on more than two cores and some thousand blocks at a time, with two writers and one reader beside them, and none of it for days.
-* Buckets: the S3-compatible store of the tests is a local server. Answers that get lost, storms of refusals and kills while writing to a bucket were not tried.
+* Power loss. A crash here ends processes. The data that a disk then loses are imitated for the file that is being written, but not for renames that were not synced.
+* Size and duration. The tests ran on at most two cores, with a few thousand blocks at a time, two writers and one reader, and not for days.
+* Buckets. The S3-compatible store of the tests is a local server. Lost responses, many refusals at once, and kills while writing to a bucket were not tested.
 """
 POISON_BLOCKS = 1000
 
@@ -48,15 +54,15 @@ def kills(work: Path, a: argparse.Namespace) -> str:
     kinds = ", ".join(f"{n} of {name}" for name, n in sorted(found.kills.items()))
     return (
         f"{found.kills.total()} kills with SIGKILL ({kinds}) in {found.rounds} runs of {a.blocks} blocks and three steps: "
-        f"{found.differing} differing files, {found.lost} lost blocks; {found.reads} reads on the way, {found.torn} torn"
+        f"{found.differing} files differ, {found.lost} blocks lost; {found.reads} reads meanwhile, {found.torn} of them torn"
     )
 
 
 def crash_points(work: Path, a: argparse.Namespace) -> str:
     found = crash_everywhere(work, lambda point: point % a.stride == 0)
     return (
-        f"{found.tried} of {found.points} points between durable operations: {found.differing} differing files, "
-        f"{found.lost} lost blocks, {found.blamed} files called damaged"
+        f"a crash at {found.tried} of {found.points} points between durable operations: {found.differing} files differ, "
+        f"{found.lost} blocks lost, {found.blamed} files reported as damaged"
     )
 
 
@@ -70,14 +76,14 @@ def damage(work: Path, a: argparse.Namespace) -> str:
         (
             f"{files.made.total()} damaged files ({_outcome(files)}",
             f"{ledgers.made.total()} damaged ledgers, records of finished steps and recipes ({_outcome(ledgers)}",
-            f"files in places where they do not belong ({_outcome(foreign)}",
+            f"files where none belong ({_outcome(foreign)}",
         )
     )
 
 
 def _outcome(found: DamageCounts) -> str:
     kinds = ", ".join(f"{n} {name}" for name, n in sorted(found.made.items()))
-    return f"{kinds}): {found.missed} not found, {found.blamed} whole files named"
+    return f"{kinds}): {found.missed} not detected, {found.blamed} intact files reported"
 
 
 def poison(work: Path, a: argparse.Namespace) -> str:
@@ -88,8 +94,8 @@ def poison(work: Path, a: argparse.Namespace) -> str:
     done = StepLedgers(folder).results(poison_step(folder, POISON_BLOCKS, bad)).blocks
     named = {r.block for r in result.failed}
     return (
-        f"{len(bad)} poison blocks of {POISON_BLOCKS} ({', '.join(KINDS)}): {len(named & bad.keys())} named, "
-        f"{len(named - bad.keys())} innocent, {len(done)} of {POISON_BLOCKS - len(bad)} others done"
+        f"{len(bad)} of {POISON_BLOCKS} blocks misbehave ({', '.join(KINDS)}): {len(named & bad.keys())} of them reported, "
+        f"{len(named - bad.keys())} others reported, {len(done)} of {POISON_BLOCKS - len(bad)} others finished"
     )
 
 
@@ -99,20 +105,20 @@ def fuzz(work: Path, a: argparse.Namespace) -> str:
         (work / kind).mkdir()
         found = ", ".join(f"{count} {name}" for name, count in look(many, work / kind).items())
         parts.append(f"{many} damaged {kind} ({found})")
-    return f"{'; '.join(parts)}: no crash, nothing changed was read as sound"
+    return f"{'; '.join(parts)}: no crash, no changed data read as intact"
 
 
 def same_bytes(work: Path, a: argparse.Namespace) -> str:
     found = {variant.name: differing_files(_finished(a), work, variant) for variant in VARIANTS}
-    ways = ", ".join(f"{name}: {count} differing files" for name, count in found.items())
-    return f"{len(digests(_finished(a)))} files of the demo's run with 2 workers made again: {ways}"
+    ways = ", ".join(f"{name}: {count} files differ" for name, count in found.items())
+    return f"{len(digests(_finished(a)))} files of the demo's run with 2 workers, made again: {ways}"
 
 
 def fire(work: Path, a: argparse.Namespace) -> str:
     found = mosaic_under_fire(_finished(a), work)
     return (
-        f"imagery of the demo over HTTP while 30 % of the tiles fail in ten ways ({found.requests} requests): "
-        f"{found.differing} of {found.files} files differ, {found.extra_mb:.0f} MB of memory more than with a healthy server"
+        f"the demo's imagery over HTTP while 30 % of the tiles fail in ten ways ({found.requests} requests): "
+        f"{found.differing} of {found.files} files differ, {found.extra_mb:.0f} MB more memory than with a healthy server"
     )
 
 
@@ -164,12 +170,7 @@ def _write(page: Path, name: str, sentence: str, seconds: float) -> None:
     rows[name] = [sentence, day, f"{machine}, {seconds / 60:.0f} min"]
     kept.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n")
     lines = [f"| {part} | {' | '.join(row)} |" for part, row in sorted(rows.items())]
-    head = "# What a run survived\n\nWritten by `make soak`; the fast versions of these are in the tests.\n"
-    page.write_text(
-        "\n".join([head, "| part | what came of it | date | machine, time |", "|---|---|---|---|", *lines])
-        + "\n"
-        + NOT_SHOWN
-    )
+    page.write_text("\n".join([HEAD, *lines]) + "\n" + NOT_SHOWN)
 
 
 if __name__ == "__main__":
