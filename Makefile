@@ -1,46 +1,64 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+LOWEST ?= .venv-lowest
 # Threads that spin while they wait are many times slower where other work shares the cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check bench bench-nation soak clean
+OLD_PYTHON := 'import sys; sys.exit(sys.version_info < (3, 11) and "croplayer needs Python 3.11 or later, this is " + sys.version.split()[0])'
+PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# The whole job on the embedded synthetic country; prints where the report is.
-demo: $(VENV)/.installed
+.PHONY: help demo test test-lowest check bench bench-nation soak clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## map a small synthetic country into runs/demo and say where the report is
 	$(BIN)/croplayer demo -o runs/demo
 
-# Two files of tests at a time, the slow ones first.
-test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-
-check: $(VENV)/.installed
+check: $(VENV)/.installed ## what is said of style, types and the direction of imports; quick
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
-bench: $(VENV)/.installed
+# Two files of tests at a time, the slow ones first.
+test: $(VENV)/.installed ## run the tests
+	$(BIN)/python $(PYTEST)
+
+# Into .venv-lowest, whose size is that of .venv.
+test-lowest: $(LOWEST)/.installed ## run the tests on the lowest versions that pyproject.toml allows
+	$(LOWEST)/bin/python $(PYTEST) $(ARGS)
+
+bench: $(VENV)/.installed ## measure kernels, models and tables again and write docs/kernels.md
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench,openvino]'
 	$(BIN)/python -m benchmarks.kernels --json bench_kernels.json --markdown docs/kernels.md
 	$(BIN)/python -m benchmarks.models --json bench_models.json
 	$(BIN)/python -m benchmarks.table --json bench_table.json
 
-# What a run costs with 10,000 to 383,266 blocks; hours on two cores. Parts: ARGS="--only schedule --blocks 10000".
-bench-nation: $(VENV)/.installed
+# Hours on two cores. Parts: ARGS="--only schedule --blocks 10000".
+bench-nation: $(VENV)/.installed ## measure what a run of 10,000 to 383,266 blocks costs and write docs/nation.md
 	$(BIN)/python -m benchmarks.nation --json bench_nation.json --markdown docs/nation.md $(ARGS)
 
-# What a run survives, in full; hours. Parts: ARGS="--only kills --kills 50". Writes docs/soak.md.
-soak: $(VENV)/.installed
+# Hours. Parts: ARGS="--only kills --kills 50".
+soak: $(VENV)/.installed ## test in full what a run survives, then the lowest versions, and write docs/soak.md
 	$(BIN)/croplayer demo -o runs/demo
 	PYTHONPATH=.:tests $(BIN)/python -m soak --run runs/demo --write docs/soak.md $(ARGS)
 	$(BIN)/python -m pytest -m soak
+	$(MAKE) test-lowest ARGS=
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "croplayer needs Python 3.11 or later, this is " + sys.version.split()[0])'
+	$(PYTHON) -c $(OLD_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
 
-clean:
-	rm -rf $(VENV) runs build dist
+$(LOWEST)/.installed: pyproject.toml constraints.txt benchmarks/lowest.py
+	$(PYTHON) -c $(OLD_PYTHON)
+	$(PYTHON) -m venv $(LOWEST)
+	$(PYTHON) -m benchmarks.lowest > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet -c $(LOWEST)/constraints.txt -e '.[test]'
+	touch $@
+
+clean: ## remove the environments, runs and builds
+	rm -rf $(VENV) $(LOWEST) runs build dist

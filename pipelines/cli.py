@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import click
 
 from pipelines.exit_codes import BAD_INPUT, INTERRUPTED
+from pipelines.extras import missing_package
 from pipelines.stages.order import STAGES
 from stores import __version__
 
@@ -75,6 +76,12 @@ class _Commands(click.Group):
             raise
         except (ValueError, OSError, RuntimeError) as error:
             click.echo(f"croplayer: {error}", err=True)
+            context.exit(BAD_INPUT)
+        except ModuleNotFoundError as error:
+            sentence = missing_package(f"croplayer {context.invoked_subcommand}", error)
+            if sentence is None:
+                raise
+            click.echo(sentence, err=True)
             context.exit(BAD_INPUT)
         except KeyboardInterrupt:
             click.echo("croplayer: stopped; run the same command again to go on", err=True)

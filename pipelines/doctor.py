@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from pipelines.extras import missing_package
 from pipelines.recipe import HttpSource, Recipe
 from pipelines.recipe_files import DATA_VARIABLE, find_recipe, load_recipe
 from stores.durable import write_durable
@@ -58,6 +59,8 @@ def _tried(name: str, look: Callable[[], str]) -> Finding:
     """The sentence of a look, or what it tripped over."""
     try:
         return Finding(name, True, look())
+    except ModuleNotFoundError as error:
+        return Finding(name, False, missing_package("a run", error) or str(error))
     except Exception as error:  # a doctor reports whatever is wrong and goes on
         return Finding(name, False, (str(error).splitlines() or [type(error).__name__])[0])
 
@@ -67,6 +70,12 @@ def _python() -> str:
 
 
 def _libraries() -> str:
+    installed = {distribution.name.lower() for distribution in metadata.distributions()}
+    missing = [name for name in NEEDED if name not in installed]
+    if missing:
+        raise RuntimeError(
+            f"a run needs packages that are not installed ({', '.join(missing)}); pip install 'croplayer[run]'"
+        )
     return ", ".join(f"{name} {metadata.version(name)}" for name in NEEDED)
 
 

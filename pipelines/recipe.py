@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from stores.grid import LARGEST_BLOCK_PX
@@ -447,6 +446,8 @@ class Recipe(_Part):
 
     def to_toml(self) -> str:
         """The recipe with every default written out."""
+        import tomli_w  # only a run writes its recipe
+
         return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
 
 

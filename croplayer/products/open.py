@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from croplayer.products.codes import RasterCodes
 from croplayer.products.legend import read_legend
 from croplayer.products.product import Product
-from croplayer.products.stac_codes import StacCodes
+
+if TYPE_CHECKING:
+    from croplayer.products.stac_codes import StacCodes
 
 WILDCARDS = "*?["
 RASTERS = ("*.tif", "*.tiff", "*.TIF", "*.TIFF")
@@ -72,6 +75,8 @@ def open_product(
     read = read_legend(legend)
     codes: RasterCodes | StacCodes
     if asset:
+        from croplayer.products.stac_codes import StacCodes  # needs packages of the extra run
+
         codes = StacCodes(path, asset, year, read.file.overlap)
     else:
         codes = RasterCodes(product_files(path), assume_crs, read.file.overlap, read.file.repeated_strips)

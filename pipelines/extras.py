@@ -1,0 +1,43 @@
+"""What a command says when it needs a package that is not installed."""
+
+from __future__ import annotations
+
+EXTRA_OF = {
+    "PIL": "run",
+    "dask_geopandas": "run",
+    "dask_jobqueue": "cluster",
+    "distributed": "run",
+    "jinja2": "run",
+    "matplotlib": "run",
+    "morecantile": "run",
+    "obstore": "s3",
+    "openvino": "openvino",
+    "psutil": "run",
+    "pystac": "run",
+    "requests": "run",
+    "safetensors": "run",
+    "scipy": "run",
+    "simplejpeg": "run",
+    "skimage": "run",
+    "stackstac": "run",
+    "tomli_w": "run",
+    "torch": "run",
+    "transformers": "run",
+    "urllib3": "run",
+    "xgboost": "run",
+}
+"""The extra that brings a package, by the name that is imported; ``run`` brings those of ``models`` too."""
+
+
+def missing_package(who: str, error: ModuleNotFoundError) -> str | None:
+    """One sentence on the extra that ``who`` needs, None when the missing module belongs to no extra.
+
+    Examples
+    --------
+    >>> missing_package("croplayer run", ModuleNotFoundError(name="torch"))
+    "croplayer run needs packages that are not installed (torch); pip install 'croplayer[run]'"
+    """
+    module = (error.name or "").partition(".")[0]
+    if module not in EXTRA_OF:
+        return None
+    return f"{who} needs packages that are not installed ({module}); pip install 'croplayer[{EXTRA_OF[module]}]'"
