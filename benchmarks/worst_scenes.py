@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.error_picture import error_picture
-from croplayer.measures.scoring import score_mask
+from croplayer.measures.agreement import mask_agreement
 from croplayer.models.bundles.bundle import load
 from croplayer.models.networks.inference import predict_proba
 from croplayer.models.networks.manifest import read_manifest
@@ -50,7 +50,7 @@ def _row(network: SegmentationNetwork, scene: LabelledScene, side_px: int) -> tu
     mapped = probability >= THRESHOLD
     picture = Image.fromarray(error_picture(arrays.rgb, arrays.field, mapped))
     small = picture.resize((3 * side_px, side_px), Image.Resampling.LANCZOS)
-    return score_mask(mapped, arrays.field, arrays.valid).iou, scene.name, np.asarray(small)
+    return mask_agreement(mapped, arrays.field, arrays.valid).iou, scene.name, np.asarray(small)
 
 
 def _arguments() -> argparse.Namespace:

@@ -77,14 +77,13 @@ class CropAccessor:
             }
         ).compute()
         counts = Agreement(*(int(sums[f]) for f in Agreement._fields))
-        total = sum(counts)
         return pd.Series(
             {
                 **counts._asdict(),
                 "iou": counts.iou,
                 "f1": counts.f1,
-                "area_fraction": (counts.tp + counts.fp) / total if total else np.nan,
-                f"area_fraction_{opened.name}": (counts.tp + counts.fn) / total if total else np.nan,
+                "area_fraction": (counts.tp + counts.fp) / counts.pixels if counts.pixels else np.nan,
+                f"area_fraction_{opened.name}": (counts.tp + counts.fn) / counts.pixels if counts.pixels else np.nan,
             },
             name=opened.name,
         )

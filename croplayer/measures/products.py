@@ -37,8 +37,8 @@ def density_values(map_name: str, mask: np.ndarray, name: str, product: ProductW
     """Edge density of a mask of flags and of a product at the mask's pixels; missing where either knows nothing."""
     counts = agreement(mask == CROPLAND, _is_crop(product), product.index_y, product.index_x)
     return {
-        f"edge_density_{map_name}": counts.mask_edge_density if (mask != NO_IMAGERY).any() else None,
-        f"edge_density_{name}": counts.reference_edge_density if (product.percent != UNKNOWN).any() else None,
+        f"edge_density_{map_name}": counts.mask_edge / mask.size if (mask != NO_IMAGERY).any() else None,
+        f"edge_density_{name}": counts.reference_edge / mask.size if (product.percent != UNKNOWN).any() else None,
     }
 
 
@@ -59,7 +59,7 @@ def map_agreement(mask: np.ndarray, product: ProductWindow) -> Agreement:
     blind, blind_gap = agreements(mask == NO_IMAGERY, references)
     fp, fn = crop.fp - crop_gap.tp, crop.fn - blind.tp
     unknown = (blind.tp + blind.fp) + (crop_gap.tp + crop_gap.fn) - blind_gap.tp
-    return Agreement(crop.tp, fp, fn, crop.pixels - unknown - crop.tp - fp - fn)
+    return Agreement(crop.tp, fp, fn, mask.size - unknown - crop.tp - fp - fn)
 
 
 def _is_crop(product: ProductWindow) -> np.ndarray:
