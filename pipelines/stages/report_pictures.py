@@ -10,12 +10,11 @@ import pandas as pd
 
 from croplayer.cube.query import finished_only
 from croplayer.measures.agreement import Agreement
-from croplayer.products.product import UNKNOWN, Product
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier
 from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
-from stores.legends import INTEGRATED, NO_IMAGERY
+from stores.legends import INTEGRATED
 
 WINDOW_BLOCKS = (4, 6)
 """Most rows and columns of blocks in the pictures of pixels."""
@@ -66,8 +65,8 @@ def pictures(run: Shown, window: PixelWindow) -> list[dict[str, np.ndarray]]:
     pictures = {s: _thinned(run, "rgb", window, step, s) for s in run.inputs.recipe.source_names}
     masks = {s: _thinned(run, "cropland", window, step, s) for s in run.inputs.recipe.source_names}
     if run.inputs.reference is not None:
-        percent = run.inputs.reference.read(window, run.inputs.grid).on_pixels()[step // 2 :: step, step // 2 :: step]
-        pictures["reference: cropland"] = np.where(percent == UNKNOWN, NO_IMAGERY, percent > 50).astype(np.uint8)
+        reference = run.inputs.reference.read(window, run.inputs.grid).flags()
+        pictures["reference: cropland"] = reference[step // 2 :: step, step // 2 :: step]
     return [pictures, masks | {"integrated map": _thinned(run, "croplayer", window, step, None)}]
 
 
@@ -117,10 +116,5 @@ def _place(run: Shown, block: BlockIndex) -> dict[str, np.ndarray]:
         for p in (*run.inputs.recipe.products, *([run.inputs.recipe.reference] if run.inputs.recipe.reference else []))
     }
     for product in (*run.inputs.products, *([run.inputs.reference] if run.inputs.reference else [])):
-        panels[titles[product.name]] = _flags(product, window, run.inputs.grid)[thin, thin]
+        panels[titles[product.name]] = product.read(window, run.inputs.grid).flags()[thin, thin]
     return panels
-
-
-def _flags(product: Product, window: PixelWindow, grid: BlockGrid) -> np.ndarray:
-    percent = product.read(window, grid).on_pixels()
-    return np.where(percent == UNKNOWN, NO_IMAGERY, percent > 50).astype(np.uint8)
