@@ -28,12 +28,10 @@ def grid_of(dataset: xr.Dataset | xr.DataArray) -> BlockGrid:
 def window_of(dataset: xr.Dataset) -> PixelWindow:
     """Pixels of the lattice that a dataset covers, read off its coordinates, so also after a selection."""
     grid = grid_of(dataset)
-    ppd = grid.px_per_degree
-    row = round((90 - float(dataset.y[0])) * ppd - 0.5)
-    col = round((float(dataset.x[0]) + 180) * ppd - 0.5)
+    row, col = grid.pixel_at(float(dataset.x[0]), float(dataset.y[0]))
+    last_row, last_col = grid.pixel_at(float(dataset.x[-1]), float(dataset.y[-1]))
     window = PixelWindow(row, col, dataset.sizes["y"], dataset.sizes["x"])
-    last_row, last_col = round((90 - float(dataset.y[-1])) * ppd + 0.5), round((float(dataset.x[-1]) + 180) * ppd + 0.5)
-    if (window.row_stop, window.col_stop) != (last_row, last_col):
+    if (window.row_stop, window.col_stop) != (last_row + 1, last_col + 1):
         raise ValueError("the dataset skips rows or columns; select a contiguous window")
     return window
 

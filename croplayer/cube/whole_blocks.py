@@ -55,14 +55,11 @@ class Cube:
 
     def holds(self, block: BlockIndex) -> bool:
         """Whether a block lies in the cube's rectangle."""
-        row, col = block.row - self.blocks.row, block.col - self.blocks.col
-        return 0 <= row < self.blocks.rows and 0 <= col < self.blocks.cols
+        return self.blocks.holds(block)
 
     def read_window(self, name: str, window: PixelWindow, source: str | None = None) -> np.ndarray:
-        """Pixels of an array inside a window of the lattice that lies in the cube."""
-        y = window.row - self.blocks.row * self.grid.block_px
-        x = window.col - self.blocks.col * self.grid.block_px
-        area = (slice(y, y + window.height), slice(x, x + window.width))
+        """Pixels of an array inside a window of the lattice; raises ValueError when it does not lie in the cube."""
+        area = window.slices_in(self.blocks.window(self.grid))
         array = _array(self, name)
         if source is None:
             return np.asarray(array[area])

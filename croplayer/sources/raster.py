@@ -177,16 +177,9 @@ def block_parts(
     window: PixelWindow, grid: BlockGrid
 ) -> Iterator[tuple[BlockIndex, tuple[slice, slice], tuple[slice, slice]]]:
     """Blocks under a window: (block, its pixels inside the block, their place in the window)."""
-    n = grid.block_px
-    for row in range(window.row // n, (window.row_stop - 1) // n + 1):
-        for col in range(window.col // n, (window.col_stop - 1) // n + 1):
-            top, bottom = max(window.row, row * n), min(window.row_stop, (row + 1) * n)
-            left, right = max(window.col, col * n), min(window.col_stop, (col + 1) * n)
-            yield (
-                BlockIndex(row, col),
-                (slice(top - row * n, bottom - row * n), slice(left - col * n, right - col * n)),
-                (slice(top - window.row, bottom - window.row), slice(left - window.col, right - window.col)),
-            )
+    for block in grid.blocks_under(window):
+        part = window.common(grid.window(block))
+        yield block, part.slices_in(grid.window(block)), part.slices_in(window)
 
 
 @kept(6)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,7 @@ from croplayer.measures.agreement import Agreement
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier
-from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
+from stores.grid import BlockIndex, BlockRange, PixelWindow
 from stores.legends import INTEGRATED
 
 WINDOW_BLOCKS = (4, 6)
@@ -37,26 +36,16 @@ class Shown:
 
 def picture_window(run: Shown) -> tuple[PixelWindow, str]:
     """Pixels shown in the pictures: the region, or its middle when that is large."""
-    around, n = run.output.cube.blocks, run.inputs.grid.block_px
+    around, grid = run.output.cube.blocks, run.inputs.grid
     rows, cols = min(around.rows, WINDOW_BLOCKS[0]), min(around.cols, WINDOW_BLOCKS[1])
     if (rows, cols) == (around.rows, around.cols):
-        return pixels_of(
-            run.inputs.bounds, around.window(run.inputs.grid), run.inputs.grid
-        ), "The whole region is shown."
+        window = grid.pixels_of(run.inputs.bounds).common(around.window(grid))
+        return window, "The whole region is shown."
     middle = run.inputs.blocks[len(run.inputs.blocks) // 2]
     row = min(max(middle.row - rows // 2, around.row), around.row + around.rows - rows)
     col = min(max(middle.col - cols // 2, around.col), around.col + around.cols - cols)
-    window = PixelWindow(row * n, col * n, rows * n, cols * n)
+    window = BlockRange(row, col, rows, cols).window(grid)
     return window, f"A part of {rows} x {cols} blocks around {BlockIndex(*middle).name} is shown."
-
-
-def pixels_of(bounds: Bounds, whole: PixelWindow, grid: BlockGrid) -> PixelWindow:
-    """Pixels of a window that a box touches."""
-    ppd = grid.px_per_degree
-    row, row_stop = int((90 - bounds.north) * ppd), math.ceil((90 - bounds.south) * ppd)
-    col, col_stop = int((bounds.west + 180) * ppd), math.ceil((bounds.east + 180) * ppd)
-    row, col = max(row, whole.row), max(col, whole.col)
-    return PixelWindow(row, col, min(row_stop, whole.row_stop) - row, min(col_stop, whole.col_stop) - col)
 
 
 def pictures(run: Shown, window: PixelWindow) -> list[dict[str, np.ndarray]]:
