@@ -163,7 +163,9 @@ def segment(
     ------
     ValueError when the dataset is not cut along cells; what ``models.load`` raises for a wrong model.
     """
+    from croplayer.models import load_segmenter
     from croplayer.models.bundles.catalogue import find_bundle
+    from croplayer.models.networks.inference import blended_halo_px
     from croplayer.models.networks.manifest import bundle_digest
 
     window = window_of(dataset)
@@ -173,18 +175,14 @@ def segment(
         raise ValueError(f"the dataset is not cut along cells of {cell_px} px; open it by blocks, not by pixels")
     folder = find_bundle(model)
     digest = bundle_digest(folder)
-    halo_px = cell_px // 2 + blend_px
+    halo_px = blended_halo_px(cell_px, blend_px)
     if min(lengths) < halo_px:
         raise ValueError(f"chunks of {min(lengths)} px are smaller than the context of {halo_px} px that cells need")
 
     def on_chunk(rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        from croplayer.models.bundles.bundle import load_cached
         from croplayer.models.networks.inference import predict_block
-        from croplayer.models.networks.segmentation import SegmentationNetwork
 
-        network = load_cached(folder, digest, runtime)
-        if not isinstance(network, SegmentationNetwork):
-            raise ValueError(f"model {folder} does not segment; name a segmentation model")
+        network = load_segmenter(folder, digest, runtime)
         return predict_block(
             network, rgb, valid[..., 0], cell_px=cell_px, halo_px=halo_px, batch_cells=batch_cells, blend_px=blend_px
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from croplayer.cube.whole_blocks import Cube
+from croplayer.models import load_segmenter
 from croplayer.sources.imagery import Imagery, ImagerySource, empty_imagery
 from croplayer.tasks.each import each_block
 from stores.durable import FileDigest
@@ -47,13 +48,9 @@ class SegmentTask:
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block with the digests of its masks."""
-        from croplayer.models.bundles.bundle import load_cached
         from croplayer.models.networks.inference import predict_block
-        from croplayer.models.networks.segmentation import SegmentationNetwork
 
-        model = load_cached(self.model, self.model_digest, self.runtime)
-        if not isinstance(model, SegmentationNetwork):
-            raise ValueError(f"model {self.model} does not segment; name a segmentation model in [segmentation]")
+        model = load_segmenter(self.model, self.model_digest, self.runtime)
         has_imagery = False
         writes = []
         with ThreadPoolExecutor(2) as beside_the_network:
@@ -82,8 +79,10 @@ class SegmentTask:
 
     @property
     def halo_px(self) -> int:
-        """Context around the block: cells lie across its edges by half, and fade."""
-        return self.cell_px // 2 + self.blend_px
+        """Context around the block."""
+        from croplayer.models.networks.inference import blended_halo_px
+
+        return blended_halo_px(self.cell_px, self.blend_px)
 
     @property
     def _inner(self) -> tuple[slice, slice]:
