@@ -7,10 +7,7 @@ import math
 import numpy as np
 
 from croplayer.measures.agreement import mask_agreement
-from stores.legends import Correctness, Integration
-
-EMPTY_SHARE = 0.005
-"""A mask below this share of the block counts as empty."""
+from stores.legends import EMPTY_SHARE, Correctness, Integration
 
 GOOD_IOU = 0.5
 GOOD_PRECISION = 0.5
