@@ -107,19 +107,20 @@ def area_by_unit(dataset: xr.Dataset, mask: xr.DataArray, units: gpd.GeoDataFram
     return pd.Series(parts.sum(axis=(0, 1)).compute(), index=pd.Index(units.adcode, name="adcode"), name="area_km2")
 
 
-def region_properties_by_block(dataset: xr.Dataset, mask: xr.DataArray) -> xr.Dataset:
+def region_properties(dataset: xr.Dataset, mask: xr.DataArray) -> xr.Dataset:
     """Lazy shape of the cropland in every chunk of a (y, x) mask of flags, dims block_row and block_col.
 
     Variables regions, area_px, solidity_mean, solidity_total, euler_mean, euler_total, float64; means of a
     chunk without cropland are NaN.
     """
-    from croplayer.kernels.regions import RegionSummary, region_properties, summarise
+    from croplayer.kernels.regions import RegionSummary, summarise
+    from croplayer.kernels.regions import region_properties as of_pixels
 
     chunks = dataset.chunksizes
     count = len(RegionSummary._fields)
 
     def on_chunk(pixels: np.ndarray) -> np.ndarray:
-        return np.array(summarise(region_properties(pixels == CROPLAND)), np.float64)[None, None]
+        return np.array(summarise(of_pixels(pixels == CROPLAND)), np.float64)[None, None]
 
     lazy = da.map_blocks(
         on_chunk,
