@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from croplayer.files.file_cache import kept
+from croplayer.files.file_cache import cached_file_reads
 from stores.durable import FileDigest
 from stores.foreign_cube import check_arrays, read_layout
 from stores.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
@@ -91,12 +91,12 @@ class Cube:
         return dict(written)
 
 
-@kept(64)
+@cached_file_reads(64)
 def _array(cube: Cube, name: str) -> Any:
     return zarr.open_array(open_store(cube.path, read_only=True), path=f"{cube.edition}/{name}", mode="r")
 
 
-@kept(64)
+@cached_file_reads(64)
 def _writable_array(cube: Cube, name: str, thread: int) -> tuple[Any, dict[str, FileDigest]]:
     """An array of a thread's own, opened once, and the digests of what was written through it."""
     # Opening an array takes no configuration; without it a block of the fill value would have no file.

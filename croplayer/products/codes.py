@@ -16,7 +16,7 @@ from rasterio.env import set_gdal_config
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from croplayer.files.file_cache import forget_files, kept
+from croplayer.files.file_cache import cached_file_reads
 from croplayer.kernels.lookup import MESH_PX, nearest_codes
 from croplayer.products.strips import repeated_edges
 from croplayer.sources.raster import (
@@ -70,7 +70,7 @@ class CodeSource(Protocol):
         ...
 
     def fingerprint(self) -> str:
-        """A text that changes when the files or how they are read changes; the files of this moment are read from now on."""
+        """A text that changes when the files, as they are now, or how they are read changes; empties no cache."""
         ...
 
     def check(self, bounds: Bounds) -> None:
@@ -106,7 +106,6 @@ class RasterCodes:
             yield part
 
     def fingerprint(self) -> str:
-        forget_files()
         digests = [digest_raster(p) for p in self.paths]
         return digest_text(f"raster codes {self.assume_crs} {self.overlap} {self.cut_repeated_strips} {digests}")
 
@@ -137,7 +136,7 @@ class _CodeFile(NamedTuple):
     width: int
 
 
-@kept(64)
+@cached_file_reads(64)
 def _open_codes(path: str, assume_crs: str | None, cut_repeated_strips: bool) -> _CodeFile:
     # Set for good: an Env around each reading would empty the cache on leaving it.
     set_gdal_config("GDAL_CACHEMAX", GDAL_CACHE_MB)
@@ -158,7 +157,7 @@ def _near(source: RasterCodes, box: Bounds) -> list[str]:
     ]
 
 
-@kept(16)
+@cached_file_reads(16)
 def _boxes(paths: tuple[str, ...], assume_crs: str | None) -> tuple[tuple[str, Bounds], ...]:
     boxes: list[tuple[str, Bounds]] = []
     for path in paths:

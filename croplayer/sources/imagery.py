@@ -40,7 +40,10 @@ class ImagerySource(Protocol):
         ...
 
     def fingerprint(self) -> str:
-        """A text that changes when the imagery changes; the imagery of this moment is read from now on."""
+        """A text that changes when the imagery changes, taken from the files as they are now.
+
+        What this process caches of files stays cached: call ``files.file_cache.forget_files`` before a run begins.
+        """
         ...
 
     def check(self, bounds: Bounds) -> None:

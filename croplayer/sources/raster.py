@@ -14,7 +14,7 @@ from rasterio.io import DatasetReader
 from rasterio.warp import Resampling, reproject, transform_bounds
 from rasterio.windows import Window, from_bounds
 
-from croplayer.files.file_cache import forget_files, kept
+from croplayer.files.file_cache import cached_file_reads
 from croplayer.sources.imagery import Imagery, empty_imagery
 from stores.durable import digest_file, digest_text
 from stores.grid import BLOCKS_PER_DEGREE, CRS, BlockGrid, BlockIndex, Bounds, PixelWindow
@@ -144,7 +144,6 @@ class RasterSource:
         return out
 
     def fingerprint(self) -> str:
-        forget_files()
         digests = [digest_raster(p) for p in self.paths]
         return digest_text(f"raster {self.bands} {self.assume_crs} {digests}")
 
@@ -182,7 +181,7 @@ def block_parts(
         yield block, part.slices_in(grid.window(block)), part.slices_in(window)
 
 
-@kept(6)
+@cached_file_reads(6)
 def _read_block(source: RasterSource, block: BlockIndex, block_px: int) -> Imagery:
     """A whole block: always the same window, so that the warp gives the same pixels whoever asks."""
     grid = BlockGrid(block_px)

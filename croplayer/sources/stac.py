@@ -15,7 +15,7 @@ import numpy as np
 import pystac
 from rasterio.enums import Resampling
 
-from croplayer.files.file_cache import forget_files, kept
+from croplayer.files.file_cache import cached_file_reads
 from croplayer.sources.imagery import Imagery, empty_imagery
 from croplayer.sources.raster import MINIMUM_OVERLAP, block_parts, common_share, parted
 from stores.durable import digest_file, digest_text
@@ -41,8 +41,7 @@ class StacSource:
         return out
 
     def fingerprint(self) -> str:
-        forget_files()
-        assets = digest_assets(read_items(self.items), self.assets)
+        assets = digest_assets(parsed_items(self.items), self.assets)
         return digest_text(f"stac {self.assets} {digest_file(Path(self.items)).sha256} {assets}")
 
     def check(self, bounds: Bounds) -> None:
@@ -57,9 +56,14 @@ class StacSource:
             raise ValueError(f"source '{self.name}': no STAC item of {self.items} overlaps the region {tuple(bounds)}")
 
 
-@kept(8)
+@cached_file_reads(8)
 def read_items(path: str) -> tuple[pystac.Item, ...]:
-    """Items of a GeoJSON FeatureCollection, oldest first, with absolute addresses."""
+    """``parsed_items``, cached."""
+    return parsed_items(path)
+
+
+def parsed_items(path: str) -> tuple[pystac.Item, ...]:
+    """Items of a GeoJSON FeatureCollection as the file holds them now, oldest first, with absolute addresses."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"STAC items {path} do not exist")
     try:
@@ -119,7 +123,7 @@ def _band_items(items: list[pystac.Item], assets: tuple[str, ...]) -> list[dict[
     return plain
 
 
-@kept(6)
+@cached_file_reads(6)
 def _stack_block(source: StacSource, block: BlockIndex, block_px: int) -> Imagery:
     grid = BlockGrid(block_px)
     items = [i for i in read_items(source.items) if share_of(i, grid.bounds(block)) > 0]

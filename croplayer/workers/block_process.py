@@ -1,6 +1,6 @@
 """The process in which blocks are worked on: started by ``croplayer.workers.isolated``, fed through a pipe.
 
-It lives on from step to step and from run to run, and forgets at each beginning what it kept of files.
+It lives on from step to step and from run to run, and forgets at each beginning what it cached of files.
 Before each block it notes the block's position in a file that its parent reads, so that the parent knows
 which block a crash, a hang or a full memory belongs to. It ends when its parent is gone.
 """
