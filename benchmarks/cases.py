@@ -24,8 +24,8 @@ from skimage.filters import sobel
 from skimage.measure import label, regionprops_table
 
 from benchmarks import scenes
+from benchmarks.case import Case, Yardstick
 from benchmarks.gdal_terrain import find_gdaldem, write_dem
-from benchmarks.kernels import Case, Yardstick
 from croplayer.kernels.agreement import Reference, agreements
 from croplayer.kernels.haze import haze
 from croplayer.kernels.image import image_quality

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from croplayer.measures.scoring import boundary_band
+from croplayer.measures.boundary import boundary_band
 
 DRAWN = (255, 220, 0)
 FALSE = (230, 40, 40)

@@ -21,31 +21,11 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from benchmarks.case import Case
+from benchmarks.cases import all_cases
+from benchmarks.machine import processor
+
 ROUNDS = 5
-
-
-@dataclass(frozen=True)
-class Yardstick:
-    """A library's way to what a kernel does."""
-
-    name: str
-    run: Callable[[], object]
-    goal: float | None = None
-    """the library's time over the kernel's, at least"""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One kernel on one scene."""
-
-    kernel: str
-    scene: str
-    run: Callable[[], object]
-    yardsticks: list[Yardstick]
-    goal_ms: float | None = None
-    """the kernel's own time in milliseconds, at most"""
-    rounds: int | None = None
-    """rounds where fewer than usual do, for very slow references"""
 
 
 @dataclass
@@ -75,8 +55,6 @@ def main() -> None:
     parser.add_argument("--only", help="a kernel's name")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"rounds per case (default {ROUNDS})")
     arguments = parser.parse_args()
-    from benchmarks.cases import all_cases
-
     rows: list[Row] = []
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     for case in all_cases(arguments.only):
@@ -224,17 +202,6 @@ def page(rows: list[Row], load: float, rounds: int) -> str:
         for row in short
     ]
     return "\n".join([*lines, "", NOTES]) + "\n"
-
-
-def processor() -> str:
-    """Name of the processor, as far as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    names = (
-        [t.split(":", 1)[1].strip() for t in info.read_text().splitlines() if t.startswith("model name")]
-        if info.exists()
-        else []
-    )
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

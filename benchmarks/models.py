@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from croplayer.cube.whole_blocks import Cube
-from croplayer.models.bundles.bundle import load, load_cached
+from croplayer.models import load_segmenter
 from croplayer.models.bundles.catalogue import find_bundle
 from croplayer.models.bundles.runtimes import runtime_version
 from croplayer.models.networks.inference import predict_cells
@@ -56,9 +56,7 @@ def main() -> None:
     result: dict[str, Any] = {"model": arguments.model, "block_px": arguments.block_px, "blend_px": arguments.blend_px}
     reference = None
     for runtime in arguments.runtime:
-        network = load(folder, device=torch.device("cpu"), runtime=runtime)
-        if not isinstance(network, SegmentationNetwork):
-            raise ValueError(f"model '{arguments.model}' does not segment")
+        network = load_segmenter(folder, runtime=runtime, device="cpu")
         with tempfile.TemporaryDirectory() as scratch:
             row, probability = _measure(network, folder, runtime, arguments, Path(scratch))
         if reference is None:
@@ -141,7 +139,7 @@ def _mosaicked(folder: Path, runtime: str, arguments: argparse.Namespace, scratc
         cube.write_block("rgb", index, imagery.rgb, source.name)
         cube.write_block("imagery_valid", index, imagery.valid, source.name)
     digest = bundle_digest(folder)
-    load_cached(str(folder), digest, runtime)
+    load_segmenter(folder, digest, runtime)
     task = SegmentTask(
         cube, (source,), frozenset(around), str(folder), digest, CELL_PX, arguments.blend_px, 1, 0.5, runtime
     )

@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.kernels import processor
+from benchmarks.machine import processor
 
 Found = Mapping[str, Any]
 

@@ -16,8 +16,7 @@ import rasterio
 import torch
 from rasterio.enums import Resampling
 
-from croplayer.models.bundles.bundle import load
-from croplayer.models.bundles.catalogue import find_bundle
+from croplayer.models import load_segmenter
 from croplayer.models.judging.seams import SeamReport, measure_seams
 from croplayer.models.networks.inference import blended_halo_px
 from croplayer.models.networks.segmentation import SegmentationNetwork
@@ -30,9 +29,7 @@ def main() -> None:
     """Print the ratio of each raster and of all together."""
     arguments = _arguments()
     torch.set_num_threads(1)
-    network = load(find_bundle(arguments.model), device=torch.device("cpu"))
-    if not isinstance(network, SegmentationNetwork):
-        raise ValueError(f"model '{arguments.model}' does not segment")
+    network = load_segmenter(arguments.model, device="cpu")
     paths = sorted(arguments.images.glob("*.tif"))
     if not paths:
         raise FileNotFoundError(f"{arguments.images} holds no *.tif")

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.error_picture import error_picture
-from croplayer.measures.scoring import score_mask
-from croplayer.models.bundles.bundle import load
+from croplayer.measures.agreement import mask_agreement
+from croplayer.models import load_segmenter
 from croplayer.models.networks.inference import predict_proba
 from croplayer.models.networks.manifest import read_manifest
 from croplayer.models.networks.segmentation import SegmentationNetwork
@@ -31,9 +31,7 @@ def main() -> None:
     rows = []
     for folder in sorted(arguments.folds.glob("fold-*")):
         seen = set(read_manifest(folder).metrics["training_scenes"])
-        network = load(folder)
-        if not isinstance(network, SegmentationNetwork):
-            raise ValueError(f"{folder} does not segment")
+        network = load_segmenter(folder)
         rows += [_row(network, scene, arguments.side_px) for scene in scenes.scenes if scene.name not in seen]
     if sorted(name for _, name, _ in rows) != list(scenes.names):
         raise ValueError(f"the folds in {arguments.folds} do not judge each scene once")
@@ -50,7 +48,7 @@ def _row(network: SegmentationNetwork, scene: LabelledScene, side_px: int) -> tu
     mapped = probability >= THRESHOLD
     picture = Image.fromarray(error_picture(arrays.rgb, arrays.field, mapped))
     small = picture.resize((3 * side_px, side_px), Image.Resampling.LANCZOS)
-    return score_mask(mapped, arrays.field, arrays.valid).iou, scene.name, np.asarray(small)
+    return mask_agreement(mapped, arrays.field, arrays.valid).iou, scene.name, np.asarray(small)
 
 
 def _arguments() -> argparse.Namespace:

@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from stores import __version__
 
 if TYPE_CHECKING:
+    from croplayer import models
+    from croplayer.cube.lazy import region_properties, segment
     from croplayer.cube.opening import open_cube
+    from stores.finished import MissingBlocksError
+    from stores.grid import BlockGrid, BlockIndex, Bounds
+    from stores.schema import SchemaError
 
+__all__ = [
+    "BlockGrid",
+    "BlockIndex",
+    "Bounds",
+    "MissingBlocksError",
+    "SchemaError",
+    "__version__",
+    "models",
+    "open_cube",
+    "region_properties",
+    "segment",
+]
 
-__all__ = ["__version__", "open_cube"]
+_MODULES = {
+    "BlockGrid": "stores.grid",
+    "BlockIndex": "stores.grid",
+    "Bounds": "stores.grid",
+    "MissingBlocksError": "stores.finished",
+    "SchemaError": "stores.schema",
+    "open_cube": "croplayer.cube.opening",
+    "region_properties": "croplayer.cube.lazy",
+    "segment": "croplayer.cube.lazy",
+}
 
 
 def __getattr__(name: str) -> Any:
     # Imported when first used, so that `import croplayer` stays fast.
-    if name == "open_cube":
-        from croplayer.cube.opening import open_cube
-
-        return open_cube
+    if name == "models":
+        return import_module("croplayer.models")
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'croplayer' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

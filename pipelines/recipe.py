@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from stores.grid import LARGEST_BLOCK_PX
-from stores.legends import DEFAULT_CLASSES, CorrectnessClasses
+from stores.legends import DEFAULT_CLASSES, NODATA_ABOVE, CorrectnessClasses
 from stores.places import check_place
 
 
@@ -219,7 +219,7 @@ class Coverage(_Part):
 
     model: str
     recipe: str | None = None
-    nodata_above: float = Field(0.1, ge=0, le=1)
+    nodata_above: float = Field(NODATA_ABOVE, ge=0, le=1)
     """Share of pixels without imagery above which a block is Nodata (paper: 10 %)."""
     training: CoverageTraining | None = None
 

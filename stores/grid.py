@@ -6,6 +6,7 @@ same edges in every run, every region and every country.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ BLOCKS_PER_DEGREE = 20
 
 LARGEST_BLOCK_PX = 10_240
 """Of a cube: about 0.5 m; the coordinates of the whole lattice then still fit into memory."""
+
+EDGE_TOLERANCE_BLOCKS = 1e-9
+"""A position this near to an edge, in blocks, is on it."""
 
 LATTICE_ROWS = 180 * BLOCKS_PER_DEGREE
 LATTICE_COLS = 360 * BLOCKS_PER_DEGREE
@@ -76,6 +80,30 @@ class PixelWindow(NamedTuple):
     def col_stop(self) -> int:
         return self.col + self.width
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the window holds no pixel."""
+        return self.height <= 0 or self.width <= 0
+
+    def common(self, other: PixelWindow) -> PixelWindow:
+        """Pixels of both windows; an empty window where they do not meet."""
+        row, col = max(self.row, other.row), max(self.col, other.col)
+        height, width = min(self.row_stop, other.row_stop) - row, min(self.col_stop, other.col_stop) - col
+        return PixelWindow(row, col, max(height, 0), max(width, 0))
+
+    def grown(self, margin_px: int) -> PixelWindow:
+        """The window with a margin on all sides; it may reach beyond the lattice."""
+        return PixelWindow(
+            self.row - margin_px, self.col - margin_px, self.height + 2 * margin_px, self.width + 2 * margin_px
+        )
+
+    def slices_in(self, whole: PixelWindow) -> tuple[slice, slice]:
+        """Rows and columns of this window in an array of a larger one; raises ValueError when it lies not inside."""
+        y, x = self.row - whole.row, self.col - whole.col
+        if min(y, x) < 0 or y + self.height > whole.height or x + self.width > whole.width:
+            raise ValueError(f"window {tuple(self)} does not lie in window {tuple(whole)} (row, column, height, width)")
+        return slice(y, y + self.height), slice(x, x + self.width)
+
 
 @dataclass(frozen=True)
 class BlockGrid:
@@ -98,16 +126,6 @@ class BlockGrid:
         """Size of a pixel in degrees."""
         return 1 / self.px_per_degree
 
-    def longitude_edges(self, start: int, count: int) -> np.ndarray:
-        """Edges of ``count`` pixel columns from global column ``start``: (count + 1,) float64 degrees."""
-        k = np.arange(start, start + count + 1, dtype=np.int64) - 180 * self.px_per_degree
-        return k / self.px_per_degree
-
-    def latitude_edges(self, start: int, count: int) -> np.ndarray:
-        """Edges of ``count`` pixel rows from global row ``start``, north first: (count + 1,) float64 degrees."""
-        k = 90 * self.px_per_degree - np.arange(start, start + count + 1, dtype=np.int64)
-        return k / self.px_per_degree
-
     def longitudes(self, start: int, count: int) -> np.ndarray:
         """Centres of ``count`` pixel columns from global column ``start``: (count,) float64 degrees."""
         k = 2 * np.arange(start, start + count, dtype=np.int64) + 1 - 360 * self.px_per_degree
@@ -123,11 +141,31 @@ class BlockGrid:
 
         The east and south ends of the lattice (180 E, 90 S) belong to the last column and row.
         """
+        return BlockIndex(*BlockGrid(1).pixel_at(lon, lat))
+
+    def pixel_at(self, lon: float, lat: float) -> tuple[int, int]:
+        """Row and column of the pixel that holds a point; a point on an edge belongs to the pixel east or south of it.
+
+        The east and south ends of the lattice (180 E, 90 S) belong to the last column and row. A position within 1e-9
+        of a block from an edge is on it: that is a thousand times the rounding of degrees in float64, and at most a
+        hundred thousandth of a pixel of the smallest kind.
+        """
         if not (-180 <= lon <= 180 and -90 <= lat <= 90):
             raise ValueError(f"point ({lon}, {lat}) is not a longitude and latitude in degrees")
-        row = _floor_on_lattice((90 - lat) * BLOCKS_PER_DEGREE)
-        col = _floor_on_lattice((lon + 180) * BLOCKS_PER_DEGREE)
-        return BlockIndex(min(row, LATTICE_ROWS - 1), min(col, LATTICE_COLS - 1))
+        row, col = _floor_px(90 - lat, self), _floor_px(lon + 180, self)
+        return min(row, 180 * self.px_per_degree - 1), min(col, 360 * self.px_per_degree - 1)
+
+    def pixels_of(self, bounds: Bounds) -> PixelWindow:
+        """Pixels that share area with a box, with the edges of `pixel_at`.
+
+        A box that reaches beyond the lattice gives pixels beyond it, and a box without area an empty window.
+        Raises ValueError when a side of the box is no number.
+        """
+        if not np.isfinite(bounds).all():
+            raise ValueError(f"bounds {tuple(bounds)} are not a box in degrees")
+        row, col = _floor_px(90 - bounds.north, self), _floor_px(bounds.west + 180, self)
+        row_stop, col_stop = -_floor_px(bounds.south - 90, self), -_floor_px(-180 - bounds.east, self)
+        return PixelWindow(row, col, max(row_stop - row, 0), max(col_stop - col, 0))
 
     def holds(self, block: BlockIndex) -> bool:
         """Whether a position is one of the lattice's blocks."""
@@ -197,6 +235,16 @@ class BlockGrid:
             for col in column_index[hit]:
                 yield BlockIndex(row, int(col))
 
+    def blocks_under(self, window: PixelWindow) -> Iterator[BlockIndex]:
+        """Blocks of the lattice that share pixels with a window, in raster order."""
+        part = window.common(PixelWindow(0, 0, 180 * self.px_per_degree, 360 * self.px_per_degree))
+        if part.is_empty:
+            return
+        n = self.block_px
+        for row in range(part.row // n, (part.row_stop - 1) // n + 1):
+            for col in range(part.col // n, (part.col_stop - 1) // n + 1):
+                yield BlockIndex(row, col)
+
     def pixel_area_m2(self, start: int, count: int) -> np.ndarray:
         """Area of one pixel in each of ``count`` rows from global row ``start``.
 
@@ -206,55 +254,6 @@ class BlockGrid:
         (the area between two parallels and two meridians in closed form).
         """
         return _row_areas_m2(self.px_per_degree, start, count)
-
-
-def _floor_on_lattice(position: float) -> int:
-    """Floor, with a position within 1e-9 of an edge taken as on the edge."""
-    nearest = round(position)
-    return int(nearest if abs(position - nearest) < 1e-9 else np.floor(position))
-
-
-def _ceil_on_lattice(position: float) -> int:
-    return -_floor_on_lattice(-position)
-
-
-def block_rectangle(bounds: Bounds) -> tuple[range, range]:
-    """Rows and columns of the blocks that share area with a box; raises ValueError for an empty box."""
-    west, south, east, north = bounds
-    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
-        raise ValueError(
-            f"bounds west={west} south={south} east={east} north={north} are not a box in degrees; "
-            "expected -180 <= west < east <= 180 and -90 <= south < north <= 90"
-        )
-    rows = range(
-        _floor_on_lattice((90 - north) * BLOCKS_PER_DEGREE), _ceil_on_lattice((90 - south) * BLOCKS_PER_DEGREE)
-    )
-    cols = range(
-        _floor_on_lattice((west + 180) * BLOCKS_PER_DEGREE), _ceil_on_lattice((east + 180) * BLOCKS_PER_DEGREE)
-    )
-    return rows, cols
-
-
-def _blocks_in_bounds(bounds: Bounds) -> Iterator[BlockIndex]:
-    rows, cols = block_rectangle(bounds)
-    for row in rows:
-        for col in cols:
-            yield BlockIndex(row, col)
-
-
-@lru_cache(maxsize=256)
-def _row_areas_m2(px_per_degree: int, start: int, count: int) -> np.ndarray:
-    k = 90 * px_per_degree - np.arange(start, start + count + 1, dtype=np.int64)
-    latitude = np.deg2rad(k.astype(np.longdouble) / px_per_degree)
-    e2 = np.longdouble(WGS84_F) * (2 - np.longdouble(WGS84_F))
-    e = np.sqrt(e2)
-    s = np.sin(latitude)
-    q = s / (1 - e2 * s * s) + np.arctanh(e * s) / e
-    b2 = np.longdouble(WGS84_A_M) ** 2 * (1 - e2)
-    width = np.deg2rad(np.longdouble(1) / px_per_degree)
-    areas = np.asarray(b2 / 2 * width * (q[:-1] - q[1:]), dtype=np.float64)
-    areas.flags.writeable = False
-    return areas
 
 
 @dataclass(frozen=True)
@@ -280,10 +279,53 @@ class BlockRange:
         n = grid.block_px
         return PixelWindow(self.row * n, self.col * n, self.rows * n, self.cols * n)
 
+    def holds(self, block: BlockIndex) -> bool:
+        """Whether a block lies in the rectangle."""
+        return 0 <= block.row - self.row < self.rows and 0 <= block.col - self.col < self.cols
+
     def slices(self, grid: BlockGrid, block: BlockIndex) -> tuple[slice, slice]:
         """(y, x) pixel slices of a block inside the rectangle; raises ValueError for a block outside."""
-        row, col = block.row - self.row, block.col - self.col
-        if not (0 <= row < self.rows and 0 <= col < self.cols):
+        if not self.holds(block):
             raise ValueError(f"block {block.name} is outside the cube of {self.rows} x {self.cols} blocks at {self}")
-        n = grid.block_px
-        return slice(row * n, (row + 1) * n), slice(col * n, (col + 1) * n)
+        return grid.window(block).slices_in(self.window(grid))
+
+
+def _floor_px(degrees: float, grid: BlockGrid) -> int:
+    """Pixels up to a distance in degrees, rounded down; a distance within 1e-9 of a block from an edge is on it."""
+    position = degrees * grid.px_per_degree
+    nearest = round(position)
+    return nearest if abs(position - nearest) < EDGE_TOLERANCE_BLOCKS * grid.block_px else math.floor(position)
+
+
+def block_rectangle(bounds: Bounds) -> tuple[range, range]:
+    """Rows and columns of the blocks that share area with a box; raises ValueError for an empty box."""
+    west, south, east, north = bounds
+    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+        raise ValueError(
+            f"bounds west={west} south={south} east={east} north={north} are not a box in degrees; "
+            "expected -180 <= west < east <= 180 and -90 <= south < north <= 90"
+        )
+    squares = BlockGrid(1).pixels_of(bounds)
+    return range(squares.row, squares.row_stop), range(squares.col, squares.col_stop)
+
+
+def _blocks_in_bounds(bounds: Bounds) -> Iterator[BlockIndex]:
+    rows, cols = block_rectangle(bounds)
+    for row in rows:
+        for col in cols:
+            yield BlockIndex(row, col)
+
+
+@lru_cache(maxsize=256)
+def _row_areas_m2(px_per_degree: int, start: int, count: int) -> np.ndarray:
+    k = 90 * px_per_degree - np.arange(start, start + count + 1, dtype=np.int64)
+    latitude = np.deg2rad(k.astype(np.longdouble) / px_per_degree)
+    e2 = np.longdouble(WGS84_F) * (2 - np.longdouble(WGS84_F))
+    e = np.sqrt(e2)
+    s = np.sin(latitude)
+    q = s / (1 - e2 * s * s) + np.arctanh(e * s) / e
+    b2 = np.longdouble(WGS84_A_M) ** 2 * (1 - e2)
+    width = np.deg2rad(np.longdouble(1) / px_per_degree)
+    areas = np.asarray(b2 / 2 * width * (q[:-1] - q[1:]), dtype=np.float64)
+    areas.flags.writeable = False
+    return areas

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from shared.places import REPOSITORY
 
 import stores
@@ -185,6 +186,16 @@ def test_importing_croplayer_loads_nothing_heavy() -> None:
 
 def test_the_version_stands_once_in_the_code_and_once_in_the_project() -> None:
     assert f'version = "{stores.__version__}"' in (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_the_public_names_are_there_and_documented() -> None:
+    import croplayer
+
+    assert sorted(dir(croplayer)) == sorted(croplayer.__all__)
+    public = {name: getattr(croplayer, name) for name in croplayer.__all__ if name != "__version__"}
+    assert all(thing.__doc__ for thing in public.values())
+    with pytest.raises(AttributeError, match="no attribute 'open_cubes'"):
+        croplayer.open_cubes  # noqa: B018
 
 
 def test_the_readme_names_commands_that_exist() -> None:

@@ -58,16 +58,15 @@ class CropAccessor:
         from croplayer.cube.lazy import grid_of, map_lattice
         from croplayer.measures.agreement import Agreement
         from croplayer.products.open import open_product
-        from croplayer.products.product import UNKNOWN
 
         opened = open_product(product, path, **how) if isinstance(product, str) else product
         grid = grid_of(self._dataset)
-        percent = map_lattice(
-            self._dataset, lambda place: opened.read(place, grid).on_pixels(), dtype=np.uint8, name=opened.name
+        flags = map_lattice(
+            self._dataset, lambda place: opened.read(place, grid).flags(), dtype=np.uint8, name=opened.name
         )
         mask = self._mask(source)
-        known = (mask < NO_IMAGERY) & (percent != UNKNOWN)
-        crop, other = mask == CROPLAND, (percent > 50) & (percent != UNKNOWN)
+        known = (mask < NO_IMAGERY) & (flags < NO_IMAGERY)
+        crop, other = mask == CROPLAND, flags == CROPLAND
         sums = xr.Dataset(
             {
                 "tp": (crop & other & known).sum(),
@@ -77,14 +76,13 @@ class CropAccessor:
             }
         ).compute()
         counts = Agreement(*(int(sums[f]) for f in Agreement._fields))
-        total = sum(counts)
         return pd.Series(
             {
                 **counts._asdict(),
                 "iou": counts.iou,
                 "f1": counts.f1,
-                "area_fraction": (counts.tp + counts.fp) / total if total else np.nan,
-                f"area_fraction_{opened.name}": (counts.tp + counts.fn) / total if total else np.nan,
+                "area_fraction": (counts.tp + counts.fp) / counts.pixels if counts.pixels else np.nan,
+                f"area_fraction_{opened.name}": (counts.tp + counts.fn) / counts.pixels if counts.pixels else np.nan,
             },
             name=opened.name,
         )

@@ -28,12 +28,10 @@ def grid_of(dataset: xr.Dataset | xr.DataArray) -> BlockGrid:
 def window_of(dataset: xr.Dataset) -> PixelWindow:
     """Pixels of the lattice that a dataset covers, read off its coordinates, so also after a selection."""
     grid = grid_of(dataset)
-    ppd = grid.px_per_degree
-    row = round((90 - float(dataset.y[0])) * ppd - 0.5)
-    col = round((float(dataset.x[0]) + 180) * ppd - 0.5)
+    row, col = grid.pixel_at(float(dataset.x[0]), float(dataset.y[0]))
+    last_row, last_col = grid.pixel_at(float(dataset.x[-1]), float(dataset.y[-1]))
     window = PixelWindow(row, col, dataset.sizes["y"], dataset.sizes["x"])
-    last_row, last_col = round((90 - float(dataset.y[-1])) * ppd + 0.5), round((float(dataset.x[-1]) + 180) * ppd + 0.5)
-    if (window.row_stop, window.col_stop) != (last_row, last_col):
+    if (window.row_stop, window.col_stop) != (last_row + 1, last_col + 1):
         raise ValueError("the dataset skips rows or columns; select a contiguous window")
     return window
 
@@ -109,19 +107,20 @@ def area_by_unit(dataset: xr.Dataset, mask: xr.DataArray, units: gpd.GeoDataFram
     return pd.Series(parts.sum(axis=(0, 1)).compute(), index=pd.Index(units.adcode, name="adcode"), name="area_km2")
 
 
-def region_properties_by_block(dataset: xr.Dataset, mask: xr.DataArray) -> xr.Dataset:
+def region_properties(dataset: xr.Dataset, mask: xr.DataArray) -> xr.Dataset:
     """Lazy shape of the cropland in every chunk of a (y, x) mask of flags, dims block_row and block_col.
 
     Variables regions, area_px, solidity_mean, solidity_total, euler_mean, euler_total, float64; means of a
     chunk without cropland are NaN.
     """
-    from croplayer.kernels.regions import RegionSummary, region_properties, summarise
+    from croplayer.kernels.regions import RegionSummary, summarise
+    from croplayer.kernels.regions import region_properties as of_pixels
 
     chunks = dataset.chunksizes
     count = len(RegionSummary._fields)
 
     def on_chunk(pixels: np.ndarray) -> np.ndarray:
-        return np.array(summarise(region_properties(pixels == CROPLAND)), np.float64)[None, None]
+        return np.array(summarise(of_pixels(pixels == CROPLAND)), np.float64)[None, None]
 
     lazy = da.map_blocks(
         on_chunk,
@@ -166,6 +165,8 @@ def segment(
     ValueError when the dataset is not cut along cells; what ``models.load`` raises for a wrong model.
     """
     from croplayer.models.bundles.catalogue import find_bundle
+    from croplayer.models.bundles.kinds import load_segmenter
+    from croplayer.models.networks.inference import blended_halo_px
     from croplayer.models.networks.manifest import bundle_digest
 
     window = window_of(dataset)
@@ -175,18 +176,14 @@ def segment(
         raise ValueError(f"the dataset is not cut along cells of {cell_px} px; open it by blocks, not by pixels")
     folder = find_bundle(model)
     digest = bundle_digest(folder)
-    halo_px = cell_px // 2 + blend_px
+    halo_px = blended_halo_px(cell_px, blend_px)
     if min(lengths) < halo_px:
         raise ValueError(f"chunks of {min(lengths)} px are smaller than the context of {halo_px} px that cells need")
 
     def on_chunk(rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        from croplayer.models.bundles.bundle import load_cached
         from croplayer.models.networks.inference import predict_block
-        from croplayer.models.networks.segmentation import SegmentationNetwork
 
-        network = load_cached(folder, digest, runtime)
-        if not isinstance(network, SegmentationNetwork):
-            raise ValueError(f"model {folder} does not segment; name a segmentation model")
+        network = load_segmenter(folder, digest, runtime)
         return predict_block(
             network, rgb, valid[..., 0], cell_px=cell_px, halo_px=halo_px, batch_cells=batch_cells, blend_px=blend_px
         )

@@ -63,8 +63,8 @@ def open_cube(
         consolidated=False,
     )
     dataset = dataset.assign_coords(source=("source", np.array(cube.sources, dtype=object), dataset.source.attrs))
-    window = cube.blocks.window(cube.grid)
-    _check_place(dataset, cube, window)
+    whole = window = cube.blocks.window(cube.grid)
+    _check_place(dataset, cube, whole)
     geometry = _as_geometry(region, path)
     if geometry is not None:
         window = _overlap(cube, geometry, str(region)[:80])
@@ -73,11 +73,8 @@ def open_cube(
     if strict:
         asked = Bounds(*region) if isinstance(region, tuple) else geometry or cube.grid.window_bounds(window)
         check_finished(Path(path), cube.edition, _held_blocks(cube, asked))
-    offset_y, offset_x = cube.blocks.row * cube.grid.block_px, cube.blocks.col * cube.grid.block_px
-    dataset = dataset.isel(
-        y=slice(window.row - offset_y, window.row_stop - offset_y),
-        x=slice(window.col - offset_x, window.col_stop - offset_x),
-    )
+    y, x = window.slices_in(whole)
+    dataset = dataset.isel(y=y, x=x)
     n = cube.grid.block_px
     dataset = dataset.chunk(
         y=_block_chunks(window.row, window.height, n), x=_block_chunks(window.col, window.width, n), source=1, band=-1
@@ -140,20 +137,15 @@ def _as_geometry(region: object, path: str | Path) -> BaseGeometry | None:
 
 def _overlap(cube: Cube, geometry: BaseGeometry, what: str) -> PixelWindow:
     """Pixels of the cube whose area the geometry's bounding box shares."""
-    ppd = cube.grid.px_per_degree
-    west, south, east, north = geometry.bounds
     whole = cube.blocks.window(cube.grid)
-    row = max(int(np.floor(round((90 - north) * ppd, 6))), whole.row)
-    row_stop = min(int(np.ceil(round((90 - south) * ppd, 6))), whole.row_stop)
-    col = max(int(np.floor(round((west + 180) * ppd, 6))), whole.col)
-    col_stop = min(int(np.ceil(round((east + 180) * ppd, 6))), whole.col_stop)
-    if row >= row_stop or col >= col_stop:
+    part = cube.grid.pixels_of(Bounds(*geometry.bounds)).common(whole)
+    if part.is_empty:
         box = cube.grid.window_bounds(whole)
         raise ValueError(
             f"region {what} does not overlap the cube, which covers west={box.west} south={box.south} "
             f"east={box.east} north={box.north}"
         )
-    return PixelWindow(row, col, row_stop - row, col_stop - col)
+    return part
 
 
 def _block_chunks(start: int, length: int, block_px: int) -> tuple[int, ...]:

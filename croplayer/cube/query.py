@@ -12,7 +12,7 @@ from croplayer.cube.lazy import grid_of, window_of
 from croplayer.vector.files import write_geoparquet, write_geotiff, write_shapefile
 from croplayer.vector.parcels import parcels_of_mask
 from stores.block_list import BlockList
-from stores.grid import BlockGrid, BlockIndex, PixelWindow
+from stores.grid import BlockGrid, PixelWindow
 from stores.legends import CROPLAND, NEVER_PROCESSED
 
 
@@ -55,14 +55,11 @@ def finished_only(mask: np.ndarray, window: PixelWindow, grid: BlockGrid, finish
     Where a block failed under new settings, or lies outside a region that was narrowed, a cube still holds pixels of
     the settings before.
     """
-    n = grid.block_px
     out = np.full_like(mask, NEVER_PROCESSED)
-    for row in range(window.row // n, -(-window.row_stop // n)):
-        for col in range(window.col // n, -(-window.col_stop // n)):
-            if BlockIndex(row, col) in finished:
-                y, x = max(row * n - window.row, 0), max(col * n - window.col, 0)
-                area = slice(y, (row + 1) * n - window.row), slice(x, (col + 1) * n - window.col)
-                out[area] = mask[area]
+    for block in grid.blocks_under(window):
+        if block in finished:
+            area = window.common(grid.window(block)).slices_in(window)
+            out[area] = mask[area]
     return out
 
 

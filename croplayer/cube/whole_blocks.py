@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from croplayer.files.file_cache import kept
+from croplayer.files.file_cache import cached_file_reads
 from stores.durable import FileDigest
 from stores.foreign_cube import check_arrays, read_layout
 from stores.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
@@ -55,14 +55,11 @@ class Cube:
 
     def holds(self, block: BlockIndex) -> bool:
         """Whether a block lies in the cube's rectangle."""
-        row, col = block.row - self.blocks.row, block.col - self.blocks.col
-        return 0 <= row < self.blocks.rows and 0 <= col < self.blocks.cols
+        return self.blocks.holds(block)
 
     def read_window(self, name: str, window: PixelWindow, source: str | None = None) -> np.ndarray:
-        """Pixels of an array inside a window of the lattice that lies in the cube."""
-        y = window.row - self.blocks.row * self.grid.block_px
-        x = window.col - self.blocks.col * self.grid.block_px
-        area = (slice(y, y + window.height), slice(x, x + window.width))
+        """Pixels of an array inside a window of the lattice; raises ValueError when it does not lie in the cube."""
+        area = window.slices_in(self.blocks.window(self.grid))
         array = _array(self, name)
         if source is None:
             return np.asarray(array[area])
@@ -94,12 +91,12 @@ class Cube:
         return dict(written)
 
 
-@kept(64)
+@cached_file_reads(64)
 def _array(cube: Cube, name: str) -> Any:
     return zarr.open_array(open_store(cube.path, read_only=True), path=f"{cube.edition}/{name}", mode="r")
 
 
-@kept(64)
+@cached_file_reads(64)
 def _writable_array(cube: Cube, name: str, thread: int) -> tuple[Any, dict[str, FileDigest]]:
     """An array of a thread's own, opened once, and the digests of what was written through it."""
     # Opening an array takes no configuration; without it a block of the fill value would have no file.

@@ -10,13 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from stores.legends import DEFAULT_CLASSES, Correctness, CorrectnessClasses, CoverageType, Integration
+from stores.legends import DEFAULT_CLASSES, EMPTY_SHARE, Correctness, CorrectnessClasses, CoverageType, Integration
 
 RULES = "rules (no reviewed samples)"
 """Name of the decisions of this module in tables and in the report."""
 
-EMPTY_AREA_FRACTION = 0.005
-"""A mask with a smaller share of cropland counts as empty."""
 FALSE_AREA_FRACTION = 0.25
 """A larger share of cropland counts as false in a block whose imagery shows no planting."""
 CONFIDENT = 0.8
@@ -36,7 +34,7 @@ def correctness_by_rules(table: pd.DataFrame, source: str) -> np.ndarray:
     regions = table[f"regions_{source}"].astype(float)
     mean_area = table[f"area_km2_{source}"].astype(float) / regions.where(regions > 0)
     unusable = coverage.isin([c.label for c in CoverageType if not c.is_usable])
-    is_empty = fraction < EMPTY_AREA_FRACTION
+    is_empty = fraction < EMPTY_SHARE
     confidence = table.get(f"coverage_confidence_{source}", pd.Series(1.0, index=table.index)).astype(float)
     shows_no_planting = (coverage == CoverageType.NON_PLANTING.label) & (confidence >= CONFIDENT)
     is_false = shows_no_planting & (fraction > FALSE_AREA_FRACTION)

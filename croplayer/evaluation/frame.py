@@ -123,14 +123,14 @@ def changed_points(cube: Cube, finished: BlockList, points: pd.DataFrame) -> int
     finished : blocks whose pixels are the map's
     points : lon, lat, block and mapped (0 or 1) of every point
     """
-    changed, ppd = 0, cube.grid.px_per_degree
+    changed = 0
     for name, group in points.groupby("block"):
         block = BlockIndex.parse(str(name))
         if block not in finished:
             changed += len(group)
             continue
         window = cube.grid.window(block)
-        rows = np.floor((90 - group.lat) * ppd).astype(int) - window.row
-        cols = np.floor((group.lon + 180) * ppd).astype(int) - window.col
+        pixels = np.array([cube.grid.pixel_at(*point) for point in zip(group.lon, group.lat, strict=True)])
+        rows, cols = (pixels - (window.row, window.col)).T
         changed += int((cube.read_block("croplayer", block)[rows, cols] != group.mapped).sum())
     return changed

@@ -13,8 +13,7 @@ import pandas as pd
 from croplayer.evaluation.clusters import design_effect, lattice_squares
 from croplayer.evaluation.interval import Estimate
 from croplayer.evaluation.provinces import count_within
-from croplayer.measures.agreement import Agreement
-from croplayer.measures.boundary import BoundaryAgreement
+from croplayer.measures.agreement import Agreement, BoundaryAgreement
 from stores.legends import DEFAULT_CLASSES, Integration
 
 

@@ -33,14 +33,6 @@ class GridSample(NamedTuple):
     """(n,) integers, place in the line"""
 
 
-def expansion_estimate(sample: GridSample, local: bool = False) -> Estimate:
-    """Mean of the reference without help of the map; ``local`` takes the variance from neighbours' differences."""
-    if len(sample.y) < MINIMUM_UNITS:
-        return NOTHING
-    mean = np.average(sample.y, weights=sample.weight)
-    return Estimate(float(mean), _standard_error(sample, sample.y - mean, local, 1))
-
-
 def ratio_estimate(sample: GridSample, map_mean: float, local: bool = False) -> Estimate:
     """Mean of the reference as the map's mean times the ratio of the two in the sample; NaN where the map has none."""
     mapped = np.average(sample.x, weights=sample.weight) if len(sample.y) >= MINIMUM_UNITS else 0.0

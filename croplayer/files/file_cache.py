@@ -1,7 +1,8 @@
-"""What a process keeps of files that it has read, until they may have changed.
+"""What a process caches of files that it has read, until they may have changed.
 
-A worker lives longer than a run, and between runs a file may be replaced under its name. Nothing is asked of the
-file each time it is read: whoever begins anew, with a run, a step or a fingerprint, lets go of everything first.
+A worker process outlives a run, and between runs a file may be replaced under its name. No read asks whether its file
+is still the same. Instead whatever begins anew calls ``forget_files`` first: a run before it checks and digests its
+inputs, and a process of blocks before a step. So what is read is what was digested, unless a file is replaced later.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ from typing import ParamSpec, TypeVar, cast
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_forget: list[Callable[[], None]] = []
+_clear: list[Callable[[], None]] = []
 
 
-def kept(most: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Keep the ``most`` last answers of a function that reads files, until ``forget_files``."""
+def cached_file_reads(maxsize: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Cache the ``maxsize`` last answers of a function that reads files, until ``forget_files``."""
 
-    def keep(read: Callable[P, T]) -> Callable[P, T]:
-        keeping = lru_cache(most)(read)
-        _forget.append(keeping.cache_clear)
-        return cast(Callable[P, T], keeping)
+    def cached(read: Callable[P, T]) -> Callable[P, T]:
+        caching = lru_cache(maxsize)(read)
+        _clear.append(caching.cache_clear)
+        return cast(Callable[P, T], caching)
 
-    return keep
+    return cached
 
 
 def forget_files() -> None:
-    """Let go of all that this process keeps of files."""
-    for forget in _forget:
-        forget()
+    """Empty all caches of file reads of this process."""
+    for clear in _clear:
+        clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -26,7 +25,7 @@ class Reference(NamedTuple):
 
 
 class AgreementCounts(NamedTuple):
-    """Pixels of a mask and a reference; counts of chunks add up with `+` to those of the whole."""
+    """Pixels of a mask and a reference; counts of chunks add up field by field to those of the whole."""
 
     tp: int
     """in both"""
@@ -40,38 +39,6 @@ class AgreementCounts(NamedTuple):
     """mask pixels with one of four neighbours outside the mask"""
     reference_edge: int
     """the same of the reference, at the mask's resolution"""
-
-    def __add__(self, other: AgreementCounts) -> AgreementCounts:  # type: ignore[override]
-        return AgreementCounts(*(mine + its for mine, its in zip(self, other, strict=True)))
-
-    @property
-    def pixels(self) -> int:
-        return self.tp + self.fp + self.fn + self.tn
-
-    @property
-    def iou(self) -> float:
-        """Intersection over union, 0 to 1; NaN when both are empty."""
-        return _ratio(self.tp, self.tp + self.fp + self.fn)
-
-    @property
-    def mask_area_fraction(self) -> float:
-        """Mask pixels per pixel; NaN without pixels."""
-        return _ratio(self.tp + self.fp, self.pixels)
-
-    @property
-    def reference_area_fraction(self) -> float:
-        """Reference pixels per pixel; NaN without pixels."""
-        return _ratio(self.tp + self.fn, self.pixels)
-
-    @property
-    def mask_edge_density(self) -> float:
-        """Edge pixels of the mask per pixel; NaN without pixels."""
-        return _ratio(self.mask_edge, self.pixels)
-
-    @property
-    def reference_edge_density(self) -> float:
-        """Edge pixels of the reference per pixel; NaN without pixels."""
-        return _ratio(self.reference_edge, self.pixels)
 
 
 def agreement(
@@ -128,10 +95,6 @@ def agreements(
             AgreementCounts(both, inside - both, covered - both, pixels - inside - covered + both, mask_edge, edge)
         )
     return counts
-
-
-def _ratio(part: int, whole: int) -> float:
-    return part / whole if whole else math.nan
 
 
 def _check_reference(reference: Reference, height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ import numpy as np
 from croplayer.kernels.bits import WORD_PX, count_ones, list_runs, pack_mask
 from croplayer.kernels.compiled import kernel
 from croplayer.kernels.hulls import convex_areas, short_edges
+from croplayer.kernels.tracing import root_of
 
 TOP, BOTTOM, AREA, EULER = range(4)
 """Columns of what is measured per label."""
@@ -100,14 +101,6 @@ def summarise(properties: RegionProperties) -> RegionSummary:
 
 
 @kernel
-def _root(parent: np.ndarray, label: int) -> int:
-    while parent[label] != label:
-        parent[label] = parent[parent[label]]
-        label = parent[label]
-    return label
-
-
-@kernel
 def _edges_before(column: int, turns: np.ndarray, rank: np.ndarray) -> int:
     """Number of the first edge at or after a column, of a row as `_rank_edges` left it."""
     word, bit = np.uint64(column) >> np.uint64(6), np.uint64(column) & np.uint64(63)
@@ -170,7 +163,7 @@ def label_runs(
             for touching in range(above + np.uint64(1), above_stop):
                 other = labels[touching]
                 if other != label:
-                    label, other = _root(parent, label), _root(parent, other)
+                    label, other = root_of(parent, label), root_of(parent, other)
                     label, other = min(label, other), max(label, other)
                     parent[other] = label
             labels[run] = label

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from stores.legends import Correctness, Integration
-
-EMPTY_SHARE = 0.005
-"""A mask below this share of the block counts as empty."""
+from croplayer.measures.agreement import mask_agreement
+from stores.legends import EMPTY_SHARE, Correctness, Integration
 
 GOOD_IOU = 0.5
 GOOD_PRECISION = 0.5
@@ -17,9 +17,8 @@ SPECKLED_EDGES = 0.5
 
 def mask_iou(truth: np.ndarray, mask: np.ndarray) -> float:
     """Intersection over union of two (h, w) 0/1 masks; 1 when both are empty."""
-    truth, mask = truth.astype(bool), mask.astype(bool)
-    union = int((truth | mask).sum())
-    return float((truth & mask).sum() / union) if union else 1.0
+    counts = mask_agreement(mask.astype(bool), truth.astype(bool))
+    return 1.0 if math.isnan(counts.iou) else counts.iou
 
 
 def mask_correctness(truth: np.ndarray, mask: np.ndarray) -> Correctness:

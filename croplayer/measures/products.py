@@ -6,22 +6,16 @@ import numpy as np
 
 from croplayer.kernels.agreement import Reference, agreement, agreements
 from croplayer.measures.agreement import Agreement
-from croplayer.products.product import UNKNOWN, ProductWindow
+from croplayer.products.product import ProductWindow
 from stores.grid import BlockGrid, BlockIndex
 from stores.legends import CROPLAND, NO_IMAGERY
 from stores.records import Value
 
 
-def mask_of(product: ProductWindow) -> np.ndarray:
-    """A product of classes as a mask of flags (h, w): 254 where it says nothing."""
-    percent = product.on_pixels()
-    return np.where(percent == UNKNOWN, NO_IMAGERY, percent > 50).astype(np.uint8)
-
-
 def area_values(name: str, product: ProductWindow, grid: BlockGrid, block: BlockIndex) -> dict[str, Value]:
     """Cropland area, area fraction and known share of a product in a block, without upsampling it."""
     columns = np.bincount(product.index_x, minlength=product.percent.shape[1]).astype(np.float64)
-    known = product.percent != UNKNOWN
+    known = product.is_known()
     known_px = (known @ columns)[product.index_y].sum()
     size = len(product.index_x) * len(product.index_y)
     values: dict[str, Value] = {f"known_{name}": float(known_px / size)}
@@ -35,10 +29,10 @@ def area_values(name: str, product: ProductWindow, grid: BlockGrid, block: Block
 
 def density_values(map_name: str, mask: np.ndarray, name: str, product: ProductWindow) -> dict[str, Value]:
     """Edge density of a mask of flags and of a product at the mask's pixels; missing where either knows nothing."""
-    counts = agreement(mask == CROPLAND, _is_crop(product), product.index_y, product.index_x)
+    counts = agreement(mask == CROPLAND, product.is_crop(), product.index_y, product.index_x)
     return {
-        f"edge_density_{map_name}": counts.mask_edge_density if (mask != NO_IMAGERY).any() else None,
-        f"edge_density_{name}": counts.reference_edge_density if (product.percent != UNKNOWN).any() else None,
+        f"edge_density_{map_name}": counts.mask_edge / mask.size if (mask != NO_IMAGERY).any() else None,
+        f"edge_density_{name}": counts.reference_edge / mask.size if product.is_known().any() else None,
     }
 
 
@@ -54,13 +48,9 @@ def map_agreement(mask: np.ndarray, product: ProductWindow) -> Agreement:
     The kernel counts masks without gaps; what it finds under either's gaps is taken off again.
     """
     index = product.index_y, product.index_x
-    references = [Reference(_is_crop(product), *index), Reference(product.percent == UNKNOWN, *index)]
+    references = [Reference(product.is_crop(), *index), Reference(~product.is_known(), *index)]
     crop, crop_gap = agreements(mask == CROPLAND, references)
     blind, blind_gap = agreements(mask == NO_IMAGERY, references)
     fp, fn = crop.fp - crop_gap.tp, crop.fn - blind.tp
     unknown = (blind.tp + blind.fp) + (crop_gap.tp + crop_gap.fn) - blind_gap.tp
-    return Agreement(crop.tp, fp, fn, crop.pixels - unknown - crop.tp - fp - fn)
-
-
-def _is_crop(product: ProductWindow) -> np.ndarray:
-    return (product.percent > 50) & (product.percent != UNKNOWN)
+    return Agreement(crop.tp, fp, fn, mask.size - unknown - crop.tp - fp - fn)

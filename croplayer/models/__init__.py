@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from croplayer.models.bundles.kinds import load_coverage, load_segmenter
+
+__all__ = ["load", "load_coverage", "load_segmenter"]
+
 if TYPE_CHECKING:
     from croplayer.models.networks.coverage_network import CoverageNetwork
     from croplayer.models.networks.segmentation import SegmentationNetwork

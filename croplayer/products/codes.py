@@ -16,7 +16,7 @@ from rasterio.env import set_gdal_config
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from croplayer.files.file_cache import forget_files, kept
+from croplayer.files.file_cache import cached_file_reads
 from croplayer.kernels.lookup import MESH_PX, nearest_codes
 from croplayer.products.strips import repeated_edges
 from croplayer.sources.raster import (
@@ -75,7 +75,7 @@ class CodeSource(Protocol):
         ...
 
     def fingerprint(self) -> str:
-        """Text that changes when the files or the way they are read change; later reads see the files of this moment."""
+        """Text that changes when the files or the way they are read change."""
         ...
 
     def check(self, bounds: Bounds) -> None:
@@ -119,8 +119,7 @@ class RasterCodes:
             yield part
 
     def fingerprint(self) -> str:
-        """Text that changes when the files or the way they are read change; drops the open files and cached boxes."""
-        forget_files()
+        """Text that changes when the files or the way they are read change."""
         digests = [digest_raster(p) for p in self.paths]
         return digest_text(f"raster codes {self.assume_crs} {self.overlap} {self.cut_repeated_strips} {digests}")
 
@@ -155,7 +154,7 @@ class _CodeFile(NamedTuple):
     """Number of columns that count."""
 
 
-@kept(64)
+@cached_file_reads(64)
 def _open_codes(path: str, assume_crs: str | None, cut_repeated_strips: bool) -> _CodeFile:
     # Set once for the process: leaving a rasterio.Env around each read would empty the cache.
     set_gdal_config("GDAL_CACHEMAX", GDAL_CACHE_MB)
@@ -176,7 +175,7 @@ def _near(source: RasterCodes, box: Bounds) -> list[str]:
     ]
 
 
-@kept(16)
+@cached_file_reads(16)
 def _boxes(paths: tuple[str, ...], assume_crs: str | None) -> tuple[tuple[str, Bounds], ...]:
     boxes: list[tuple[str, Bounds]] = []
     for path in paths:

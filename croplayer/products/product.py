@@ -10,6 +10,7 @@ import numpy as np
 from croplayer.products.codes import CodePart, CodeSource
 from stores.durable import digest_text
 from stores.grid import BlockGrid, Bounds, PixelWindow
+from stores.legends import NO_IMAGERY
 
 UNKNOWN = 255
 """Per cent of a pixel about which the product says nothing."""
@@ -28,6 +29,19 @@ class ProductWindow(NamedTuple):
     def on_pixels(self) -> np.ndarray:
         """Per cent of cropland at every pixel of the window: (h, w) uint8, 255 where nothing is known."""
         return self.percent[self.index_y[:, None], self.index_x]
+
+    def is_known(self) -> np.ndarray:
+        """Where the product says something, at its own resolution: (H, W) bool."""
+        return self.percent != UNKNOWN
+
+    def is_crop(self) -> np.ndarray:
+        """Where more than half of a pixel is cropland, at the product's own resolution: (H, W) bool."""
+        return (self.percent > 50) & self.is_known()
+
+    def flags(self) -> np.ndarray:
+        """Cropland by majority at every pixel of the window: (h, w) uint8, 0, 1, or 254 where nothing is known."""
+        flags = np.where(self.is_known(), self.is_crop(), np.uint8(NO_IMAGERY))
+        return flags[self.index_y[:, None], self.index_x]
 
 
 @dataclass(frozen=True)

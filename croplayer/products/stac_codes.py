@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,10 @@ import numpy as np
 import pystac
 from rasterio.enums import Resampling
 
-from croplayer.files.file_cache import forget_files, kept
+from croplayer.files.file_cache import cached_file_reads
 from croplayer.products.codes import FIRST, UTM, CodePart
 from croplayer.sources.raster import MINIMUM_OVERLAP, block_parts
-from croplayer.sources.stac import digest_assets, read_items, share_of, stacked
+from croplayer.sources.stac import digest_assets, parsed_items, read_items, share_of, stacked
 from stores.durable import digest_file, digest_text
 from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 
@@ -57,9 +57,9 @@ class StacCodes:
             yield CodePart(name, codes, reached, None, np.arange(window.height), np.arange(window.width))
 
     def fingerprint(self) -> str:
-        """Text that changes when the items, their assets on this machine or the settings change; drops cached pixels."""
-        forget_files()
-        items, assets = digest_file(Path(self.items)).sha256, digest_assets(self.chosen(), [self.asset])
+        """Text that changes when the items, their assets on this machine or the settings change."""
+        assets = digest_assets(self._of_the_year(parsed_items(self.items)), [self.asset])
+        items = digest_file(Path(self.items)).sha256
         return digest_text(f"stac codes {self.asset} {self.year} {self.overlap} {items} {assets}")
 
     def check(self, bounds: Bounds) -> None:
@@ -78,8 +78,10 @@ class StacCodes:
 
     def chosen(self) -> list[pystac.Item]:
         """Items of the year, or all of them, the latest first."""
-        items = [i for i in read_items(self.items) if self.year is None or _year(i) == self.year]
-        return items[::-1]
+        return self._of_the_year(read_items(self.items))
+
+    def _of_the_year(self, items: Sequence[pystac.Item]) -> list[pystac.Item]:
+        return [i for i in items if self.year is None or _year(i) == self.year][::-1]
 
     def _item(self, name: str) -> pystac.Item:
         return next(i for i in read_items(self.items) if i.id == name)
@@ -99,7 +101,7 @@ def _in_zone(item: pystac.Item, longitudes: np.ndarray) -> np.ndarray:
     return np.asarray(np.floor((longitudes + 180) / 6) + 1 == _zone(item))
 
 
-@kept(6)
+@cached_file_reads(6)
 def _stack_block(source: StacCodes, block: BlockIndex, block_px: int) -> tuple[tuple[str, np.ndarray], ...]:
     """Id of every item near a block and its codes on the block's pixels, (h, w) uint8, the latest item first."""
     grid = BlockGrid(block_px)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from croplayer.report.style import REFERENCE_COLOUR, map_colours
-from stores.legends import INTEGRATED, MERGE_BOTH
+from stores.legends import INTEGRATED, MERGE_BOTH, NODATA_ABOVE
 
 OWN_TITLES = {INTEGRATED: "integrated map", MERGE_BOTH: "both merged"}
 
@@ -38,7 +38,7 @@ class Results:
     """Deviation from the statistic that counts as consistent; None without statistics"""
     stopped_training: bool = False
     """Whether the statistics also decided when the training was good enough"""
-    nodata_above: float = 0.1
+    nodata_above: float = NODATA_ABOVE
     has_coverage_model: bool = True
 
     @property

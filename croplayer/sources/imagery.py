@@ -56,7 +56,7 @@ class ImagerySource(Protocol):
         ...
 
     def fingerprint(self) -> str:
-        """Text that changes when the imagery changes; later reads return the imagery of this moment."""
+        """Text that changes when the imagery changes."""
         ...
 
     def check(self, bounds: Bounds) -> None:

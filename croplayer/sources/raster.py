@@ -14,7 +14,7 @@ from rasterio.io import DatasetReader
 from rasterio.warp import Resampling, reproject, transform_bounds
 from rasterio.windows import Window, from_bounds
 
-from croplayer.files.file_cache import forget_files, kept
+from croplayer.files.file_cache import cached_file_reads
 from croplayer.sources.imagery import Imagery, empty_imagery
 from stores.durable import digest_file, digest_text
 from stores.grid import BLOCKS_PER_DEGREE, CRS, BlockGrid, BlockIndex, Bounds, PixelWindow
@@ -171,8 +171,7 @@ class RasterSource:
         return out
 
     def fingerprint(self) -> str:
-        """Text that changes when the rasters, their bands or the assumed CRS change; drops the cached pixels."""
-        forget_files()
+        """Text that changes when the rasters, their bands or the assumed CRS change."""
         digests = [digest_raster(p) for p in self.paths]
         return digest_text(f"raster {self.bands} {self.assume_crs} {digests}")
 
@@ -205,19 +204,12 @@ def block_parts(
     window: PixelWindow, grid: BlockGrid
 ) -> Iterator[tuple[BlockIndex, tuple[slice, slice], tuple[slice, slice]]]:
     """Blocks under a window, each as (block, (y, x) slices within the block, (y, x) slices within the window)."""
-    n = grid.block_px
-    for row in range(window.row // n, (window.row_stop - 1) // n + 1):
-        for col in range(window.col // n, (window.col_stop - 1) // n + 1):
-            top, bottom = max(window.row, row * n), min(window.row_stop, (row + 1) * n)
-            left, right = max(window.col, col * n), min(window.col_stop, (col + 1) * n)
-            yield (
-                BlockIndex(row, col),
-                (slice(top - row * n, bottom - row * n), slice(left - col * n, right - col * n)),
-                (slice(top - window.row, bottom - window.row), slice(left - window.col, right - window.col)),
-            )
+    for block in grid.blocks_under(window):
+        part = window.common(grid.window(block))
+        yield block, part.slices_in(grid.window(block)), part.slices_in(window)
 
 
-@kept(6)
+@cached_file_reads(6)
 def _read_block(source: RasterSource, block: BlockIndex, block_px: int) -> Imagery:
     """Imagery of a whole block: the warp always sees the same window, so its pixels are always the same."""
     grid = BlockGrid(block_px)

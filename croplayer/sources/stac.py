@@ -15,7 +15,7 @@ import numpy as np
 import pystac
 from rasterio.enums import Resampling
 
-from croplayer.files.file_cache import forget_files, kept
+from croplayer.files.file_cache import cached_file_reads
 from croplayer.sources.imagery import Imagery, empty_imagery
 from croplayer.sources.raster import MINIMUM_OVERLAP, block_parts, common_share, split_at_antimeridian
 from stores.durable import digest_file, digest_text
@@ -60,10 +60,9 @@ class StacSource:
     def fingerprint(self) -> str:
         """Text that changes when the items, their assets on this machine or the asset keys change.
 
-        Drops the cached pixels. Assets on a server are identified by their items alone.
+        Assets on a server are identified by their items alone.
         """
-        forget_files()
-        assets = digest_assets(read_items(self.items), self.assets)
+        assets = digest_assets(parsed_items(self.items), self.assets)
         return digest_text(f"stac {self.assets} {digest_file(Path(self.items)).sha256} {assets}")
 
     def check(self, bounds: Bounds) -> None:
@@ -78,12 +77,17 @@ class StacSource:
             raise ValueError(f"source '{self.name}': no STAC item of {self.items} overlaps the region {tuple(bounds)}")
 
 
-@kept(8)
+@cached_file_reads(8)
 def read_items(path: str) -> tuple[pystac.Item, ...]:
     """Items of a GeoJSON FeatureCollection, oldest first, with absolute addresses of their assets.
 
     Raises FileNotFoundError if there is no such file, ValueError if it is not a FeatureCollection of STAC items.
     """
+    return parsed_items(path)
+
+
+def parsed_items(path: str) -> tuple[pystac.Item, ...]:
+    """Items of a GeoJSON FeatureCollection as the file holds them now, oldest first, with absolute addresses."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"STAC items {path} do not exist")
     try:
@@ -146,7 +150,7 @@ def _band_items(items: list[pystac.Item], assets: tuple[str, ...]) -> list[dict[
     return plain
 
 
-@kept(6)
+@cached_file_reads(6)
 def _stack_block(source: StacSource, block: BlockIndex, block_px: int) -> Imagery:
     """Imagery of a whole block, from the latest item to the oldest."""
     grid = BlockGrid(block_px)

@@ -11,6 +11,7 @@ from croplayer.cube.whole_blocks import Cube
 from croplayer.kernels.haze import haze
 from croplayer.kernels.image import image_quality
 from croplayer.kernels.stitch import strongest_seam
+from croplayer.models.bundles.kinds import load_coverage
 from croplayer.sources.elevation import UNKNOWN_TERRAIN, ElevationRaster
 from croplayer.tasks.each import each_block
 from stores.grid import BlockIndex, PixelWindow
@@ -90,14 +91,9 @@ class AssessTask:
             return CoverageType.NODATA.label, 1.0
         if self.coverage_model is None:
             return None, None
-        from croplayer.models.bundles.bundle import load_cached
-        from croplayer.models.networks.coverage_network import CoverageNetwork, predict_coverage, thumbnail
+        from croplayer.models.networks.coverage_network import predict_coverage, thumbnail
 
-        model = load_cached(self.coverage_model, self.coverage_digest or "", device=COVERAGE_DEVICE)
-        if not isinstance(model, CoverageNetwork):
-            raise ValueError(
-                f"model {self.coverage_model} does not tell coverage types; name one in [coverage] that does"
-            )
+        model = load_coverage(self.coverage_model, self.coverage_digest, COVERAGE_DEVICE)
         known = _box_of(valid)
         probability = predict_coverage(model, thumbnail(rgb[known], valid[known])[None])[0]
         best = int(probability.argmax())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from croplayer.cube.maps import read_maps
 from croplayer.cube.whole_blocks import Cube
-from croplayer.measures.products import agreement_values, area_values, density_values, mask_of
+from croplayer.measures.products import agreement_values, area_values, density_values
 from croplayer.products.product import Product
 from croplayer.tasks.each import each_block
 from stores.grid import BlockGrid, BlockIndex
@@ -49,5 +49,5 @@ class CompareTask:
                 values |= agreement_values(map_name, mask, name, truth)
             for product, read in products.items():
                 if not product.is_percent:
-                    values |= agreement_values(product.name, mask_of(read), name, truth)
+                    values |= agreement_values(product.name, read.flags(), name, truth)
         return BlockRecord(block, values=values)

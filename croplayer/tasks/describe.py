@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from croplayer.cube.whole_blocks import Cube
+from croplayer.measures.agreement import mask_agreement
 from croplayer.measures.masks import area_km2, integrated_mask, shape_features
 from croplayer.tasks.each import each_block
 from stores.grid import BlockIndex
 from stores.legends import CROPLAND, NO_IMAGERY, Integration
-from stores.records import BlockRecord, Value
+from stores.records import BlockRecord, Value, finite
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,10 @@ def consistency_features(masks: dict[str, np.ndarray]) -> dict[str, Value]:
     """Overlap of two sources' cropland where both have imagery; missing when neither has cropland there."""
     (a, mask_a), (b, mask_b) = masks.items()
     both = (mask_a != NO_IMAGERY) & (mask_b != NO_IMAGERY)
-    crop_a, crop_b = (mask_a == CROPLAND) & both, (mask_b == CROPLAND) & both
-    common, union = int((crop_a & crop_b).sum()), int((crop_a | crop_b).sum())
-    iou = common / union if union else None
+    counts = mask_agreement(mask_a == CROPLAND, mask_b == CROPLAND, both)
     return {
-        f"iou_between_sources_{a}": iou,
-        f"iou_between_sources_{b}": iou,
-        f"confirmed_{a}": common / int(crop_a.sum()) if crop_a.any() else None,
-        f"confirmed_{b}": common / int(crop_b.sum()) if crop_b.any() else None,
+        f"iou_between_sources_{a}": finite(counts.iou),
+        f"iou_between_sources_{b}": finite(counts.iou),
+        f"confirmed_{a}": finite(counts.precision),
+        f"confirmed_{b}": finite(counts.recall),
     }

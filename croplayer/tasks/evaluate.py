@@ -12,7 +12,7 @@ from croplayer.cube.whole_blocks import Cube
 from croplayer.measures.boundary import boundary_agreement, boundary_width_px
 from croplayer.measures.judgement import best_integration, mask_correctness
 from croplayer.measures.masks import shape_features
-from croplayer.products.product import UNKNOWN, Product
+from croplayer.products.product import Product
 from croplayer.tasks.each import each_block
 from stores.grid import BlockIndex
 from stores.legends import CROPLAND, MERGE_BOTH, NO_IMAGERY
@@ -40,29 +40,29 @@ class EvaluateTask:
             shape = shape_features(maps[MERGE_BOTH], self.cube.grid, block)
             values |= {f"{name}_{MERGE_BOTH}": shape[name] for name in SHAPE_OF_MERGED}
         if self.reference is not None:
-            percent = self.reference.read(self.cube.grid.window(block), self.cube.grid).on_pixels()
-            values |= reference_values(maps, self.cube.sources, percent, boundary_width_px(self.cube.grid))
+            reference = self.reference.read(self.cube.grid.window(block), self.cube.grid).flags()
+            values |= reference_values(maps, self.cube.sources, reference, boundary_width_px(self.cube.grid))
         return BlockRecord(block, values=values)
 
 
 def reference_values(
-    maps: dict[str, np.ndarray], sources: Sequence[str], percent: np.ndarray, width_px: int
+    maps: dict[str, np.ndarray], sources: Sequence[str], reference: np.ndarray, width_px: int
 ) -> dict[str, Value]:
     """Per map the boundary counts and what the mask is worth; per block the best integration.
 
     Parameters
     ----------
     maps : masks of flags (h, w) by name, those of the sources among them
-    percent : (h, w) uint8, per cent of cropland of the reference, 255 where it says nothing
+    reference : flags of the reference (h, w)
 
     Returns
     -------
     ``boundary_both_MAP`` and ``boundary_any_MAP`` in pixels; ``true_correctness_MAP`` (label) and
     ``best_integration`` (label), both missing where less than half of the block is known to map and reference.
     """
-    truth = (percent > 50) & (percent != UNKNOWN)
+    truth = reference == CROPLAND
     values: dict[str, Value] = {}
-    known_of = {name: (mask != NO_IMAGERY) & (percent != UNKNOWN) for name, mask in maps.items()}
+    known_of = {name: (mask != NO_IMAGERY) & (reference != NO_IMAGERY) for name, mask in maps.items()}
     for name, mask in maps.items():
         known, crop = known_of[name], mask == CROPLAND
         counts = boundary_agreement(crop, truth, known, width_px)

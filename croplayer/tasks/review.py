@@ -10,7 +10,7 @@ import numpy as np
 from croplayer.cube.whole_blocks import Cube
 from croplayer.measures.judgement import best_integration, mask_correctness
 from croplayer.measures.masks import integrated_mask
-from croplayer.products.product import UNKNOWN, Product
+from croplayer.products.product import Product
 from croplayer.tasks.each import each_block
 from stores.grid import BlockIndex
 from stores.legends import CROPLAND, NO_IMAGERY, Integration
@@ -29,22 +29,20 @@ class ReviewTask:
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block: correctness_SOURCE and integration, labels; missing without imagery or reference."""
-        percent = self.reference.read(self.cube.grid.window(block), self.cube.grid).on_pixels()
+        reference = self.reference.read(self.cube.grid.window(block), self.cube.grid).flags()
         masks = {s: self.cube.read_block("cropland", block, s) for s in self.cube.sources}
-        return BlockRecord(block, values=reference_labels(percent, masks))
+        return BlockRecord(block, values=reference_labels(reference, masks))
 
 
-def reference_labels(percent: np.ndarray, masks: dict[str, np.ndarray]) -> dict[str, Value]:
+def reference_labels(reference: np.ndarray, masks: dict[str, np.ndarray]) -> dict[str, Value]:
     """Correctness of each source's mask and the best integration, by a reference.
 
     Parameters
     ----------
-    percent : (h, w) uint8, per cent of cropland of the reference, 255 where it knows nothing; such pixels count as
-        empty everywhere
+    reference : (h, w) flags of the reference; pixels about which it knows nothing count as empty everywhere
     masks : (h, w) flags of each source; pixels without imagery count as not cropland
     """
-    known = percent != UNKNOWN
-    truth = (percent > 50) & known
+    known, truth = reference != NO_IMAGERY, reference == CROPLAND
     has_imagery = {s: bool((mask != NO_IMAGERY).any()) for s, mask in masks.items()}
     labels: dict[str, Value] = dict.fromkeys([*(f"correctness_{s}" for s in masks), "integration"])
     if not known.any() or not any(has_imagery.values()):

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from croplayer.cube.whole_blocks import Cube
+from croplayer.models.bundles.kinds import load_segmenter
 from croplayer.sources.imagery import Imagery, ImagerySource, empty_imagery
 from croplayer.tasks.each import each_block
 from stores.durable import FileDigest
-from stores.grid import BlockIndex, PixelWindow
+from stores.grid import BlockIndex
 from stores.records import BlockRecord, Status
 
 
@@ -49,13 +50,9 @@ class SegmentTask:
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block with the digests of its masks."""
-        from croplayer.models.bundles.bundle import load_cached
         from croplayer.models.networks.inference import predict_block
-        from croplayer.models.networks.segmentation import SegmentationNetwork
 
-        model = load_cached(self.model, self.model_digest, self.runtime, self.device)
-        if not isinstance(model, SegmentationNetwork):
-            raise ValueError(f"model {self.model} does not segment; name a segmentation model in [segmentation]")
+        model = load_segmenter(self.model, self.model_digest, self.runtime, self.device)
         has_imagery = False
         writes = []
         with ThreadPoolExecutor(2) as beside_the_network:
@@ -84,8 +81,10 @@ class SegmentTask:
 
     @property
     def halo_px(self) -> int:
-        """Context around the block: cells lie across its edges by half, and fade."""
-        return self.cell_px // 2 + self.blend_px
+        """Context around the block."""
+        from croplayer.models.networks.inference import blended_halo_px
+
+        return blended_halo_px(self.cell_px, self.blend_px)
 
     @property
     def _inner(self) -> tuple[slice, slice]:
@@ -94,31 +93,17 @@ class SegmentTask:
 
     def context(self, block: BlockIndex, source: ImagerySource) -> Imagery:
         """Imagery of a block and its halo; none beyond the edge of the lattice."""
-        n, halo = self.cube.grid.block_px, self.halo_px
-        window = self.cube.grid.window(block)
-        whole = PixelWindow(window.row - halo, window.col - halo, n + 2 * halo, n + 2 * halo)
+        grid = self.cube.grid
+        whole = grid.window(block).grown(self.halo_px)
         out = empty_imagery(whole)
-        stored = _common(whole, self.cube.blocks.window(self.cube.grid))
-        area = _area(stored, whole)
+        stored = whole.common(self.cube.blocks.window(grid))
+        area = stored.slices_in(whole)
         out.rgb[area] = self.cube.read_window("rgb", stored, source.name)
         out.valid[area] = self.cube.read_window("imagery_valid", stored, source.name)
-        for neighbour in (BlockIndex(block.row + i, block.col + j) for i in (-1, 0, 1) for j in (-1, 0, 1)):
-            if neighbour not in self.mosaicked and self.cube.grid.holds(neighbour):
-                part = _common(whole, PixelWindow(neighbour.row * n, neighbour.col * n, n, n))
-                imagery = source.read(part, self.cube.grid)
-                area = _area(part, whole)
+        for neighbour in grid.blocks_under(whole):
+            if neighbour not in self.mosaicked:
+                part = whole.common(grid.window(neighbour))
+                imagery = source.read(part, grid)
+                area = part.slices_in(whole)
                 out.rgb[area], out.valid[area] = imagery.rgb, imagery.valid
         return out
-
-
-def _common(a: PixelWindow, b: PixelWindow) -> PixelWindow:
-    row, col = max(a.row, b.row), max(a.col, b.col)
-    return PixelWindow(row, col, min(a.row_stop, b.row_stop) - row, min(a.col_stop, b.col_stop) - col)
-
-
-def _area(part: PixelWindow, whole: PixelWindow) -> tuple[slice, slice]:
-    """Rows and columns of a part within the whole."""
-    return (
-        slice(part.row - whole.row, part.row_stop - whole.row),
-        slice(part.col - whole.col, part.col_stop - whole.col),
-    )

@@ -135,10 +135,11 @@ def import_pretrained(pretrained: str, gsd: tuple[float, float], description: st
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(model: str, images: Path, polygons: Path, image_column: str, threshold: float, as_json: bool) -> None:
     """Hold MODEL (a name or a folder) against labelled scenes that it was not trained on."""
+    from croplayer.models import load_segmenter
     from croplayer.models.training.evaluation import evaluate_scenes
     from pipelines.engine.models import open_scenes
 
-    network = _segmenter(model)
+    network = load_segmenter(model)
     scenes = open_scenes(images, polygons, image_column)
     metrics = network.manifest.metrics if network.manifest else {}
     seen = {*metrics.get("training_scenes", ()), *metrics.get("stopping_scenes", ())} & set(scenes.names)
@@ -254,20 +255,11 @@ def show(model: str, as_json: bool) -> None:
 @click.option("-o", "--out", type=_PATH, required=True, help="Folder to write.")
 def export(model: str, kind: str, side_px: int, batch: int, out: Path) -> None:
     """Write MODEL as a graph that runs without croplayer: torch.export (model.pt2), or OpenVINO (model.xml)."""
+    from croplayer.models import load_segmenter
     from croplayer.models.bundles.export import export_network
 
-    for path in export_network(_segmenter(model), out, kind, (batch, side_px, side_px)):
+    for path in export_network(load_segmenter(model), out, kind, (batch, side_px, side_px)):
         click.echo(path)
-
-
-def _segmenter(model: str) -> Any:
-    import croplayer.models
-    from croplayer.models.networks.segmentation import SegmentationNetwork
-
-    network = croplayer.models.load(model)
-    if not isinstance(network, SegmentationNetwork):
-        raise ValueError(f"model '{model}' does not segment; name a segmentation model")
-    return network
 
 
 def _config(options: dict[str, Any], **more: Any) -> TrainingConfig:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +9,11 @@ import pandas as pd
 
 from croplayer.cube.query import finished_only
 from croplayer.measures.agreement import Agreement
-from croplayer.products.product import UNKNOWN, Product
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier
-from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
-from stores.legends import INTEGRATED, NO_IMAGERY
+from stores.grid import BlockIndex, BlockRange, PixelWindow
+from stores.legends import INTEGRATED
 
 WINDOW_BLOCKS = (4, 6)
 """Most rows and columns of blocks in the pictures of pixels."""
@@ -38,26 +36,16 @@ class Shown:
 
 def picture_window(run: Shown) -> tuple[PixelWindow, str]:
     """Pixels shown in the pictures: the region, or its middle when that is large."""
-    around, n = run.output.cube.blocks, run.inputs.grid.block_px
+    around, grid = run.output.cube.blocks, run.inputs.grid
     rows, cols = min(around.rows, WINDOW_BLOCKS[0]), min(around.cols, WINDOW_BLOCKS[1])
     if (rows, cols) == (around.rows, around.cols):
-        return pixels_of(
-            run.inputs.bounds, around.window(run.inputs.grid), run.inputs.grid
-        ), "The whole region is shown."
+        window = grid.pixels_of(run.inputs.bounds).common(around.window(grid))
+        return window, "The whole region is shown."
     middle = run.inputs.blocks[len(run.inputs.blocks) // 2]
     row = min(max(middle.row - rows // 2, around.row), around.row + around.rows - rows)
     col = min(max(middle.col - cols // 2, around.col), around.col + around.cols - cols)
-    window = PixelWindow(row * n, col * n, rows * n, cols * n)
+    window = BlockRange(row, col, rows, cols).window(grid)
     return window, f"A part of {rows} x {cols} blocks around {BlockIndex(*middle).name} is shown."
-
-
-def pixels_of(bounds: Bounds, whole: PixelWindow, grid: BlockGrid) -> PixelWindow:
-    """Pixels of a window that a box touches."""
-    ppd = grid.px_per_degree
-    row, row_stop = int((90 - bounds.north) * ppd), math.ceil((90 - bounds.south) * ppd)
-    col, col_stop = int((bounds.west + 180) * ppd), math.ceil((bounds.east + 180) * ppd)
-    row, col = max(row, whole.row), max(col, whole.col)
-    return PixelWindow(row, col, min(row_stop, whole.row_stop) - row, min(col_stop, whole.col_stop) - col)
 
 
 def pictures(run: Shown, window: PixelWindow) -> list[dict[str, np.ndarray]]:
@@ -66,8 +54,8 @@ def pictures(run: Shown, window: PixelWindow) -> list[dict[str, np.ndarray]]:
     pictures = {s: _thinned(run, "rgb", window, step, s) for s in run.inputs.recipe.source_names}
     masks = {s: _thinned(run, "cropland", window, step, s) for s in run.inputs.recipe.source_names}
     if run.inputs.reference is not None:
-        percent = run.inputs.reference.read(window, run.inputs.grid).on_pixels()[step // 2 :: step, step // 2 :: step]
-        pictures["reference: cropland"] = np.where(percent == UNKNOWN, NO_IMAGERY, percent > 50).astype(np.uint8)
+        reference = run.inputs.reference.read(window, run.inputs.grid).flags()
+        pictures["reference: cropland"] = reference[step // 2 :: step, step // 2 :: step]
     return [pictures, masks | {"integrated map": _thinned(run, "croplayer", window, step, None)}]
 
 
@@ -117,10 +105,5 @@ def _place(run: Shown, block: BlockIndex) -> dict[str, np.ndarray]:
         for p in (*run.inputs.recipe.products, *([run.inputs.recipe.reference] if run.inputs.recipe.reference else []))
     }
     for product in (*run.inputs.products, *([run.inputs.reference] if run.inputs.reference else [])):
-        panels[titles[product.name]] = _flags(product, window, run.inputs.grid)[thin, thin]
+        panels[titles[product.name]] = product.read(window, run.inputs.grid).flags()[thin, thin]
     return panels
-
-
-def _flags(product: Product, window: PixelWindow, grid: BlockGrid) -> np.ndarray:
-    percent = product.read(window, grid).on_pixels()
-    return np.where(percent == UNKNOWN, NO_IMAGERY, percent > 50).astype(np.uint8)

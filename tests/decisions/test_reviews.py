@@ -142,8 +142,8 @@ def test_a_sample_is_drawn_from_a_run(finished_small_run: Path, models: Path, tm
 
 def test_labels_from_a_reference_are_what_the_masks_are_worth() -> None:
     truth = np.zeros((40, 40), np.uint8)
-    truth[:20] = 100
-    good, missing = (truth > 50).astype(np.uint8), np.full((40, 40), 254, np.uint8)
+    truth[:20] = 1
+    good, missing = truth.copy(), np.full((40, 40), 254, np.uint8)
     labels = reference_labels(truth, {"aster": good, "borealis": 1 - good})
     assert labels == {"correctness_aster": "TP", "correctness_borealis": "FP", "integration": "Only A"}
     labels = reference_labels(truth, {"aster": missing, "borealis": good})
@@ -151,5 +151,5 @@ def test_labels_from_a_reference_are_what_the_masks_are_worth() -> None:
     left, right = good.copy(), good.copy()
     left[:, 20:], right[:, :20] = 254, 0
     assert reference_labels(truth, {"aster": left, "borealis": right})["integration"] == "Merge both"
-    nothing = reference_labels(np.full((40, 40), 255, np.uint8), {"aster": good, "borealis": good})
+    nothing = reference_labels(np.full((40, 40), 254, np.uint8), {"aster": good, "borealis": good})
     assert set(nothing.values()) == {None}

@@ -11,7 +11,7 @@ from croplayer.evaluation.indicators import stratified_mean, stratified_ratio
 from croplayer.evaluation.interval import Estimate
 from croplayer.evaluation.sample_size import allocate, allocation_for, expected_standard_error, sample_size
 from croplayer.evaluation.stratified import stratified_accuracy
-from croplayer.evaluation.systematic import GridSample, expansion_estimate, ratio_estimate, regression_estimate
+from croplayer.evaluation.systematic import GridSample, ratio_estimate, regression_estimate
 
 OLOFSSON_COUNTS = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])
 OLOFSSON_WEIGHTS = np.array([0.020, 0.015, 0.320, 0.645])
@@ -137,7 +137,7 @@ def test_estimators_on_every_systematic_sample_of_a_landscape() -> None:
     truth, mapped = landscape(3)
     samples = grid_samples(truth, mapped, 12)
     mean, map_mean = float(truth.mean()), float(mapped.mean())
-    plain = [expansion_estimate(s) for s in samples]
+    plain = [regression_estimate(s._replace(x=np.zeros_like(s.x)), 0.0) for s in samples]
     ratio = [ratio_estimate(s, map_mean) for s in samples]
     regression = [regression_estimate(s, map_mean) for s in samples]
     local = [regression_estimate(s, map_mean, local=True) for s in samples]
@@ -161,7 +161,7 @@ def test_units_of_unequal_area_weigh_by_their_area() -> None:
     sample = GridSample(
         np.array([1.0, 0.0, 0.0]), np.zeros(3), np.array([2.0, 1.0, 1.0]), np.zeros(3, int), np.arange(3)
     )
-    assert expansion_estimate(sample).value == 0.5
+    assert regression_estimate(sample, 0.0).value == 0.5
 
 
 def test_the_published_sample_size_of_olofsson() -> None:

@@ -42,7 +42,7 @@ def test_agreement_with_a_coarser_product_equals_a_plain_count(data: st.DataObje
         int((~crop & ~other & known).sum()),
     )
     assert map_agreement(mask, product) == expected
-    assert expected.merge(Agreement()) == expected
+    assert expected + Agreement() == expected
 
 
 @given(st.data())

@@ -15,6 +15,7 @@ import pytest
 from shared.source_files import BLOCK, GRID, write_items, write_raster
 
 from croplayer.cube.whole_blocks import Cube
+from croplayer.files.file_cache import cached_file_reads, forget_files
 from croplayer.products.codes import RasterCodes
 from croplayer.products.product import Product
 from croplayer.products.stac_codes import StacCodes
@@ -57,8 +58,34 @@ def test_what_is_read_is_what_the_fingerprint_saw(tmp_path: Path, kind: str) -> 
     before = source.fingerprint()
     assert read(source) == 7
     scene(tmp_path, 9, bands)
+    forget_files()  # as a run does when it begins
     assert source.fingerprint() != before
     assert read(source) == 9
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_fingerprint_is_that_of_the_files_and_changes_no_cache(tmp_path: Path, kind: str) -> None:
+    make, read, bands = SOURCES[kind]
+    (tmp_path / "later").mkdir()
+    early, late = scene(tmp_path, 7, bands), scene(tmp_path / "later", 9, bands)
+    items, reads = write_items(tmp_path / "items.json", early), []
+
+    @cached_file_reads(1)
+    def other() -> int:
+        reads.append(1)
+        return len(reads)
+
+    source = make(early, items)
+    assert other() == 1 and read(source) == 7
+    before = source.fingerprint()
+    if "stac" in kind:
+        write_items(tmp_path / "items.json", late)
+    else:
+        shutil.copy(late, early)
+    replaced = source.fingerprint()
+    assert replaced != before and other() == 1
+    forget_files()
+    assert source.fingerprint() == replaced and read(source) == 9 and other() == 2
 
 
 def test_items_that_are_replaced_are_read_anew(tmp_path: Path) -> None:
@@ -67,7 +94,7 @@ def test_items_that_are_replaced_are_read_anew(tmp_path: Path) -> None:
     source = StacSource("a", write_items(tmp_path / "items.json", early), ("visual",))
     assert imagery(source) == 7
     write_items(tmp_path / "items.json", late)
-    source.fingerprint()
+    forget_files()  # as a run does when it begins
     assert imagery(source) == 9
 
 

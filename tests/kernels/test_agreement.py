@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -70,7 +68,7 @@ def test_chunks_with_a_border_add_up_to_the_whole() -> None:
     mask = parcel_mask(400, parcels=60, specks=200)
     reference = np.random.default_rng(0).random((50, 43)) < 0.5
     index_y, index_x = nearest_index(400, 50), nearest_index(400, 43)
-    total = AgreementCounts(0, 0, 0, 0, 0, 0)
+    parts = []
     for top in range(0, 400, 130):
         for left in range(0, 400, 70):
             outer = slice(max(top - 1, 0), min(top + 131, 400)), slice(max(left - 1, 0), min(left + 71, 400))
@@ -78,9 +76,10 @@ def test_chunks_with_a_border_add_up_to_the_whole() -> None:
                 slice(top - outer[0].start, top - outer[0].start + 130),
                 slice(left - outer[1].start, left - outer[1].start + 70),
             )
-            total += agreement(mask[outer], reference, index_y[outer[0]], index_x[outer[1]], inner)
+            parts.append(agreement(mask[outer], reference, index_y[outer[0]], index_x[outer[1]], inner))
+    total = AgreementCounts(*(sum(counts) for counts in zip(*parts, strict=True)))
     assert total == agreement(mask, reference, index_y, index_x)
-    assert total.pixels == mask.size
+    assert sum(total[:4]) == mask.size
 
 
 def test_several_products_at_once() -> None:
@@ -92,19 +91,13 @@ def test_several_products_at_once() -> None:
     assert agreements(mask, references) == [agreement(mask, *reference) for reference in references]
 
 
-def test_ratios() -> None:
-    counts = AgreementCounts(tp=30, fp=10, fn=20, tn=40, mask_edge=5, reference_edge=8)
-    assert (counts.iou, counts.mask_area_fraction, counts.reference_area_fraction) == (0.5, 0.4, 0.5)
-    assert (counts.mask_edge_density, counts.reference_edge_density) == (0.05, 0.08)
-    empty = agreement(np.zeros((3, 3), bool), np.zeros((1, 1), bool), np.zeros(3, int), np.zeros(3, int))
-    assert math.isnan(empty.iou) and empty.mask_area_fraction == 0
-
-
 def test_the_frame_is_no_edge() -> None:
     full = np.ones((65, 129), bool)
     counts = agreement(full, np.ones((1, 1), bool), np.zeros(65, int), np.zeros(129, int))
     assert counts == AgreementCounts(full.size, 0, 0, 0, 0, 0)
-    assert agreement(full[:0], np.ones((1, 1), bool), np.zeros(0, int), np.zeros(129, int)).pixels == 0
+    assert agreement(full[:0], np.ones((1, 1), bool), np.zeros(0, int), np.zeros(129, int)) == AgreementCounts(
+        0, 0, 0, 0, 0, 0
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from croplayer.measures.scoring import MaskScore, boundary_band, score_mask
+from croplayer.measures.agreement import MaskScore
+from croplayer.measures.boundary import boundary_band, score_mask
 
 masks = arrays(np.bool_, (12, 9))
 
@@ -18,20 +19,20 @@ def test_ratios_are_the_formulas(p, t, v):
     score = score_mask(p, t, v)
     p, t = p[v], t[v]
     if (p | t).any():
-        assert score.iou == pytest.approx((p & t).sum() / (p | t).sum())
-        assert score.f1 == pytest.approx(2 * score.iou / (1 + score.iou))
+        assert score.area.iou == pytest.approx((p & t).sum() / (p | t).sum())
+        assert score.area.f1 == pytest.approx(2 * score.area.iou / (1 + score.area.iou))
     else:
-        assert np.isnan(score.iou) and score.figures()["iou"] is None
+        assert np.isnan(score.area.iou) and score.figures()["iou"] is None
     if v.any():
-        assert score.accuracy == pytest.approx((p == t).mean())
+        assert score.area.overall_accuracy == pytest.approx((p == t).mean())
 
 
 @settings(max_examples=30, deadline=None)
 @given(masks, masks, masks, masks)
 def test_counts_of_two_scenes_add_up(p, t, q, u):
-    both = score_mask(p, t, np.ones_like(p)).plus(score_mask(q, u, np.ones_like(p)))
+    both = score_mask(p, t, np.ones_like(p)) + score_mask(q, u, np.ones_like(p))
     joined = score_mask(np.hstack([p, q]), np.hstack([t, u]), np.ones((12, 18), dtype=bool))
-    assert both[:4] == joined[:4]
+    assert both.area == joined.area
 
 
 @settings(max_examples=30, deadline=None)
@@ -47,6 +48,6 @@ def test_boundary_iou_sees_a_shift_that_iou_hardly_sees():
     shifted = np.roll(truth, 4, axis=1)
     everywhere = np.ones_like(truth)
     score = score_mask(shifted, truth, everywhere)
-    assert score.iou > 0.95 and score.boundary_iou < 0.75
-    assert score_mask(truth, truth, everywhere).boundary_iou == 1
-    assert MaskScore().plus(score) == score
+    assert score.area.iou > 0.95 and score.boundary.iou < 0.75
+    assert score_mask(truth, truth, everywhere).boundary.iou == 1
+    assert MaskScore() + score == score

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shared.tile_server import EVERY_FAULT, GRID, ZOOM, a_place, blocks_of, source_of, tiles_of, decode
+from shared.tile_server import EVERY_FAULT, GRID, ZOOM, a_place, blocks_of, decode, source_of, tiles_of
 
 from croplayer.cube.whole_blocks import Cube
 from croplayer.landscape.server import Fault, FaultRule, TileServer

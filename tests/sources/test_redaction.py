@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from shared.tile_server import GRID, a_place, blocks_of, source_of, tiles_of, decode
+from shared.tile_server import GRID, a_place, blocks_of, decode, source_of, tiles_of
 
 from croplayer.cube.whole_blocks import Cube
 from croplayer.landscape.server import Fault, FaultRule, TileServer

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from shared.tile_server import a_place, tiles_of, decode
+from shared.tile_server import a_place, decode, tiles_of
 
 from croplayer.landscape.server import Fault, FaultRule, TileServer
 from croplayer.sources import throttle

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shared.tile_server import GRID, ZOOM, a_place, blocks_of, source_of, tiles_of, decode
+from shared.tile_server import GRID, ZOOM, a_place, blocks_of, decode, source_of, tiles_of
 
 from croplayer.landscape.server import Fault, FaultRule, TileServer
 from croplayer.sources import http_tiles

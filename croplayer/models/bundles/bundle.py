@@ -179,8 +179,7 @@ def load(
     from croplayer.models.bundles.openvino_runtime import compiled_cells
 
     runtime_version(runtime)
-    network.compiled = compiled_cells(network, runtime)
-    return network
+    return network.with_cells_by(compiled_cells(network, runtime))
 
 
 def _available(device: torch.device | str | None) -> torch.device:

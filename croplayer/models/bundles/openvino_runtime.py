@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
-from croplayer.models.bundles.export import PixelsToProbability, example_pixels, exported
+from croplayer.models.bundles.graph import PixelsToProbability, example_pixels, exported
 from croplayer.models.bundles.runtimes import OPENVINO_BF16
-
-if TYPE_CHECKING:
-    from croplayer.models.networks.segmentation import SegmentationNetwork
+from croplayer.models.networks.inference import CellFunction
+from croplayer.models.networks.segmentation import SegmentationNetwork
 
 
 def _openvino() -> Any:
@@ -64,7 +63,7 @@ def save(model: Any, path: Path) -> tuple[Path, Path]:
     return path, path.with_suffix(".bin")
 
 
-def compiled_cells(network: SegmentationNetwork, runtime: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def compiled_cells(network: SegmentationNetwork, runtime: str) -> CellFunction:
     """A network as one function of cells, compiled for each shape when it first comes.
 
     Parameters

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from croplayer.models.bundles.bundle import load
+from croplayer.models.bundles.kinds import load_segmenter
 from croplayer.models.networks.inference import predict_block
 from croplayer.models.networks.manifest import read_manifest
 from croplayer.models.networks.segmentation import SegmentationNetwork
@@ -85,9 +85,7 @@ def compare_architectures(
 
 
 def _row(bundle: Path, training_s: float, steps: int) -> ComparisonRow:
-    manifest, network = read_manifest(bundle), load(bundle)
-    if not isinstance(network, SegmentationNetwork):
-        raise TypeError(f"{bundle} is not a segmentation model")
+    manifest, network = read_manifest(bundle), load_segmenter(bundle)
     pooled = {k: float("nan") if v is None else v for k, v in manifest.metrics["validation"]["pooled"].items()}
     return ComparisonRow(
         manifest.architecture,

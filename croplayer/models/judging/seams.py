@@ -49,20 +49,6 @@ def _mean_change(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
-def seam_report(probability: np.ndarray, cell_px: int) -> SeamReport:
-    """Jumps at the borders of cells against those at all other lines of one map.
-
-    A plain look at a stored map: the content of the lines differs, so many blocks are needed for a
-    fair ratio. ``measure_seams`` compares the same lines.
-    """
-    jumps = line_jumps(probability)
-    borders = [_border_lines(len(j), cell_px) for j in jumps]
-    return SeamReport(
-        float(np.nanmean(np.concatenate([j[b] for j, b in zip(jumps, borders, strict=True)]))),
-        float(np.nanmean(np.concatenate([j[~b] for j, b in zip(jumps, borders, strict=True)]))),
-    )
-
-
 def _border_lines(n_lines: int, cell_px: int) -> np.ndarray:
     return np.asarray(np.arange(1, n_lines + 1) % cell_px == 0)
 

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from stores.legends import NO_IMAGERY, PROBABILITY_SCALE
-
-if TYPE_CHECKING:
-    from croplayer.models.networks.segmentation import SegmentationNetwork
 
 STRIDE_PX = 32
 """Cells with their halo are filled up to a multiple of this, the coarsest stride of the networks."""
@@ -31,8 +28,34 @@ DEFAULT_HALO_PX = 64
 DEFAULT_BATCH_CELLS = 5
 
 
+CellFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(n, h, w, 3) uint8 pixels and (n, h, w) bool, where there is imagery, to (n, h, w) float32 probabilities."""
+
+
+class CellNetwork(Protocol):
+    """What inference asks of a network; `SegmentationNetwork` is one."""
+
+    @property
+    def compiled(self) -> CellFunction | None:
+        """What computes cells instead of torch; None is torch."""
+
+    @property
+    def gsd_m(self) -> tuple[float, float] | None:
+        """Range of ground sample distances that it knows, in metres; None when unknown."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where torch computes."""
+
+    def normalise(self, rgb: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        """(n, 3, h, w) float32 from (n, h, w, 3) uint8 pixels and (n, h, w) bool."""
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(n, h, w) float32 logits of cropland from normalised pixels."""
+
+
 def predict_block(
-    model: SegmentationNetwork,
+    model: CellNetwork,
     rgb: np.ndarray,
     valid: np.ndarray,
     *,
@@ -130,7 +153,7 @@ class _Layout(NamedTuple):
 
 
 def _predict_layout(
-    model: SegmentationNetwork, rgb: np.ndarray, valid: np.ndarray, layout: _Layout, batch_cells: int
+    model: CellNetwork, rgb: np.ndarray, valid: np.ndarray, layout: _Layout, batch_cells: int
 ) -> np.ndarray:
     halo_px, context_px = layout.halo_px, layout.context_px
     h, w = valid.shape[0] - 2 * halo_px, valid.shape[1] - 2 * halo_px
@@ -175,7 +198,7 @@ def _groups(corners: list[tuple[int, int]], size: int) -> Iterator[list[tuple[in
         yield corners[start : start + size]
 
 
-def predict_cells(model: SegmentationNetwork, rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def predict_cells(model: CellNetwork, rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """One forward pass: (n, h, w, 3) uint8 and (n, h, w) bool to (n, h, w) uint8, 0..250 = probability 0..1.
 
     Raises ValueError when the network returns NaN or infinity.
@@ -224,7 +247,7 @@ def mask_from_probability(probability: np.ndarray, threshold: float = 0.5) -> np
 
 
 def predict_image(
-    model: SegmentationNetwork,
+    model: CellNetwork,
     rgb: np.ndarray,
     valid: np.ndarray,
     *,
@@ -257,7 +280,7 @@ def predict_image(
 
 
 def predict_proba(
-    model: SegmentationNetwork,
+    model: CellNetwork,
     rgb: np.ndarray,
     *,
     ground_sample_distance_m: float,

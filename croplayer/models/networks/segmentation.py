@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import nn
 from transformers import AutoConfig, PreTrainedModel
 
 from croplayer.models.networks.architectures import CLASSES, MODEL_CLASSES, architecture_config, build_from_config
-from croplayer.models.networks.inference import predict_proba
+from croplayer.models.networks.inference import CellFunction, predict_proba
 from croplayer.models.networks.manifest import Manifest
 from stores.legends import CROPLAND, NOT_CROPLAND
 
@@ -45,6 +45,7 @@ class SegmentationNetwork(nn.Module):
         std: tuple[float, ...] = IMAGE_STD,
         gsd_m: tuple[float, float] | None = None,
         manifest: Manifest | None = None,
+        compiled: CellFunction | None = None,
     ) -> None:
         super().__init__()
         self.architecture = architecture
@@ -53,10 +54,23 @@ class SegmentationNetwork(nn.Module):
         self.gsd_m = gsd_m
         """Range of ground sample distances it was trained at, in metres; None when unknown."""
         self.manifest = manifest
-        self.compiled: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+        self.compiled = compiled
         """What computes probabilities instead of torch: see ``openvino_runtime.compiled_cells``; None is torch."""
         self.register_buffer("image_mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("image_std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def with_cells_by(self, compiled: CellFunction) -> SegmentationNetwork:
+        """The same model, in evaluation mode, its cells computed by a function instead of torch."""
+        return SegmentationNetwork(
+            self.architecture,
+            self.size,
+            self.model,
+            mean=tuple(self.image_mean.flatten().tolist()),
+            std=tuple(self.image_std.flatten().tolist()),
+            gsd_m=self.gsd_m,
+            manifest=self.manifest,
+            compiled=compiled,
+        ).eval()
 
     @property
     def device(self) -> torch.device:

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from croplayer.models.bundles.bundle import load
+from croplayer.models.bundles.kinds import load_segmenter
 from croplayer.models.networks.manifest import MANIFEST_NAME
-from croplayer.models.networks.segmentation import SegmentationNetwork
 from croplayer.models.training.evaluation import SceneScore, score_scenes, validation_figures
 from croplayer.models.training.scenes import LabelledScenes
 from croplayer.models.training.training import StepReport, TrainingConfig, checkpoint_path, train_segmentation
@@ -47,10 +46,7 @@ def cross_validate(
                 learn, config, folder, work=work, training_data=f"fold {k} of {n_folds}", licence="not for use",
                 on_step=None if on_step is None else _named(f"fold {k} of {n_folds}", on_step),
             )  # fmt: skip
-        network = load(folder)
-        if not isinstance(network, SegmentationNetwork):
-            raise TypeError(f"{folder} is not a segmentation model")
-        scores += score_scenes(network, held)
+        scores += score_scenes(load_segmenter(folder), held)
     split = f"{n_folds}-fold cross-validation by scene, seed {config.seed}"
     return validation_figures(scores, split) | {"folds": [list(held.names) for _, held in folds]}
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from croplayer.measures.scoring import MaskScore, score_mask
+from croplayer.measures.agreement import MaskScore
+from croplayer.measures.boundary import score_mask
 from croplayer.models.networks.inference import predict_proba
 from croplayer.models.networks.segmentation import SegmentationNetwork
 from croplayer.models.training.scenes import LabelledScenes
@@ -57,7 +58,7 @@ def validation_figures(
     scores = sorted(scores, key=lambda score: score.scene)
     totals = {name: MaskScore() for name in ("model", "all_field", "no_field")}
     for score in scores:
-        totals = {name: total.plus(getattr(score, name)) for name, total in totals.items()}
+        totals = {name: total + getattr(score, name) for name, total in totals.items()}
     by_scene = {s.scene: s.model.figures() | {"ground_sample_distance_m": s.gsd_m} for s in scores}
     known = [figures["iou"] for figures in by_scene.values() if figures["iou"] is not None]
     return {

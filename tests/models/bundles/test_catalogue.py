@@ -11,7 +11,7 @@ from croplayer.models.bundles import catalogue
 from croplayer.models.bundles.bundle import load, write_bundle
 from croplayer.models.bundles.catalogue import find_bundle, shipped_folder, shipped_names
 from croplayer.models.networks.coverage_network import CoverageNetwork
-from croplayer.models.networks.manifest import Manifest, read_manifest
+from croplayer.models.networks.manifest import Manifest, bundle_digest, read_manifest
 from croplayer.models.networks.segmentation import BANDS, SegmentationNetwork, build_segmenter
 from pipelines.engine.models import Models
 from pipelines.recipe_files import RecipeError, find_recipe, load_recipe
@@ -115,3 +115,19 @@ def test_the_models_of_the_synthetic_country_learned_outside_the_ground_they_map
         north, west = (float(part[1:]) for part in name.split("_")[1:])
         apart = west > bounds.east or west + edge < bounds.west or north < bounds.south or north - edge > bounds.north
         assert apart, name
+
+
+def test_a_model_of_the_other_kind_is_refused():
+    with pytest.raises(ValueError, match="'default_coverage' does not segment; name a segmentation model"):
+        croplayer.models.load_segmenter("default_coverage")
+    with pytest.raises(ValueError, match="'landscape' does not tell coverage types; name a coverage model"):
+        croplayer.models.load_coverage("landscape", bundle_digest(shipped_folder("landscape")), "cpu")
+
+
+def test_a_model_named_with_its_digest_is_loaded_once(shelf):
+    digest = bundle_digest(shelf / "plain")
+    network = croplayer.models.load_segmenter("plain", digest)
+    assert croplayer.models.load_segmenter(shelf / "plain", digest) is network
+    assert croplayer.models.load_segmenter("plain") is not network
+    with pytest.raises(ValueError, match="it is another or a changed model"):
+        croplayer.models.load_segmenter("plain", "0" * 64)

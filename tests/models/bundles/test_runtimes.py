@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from croplayer.models.bundles.bundle import load, load_cached, write_bundle
-from croplayer.models.bundles.export import example_pixels, export_network
+from croplayer.models.bundles.export import export_network
+from croplayer.models.bundles.graph import example_pixels
 from croplayer.models.bundles.runtimes import runtime_version
 from croplayer.models.networks.architectures import CLASSES
 from croplayer.models.networks.inference import predict_block

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from croplayer.models.judging.instances import predict_parcels
-from croplayer.models.judging.seams import line_jumps, measure_seams, seam_report
+from croplayer.models.judging.seams import line_jumps, measure_seams
 from croplayer.models.networks.segmentation import build_segmenter
 
 
@@ -56,12 +56,6 @@ def test_line_jumps_leave_flags_out():
     np.testing.assert_allclose(down, [0.5])
     np.testing.assert_allclose(across, [(0.2 + 0.8) / 2, 0.2])
     assert np.isnan(line_jumps(np.full((2, 2), 254, dtype=np.uint8))[0]).all()
-
-
-def test_seam_report_of_a_stored_map():
-    steps = np.kron(np.array([[0, 100], [50, 200]], dtype=np.uint8), np.ones((4, 4), dtype=np.uint8))
-    report = seam_report(steps, cell_px=4)
-    assert report.elsewhere == 0 and report.at_borders == pytest.approx((0.2 + 0.4 + 0.4 + 0.6) / 4)
 
 
 def test_small_images_are_refused():
