@@ -77,7 +77,7 @@ def test_blocks_of_an_older_fingerprint_are_not_finished_any_more(run: Path) -> 
     first, second = painted_blocks(2)
     step = BlockStep("segment", {"settings": "new"}, painted_blocks(2), lambda group: len, 16)
     RunFolder(run).memory.begin(step.name, step.fingerprint, blocks=2)
-    Ledger(run / "ledger/segment.jsonl").append("new settings", [BlockRecord(first)])
+    Ledger(run / "ledger/segment.jsonl").append(step.fingerprint, [BlockRecord(first)])
     with pytest.raises(MissingBlocksError, match=f"1 of 2 blocks of .* no finished 'segment': {second.name}"):
         open_cube(run / "cube.zarr", strict=True)
 
