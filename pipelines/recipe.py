@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from croplayer.models.training.training_config import ARCHITECTURES, PRECISIONS, Augmentation, TrainingConfig
 from stores.grid import LARGEST_BLOCK_PX
 from stores.legends import DEFAULT_CLASSES, NODATA_ABOVE, CorrectnessClasses
 from stores.places import check_place
@@ -19,6 +21,12 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-cas
 TomlPair = Annotated[tuple[float, float], Field(strict=False)]
 Codes = Annotated[tuple[int, ...], Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+def _one_of(text: str, known: tuple[str, ...]) -> str:
+    if text not in known:
+        raise ValueError(f"'{text}' is none of {', '.join(known)}")
+    return text
 
 
 class Region(_Part):
@@ -39,10 +47,10 @@ class Region(_Part):
 class Grid(_Part):
     """Pixels of a block and the cells the network sees."""
 
-    block_px: int = Field(2560, ge=1, le=LARGEST_BLOCK_PX)
-    cell_px: int = Field(512, ge=1)
+    block_px: int = Field(default=2560, ge=1, le=LARGEST_BLOCK_PX)
+    cell_px: int = Field(default=512, ge=1)
     """Edge of what the network sees at once, without its context; a block is at most one cell."""
-    blend_px: int = Field(32, ge=1)
+    blend_px: int = Field(default=32, ge=1)
     """How far neighbouring cells fade into each other, and the context around each."""
 
     @model_validator(mode="after")
@@ -81,12 +89,12 @@ class HttpSource(_Part):
     hosts: Names = ()
     """Other hosts that the provider may redirect to."""
     private_network: bool = False
-    requests_per_s: float = Field(50.0, gt=0)
+    requests_per_s: float = Field(default=50.0, gt=0)
     """Highest rate of requests of one worker process."""
-    deadline_s: float = Field(30.0, gt=0)
-    patience_s: float = Field(300.0, gt=0)
+    deadline_s: float = Field(default=30.0, gt=0)
+    patience_s: float = Field(default=300.0, gt=0)
     """How long a block waits for a provider that does not answer before it fails."""
-    tries: int = Field(5, ge=1)
+    tries: int = Field(default=5, ge=1)
     cache: str | None = None
     """Folder in which tiles are kept with their digests."""
     witness: Annotated[tuple[int, int, int], Field(strict=False)] | None = None
@@ -123,46 +131,64 @@ class Terrain(_Part):
 
 
 class Training(_Part):
-    """How a model that is not there yet is trained."""
+    """How a model that is not there yet is trained: `TrainingConfig`, where it says no more, and where its data lie.
+
+    Fields that both have mean the same, and `config` hands them on by name.
+    """
 
     images: str
     """Folder of labelled scenes."""
     polygons: str = ""
     """Vector file of field polygons with the column ``image``; only for the segmentation."""
     image_column: str = "image"
-    validation_fraction: float = Field(0.2, gt=0, lt=1)
+    validation_fraction: float = Field(default=0.2, gt=0, lt=1)
     """Share of the scenes that the figures are measured on; not used with folds."""
-    folds: int = Field(0, ge=0)
+    folds: int = Field(default=0, ge=0)
     """Parts of a cross-validation by scene, after which a model of all scenes is trained; 0 for none."""
-    synthetic_scenes: int = Field(0, ge=0)
+    synthetic_scenes: int = Field(default=0, ge=0)
     """Scenes of the synthetic country that are trained on too and never validated on."""
-    architecture: Literal["segformer", "mask2former", "pidnet", "pspnet"] = "segformer"
-    size: str = "tiny"
-    steps: int = Field(1000, ge=1)
-    crop_px: int = Field(256, ge=32)
-    batch: int = Field(8, ge=1)
-    accumulation: int = Field(1, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-    average_decay: float = Field(0.99, ge=0, lt=1)
-    patience: int = Field(0, ge=0)
-    """Looks at stopping scenes without a better IoU after which training ends; 0 uses all steps."""
-    gsd_m: TomlPair = (1.0, 5.0)
-    augmentation: float = Field(1.0, ge=0)
+    architecture: str = TrainingConfig.architecture
+    size: str = TrainingConfig.size
+    steps: int = Field(default=TrainingConfig.steps, ge=1)
+    crop_px: int = Field(default=TrainingConfig.crop_px, ge=32)
+    batch: int = Field(default=TrainingConfig.batch, ge=1)
+    accumulation: int = Field(default=TrainingConfig.accumulation, ge=1)
+    learning_rate: float = Field(default=TrainingConfig.learning_rate, gt=0)
+    average_decay: float = Field(default=TrainingConfig.average_decay, ge=0, lt=1)
+    patience: int = Field(default=TrainingConfig.patience, ge=0)
+    gsd_m: TomlPair = TrainingConfig.gsd_m
+    augmentation: float = Field(default=1.0, ge=0)
     """Strength of the changes of colour, haze, blur, noise and compression."""
-    mixed_windows: float = Field(0.0, ge=0, le=1)
+    mixed_windows: float = Field(default=0.0, ge=0, le=1)
     """Share of windows with a rectangle of another window in them."""
-    weight_decay: float = Field(0.01, ge=0)
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the convolutions in training on a CPU; bfloat16 is faster only on a CPU that has it."""
-    seed: int = 0
-    threads: int = Field(2, ge=1)
-    """CPU threads of the training; another number gives other last bits."""
+    weight_decay: float = Field(default=TrainingConfig.weight_decay, ge=0)
+    precision: str = TrainingConfig.precision
+    seed: int = TrainingConfig.seed
+    threads: int = Field(default=TrainingConfig.threads, ge=1)
     description: str
     """What the training data are, for the manifest and the report."""
     licence: str
     """Licence of the training data."""
     stated_minutes: float = Field(gt=0)
     """About how long the training takes on two cores; printed before it starts."""
+
+    @field_validator("architecture")
+    @classmethod
+    def _is_architecture(cls, name: str) -> str:
+        return _one_of(name, ARCHITECTURES)
+
+    @field_validator("precision")
+    @classmethod
+    def _is_precision(cls, name: str) -> str:
+        return _one_of(name, PRECISIONS)
+
+    def config(self) -> TrainingConfig:
+        """The configuration of the training; raises ValueError for an unknown size of the architecture."""
+        shared = {f.name for f in dataclasses.fields(TrainingConfig)} & set(type(self).model_fields) - {"augmentation"}
+        strengths = Augmentation(*(self.augmentation * share for share in Augmentation()))
+        return TrainingConfig(
+            **{name: getattr(self, name) for name in shared}, augmentation=strengths._replace(mix=self.mixed_windows)
+        )
 
 
 class CoverageTraining(_Part):
@@ -176,8 +202,8 @@ class CoverageTraining(_Part):
     clouds: str | None = None
     """Folder of labelled cloud scenes that are composited onto the samples."""
     size: Literal["tiny", "resnet-18", "resnet-34", "resnet-50"] = "tiny"
-    per_class: int = Field(60, ge=10)
-    steps: int = Field(300, ge=1)
+    per_class: int = Field(default=60, ge=10)
+    steps: int = Field(default=300, ge=1)
     seed: int = 0
     description: str
     licence: str
@@ -197,8 +223,8 @@ class Segmentation(_Part):
     """Name of a model that comes with croplayer or is trained, or a folder that holds one."""
     recipe: str | None = None
     """Recipe that trains the model when it is not there."""
-    threshold: float = Field(0.5, gt=0, lt=1)
-    batch_cells: int = Field(1, ge=1)
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    batch_cells: int = Field(default=1, ge=1)
     """Cells that go through the network at once; on a GPU more than one pays."""
     runtime: Literal["torch", "openvino", "openvino-bf16"] = "torch"
     """What computes the network; OpenVINO is for CPUs and an extra."""
@@ -219,7 +245,7 @@ class Coverage(_Part):
 
     model: str
     recipe: str | None = None
-    nodata_above: float = Field(NODATA_ABOVE, ge=0, le=1)
+    nodata_above: float = Field(default=NODATA_ABOVE, ge=0, le=1)
     """Share of pixels without imagery above which a block is Nodata (paper: 10 %)."""
     training: CoverageTraining | None = None
 
@@ -231,7 +257,7 @@ class Decisions(_Part):
     """Review files (CSV or GeoPackage)."""
     review_from_reference: bool = False
     """Whether the recipe's [reference] gives the labels of a systematic sample instead of a person."""
-    sample_deg: float = Field(0.5, gt=0)
+    sample_deg: float = Field(default=0.5, gt=0)
     """Grid of that sample in degrees."""
     overrides: str | None = None
     """File of manual decisions that win."""
@@ -290,7 +316,7 @@ class ProductPart(_Part):
 class Admin(_Part):
     """A level of admin units."""
 
-    level: int = Field(1, ge=0)
+    level: int = Field(default=1, ge=0)
     path: str
     adcode: str = "adcode"
     name_en: str = "name_en"
@@ -305,7 +331,7 @@ class Statistics(_Part):
     """How the units' codes become the table's: a regular expression whose groups are joined and filled with zeros."""
     sum_km2: TomlPair | None = None
     """Lowest and highest sum of the units' statistics that is plausible; a table in another unit falls out of it."""
-    consistent_within: float = Field(0.1, gt=0)
+    consistent_within: float = Field(default=0.1, gt=0)
     stopped_training: bool = False
     """Whether agreement with these statistics also decided when the training was good enough."""
     without: Names = ()
@@ -337,7 +363,7 @@ class Slurm(_Part):
 
     queue: str | None = None
     account: str | None = None
-    cores: int = Field(1, ge=1)
+    cores: int = Field(default=1, ge=1)
     """CPUs of a job."""
     walltime: str = "04:00:00"
     directives: Names = ()
@@ -351,13 +377,13 @@ class Slurm(_Part):
 class Cluster(_Part):
     """The workers of a run and what a block may take of them."""
 
-    workers: int = Field(2, ge=1)
+    workers: int = Field(default=2, ge=1)
     """Processes of the embedded cluster, or jobs of a Slurm cluster."""
     memory_limit: str = "6GiB"
     """Memory of the process that works on a block; a block that takes more fails alone."""
-    deadline_s: float = Field(1800, gt=0)
+    deadline_s: float = Field(default=1800, gt=0)
     """Time after which a block counts as hung and fails alone, with the place where it hung."""
-    wait_s: float = Field(300, gt=0)
+    wait_s: float = Field(default=300, gt=0)
     """Time without any worker after which a run stops."""
     network_resource: str | None = None
     """Dask resource that workers must offer to run the network, for example ``GPU``; any worker when not given."""
@@ -405,20 +431,20 @@ class Recipe(_Part):
     """Sentences printed at the head of the report: what is real, what is not."""
     edition: str = "1"
     region: Region | None = None
-    grid: Grid = Field(default_factory=lambda: Grid.model_validate({}))
+    grid: Grid = Field(default_factory=Grid)
     sources: Annotated[tuple[Source, ...], Field(strict=False, max_length=2)] = ()
     terrain: Terrain | None = None
     segmentation: Segmentation | None = None
     coverage: Coverage | None = None
-    decisions: Decisions = Field(default_factory=lambda: Decisions.model_validate({}))
+    decisions: Decisions = Field(default_factory=Decisions)
     products: Annotated[tuple[ProductPart, ...], Field(strict=False)] = ()
     reference: ProductPart | None = None
     admin: Annotated[tuple[Admin, ...], Field(strict=False)] = ()
     statistics: Statistics | None = None
-    evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_validate({}))
+    evaluation: Evaluation = Field(default_factory=Evaluation)
     export: Export | None = None
     store: Store | None = None
-    cluster: Cluster = Field(default_factory=lambda: Cluster.model_validate({}))
+    cluster: Cluster = Field(default_factory=Cluster)
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from croplayer.models.training.training_config import TrainingConfig
+from croplayer.models.training.training_config import ARCHITECTURES, TrainingConfig
 
-ARCHITECTURES = ("segformer", "mask2former", "pidnet", "pspnet")
 _PATH = click.Path(path_type=Path)
 
 
@@ -36,14 +34,38 @@ def _scene_options(required: bool) -> Callable[[Callable[..., Any]], Callable[..
 
 def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="CPU threads."),
-        click.option("--seed", type=int, default=0, show_default=True),
-        click.option("--gsd", type=(float, float), default=(1.0, 5.0), show_default=True, help="Metres, low and high."),
-        click.option("--learning-rate", type=float, default=1e-3, show_default=True),
-        click.option("--accumulation", type=click.IntRange(1), default=1, show_default=True, help="Batches per step."),
-        click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Windows per batch."),
-        click.option("--crop-px", type=click.IntRange(32), default=256, show_default=True, help="Edge of the windows."),
-        click.option("--steps", type=click.IntRange(1), default=1000, show_default=True, help="The budget."),
+        click.option(
+            "--threads", type=click.IntRange(1), default=TrainingConfig.threads, show_default=True, help="CPU threads."
+        ),
+        click.option("--seed", type=int, default=TrainingConfig.seed, show_default=True),
+        click.option(
+            "--gsd", type=(float, float), default=TrainingConfig.gsd_m, show_default=True, help="Metres, low and high."
+        ),
+        click.option("--learning-rate", type=float, default=TrainingConfig.learning_rate, show_default=True),
+        click.option(
+            "--accumulation",
+            type=click.IntRange(1),
+            default=TrainingConfig.accumulation,
+            show_default=True,
+            help="Batches per step.",
+        ),
+        click.option(
+            "--batch",
+            type=click.IntRange(1),
+            default=TrainingConfig.batch,
+            show_default=True,
+            help="Windows per batch.",
+        ),
+        click.option(
+            "--crop-px",
+            type=click.IntRange(32),
+            default=TrainingConfig.crop_px,
+            show_default=True,
+            help="Edge of the windows.",
+        ),
+        click.option(
+            "--steps", type=click.IntRange(1), default=TrainingConfig.steps, show_default=True, help="The budget."
+        ),
     ):
         command = option(command)
     return command
@@ -263,8 +285,6 @@ def export(model: str, kind: str, side_px: int, batch: int, out: Path) -> None:
 
 
 def _config(options: dict[str, Any], **more: Any) -> TrainingConfig:
-    from croplayer.models.training.training_config import TrainingConfig
-
     return TrainingConfig(gsd_m=options.pop("gsd"), **options, **more)
 
 

@@ -88,29 +88,8 @@ class Models:
         return {kind: folder for kind, folder in found.items() if (folder / MANIFEST_NAME).exists()}
 
     def _train_segmentation(self, part: Segmentation) -> None:
-        from croplayer.models.training.augmentation import Augmentation
-        from croplayer.models.training.training_config import TrainingConfig
-
         training = _segmentation_training(part, self.out)
-        config = TrainingConfig(
-            architecture=training.architecture,
-            size=training.size,
-            steps=training.steps,
-            crop_px=training.crop_px,
-            batch=training.batch,
-            accumulation=training.accumulation,
-            learning_rate=training.learning_rate,
-            gsd_m=training.gsd_m,
-            average_decay=training.average_decay,
-            patience=training.patience,
-            seed=training.seed,
-            threads=training.threads,
-            weight_decay=training.weight_decay,
-            precision=training.precision,
-            augmentation=Augmentation(*(training.augmentation * share for share in Augmentation()))._replace(
-                mix=training.mixed_windows
-            ),
-        )
+        config = training.config()
         _announce("segmentation", part.model, training.stated_minutes)
         with tempfile.TemporaryDirectory() as scratch:
             scenes = open_scenes(Path(training.images), Path(training.polygons), training.image_column)

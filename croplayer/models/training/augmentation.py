@@ -15,6 +15,7 @@ from PIL import Image
 from torch.nn import functional
 
 from croplayer.models.training.scenes import SceneArrays
+from croplayer.models.training.training_config import Augmentation
 
 MIXED_SIDES = (0.3, 0.75)
 """Smallest and largest side of a rectangle that is mixed in, as shares of the side of the window."""
@@ -50,23 +51,6 @@ class Batch(NamedTuple):
     """(n, c, c) int32: polygon number at the pixel's centre, 0 outside."""
     valid: torch.Tensor
     """(n, c, c) bool: where there is imagery."""
-
-
-class Augmentation(NamedTuple):
-    """Strength of the random changes; 0 everywhere leaves the colours unchanged."""
-
-    colour: float = 1.0
-    """Strength of brightness, contrast, saturation and gamma changes."""
-    haze: float = 0.15
-    """Share of windows under white haze."""
-    blur: float = 0.25
-    """Share of windows blurred."""
-    noise: float = 0.25
-    """Share of windows with sensor noise."""
-    jpeg: float = 0.15
-    """Share of windows compressed like map tiles, at quality 40 to 95."""
-    mix: float = 0.0
-    """Share of windows that get a rectangle of another window of the batch (CutMix, Yun et al. 2019)."""
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:

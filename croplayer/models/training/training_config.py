@@ -1,4 +1,4 @@
-"""The configuration of a training run of the segmentation, and the report of a step."""
+"""The configuration of a training run of the segmentation, and the report of a step. Loads no torch."""
 
 from __future__ import annotations
 
@@ -6,10 +6,26 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from croplayer.models.networks.architectures import architecture_config
-from croplayer.models.training.augmentation import Augmentation
-
+ARCHITECTURES = ("segformer", "mask2former", "pidnet", "pspnet")
+"""Names of the architectures (``networks.architectures.MODEL_CLASSES``)."""
 PRECISIONS = ("float32", "bfloat16")
+
+
+class Augmentation(NamedTuple):
+    """Strength of the random changes; 0 everywhere leaves the colours unchanged."""
+
+    colour: float = 1.0
+    """Strength of brightness, contrast, saturation and gamma changes."""
+    haze: float = 0.15
+    """Share of windows under white haze."""
+    blur: float = 0.25
+    """Share of windows blurred."""
+    noise: float = 0.25
+    """Share of windows with sensor noise."""
+    jpeg: float = 0.15
+    """Share of windows compressed like map tiles, at quality 40 to 95."""
+    mix: float = 0.0
+    """Share of windows that get a rectangle of another window of the batch (CutMix, Yun et al. 2019)."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +68,8 @@ class TrainingConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
+        from croplayer.models.networks.architectures import architecture_config
+
         architecture_config(self.architecture, self.size)
         for name in ("steps", "batch", "accumulation", "crop_px", "threads", "look_every"):
             if getattr(self, name) < 1:

@@ -14,10 +14,10 @@ from croplayer.models.bundles.bundle import load
 from croplayer.models.networks.inference import predict_image
 from croplayer.models.networks.manifest import read_manifest
 from croplayer.models.networks.segmentation import build_segmenter
-from croplayer.models.training.augmentation import Augmentation, SceneTensors, draw_batch, step_generator
+from croplayer.models.training.augmentation import SceneTensors, draw_batch, step_generator
 from croplayer.models.training.losses import boundary_weights, mask_loss, training_loss
 from croplayer.models.training.training import TrainingConfig, train_segmentation
-from croplayer.models.training.training_config import learning_rate_at
+from croplayer.models.training.training_config import Augmentation, learning_rate_at
 
 SMALL = TrainingConfig(steps=6, crop_px=64, batch=2, gsd_m=(2.0, 3.0), checkpoint_every=2, threads=1)
 GSD_M = 2.0
