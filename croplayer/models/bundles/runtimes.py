@@ -13,7 +13,7 @@ PRECISIONS = {CPU: "float32", CUDA: "bfloat16"}
 
 
 def has_cuda() -> bool:
-    """Whether this machine shows a CUDA device to a torch that can use it; torch itself is not loaded for that."""
+    """Whether this machine has a CUDA device that the installed torch can use; torch is not imported for this."""
     try:
         is_cpu_build = version("torch").endswith("+cpu")
     except PackageNotFoundError:
@@ -22,9 +22,9 @@ def has_cuda() -> bool:
 
 
 def device_and_precision(device: str) -> str:
-    """A kind of device with the precision that torch computes in there, such as "cuda bfloat16".
+    """A kind of device with the precision that torch uses on it, such as "cuda bfloat16".
 
-    Raises ValueError for another device than CPU and CUDA.
+    Raises ValueError for a device other than CPU and CUDA.
     """
     if device not in PRECISIONS:
         raise ValueError(f"device is '{device}'; expected one of {', '.join(PRECISIONS)}")
