@@ -117,9 +117,7 @@ def train(
 
         loaded = load_recipe(find_recipe(recipe), out or Path("runs") / recipe)
         trained = Models(home or default_home(), out or Path("runs") / recipe)
-        for kind in trained.kinds(loaded):
-            if kind not in trained.folders(loaded):
-                trained.train(loaded, kind)
+        trained.train_missing(loaded)
         for folder in trained.folders(loaded).values():
             click.echo(folder)
         return

@@ -65,6 +65,12 @@ class Models:
         named = {"segmentation": recipe.segmentation, "coverage": recipe.coverage}
         return [kind for kind, part in named.items() if part is not None]
 
+    def train_missing(self, recipe: Recipe) -> None:
+        """Train the models of a recipe that are not there."""
+        for kind in self.kinds(recipe):
+            if kind not in self.folders(recipe):
+                self.train(recipe, kind)
+
     def train(self, recipe: Recipe, kind: str) -> None:
         """Train a model of a recipe; a message says first about how long that takes."""
         if kind == "segmentation" and recipe.segmentation:

@@ -67,7 +67,7 @@ def test_a_recipe_names_a_shipped_model(shelf, tmp_path):
     models = Models(tmp_path / "home", tmp_path)
     named = recipe(tmp_path, "plain")
     assert models.folders(named) == {"segmentation": shelf / "plain"}
-    models.ensure(named)
+    models.train_missing(named)
     assert not (tmp_path / "home").exists()
     with pytest.raises(RecipeError, match=r"none that comes with croplayer \(plain\)"):
         models.folders(recipe(tmp_path, "fancy"))

@@ -54,7 +54,7 @@ def test_invalid_polygons_are_repaired_and_reported(painted, tmp_path):
     assert len(scenes.scenes[1].polygons) == 0 and not scenes.scenes[1].read().field.any()
 
 
-def test_a_recipe_that_trains_says_what_was_mended(painted, tmp_path, monkeypatch, capsys):
+def test_a_recipe_that_trains_says_what_was_mended(painted, tmp_path, monkeypatch, caplog):
     images, polygons = painted
     table = geopandas.read_file(polygons).to_crs("EPSG:32649")
     bow = Polygon([(0, 0), (1, 1), (1, 0), (0, 1)])
@@ -67,9 +67,9 @@ def test_a_recipe_that_trains_says_what_was_mended(painted, tmp_path, monkeypatc
     recipe = Recipe(name="r", title="r", segmentation=Segmentation(model="m", training=Training(**training)))
     trained = []
     monkeypatch.setattr("pipelines.engine.models.train_named", lambda scenes, *_, **__: trained.append(scenes))
-    Models(tmp_path / "home", tmp_path / "out").ensure(recipe)
+    Models(tmp_path / "home", tmp_path / "out").train_missing(recipe)
     assert len(trained[0]) == 6
-    assert f"labels: row {len(table) - 1} of scene scene0: Self-intersection" in capsys.readouterr().err
+    assert f"labels: row {len(table) - 1} of scene scene0: Self-intersection" in caplog.text
 
 
 def test_formats_that_name_other_files_are_no_scenes(painted, tmp_path):
