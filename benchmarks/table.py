@@ -39,7 +39,7 @@ from croplayer.report import (
     sections_proof,
 )
 from croplayer.report.page import Picture, Report
-from croplayer.report.results import Results
+from croplayer.report.tables import ReportTables
 from stores.legends import DEFAULT_CLASSES, INTEGRATED, MERGE_BOTH, CoverageType
 from stores.tables import DECISION_TABLES
 
@@ -128,7 +128,7 @@ def figures_of(table: pd.DataFrame, units: pd.DataFrame, judged: Mapping[str, Ju
         method = {"method": "XGBoost", "accuracy": quality.accuracy.accuracy.iloc[0]}
         tables |= {f"{name}_{kind}": getattr(quality, kind) for kind in DECISION_TABLES}
         tables[f"{name}_method"] = pd.DataFrame([method])
-    results = Results(
+    results = ReportTables(
         sources=SOURCES, products=PRODUCTS, product_titles={name: name for name in PRODUCTS}, reference=None,
         blocks=table, units={1: units}, tables=tables, classes=DEFAULT_CLASSES.labels, correct=DEFAULT_CLASSES.correct,
         within=0.1,

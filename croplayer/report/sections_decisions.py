@@ -8,8 +8,8 @@ from croplayer.decisions.splits import SPATIAL, STRATIFIED
 from croplayer.report.charts import Bar, bar_figure
 from croplayer.report.maps import class_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, table_of
-from croplayer.report.results import Results
 from croplayer.report.style import CORRECTNESS_COLOURS, CORRECTNESS_WORDS, INTEGRATION_COLOURS, class_colours
+from croplayer.report.tables import ReportTables
 
 GROUP = "Details"
 NO_REVIEWS = "no reviewed samples in this run"
@@ -18,7 +18,7 @@ MOST_BESIDE = 0.5
 """Share of held-out samples next to training blocks, above which they do not represent new land."""
 
 
-def sample_section(results: Results) -> Section:
+def sample_section(results: ReportTables) -> Section:
     """Map of the reviewed blocks."""
     columns = [c for c in results.blocks if c.startswith(("correctness_reviewed_", "integration_reviewed"))]
     reviewed = results.blocks[columns].notna() & (results.blocks[columns] != "") if columns else pd.DataFrame()
@@ -38,7 +38,7 @@ def sample_section(results: Results) -> Section:
     )
 
 
-def correctness_section(results: Results) -> Section:
+def correctness_section(results: ReportTables) -> Section:
     """Semantic correctness of the sources' masks."""
     colours = class_colours(results.classes, CORRECTNESS_COLOURS)
     figure = class_figure(results.blocks, {f"correctness_{s}": s for s in results.sources}, colours)
@@ -56,7 +56,7 @@ def correctness_section(results: Results) -> Section:
     return Section(GROUP, "Semantic correctness", parts)
 
 
-def integration_section(results: Results) -> Section:
+def integration_section(results: ReportTables) -> Section:
     """Which source the map takes."""
     figure = class_figure(results.blocks, {"integration_label": "source of the map"}, INTEGRATION_COLOURS)
     overridden = int((results.blocks.override.fillna("") != "").sum())
@@ -73,13 +73,13 @@ def integration_section(results: Results) -> Section:
     return Section(GROUP, "Integration", parts)
 
 
-def _method_words(results: Results, name: str) -> str:
+def _method_words(results: ReportTables, name: str) -> str:
     """How a decision was made and who reviewed the samples; empty where that is not recorded."""
     method = results.table(f"{name}_method")
     return "" if method is None else f"{name.capitalize()} was decided by {method.method.iloc[0]}."
 
 
-def _method_parts(results: Results, name: str) -> list[Part]:
+def _method_parts(results: ReportTables, name: str) -> list[Part]:
     method = results.table(f"{name}_method")
     if method is None:
         return [Gap(f"How {name} was decided is not recorded.")]
@@ -93,7 +93,7 @@ def _method_parts(results: Results, name: str) -> list[Part]:
     return [text, Gap(gap)]
 
 
-def _quality_parts(results: Results, name: str, paper: str) -> list[Part]:
+def _quality_parts(results: ReportTables, name: str, paper: str) -> list[Part]:
     """Accuracy, confusion and calibration on held-out reviews, or the gap."""
     accuracy, confusion = results.table(f"{name}_accuracy"), results.table(f"{name}_confusion")
     if accuracy is None or confusion is None:
@@ -147,7 +147,7 @@ def _new_land_words(accuracy: pd.DataFrame) -> str:
     )
 
 
-def _importance_parts(results: Results, name: str, paper: str) -> list[Part]:
+def _importance_parts(results: ReportTables, name: str, paper: str) -> list[Part]:
     importance = results.table(f"{name}_importance")
     if importance is None:
         return [Gap(f"Which features decide the {name}: {NO_REVIEWS}.", paper)]

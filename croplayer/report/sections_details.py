@@ -14,15 +14,15 @@ from croplayer.models.networks.manifest import Manifest
 from croplayer.report.charts import curve_figure, share_figure
 from croplayer.report.maps import UNIT_WORDS, class_figure, scene_figure, value_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, number, table_of
-from croplayer.report.results import Results
 from croplayer.report.style import COVERAGE_COLOURS
+from croplayer.report.tables import ReportTables
 from stores.legends import CoverageType
 
 GROUP = "Details"
 Scene = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 
 
-def quality_section(results: Results) -> Section:
+def quality_section(results: ReportTables) -> Section:
     """Coverage types of the blocks, and their shares."""
     blocks = results.blocks
     columns = {f"coverage_type_{s}": s for s in results.sources}
@@ -49,7 +49,7 @@ def quality_section(results: Results) -> Section:
     return Section(GROUP, "Image quality", parts)
 
 
-def feature_section(results: Results) -> Section:
+def feature_section(results: ReportTables) -> Section:
     """Block features as maps and as medians, and their definitions."""
     blocks = results.blocks
     measured = [f for f in TERRAIN if f.name in blocks and blocks[f.name].notna().any()]

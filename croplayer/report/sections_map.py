@@ -11,7 +11,7 @@ from croplayer.evaluation.provinces import count_within
 from croplayer.report.charts import interval_figure
 from croplayer.report.maps import Panels, picture_figure, value_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, number, percent, table_of
-from croplayer.report.results import Results
+from croplayer.report.tables import ReportTables
 from stores.grid import Bounds
 from stores.legends import INTEGRATED
 
@@ -21,7 +21,7 @@ MOST_SMALL_UNITS = 20
 """Longer tables show the largest units and name the file with all of them."""
 
 
-def summary_section(results: Results) -> Section:
+def summary_section(results: ReportTables) -> Section:
     """The main results of the run, or what is missing to give them."""
     blocks = results.blocks
     mapped = blocks[f"area_km2_{INTEGRATED}"]
@@ -44,17 +44,17 @@ def summary_section(results: Results) -> Section:
     )
 
 
-def mapped_column(results: Results) -> Column:
+def mapped_column(results: ReportTables) -> Column:
     """Column with the share of a unit's land that the integrated map covers; without that map, the share in the run."""
     return Column(f"{INTEGRATED}_known" if INTEGRATED in results.maps else "in_run", "mapped", "share")
 
 
-def _method(results: Results, name: str) -> str:
+def _method(results: ReportTables, name: str) -> str:
     method = results.table(f"{name}_method")
     return f"{name.capitalize()} of the blocks: {method.method.iloc[0]}." if method is not None else ""
 
 
-def _pixels(results: Results) -> str:
+def _pixels(results: ReportTables) -> str:
     levels = results.table("levels")
     if results.reference is None or levels is None or "iou" not in levels:
         return "Not known: no reference map with classes was given. Agreement with other products is not accuracy."
@@ -66,7 +66,7 @@ def _pixels(results: Results) -> str:
     )
 
 
-def _sampled(results: Results) -> str:
+def _sampled(results: ReportTables) -> str:
     areas = results.table("sample_areas")
     if areas is None:
         return "Not known: no reviewed probability sample was given (`croplayer area draw` draws one)."
@@ -76,7 +76,7 @@ def _sampled(results: Results) -> str:
     return f"{number(whole.estimate_km2)} km², 95 % interval {number(whole.low_km2)} to {number(whole.high_km2)} km²"
 
 
-def _statistics(results: Results) -> str:
+def _statistics(results: ReportTables) -> str:
     units = results.units.get(1)
     if results.within is None or units is None:
         return "Not known: no statistics were given."
@@ -100,7 +100,7 @@ def map_section(rows: Sequence[Panels], bounds: Bounds, part: str) -> Section:
     return Section(GROUP, "Imagery and map", [picture])
 
 
-def area_section(results: Results) -> Section:
+def area_section(results: ReportTables) -> Section:
     """Cropland of the blocks and of the admin units, and areas with intervals from a sample."""
     parts: list[Part] = []
     if results.sources:
@@ -114,7 +114,7 @@ def area_section(results: Results) -> Section:
     return Section(GROUP, "How much cropland", [*parts, *(sample_parts(results) if results.sources else [])])
 
 
-def unit_area_parts(results: Results, level: int) -> list[Part]:
+def unit_area_parts(results: ReportTables, level: int) -> list[Part]:
     """Areas of every map by admin unit of a level."""
     units = results.units[level].sort_values("land_km2", ascending=False)
     names = [*results.maps, *results.products, *([results.reference] if results.reference else [])]
@@ -130,7 +130,7 @@ def unit_area_parts(results: Results, level: int) -> list[Part]:
     return [table_of(shown, caption, columns)]
 
 
-def sample_parts(results: Results) -> list[Part]:
+def sample_parts(results: ReportTables) -> list[Part]:
     """Areas and accuracy from a reviewed sample, or the gap."""
     areas, accuracy, notes = (results.table(f"sample_{n}") for n in ("areas", "accuracy", "notes"))
     if areas is None or accuracy is None or notes is None:

@@ -11,13 +11,13 @@ from croplayer.evaluation.levels import iou_estimate
 from croplayer.report.charts import Bar, bar_figure, bar_panels, fraction_figure, slope_figure
 from croplayer.report.maps import Panels, local_figure, value_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, table_of
-from croplayer.report.results import Results
+from croplayer.report.tables import ReportTables
 from stores.legends import INTEGRATED
 
 GROUP = "Evaluation"
 
 
-def products_section(results: Results, places: Sequence[tuple[str, Panels]]) -> Section:
+def products_section(results: ReportTables, places: Sequence[tuple[str, Panels]]) -> Section:
     """The comparison of other products with our map.
 
     Parameters
@@ -43,7 +43,7 @@ def products_section(results: Results, places: Sequence[tuple[str, Panels]]) -> 
     return Section(GROUP, "Other products", [*parts, *_definition_parts(results)])
 
 
-def _definition_parts(results: Results) -> list[Part]:
+def _definition_parts(results: ReportTables) -> list[Part]:
     definitions = results.table("definitions")
     if definitions is None:
         return [Gap("The run did not write the definitions of its products.", "Table 3")]
@@ -56,7 +56,7 @@ def _definition_parts(results: Results) -> list[Part]:
     return [table_of(shown, caption, columns, "Table 3")]
 
 
-def product_only_section(results: Results, notes: Sequence[str]) -> Section:
+def product_only_section(results: ReportTables, notes: Sequence[str]) -> Section:
     """Products alone, for a run without imagery; ``notes`` are paragraphs above the figure."""
     columns = {
         f"area_fraction_{name}": results.titles[name]
@@ -76,7 +76,7 @@ def product_only_section(results: Results, notes: Sequence[str]) -> Section:
     )
 
 
-def _agreement_parts(results: Results) -> list[Part]:
+def _agreement_parts(results: ReportTables) -> list[Part]:
     agreement = results.table("agreement")
     own = (
         None
@@ -106,7 +106,7 @@ def _agreement_parts(results: Results) -> list[Part]:
     ]
 
 
-def _density_parts(results: Results) -> list[Part]:
+def _density_parts(results: ReportTables) -> list[Part]:
     products = results.table("products")
     if products is None:
         return [Gap("No block has both our map and a product.", "Fig. 14")]
@@ -151,7 +151,7 @@ def _density_parts(results: Results) -> list[Part]:
     ]
 
 
-def _slope_parts(results: Results) -> list[Part]:
+def _slope_parts(results: ReportTables) -> list[Part]:
     slopes = results.table("product_slopes")
     if slopes is None or not (slopes.blocks > 0).any():
         return [Gap("No elevation model was given, so deviations are not known by slope.", "Fig. 15")]

@@ -11,8 +11,8 @@ from croplayer.evaluation.levels import iou_difference, iou_estimate, on_the_sam
 from croplayer.evaluation.provinces import COMPLETE_SHARE, count_within
 from croplayer.report.charts import Bar, bar_figure, bar_panels, paired_figure, unit_heatmap
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, table_of
-from croplayer.report.results import Results
 from croplayer.report.sections_map import MOST_UNITS, mapped_column, share_cell
+from croplayer.report.tables import ReportTables
 from stores.legends import DEFAULT_CLASSES, INTEGRATED, Integration
 
 GROUP = "Evaluation"
@@ -24,7 +24,7 @@ SHARES = {
 """Measures that are shares, each with the column of its number of cases and that of their design effect, if any."""
 
 
-def levels_section(results: Results) -> Section:
+def levels_section(results: ReportTables) -> Section:
     """Pixels, blocks and provinces in one figure and one table."""
     levels = results.table("levels")
     if levels is None:
@@ -74,12 +74,12 @@ def levels_section(results: Results) -> Section:
     return Section(GROUP, "Three levels", [*parts, *_parcel_parts(results)])
 
 
-def _by_rules(results: Results) -> bool:
+def _by_rules(results: ReportTables) -> bool:
     method = results.table("correctness_method")
     return method is not None and bool(pd.isna(method.accuracy.iloc[0]))
 
 
-def _level_bar(results: Results, row: pd.Series, key: str) -> Bar:
+def _level_bar(results: ReportTables, row: pd.Series, key: str) -> Bar:
     name = str(row["map"])
     label, colour, value = results.titles[name], results.colours[name], float(row[key])
     low = high = np.nan
@@ -95,7 +95,7 @@ def _level_bar(results: Results, row: pd.Series, key: str) -> Bar:
     return Bar(label, value, colour, low, high)
 
 
-def _parcel_parts(results: Results) -> list[Part]:
+def _parcel_parts(results: ReportTables) -> list[Part]:
     parcels = results.table("parcels")
     if parcels is None:
         return [
@@ -112,7 +112,7 @@ def _parcel_parts(results: Results) -> list[Part]:
     return [table_of(results.titled(parcels, ["map"]), caption, columns)]
 
 
-def recovered_section(results: Results) -> Section | None:
+def recovered_section(results: ReportTables) -> Section | None:
     """Comparison with a truth that is known everywhere; None without one."""
     evaluated, agreement = results.table("evaluated_blocks"), results.table("agreement")
     true = results.reference
@@ -156,7 +156,7 @@ def _is_known(units: pd.DataFrame, name: str) -> pd.Series:
     return units[f"{name}_known"] >= COMPLETE_SHARE
 
 
-def _recovered_picture(results: Results, blocks: pd.DataFrame, names: list[str], title: str) -> Part:
+def _recovered_picture(results: ReportTables, blocks: pd.DataFrame, names: list[str], title: str) -> Part:
     """Maps and products by their agreement with the truth in ``blocks``, best first."""
     assert results.reference is not None
     if blocks.empty:
@@ -178,7 +178,7 @@ def _recovered_picture(results: Results, blocks: pd.DataFrame, names: list[str],
     )
 
 
-def _correctness_parts(results: Results, evaluated: pd.DataFrame) -> list[Part]:
+def _correctness_parts(results: ReportTables, evaluated: pd.DataFrame) -> list[Part]:
     """The judged and the true correctness of the sources' masks."""
     table = _in_squares(results.blocks.merge(evaluated, on="block", suffixes=("", "_evaluated")))
     pairs = pd.concat(
@@ -203,7 +203,7 @@ def _correctness_parts(results: Results, evaluated: pd.DataFrame) -> list[Part]:
     return [_confusion(pairs.true, pairs.judged, labels, list(dict.fromkeys([*labels, *results.classes])), caption)]
 
 
-def _choice_parts(results: Results, evaluated: pd.DataFrame) -> list[Part]:
+def _choice_parts(results: ReportTables, evaluated: pd.DataFrame) -> list[Part]:
     """The chosen and the best integration."""
     if "best_integration" not in evaluated or "integration_label" not in results.blocks:
         return []
@@ -240,7 +240,7 @@ def _confusion(
     )
 
 
-def statistics_section(results: Results) -> Section:
+def statistics_section(results: ReportTables) -> Section:
     """Provinces compared with the official statistic, for every map and product."""
     units = results.units.get(1)
     if units is None or results.within is None:

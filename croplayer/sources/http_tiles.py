@@ -171,7 +171,7 @@ class HttpTiles:
     def _ask(self, place: TilePlace, decode: Decoder) -> tuple[Tile, bytes]:
         """A tile and its bytes from the provider, requested again until tries or patience are used up."""
         where = f"tile {place} of {self.host}"
-        throttle = _provider(self).throttle
+        throttle = _shared_state(self).throttle
         end = time.monotonic() + self.patience_s
         failures = absences = 0
         while True:
@@ -236,19 +236,19 @@ class HttpTiles:
         return TileCache(f"{self.cache}/{self.fingerprint()[:16]}") if self.cache else None
 
     def _witness(self) -> TilePlace | None:
-        found = self.witness or _provider(self).witness or (self._cache.witness() if self._cache else None)
+        found = self.witness or _shared_state(self).witness or (self._cache.witness() if self._cache else None)
         return TilePlace(*found) if found else None
 
     def _remember_witness(self, place: TilePlace) -> None:
-        provider = _provider(self)
+        provider = _shared_state(self)
         if provider.witness is None:
             provider.witness = place
             if self._cache and self._cache.witness() is None:
                 self._cache.put_witness(place)
 
 
-class _Provider:
-    """What a process knows about a provider."""
+class _ProviderState:
+    """What a process knows about a provider, changed by requests: its throttle, and a tile that it serves."""
 
     def __init__(self, tiles: HttpTiles) -> None:
         self.throttle = Throttle(tiles.host, tiles.requests_per_s, tiles.patience_s, REQUESTS_AT_ONCE)
@@ -256,8 +256,9 @@ class _Provider:
 
 
 @lru_cache(maxsize=16)
-def _provider(tiles: HttpTiles) -> _Provider:
-    return _Provider(tiles)
+def _shared_state(tiles: HttpTiles) -> _ProviderState:
+    """The one state of a provider in this process, made on first use: the cache is its registry."""
+    return _ProviderState(tiles)
 
 
 def _from_cache(cached: bytes | None, decode: Decoder) -> Tile | None:

@@ -45,7 +45,7 @@ class UnloadableTaskError(RuntimeError):
     """A worker cannot load the code of a task, and so no block of the step."""
 
 
-class Limits(NamedTuple):
+class BlockLimits(NamedTuple):
     """Limits of the work on one block."""
 
     seconds: float
@@ -83,7 +83,7 @@ class Work(NamedTuple):
 
 
 def run_isolated(
-    work: Work, blocks: Sequence[Position], limits: Limits, is_wanted: Callable[[], bool] = lambda: True
+    work: Work, blocks: Sequence[Position], limits: BlockLimits, is_wanted: Callable[[], bool] = lambda: True
 ) -> Outcome:
     """Work on blocks in the process that belongs to the calling thread.
 
@@ -118,7 +118,7 @@ def run_isolated(
     return outcome
 
 
-def run_group(work: Work, blocks: bytes, limits: Limits) -> Outcome:
+def run_group(work: Work, blocks: bytes, limits: BlockLimits) -> Outcome:
     """``run_isolated`` of pickled blocks as a Dask task, which stops once it is cancelled or its client is gone."""
     from distributed import get_worker
 
@@ -133,7 +133,7 @@ def run_group(work: Work, blocks: bytes, limits: Limits) -> Outcome:
 
 
 def _run_all(
-    work: Work, blocks: list[Position], limits: Limits, records: list[bytes], is_wanted: Callable[[], bool]
+    work: Work, blocks: list[Position], limits: BlockLimits, records: list[bytes], is_wanted: Callable[[], bool]
 ) -> list[Lost]:
     """Append the records of blocks to ``records``; returns the blocks that ended a process."""
     suspects: list[Lost] = []
@@ -187,7 +187,12 @@ class _BlockProcess:
         return self._child.poll() is None
 
     def run(
-        self, work: Work, blocks: list[Position], limits: Limits, records: list[bytes], is_wanted: Callable[[], bool]
+        self,
+        work: Work,
+        blocks: list[Position],
+        limits: BlockLimits,
+        records: list[bytes],
+        is_wanted: Callable[[], bool],
     ) -> _End | None:
         """Append the records of blocks to ``records``; returns None when all blocks are done."""
         os.pwrite(self._positions.fileno(), POSITION.pack(NOT_STARTED), 0)

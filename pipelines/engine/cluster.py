@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from croplayer.workers.isolated import Limits
+from croplayer.workers.isolated import BlockLimits
 from pipelines.recipe import Cluster, Slurm
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ class Workers:
         return self._client
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> BlockLimits:
         """What one block may take."""
-        return Limits(self.config.deadline_s, self.config.memory_limit_bytes)
+        return BlockLimits(self.config.deadline_s, self.config.memory_limit_bytes)
 
     def resources(self, runs_network: bool) -> dict[str, float]:
         """Dask resources that a worker must offer for a task."""

@@ -23,7 +23,7 @@ from stores.tables import DECISION_TABLES
 
 if TYPE_CHECKING:
     from croplayer.report.page import Section
-    from croplayer.report.results import Results
+    from croplayer.report.tables import ReportTables
 
 SCENES_SHOWN = 6
 
@@ -74,16 +74,16 @@ def make_report(run: Shown) -> Sequence[Path]:
     return [*paths, run.output.folder.report]
 
 
-def _results(run: Shown) -> Results:
+def _results(run: Shown) -> ReportTables:
     """The tables of a run that has a region."""
-    from croplayer.report.results import Results
+    from croplayer.report.tables import ReportTables
 
     recipe = run.inputs.recipe
     named = [*recipe.products, *([recipe.reference] if recipe.reference else [])]
     units = {a.level: run.output.folder.table(f"units_{a.level}.csv") for a in recipe.admin}
     tables = {name: _read(run, name) for name in TABLES}
     statistics = recipe.statistics
-    return Results(
+    return ReportTables(
         sources=recipe.source_names,
         products=tuple(p.name for p in recipe.products),
         product_titles={p.name: p.title for p in named},
@@ -109,7 +109,7 @@ def _read(run: Shown, name: str) -> pd.DataFrame | None:
     return None
 
 
-def _sections(run: Shown, results: Results) -> Iterator[Section]:
+def _sections(run: Shown, results: ReportTables) -> Iterator[Section]:
     """The map, the proof, the details."""
     from croplayer.report import sections_decisions as decisions
     from croplayer.report import sections_details as details

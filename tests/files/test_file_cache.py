@@ -22,13 +22,13 @@ from croplayer.products.stac_codes import StacCodes
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
 from croplayer.workers import isolated
-from croplayer.workers.isolated import Limits, Work, run_isolated
+from croplayer.workers.isolated import BlockLimits, Work, run_isolated
 from stores.cube import CUBE
 from stores.durable import DurableStore
 from stores.grid import BlockIndex, BlockRange
 from stores.records import BlockRecord
 
-LIMITS = Limits(300.0, 4 * 2**30)
+LIMITS = BlockLimits(300.0, 4 * 2**30)
 
 
 def scene(folder: Path, value: int, bands: int = 3) -> str:

@@ -10,11 +10,11 @@ import pytest
 
 from croplayer.report.charts import Bar, bar_figure, bar_panels
 from croplayer.report.page import Column, Gap, Picture, Report, Section, Table, column_cells, table_of
-from croplayer.report.results import Results
 from croplayer.report.sections_decisions import correctness_section, integration_section, sample_section
 from croplayer.report.sections_map import summary_section
 from croplayer.report.sections_products import products_section
 from croplayer.report.sections_proof import levels_section, recovered_section, statistics_section
+from croplayer.report.tables import ReportTables
 from stores.legends import INTEGRATED, MERGE_BOTH
 
 
@@ -35,7 +35,7 @@ def made_up_blocks(seed: int = 1) -> pd.DataFrame:
     return table
 
 
-def results(**changes: object) -> Results:
+def results(**changes: object) -> ReportTables:
     """A run with two sources and nothing to prove it."""
     method = pd.DataFrame([{"method": "rules (no reviewed samples)", "accuracy": np.nan}])
     levels = pd.DataFrame(
@@ -47,7 +47,7 @@ def results(**changes: object) -> Results:
         "tables": {"correctness_method": method, "integration_method": method, "levels": levels},
         "classes": ("TP", "TN", "FP", "Noise", "Artifacts"), "correct": ("TP", "TN"),
     }  # fmt: skip
-    return Results(**(given | changes))  # type: ignore[arg-type]
+    return ReportTables(**(given | changes))  # type: ignore[arg-type]
 
 
 def gaps(section: Section) -> list[Gap]:

@@ -20,8 +20,7 @@ from croplayer.sources.tile_image import BadTileError
 from croplayer.sources.tiles import FolderTiles
 from croplayer.tasks.mosaic import MosaicTask
 from croplayer.workers import isolated
-from croplayer.workers.isolated import Limits as WorkLimits
-from croplayer.workers.isolated import Work, run_isolated
+from croplayer.workers.isolated import BlockLimits, Work, run_isolated
 from stores.cube import CUBE
 from stores.durable import DurableStore
 from stores.grid import BlockRange
@@ -29,7 +28,7 @@ from stores.records import Status
 
 pytestmark = pytest.mark.usefixtures("short_waits")
 
-WORK_LIMITS = WorkLimits(300.0, 4 * 2**30)
+WORK_LIMITS = BlockLimits(300.0, 4 * 2**30)
 
 
 def test_a_failing_server_gives_the_pixels_of_a_healthy_one(server: TileServer, tile_country: Path) -> None:

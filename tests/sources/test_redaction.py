@@ -91,7 +91,7 @@ def test_the_token_is_in_nothing_that_a_run_leaves(
     statuses = set()
     for fault in (Fault.SERVER_ERROR, Fault.HTML, Fault.TRUNCATED, Fault.GZIP_BOMB, None):
         server.switch(*([FaultRule(fault)] if fault else []))
-        http_tiles._provider.cache_clear()
+        http_tiles._shared_state.cache_clear()
         records = task(blocks[:1] if fault else blocks)
         statuses |= {r.status for r in records}
         ledger.append("fingerprint", records)

@@ -65,7 +65,7 @@ def test_the_cache_tells_other_processes_what_the_provider_has(
     server: TileServer, tile_country: Path, tmp_path: Path
 ) -> None:
     tiles_of(server, cache=str(tmp_path)).read_tile(a_place(tile_country), decode)
-    http_tiles._provider.cache_clear()
+    http_tiles._shared_state.cache_clear()
     server.switch(FaultRule(Fault.NOT_FOUND))
     with pytest.raises(ProviderOutError):
         source_of(tiles_of(server, cache=str(tmp_path))).read(GRID.window(blocks_of(tile_country)[0]), GRID)

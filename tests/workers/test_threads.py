@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from croplayer.workers import isolated
-from croplayer.workers.isolated import Limits, Work, run_isolated
+from croplayer.workers.isolated import BlockLimits, Work, run_isolated
 from stores.grid import BlockIndex
 from stores.records import BlockRecord
 
@@ -28,7 +28,7 @@ def test_blocks_have_one_thread_whatever_the_user_set(monkeypatch: pytest.Monkey
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.setenv("MKL_NUM_THREADS", "2")
     try:
-        outcome = run_isolated(Work(pickle.dumps(CountThreads()), "once"), [(0, 0)], Limits(300.0, 4 * 2**30))
+        outcome = run_isolated(Work(pickle.dumps(CountThreads()), "once"), [(0, 0)], BlockLimits(300.0, 4 * 2**30))
     finally:
         isolated._end_process()
     (record,) = pickle.loads(outcome.records[0])

@@ -14,7 +14,7 @@ OWN_TITLES = {INTEGRATED: "integrated map", MERGE_BOTH: "both merged"}
 
 
 @dataclass(frozen=True)
-class Results:
+class ReportTables:
     """Tables of a run; one that the run did not make is not there."""
 
     sources: tuple[str, ...]
