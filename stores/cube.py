@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stores.legends import CROPLAND, NEVER_PROCESSED, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
+from stores.columns import CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
+from stores.legends import CROPLAND, INTEGRATED, NEVER_PROCESSED, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
 from stores.schema import COORDINATES, ArraySpec, StoreSchema
 
 MASK_FLAGS = {
@@ -24,7 +25,7 @@ CUBE = StoreSchema(
     version=1,
     arrays=(
         ArraySpec(
-            name="rgb",
+            name=RGB,
             dims=("source", "y", "x", "band"),
             dtype="uint8",
             fill_value=0,
@@ -32,14 +33,14 @@ CUBE = StoreSchema(
             has_inner_chunks=True,
         ),
         ArraySpec(
-            name="imagery_valid",
+            name=IMAGERY_VALID,
             dims=("source", "y", "x"),
             dtype="bool",
             fill_value=False,
             long_name="whether the source has imagery at the pixel",
         ),
         ArraySpec(
-            name="cropland_probability",
+            name=CROPLAND_PROBABILITY,
             dims=("source", "y", "x"),
             dtype="uint8",
             fill_value=NEVER_PROCESSED,
@@ -47,7 +48,7 @@ CUBE = StoreSchema(
             scale_factor=1 / PROBABILITY_SCALE,
         ),
         ArraySpec(
-            name="cropland",
+            name=CROPLAND_MASK,
             dims=("source", "y", "x"),
             dtype="uint8",
             fill_value=NEVER_PROCESSED,
@@ -55,7 +56,7 @@ CUBE = StoreSchema(
             flags=MASK_FLAGS,
         ),
         ArraySpec(
-            name="croplayer",
+            name=INTEGRATED,
             dims=("y", "x"),
             dtype="uint8",
             fill_value=NEVER_PROCESSED,

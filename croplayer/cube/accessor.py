@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from stores.legends import CROPLAND, NO_IMAGERY
+from stores.columns import CROPLAND_MASK, map_column
+from stores.legends import CROPLAND, INTEGRATED, NO_IMAGERY
 
 if TYPE_CHECKING:
     from croplayer.products.product import Product
@@ -82,7 +83,9 @@ class CropAccessor:
                 "iou": counts.iou,
                 "f1": counts.f1,
                 "area_fraction": (counts.tp + counts.fp) / counts.pixels if counts.pixels else np.nan,
-                f"area_fraction_{opened.name}": (counts.tp + counts.fn) / counts.pixels if counts.pixels else np.nan,
+                map_column("area_fraction", opened.name): (counts.tp + counts.fn) / counts.pixels
+                if counts.pixels
+                else np.nan,
             },
             name=opened.name,
         )
@@ -126,8 +129,8 @@ class CropAccessor:
 
     def _mask(self, source: str | None) -> xr.DataArray:
         if source is None:
-            return self._dataset["croplayer"]
+            return self._dataset[INTEGRATED]
         known = [str(s) for s in self._dataset.source.to_numpy()]
         if source not in known:
             raise ValueError(f"source '{source}' is not in the cube; it has {', '.join(known)}")
-        return self._dataset["cropland"].isel(source=known.index(source))
+        return self._dataset[CROPLAND_MASK].isel(source=known.index(source))

@@ -13,6 +13,7 @@ import pandas as pd
 import xarray as xr
 from shapely.geometry.base import BaseGeometry
 
+from stores.columns import CROPLAND_PROBABILITY
 from stores.grid import CRS, BlockGrid, PixelWindow
 from stores.legends import CROPLAND
 
@@ -201,4 +202,4 @@ def segment(
         dtype=np.uint8,
         meta=np.empty((0, 0), np.uint8),
     )
-    return xr.DataArray(lazy, dims=("y", "x"), coords={"y": dataset.y, "x": dataset.x}, name="cropland_probability")
+    return xr.DataArray(lazy, dims=("y", "x"), coords={"y": dataset.y, "x": dataset.x}, name=CROPLAND_PROBABILITY)

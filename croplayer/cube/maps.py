@@ -6,6 +6,7 @@ import numpy as np
 
 from croplayer.cube.whole_blocks import Cube
 from croplayer.measures.masks import integrated_mask
+from stores.columns import CROPLAND_MASK
 from stores.grid import BlockIndex
 from stores.legends import INTEGRATED, MERGE_BOTH, Integration
 
@@ -19,7 +20,7 @@ def own_maps(sources: tuple[str, ...]) -> list[str]:
 
 def read_maps(cube: Cube, block: BlockIndex) -> dict[str, np.ndarray]:
     """Masks of a block: each source, both merged, and the integrated map."""
-    maps = {s: cube.read_block("cropland", block, s) for s in cube.sources}
+    maps = {s: cube.read_block(CROPLAND_MASK, block, s) for s in cube.sources}
     if len(maps) == 2:
         maps[MERGE_BOTH] = integrated_mask(list(maps.values()), Integration.MERGE_BOTH, False)
     maps[INTEGRATED] = cube.read_block(INTEGRATED, block)

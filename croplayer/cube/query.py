@@ -12,8 +12,9 @@ from croplayer.cube.lazy import grid_of, window_of
 from croplayer.vector.files import write_geoparquet, write_geotiff, write_shapefile
 from croplayer.vector.parcels import parcels_of_mask
 from stores.block_list import BlockList
+from stores.columns import CROPLAND_MASK
 from stores.grid import BlockGrid, PixelWindow
-from stores.legends import CROPLAND, NEVER_PROCESSED
+from stores.legends import CROPLAND, INTEGRATED, NEVER_PROCESSED
 
 
 class Cut(NamedTuple):
@@ -35,7 +36,7 @@ def cut_region(cube: xr.Dataset, source: str | None = None) -> Cut:
 
     Raises ValueError for a region of more pixels than MOST_PX.
     """
-    array = cube["croplayer"] if source is None else cube["cropland"].sel(source=source)
+    array = cube[INTEGRATED] if source is None else cube[CROPLAND_MASK].sel(source=source)
     if array.size > MOST_PX:
         height, width = array.shape
         raise ValueError(

@@ -14,6 +14,7 @@ from croplayer.decisions.reviews import reviewed_by
 from croplayer.decisions.rules import RULES, correctness_by_rules
 from croplayer.decisions.splits import SPATIAL
 from croplayer.measures.features import correctness_columns
+from stores.columns import map_column
 from stores.legends import DEFAULT_CLASSES, Correctness, CorrectnessClasses
 
 
@@ -60,9 +61,11 @@ def decide_correctness(
             )
         for source in sources:
             codes = correctness_by_rules(blocks, source)
-            table[f"correctness_{source}"] = [Correctness(c).label if c >= 0 else None for c in codes.tolist()]
-            table[f"correctness_confidence_{source}"] = np.nan
-            table[f"correctness_reviewed_{source}"] = None
+            table[map_column("correctness", source)] = [
+                Correctness(c).label if c >= 0 else None for c in codes.tolist()
+            ]
+            table[map_column("correctness_confidence", source)] = np.nan
+            table[map_column("correctness_reviewed", source)] = None
         return Decided(table, RULES, None)
     samples = correctness_samples(blocks, sources, reviews, classes)
     judged = judge(samples, seed)
@@ -78,10 +81,10 @@ def decide_correctness(
         sure = pd.Series(confidence.astype(np.float64), index=blocks.block)
         own = unseen[unseen.source == source].set_index("block")
         label[own.index], sure[own.index] = own.predicted, own.confidence
-        known = blocks[f"area_fraction_{source}"].notna().to_numpy()
-        table[f"correctness_{source}"] = label.where(known, None).to_numpy()
-        table[f"correctness_confidence_{source}"] = sure.where(known).to_numpy()
-        table[f"correctness_reviewed_{source}"] = table.block.map(own.reviewed).astype(object)
+        known = blocks[map_column("area_fraction", source)].notna().to_numpy()
+        table[map_column("correctness", source)] = label.where(known, None).to_numpy()
+        table[map_column("correctness_confidence", source)] = sure.where(known).to_numpy()
+        table[map_column("correctness_reviewed", source)] = table.block.map(own.reviewed).astype(object)
     return Decided(table, method_words(samples, reviewed_by(reviews)), judged)
 
 
@@ -108,7 +111,7 @@ def method_words(samples: Samples, reviewer: str) -> str:
 
 
 def _source_samples(blocks: pd.DataFrame, reviews: pd.DataFrame, source: str, classes: CorrectnessClasses) -> Samples:
-    column = f"correctness_{source}"
+    column = map_column("correctness", source)
     own = reviews[reviews[column].notna()] if column in reviews else reviews.iloc[:0].assign(**{column: None})
     rows = rows_of(blocks, own.block)
     codes = own[column].map({label: code for code, label in enumerate(classes.labels)}).to_numpy(np.int64)

@@ -12,6 +12,7 @@ from PIL import Image
 from skimage.segmentation import find_boundaries
 
 from croplayer.cube.whole_blocks import Cube
+from stores.columns import CROPLAND_MASK, RGB, map_column
 from stores.grid import CRS, BlockIndex
 from stores.legends import CROPLAND, NO_IMAGERY
 
@@ -32,7 +33,7 @@ def review_table(cube: Cube, blocks: Sequence[BlockIndex]) -> gpd.GeoDataFrame:
         "lon": [round((b.west + b.east) / 2, 3) for b in boxes],
         "lat": [round((b.south + b.north) / 2, 3) for b in boxes],
     }
-    empty = [f"correctness_{s}" for s in cube.sources] + ["integration", "reviewer", "note"]
+    empty = [map_column("correctness", s) for s in cube.sources] + ["integration", "reviewer", "note"]
     columns |= {name: [""] * len(blocks) for name in empty}
     columns["thumbnail"] = [f"thumbnails/{b.name}.png" for b in blocks]
     return gpd.GeoDataFrame(columns, geometry=[shapely.box(*b) for b in boxes], crs=CRS)
@@ -63,8 +64,8 @@ def thumbnail(cube: Cube, block: BlockIndex) -> np.ndarray:
     step = max(1, cube.grid.block_px // THUMBNAIL_PX)
     rows = []
     for source in cube.sources:
-        mask = cube.read_block("cropland", block, source)[::step, ::step]
-        rgb = cube.read_block("rgb", block, source)[::step, ::step].copy()
+        mask = cube.read_block(CROPLAND_MASK, block, source)[::step, ::step]
+        rgb = cube.read_block(RGB, block, source)[::step, ::step].copy()
         rgb[mask == NO_IMAGERY] = MISSING
         outlined = rgb.copy()
         outlined[find_boundaries(mask == CROPLAND, mode="inner")] = OUTLINE

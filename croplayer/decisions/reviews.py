@@ -10,6 +10,7 @@ import pandas as pd
 from croplayer.files.text_tables import read_text_table
 from croplayer.vector.read import read_vector
 from stores.block_list import BlockList
+from stores.columns import map_column
 from stores.grid import BlockIndex
 from stores.legends import DEFAULT_CLASSES, CorrectnessClasses, Integration
 
@@ -37,7 +38,7 @@ def read_reviews(
     ValueError
         naming file, row, field and what was expected.
     """
-    allowed = {f"correctness_{s}": classes.labels for s in sources} | {"integration": INTEGRATION_LABELS}
+    allowed = {map_column("correctness", s): classes.labels for s in sources} | {"integration": INTEGRATION_LABELS}
     parts = []
     seen: dict[str, str] = {}
     for path in paths:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from stores.columns import map_column
 from stores.legends import DEFAULT_CLASSES, EMPTY_SHARE, Correctness, CorrectnessClasses, CoverageType, Integration
 
 RULES = "rules (no reviewed samples)"
@@ -29,13 +30,13 @@ def correctness_by_rules(table: pd.DataFrame, source: str) -> np.ndarray:
     Unusable imagery gives Artifacts, small regions give Noise, and an empty mask gives TN. Much cropland where the
     classifier is confident that there is no planting gives FP. All else gives TP.
     """
-    coverage = table.get(f"coverage_type_{source}", pd.Series(index=table.index, dtype=object))
-    fraction = table[f"area_fraction_{source}"].astype(float)
-    regions = table[f"regions_{source}"].astype(float)
-    mean_area = table[f"area_km2_{source}"].astype(float) / regions.where(regions > 0)
+    coverage = table.get(map_column("coverage_type", source), pd.Series(index=table.index, dtype=object))
+    fraction = table[map_column("area_fraction", source)].astype(float)
+    regions = table[map_column("regions", source)].astype(float)
+    mean_area = table[map_column("area_km2", source)].astype(float) / regions.where(regions > 0)
     unusable = coverage.isin([c.label for c in CoverageType if not c.is_usable])
     is_empty = fraction < EMPTY_SHARE
-    confidence = table.get(f"coverage_confidence_{source}", pd.Series(1.0, index=table.index)).astype(float)
+    confidence = table.get(map_column("coverage_confidence", source), pd.Series(1.0, index=table.index)).astype(float)
     shows_no_planting = (coverage == CoverageType.NON_PLANTING.label) & (confidence >= CONFIDENT)
     is_false = shows_no_planting & (fraction > FALSE_AREA_FRACTION)
     codes = np.select(
@@ -53,7 +54,7 @@ def integration_by_rules(
 
     A source is taken if its mask is judged correct; if both are, the masks are merged.
     """
-    takes = [table[f"correctness_{s}"].isin(classes.correct).to_numpy() for s in sources]
+    takes = [table[map_column("correctness", s)].isin(classes.correct).to_numpy() for s in sources]
     takes_b = takes[1] if len(takes) == 2 else np.zeros(len(table), bool)
     return np.select(
         [takes[0] & takes_b, takes[0], takes_b],
@@ -67,5 +68,8 @@ def no_usable_imagery(table: pd.DataFrame, sources: Sequence[str]) -> np.ndarray
     unusable = [c.label for c in CoverageType if not c.is_usable]
     bad = np.ones(len(table), bool)
     for source in sources:
-        bad &= (table[f"coverage_type_{source}"].isin(unusable) | table[f"area_fraction_{source}"].isna()).to_numpy()
+        bad &= (
+            table[map_column("coverage_type", source)].isin(unusable)
+            | table[map_column("area_fraction", source)].isna()
+        ).to_numpy()
     return bad

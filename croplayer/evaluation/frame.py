@@ -13,7 +13,7 @@ from croplayer.cube.whole_blocks import Cube
 from croplayer.vector.zones import BORDER, OUTSIDE, zones_of_blocks, zones_of_pixels
 from stores.block_list import BlockList
 from stores.grid import BlockIndex
-from stores.legends import CROPLAND, NO_IMAGERY
+from stores.legends import CROPLAND, INTEGRATED, NO_IMAGERY
 
 CLASSES = ("not cropland", "cropland")
 """The map's classes by code."""
@@ -44,7 +44,7 @@ class Population:
 
     def cells(self, block: BlockIndex, zone: int) -> tuple[np.ndarray, np.ndarray]:
         """Cell of each pixel of a block, (h, w) int32, and the unit of each, OUTSIDE for none."""
-        mask = self.cube.read_block("croplayer", block)
+        mask = self.cube.read_block(INTEGRATED, block)
         if zone == BORDER:
             assert self.units is not None
             unit = zones_of_pixels(self.units, self.cube.grid.window(block), self.cube.grid)
@@ -132,5 +132,5 @@ def changed_points(cube: Cube, finished: BlockList, points: pd.DataFrame) -> int
         window = cube.grid.window(block)
         pixels = np.array([cube.grid.pixel_at(*point) for point in zip(group.lon, group.lat, strict=True)])
         rows, cols = (pixels - (window.row, window.col)).T
-        changed += int((cube.read_block("croplayer", block)[rows, cols] != group.mapped).sum())
+        changed += int((cube.read_block(INTEGRATED, block)[rows, cols] != group.mapped).sum())
     return changed

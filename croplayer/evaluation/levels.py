@@ -12,8 +12,10 @@ import pandas as pd
 
 from croplayer.evaluation.clusters import design_effect, lattice_squares
 from croplayer.evaluation.interval import Estimate
+from croplayer.evaluation.maps import agreement_of
 from croplayer.evaluation.provinces import count_within
-from croplayer.measures.agreement import Agreement, BoundaryAgreement
+from croplayer.measures.agreement import BoundaryAgreement
+from stores.columns import agreement_columns, boundary_columns, map_column
 from stores.legends import DEFAULT_CLASSES, Integration
 
 
@@ -53,10 +55,12 @@ def level_table(
     rows = []
     for name in maps:
         row: dict[str, object] = {"map": name}
-        row["known"] = table[f"known_{name}"].astype(float).mean() if f"known_{name}" in table else np.nan
-        if reference is not None and f"tp_{name}_{reference}" in table:
+        row["known"] = (
+            table[map_column("known", name)].astype(float).mean() if map_column("known", name) in table else np.nan
+        )
+        if reference is not None and agreement_columns(name, reference).tp in table:
             row |= _pixel_figures(table, name, reference)
-            row |= _share("true_correct", table[f"true_correctness_{name}"], DEFAULT_CLASSES.correct, square)
+            row |= _share("true_correct", table[map_column("true_correctness", name)], DEFAULT_CLASSES.correct, square)
         unknown = pd.Series(index=table.index, dtype=object)
         labels = judged_correctness(table, name, sources, correct) if name in judged else unknown
         row |= _share("correct", labels, correct, square)
@@ -70,7 +74,7 @@ def level_table(
 
 def _pixel_figures(table: pd.DataFrame, name: str, reference: str) -> dict[str, object]:
     counts = agreement_of(table, name, reference)
-    bands = (int(table[f"boundary_{part}_{name}"].fillna(0).sum()) for part in BoundaryAgreement._fields)
+    bands = (int(table[column].fillna(0).sum()) for column in boundary_columns(name))
     return {
         "iou": counts.iou,
         "iou_standard_error": iou_estimate(table, name, reference).standard_error,
@@ -93,7 +97,7 @@ def judged_correctness(
     source that is not. A block of the integrated map has the label of the source that it takes. A block that takes
     neither source is empty by decision and has no label (missing).
     """
-    labels = [table.get(f"correctness_{s}", pd.Series(index=table.index, dtype=object)) for s in sources]
+    labels = [table.get(map_column("correctness", s), pd.Series(index=table.index, dtype=object)) for s in sources]
     if name in sources:
         return labels[sources.index(name)]
     merged = labels[0] if len(labels) == 1 else labels[0].where(~labels[0].isin(correct), labels[1])
@@ -117,11 +121,6 @@ def _share(name: str, labels: pd.Series, correct: Sequence[str], square: np.ndar
     }
 
 
-def agreement_of(table: pd.DataFrame, name: str, other: str) -> Agreement:
-    """Agreement of one map with another, with counts summed over the blocks."""
-    return Agreement(*(int(table[f"{field}_{name}_{other}"].fillna(0).sum()) for field in Agreement._fields))
-
-
 def iou_estimate(table: pd.DataFrame, name: str, other: str) -> Estimate:
     """IoU over all blocks with its standard error as a ratio, with blocks as clusters (Cochran 1977, Eq. 6.13)."""
     counts = agreement_of(table, name, other)
@@ -136,7 +135,7 @@ def on_the_same_ground(table: pd.DataFrame, names: Sequence[str], other: str) ->
 
     Otherwise a map that omits difficult ground would have an advantage.
     """
-    pixels = pd.DataFrame({n: sum(table[f"{f}_{n}_{other}"].fillna(0) for f in Agreement._fields) for n in names})
+    pixels = pd.DataFrame({n: sum(table[c].fillna(0) for c in agreement_columns(n, other)) for n in names})
     return table[pixels.eq(pixels[names[0]], axis=0).all(axis=1) & (pixels[names[0]] > 0)]
 
 
@@ -152,8 +151,9 @@ def iou_difference(table: pd.DataFrame, first: str, second: str, other: str) -> 
 
 def _residual(table: pd.DataFrame, name: str, other: str) -> np.ndarray:
     """Contribution of each block to the deviation of the IoU."""
-    known = table[table[f"tp_{name}_{other}"].notna()]
-    tp = known[f"tp_{name}_{other}"].to_numpy(float)
-    union = sum(known[f"{field}_{name}_{other}"].to_numpy(float) for field in ("tp", "fp", "fn"))
+    columns = agreement_columns(name, other)
+    known = table[table[columns.tp].notna()]
+    tp = known[columns.tp].to_numpy(float)
+    union = sum(known[column].to_numpy(float) for column in (columns.tp, columns.fp, columns.fn))
     total = union.sum()
     return (tp - tp.sum() / total * union) / total if total else np.full(len(known), np.nan)

@@ -9,6 +9,12 @@ import pandas as pd
 
 from croplayer.evaluation.provinces import COMPLETE_SHARE
 from croplayer.measures.agreement import Agreement
+from stores.columns import agreement_columns, map_column
+
+
+def agreement_of(blocks: pd.DataFrame, name: str, other: str) -> Agreement:
+    """Counts of a map against another, summed over the blocks; a block without counts adds nothing."""
+    return Agreement(*(int(blocks[column].fillna(0).sum()) for column in agreement_columns(name, other)))
 
 
 def agreement_table(blocks: pd.DataFrame, maps: Sequence[str], other: str) -> pd.DataFrame:
@@ -21,10 +27,9 @@ def agreement_table(blocks: pd.DataFrame, maps: Sequence[str], other: str) -> pd
     """
     rows = []
     for name in maps:
-        columns = [f"{field}_{name}_{other}" for field in Agreement._fields]
-        if columns[0] not in blocks:
+        if agreement_columns(name, other).tp not in blocks:
             continue
-        counts = Agreement(*(int(blocks[c].fillna(0).sum()) for c in columns))
+        counts = agreement_of(blocks, name, other)
         rows.append(
             {
                 "map": name,
@@ -57,22 +62,22 @@ def side_by_side(blocks: pd.DataFrame, name: str, own: str) -> pd.DataFrame:
     DataFrame with the index of ``blocks`` and columns km2 (where both have data), area_fraction, own_area_fraction and,
     with edge density, edge_density and own_edge_density
     """
-    known, own_known = blocks[f"known_{name}"].astype(float), blocks[f"known_{own}"].astype(float)
-    counts = [f"{field}_{own}_{name}" for field in Agreement._fields]
+    known, own_known = blocks[map_column("known", name)].astype(float), blocks[map_column("known", own)].astype(float)
+    counts = agreement_columns(own, name)
     if set(counts) <= set(blocks):
         tp, fp, fn, tn = (blocks[column].astype(float) for column in counts)
         pixels = (tp + fp + fn + tn).where(lambda n: n > 0)
         share, fraction, own_fraction = pixels / blocks.block_pixels, (tp + fn) / pixels, (tp + fp) / pixels
     else:
         share = own_known.where(known > 0)
-        fraction, own_fraction = (blocks[f"area_fraction_{n}"].astype(float) for n in (name, own))
+        fraction, own_fraction = (blocks[map_column("area_fraction", n)].astype(float) for n in (name, own))
     found = pd.DataFrame(
         {"km2": share * blocks.block_km2, "area_fraction": fraction, "own_area_fraction": own_fraction}
     )
-    if f"edge_density_{name}" in blocks:
+    if map_column("edge_density", name) in blocks:
         is_whole = (known >= COMPLETE_SHARE) & (own_known >= COMPLETE_SHARE)
         for column, map_name in (("edge_density", name), ("own_edge_density", own)):
-            found[column] = blocks[f"edge_density_{map_name}"].astype(float).where(is_whole)
+            found[column] = blocks[map_column("edge_density", map_name)].astype(float).where(is_whole)
     return found[found.km2 > 0]
 
 

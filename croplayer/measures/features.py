@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from stores.columns import map_column
 from stores.legends import DEFAULT_CLASSES, CoverageType
 
 
@@ -33,7 +34,7 @@ class Feature:
 
     def column(self, source: str = "") -> str:
         """Name of the feature's column in the block table."""
-        return f"{self.name}_{source}" if self.per_source else self.name
+        return map_column(self.name, source) if self.per_source else self.name
 
 
 TERRAIN = (

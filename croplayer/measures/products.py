@@ -7,6 +7,7 @@ import numpy as np
 from croplayer.kernels.agreement import Reference, agreement, agreements
 from croplayer.measures.agreement import Agreement
 from croplayer.products.product import ProductWindow
+from stores.columns import agreement_columns, map_column
 from stores.grid import BlockGrid, BlockIndex
 from stores.legends import CROPLAND, NO_IMAGERY
 from stores.records import Value
@@ -18,12 +19,12 @@ def area_values(name: str, product: ProductWindow, grid: BlockGrid, block: Block
     known = product.is_known()
     known_px = (known @ columns)[product.index_y].sum()
     size = len(product.index_x) * len(product.index_y)
-    values: dict[str, Value] = {f"known_{name}": float(known_px / size)}
+    values: dict[str, Value] = {map_column("known", name): float(known_px / size)}
     if known_px:
         crop_px = (np.where(known, product.percent, 0) @ columns / 100)[product.index_y]
         rows = grid.pixel_area_m2(block.row * grid.block_px, grid.block_px)
-        values[f"area_km2_{name}"] = float(crop_px @ rows / 1e6)
-        values[f"area_fraction_{name}"] = float(crop_px.sum() / known_px)
+        values[map_column("area_km2", name)] = float(crop_px @ rows / 1e6)
+        values[map_column("area_fraction", name)] = float(crop_px.sum() / known_px)
     return values
 
 
@@ -31,15 +32,15 @@ def density_values(map_name: str, mask: np.ndarray, name: str, product: ProductW
     """Edge density of a mask of flags and of a product at the mask's pixels; missing where either knows nothing."""
     counts = agreement(mask == CROPLAND, product.is_crop(), product.index_y, product.index_x)
     return {
-        f"edge_density_{map_name}": counts.mask_edge / mask.size if (mask != NO_IMAGERY).any() else None,
-        f"edge_density_{name}": counts.reference_edge / mask.size if product.is_known().any() else None,
+        map_column("edge_density", map_name): counts.mask_edge / mask.size if (mask != NO_IMAGERY).any() else None,
+        map_column("edge_density", name): counts.reference_edge / mask.size if product.is_known().any() else None,
     }
 
 
 def agreement_values(map_name: str, mask: np.ndarray, name: str, product: ProductWindow) -> dict[str, Value]:
     """Agreement counts of a mask of flags with a product, as ``tp_MAP_PRODUCT`` and so on."""
     counts = map_agreement(mask, product)
-    return {f"{field}_{map_name}_{name}": value for field, value in counts._asdict().items()}
+    return dict(zip(agreement_columns(map_name, name), counts, strict=True))
 
 
 def map_agreement(mask: np.ndarray, product: ProductWindow) -> Agreement:

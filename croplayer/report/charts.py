@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from croplayer.report.style import BAND_COLOUR, MISSING_COLOUR, figure_style
+from stores.columns import map_column
 
 LABEL_LETTERS = 19
 """Bar labels with more letters are wrapped."""
@@ -190,7 +191,9 @@ def fraction_figure(blocks: pd.DataFrame, own: str, products: Mapping[str, str],
         for ax in axes.ravel()[len(products) :]:
             ax.axis("off")
         for ax, (name, title) in zip(axes.ravel(), products.items(), strict=False):
-            both = blocks[[f"area_fraction_{own}", f"area_fraction_{name}"]].dropna().to_numpy(float)
+            both = (
+                blocks[[map_column("area_fraction", own), map_column("area_fraction", name)]].dropna().to_numpy(float)
+            )
             ax.plot([0, 1], [0, 1], color="#888888", linewidth=0.8)
             if len(both) > MOST_POINTS:
                 counts, _, _ = np.histogram2d(both[:, 1], both[:, 0], bins=40, range=((0, 1), (0, 1)))

@@ -10,6 +10,7 @@ from croplayer.report.maps import class_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, table_of
 from croplayer.report.style import CORRECTNESS_COLOURS, CORRECTNESS_WORDS, INTEGRATION_COLOURS, class_colours
 from croplayer.report.tables import ReportTables
+from stores.columns import map_column
 
 GROUP = "Details"
 NO_REVIEWS = "no reviewed samples in this run"
@@ -41,8 +42,8 @@ def sample_section(results: ReportTables) -> Section:
 def correctness_section(results: ReportTables) -> Section:
     """Semantic correctness of the sources' masks."""
     colours = class_colours(results.classes, CORRECTNESS_COLOURS)
-    figure = class_figure(results.blocks, {f"correctness_{s}": s for s in results.sources}, colours)
-    known = pd.concat([results.blocks[f"correctness_{s}"] for s in results.sources]).dropna()
+    figure = class_figure(results.blocks, {map_column("correctness", s): s for s in results.sources}, colours)
+    known = pd.concat([results.blocks[map_column("correctness", s)] for s in results.sources]).dropna()
     share = known.isin(results.correct).mean() if len(known) else float("nan")
     caption = f"Semantic correctness of the cropland mask of each source in each block; {100 * share:.0f} % are judged correct."
     meanings = [f"{label}: {CORRECTNESS_WORDS[label]}" for label in results.classes if label in CORRECTNESS_WORDS]

@@ -12,6 +12,7 @@ from croplayer.report.charts import interval_figure
 from croplayer.report.maps import Panels, picture_figure, value_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, number, percent, table_of
 from croplayer.report.tables import ReportTables
+from stores.columns import map_column
 from stores.grid import Bounds
 from stores.legends import INTEGRATED
 
@@ -24,7 +25,7 @@ MOST_SMALL_UNITS = 20
 def summary_section(results: ReportTables) -> Section:
     """The main results of the run, or what is missing to give them."""
     blocks = results.blocks
-    mapped = blocks[f"area_km2_{INTEGRATED}"]
+    mapped = blocks[map_column("area_km2", INTEGRATED)]
     rows = [
         ["What was mapped?", f"{number(float(mapped.sum()))} km² of cropland in {mapped.notna().sum():,} blocks"],
         ["How were the blocks decided?", " ".join(_method(results, name) for name in ("correctness", "integration"))],
@@ -104,7 +105,7 @@ def area_section(results: ReportTables) -> Section:
     """Cropland of the blocks and of the admin units, and areas with intervals from a sample."""
     parts: list[Part] = []
     if results.sources:
-        figure = value_figure(results.blocks, {f"area_fraction_{INTEGRATED}": "cropland share"}, {})
+        figure = value_figure(results.blocks, {map_column("area_fraction", INTEGRATED): "cropland share"}, {})
         caption = "Cropland share of each block in the integrated map."
         parts.append(Picture.of("cropland_share", "Where the cropland is", caption, figure))
     for level in sorted(results.units):

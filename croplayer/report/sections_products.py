@@ -12,6 +12,7 @@ from croplayer.report.charts import Bar, bar_figure, bar_panels, fraction_figure
 from croplayer.report.maps import Panels, local_figure, value_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, table_of
 from croplayer.report.tables import ReportTables
+from stores.columns import agreement_columns, map_column
 from stores.legends import INTEGRATED
 
 GROUP = "Evaluation"
@@ -59,9 +60,9 @@ def _definition_parts(results: ReportTables) -> list[Part]:
 def product_only_section(results: ReportTables, notes: Sequence[str]) -> Section:
     """Products alone, for a run without imagery; ``notes`` are paragraphs above the figure."""
     columns = {
-        f"area_fraction_{name}": results.titles[name]
+        map_column("area_fraction", name): results.titles[name]
         for name in results.products
-        if f"area_fraction_{name}" in results.blocks
+        if map_column("area_fraction", name) in results.blocks
     }
     if not columns:
         return Section("The map", "Products", [Gap("No product covers the region.")])
@@ -87,7 +88,7 @@ def _agreement_parts(results: ReportTables) -> list[Part]:
         return [Gap("No product with classes was given, so the agreement of pixels is not known.", "Fig. 13")]
     rows = []
     for name in own.sort_values("iou", ascending=False).against:
-        known = f"tp_{INTEGRATED}_{name}" in results.blocks
+        known = agreement_columns(INTEGRATED, name).tp in results.blocks
         estimate = iou_estimate(results.blocks, INTEGRATED, name) if known else Estimate(np.nan, np.nan)
         rows.append(Bar(results.titles[name], estimate.value, results.colours[name], *estimate.interval()))
     caption = "Intersection over union of cropland over all blocks. Lines are 95 % intervals with blocks as clusters."

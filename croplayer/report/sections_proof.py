@@ -13,6 +13,7 @@ from croplayer.report.charts import Bar, bar_figure, bar_panels, paired_figure, 
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, table_of
 from croplayer.report.sections_map import MOST_UNITS, mapped_column, share_cell
 from croplayer.report.tables import ReportTables
+from stores.columns import map_column
 from stores.legends import DEFAULT_CLASSES, INTEGRATED, Integration
 
 GROUP = "Evaluation"
@@ -116,7 +117,12 @@ def recovered_section(results: ReportTables) -> Section | None:
     """Comparison with a truth that is known everywhere; None without one."""
     evaluated, agreement = results.table("evaluated_blocks"), results.table("agreement")
     true = results.reference
-    if true is None or evaluated is None or agreement is None or f"true_correctness_{INTEGRATED}" not in evaluated:
+    if (
+        true is None
+        or evaluated is None
+        or agreement is None
+        or map_column("true_correctness", INTEGRATED) not in evaluated
+    ):
         return None
     blocks, title = results.blocks, results.titles[true]
     same = on_the_same_ground(blocks, results.maps, true)
@@ -185,8 +191,8 @@ def _correctness_parts(results: ReportTables, evaluated: pd.DataFrame) -> list[P
         [
             pd.DataFrame(
                 {
-                    "judged": table[f"correctness_{s}"],
-                    "true": table[f"true_correctness_{s}"],
+                    "judged": table[map_column("correctness", s)],
+                    "true": table[map_column("true_correctness", s)],
                     "square": table.square,
                 }
             )

@@ -14,6 +14,7 @@ from croplayer.kernels.stitch import strongest_seam
 from croplayer.models.bundles.kinds import load_coverage
 from croplayer.sources.elevation import UNKNOWN_TERRAIN, ElevationRaster
 from croplayer.tasks.each import each_block
+from stores.columns import IMAGERY_VALID, RGB, map_column
 from stores.grid import BlockIndex, PixelWindow
 from stores.legends import CoverageType
 from stores.records import BlockRecord, Value, finite
@@ -45,20 +46,21 @@ class AssessTask:
         terrain = self.elevation.block_terrain(block) if self.elevation else UNKNOWN_TERRAIN
         values: dict[str, Value] = {name: finite(v) for name, v in terrain._asdict().items()}
         for source in self.cube.sources:
-            rgb = self.cube.read_block("rgb", block, source)
-            valid = self.cube.read_block("imagery_valid", block, source)
+            rgb = self.cube.read_block(RGB, block, source)
+            valid = self.cube.read_block(IMAGERY_VALID, block, source)
             quality = image_quality(rgb, valid)
             values |= {
-                f"{name}_{source}": finite(v) for name, v in (quality._asdict() | haze(rgb, valid)._asdict()).items()
+                map_column(name, source): finite(v)
+                for name, v in (quality._asdict() | haze(rgb, valid)._asdict()).items()
             }
             seam = strongest_seam(rgb, valid)
-            values[f"seam_strength_{source}"] = finite(seam.strength)
-            values[f"seam_position_px_{source}"] = finite(seam.position_px)
-            values[f"seam_orientation_{source}"] = seam.orientation
+            values[map_column("seam_strength", source)] = finite(seam.strength)
+            values[map_column("seam_position_px", source)] = finite(seam.position_px)
+            values[map_column("seam_orientation", source)] = seam.orientation
             coverage, confidence = self._coverage(rgb, valid)
-            values[f"coverage_type_{source}"] = coverage
-            values[f"coverage_confidence_{source}"] = confidence
-            values[f"valid_fraction_{source}"] = float(valid.mean())
+            values[map_column("coverage_type", source)] = coverage
+            values[map_column("coverage_confidence", source)] = confidence
+            values[map_column("valid_fraction", source)] = float(valid.mean())
         if len(self.cube.sources) == 2:
             values |= self._shift(block)
         return BlockRecord(block, values=values)
@@ -75,9 +77,9 @@ class AssessTask:
         middle = PixelWindow(whole.row + (n - side) // 2, whole.col + (n - side) // 2, side, side)
         grey = []
         for source in self.cube.sources:
-            if not self.cube.read_window("imagery_valid", middle, source).all():
+            if not self.cube.read_window(IMAGERY_VALID, middle, source).all():
                 return {"shift_rows_px": None, "shift_cols_px": None}
-            grey.append(self.cube.read_window("rgb", middle, source).mean(axis=2))
+            grey.append(self.cube.read_window(RGB, middle, source).mean(axis=2))
         if any(g.std() == 0 for g in grey):
             return {"shift_rows_px": None, "shift_cols_px": None}
         from skimage.registration import phase_cross_correlation

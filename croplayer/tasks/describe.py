@@ -11,8 +11,9 @@ from croplayer.cube.whole_blocks import Cube
 from croplayer.measures.agreement import mask_agreement
 from croplayer.measures.masks import area_km2, integrated_mask, shape_features
 from croplayer.tasks.each import each_block
+from stores.columns import CROPLAND_MASK, map_column
 from stores.grid import BlockIndex
-from stores.legends import CROPLAND, NO_IMAGERY, Integration
+from stores.legends import CROPLAND, MERGE_BOTH, NO_IMAGERY, Integration
 from stores.records import BlockRecord, Value, finite
 
 
@@ -27,16 +28,16 @@ class DescribeTask:
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block with the shape and consistency features of every source."""
-        masks = {s: self.cube.read_block("cropland", block, s) for s in self.cube.sources}
+        masks = {s: self.cube.read_block(CROPLAND_MASK, block, s) for s in self.cube.sources}
         values: dict[str, Value] = {}
         for source, mask in masks.items():
             shape = shape_features(mask, self.cube.grid, block)
-            values |= {f"{name}_{source}": value for name, value in shape.items()}
+            values |= {map_column(name, source): value for name, value in shape.items()}
         if len(masks) == 2:
             values |= consistency_features(masks)
             merged = integrated_mask(list(masks.values()), Integration.MERGE_BOTH, False)
-            values["known_merge_both"] = float((merged != NO_IMAGERY).mean())
-            values["area_km2_merge_both"] = area_km2(merged == CROPLAND, self.cube.grid, block)
+            values[map_column("known", MERGE_BOTH)] = float((merged != NO_IMAGERY).mean())
+            values[map_column("area_km2", MERGE_BOTH)] = area_km2(merged == CROPLAND, self.cube.grid, block)
         return BlockRecord(block, values=values)
 
 
@@ -46,8 +47,8 @@ def consistency_features(masks: dict[str, np.ndarray]) -> dict[str, Value]:
     both = (mask_a != NO_IMAGERY) & (mask_b != NO_IMAGERY)
     counts = mask_agreement(mask_a == CROPLAND, mask_b == CROPLAND, both)
     return {
-        f"iou_between_sources_{a}": finite(counts.iou),
-        f"iou_between_sources_{b}": finite(counts.iou),
-        f"confirmed_{a}": finite(counts.precision),
-        f"confirmed_{b}": finite(counts.recall),
+        map_column("iou_between_sources", a): finite(counts.iou),
+        map_column("iou_between_sources", b): finite(counts.iou),
+        map_column("confirmed", a): finite(counts.precision),
+        map_column("confirmed", b): finite(counts.recall),
     }

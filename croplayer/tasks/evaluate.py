@@ -14,6 +14,7 @@ from croplayer.measures.judgement import best_integration, mask_correctness
 from croplayer.measures.masks import shape_features
 from croplayer.products.product import Product
 from croplayer.tasks.each import each_block
+from stores.columns import boundary_columns, map_column
 from stores.grid import BlockIndex
 from stores.legends import CROPLAND, MERGE_BOTH, NO_IMAGERY
 from stores.records import BlockRecord, Value
@@ -38,7 +39,7 @@ class EvaluateTask:
         values: dict[str, Value] = {}
         if MERGE_BOTH in maps:
             shape = shape_features(maps[MERGE_BOTH], self.cube.grid, block)
-            values |= {f"{name}_{MERGE_BOTH}": shape[name] for name in SHAPE_OF_MERGED}
+            values |= {map_column(name, MERGE_BOTH): shape[name] for name in SHAPE_OF_MERGED}
         if self.reference is not None:
             reference = self.reference.read(self.cube.grid.window(block), self.cube.grid).flags()
             values |= reference_values(maps, self.cube.sources, reference, boundary_width_px(self.cube.grid))
@@ -66,9 +67,9 @@ def reference_values(
     for name, mask in maps.items():
         known, crop = known_of[name], mask == CROPLAND
         counts = boundary_agreement(crop, truth, known, width_px)
-        values |= {f"boundary_both_{name}": counts.both, f"boundary_any_{name}": counts.any}
+        values |= dict(zip(boundary_columns(name), counts, strict=True))
         judged = mask_correctness(truth & known, crop & known).label if known.mean() >= 0.5 else None
-        values[f"true_correctness_{name}"] = judged
+        values[map_column("true_correctness", name)] = judged
     if len(sources) == 2:
         known = known_of[MERGE_BOTH]
         masks = [(maps[s] == CROPLAND) & known for s in sources]

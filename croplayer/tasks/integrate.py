@@ -11,8 +11,9 @@ import pandas as pd
 from croplayer.cube.whole_blocks import Cube
 from croplayer.measures.masks import integrated_mask, shape_features
 from croplayer.tasks.each import each_block
+from stores.columns import CROPLAND_MASK, map_column
 from stores.grid import BlockIndex
-from stores.legends import Integration
+from stores.legends import INTEGRATED, Integration
 from stores.records import BlockRecord
 
 
@@ -31,10 +32,10 @@ class IntegrateTask:
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block with the shape features of the integrated map."""
         choice, unusable = _decisions(self.decisions, self.decisions_digest)[block.name]
-        masks = [self.cube.read_block("cropland", block, s) for s in self.cube.sources]
+        masks = [self.cube.read_block(CROPLAND_MASK, block, s) for s in self.cube.sources]
         merged = integrated_mask(masks, Integration(choice), unusable)
-        files = self.cube.write_block("croplayer", block, merged)
-        values = {f"{name}_croplayer": v for name, v in shape_features(merged, self.cube.grid, block).items()}
+        files = self.cube.write_block(INTEGRATED, block, merged)
+        values = {map_column(name, INTEGRATED): v for name, v in shape_features(merged, self.cube.grid, block).items()}
         return BlockRecord(block, files=files, values=values)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from croplayer.cube.whole_blocks import Cube
 from croplayer.sources.imagery import ImagerySource
 from croplayer.tasks.each import each_block
+from stores.columns import IMAGERY_VALID, RGB, map_column
 from stores.durable import FileDigest
 from stores.grid import BlockIndex
 from stores.records import BlockRecord, Status, Value
@@ -31,9 +32,9 @@ class MosaicTask:
         for source in self.sources:
             imagery = source.read(self.cube.grid.window(block), self.cube.grid)
             has_imagery |= bool(imagery.valid.any())
-            files |= self.cube.write_block("rgb", block, imagery.rgb, source.name)
-            files |= self.cube.write_block("imagery_valid", block, imagery.valid, source.name)
-            values[f"valid_fraction_{source.name}"] = float(imagery.valid.mean())
-            values |= {f"{name}_{source.name}": count for name, count in imagery.notes.items()}
+            files |= self.cube.write_block(RGB, block, imagery.rgb, source.name)
+            files |= self.cube.write_block(IMAGERY_VALID, block, imagery.valid, source.name)
+            values[map_column("valid_fraction", source.name)] = float(imagery.valid.mean())
+            values |= {map_column(name, source.name): count for name, count in imagery.notes.items()}
         status = Status.DONE if has_imagery else Status.NO_IMAGERY
         return BlockRecord(block, status, files=files, values=values)

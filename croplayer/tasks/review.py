@@ -12,6 +12,7 @@ from croplayer.measures.judgement import best_integration, mask_correctness
 from croplayer.measures.masks import integrated_mask
 from croplayer.products.product import Product
 from croplayer.tasks.each import each_block
+from stores.columns import CROPLAND_MASK, map_column
 from stores.grid import BlockIndex
 from stores.legends import CROPLAND, NO_IMAGERY, Integration
 from stores.records import BlockRecord, Value
@@ -30,7 +31,7 @@ class ReviewTask:
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block: correctness_SOURCE and integration, labels; missing without imagery or reference."""
         reference = self.reference.read(self.cube.grid.window(block), self.cube.grid).flags()
-        masks = {s: self.cube.read_block("cropland", block, s) for s in self.cube.sources}
+        masks = {s: self.cube.read_block(CROPLAND_MASK, block, s) for s in self.cube.sources}
         return BlockRecord(block, values=reference_labels(reference, masks))
 
 
@@ -44,13 +45,13 @@ def reference_labels(reference: np.ndarray, masks: dict[str, np.ndarray]) -> dic
     """
     known, truth = reference != NO_IMAGERY, reference == CROPLAND
     has_imagery = {s: bool((mask != NO_IMAGERY).any()) for s, mask in masks.items()}
-    labels: dict[str, Value] = dict.fromkeys([*(f"correctness_{s}" for s in masks), "integration"])
+    labels: dict[str, Value] = dict.fromkeys([*(map_column("correctness", s) for s in masks), "integration"])
     if not known.any() or not any(has_imagery.values()):
         return labels
     crops = {s: (mask == CROPLAND) & known for s, mask in masks.items()}
     for source, crop in crops.items():
         if has_imagery[source]:
-            labels[f"correctness_{source}"] = mask_correctness(truth, crop).label
+            labels[map_column("correctness", source)] = mask_correctness(truth, crop).label
     if len(crops) == 2:
         a, b = crops.values()
         merged = integrated_mask(list(masks.values()), Integration.MERGE_BOTH, False) == CROPLAND

@@ -12,6 +12,7 @@ from croplayer.cube.whole_blocks import Cube
 from croplayer.models.bundles.kinds import load_segmenter
 from croplayer.sources.imagery import Imagery, ImagerySource, empty_imagery
 from croplayer.tasks.each import each_block
+from stores.columns import CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
 from stores.durable import FileDigest
 from stores.grid import BlockIndex
 from stores.records import BlockRecord, Status
@@ -76,8 +77,8 @@ class SegmentTask:
         from croplayer.models.networks.inference import mask_from_probability
 
         mask = mask_from_probability(probability, self.threshold)
-        files = self.cube.write_block("cropland_probability", block, probability, source)
-        return files | self.cube.write_block("cropland", block, mask, source)
+        files = self.cube.write_block(CROPLAND_PROBABILITY, block, probability, source)
+        return files | self.cube.write_block(CROPLAND_MASK, block, mask, source)
 
     @property
     def halo_px(self) -> int:
@@ -98,8 +99,8 @@ class SegmentTask:
         out = empty_imagery(whole)
         stored = whole.common(self.cube.blocks.window(grid))
         area = stored.slices_in(whole)
-        out.rgb[area] = self.cube.read_window("rgb", stored, source.name)
-        out.valid[area] = self.cube.read_window("imagery_valid", stored, source.name)
+        out.rgb[area] = self.cube.read_window(RGB, stored, source.name)
+        out.valid[area] = self.cube.read_window(IMAGERY_VALID, stored, source.name)
         for neighbour in grid.blocks_under(whole):
             if neighbour not in self.mosaicked:
                 part = whole.common(grid.window(neighbour))

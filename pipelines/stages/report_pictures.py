@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from croplayer.cube.query import finished_only
-from croplayer.measures.agreement import Agreement
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier
+from stores.columns import CROPLAND_MASK, RGB, agreement_columns
 from stores.grid import BlockIndex, BlockRange, PixelWindow
 from stores.legends import INTEGRATED
 
@@ -51,12 +51,12 @@ def picture_window(run: Shown) -> tuple[PixelWindow, str]:
 def pictures(run: Shown, window: PixelWindow) -> list[dict[str, np.ndarray]]:
     """Thinned imagery and masks of a window, block by block; beside the imagery the reference, where there is one."""
     step = max(1, -(-max(window.height, window.width) // PICTURE_PX))
-    pictures = {s: _thinned(run, "rgb", window, step, s) for s in run.inputs.recipe.source_names}
-    masks = {s: _thinned(run, "cropland", window, step, s) for s in run.inputs.recipe.source_names}
+    pictures = {s: _thinned(run, RGB, window, step, s) for s in run.inputs.recipe.source_names}
+    masks = {s: _thinned(run, CROPLAND_MASK, window, step, s) for s in run.inputs.recipe.source_names}
     if run.inputs.reference is not None:
         reference = run.inputs.reference.read(window, run.inputs.grid).flags()
         pictures["reference: cropland"] = reference[step // 2 :: step, step // 2 :: step]
-    return [pictures, masks | {"integrated map": _thinned(run, "croplayer", window, step, None)}]
+    return [pictures, masks | {"integrated map": _thinned(run, INTEGRATED, window, step, None)}]
 
 
 def _thinned(run: Shown, name: str, window: PixelWindow, step: int, source: str | None) -> np.ndarray:
@@ -73,12 +73,12 @@ def _thinned(run: Shown, name: str, window: PixelWindow, step: int, source: str 
 
 def places(run: Shown, blocks: pd.DataFrame) -> list[tuple[str, dict[str, np.ndarray]]]:
     """Windows in imagery and every map, from the block where the products agree best with ours to the least."""
-    names = [p.name for p in run.inputs.products if f"tp_{INTEGRATED}_{p.name}" in blocks]
+    names = [p.name for p in run.inputs.products if agreement_columns(INTEGRATED, p.name).tp in blocks]
     if not names:
         return []
     share = blocks[f"area_fraction_{INTEGRATED}"].astype(float)
     some = blocks[(share > 0.1) & (share < 0.95)]
-    columns = {n: [some[f"{f}_{INTEGRATED}_{n}"].astype(float) for f in Agreement._fields[:3]] for n in names}
+    columns = {n: [some[c].astype(float) for c in agreement_columns(INTEGRATED, n)[:3]] for n in names}
     ious = pd.DataFrame({n: tp / (tp + fp + fn) for n, (tp, fp, fn) in columns.items()}).mean(axis=1).dropna()
     if ious.empty:
         return []
@@ -98,7 +98,7 @@ def _place(run: Shown, block: BlockIndex) -> dict[str, np.ndarray]:
     window = PixelWindow(block.row * n + start, block.col * n + start, edge, edge)
     step = max(1, edge // 256)
     thin = slice(step // 2, None, step)
-    panels = {s: run.output.cube.read_window("rgb", window, s)[thin, thin] for s in run.inputs.recipe.source_names}
+    panels = {s: run.output.cube.read_window(RGB, window, s)[thin, thin] for s in run.inputs.recipe.source_names}
     panels["integrated map"] = run.output.cube.read_window(INTEGRATED, window)[thin, thin]
     titles = {
         p.name: p.title
