@@ -1,7 +1,7 @@
-"""The decorator of all kernels: compiled once, cached on disk, free of the interpreter lock.
+"""The decorators of all kernels: compiled once, cached on disk, run without the interpreter lock.
 
-Numba notices a change in the file of a kernel, not in the files of the kernels it calls. So the machine code is kept
-in a folder named by the digest of all sources of a package that hold kernels, and of this one.
+Numba recompiles a kernel when its own file changes, but not when the file of a kernel that it calls changes. The
+machine code of a package is therefore cached in a folder that is named by a digest of every file that holds kernels.
 """
 
 from __future__ import annotations
@@ -21,39 +21,52 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Compiler:
-    """Compiles the kernels of a package."""
+    """Compiles the kernels of one package."""
 
     folder: str
-    """Where their machine code is kept."""
+    """Folder of the cached machine code."""
 
     def kernel(self, function: _Function) -> _Function:
         """Compile a function with numba: no interpreter lock, IEEE division, machine code cached on disk."""
         return self._compiled(function, None)
 
-    def typed_kernel(self, signature: str) -> Callable[[_Function], _Function]:
-        """`kernel` for one signature only; without it numba makes one version for every literal argument."""
-        return lambda function: self._compiled(function, signature)
+    def inlined_kernel(self, function: _Function) -> _Function:
+        """`kernel` that LLVM copies into its callers, for parts of an inner loop that are shorter than a call."""
+        return self._compiled(function, None, inlined=True)
 
-    def _compiled(self, function: _Function, signature: str | None) -> _Function:
+    def typed_kernel(self, *signatures: str, inlined: bool = False) -> Callable[[_Function], _Function]:
+        """`kernel` for given signatures only; without them numba compiles one version for every literal argument.
+
+        Parameters
+        ----------
+        signatures : numba signatures such as ``"float64(uint64, int64)"``; they are compiled on import
+        inlined : as `inlined_kernel`
+        """
+        return lambda function: self._compiled(function, list(signatures), inlined=inlined)
+
+    def _compiled(self, function: _Function, signatures: list[str] | None, *, inlined: bool = False) -> _Function:
+        # Numba reads the cache folder from its global settings when it decorates, so it is set for that moment only.
         outside = _numba.config.CACHE_DIR
         _numba.config.CACHE_DIR = self.folder
         try:
-            compile_it = _numba.njit(signature, cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+            compile_it = _numba.njit(
+                signatures, cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, forceinline=inlined
+            )
             return cast(_Function, compile_it(function))
         finally:
             _numba.config.CACHE_DIR = outside
 
 
 def compiler_of(package: Path, sources: Iterable[Path]) -> Compiler:
-    """A compiler whose cache changes with the sources.
+    """A compiler whose cache folder changes with the sources.
 
-    The cache is in NUMBA_CACHE_DIR where that is set, else beside the package's bytecode, else, where that cannot be
-    written, in the user's cache folder.
+    The cache is in NUMBA_CACHE_DIR if that is set, otherwise beside the package's bytecode, or in the user's cache
+    folder if the package cannot be written to.
 
     Parameters
     ----------
     package : folder of the package
-    sources : its files that hold kernels or constants of kernels
+    sources : files of the package that hold kernels, or constants that numba compiles into kernels
     """
     digest = hashlib.sha256()
     for source in sorted({*sources, Path(__file__)}):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from croplayer.landscape import draws
 from croplayer.landscape.country import Country
 from croplayer.landscape.nodes import DRYNESS, ELEVATION, LAKE, RELIEF, SLOPE_X, SLOPE_Y, TOWN, WETNESS
 from croplayer.landscape.samples import HOME
@@ -104,7 +105,7 @@ def blocks_by_region(country: Country, *, each: int = 4) -> dict[str, list[Block
 def blocks_by_defect(country: Country, *, each: int = 4) -> list[tuple[str, str, list[BlockIndex]]]:
     """Blocks of every defect: title, source, blocks."""
     rows, cols = block_rectangle(HOME)
-    order = np.random.Generator(np.random.PCG64([country.seed, 2])).permutation(len(rows) * len(cols))
+    order = np.random.Generator(np.random.PCG64([country.seed, draws.DEFECT_BLOCKS])).permutation(len(rows) * len(cols))
     wanted: list[tuple[str, str, Callable[[BlockIndex, str], bool]]] = [
         ("cloud", "aster", lambda b, s: _truth(country, s, b).coverage_type is CoverageType.CLOUDY),
         ("snow", "borealis", lambda b, s: 0.4 < _truth(country, s, b).snow_fraction < 0.95),

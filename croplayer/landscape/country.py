@@ -8,12 +8,13 @@ import numpy as np
 
 from croplayer.landscape.classes import IS_CROPLAND, LandCover, class_table
 from croplayer.landscape.grids import elevation_grid, render_grid, survey_grid
+from croplayer.landscape.lines import LINE_CLASS
+from croplayer.landscape.looks import season_colours
 from croplayer.landscape.nodes import (
     NODES_PER_DEGREE,
     NodeGrid,
     node_grid,
 )
-from croplayer.landscape.paint import season_colours
 from croplayer.landscape.sources import (
     N_WEATHER,
     ImagerySource,
@@ -21,7 +22,7 @@ from croplayer.landscape.sources import (
     is_missing,
     source_by_name,
 )
-from croplayer.landscape.survey import LINE_CLASS, new_memory
+from croplayer.landscape.survey import new_memory
 from croplayer.landscape.terrain import METRES_PER_LAT, METRES_PER_LON
 from croplayer.landscape.textures import LEVELS, texture_pyramids
 from stores.grid import Bounds

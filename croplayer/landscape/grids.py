@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from croplayer.landscape.compiled import kernel
+from croplayer.landscape.kernel_cache import kernel
+from croplayer.landscape.lines import NO_LINE
 from croplayer.landscape.nodes import (
-    DRYNESS,
     N_FIELDS,
     N_SIGNED,
-    SLOPE_X,
-    SLOPE_Y,
-    WILDNESS,
+    JUMP_STEPS,
     NodeGrid,
+    interpolate_row,
 )
-from croplayer.landscape.paint import paint_row
+from croplayer.landscape.paint import Canvas, paint_row
 from croplayer.landscape.sources import (
     N_SCENE,
     N_WEATHER,
@@ -25,7 +24,7 @@ from croplayer.landscape.sources import (
     fill_scene,
     scene_at,
 )
-from croplayer.landscape.survey import JUMP_STEPS, Memory, interpolate_row, survey_row
+from croplayer.landscape.survey import Memory, new_row, survey_row
 from croplayer.landscape.terrain import METRES_PER_LAT, METRES_PER_LON, ground_at
 
 SCENE_SLOTS = 512
@@ -54,30 +53,22 @@ def survey_grid(
     cover : (h, w) uint8 out
     parcel : (h, w) int64 out, 0 where there is no parcel
     """
-    width = lon.shape[0]
     step_x = METRES_PER_LON / nodes.per_degree
     row = np.empty((N_FIELDS, nodes.fields.shape[2]), dtype=np.float32)
-    key = np.empty(width, dtype=np.uint64)
-    line = np.empty(width, dtype=np.uint8)
-    inside = np.empty(width, dtype=np.float32)
-    u = np.empty(width, dtype=np.float32)
-    v = np.empty(width, dtype=np.float32)
-    position = np.empty(width)
-    for p in range(width):
-        position[p] = lon[p] * nodes.per_degree - 0.5
-    for r in range(lat.shape[0]):
+    found = new_row(len(lon))
+    position = lon * nodes.per_degree - 0.5
+    for r in range(len(lat)):
         at_row = lat[r] * nodes.per_degree - 0.5
         node = interpolate_row(nodes.fields, at_row, nodes.row, N_SIGNED, JUMP_STEPS * step_x, row)
-        survey_row(
-            seed, row, nodes.territory, node, nodes.col, position, step_x, lat[r] * METRES_PER_LAT, 0.0, memory,
-            cover[r], key, line, inside, u, v,
-        )  # fmt: skip
-        for p in range(width):
+        survey_row(seed, nodes, row, node, position, lat[r] * METRES_PER_LAT, 0.0, memory, found)
+        for p in range(len(lon)):
+            cover[r, p] = found.cover[p]
             parcel[r, p] = 0
-            if line[p] != 0:
-                cover[r, p] = line_class[line[p]]
-            elif is_parcel[cover[r, p]]:
-                parcel[r, p] = np.int64(key[p] >> np.uint64(1)) | 1
+            if found.line[p] != NO_LINE:
+                cover[r, p] = line_class[found.line[p]]
+            elif is_parcel[found.cover[p]]:
+                # Half of the hash, odd: a positive int64 that is never 0, the id of no parcel.
+                parcel[r, p] = np.int64(found.key[p] >> np.uint64(1)) | 1
 
 
 @kernel
@@ -109,44 +100,28 @@ def render_grid(
     level : of the texture pyramid
     rgb : (h, w, 3) uint8 out
     """
-    width = lon.shape[0]
     step_x = METRES_PER_LON / nodes.per_degree
     row = np.empty((N_FIELDS, nodes.fields.shape[2]), dtype=np.float32)
     sky = np.empty((N_WEATHER, nodes.fields.shape[2]), dtype=np.float32)
-    cover = np.empty(width, dtype=np.uint8)
-    key = np.empty(width, dtype=np.uint64)
-    line = np.empty(width, dtype=np.uint8)
-    inside = np.empty(width, dtype=np.float32)
-    u = np.empty(width, dtype=np.float32)
-    v = np.empty(width, dtype=np.float32)
-    position = np.empty(width)
-    scene_row = np.empty(width, dtype=np.int32)
+    found = new_row(len(lon))
+    scene_of = np.empty(len(lon), dtype=np.int32)
     ids = np.empty((SCENE_SLOTS, 2), dtype=np.int64)
     records = np.empty((SCENE_SLOTS, N_SCENE))
     footprint = px * parameters[P_BLUR]
-    for p in range(width):
-        position[p] = lon[p] * nodes.per_degree - 0.5 - parameters[P_SHIFT_X] / step_x
-    for r in range(lat.shape[0]):
+    shifted = lon * nodes.per_degree - 0.5 - parameters[P_SHIFT_X] / step_x
+    position = np.empty(len(lon))
+    canvas = Canvas(colours, textures, level, footprint, parameters, records)
+    for r in range(len(lat)):
         y = lat[r] * METRES_PER_LAT - parameters[P_SHIFT_Y]
         at_row = y / METRES_PER_LAT * nodes.per_degree - 0.5
         node = interpolate_row(nodes.fields, at_row, nodes.row, N_SIGNED, JUMP_STEPS * step_x, row)
         interpolate_row(weather, at_row, nodes.row, 0, 0.0, sky)
-        _find_scenes(
-            scene_seed, parameters, scenes, node, nodes.col, position, step_x, y, ids, records, scene_row
-        )  # fmt: skip
-        for p in range(width):
-            position[p] -= records[scene_row[p], S_SHIFT_X] / step_x
-        survey_row(
-            seed, row, nodes.territory, node, nodes.col, position, step_x, y, footprint, memory,
-            cover, key, line, inside, u, v,
-        )  # fmt: skip
-        paint_row(
-            colours, textures, level, footprint, parameters, scene_row, records, sky, position,
-            nodes.col, row[SLOPE_X], row[SLOPE_Y], row[WILDNESS], row[DRYNESS], step_x, y,
-            cover, key, line, inside, u, v, rgb[r],
-        )  # fmt: skip
-        for p in range(width):
-            position[p] = lon[p] * nodes.per_degree - 0.5 - parameters[P_SHIFT_X] / step_x
+        _find_scenes(scene_seed, parameters, scenes, node, nodes.col, shifted, step_x, y, ids, records, scene_of)
+        # Each scene is shifted by itself, which breaks the lines that cross a seam.
+        for p in range(len(lon)):
+            position[p] = shifted[p] - records[scene_of[p], S_SHIFT_X] / step_x
+        survey_row(seed, nodes, row, node, position, y, footprint, memory, found)
+        paint_row(canvas, scene_of, sky, row, position, nodes.col, step_x, y, found, rgb[r])
 
 
 @kernel
@@ -161,7 +136,7 @@ def _find_scenes(
     y: float,
     ids: np.ndarray,
     records: np.ndarray,
-    scene_row: np.ndarray,
+    scene_of: np.ndarray,
 ) -> None:
     """Find the scene of every pixel of a row: index into ``records``, which are filled as scenes are met."""
     known = 0
@@ -171,7 +146,7 @@ def _find_scenes(
     for p in range(position.shape[0]):
         c = int(np.floor(position[p])) - node_col
         if c == last_c and not mixed:
-            scene_row[p] = current
+            scene_of[p] = current
             continue
         last_c = c
         i = int(scenes[node, c, 0])
@@ -194,7 +169,7 @@ def _find_scenes(
                 ids[current, 0] = i
                 ids[current, 1] = j
                 known = min(known + 1, SCENE_SLOTS)
-        scene_row[p] = current
+        scene_of[p] = current
 
 
 @kernel

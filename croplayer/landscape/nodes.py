@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from croplayer.landscape.compiled import kernel
+from croplayer.landscape import draws
+from croplayer.landscape.kernel_cache import kernel, typed_kernel
 from croplayer.landscape.noise import noise2, salted
 from croplayer.landscape.parcels import territory_at
 from croplayer.landscape.regions import (
@@ -51,6 +52,10 @@ NODES_PER_DEGREE = 3600
 N_FIELDS = 18
 N_SIGNED = 4
 """The first fields are signed distances to lines; where the nearest line changes they jump, and must not pass zero."""
+
+
+JUMP_STEPS = 4.5
+"""A signed distance that changes by more node steps than this between two nodes belongs to two lines."""
 
 
 class NodeGrid(NamedTuple):
@@ -98,8 +103,8 @@ def _fill_nodes(
             fields[r, WETNESS, c] = wet
             fields[r, WILDNESS, c] = wildness_at(seed, x, y)
             bend = 9.0 + 34.0 * relief + 16.0 * wet
-            fields[r, WARP_X, c] = bend * noise2(salted(seed, 81), x / 240.0, y / 240.0)
-            fields[r, WARP_Y, c] = bend * noise2(salted(seed, 82), x / 240.0, y / 240.0)
+            fields[r, WARP_X, c] = bend * noise2(salted(seed, draws.BORDER_WARP_X), x / 240.0, y / 240.0)
+            fields[r, WARP_Y, c] = bend * noise2(salted(seed, draws.BORDER_WARP_Y), x / 240.0, y / 240.0)
             i, j, edge = territory_at(seed, x, y)
             territory[r, c, 0] = i
             territory[r, c, 1] = j
@@ -129,3 +134,34 @@ def node_grid(seed: int, bounds: Bounds, *, per_degree: int = NODES_PER_DEGREE) 
     return NodeGrid(
         col, row, per_degree, np.ascontiguousarray(fields[1:-1, :, 1:-1]), np.ascontiguousarray(territory[1:-1, 1:-1])
     )
+
+
+@kernel
+def interpolate_row(
+    fields: np.ndarray, position: float, node_row: int, signed: int, jump: float, out: np.ndarray
+) -> int:
+    """Node fields at a row position (in nodes of the lattice): fill (fields, cols), return the grid's row south of it.
+
+    Fractions are taken of lattice positions, so that rounding does not depend on the grid.
+    The first ``signed`` fields take the nearer node where they differ by more than ``jump``.
+    """
+    whole = np.floor(position)
+    r = int(whole) - node_row
+    t = np.float32(position - whole)
+    for f in range(fields.shape[1]):
+        for c in range(fields.shape[2]):
+            low = fields[r, f, c]
+            high = fields[r + 1, f, c]
+            if f < signed and abs(high - low) > jump:
+                out[f, c] = low if t < 0.5 else high
+            else:
+                out[f, c] = low + (high - low) * t
+    return r
+
+
+@typed_kernel(
+    "float32(float32[:, ::1], int64, int64, float32)", "float64(float32[:, ::1], int64, int64, float64)", inlined=True
+)
+def between(row: np.ndarray, field: int, c: int, t: float) -> float:
+    """A field of an interpolated row at a share ``t`` of the way from column ``c`` to the next."""
+    return row[field, c] + (row[field, c + 1] - row[field, c]) * t

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from croplayer.landscape.compiled import typed_kernel
+from croplayer.landscape.kernel_cache import typed_kernel
 
 _A = np.uint64(0x9E3779B97F4A7C15)
 _B = np.uint64(0xC2B2AE3D27D4EB4F)

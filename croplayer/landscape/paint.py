@@ -1,12 +1,44 @@
-"""Colour of a surveyed row: season, crop rows, crowns, roofs, shading, weather, sensor."""
+"""Colour of a surveyed row, from the ground up: soil and plants, lines, snow, relief, weather, sensor."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from croplayer.landscape import draws
 from croplayer.landscape.classes import LandCover
-from croplayer.landscape.compiled import kernel
-from croplayer.landscape.noise import draw, salted, smoothstep, unit
+from croplayer.landscape.kernel_cache import inlined_kernel, kernel
+from croplayer.landscape.lines import (
+    BANK,
+    BUND,
+    DITCH,
+    HIGHWAY,
+    LANE,
+    NO_LINE,
+    RIVER_WATER,
+    STREET,
+    TRACK,
+    TREES,
+)
+from croplayer.landscape.looks import (
+    L_BLUE,
+    L_GRAIN,
+    L_GREEN,
+    L_MOTTLE,
+    L_OFFSET_U,
+    L_OFFSET_V,
+    L_PHASE,
+    L_RED,
+    L_ROWS,
+    L_SOIL,
+    L_SPACING,
+    L_STRIPS,
+    N_LOOK,
+    fill_look,
+)
+from croplayer.landscape.nodes import DRYNESS, SLOPE_X, SLOPE_Y, WILDNESS, between
+from croplayer.landscape.noise import salted, smoothstep, unit
 from croplayer.landscape.sources import (
     CLOUD,
     HAZE,
@@ -20,35 +52,15 @@ from croplayer.landscape.sources import (
     SHADOW,
     SNOW,
 )
-from croplayer.landscape.survey import (
-    BANK,
-    BUND,
-    DITCH,
-    HIGHWAY,
-    LANE,
-    NO_LINE,
-    RIVER_WATER,
-    STREET,
-    TRACK,
-    TREES,
-)
+from croplayer.landscape.survey import SurveyedRow
 from croplayer.landscape.textures import CANOPY, GRAIN, MOTTLE, ROUGH
 
 SUN_X, SUN_Y = 0.62, -0.55
 """Horizontal direction away from the sun in the country's metres (the sun stands in the north-west of the picture)."""
 
-N_LOOK = 12
-L_RED, L_GREEN, L_BLUE, L_GRAIN, L_MOTTLE, L_ROWS, L_SPACING, L_PHASE, L_STRIPS, L_OFFSET_U, L_OFFSET_V, L_SOIL = range(
-    N_LOOK
-)
+PATCH_SCALE = 0.23
+"""The mottle is read a second time at this scale, turned into broad patches; it hides that textures repeat."""
 
-_GRAIN = int(LandCover.WINTER_GRAIN)
-_MAIZE = int(LandCover.MAIZE)
-_PADDY = int(LandCover.PADDY)
-_VEGETABLES = int(LandCover.VEGETABLES)
-_OILSEED = int(LandCover.OILSEED)
-_FALLOW = int(LandCover.FALLOW)
-_GREENHOUSE = int(LandCover.GREENHOUSE)
 _ORCHARD = int(LandCover.ORCHARD)
 _WOODLAND = int(LandCover.WOODLAND)
 _SHRUB = int(LandCover.SHRUB)
@@ -58,301 +70,287 @@ _BUILT = int(LandCover.BUILT)
 _DUNE = int(LandCover.DUNE)
 _BARE = int(LandCover.BARE)
 
-
-def season_colours() -> np.ndarray:
-    """Typical colour of every land cover in spring, summer, autumn and winter: (4, 256, 3) float64, 0-255."""
-    table = np.full((4, 256, 3), 120.0)
-    rows: dict[LandCover, tuple[tuple[int, int, int], ...]] = {
-        LandCover.WINTER_GRAIN: ((88, 116, 60), (186, 166, 112), (146, 122, 92), (108, 114, 78)),
-        LandCover.MAIZE: ((158, 134, 102), (70, 106, 52), (170, 148, 102), (150, 130, 102)),
-        LandCover.PADDY: ((98, 104, 90), (88, 134, 62), (182, 160, 86), (128, 114, 86)),
-        LandCover.VEGETABLES: ((104, 124, 76), (84, 124, 66), (110, 122, 78), (118, 116, 84)),
-        LandCover.OILSEED: ((190, 178, 66), (120, 128, 78), (142, 122, 94), (104, 118, 76)),
-        LandCover.FALLOW: ((150, 136, 106), (134, 134, 92), (158, 140, 108), (150, 136, 110)),
-        LandCover.GREENHOUSE: ((198, 204, 206), (204, 208, 210), (196, 202, 206), (206, 210, 212)),
-        LandCover.ORCHARD: ((118, 122, 80), (74, 100, 54), (110, 106, 66), (128, 116, 90)),
-        LandCover.WOODLAND: ((66, 84, 50), (46, 70, 40), (82, 80, 48), (84, 80, 64)),
-        LandCover.SHRUB: ((98, 104, 70), (86, 100, 62), (116, 108, 72), (112, 104, 82)),
-        LandCover.GRASSLAND: ((126, 130, 86), (116, 132, 80), (152, 142, 98), (154, 142, 108)),
-        LandCover.PARK: ((98, 124, 72), (86, 124, 64), (118, 124, 78), (132, 128, 92)),
-        LandCover.WETLAND: ((90, 98, 66), (78, 96, 58), (118, 108, 70), (112, 104, 78)),
-        LandCover.WATER: ((74, 90, 88), (56, 78, 76), (62, 82, 84), (70, 84, 92)),
-        LandCover.BUILT: ((150, 144, 138), (150, 144, 138), (150, 144, 138), (150, 144, 140)),
-        LandCover.BARE: ((178, 162, 136), (176, 162, 134), (178, 162, 136), (174, 160, 138)),
-        LandCover.DUNE: ((204, 182, 140), (206, 184, 142), (204, 182, 142), (196, 178, 144)),
-    }
-    for cover, seasons in rows.items():
-        table[:, int(cover)] = seasons
-    return table
+_Colour = tuple[float, float, float]
+"""Red, green and blue, 0-255."""
 
 
-@kernel
-def _look(colours: np.ndarray, cover: int, key: np.uint64, season: int, px: float, look: np.ndarray) -> None:
-    """Colour and texture of one parcel or plot in one season."""
-    own = salted(key, cover)
-    stage = draw(own, 41)
-    if cover <= _FALLOW:
-        if stage < 0.16:
-            season = (season + 3) % 4
-        elif stage > 0.84:
-            season = (season + 1) % 4
-    bright = 1.0 + 0.2 * (draw(own, 42) - 0.5)
-    red = colours[season, cover, 0] * bright
-    green = colours[season, cover, 1] * bright
-    blue = colours[season, cover, 2] * bright
-    look[L_GRAIN] = 20.0
-    look[L_MOTTLE] = 16.0 + 22.0 * draw(own, 40)
-    look[L_ROWS] = 0.0
-    look[L_SPACING] = 1.0
-    look[L_STRIPS] = 0.0
-    look[L_SOIL] = 0.0
-    if cover <= _FALLOW:
-        hue = draw(own, 43) - 0.5
-        red *= 1.0 + 0.12 * hue
-        blue *= 1.0 - 0.1 * hue
-        look[L_SOIL] = 0.1 if red > green else 0.0
-        look[L_ROWS] = 13.0 * draw(own, 44)
-        look[L_SPACING] = 2.6 + 4.5 * draw(own, 45)
-        look[L_STRIPS] = 7.0 * draw(own, 46) * draw(own, 47)
-        if cover == _FALLOW:
-            look[L_ROWS] = 2.0
-            look[L_MOTTLE] = 42.0
-            look[L_GRAIN] = 24.0
-        elif cover == _VEGETABLES:
-            look[L_STRIPS] = 18.0
-        elif cover == _PADDY:
-            look[L_ROWS] *= 0.4
-            look[L_MOTTLE] = 13.0
-            look[L_STRIPS] *= 0.3
-    elif cover == _BUILT:
-        roof = draw(own, 48)
-        value = 0.75 + 0.5 * draw(own, 49)
-        if roof < 0.3:
-            red, green, blue = 158.0 * value, 112.0 * value, 94.0 * value
-        elif roof < 0.42:
-            red, green, blue = 96.0 * value, 128.0 * value, 160.0 * value
-        elif roof < 0.75:
-            red, green, blue = 150.0 * value, 148.0 * value, 144.0 * value
-        else:
-            red, green, blue = 196.0 * value, 192.0 * value, 184.0 * value
-        look[L_MOTTLE] = 12.0
-        look[L_GRAIN] = 26.0
-    elif cover == _GREENHOUSE:
-        look[L_ROWS] = 60.0
-        look[L_SPACING] = 9.0
-    elif cover == _WATER:
-        look[L_GRAIN] = 4.0
-        look[L_MOTTLE] = 8.0
-        if key != np.uint64(0):
-            red *= 0.9 + 0.4 * draw(own, 50)
-            green *= 0.9 + 0.3 * draw(own, 51)
-    elif cover in (_DUNE, _BARE):
-        look[L_MOTTLE] = 30.0
-    elif cover in (_SHRUB, _GRASSLAND):
-        look[L_MOTTLE] = 36.0
-        look[L_GRAIN] = 24.0
-    look[L_RED] = red
-    look[L_GREEN] = green
-    look[L_BLUE] = blue
-    look[L_PHASE] = 40.0 * draw(own, 52)
-    look[L_OFFSET_U] = np.floor(512.0 * draw(own, 53)) if key != np.uint64(0) else 0.0
-    look[L_OFFSET_V] = np.floor(512.0 * draw(own, 54)) if key != np.uint64(0) else 0.0
-    fade = 1.0 - smoothstep(0.3, 0.75, px / look[L_SPACING])
-    look[L_ROWS] *= fade
+class Canvas(NamedTuple):
+    """What all rows of a picture share."""
+
+    colours: np.ndarray
+    """(4, 256, 3) float64 from `season_colours`."""
+
+    textures: np.ndarray
+    """(N_TEXTURES, LEVELS, SIZE, SIZE) int8 from `texture_pyramids`."""
+
+    level: int
+    """Level of the texture pyramid."""
+
+    px: float
+    """Footprint of a pixel, metres."""
+
+    parameters: np.ndarray
+    """(15,) float64 from `ImagerySource.parameters`."""
+
+    scenes: np.ndarray
+    """(n, N_SCENE) float64, records from `fill_scene`."""
+
+
+class Texels(NamedTuple):
+    """Texture under a pixel; brightness -1 to 1."""
+
+    i: int
+    j: int
+    grain: float
+    mottle: float
+    patch: float
 
 
 @kernel
+def paint_row(
+    canvas: Canvas,
+    scene_of: np.ndarray,
+    sky: np.ndarray,
+    row: np.ndarray,
+    position: np.ndarray,
+    node_col: int,
+    step_x: float,
+    y: float,
+    found: SurveyedRow,
+    rgb: np.ndarray,
+) -> None:
+    """Colour one surveyed row.
+
+    Parameters
+    ----------
+    scene_of : (w,) int32, index into the canvas' scenes
+    sky : (N_WEATHER, cols) float32, weather interpolated to this row
+    row : (N_FIELDS, cols) float32, node fields interpolated to this row
+    position : (w,) float64, pixel positions in nodes of the lattice
+    node_col : lattice index of the node grid's first column
+    step_x, y : metres between two nodes, and of the row
+    rgb : (w, 3) uint8 out
+    """
+    look = np.empty(N_LOOK)
+    last_cover, last_key, last_scene, season = -1, np.uint64(0), -1, 1
+    scene = canvas.scenes[0]
+    for p in range(len(position)):
+        whole = np.floor(position[p])
+        c, t = int(whole) - node_col, position[p] - whole
+        x = (position[p] + 0.5) * step_x
+        wild, dry = between(row, WILDNESS, c, t), between(row, DRYNESS, c, t)
+        cover, key, kind = int(found.cover[p]), found.key[p], found.line[p]
+        if cover != last_cover or key != last_key or scene_of[p] != last_scene:
+            last_cover, last_key, last_scene = cover, key, scene_of[p]
+            scene = canvas.scenes[last_scene]
+            season = int(scene[S_SEASON])
+            fill_look(canvas.colours, cover, key, season, canvas.px, look)
+        texels = _texels(canvas, look, x, y)
+        u, v = np.float64(found.u[p]), np.float64(found.v[p])
+        colour = _ground(canvas, look, cover, key, texels, x, y, u, v, wild, dry)
+        if kind != NO_LINE:
+            colour = _with_line(canvas, season, kind, found.inside[p], key, texels, wild, colour)
+        snow = between(sky, SNOW, c, t)
+        if snow > 0.02 and kind != RIVER_WATER:
+            colour = _with_snow(snow, cover, kind, texels, wild, colour)
+        shade = 1.0
+        if kind != RIVER_WATER and cover != _WATER:
+            shade = _hillshade(between(row, SLOPE_X, c, t), between(row, SLOPE_Y, c, t))
+        _expose(canvas.parameters, scene, _through_air(sky, c, t, shade, wild, colour), rgb[p])
+
+
+@inlined_kernel
+def _texels(canvas: Canvas, look: np.ndarray, x: float, y: float) -> Texels:
+    """Texture at a place; each parcel reads it from an offset of its own, so that neighbours differ."""
+    texel = 1.0 / (1 << canvas.level)
+    # Textures repeat after 512 texels, a power of two, so the remainder is a mask, for negative places too.
+    i = int(np.floor((x + look[L_OFFSET_U]) * texel)) & 511
+    j = int(np.floor((y + look[L_OFFSET_V]) * texel)) & 511
+    patch_i = int(np.floor((x + 2.0 * look[L_OFFSET_V]) * PATCH_SCALE * texel)) & 511
+    patch_j = int(np.floor((y - 2.0 * look[L_OFFSET_U]) * PATCH_SCALE * texel)) & 511
+    return Texels(
+        i, j, _texture(canvas, GRAIN, i, j), _texture(canvas, MOTTLE, i, j), _texture(canvas, MOTTLE, patch_i, patch_j)
+    )
+
+
+@inlined_kernel
+def _texture(canvas: Canvas, texture: int, i: int, j: int) -> float:
+    return float(canvas.textures[texture, canvas.level, j, i] / 127.0)
+
+
+@inlined_kernel
+def _ground(
+    canvas: Canvas,
+    look: np.ndarray,
+    cover: int,
+    key: np.uint64,
+    texels: Texels,
+    x: float,
+    y: float,
+    u: float,
+    v: float,
+    wild: float,
+    dry: float,
+) -> _Colour:
+    """Soil and plants in the light of noon."""
+    soil = look[L_SOIL] * 2.0 * (dry - 0.3)
+    red, green, blue = look[L_RED] * (1.0 + soil), look[L_GREEN], look[L_BLUE] * (1.0 - soil)
+    light = look[L_GRAIN] * texels.grain + look[L_MOTTLE] * (texels.mottle + 0.7 * texels.patch)
+    if cover == _WOODLAND:
+        light = 52.0 * _texture(canvas, CANOPY, texels.i, texels.j) + 22.0 * wild + 12.0 * texels.mottle
+        red += 10.0 * wild
+    elif cover == _ORCHARD:
+        dome, fade = _tree(key, canvas.px, u, v)
+        light += 75.0 * -dome + 9.0 * fade
+        red -= 26.0 * dome
+        green += 20.0 * dome
+    elif cover == _SHRUB:
+        light += 44.0 * _texture(canvas, ROUGH, texels.i, texels.j) + 16.0 * wild
+    elif cover in (_GRASSLAND, _BARE):
+        light += 22.0 * _texture(canvas, ROUGH, texels.i, texels.j) + 14.0 * wild
+    elif cover == _DUNE:
+        crest = (0.8 * x + 0.6 * y + 90.0 * wild) / 95.0
+        light += 15.0 * _wave(crest)
+    elif look[L_ROWS] > 0.2 or look[L_STRIPS] > 0.2:
+        light += look[L_ROWS] * _wave((v + look[L_PHASE]) / look[L_SPACING])
+        light += look[L_STRIPS] * _wave((v + look[L_PHASE]) / 31.0 + 0.15 * texels.mottle)
+    if cover <= _GRASSLAND:
+        red += 11.0 * texels.patch
+        green -= 4.0 * texels.patch
+    return red + light, green + light, blue + 0.85 * light
+
+
+@inlined_kernel
+def _tree(key: np.uint64, px: float, u: float, v: float) -> tuple[float, float]:
+    """Height of an orchard's round crowns above the ground between them, and how far pixels resolve the trees, 0-1."""
+    spacing = 5.0 + 3.0 * unit(salted(key, draws.TREE_SPACING))
+    fade = 1.0 - smoothstep(0.3, 0.8, px / spacing)
+    a = u / spacing + 0.5
+    b = v / spacing + 0.5
+    a = a - np.floor(a) - 0.5
+    b = b - np.floor(b) - 0.5
+    d = a * a + b * b
+    dome = (0.42 - 3.2 * d) * fade
+    if dome < -0.2 * fade:
+        dome = -0.2 * fade
+    return dome, fade
+
+
+@inlined_kernel
 def _wave(x: float) -> float:
-    """Periodic wave of period 1 between -1 and 1, made of two parabolas."""
+    """Periodic wave of period 1 between -1 and 1, made of two parabolas: a sine is not the same on every machine."""
     t = x - np.floor(x)
     if t < 0.5:
         return float(16.0 * t * (0.5 - t))
     return float(-16.0 * (t - 0.5) * (1.0 - t))
 
 
-@kernel
-def paint_row(
-    colours: np.ndarray,
-    textures: np.ndarray,
-    level: int,
-    px: float,
-    parameters: np.ndarray,
-    scene_row: np.ndarray,
-    scene_records: np.ndarray,
-    weather_row: np.ndarray,
-    node_position: np.ndarray,
-    node_col: int,
-    shade_x: np.ndarray,
-    shade_y: np.ndarray,
-    wild_row: np.ndarray,
-    dry_row: np.ndarray,
-    step_x: float,
-    y: float,
-    cover: np.ndarray,
-    key: np.ndarray,
-    line: np.ndarray,
-    inside: np.ndarray,
-    local_u: np.ndarray,
-    local_v: np.ndarray,
-    rgb: np.ndarray,
-) -> None:
-    """Colour one surveyed row: ``rgb`` (w, 3) uint8; ``scene_row`` (w,) int32 index into ``scene_records``."""
-    look = np.empty(N_LOOK)
-    last_cover = -1
-    last_key = np.uint64(0)
-    last_scene = -1
-    season = 1
-    soft = 1.0 / max(px, 1e-6)
-    texel = 1.0 / (1 << level)
-    scene = scene_records[0]
-    for p in range(cover.shape[0]):
-        position = node_position[p]
-        whole = np.floor(position)
-        c = int(whole) - node_col
-        t = position - whole
-        x = (position + 0.5) * step_x
-        wild = wild_row[c] + (wild_row[c + 1] - wild_row[c]) * t
-        here = int(cover[p])
-        if here != last_cover or key[p] != last_key or scene_row[p] != last_scene:
-            last_cover = here
-            last_key = key[p]
-            last_scene = scene_row[p]
-            scene = scene_records[last_scene]
-            season = int(scene[S_SEASON])
-            _look(colours, here, last_key, season, px, look)
-        soil = look[L_SOIL] * 2.0 * (dry_row[c] + (dry_row[c + 1] - dry_row[c]) * t - 0.3)
-        red = look[L_RED] * (1.0 + soil)
-        green = look[L_GREEN]
-        blue = look[L_BLUE] * (1.0 - soil)
-        u = np.float64(local_u[p])
-        v = np.float64(local_v[p])
-        i = int(np.floor((x + look[L_OFFSET_U]) * texel)) & 511
-        j = int(np.floor((y + look[L_OFFSET_V]) * texel)) & 511
-        grain = textures[GRAIN, level, j, i] / 127.0
-        mottle = textures[MOTTLE, level, j, i] / 127.0
-        patch_i = int(np.floor((x + 2.0 * look[L_OFFSET_V]) * 0.23 * texel)) & 511
-        patch_j = int(np.floor((y - 2.0 * look[L_OFFSET_U]) * 0.23 * texel)) & 511
-        patch = textures[MOTTLE, level, patch_j, patch_i] / 127.0
-        light = look[L_GRAIN] * grain + look[L_MOTTLE] * (mottle + 0.7 * patch)
-        if here == _WOODLAND:
-            crown = textures[CANOPY, level, j, i] / 127.0
-            light = 52.0 * crown + 22.0 * wild + 12.0 * mottle
-            red += 10.0 * wild
-        elif here == _ORCHARD:
-            spacing = 5.0 + 3.0 * unit(salted(last_key, 61))
-            fade = 1.0 - smoothstep(0.3, 0.8, px / spacing)
-            a = u / spacing + 0.5
-            b = v / spacing + 0.5
-            a = a - np.floor(a) - 0.5
-            b = b - np.floor(b) - 0.5
-            d = a * a + b * b
-            dome = (0.42 - 3.2 * d) * fade
-            if dome < -0.2 * fade:
-                dome = -0.2 * fade
-            light += 75.0 * -dome + 9.0 * fade
-            red -= 26.0 * dome
-            green += 20.0 * dome
-        elif here == _SHRUB:
-            light += 44.0 * (textures[ROUGH, level, j, i] / 127.0) + 16.0 * wild
-        elif here in (_GRASSLAND, _BARE):
-            light += 22.0 * (textures[ROUGH, level, j, i] / 127.0) + 14.0 * wild
-        elif here == _DUNE:
-            crest = (0.8 * x + 0.6 * y + 90.0 * wild) / 95.0
-            light += 15.0 * _wave(crest)
-        elif look[L_ROWS] > 0.2 or look[L_STRIPS] > 0.2:
-            light += look[L_ROWS] * _wave((v + look[L_PHASE]) / look[L_SPACING])
-            light += look[L_STRIPS] * _wave((v + look[L_PHASE]) / 31.0 + 0.15 * mottle)
-        if here <= _GRASSLAND:
-            red += 11.0 * patch
-            green -= 4.0 * patch
-        red += light
-        green += light
-        blue += 0.85 * light
+@inlined_kernel
+def _mixed(colour: _Colour, over: _Colour, share: float) -> _Colour:
+    """A colour under a share of another."""
+    red, green, blue = colour
+    return red + (over[0] - red) * share, green + (over[1] - green) * share, blue + (over[2] - blue) * share
 
-        kind = line[p]
-        if kind != NO_LINE:
-            share = min(max(0.5 + inside[p] * soft, 0.0), 1.0)
-            lr = 150.0
-            lg = 136.0
-            lb = 104.0
-            if kind == BUND:
-                lr, lg, lb = 118.0, 116.0, 80.0
-                if (last_key >> np.uint64(20)) & np.uint64(1):
-                    lr, lg, lb = 170.0, 154.0, 118.0
-                share *= 0.85
-            elif kind in (TRACK, LANE):
-                lr, lg, lb = 182.0, 166.0, 134.0
-            elif kind == TREES:
-                lr, lg, lb = colours[season, _WOODLAND, 0], colours[season, _WOODLAND, 1], colours[season, _WOODLAND, 2]
-                crown = textures[CANOPY, level, j, i] / 127.0
-                lr += 50.0 * crown
-                lg += 50.0 * crown
-                lb += 42.0 * crown
-            elif kind == DITCH:
-                lr, lg, lb = 74.0, 84.0, 68.0
-            elif kind == HIGHWAY:
-                lr, lg, lb = 146.0, 145.0, 144.0
-                if inside[p] < 1.5:
-                    lr, lg, lb = 120.0, 122.0, 100.0
-            elif kind == STREET:
-                lr, lg, lb = 128.0, 122.0, 112.0
-                share *= 0.8
-            elif kind == RIVER_WATER:
-                lr = colours[season, _WATER, 0] + 7.0 * wild + 5.0 * grain
-                lg = colours[season, _WATER, 1] + 6.0 * wild + 5.0 * grain
-                lb = colours[season, _WATER, 2] + 5.0 * wild + 5.0 * grain
-            elif kind == BANK:
-                rough = 30.0 * (textures[ROUGH, level, j, i] / 127.0)
-                lr, lg, lb = 104.0 + rough + 40.0 * wild, 112.0 + rough + 20.0 * wild, 76.0 + rough + 26.0 * wild
-            red += (lr - red) * share
-            green += (lg - green) * share
-            blue += (lb - blue) * share
 
-        gx = shade_x[c] + (shade_x[c + 1] - shade_x[c]) * t
-        gy = shade_y[c] + (shade_y[c + 1] - shade_y[c]) * t
-        if kind == RIVER_WATER or here == _WATER:
-            shade = 1.0
-        else:
-            shade = 1.0 - 1.25 * (gx * -SUN_X + gy * -SUN_Y)
-            shade = min(max(shade, 0.42), 1.5)
+@inlined_kernel
+def _with_line(
+    canvas: Canvas,
+    season: int,
+    kind: int,
+    inside: float,
+    key: np.uint64,
+    texels: Texels,
+    wild: float,
+    colour: _Colour,
+) -> _Colour:
+    """The ground with the share of the pixel that a line covers."""
+    share = min(max(0.5 + inside * (1.0 / max(canvas.px, 1e-6)), 0.0), 1.0)
+    if kind == BUND:
+        share *= 0.85
+    elif kind == STREET:
+        share *= 0.8
+    return _mixed(colour, _line_colour(canvas, season, kind, inside, key, texels, wild), share)
 
-        snow = weather_row[SNOW, c] + (weather_row[SNOW, c + 1] - weather_row[SNOW, c]) * t
-        if snow > 0.02 and kind != RIVER_WATER:
-            hold = 1.0
-            if here == _WOODLAND:
-                hold = 0.55
-            elif here == _BUILT or kind == HIGHWAY:
-                hold = 0.75
-            cap = smoothstep(0.3, 0.7, hold * snow + 0.22 * mottle + 0.08 * wild) * (1.0 if hold == 1.0 else 0.75)
-            if kind in (TREES, DITCH, BUND):
-                cap *= 0.6
-            red += (236.0 + 8.0 * grain - red) * cap
-            green += (239.0 + 8.0 * grain - green) * cap
-            blue += (246.0 + 8.0 * grain - blue) * cap
-        cloud = weather_row[CLOUD, c] + (weather_row[CLOUD, c + 1] - weather_row[CLOUD, c]) * t
-        shadow = weather_row[SHADOW, c] + (weather_row[SHADOW, c + 1] - weather_row[SHADOW, c]) * t
-        shade *= 1.0 - 0.5 * shadow
-        red *= shade
-        green *= shade
-        blue *= shade * (1.0 + 0.1 * shadow)
-        haze = weather_row[HAZE, c] + (weather_row[HAZE, c + 1] - weather_row[HAZE, c]) * t
-        haze = min(max(haze, 0.0), 0.85)
-        red += (178.0 - red) * haze
-        green += (188.0 - green) * haze
-        blue += (200.0 - blue) * haze
-        if cloud > 0.0:
-            top = 226.0 + 22.0 * cloud + 34.0 * wild * (1.0 - 0.5 * cloud)
-            red += (top - red) * cloud
-            green += (top + 1.0 - green) * cloud
-            blue += (top + 4.0 - blue) * cloud
 
-        grey = (red + green + blue) / 3.0
-        saturation = parameters[P_SATURATION]
-        red = (grey + saturation * (red - grey)) * scene[S_RED]
-        green = (grey + saturation * (green - grey)) * scene[S_GREEN]
-        blue = (grey + saturation * (blue - grey)) * scene[S_BLUE]
-        gain = parameters[P_GAIN]
-        lift = parameters[P_OFFSET] + 118.0 * (1.0 - gain)
-        rgb[p, 0] = np.uint8(min(max(red * gain + lift + 0.5, 1.0), 255.0))
-        rgb[p, 1] = np.uint8(min(max(green * gain + lift + 0.5, 1.0), 255.0))
-        rgb[p, 2] = np.uint8(min(max(blue * gain + lift + 0.5, 1.0), 255.0))
+@inlined_kernel
+def _line_colour(
+    canvas: Canvas, season: int, kind: int, inside: float, key: np.uint64, texels: Texels, wild: float
+) -> _Colour:
+    if kind == BUND:
+        # Bunds are bare beside half of the parcels and grassy beside the others.
+        if (key >> np.uint64(20)) & np.uint64(1):
+            return 170.0, 154.0, 118.0
+        return 118.0, 116.0, 80.0
+    if kind in (TRACK, LANE):
+        return 182.0, 166.0, 134.0
+    if kind == DITCH:
+        return 74.0, 84.0, 68.0
+    if kind == HIGHWAY:
+        return (120.0, 122.0, 100.0) if inside < 1.5 else (146.0, 145.0, 144.0)
+    if kind == STREET:
+        return 128.0, 122.0, 112.0
+    if kind == TREES:
+        crown = _texture(canvas, CANOPY, texels.i, texels.j)
+        wood = canvas.colours[season, _WOODLAND]
+        return wood[0] + 50.0 * crown, wood[1] + 50.0 * crown, wood[2] + 42.0 * crown
+    if kind == RIVER_WATER:
+        water = canvas.colours[season, _WATER]
+        return (
+            water[0] + 7.0 * wild + 5.0 * texels.grain,
+            water[1] + 6.0 * wild + 5.0 * texels.grain,
+            water[2] + 5.0 * wild + 5.0 * texels.grain,
+        )
+    if kind == BANK:
+        rough = 30.0 * _texture(canvas, ROUGH, texels.i, texels.j)
+        return 104.0 + rough + 40.0 * wild, 112.0 + rough + 20.0 * wild, 76.0 + rough + 26.0 * wild
+    return 150.0, 136.0, 104.0
+
+
+@inlined_kernel
+def _with_snow(snow: float, cover: int, kind: int, texels: Texels, wild: float, colour: _Colour) -> _Colour:
+    """Snow in patches; it lies thinner on trees, roofs and roads."""
+    hold = 1.0
+    if cover == _WOODLAND:
+        hold = 0.55
+    elif cover == _BUILT or kind == HIGHWAY:
+        hold = 0.75
+    cap = smoothstep(0.3, 0.7, hold * snow + 0.22 * texels.mottle + 0.08 * wild) * (1.0 if hold == 1.0 else 0.75)
+    if kind in (TREES, DITCH, BUND):
+        cap *= 0.6
+    sparkle = 8.0 * texels.grain
+    return _mixed(colour, (236.0 + sparkle, 239.0 + sparkle, 246.0 + sparkle), cap)
+
+
+@inlined_kernel
+def _hillshade(slope_x: float, slope_y: float) -> float:
+    """Brightness of a slope (m/m eastwards and northwards), 1 on level ground."""
+    shade = 1.0 - 1.25 * (slope_x * -SUN_X + slope_y * -SUN_Y)
+    return min(max(shade, 0.42), 1.5)
+
+
+@inlined_kernel
+def _through_air(sky: np.ndarray, c: int, t: float, shade: float, wild: float, colour: _Colour) -> _Colour:
+    """The lit ground under cloud shadow, haze and cloud."""
+    cloud, shadow, haze = between(sky, CLOUD, c, t), between(sky, SHADOW, c, t), between(sky, HAZE, c, t)
+    shade *= 1.0 - 0.5 * shadow
+    lit = colour[0] * shade, colour[1] * shade, colour[2] * (shade * (1.0 + 0.1 * shadow))
+    seen = _mixed(lit, (178.0, 188.0, 200.0), min(max(haze, 0.0), 0.85))
+    if cloud > 0.0:
+        top = 226.0 + 22.0 * cloud + 34.0 * wild * (1.0 - 0.5 * cloud)
+        return _mixed(seen, (top, top + 1.0, top + 4.0), cloud)
+    return seen
+
+
+@inlined_kernel
+def _expose(parameters: np.ndarray, scene: np.ndarray, colour: _Colour, out: np.ndarray) -> None:
+    """Write a colour as the sensor and the scene's tint show it; 0 is left to pixels without imagery."""
+    red, green, blue = colour
+    grey = (red + green + blue) / 3.0
+    saturation, gain = parameters[P_SATURATION], parameters[P_GAIN]
+    lift = parameters[P_OFFSET] + 118.0 * (1.0 - gain)
+    red = (grey + saturation * (red - grey)) * scene[S_RED]
+    green = (grey + saturation * (green - grey)) * scene[S_GREEN]
+    blue = (grey + saturation * (blue - grey)) * scene[S_BLUE]
+    out[0] = np.uint8(min(max(red * gain + lift + 0.5, 1.0), 255.0))
+    out[1] = np.uint8(min(max(green * gain + lift + 0.5, 1.0), 255.0))
+    out[2] = np.uint8(min(max(blue * gain + lift + 0.5, 1.0), 255.0))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from croplayer.landscape import draws
 from croplayer.landscape.classes import LandCover
-from croplayer.landscape.compiled import kernel
+from croplayer.landscape.kernel_cache import inlined_kernel, kernel
 from croplayer.landscape.noise import draw, hash2, mix, salted, smoothstep, unit
 from croplayer.landscape.regions import dryness_at, field_size_at, wetness_at
 from croplayer.landscape.terrain import ground_at
@@ -37,8 +38,8 @@ B_U0, B_V0, B_U1, B_V1, B_KIND, B_AREA, B_ASPECT, B_SLOPE, B_CA, B_SA, B_BAND, B
 
 @kernel
 def _seat(seed: np.uint64, i: int, j: int) -> tuple[float, float]:
-    own = hash2(salted(seed, 101), i, j)
-    return (i + 0.5 + 0.66 * (draw(own, 1) - 0.5)) * TERRITORY_M, (j + 0.5 + 0.66 * (draw(own, 2) - 0.5)) * TERRITORY_M
+    own = hash2(salted(seed, draws.SEAT), i, j)
+    return (i + 0.5 + 0.66 * (draw(own, draws.SEAT_X) - 0.5)) * TERRITORY_M, (j + 0.5 + 0.66 * (draw(own, draws.SEAT_Y) - 0.5)) * TERRITORY_M
 
 
 @kernel
@@ -78,21 +79,21 @@ def territory_at(seed: np.uint64, x: float, y: float) -> tuple[int, int, float]:
 @kernel
 def territory_record(seed: np.uint64, i: int, j: int, record: np.ndarray) -> np.uint64:
     """Fill the record of a territory and return its key."""
-    key = hash2(salted(seed, 102), i, j)
+    key = hash2(salted(seed, draws.TERRITORY), i, j)
     sx, sy = _seat(seed, i, j)
     _z, relief, river, river_half, stream, stream_half, lake = ground_at(seed, sx, sy)
     size = field_size_at(seed, sx, sy)
     wet = wetness_at(seed, sx, sy)
     turn = 0.16 + 0.9 * relief + 0.35 * wet
-    s = turn * (2.0 * draw(key, 1) - 1.0)
+    s = turn * (2.0 * draw(key, draws.TERRITORY_TURN) - 1.0)
     s = min(max(s, -0.98), 0.98)
     record[T_X] = sx
     record[T_Y] = sy
     record[T_COS] = np.sqrt(1.0 - s * s)
     record[T_SIN] = s
-    record[T_BLOCK] = (260.0 + 900.0 * size * size) * (0.8 + 0.4 * draw(key, 2)) * (1.0 - 0.25 * wet)
+    record[T_BLOCK] = (260.0 + 900.0 * size * size) * (0.8 + 0.4 * draw(key, draws.TERRITORY_BLOCK)) * (1.0 - 0.25 * wet)
     dry = dryness_at(seed, sx, sy)
-    radius = 90.0 + 210.0 * draw(key, 3)
+    radius = 90.0 + 210.0 * draw(key, draws.TERRITORY_VILLAGE)
     wet_ground = min(min(abs(river) - river_half, abs(stream) - stream_half), lake)
     keep = (1.0 - 0.7 * smoothstep(0.1, 0.5, relief)) * (1.0 - smoothstep(0.75, 0.95, dry))
     record[T_VILLAGE] = radius * keep if wet_ground > 60.0 else 0.0
@@ -103,11 +104,23 @@ def territory_record(seed: np.uint64, i: int, j: int, record: np.ndarray) -> np.
     return key
 
 
+@inlined_kernel
+def holds(rectangle: np.ndarray, u: float, v: float) -> bool:
+    """Whether a point lies in a rectangle u0, v0, u1, v1 (the first columns of a field block), upper ends excluded."""
+    return bool(rectangle[0] <= u < rectangle[2] and rectangle[1] <= v < rectangle[3])
+
+
+@inlined_kernel
+def distance_to_edge(rectangle: np.ndarray, u: float, v: float) -> float:
+    """Distance of a point in a rectangle u0, v0, u1, v1 to its nearest side, metres; negative outside."""
+    return min(min(u - rectangle[0], rectangle[2] - u), min(v - rectangle[1], rectangle[3] - v))
+
+
 @kernel
 def _line(key: np.uint64, i: int, step: float) -> float:
     if i == 0:
         return 0.0
-    return (i + 0.5 * (unit(hash2(key, i, 1)) - 0.5)) * step
+    return (i + 0.5 * (unit(hash2(key, i, draws.CUT_LINE)) - 0.5)) * step
 
 
 @kernel
@@ -126,7 +139,7 @@ def _cell(key: np.uint64, value: float, step: float) -> tuple[int, float, float]
 @kernel
 def _block_kind(h: np.uint64, slope: float, relief: float, wet: float, dry: float) -> int:
     """Land use of a field block from its slope and climate."""
-    p = draw(h, 1)
+    p = draw(h, draws.BLOCK_USE)
     if slope > 0.34 or p < smoothstep(0.45, 0.8, relief) or p < smoothstep(0.76, 0.9, dry):
         return WILD
     if slope > 0.075:
@@ -156,9 +169,9 @@ def block_cell(
 ) -> tuple[np.uint64, float, float, float, float]:
     """Key and rectangle (u0, v0, u1, v1) of the field block at local (u, v)."""
     i, u0, u1 = _cell(territory_key, u, step)
-    column = hash2(territory_key, i, 2)
+    column = hash2(territory_key, i, draws.BLOCK_COLUMN)
     j, v0, v1 = _cell(column, v, step)
-    return hash2(column, j, 3), u0, v0, u1, v1
+    return hash2(column, j, draws.BLOCK_ROW), u0, v0, u1, v1
 
 
 @kernel
@@ -190,8 +203,8 @@ def fill_block(
     record[B_V1] = v1
     record[B_KIND] = kind
     paddy = smoothstep(0.45, 0.75, wet)
-    area = (3_500.0 + 190_000.0 * size * size * size) * (0.6 + 0.8 * draw(key, 2))
-    area = area * (1.0 - paddy) + paddy * (500.0 + 3_500.0 * size) * (0.6 + 0.8 * draw(key, 2))
+    area = (3_500.0 + 190_000.0 * size * size * size) * (0.6 + 0.8 * draw(key, draws.BLOCK_AREA))
+    area = area * (1.0 - paddy) + paddy * (500.0 + 3_500.0 * size) * (0.6 + 0.8 * draw(key, draws.BLOCK_AREA))
     if kind == GLASS:
         area = 900.0
     elif kind == POND:
@@ -201,26 +214,26 @@ def fill_block(
     elif kind in (WOODLOT, PASTURE):
         area = 1e9
     record[B_AREA] = area
-    record[B_ASPECT] = 1.0 + (3.5 - 2.0 * paddy) * draw(key, 3)
+    record[B_ASPECT] = 1.0 + (3.5 - 2.0 * paddy) * draw(key, draws.BLOCK_ASPECT)
     record[B_SLOPE] = max(slope, 0.03)
     record[B_CA] = -gy / max(slope, 1e-6) if slope > 1e-6 else 1.0
     record[B_SA] = gx / max(slope, 1e-6) if slope > 1e-6 else 0.0
-    record[B_BAND] = 9.0 + 22.0 * draw(key, 4) * (1.0 - 0.5 * smoothstep(0.1, 0.3, slope))
-    record[B_LENGTH] = 55.0 + 130.0 * draw(key, 5)
-    record[B_EDGE] = draw(key, 6)
+    record[B_BAND] = 9.0 + 22.0 * draw(key, draws.BLOCK_BAND) * (1.0 - 0.5 * smoothstep(0.1, 0.3, slope))
+    record[B_LENGTH] = 55.0 + 130.0 * draw(key, draws.BLOCK_LENGTH)
+    record[B_EDGE] = draw(key, draws.BLOCK_BORDER)
 
 
 @kernel
 def terrace(block: np.ndarray, key: np.uint64, a: float, b: float, leaf: np.ndarray) -> np.uint64:
     """The terrace parcel at distance ``a`` along the contour and scaled elevation ``b``; fill ``leaf``."""
     band, b0, b1 = _cell(key, b, block[B_BAND])
-    own = hash2(key, band, 4)
+    own = hash2(key, band, draws.TERRACE_BAND)
     i, a0, a1 = _cell(own, a, block[B_LENGTH])
     leaf[0] = a0
     leaf[1] = b0
     leaf[2] = a1
     leaf[3] = b1
-    return hash2(own, i, 5)
+    return hash2(own, i, draws.TERRACE_PIECE)
 
 
 @kernel
@@ -237,32 +250,32 @@ def split_rectangle(
     leaf: np.ndarray,
 ) -> np.uint64:
     """Recursive halving of a rectangle: ``leaf`` receives u0, v0, u1, v1 of the piece that holds (u, v)."""
-    along_u = unit(salted(key, 11)) < 0.5
+    along_u = unit(salted(key, draws.SPLIT_AXIS)) < 0.5
     for _ in range(24):
         width = u1 - u0
         height = v1 - v0
-        key = mix(key + np.uint64(0x9E3779B97F4A7C15))
+        key = mix(key + np.uint64(draws.SPLIT_STEP))
         if width * height < target * (0.75 + 0.9 * unit(key)):
             break
         stretched = width if along_u else width * aspect
         other = height * aspect if along_u else height
-        at = 0.5 + 0.26 * (unit(mix(key + np.uint64(77))) - 0.5)
+        at = 0.5 + 0.26 * (unit(mix(key + np.uint64(draws.SPLIT_PLACE))) - 0.5)
         if stretched > other:
             middle = u0 + at * width
             if u < middle:
                 u1 = middle
-                key = mix(key ^ np.uint64(0x51))
+                key = mix(key ^ np.uint64(draws.SPLIT_LOW))
             else:
                 u0 = middle
-                key = mix(key ^ np.uint64(0xA7))
+                key = mix(key ^ np.uint64(draws.SPLIT_HIGH))
         else:
             middle = v0 + at * height
             if v < middle:
                 v1 = middle
-                key = mix(key ^ np.uint64(0x51))
+                key = mix(key ^ np.uint64(draws.SPLIT_LOW))
             else:
                 v0 = middle
-                key = mix(key ^ np.uint64(0xA7))
+                key = mix(key ^ np.uint64(draws.SPLIT_HIGH))
     leaf[0] = u0
     leaf[1] = v0
     leaf[2] = u1
@@ -276,15 +289,15 @@ def parcel_class(key: np.uint64, block_key: np.uint64, kind: int, wet: float, dr
     if kind == PLANTATION:
         return LandCover.ORCHARD.value
     if kind == GLASS:
-        return LandCover.GREENHOUSE.value if unit(salted(key, 22)) < 0.8 else LandCover.VEGETABLES.value
+        return LandCover.GREENHOUSE.value if unit(salted(key, draws.PARCEL_GLASS)) < 0.8 else LandCover.VEGETABLES.value
     if kind == WOODLOT:
         return LandCover.WOODLAND.value
     if kind == PASTURE:
         return LandCover.GRASSLAND.value
     if kind == POND:
         return LandCover.WATER.value
-    p = unit(salted(key, 21))
-    block = unit(salted(block_key, 23))
+    p = unit(salted(key, draws.PARCEL_CROP))
+    block = unit(salted(block_key, draws.BLOCK_CROP))
     if kind == TERRACE:
         if wet > 0.55:
             return LandCover.PADDY.value if p < 0.8 else LandCover.VEGETABLES.value
@@ -305,4 +318,4 @@ def parcel_class(key: np.uint64, block_key: np.uint64, kind: int, wet: float, dr
         return LandCover.VEGETABLES.value
     if p < 0.25 and wet > 0.25:
         return LandCover.OILSEED.value
-    return LandCover.WINTER_GRAIN.value if (unit(salted(key, 24)) + block) < 1.0 else LandCover.MAIZE.value
+    return LandCover.WINTER_GRAIN.value if (unit(salted(key, draws.PARCEL_GRAIN)) + block) < 1.0 else LandCover.MAIZE.value

@@ -14,7 +14,7 @@ import pyproj
 import rasterio
 from affine import Affine
 
-from croplayer.landscape.compiled import kernel
+from croplayer.landscape.kernel_cache import kernel
 from croplayer.landscape.country import Country
 from croplayer.landscape.noise import hash2, mix, unit
 from croplayer.landscape.product_definitions import PRODUCTS, ProductDefinition

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from croplayer.landscape.compiled import kernel
+from croplayer.landscape import draws
+from croplayer.landscape.kernel_cache import kernel
 from croplayer.landscape.noise import draw, fbm, hash2, noise2, salted, smoothstep
 from croplayer.landscape.terrain import (
     CENTRE_LAT,
@@ -34,8 +35,8 @@ def eastness(x: float) -> float:
 @kernel
 def dryness_at(seed: np.uint64, x: float, y: float) -> float:
     """0 (humid) to 1 (desert)."""
-    raw = 1.9 * noise2(salted(seed, 61), x / 38_000.0, y / 38_000.0) + 0.2 * noise2(
-        salted(seed, 62), x / 6_000.0, y / 6_000.0
+    raw = 1.9 * noise2(salted(seed, draws.DRYNESS_COARSE), x / 38_000.0, y / 38_000.0) + 0.2 * noise2(
+        salted(seed, draws.DRYNESS_FINE), x / 6_000.0, y / 6_000.0
     )
     return smoothstep(-0.1, 1.05, raw - 0.22 * eastness(x) - 0.18 * southness(y))
 
@@ -43,8 +44,8 @@ def dryness_at(seed: np.uint64, x: float, y: float) -> float:
 @kernel
 def wetness_at(seed: np.uint64, x: float, y: float) -> float:
     """0 (dry fields) to 1 (paddies)."""
-    raw = 0.95 * noise2(salted(seed, 63), x / 27_000.0, y / 27_000.0) + 0.15 * noise2(
-        salted(seed, 64), x / 4_000.0, y / 4_000.0
+    raw = 0.95 * noise2(salted(seed, draws.WETNESS_COARSE), x / 27_000.0, y / 27_000.0) + 0.15 * noise2(
+        salted(seed, draws.WETNESS_FINE), x / 4_000.0, y / 4_000.0
     )
     return smoothstep(-0.5, 0.8, raw + 0.35 * southness(y) - 0.05)
 
@@ -52,15 +53,15 @@ def wetness_at(seed: np.uint64, x: float, y: float) -> float:
 @kernel
 def field_size_at(seed: np.uint64, x: float, y: float) -> float:
     """0 (garden plots) to 1 (estate fields)."""
-    raw = 0.9 * noise2(salted(seed, 65), x / 21_000.0, y / 21_000.0)
+    raw = 0.9 * noise2(salted(seed, draws.FIELD_SIZE), x / 21_000.0, y / 21_000.0)
     return smoothstep(-0.9, 0.9, raw + 0.25 * eastness(x) - 0.3 * southness(y))
 
 
 @kernel
 def wildness_at(seed: np.uint64, x: float, y: float) -> float:
     """Uneven field that decides where woods and scrub begin, about -1 to 1."""
-    return 0.75 * fbm(salted(seed, 66), x / 1_900.0, y / 1_900.0, 3) + 0.35 * fbm(
-        salted(seed, 67), x / 210.0, y / 210.0, 2
+    return 0.75 * fbm(salted(seed, draws.WILDNESS_COARSE), x / 1_900.0, y / 1_900.0, 3) + 0.35 * fbm(
+        salted(seed, draws.WILDNESS_FINE), x / 210.0, y / 210.0, 2
     )
 
 
@@ -72,19 +73,19 @@ def town_distance(seed: np.uint64, x: float, y: float) -> float:
     best = FAR_M
     for i in range(ci - 1, ci + 2):
         for j in range(cj - 1, cj + 2):
-            own = hash2(salted(seed, 71), i, j)
-            if draw(own, 1) > 0.6:
+            own = hash2(salted(seed, draws.TOWN), i, j)
+            if draw(own, draws.TOWN_EXISTS) > 0.6:
                 continue
-            tx = (i + 0.2 + 0.6 * draw(own, 2)) * TOWN_SPACING_M
-            ty = (j + 0.2 + 0.6 * draw(own, 3)) * TOWN_SPACING_M
+            tx = (i + 0.2 + 0.6 * draw(own, draws.TOWN_X)) * TOWN_SPACING_M
+            ty = (j + 0.2 + 0.6 * draw(own, draws.TOWN_Y)) * TOWN_SPACING_M
             dx = x - tx
             dy = y - ty
             d = np.sqrt(dx * dx + dy * dy)
             if d > 3_000.0:
                 continue
-            size = draw(own, 4)
+            size = draw(own, draws.TOWN_SIZE)
             radius = (350.0 + 1_300.0 * size * size) * (1.0 - 0.85 * smoothstep(0.05, 0.4, relief_at(seed, tx, ty)))
-            ragged = 1.0 + 0.35 * noise2(own, x / 900.0, y / 900.0) + 0.2 * noise2(salted(own, 9), x / 260.0, y / 260.0)
+            ragged = 1.0 + 0.35 * noise2(own, x / 900.0, y / 900.0) + 0.2 * noise2(salted(own, draws.TOWN_EDGE_FINE), x / 260.0, y / 260.0)
             best = min(best, d - radius * ragged)
     return max(best, -FAR_M)
 
@@ -95,8 +96,8 @@ def _line_distance(seed: np.uint64, across: float, along: float) -> float:
     middle = int(np.floor(across / ROAD_SPACING_M))
     best = 1e9
     for k in range(middle - 1, middle + 2):
-        own = hash2(seed, k, 3)
-        line = (k + 0.5 + 0.5 * (draw(own, 1) - 0.5)) * ROAD_SPACING_M
+        own = hash2(seed, k, draws.ROAD)
+        line = (k + 0.5 + 0.5 * (draw(own, draws.ROAD_LINE) - 0.5)) * ROAD_SPACING_M
         d = across - line - 700.0 * noise2(own, along / 9_000.0, 0.5) - 110.0 * noise2(own, along / 1_900.0, 7.5)
         if abs(d) < abs(best):
             best = d
@@ -106,4 +107,4 @@ def _line_distance(seed: np.uint64, across: float, along: float) -> float:
 @kernel
 def road_distances(seed: np.uint64, x: float, y: float) -> tuple[float, float]:
     """Signed distances to the nearest east-west and the nearest north-south road, metres, clamped."""
-    return _line_distance(salted(seed, 73), y, x), _line_distance(salted(seed, 74), x, y)
+    return _line_distance(salted(seed, draws.ROADS_EW), y, x), _line_distance(salted(seed, draws.ROADS_NS), x, y)

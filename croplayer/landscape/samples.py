@@ -14,6 +14,7 @@ import rasterio
 from affine import Affine
 from PIL import Image
 
+from croplayer.landscape import draws
 from croplayer.landscape.classes import IS_CROPLAND
 from croplayer.landscape.country import Country
 from croplayer.landscape.outlines import parcel_polygons
@@ -46,7 +47,7 @@ def write_training_scenes(country: Country, folder: Path, bounds: Bounds, zoom: 
     gsd = ground_sample_distance_m(zoom, 0.5 * (HOME.south + HOME.north))
     step_lon, step_lat = gsd / METRES_PER_LON, gsd / METRES_PER_LAT
     names = list(SOURCES)
-    places = _places(country.seed, 11, bounds, step_lon * SCENE_PX, step_lat * SCENE_PX)
+    places = _places(country.seed, draws.TRAINING_PLACES, bounds, step_lon * SCENE_PX, step_lat * SCENE_PX)
     chosen: list[tuple[str, Bounds]] = []
     while len(chosen) < count:
         box = next(places)
@@ -178,7 +179,7 @@ def _places(seed: int, salt: int, bounds: Bounds, width: float, height: float) -
 def _blocks(seed: int, bounds: Bounds) -> Iterator[tuple[str, BlockIndex]]:
     """Blocks at home outside ``bounds`` in random order, each with both sources in turn."""
     rows, cols = block_rectangle(HOME)
-    random = np.random.Generator(np.random.PCG64([seed, 12]))
+    random = np.random.Generator(np.random.PCG64([seed, draws.COVERAGE_BLOCKS]))
     for k in random.permutation(len(rows) * len(cols)):
         block = BlockIndex(rows[int(k) // len(cols)], cols[int(k) % len(cols)])
         if _outside(bounds, BlockGrid(SAMPLES).bounds(block)):

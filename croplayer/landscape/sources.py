@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from croplayer.landscape.compiled import kernel
+from croplayer.landscape import draws
+from croplayer.landscape.kernel_cache import kernel
 from croplayer.landscape.noise import draw, fbm, hash2, noise2, salted, smoothstep
 from croplayer.landscape.regions import eastness, southness
 from croplayer.landscape.terrain import METRES_PER_LAT, METRES_PER_LON, relief_at
@@ -187,9 +188,9 @@ def scene_at(seed: np.uint64, x: float, y: float) -> tuple[int, int]:
     bj = cj
     for i in range(ci - 1, ci + 2):
         for j in range(cj - 1, cj + 2):
-            own = hash2(salted(seed, 201), i, j)
-            dx = x - (i + 0.15 + 0.7 * draw(own, 1)) * SCENE_M
-            dy = y - (j + 0.15 + 0.7 * draw(own, 2)) * SCENE_M
+            own = hash2(salted(seed, draws.SCENE_CENTRE), i, j)
+            dx = x - (i + 0.15 + 0.7 * draw(own, draws.SCENE_X)) * SCENE_M
+            dy = y - (j + 0.15 + 0.7 * draw(own, draws.SCENE_Y)) * SCENE_M
             d = dx * dx + dy * dy
             if d < best:
                 best = d
@@ -201,30 +202,30 @@ def scene_at(seed: np.uint64, x: float, y: float) -> tuple[int, int]:
 @kernel
 def fill_scene(seed: np.uint64, parameters: np.ndarray, i: int, j: int, record: np.ndarray) -> None:
     """Fill the record of a scene: its season (0 spring to 3 winter), tint, haze, shift, snow and cloud."""
-    own = hash2(salted(seed, 202), i, j)
+    own = hash2(salted(seed, draws.SCENE), i, j)
     x = (i + 0.5) * SCENE_M
     y = (j + 0.5) * SCENE_M
     season = 1.0
-    if draw(own, 1) < parameters[P_AUTUMN]:
-        season = 0.0 if draw(own, 2) < 0.35 else 2.0
+    if draw(own, draws.SCENE_AUTUMN) < parameters[P_AUTUMN]:
+        season = 0.0 if draw(own, draws.SCENE_SPRING) < 0.35 else 2.0
     snow = parameters[P_SNOWY] + parameters[P_SNOW_NORTH_EAST] * 0.5 * (eastness(x) - southness(y))
-    snow += 1.25 * (draw(own, 3) - 0.5)
+    snow += 1.25 * (draw(own, draws.SCENE_SNOW) - 0.5)
     record[S_SNOW] = snow
     if snow > 0.0:
         season = 3.0
     record[S_SEASON] = season
-    record[S_RED] = 1.0 + 0.10 * (draw(own, 4) - 0.5)
-    record[S_GREEN] = 1.0 + 0.07 * (draw(own, 5) - 0.5)
-    record[S_BLUE] = 1.0 + 0.12 * (draw(own, 6) - 0.5)
-    record[S_HAZE] = parameters[P_HAZY] * draw(own, 7) * 0.5
-    record[S_SHIFT_X] = 2.4 * (draw(own, 8) - 0.5)
+    record[S_RED] = 1.0 + 0.10 * (draw(own, draws.SCENE_RED) - 0.5)
+    record[S_GREEN] = 1.0 + 0.07 * (draw(own, draws.SCENE_GREEN) - 0.5)
+    record[S_BLUE] = 1.0 + 0.12 * (draw(own, draws.SCENE_BLUE) - 0.5)
+    record[S_HAZE] = parameters[P_HAZY] * draw(own, draws.SCENE_HAZE) * 0.5
+    record[S_SHIFT_X] = 2.4 * (draw(own, draws.SCENE_SHIFT) - 0.5)
 
 
 @kernel
 def _cloud_density(seed: np.uint64, x: float, y: float) -> float:
     return (
-        0.75 * noise2(salted(seed, 211), x / 5_200.0, y / 5_200.0)
-        + 0.42 * fbm(salted(seed, 212), x / 1_500.0, y / 1_500.0, 4)
+        0.75 * noise2(salted(seed, draws.CLOUD_COARSE), x / 5_200.0, y / 5_200.0)
+        + 0.42 * fbm(salted(seed, draws.CLOUD_FINE), x / 1_500.0, y / 1_500.0, 4)
         + 0.1
     )
 
@@ -235,7 +236,7 @@ def cloud_cover_at(seed: np.uint64, parameters: np.ndarray, x: float, y: float) 
     return float(
         parameters[P_CLOUDY]
         + parameters[P_CLOUD_SOUTH] * southness(y)
-        + 0.95 * noise2(salted(seed, 213), x / 13_000.0, y / 13_000.0)
+        + 0.95 * noise2(salted(seed, draws.CLOUD_COVER), x / 13_000.0, y / 13_000.0)
     )
 
 
@@ -244,8 +245,8 @@ def is_missing(seed: np.uint64, parameters: np.ndarray, tile_x: int, tile_y: int
     """Whether the source has no imagery in a zoom 14 tile whose centre is at (x, y)."""
     trend = max(-eastness(x), 0.6 * (eastness(x) - southness(y)))
     chance = parameters[P_MISSING] + parameters[P_MISSING_WEST] * trend
-    chance += 1.0 * noise2(salted(seed, 221), x / 11_000.0, y / 11_000.0)
-    return bool(chance + 0.12 * (draw(hash2(salted(seed, 222), tile_x, tile_y), 1) - 0.5) > 0.0)
+    chance += 1.0 * noise2(salted(seed, draws.MISSING), x / 11_000.0, y / 11_000.0)
+    return bool(chance + 0.12 * (draw(hash2(salted(seed, draws.MISSING_TILE), tile_x, tile_y), draws.TILE_MISSING) - 0.5) > 0.0)
 
 
 @kernel
@@ -282,12 +283,12 @@ def fill_weather(
                 shadow = smoothstep(0.0, 0.35, density)
             weather[r, CLOUD, c] = cloud
             weather[r, SHADOW, c] = shadow
-            weather[r, HAZE, c] = record[S_HAZE] * (0.7 + 0.5 * noise2(salted(seed, 231), x / 6_000.0, y / 6_000.0)) + (
+            weather[r, HAZE, c] = record[S_HAZE] * (0.7 + 0.5 * noise2(salted(seed, draws.HAZE), x / 6_000.0, y / 6_000.0)) + (
                 0.5 * smoothstep(-0.4, 0.25, cover) * smoothstep(-0.35, 0.2, _cloud_density(seed, x, y))
                 if cover > -0.4
                 else 0.0
             )
             snow = record[S_SNOW] + 0.35 * relief_at(seed, x, y)
             weather[r, SNOW, c] = smoothstep(
-                -0.05, 0.45, snow + 0.45 * noise2(salted(seed, 232), x / 2_600.0, y / 2_600.0)
+                -0.05, 0.45, snow + 0.45 * noise2(salted(seed, draws.SNOW), x / 2_600.0, y / 2_600.0)
             )

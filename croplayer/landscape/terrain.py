@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from croplayer.landscape.compiled import kernel
+from croplayer.landscape import draws
+from croplayer.landscape.kernel_cache import kernel
 from croplayer.landscape.noise import (
     draw,
     fbm,
@@ -41,8 +42,8 @@ FAR_M = 400.0
 def relief_at(seed: np.uint64, x: float, y: float) -> float:
     """How mountainous a place is, 0 (plain) to 1."""
     west = (CENTRE_LON - x / METRES_PER_LON) / 1.5
-    raw = 1.9 * noise2(salted(seed, 1), x / 34_000.0, y / 34_000.0) + 0.35 * noise2(
-        salted(seed, 2), x / 9_000.0, y / 9_000.0
+    raw = 1.9 * noise2(salted(seed, draws.RELIEF_COARSE), x / 34_000.0, y / 34_000.0) + 0.35 * noise2(
+        salted(seed, draws.RELIEF_FINE), x / 9_000.0, y / 9_000.0
     )
     return smoothstep(0.08, 0.72, raw + 0.12 * min(max(west, -1.0), 2.0))
 
@@ -50,37 +51,37 @@ def relief_at(seed: np.uint64, x: float, y: float) -> float:
 @kernel
 def warped(seed: np.uint64, x: float, y: float) -> tuple[float, float]:
     """Bent coordinates (u, v) of a place, metres: main rivers run along u."""
-    u = x + 3_500.0 * noise2(salted(seed, 3), x / 31_000.0, y / 31_000.0)
-    v = y + 3_500.0 * noise2(salted(seed, 4), x / 31_000.0, y / 31_000.0)
+    u = x + 3_500.0 * noise2(salted(seed, draws.WARP_U), x / 31_000.0, y / 31_000.0)
+    v = y + 3_500.0 * noise2(salted(seed, draws.WARP_V), x / 31_000.0, y / 31_000.0)
     return u, v
 
 
 @kernel
 def river_line(seed: np.uint64, j: int) -> float:
     """The v around which main river ``j`` meanders, metres."""
-    return (j + 0.5 + 0.3 * (draw(hash2(seed, j, 7), 5) - 0.5)) * RIVER_SPACING_M
+    return (j + 0.5 + 0.3 * (draw(hash2(seed, j, draws.RIVER_LINE), draws.RIVER_LINE_V) - 0.5)) * RIVER_SPACING_M
 
 
 @kernel
 def river_meander(seed: np.uint64, j: int, u: float) -> float:
     """Offset of main river ``j`` from its line at ``u``, metres."""
-    own = hash2(seed, j, 11)
+    own = hash2(seed, j, draws.RIVER_MEANDER)
     return (
         900.0 * noise1(own, u / 7_000.0)
-        + 330.0 * noise1(salted(own, 1), u / 2_300.0)
-        + 90.0 * noise1(salted(own, 2), u / 700.0)
+        + 330.0 * noise1(salted(own, draws.MEANDER_MIDDLE), u / 2_300.0)
+        + 90.0 * noise1(salted(own, draws.MEANDER_FINE), u / 700.0)
     )
 
 
 @kernel
 def _lake_on(seed: np.uint64, j: int, cell: int) -> tuple[float, float, float]:
     """Centre along the river, half length and half width of a lake; zeros where the cell has none."""
-    own = hash2(salted(seed, 21), j, cell)
-    if draw(own, 1) > 0.45:
+    own = hash2(salted(seed, draws.LAKE), j, cell)
+    if draw(own, draws.LAKE_EXISTS) > 0.45:
         return 0.0, 0.0, 0.0
-    half = 350.0 + 1_400.0 * draw(own, 2)
-    centre = (cell + 0.3 + 0.4 * draw(own, 3)) * LAKE_SPACING_M
-    return centre, half, half * (0.35 + 0.4 * draw(own, 4))
+    half = 350.0 + 1_400.0 * draw(own, draws.LAKE_LENGTH)
+    centre = (cell + 0.3 + 0.4 * draw(own, draws.LAKE_CENTRE)) * LAKE_SPACING_M
+    return centre, half, half * (0.35 + 0.4 * draw(own, draws.LAKE_BREADTH))
 
 
 @kernel
@@ -124,18 +125,18 @@ def tributary(seed: np.uint64, j: int, side: int, u: float, w: float) -> tuple[f
     half_width = 0.0
     level = 0.0
     for k in range(middle - 1, middle + 2):
-        own = hash2(salted(seed, 31 + side), j, k)
-        if draw(own, 1) > 0.8:
+        own = hash2(salted(seed, draws.TRIBUTARY + side), j, k)
+        if draw(own, draws.STREAM_EXISTS) > 0.8:
             continue
-        mouth = (k + 0.5 + 0.5 * (draw(own, 2) - 0.5)) * TRIBUTARY_SPACING_M
-        length = (gap - 2_700.0) * (0.45 + 0.55 * draw(own, 3))
-        bend = 500.0 * noise1(salted(own, 4), w / 2_600.0) + 120.0 * noise1(salted(own, 5), w / 620.0)
+        mouth = (k + 0.5 + 0.5 * (draw(own, draws.STREAM_MOUTH) - 0.5)) * TRIBUTARY_SPACING_M
+        length = (gap - 2_700.0) * (0.45 + 0.55 * draw(own, draws.STREAM_LENGTH))
+        bend = 500.0 * noise1(salted(own, draws.STREAM_BEND), w / 2_600.0) + 120.0 * noise1(salted(own, draws.STREAM_BEND_FINE), w / 620.0)
         across = u - mouth - bend
         beyond = max(w - length, 0.0)
         d = np.sqrt(across * across + beyond * beyond)
         if d < abs(best):
             best = d if across >= 0.0 else -d
-            half_width = (3.0 + 8.0 * draw(own, 6)) * max(1.0 - w / (length + 400.0), 0.15)
+            half_width = (3.0 + 8.0 * draw(own, draws.STREAM_WIDTH)) * max(1.0 - w / (length + 400.0), 0.15)
             if beyond > 0.0:
                 half_width = 0.0
             slope = 0.0009 + 0.016 * relief_at(seed, mouth, river_line(seed, j) + side * 0.5 * gap)
@@ -152,11 +153,11 @@ def _lake_distance(seed: np.uint64, j: int, u: float, offset: float) -> float:
         centre, half, breadth = _lake_on(seed, j, cell)
         if half <= 0.0:
             continue
-        own = hash2(salted(seed, 22), j, cell)
+        own = hash2(salted(seed, draws.SHORE), j, cell)
         a = (u - centre) / half
         b = offset / breadth
         ragged = 0.16 * noise2(own, u / 420.0, offset / 420.0) + 0.07 * noise2(
-            salted(own, 1), u / 130.0, offset / 130.0
+            salted(own, draws.SHORE_FINE), u / 130.0, offset / 130.0
         )
         d = (np.sqrt(a * a + b * b) - 0.84 + ragged) * min(half, breadth)
         best = min(best, d)
@@ -180,15 +181,15 @@ def ground_at(seed: np.uint64, x: float, y: float) -> tuple[float, float, float,
     w = abs(offset)
     bend = (river_meander(seed, j, u + 20.0) - river_meander(seed, j, u - 20.0)) / 40.0
     river = offset / np.sqrt(1.0 + bend * bend)
-    river_half = 22.0 + 55.0 * draw(hash2(seed, j, 13), 1) + 14.0 * noise1(hash2(seed, j, 14), u / 900.0)
+    river_half = 22.0 + 55.0 * draw(hash2(seed, j, draws.RIVER_WIDTH), draws.RIVER_WIDTH_MEAN) + 14.0 * noise1(hash2(seed, j, draws.RIVER_WIDTH_ALONG), u / 900.0)
     bed = river_bed(seed, j, u)
     stream, stream_half, stream_level = tributary(seed, j, side, u, w)
     lake = _lake_distance(seed, j, u, offset)
 
     away = min(abs(river), abs(stream), max(lake, 0.0))
-    hills = 0.5 + 0.5 * fbm(salted(seed, 41), x / 3_000.0, y / 3_000.0, 5)
+    hills = 0.5 + 0.5 * fbm(salted(seed, draws.HILLS), x / 3_000.0, y / 3_000.0, 5)
     hills = hills * hills * (60.0 + 1_500.0 * relief) * relief * smoothstep(0.0, 1_500.0, away)
-    swell = 1.4 * noise2(salted(seed, 42), x / 1_700.0, y / 1_700.0)
+    swell = 1.4 * noise2(salted(seed, draws.SWELL), x / 1_700.0, y / 1_700.0)
     land = bed + 2.2 + (0.0009 + 0.012 * relief) * w + hills + swell * smoothstep(0.0, 400.0, away)
 
     reach = 160.0 + 500.0 * relief

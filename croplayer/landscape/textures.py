@@ -6,7 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from croplayer.landscape.compiled import kernel
+from croplayer.landscape import draws
+from croplayer.landscape.kernel_cache import kernel
 from croplayer.landscape.noise import hash2, salted, unit
 
 SIZE = 512
@@ -43,15 +44,15 @@ def _fill(seed: np.uint64, grain: np.ndarray, mottle: np.ndarray, canopy: np.nda
     for r in range(n):
         for c in range(n):
             grain[r, c] = (
-                0.6 * unit(hash2(salted(seed, 1), c, r))
-                + 0.4 * _wrapped(salted(seed, 2), c / 2.0, r / 2.0, n // 2)
+                0.6 * unit(hash2(salted(seed, draws.GRAIN_FINE), c, r))
+                + 0.4 * _wrapped(salted(seed, draws.GRAIN_COARSE), c / 2.0, r / 2.0, n // 2)
                 - 0.5
             )
             total = 0.0
             step = 128.0
             weight = 0.42
             for k in range(5):
-                total += weight * (_wrapped(salted(seed, 10 + k), c / step, r / step, int(n / step)) - 0.5)
+                total += weight * (_wrapped(salted(seed, draws.MOTTLE_OCTAVE + k), c / step, r / step, int(n / step)) - 0.5)
                 step *= 0.5
                 weight *= 0.72
             mottle[r, c] = total
@@ -59,11 +60,11 @@ def _fill(seed: np.uint64, grain: np.ndarray, mottle: np.ndarray, canopy: np.nda
             step = 16.0
             weight = 0.5
             for k in range(4):
-                total += weight * (_wrapped(salted(seed, 20 + k), c / step, r / step, int(n / step)) - 0.5)
+                total += weight * (_wrapped(salted(seed, draws.ROUGH_OCTAVE + k), c / step, r / step, int(n / step)) - 0.5)
                 step *= 0.5
                 weight *= 0.7
             rough[r, c] = total
-            canopy[r, c] = _crown(salted(seed, 30), c + 0.5, r + 0.5, 8.0, n // 8)
+            canopy[r, c] = _crown(salted(seed, draws.CROWN), c + 0.5, r + 0.5, 8.0, n // 8)
 
 
 @kernel
@@ -75,14 +76,14 @@ def _crown(seed: np.uint64, x: float, y: float, spacing: float, period: int) -> 
     for i in range(ci - 1, ci + 2):
         for j in range(cj - 1, cj + 2):
             own = hash2(seed, i % period, j % period)
-            sx = (i + 0.15 + 0.7 * unit(salted(own, 1))) * spacing
-            sy = (j + 0.15 + 0.7 * unit(salted(own, 2))) * spacing
-            radius = spacing * (0.38 + 0.32 * unit(salted(own, 3)))
+            sx = (i + 0.15 + 0.7 * unit(salted(own, draws.CROWN_X))) * spacing
+            sy = (j + 0.15 + 0.7 * unit(salted(own, draws.CROWN_Y))) * spacing
+            radius = spacing * (0.38 + 0.32 * unit(salted(own, draws.CROWN_RADIUS)))
             dx = (x - sx) / radius
             dy = (y - sy) / radius
             d = dx * dx + dy * dy
             if d < 1.0:
-                dome = 0.45 * (1.0 - d) - 0.3 * (dx + dy) * 0.7 + 0.25 * (unit(salted(own, 4)) - 0.5) - 0.1
+                dome = 0.45 * (1.0 - d) - 0.3 * (dx + dy) * 0.7 + 0.25 * (unit(salted(own, draws.CROWN_BRIGHTNESS)) - 0.5) - 0.1
                 best = max(best, dome)
     return best
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from croplayer.landscape import draws
 from croplayer.landscape.country import MISSING_ZOOM, Country
 from croplayer.landscape.noise import draw, hash2, salted
 from croplayer.landscape.sources import source_by_name
@@ -73,8 +74,8 @@ def is_overzoomed(country: Country, source: str, tile: TileIndex) -> bool:
         return False
     down = tile.zoom - MISSING_ZOOM
     provider = source_by_name(source)
-    own = hash2(salted(provider.scene_seed(country.seed), 241), tile.x >> down, tile.y >> down)
-    return bool(draw(own, 1) < provider.overzoomed)
+    own = hash2(salted(provider.scene_seed(country.seed), draws.OVERZOOMED), tile.x >> down, tile.y >> down)
+    return bool(draw(own, draws.TILE_OVERZOOMED) < provider.overzoomed)
 
 
 def render_tile(country: Country, tile: TileIndex, sources: Iterable[str]) -> dict[str, bytes]:

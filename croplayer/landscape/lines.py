@@ -1,0 +1,197 @@
+"""Lines that cross the land: field borders, lanes, roads, streams and shores.
+
+A line is a band around a curve whose distance is known everywhere. Its depth at a place is its half width minus that
+distance, in metres: positive inside, negative outside. One number thus serves two uses. The truth cuts the band where
+the depth is 0; a picture blends it in over half a pixel on both sides (`reach`), which anti-aliases its edge.
+
+The functions take the line found so far, (kind, depth), and return the line after their own. Among the lines of a
+field the deepest wins. Streams, roads and rivers cover whatever they cross, in this order, so that a road bridges a
+stream; a river leaves a road alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from croplayer.landscape import draws
+from croplayer.landscape.classes import LandCover
+from croplayer.landscape.kernel_cache import inlined_kernel
+from croplayer.landscape.nodes import LAKE, RIVER, RIVER_HALF, ROAD_EW, ROAD_NS, STREAM, STREAM_HALF, between
+from croplayer.landscape.noise import salted, unit
+from croplayer.landscape.parcels import (
+    B_EDGE,
+    B_SLOPE,
+    PASTURE,
+    POND,
+    T_RELIEF,
+    T_VILLAGE,
+    WOODLOT,
+    distance_to_edge,
+)
+
+NO_LINE = 0
+BUND = 1
+TRACK = 2
+TREES = 3
+DITCH = 4
+LANE = 5
+HIGHWAY = 6
+RIVER_WATER = 7
+STREET = 8
+BANK = 9
+
+LINE_CLASS = np.array(
+    [
+        LandCover.UNKNOWN,
+        LandCover.BOUNDARY,
+        LandCover.BOUNDARY,
+        LandCover.BOUNDARY,
+        LandCover.BOUNDARY,
+        LandCover.ROAD,
+        LandCover.ROAD,
+        LandCover.WATER,
+        LandCover.ROAD,
+        LandCover.WETLAND,
+    ],
+    dtype=np.uint8,
+)
+"""Land cover of a line by its kind."""
+
+NOWHERE_M = -1e9
+"""Depth where there is no line."""
+
+LANE_HALF_M = 2.1
+TRACK_HALF_M = 2.6
+STREAM_BANK_M = 4.0
+SHORE_M = 9.0
+LEVEL_RELIEF = 0.35
+"""Territories above this relief have no track along their edge."""
+
+HIGHWAY_RELIEF = 0.3
+"""Highways end where the relief reaches this."""
+
+
+@inlined_kernel
+def street_depth(in_town: bool, u: float, v: float, streets: np.ndarray, lot: np.ndarray) -> float:
+    """Depth into the streets around a block of lots, or into the gap between two lots."""
+    gap = 0.7 - distance_to_edge(lot, u, v)
+    return max(gap, (4.5 if in_town else 2.0) - distance_to_edge(streets, u, v))
+
+
+@inlined_kernel
+def terrace_bund_depth(key: np.uint64, block: np.ndarray, slope: float, a: float, b: float, leaf: np.ndarray) -> float:
+    """Depth into the bund around a terrace parcel at its own coordinates.
+
+    ``b`` is elevation over the mean slope of the block. On ground steeper than that mean, a step of ``b`` is shorter
+    than a metre, so the distance across the slope is scaled by the ratio of the slopes.
+    """
+    scale = block[B_SLOPE] / max(slope, 0.03)
+    distance = min(min(a - leaf[0], leaf[2] - a), min(b - leaf[1], leaf[3] - b) * scale)
+    return float(0.7 + 0.6 * unit(salted(key, draws.BUND_WIDTH)) - distance)
+
+
+@inlined_kernel
+def bund_depth(block_key: np.uint64, use: int, u: float, v: float, leaf: np.ndarray) -> float:
+    """Depth into the bund around a parcel on level land; woodlots and pastures have none."""
+    distance = distance_to_edge(leaf, u, v)
+    half = 0.45 + 0.7 * unit(salted(block_key, draws.BUND_WIDTH))
+    if use == POND:
+        half = 2.2
+    elif use in (WOODLOT, PASTURE):
+        half = NOWHERE_M
+    return half - distance
+
+
+@inlined_kernel
+def block_border(
+    block: np.ndarray, u: float, v: float, reach: float, kind: int, depth: float
+) -> tuple[int, float]:
+    """The track, row of trees, ditch or bund around a field block, where it is deeper than the line so far."""
+    edge = block[B_EDGE]
+    if edge < 0.5:
+        half = 1.3 + 2.4 * edge
+        border = TRACK
+    elif edge < 0.72:
+        half = 2.0 + 6.0 * (edge - 0.5)
+        border = TREES
+    elif edge < 0.88:
+        half = 1.6
+        border = DITCH
+    else:
+        half = 1.0
+        border = BUND
+    own = half - distance_to_edge(block, u, v)
+    if own > -reach and own > depth:
+        return border, own
+    return kind, depth
+
+
+@inlined_kernel
+def lanes(
+    territory: np.ndarray, u: float, v: float, edge: float, reach: float, kind: int, depth: float
+) -> tuple[int, float]:
+    """The two lanes that cross in a village, and the track along the edge of its territory."""
+    own = LANE_HALF_M - min(abs(u), abs(v))
+    if territory[T_VILLAGE] > 0.0 and own > -reach and own > depth:
+        kind = LANE
+        depth = own
+    own = TRACK_HALF_M - edge
+    if own > -reach and territory[T_RELIEF] < LEVEL_RELIEF and own > depth:
+        kind = TRACK
+        depth = own
+    return kind, depth
+
+
+@inlined_kernel
+def stream(
+    row: np.ndarray, c: int, t: np.float32, reach: float, jump: float, kind: int, depth: float
+) -> tuple[int, float]:
+    """A tributary and its banks."""
+    # Where the nearest tributary changes between two nodes, the distance between them belongs to neither.
+    if abs(row[STREAM, c + 1] - row[STREAM, c]) >= jump:
+        return kind, depth
+    half = between(row, STREAM_HALF, c, t)
+    own = half - abs(between(row, STREAM, c, t))
+    if half > 0.4 and own > -5.0:
+        if own > -reach:
+            return RIVER_WATER, np.float64(own)
+        if own + STREAM_BANK_M > -reach:
+            return BANK, own + STREAM_BANK_M
+    return kind, depth
+
+
+@inlined_kernel
+def highways(
+    row: np.ndarray, c: int, t: np.float32, relief: float, reach: float, jump: float, kind: int, depth: float
+) -> tuple[int, float]:
+    """The roads across the country, wider from east to west than from north to south."""
+    if relief >= HIGHWAY_RELIEF:
+        return kind, depth
+    if abs(row[ROAD_EW, c + 1] - row[ROAD_EW, c]) < jump:
+        own = 5.5 - abs(between(row, ROAD_EW, c, t))
+        if own > -reach:
+            kind = HIGHWAY
+            depth = own
+    if abs(row[ROAD_NS, c + 1] - row[ROAD_NS, c]) < jump:
+        own = 4.5 - abs(between(row, ROAD_NS, c, t))
+        if own > -reach:
+            kind = HIGHWAY
+            depth = own
+    return kind, depth
+
+
+@inlined_kernel
+def river_or_lake(
+    row: np.ndarray, c: int, t: np.float32, wild: float, reach: float, jump: float, kind: int, depth: float
+) -> tuple[int, float]:
+    """A main river or the lake on it, with an uneven shore of wetland; bridges of highways stay."""
+    own = -between(row, LAKE, c, t)
+    if abs(row[RIVER, c + 1] - row[RIVER, c]) < jump:
+        own = max(own, between(row, RIVER_HALF, c, t) - abs(between(row, RIVER, c, t)))
+    if own > -14.0 and kind != HIGHWAY:
+        if own > -reach:
+            return RIVER_WATER, np.float64(own)
+        shore = own + SHORE_M + 5.0 * wild
+        if shore > -reach:
+            return BANK, shore
+    return kind, depth
