@@ -7,9 +7,9 @@ import numpy as np
 from croplayer.landscape.kernel_cache import kernel
 from croplayer.landscape.lines import NO_LINE
 from croplayer.landscape.nodes import (
+    JUMP_STEPS,
     N_FIELDS,
     N_SIGNED,
-    JUMP_STEPS,
     NodeGrid,
     interpolate_row,
 )

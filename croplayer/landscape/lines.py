@@ -16,18 +16,8 @@ import numpy as np
 from croplayer.landscape import draws
 from croplayer.landscape.classes import LandCover
 from croplayer.landscape.kernel_cache import inlined_kernel
-from croplayer.landscape.nodes import LAKE, RIVER, RIVER_HALF, ROAD_EW, ROAD_NS, STREAM, STREAM_HALF, between
 from croplayer.landscape.noise import salted, unit
-from croplayer.landscape.parcels import (
-    B_EDGE,
-    B_SLOPE,
-    PASTURE,
-    POND,
-    T_RELIEF,
-    T_VILLAGE,
-    WOODLOT,
-    distance_to_edge,
-)
+from croplayer.landscape.parcels import PASTURE, POND, WOODLOT, Block, Rectangle, Territory, distance_to_edge
 
 NO_LINE = 0
 BUND = 1
@@ -72,49 +62,47 @@ HIGHWAY_RELIEF = 0.3
 
 
 @inlined_kernel
-def street_depth(in_town: bool, u: float, v: float, streets: np.ndarray, lot: np.ndarray) -> float:
+def street_depth(in_town: bool, u: float, v: float, streets: Rectangle, lot: Rectangle) -> float:
     """Depth into the streets around a block of lots, or into the gap between two lots."""
     gap = 0.7 - distance_to_edge(lot, u, v)
     return max(gap, (4.5 if in_town else 2.0) - distance_to_edge(streets, u, v))
 
 
 @inlined_kernel
-def terrace_bund_depth(key: np.uint64, block: np.ndarray, slope: float, a: float, b: float, leaf: np.ndarray) -> float:
+def terrace_bund_depth(
+    key: np.uint64, block_slope: float, slope: float, a: float, b: float, parcel: Rectangle
+) -> float:
     """Depth into the bund around a terrace parcel at its own coordinates.
 
-    ``b`` is elevation over the mean slope of the block. On ground steeper than that mean, a step of ``b`` is shorter
-    than a metre, so the distance across the slope is scaled by the ratio of the slopes.
+    ``b`` is elevation over the mean slope of the block, so a step of ``b`` is a metre of ground only where the slope
+    is that mean; elsewhere the distance up the slope is scaled by the ratio of the two.
     """
-    scale = block[B_SLOPE] / max(slope, 0.03)
-    distance = min(min(a - leaf[0], leaf[2] - a), min(b - leaf[1], leaf[3] - b) * scale)
-    return float(0.7 + 0.6 * unit(salted(key, draws.BUND_WIDTH)) - distance)
+    scale = block_slope / max(slope, 0.03)
+    distance = min(min(a - parcel.u0, parcel.u1 - a), min(b - parcel.v0, parcel.v1 - b) * scale)
+    return 0.7 + 0.6 * unit(salted(key, draws.BUND_WIDTH)) - distance
 
 
 @inlined_kernel
-def bund_depth(block_key: np.uint64, use: int, u: float, v: float, leaf: np.ndarray) -> float:
+def bund_depth(block_key: np.uint64, use: int, u: float, v: float, parcel: Rectangle) -> float:
     """Depth into the bund around a parcel on level land; woodlots and pastures have none."""
-    distance = distance_to_edge(leaf, u, v)
     half = 0.45 + 0.7 * unit(salted(block_key, draws.BUND_WIDTH))
     if use == POND:
         half = 2.2
     elif use in (WOODLOT, PASTURE):
         half = NOWHERE_M
-    return half - distance
+    return half - distance_to_edge(parcel, u, v)
 
 
 @inlined_kernel
-def block_border(
-    block: np.ndarray, u: float, v: float, reach: float, kind: int, depth: float
-) -> tuple[int, float]:
+def block_border(block: Block, u: float, v: float, reach: float, kind: int, depth: float) -> tuple[int, float]:
     """The track, row of trees, ditch or bund around a field block, where it is deeper than the line so far."""
-    edge = block[B_EDGE]
-    if edge < 0.5:
-        half = 1.3 + 2.4 * edge
+    if block.border < 0.5:
+        half = 1.3 + 2.4 * block.border
         border = TRACK
-    elif edge < 0.72:
-        half = 2.0 + 6.0 * (edge - 0.5)
+    elif block.border < 0.72:
+        half = 2.0 + 6.0 * (block.border - 0.5)
         border = TREES
-    elif edge < 0.88:
+    elif block.border < 0.88:
         half = 1.6
         border = DITCH
     else:
@@ -128,30 +116,24 @@ def block_border(
 
 @inlined_kernel
 def lanes(
-    territory: np.ndarray, u: float, v: float, edge: float, reach: float, kind: int, depth: float
+    territory: Territory, u: float, v: float, edge: float, reach: float, kind: int, depth: float
 ) -> tuple[int, float]:
     """The two lanes that cross in a village, and the track along the edge of its territory."""
     own = LANE_HALF_M - min(abs(u), abs(v))
-    if territory[T_VILLAGE] > 0.0 and own > -reach and own > depth:
+    if territory.village_m > 0.0 and own > -reach and own > depth:
         kind = LANE
         depth = own
     own = TRACK_HALF_M - edge
-    if own > -reach and territory[T_RELIEF] < LEVEL_RELIEF and own > depth:
+    if own > -reach and territory.relief < LEVEL_RELIEF and own > depth:
         kind = TRACK
         depth = own
     return kind, depth
 
 
 @inlined_kernel
-def stream(
-    row: np.ndarray, c: int, t: np.float32, reach: float, jump: float, kind: int, depth: float
-) -> tuple[int, float]:
-    """A tributary and its banks."""
-    # Where the nearest tributary changes between two nodes, the distance between them belongs to neither.
-    if abs(row[STREAM, c + 1] - row[STREAM, c]) >= jump:
-        return kind, depth
-    half = between(row, STREAM_HALF, c, t)
-    own = half - abs(between(row, STREAM, c, t))
+def stream(distance: np.float32, half: np.float32, reach: float, kind: int, depth: float) -> tuple[int, float]:
+    """A tributary and its banks, from the signed distance to its centre line and its half width."""
+    own = half - abs(distance)
     if half > 0.4 and own > -5.0:
         if own > -reach:
             return RIVER_WATER, np.float64(own)
@@ -162,18 +144,15 @@ def stream(
 
 @inlined_kernel
 def highways(
-    row: np.ndarray, c: int, t: np.float32, relief: float, reach: float, jump: float, kind: int, depth: float
+    east_west: np.float32, north_south: np.float32, relief: np.float32, reach: float, kind: int, depth: float
 ) -> tuple[int, float]:
-    """The roads across the country, wider from east to west than from north to south."""
-    if relief >= HIGHWAY_RELIEF:
-        return kind, depth
-    if abs(row[ROAD_EW, c + 1] - row[ROAD_EW, c]) < jump:
-        own = 5.5 - abs(between(row, ROAD_EW, c, t))
+    """The roads across the country, from the signed distances to the nearest of either direction."""
+    if relief < HIGHWAY_RELIEF:
+        own = 5.5 - abs(east_west)
         if own > -reach:
             kind = HIGHWAY
             depth = own
-    if abs(row[ROAD_NS, c + 1] - row[ROAD_NS, c]) < jump:
-        own = 4.5 - abs(between(row, ROAD_NS, c, t))
+        own = 4.5 - abs(north_south)
         if own > -reach:
             kind = HIGHWAY
             depth = own
@@ -182,12 +161,13 @@ def highways(
 
 @inlined_kernel
 def river_or_lake(
-    row: np.ndarray, c: int, t: np.float32, wild: float, reach: float, jump: float, kind: int, depth: float
+    river: np.float32, half: np.float32, lake: np.float32, wild: np.float32, reach: float, kind: int, depth: float
 ) -> tuple[int, float]:
-    """A main river or the lake on it, with an uneven shore of wetland; bridges of highways stay."""
-    own = -between(row, LAKE, c, t)
-    if abs(row[RIVER, c + 1] - row[RIVER, c]) < jump:
-        own = max(own, between(row, RIVER_HALF, c, t) - abs(between(row, RIVER, c, t)))
+    """A main river or the lake on it, with an uneven shore of wetland; bridges of highways stay.
+
+    ``river`` is the signed distance to the centre line, ``lake`` that to the shore, negative inside.
+    """
+    own = max(-lake, half - abs(river))
     if own > -14.0 and kind != HIGHWAY:
         if own > -reach:
             return RIVER_WATER, np.float64(own)

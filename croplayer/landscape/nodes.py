@@ -57,6 +57,9 @@ N_SIGNED = 4
 JUMP_STEPS = 4.5
 """A signed distance that changes by more node steps than this between two nodes belongs to two lines."""
 
+TWO_LINES = np.float32(1e9)
+"""Distance to a line, metres, between two nodes whose nearest lines differ: out of reach of any line."""
+
 
 class NodeGrid(NamedTuple):
     """The fields on a rectangle of nodes, south to north and west to east."""
@@ -165,3 +168,14 @@ def interpolate_row(
 def between(row: np.ndarray, field: int, c: int, t: float) -> float:
     """A field of an interpolated row at a share ``t`` of the way from column ``c`` to the next."""
     return row[field, c] + (row[field, c + 1] - row[field, c]) * t
+
+
+@typed_kernel("float32(float32[:, ::1], int64, int64, float32, float64)", inlined=True)
+def line_between(row: np.ndarray, field: int, c: int, t: float, jump: float) -> float:
+    """`between` for a signed distance to a line; TWO_LINES where it changes by ``jump`` or more to the next column.
+
+    There the nearest line changes, and a distance interpolated from one line to another would pass through zero.
+    """
+    if abs(row[field, c + 1] - row[field, c]) < jump:
+        return row[field, c] + (row[field, c + 1] - row[field, c]) * t
+    return TWO_LINES

@@ -7,6 +7,8 @@ by bands of elevation on terraced slopes. Every cut is decided by the hash of wh
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from croplayer.landscape import draws
@@ -29,17 +31,87 @@ WILD = 7
 VILLAGE = 8
 TOWN_BLOCK = 9
 
-T_X, T_Y, T_COS, T_SIN, T_BLOCK, T_VILLAGE, T_WET, T_DRY, T_SIZE, T_RELIEF = range(10)
-"""Columns of a territory's record."""
 
-B_U0, B_V0, B_U1, B_V1, B_KIND, B_AREA, B_ASPECT, B_SLOPE, B_CA, B_SA, B_BAND, B_LENGTH, B_EDGE = range(13)
-"""Columns of a field block's record."""
+class Territory(NamedTuple):
+    """Land of one village. All fields are float64, so that a row of an array holds a territory."""
+
+    x: float
+    """Seat, metres."""
+
+    y: float
+    cos: float
+    """Direction of the territory's own u axis."""
+
+    sin: float
+    block_m: float
+    """Mean edge of a field block."""
+
+    village_m: float
+    """Radius of the village; 0 where there is none."""
+
+    wet: float
+    """0 (dry fields) to 1 (paddies)."""
+
+    dry: float
+    """0 (humid) to 1 (desert)."""
+
+    size: float
+    """Of its fields, 0 (garden plots) to 1 (estate fields)."""
+
+    relief: float
+    """0 (plain) to 1 (mountains)."""
+
+
+class Rectangle(NamedTuple):
+    """A rectangle in the coordinates of what is cut, metres; upper ends excluded."""
+
+    u0: float
+    v0: float
+    u1: float
+    v1: float
+
+
+class Block(NamedTuple):
+    """A field block. All fields are float64, so that a row of an array holds a block."""
+
+    u0: float
+    """Rectangle in the territory's coordinates, metres."""
+
+    v0: float
+    u1: float
+    v1: float
+    use: float
+    """FARM to TOWN_BLOCK."""
+
+    area_m2: float
+    """Mean area of its parcels."""
+
+    aspect: float
+    """How much longer than wide its parcels are on average."""
+
+    slope: float
+    """m/m, at least 0.03."""
+
+    along_x: float
+    """Direction along the contour."""
+
+    along_y: float
+    band_m: float
+    """Mean width of a terrace up the slope."""
+
+    length_m: float
+    """Mean length of a terrace parcel along the contour."""
+
+    border: float
+    """Draw that decides what lies along its sides, 0-1."""
 
 
 @kernel
 def _seat(seed: np.uint64, i: int, j: int) -> tuple[float, float]:
     own = hash2(salted(seed, draws.SEAT), i, j)
-    return (i + 0.5 + 0.66 * (draw(own, draws.SEAT_X) - 0.5)) * TERRITORY_M, (j + 0.5 + 0.66 * (draw(own, draws.SEAT_Y) - 0.5)) * TERRITORY_M
+    return (i + 0.5 + 0.66 * (draw(own, draws.SEAT_X) - 0.5)) * TERRITORY_M, (
+        j + 0.5 + 0.66 * (draw(own, draws.SEAT_Y) - 0.5)
+    ) * TERRITORY_M
 
 
 @kernel
@@ -77,43 +149,36 @@ def territory_at(seed: np.uint64, x: float, y: float) -> tuple[int, int, float]:
 
 
 @kernel
-def territory_record(seed: np.uint64, i: int, j: int, record: np.ndarray) -> np.uint64:
-    """Fill the record of a territory and return its key."""
+def territory_record(seed: np.uint64, i: int, j: int) -> Territory:
+    """The territory of a lattice index."""
     key = hash2(salted(seed, draws.TERRITORY), i, j)
     sx, sy = _seat(seed, i, j)
     _z, relief, river, river_half, stream, stream_half, lake = ground_at(seed, sx, sy)
     size = field_size_at(seed, sx, sy)
     wet = wetness_at(seed, sx, sy)
-    turn = 0.16 + 0.9 * relief + 0.35 * wet
-    s = turn * (2.0 * draw(key, draws.TERRITORY_TURN) - 1.0)
-    s = min(max(s, -0.98), 0.98)
-    record[T_X] = sx
-    record[T_Y] = sy
-    record[T_COS] = np.sqrt(1.0 - s * s)
-    record[T_SIN] = s
-    record[T_BLOCK] = (260.0 + 900.0 * size * size) * (0.8 + 0.4 * draw(key, draws.TERRITORY_BLOCK)) * (1.0 - 0.25 * wet)
     dry = dryness_at(seed, sx, sy)
+    turn = 0.16 + 0.9 * relief + 0.35 * wet
+    # The sine is drawn, not the angle: a sine of an angle is not the same on every machine, a square root is.
+    sin = turn * (2.0 * draw(key, draws.TERRITORY_TURN) - 1.0)
+    sin = min(max(sin, -0.98), 0.98)
+    block_m = (260.0 + 900.0 * size * size) * (0.8 + 0.4 * draw(key, draws.TERRITORY_BLOCK)) * (1.0 - 0.25 * wet)
     radius = 90.0 + 210.0 * draw(key, draws.TERRITORY_VILLAGE)
-    wet_ground = min(min(abs(river) - river_half, abs(stream) - stream_half), lake)
+    to_water = min(min(abs(river) - river_half, abs(stream) - stream_half), lake)
     keep = (1.0 - 0.7 * smoothstep(0.1, 0.5, relief)) * (1.0 - smoothstep(0.75, 0.95, dry))
-    record[T_VILLAGE] = radius * keep if wet_ground > 60.0 else 0.0
-    record[T_WET] = wet
-    record[T_DRY] = dry
-    record[T_SIZE] = size
-    record[T_RELIEF] = relief
-    return key
+    village_m = radius * keep if to_water > 60.0 else 0.0
+    return Territory(sx, sy, np.sqrt(1.0 - sin * sin), sin, block_m, village_m, wet, dry, size, relief)
 
 
 @inlined_kernel
-def holds(rectangle: np.ndarray, u: float, v: float) -> bool:
-    """Whether a point lies in a rectangle u0, v0, u1, v1 (the first columns of a field block), upper ends excluded."""
-    return bool(rectangle[0] <= u < rectangle[2] and rectangle[1] <= v < rectangle[3])
+def holds(rectangle: Rectangle, u: float, v: float) -> bool:
+    """Whether a point lies in a rectangle, or in anything with its four fields."""
+    return bool(rectangle.u0 <= u < rectangle.u1 and rectangle.v0 <= v < rectangle.v1)
 
 
 @inlined_kernel
-def distance_to_edge(rectangle: np.ndarray, u: float, v: float) -> float:
-    """Distance of a point in a rectangle u0, v0, u1, v1 to its nearest side, metres; negative outside."""
-    return min(min(u - rectangle[0], rectangle[2] - u), min(v - rectangle[1], rectangle[3] - v))
+def distance_to_edge(rectangle: Rectangle, u: float, v: float) -> float:
+    """Distance of a point in a rectangle to its nearest side, metres; negative outside."""
+    return min(min(u - rectangle.u0, rectangle.u1 - u), min(v - rectangle.v0, rectangle.v1 - v))
 
 
 @kernel
@@ -137,7 +202,7 @@ def _cell(key: np.uint64, value: float, step: float) -> tuple[int, float, float]
 
 
 @kernel
-def _block_kind(h: np.uint64, slope: float, relief: float, wet: float, dry: float) -> int:
+def _block_use(h: np.uint64, slope: float, relief: float, wet: float, dry: float) -> int:
     """Land use of a field block from its slope and climate."""
     p = draw(h, draws.BLOCK_USE)
     if slope > 0.34 or p < smoothstep(0.45, 0.8, relief) or p < smoothstep(0.76, 0.9, dry):
@@ -164,93 +229,83 @@ def _block_kind(h: np.uint64, slope: float, relief: float, wet: float, dry: floa
 
 
 @kernel
-def block_cell(
-    territory_key: np.uint64, step: float, u: float, v: float
-) -> tuple[np.uint64, float, float, float, float]:
-    """Key and rectangle (u0, v0, u1, v1) of the field block at local (u, v)."""
+def block_cell(territory_key: np.uint64, step: float, u: float, v: float) -> tuple[np.uint64, Rectangle]:
+    """Key and rectangle of the field block at local (u, v); every column of blocks has rows of its own."""
     i, u0, u1 = _cell(territory_key, u, step)
     column = hash2(territory_key, i, draws.BLOCK_COLUMN)
     j, v0, v1 = _cell(column, v, step)
-    return hash2(column, j, draws.BLOCK_ROW), u0, v0, u1, v1
+    return hash2(column, j, draws.BLOCK_ROW), Rectangle(u0, v0, u1, v1)
 
 
 @kernel
-def fill_block(
-    seed: np.uint64,
-    territory: np.ndarray,
-    key: np.uint64,
-    u0: float,
-    v0: float,
-    u1: float,
-    v1: float,
-    record: np.ndarray,
-) -> None:
-    """Fill the record of a field block."""
-    cu = 0.5 * (u0 + u1)
-    cv = 0.5 * (v0 + v1)
-    x = territory[T_X] + cu * territory[T_COS] - cv * territory[T_SIN]
-    y = territory[T_Y] + cu * territory[T_SIN] + cv * territory[T_COS]
+def block_record(seed: np.uint64, territory: Territory, key: np.uint64, cell: Rectangle) -> Block:
+    """The field block of a key and rectangle; its use follows from the slope at its centre."""
+    cu = 0.5 * (cell.u0 + cell.u1)
+    cv = 0.5 * (cell.v0 + cell.v1)
+    x = territory.x + cu * territory.cos - cv * territory.sin
+    y = territory.y + cu * territory.sin + cv * territory.cos
     z = ground_at(seed, x, y)[0]
     gx = (ground_at(seed, x + 60.0, y)[0] - z) / 60.0
     gy = (ground_at(seed, x, y + 60.0)[0] - z) / 60.0
     slope = np.sqrt(gx * gx + gy * gy)
-    wet = territory[T_WET]
-    size = territory[T_SIZE]
-    kind = _block_kind(key, slope, territory[T_RELIEF], wet, territory[T_DRY])
-    record[B_U0] = u0
-    record[B_V0] = v0
-    record[B_U1] = u1
-    record[B_V1] = v1
-    record[B_KIND] = kind
-    paddy = smoothstep(0.45, 0.75, wet)
-    area = (3_500.0 + 190_000.0 * size * size * size) * (0.6 + 0.8 * draw(key, draws.BLOCK_AREA))
-    area = area * (1.0 - paddy) + paddy * (500.0 + 3_500.0 * size) * (0.6 + 0.8 * draw(key, draws.BLOCK_AREA))
-    if kind == GLASS:
-        area = 900.0
-    elif kind == POND:
-        area = 5_000.0
-    elif kind == PLANTATION:
-        area = max(area, 3_000.0)
-    elif kind in (WOODLOT, PASTURE):
-        area = 1e9
-    record[B_AREA] = area
-    record[B_ASPECT] = 1.0 + (3.5 - 2.0 * paddy) * draw(key, draws.BLOCK_ASPECT)
-    record[B_SLOPE] = max(slope, 0.03)
-    record[B_CA] = -gy / max(slope, 1e-6) if slope > 1e-6 else 1.0
-    record[B_SA] = gx / max(slope, 1e-6) if slope > 1e-6 else 0.0
-    record[B_BAND] = 9.0 + 22.0 * draw(key, draws.BLOCK_BAND) * (1.0 - 0.5 * smoothstep(0.1, 0.3, slope))
-    record[B_LENGTH] = 55.0 + 130.0 * draw(key, draws.BLOCK_LENGTH)
-    record[B_EDGE] = draw(key, draws.BLOCK_BORDER)
+    use = _block_use(key, slope, territory.relief, territory.wet, territory.dry)
+    paddy = smoothstep(0.45, 0.75, territory.wet)
+    return Block(
+        cell.u0,
+        cell.v0,
+        cell.u1,
+        cell.v1,
+        float(use),
+        _parcel_area(key, use, territory.size, paddy),
+        1.0 + (3.5 - 2.0 * paddy) * draw(key, draws.BLOCK_ASPECT),
+        max(slope, 0.03),
+        -gy / max(slope, 1e-6) if slope > 1e-6 else 1.0,
+        gx / max(slope, 1e-6) if slope > 1e-6 else 0.0,
+        9.0 + 22.0 * draw(key, draws.BLOCK_BAND) * (1.0 - 0.5 * smoothstep(0.1, 0.3, slope)),
+        55.0 + 130.0 * draw(key, draws.BLOCK_LENGTH),
+        draw(key, draws.BLOCK_BORDER),
+    )
 
 
 @kernel
-def terrace(block: np.ndarray, key: np.uint64, a: float, b: float, leaf: np.ndarray) -> np.uint64:
-    """The terrace parcel at distance ``a`` along the contour and scaled elevation ``b``; fill ``leaf``."""
-    band, b0, b1 = _cell(key, b, block[B_BAND])
+def _parcel_area(key: np.uint64, use: int, size: float, paddy: float) -> float:
+    """Mean area of the parcels of a block, m2; paddies are small, woodlots and pastures are not divided."""
+    scatter = 0.6 + 0.8 * draw(key, draws.BLOCK_AREA)
+    area = (3_500.0 + 190_000.0 * size * size * size) * scatter
+    area = area * (1.0 - paddy) + paddy * (500.0 + 3_500.0 * size) * scatter
+    if use == GLASS:
+        return 900.0
+    if use == POND:
+        return 5_000.0
+    if use == PLANTATION:
+        return max(area, 3_000.0)
+    if use in (WOODLOT, PASTURE):
+        return 1e9
+    return area
+
+
+@kernel
+def terrace(block: Block, key: np.uint64, a: float, b: float) -> tuple[np.uint64, Rectangle]:
+    """Key and rectangle of the terrace parcel at distance ``a`` along the contour and scaled elevation ``b``."""
+    band, b0, b1 = _cell(key, b, block.band_m)
     own = hash2(key, band, draws.TERRACE_BAND)
-    i, a0, a1 = _cell(own, a, block[B_LENGTH])
-    leaf[0] = a0
-    leaf[1] = b0
-    leaf[2] = a1
-    leaf[3] = b1
-    return hash2(own, i, draws.TERRACE_PIECE)
+    i, a0, a1 = _cell(own, a, block.length_m)
+    return hash2(own, i, draws.TERRACE_PIECE), Rectangle(a0, b0, a1, b1)
 
 
 @kernel
 def split_rectangle(
-    u0: float,
-    v0: float,
-    u1: float,
-    v1: float,
-    target: float,
-    aspect: float,
-    key: np.uint64,
-    u: float,
-    v: float,
-    leaf: np.ndarray,
-) -> np.uint64:
-    """Recursive halving of a rectangle: ``leaf`` receives u0, v0, u1, v1 of the piece that holds (u, v)."""
+    whole: Rectangle, target: float, aspect: float, key: np.uint64, u: float, v: float
+) -> tuple[np.uint64, Rectangle]:
+    """Key and rectangle of the piece that holds (u, v) when a rectangle is halved again and again.
+
+    Each half is cut by its own hash, so a piece is found without the pieces beside it, and all points of a piece find
+    the same one. A piece is done when it is smaller than ``target`` (m2), give or take a draw. Pieces are cut across
+    the longer side after one side, drawn once, is stretched by ``aspect``: pieces come out so much longer that way.
+    """
+    u0, v0, u1, v1 = whole.u0, whole.v0, whole.u1, whole.v1
     along_u = unit(salted(key, draws.SPLIT_AXIS)) < 0.5
+    # 24 halvings take any rectangle below any target; the bound is there for the compiler.
     for _ in range(24):
         width = u1 - u0
         height = v1 - v0
@@ -262,25 +317,20 @@ def split_rectangle(
         at = 0.5 + 0.26 * (unit(mix(key + np.uint64(draws.SPLIT_PLACE))) - 0.5)
         if stretched > other:
             middle = u0 + at * width
-            if u < middle:
+            low = u < middle
+            if low:
                 u1 = middle
-                key = mix(key ^ np.uint64(draws.SPLIT_LOW))
             else:
                 u0 = middle
-                key = mix(key ^ np.uint64(draws.SPLIT_HIGH))
         else:
             middle = v0 + at * height
-            if v < middle:
+            low = v < middle
+            if low:
                 v1 = middle
-                key = mix(key ^ np.uint64(draws.SPLIT_LOW))
             else:
                 v0 = middle
-                key = mix(key ^ np.uint64(draws.SPLIT_HIGH))
-    leaf[0] = u0
-    leaf[1] = v0
-    leaf[2] = u1
-    leaf[3] = v1
-    return key
+        key = mix(key ^ np.uint64(draws.SPLIT_LOW)) if low else mix(key ^ np.uint64(draws.SPLIT_HIGH))
+    return key, Rectangle(u0, v0, u1, v1)
 
 
 @kernel
@@ -318,4 +368,6 @@ def parcel_class(key: np.uint64, block_key: np.uint64, kind: int, wet: float, dr
         return LandCover.VEGETABLES.value
     if p < 0.25 and wet > 0.25:
         return LandCover.OILSEED.value
-    return LandCover.WINTER_GRAIN.value if (unit(salted(key, draws.PARCEL_GRAIN)) + block) < 1.0 else LandCover.MAIZE.value
+    return (
+        LandCover.WINTER_GRAIN.value if (unit(salted(key, draws.PARCEL_GRAIN)) + block) < 1.0 else LandCover.MAIZE.value
+    )

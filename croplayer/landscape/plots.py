@@ -1,7 +1,10 @@
 """What lies at a place between the lines: a lot of a settlement, a parcel of a field block, or land that nobody works.
 
-The rectangle of the last plot (`leaf`) is kept from pixel to pixel. Neighbours in a row mostly lie in one plot, so
-most pixels only check that they are still inside and spare the cutting of a block into parcels.
+The last plot is kept from pixel to pixel. Neighbours in a row mostly lie in one plot, so most pixels only check that
+they are still inside and spare the cutting of a block into parcels.
+
+Plots, places and records are tuples of numbers, not rows of arrays: they stay in registers, while numba counts
+references to an array that is handed to a function, which would cost more than the functions themselves.
 """
 
 from __future__ import annotations
@@ -21,25 +24,13 @@ from croplayer.landscape.lines import (
     bund_depth,
     terrace_bund_depth,
 )
-from croplayer.landscape.nodes import ELEVATION, between
 from croplayer.landscape.noise import salted, unit
 from croplayer.landscape.parcels import (
-    B_AREA,
-    B_ASPECT,
-    B_CA,
-    B_KIND,
-    B_SA,
-    B_SLOPE,
-    B_U0,
-    B_U1,
-    B_V0,
-    B_V1,
-    T_DRY,
-    T_SIZE,
-    T_VILLAGE,
-    T_WET,
     TERRACE,
     WILD,
+    Block,
+    Rectangle,
+    Territory,
     holds,
     parcel_class,
     split_rectangle,
@@ -55,7 +46,7 @@ _DUNE = int(LandCover.DUNE)
 _BUILT = int(LandCover.BUILT)
 
 NOT_CUT, FIELD_CUT, TERRACE_CUT, LOT_CUT = range(4)
-"""How the rectangle of the last plot was cut, and so in which coordinates it is; NOT_CUT: there is no rectangle."""
+"""How a plot was cut, and so in which coordinates its rectangle is; NOT_CUT: it has none."""
 
 FARMED = -1
 """Natural cover of land that somebody works."""
@@ -71,7 +62,7 @@ class Plot(NamedTuple):
     """The plot of the last pixel."""
 
     cut: int
-    """How `leaf` was cut; a pixel of another cut cannot lie in it."""
+    """How it was cut; a pixel of another cut cannot lie in it."""
 
     key: np.uint64
     """Hash of the plot; 0 for land that nobody works."""
@@ -79,18 +70,19 @@ class Plot(NamedTuple):
     cover: int
     """`LandCover` code."""
 
+    u0: float
+    """Rectangle, metres."""
 
-NO_PLOT = Plot(NOT_CUT, np.uint64(0), 0)
+    v0: float
+    u1: float
+    v1: float
+
+
+NO_PLOT = Plot(NOT_CUT, np.uint64(0), 0, 0.0, 0.0, 0.0, 0.0)
 
 
 class Place(NamedTuple):
-    """A pixel: where it lies in the node grid and in its territory, and the slow fields there."""
-
-    c: int
-    """Column of the node grid west of it."""
-
-    t: np.float32
-    """Share of the way to the next column."""
+    """A pixel: where it lies in its territory, and the slow fields there."""
 
     dx: float
     """Metres east of the seat of the territory."""
@@ -104,6 +96,9 @@ class Place(NamedTuple):
     v: float
     """Coordinate across the territory's axis, metres."""
 
+    elevation: np.float32
+    """Metres."""
+
     slope: np.float32
     """m/m."""
 
@@ -113,36 +108,25 @@ class Place(NamedTuple):
 
 
 @inlined_kernel
-def village_depth(territory: np.ndarray, wild: float, u: float, v: float) -> float:
+def village_depth(territory: Territory, wild: float, u: float, v: float) -> float:
     """How deep a place lies in the village at the seat of a territory, metres; a rounded square with a ragged edge."""
     far = max(abs(u), abs(v))
-    return float(territory[T_VILLAGE] * (1.0 + 0.9 * wild) - 0.6 * far - 0.4 * np.sqrt(u * u + v * v))
-
-
-@inlined_kernel
-def settlement_plot(
-    plot: Plot, territory_key: np.uint64, in_town: bool, u: float, v: float, streets: np.ndarray, leaf: np.ndarray
-) -> Plot:
-    """The lot of a town or village at local (u, v); ``streets`` receives the block of lots around it."""
-    if plot.cut == LOT_CUT and holds(leaf, u, v):
-        return plot
-    return _new_lot(territory_key, in_town, u, v, streets, leaf)
+    return territory.village_m * (1.0 + 0.9 * wild) - 0.6 * far - 0.4 * np.sqrt(u * u + v * v)
 
 
 @kernel
-def _new_lot(
-    territory_key: np.uint64, in_town: bool, u: float, v: float, streets: np.ndarray, leaf: np.ndarray
-) -> Plot:
+def settlement_lot(territory_key: np.uint64, in_town: bool, u: float, v: float) -> tuple[Plot, Rectangle]:
+    """The lot of a town or village at local (u, v), and the block of lots between streets that it is part of."""
     half = SETTLEMENT_HALF_M
     quarter = 11_000.0 if in_town else 4_500.0
-    key = split_rectangle(-half, -half, half, half, quarter, 1.3, territory_key, u, v, streets)
+    key, streets = split_rectangle(Rectangle(-half, -half, half, half), quarter, 1.3, territory_key, u, v)
     lot = unit(salted(key, draws.LOT))
     target = 650.0 if in_town else 300.0
     if lot < 0.3 and in_town:
         target = 2_200.0
     if lot > LARGE_LOT:
         target = 1e9
-    key = split_rectangle(streets[0], streets[1], streets[2], streets[3], target, 1.6, key, u, v, leaf)
+    key, leaf = split_rectangle(streets, target, 1.6, key, u, v)
     cover = _BUILT
     house = unit(salted(key, draws.HOUSE))
     if lot > LARGE_LOT:
@@ -151,37 +135,33 @@ def _new_lot(
         cover = _WOODLAND
     elif house < 0.15:
         cover = _BARE
-    return Plot(LOT_CUT, key, cover)
+    return Plot(LOT_CUT, key, cover, leaf.u0, leaf.v0, leaf.u1, leaf.v1), streets
 
 
 @inlined_kernel
 def open_land(
-    plot: Plot,
-    territory: np.ndarray,
-    block_key: np.uint64,
-    block: np.ndarray,
-    row: np.ndarray,
-    place: Place,
-    reach: float,
-    leaf: np.ndarray,
+    plot: Plot, territory: Territory, block_key: np.uint64, block: Block, place: Place, reach: float
 ) -> tuple[Plot, int, float, float, float]:
     """Plot, kind and depth of the line, and coordinates of rows and furrows at a place outside settlements."""
-    u, v, use = place.u, place.v, int(block[B_KIND])
+    u, v, use = place.u, place.v, int(block.use)
     natural = _natural_cover(use, place)
     if natural != FARMED:
-        return Plot(NOT_CUT, np.uint64(0), natural), NO_LINE, NOWHERE_M, u, v
+        return Plot(NOT_CUT, np.uint64(0), natural, 0.0, 0.0, 0.0, 0.0), NO_LINE, NOWHERE_M, u, v
     if use == TERRACE:
-        # Along the contour, and up the slope as elevation: bands of equal elevation are as wide as the slope lets them.
-        along = place.dx * block[B_CA] + place.dy * block[B_SA]
-        up = np.float64(between(row, ELEVATION, place.c, place.t)) / block[B_SLOPE]
-        plot = _terrace_plot(plot, territory, block_key, block, along, up, leaf)
-        depth = terrace_bund_depth(plot.key, block, place.slope, along, up, leaf)
+        # Terraces are bands of elevation, cut along the contour. Elevation is divided by the slope of the block, so
+        # that the width of a band is in metres of ground.
+        along = place.dx * block.along_x + place.dy * block.along_y
+        up = np.float64(place.elevation) / block.slope
+        if not (plot.cut == TERRACE_CUT and holds(plot, along, up)):
+            plot = _terrace_plot(territory, block_key, block, along, up)
+        depth = terrace_bund_depth(plot.key, block.slope, place.slope, along, up, plot)
         kind, depth = block_border(block, u, v, reach, BUND, depth)
         return plot, kind, depth, along, up
-    plot = _field_plot(plot, territory, block_key, block, u, v, leaf)
-    kind, depth = block_border(block, u, v, reach, BUND, bund_depth(block_key, use, u, v, leaf))
+    if not (plot.cut == FIELD_CUT and holds(plot, u, v)):
+        plot = _field_plot(territory, block_key, block, u, v)
+    kind, depth = block_border(block, u, v, reach, BUND, bund_depth(block_key, use, u, v, plot))
     # Furrows run along the longer side of a parcel.
-    if leaf[2] - leaf[0] < leaf[3] - leaf[1]:
+    if plot.u1 - plot.u0 < plot.v1 - plot.v0:
         return plot, kind, depth, v, u
     return plot, kind, depth, u, v
 
@@ -213,34 +193,16 @@ def _wild_cover(dry: float, wild: float) -> int:
     return _GRASSLAND
 
 
-@inlined_kernel
-def _terrace_plot(
-    plot: Plot,
-    territory: np.ndarray,
-    block_key: np.uint64,
-    block: np.ndarray,
-    along: float,
-    up: float,
-    leaf: np.ndarray,
-) -> Plot:
-    if plot.cut == TERRACE_CUT and holds(leaf, along, up):
-        return plot
-    key = terrace(block, block_key, along, up, leaf)
-    return Plot(TERRACE_CUT, key, _crop(key, block_key, block, territory))
+@kernel
+def _terrace_plot(territory: Territory, block_key: np.uint64, block: Block, along: float, up: float) -> Plot:
+    key, leaf = terrace(block, block_key, along, up)
+    cover = parcel_class(key, block_key, TERRACE, territory.wet, territory.dry, territory.size)
+    return Plot(TERRACE_CUT, key, cover, leaf.u0, leaf.v0, leaf.u1, leaf.v1)
 
 
-@inlined_kernel
-def _field_plot(
-    plot: Plot, territory: np.ndarray, block_key: np.uint64, block: np.ndarray, u: float, v: float, leaf: np.ndarray
-) -> Plot:
-    if plot.cut == FIELD_CUT and holds(leaf, u, v):
-        return plot
-    key = split_rectangle(
-        block[B_U0], block[B_V0], block[B_U1], block[B_V1], block[B_AREA], block[B_ASPECT], block_key, u, v, leaf
-    )
-    return Plot(FIELD_CUT, key, _crop(key, block_key, block, territory))
-
-
-@inlined_kernel
-def _crop(key: np.uint64, block_key: np.uint64, block: np.ndarray, territory: np.ndarray) -> int:
-    return parcel_class(key, block_key, int(block[B_KIND]), territory[T_WET], territory[T_DRY], territory[T_SIZE])
+@kernel
+def _field_plot(territory: Territory, block_key: np.uint64, block: Block, u: float, v: float) -> Plot:
+    whole = Rectangle(block.u0, block.v0, block.u1, block.v1)
+    key, leaf = split_rectangle(whole, block.area_m2, block.aspect, block_key, u, v)
+    cover = parcel_class(key, block_key, int(block.use), territory.wet, territory.dry, territory.size)
+    return Plot(FIELD_CUT, key, cover, leaf.u0, leaf.v0, leaf.u1, leaf.v1)

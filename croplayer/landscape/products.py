@@ -14,8 +14,8 @@ import pyproj
 import rasterio
 from affine import Affine
 
-from croplayer.landscape.kernel_cache import kernel
 from croplayer.landscape.country import Country
+from croplayer.landscape.kernel_cache import kernel
 from croplayer.landscape.noise import hash2, mix, unit
 from croplayer.landscape.product_definitions import PRODUCTS, ProductDefinition
 from stores.grid import CRS, Bounds

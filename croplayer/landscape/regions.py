@@ -85,7 +85,11 @@ def town_distance(seed: np.uint64, x: float, y: float) -> float:
                 continue
             size = draw(own, draws.TOWN_SIZE)
             radius = (350.0 + 1_300.0 * size * size) * (1.0 - 0.85 * smoothstep(0.05, 0.4, relief_at(seed, tx, ty)))
-            ragged = 1.0 + 0.35 * noise2(own, x / 900.0, y / 900.0) + 0.2 * noise2(salted(own, draws.TOWN_EDGE_FINE), x / 260.0, y / 260.0)
+            ragged = (
+                1.0
+                + 0.35 * noise2(own, x / 900.0, y / 900.0)
+                + 0.2 * noise2(salted(own, draws.TOWN_EDGE_FINE), x / 260.0, y / 260.0)
+            )
             best = min(best, d - radius * ragged)
     return max(best, -FAR_M)
 

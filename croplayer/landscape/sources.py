@@ -246,7 +246,9 @@ def is_missing(seed: np.uint64, parameters: np.ndarray, tile_x: int, tile_y: int
     trend = max(-eastness(x), 0.6 * (eastness(x) - southness(y)))
     chance = parameters[P_MISSING] + parameters[P_MISSING_WEST] * trend
     chance += 1.0 * noise2(salted(seed, draws.MISSING), x / 11_000.0, y / 11_000.0)
-    return bool(chance + 0.12 * (draw(hash2(salted(seed, draws.MISSING_TILE), tile_x, tile_y), draws.TILE_MISSING) - 0.5) > 0.0)
+    return bool(
+        chance + 0.12 * (draw(hash2(salted(seed, draws.MISSING_TILE), tile_x, tile_y), draws.TILE_MISSING) - 0.5) > 0.0
+    )
 
 
 @kernel
@@ -283,7 +285,9 @@ def fill_weather(
                 shadow = smoothstep(0.0, 0.35, density)
             weather[r, CLOUD, c] = cloud
             weather[r, SHADOW, c] = shadow
-            weather[r, HAZE, c] = record[S_HAZE] * (0.7 + 0.5 * noise2(salted(seed, draws.HAZE), x / 6_000.0, y / 6_000.0)) + (
+            weather[r, HAZE, c] = record[S_HAZE] * (
+                0.7 + 0.5 * noise2(salted(seed, draws.HAZE), x / 6_000.0, y / 6_000.0)
+            ) + (
                 0.5 * smoothstep(-0.4, 0.25, cover) * smoothstep(-0.35, 0.2, _cloud_density(seed, x, y))
                 if cover > -0.4
                 else 0.0

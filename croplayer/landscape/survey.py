@@ -21,15 +21,23 @@ from croplayer.landscape.lines import (
     highways,
     lanes,
     river_or_lake,
-    street_depth,
     stream,
+    street_depth,
 )
 from croplayer.landscape.nodes import (
     DRYNESS,
+    ELEVATION,
     JUMP_STEPS,
+    LAKE,
     RELIEF,
+    RIVER,
+    RIVER_HALF,
+    ROAD_EW,
+    ROAD_NS,
     SLOPE_X,
     SLOPE_Y,
+    STREAM,
+    STREAM_HALF,
     TERRITORY_EDGE,
     TOWN,
     WARP_X,
@@ -37,21 +45,20 @@ from croplayer.landscape.nodes import (
     WILDNESS,
     NodeGrid,
     between,
+    line_between,
 )
 from croplayer.landscape.noise import hash2, salted
 from croplayer.landscape.parcels import (
-    T_BLOCK,
-    T_COS,
-    T_SIN,
-    T_X,
-    T_Y,
+    Block,
+    Rectangle,
+    Territory,
     block_cell,
-    fill_block,
+    block_record,
     holds,
     territory_at,
     territory_record,
 )
-from croplayer.landscape.plots import NO_PLOT, Place, open_land, settlement_plot, village_depth
+from croplayer.landscape.plots import LOT_CUT, NO_PLOT, Place, open_land, settlement_lot, village_depth
 from croplayer.landscape.terrain import METRES_PER_LON
 
 BLOCK_SLOTS = 1024
@@ -60,6 +67,11 @@ TERRITORY_SLOTS = 64
 
 NO_TERRITORY = -2147483000
 """Lattice index that no territory has."""
+
+NO_LAND = Territory(*[0.0] * len(Territory._fields))
+NO_BLOCK = Block(*[0.0] * len(Block._fields))
+NO_STREETS = Rectangle(0.0, 0.0, 0.0, 0.0)
+"""What a row starts with, before its first pixel."""
 
 
 class Memory(NamedTuple):
@@ -71,14 +83,14 @@ class Memory(NamedTuple):
     block_keys: np.ndarray
     """(BLOCK_SLOTS,) uint64, 0 in free slots."""
 
-    block_records: np.ndarray
-    """(BLOCK_SLOTS, 13) float64, columns ``B_...`` of `parcels`."""
+    blocks: np.ndarray
+    """(BLOCK_SLOTS, 13) float64, a `Block` per slot."""
 
     territory_keys: np.ndarray
     """(TERRITORY_SLOTS,) uint64, 0 in free slots."""
 
-    territory_records: np.ndarray
-    """(TERRITORY_SLOTS, 10) float64, columns ``T_...`` of `parcels`."""
+    territories: np.ndarray
+    """(TERRITORY_SLOTS, 10) float64, a `Territory` per slot."""
 
 
 class SurveyedRow(NamedTuple):
@@ -107,9 +119,9 @@ def new_memory() -> Memory:
     """Memory of a survey that has met nothing yet."""
     return Memory(
         np.zeros(BLOCK_SLOTS, dtype=np.uint64),
-        np.zeros((BLOCK_SLOTS, 13)),
+        np.zeros((BLOCK_SLOTS, len(Block._fields))),
         np.zeros(TERRITORY_SLOTS, dtype=np.uint64),
-        np.zeros((TERRITORY_SLOTS, 10)),
+        np.zeros((TERRITORY_SLOTS, len(Territory._fields))),
     )
 
 
@@ -152,38 +164,38 @@ def survey_row(
     cover, key, line, inside, along, across = out
     ids, node_col, step_x = nodes.territory, nodes.col, METRES_PER_LON / nodes.per_degree
     reach, jump = 0.5 * px, JUMP_STEPS * step_x
-    leaf, streets = np.empty(4), np.empty(4)
-    block, territory = memory.block_records[0], memory.territory_records[0]
-    block_key, territory_key = np.uint64(0), np.uint64(0)
-    has_block, mixed = False, False
-    plot = NO_PLOT
-    last_c, ti, tj = -1, NO_TERRITORY, 0
+    territory_key, territory = np.uint64(0), NO_LAND
+    block_key, block, streets, plot = np.uint64(0), NO_BLOCK, NO_STREETS, NO_PLOT
+    has_block, mixed, last_c, ti, tj = False, False, -1, NO_TERRITORY, 0
     for p in range(len(position)):
         whole = np.floor(position[p])
         c, t = int(whole) - node_col, np.float32(position[p] - whole)
         x = (position[p] + 0.5) * step_x
         if c != last_c:
             last_c, mixed = c, _is_mixed(ids, node_row, c)
-        i, j, edge = _territory_of(seed, ids, row, node_row, c, t, mixed, x, y)
+        # Between nodes of one territory all is interpolated; only where the nodes differ are the seats compared.
+        i, j, edge = np.int64(ids[node_row, c, 0]), np.int64(ids[node_row, c, 1]), 0.0
+        if mixed:
+            i, j, edge = territory_at(seed, x, y)
+        else:
+            edge = np.float64(between(row, TERRITORY_EDGE, c, t))
         if i != ti or j != tj:
-            ti, tj = i, j
+            ti, tj, has_block, plot = i, j, False, NO_PLOT
             territory_key, territory = _remembered_territory(seed, memory, i, j)
-            has_block, plot = False, NO_PLOT
         place = _place(row, territory, c, t, x, y)
         u, v = place.u, place.v
         in_town = between(row, TOWN, c, t) < 0.0
         if in_town or village_depth(territory, place.wild, u, v) > 0.0:
-            plot = settlement_plot(plot, territory_key, in_town, u, v, streets, leaf)
-            kind, depth = STREET, street_depth(in_town, u, v, streets, leaf)
+            if not (plot.cut == LOT_CUT and holds(plot, u, v)):
+                plot, streets = settlement_lot(territory_key, in_town, u, v)
+            kind, depth = STREET, street_depth(in_town, u, v, streets, plot)
         else:
             if not (has_block and holds(block, u, v)):
                 block_key, block = _remembered_block(seed, memory, territory, territory_key, u, v)
                 has_block, plot = True, NO_PLOT
-            plot, kind, depth, u, v = open_land(plot, territory, block_key, block, row, place, reach, leaf)
+            plot, kind, depth, u, v = open_land(plot, territory, block_key, block, place, reach)
             kind, depth = lanes(territory, place.u, place.v, edge, reach, kind, depth)
-        kind, depth = stream(row, c, t, reach, jump, kind, depth)
-        kind, depth = highways(row, c, t, place.relief, reach, jump, kind, depth)
-        kind, depth = river_or_lake(row, c, t, place.wild, reach, jump, kind, depth)
+        kind, depth = _crossing_line(row, c, t, jump, reach, place, kind, depth)
         cover[p], key[p], along[p], across[p] = plot.cover, plot.key, u, v
         line[p], inside[p] = kind if depth > -reach else NO_LINE, depth
 
@@ -200,39 +212,17 @@ def _is_mixed(ids: np.ndarray, node_row: int, c: int) -> bool:
 
 
 @inlined_kernel
-def _territory_of(
-    seed: np.uint64,
-    ids: np.ndarray,
-    row: np.ndarray,
-    node_row: int,
-    c: int,
-    t: np.float32,
-    mixed: bool,
-    x: float,
-    y: float,
-) -> tuple[int, int, float]:
-    """Lattice index of a pixel's territory and the distance to its edge, metres.
-
-    Between nodes of one territory both are interpolated; only where the nodes differ are the seats compared.
-    """
-    if mixed:
-        return territory_at(seed, x, y)
-    return np.int64(ids[node_row, c, 0]), np.int64(ids[node_row, c, 1]), np.float64(between(row, TERRITORY_EDGE, c, t))
-
-
-@inlined_kernel
-def _place(row: np.ndarray, territory: np.ndarray, c: int, t: np.float32, x: float, y: float) -> Place:
-    """A pixel in the rotated coordinates of its territory, whose borders the warp fields bend."""
-    dx = x + between(row, WARP_X, c, t) - territory[T_X]
-    dy = y + between(row, WARP_Y, c, t) - territory[T_Y]
+def _place(row: np.ndarray, territory: Territory, c: int, t: np.float32, x: float, y: float) -> Place:
+    """A pixel in the rotated coordinates of its territory; the warp fields bend them, and with them all borders."""
+    dx = x + between(row, WARP_X, c, t) - territory.x
+    dy = y + between(row, WARP_Y, c, t) - territory.y
     gx, gy = between(row, SLOPE_X, c, t), between(row, SLOPE_Y, c, t)
     return Place(
-        c,
-        t,
         dx,
         dy,
-        dx * territory[T_COS] + dy * territory[T_SIN],
-        -dx * territory[T_SIN] + dy * territory[T_COS],
+        dx * territory.cos + dy * territory.sin,
+        -dx * territory.sin + dy * territory.cos,
+        between(row, ELEVATION, c, t),
         np.sqrt(gx * gx + gy * gy),
         between(row, RELIEF, c, t),
         between(row, WILDNESS, c, t),
@@ -240,25 +230,45 @@ def _place(row: np.ndarray, territory: np.ndarray, c: int, t: np.float32, x: flo
     )
 
 
+@inlined_kernel
+def _crossing_line(
+    row: np.ndarray, c: int, t: np.float32, jump: float, reach: float, place: Place, kind: int, depth: float
+) -> tuple[int, float]:
+    """The line after streams, highways, the river and the lake have crossed it."""
+    kind, depth = stream(line_between(row, STREAM, c, t, jump), between(row, STREAM_HALF, c, t), reach, kind, depth)
+    roads_ew, roads_ns = line_between(row, ROAD_EW, c, t, jump), line_between(row, ROAD_NS, c, t, jump)
+    kind, depth = highways(roads_ew, roads_ns, place.relief, reach, kind, depth)
+    river, half, lake = line_between(row, RIVER, c, t, jump), between(row, RIVER_HALF, c, t), between(row, LAKE, c, t)
+    return river_or_lake(river, half, lake, place.wild, reach, kind, depth)
+
+
 @kernel
-def _remembered_territory(seed: np.uint64, memory: Memory, i: int, j: int) -> tuple[np.uint64, np.ndarray]:
+def _remembered_territory(seed: np.uint64, memory: Memory, i: int, j: int) -> tuple[np.uint64, Territory]:
     """Key and record of a territory."""
     key = hash2(salted(seed, draws.TERRITORY), i, j)
     slot = int(key & np.uint64(TERRITORY_SLOTS - 1))
+    records = memory.territories
     if memory.territory_keys[slot] != key:
-        territory_record(seed, i, j, memory.territory_records[slot])
         memory.territory_keys[slot] = key
-    return key, memory.territory_records[slot]
+        record = territory_record(seed, i, j)
+        for k in range(len(record)):
+            records[slot, k] = record[k]
+    r = records[slot]
+    return key, Territory(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9])
 
 
 @kernel
 def _remembered_block(
-    seed: np.uint64, memory: Memory, territory: np.ndarray, territory_key: np.uint64, u: float, v: float
-) -> tuple[np.uint64, np.ndarray]:
+    seed: np.uint64, memory: Memory, territory: Territory, territory_key: np.uint64, u: float, v: float
+) -> tuple[np.uint64, Block]:
     """Key and record of the field block at local (u, v)."""
-    key, u0, v0, u1, v1 = block_cell(territory_key, territory[T_BLOCK], u, v)
+    key, cell = block_cell(territory_key, territory.block_m, u, v)
     slot = int(key & np.uint64(BLOCK_SLOTS - 1))
+    records = memory.blocks
     if memory.block_keys[slot] != key:
-        fill_block(seed, territory, key, u0, v0, u1, v1, memory.block_records[slot])
         memory.block_keys[slot] = key
-    return key, memory.block_records[slot]
+        record = block_record(seed, territory, key, cell)
+        for k in range(len(record)):
+            records[slot, k] = record[k]
+    r = records[slot]
+    return key, Block(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12])

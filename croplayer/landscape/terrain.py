@@ -130,7 +130,9 @@ def tributary(seed: np.uint64, j: int, side: int, u: float, w: float) -> tuple[f
             continue
         mouth = (k + 0.5 + 0.5 * (draw(own, draws.STREAM_MOUTH) - 0.5)) * TRIBUTARY_SPACING_M
         length = (gap - 2_700.0) * (0.45 + 0.55 * draw(own, draws.STREAM_LENGTH))
-        bend = 500.0 * noise1(salted(own, draws.STREAM_BEND), w / 2_600.0) + 120.0 * noise1(salted(own, draws.STREAM_BEND_FINE), w / 620.0)
+        bend = 500.0 * noise1(salted(own, draws.STREAM_BEND), w / 2_600.0) + 120.0 * noise1(
+            salted(own, draws.STREAM_BEND_FINE), w / 620.0
+        )
         across = u - mouth - bend
         beyond = max(w - length, 0.0)
         d = np.sqrt(across * across + beyond * beyond)
@@ -181,7 +183,11 @@ def ground_at(seed: np.uint64, x: float, y: float) -> tuple[float, float, float,
     w = abs(offset)
     bend = (river_meander(seed, j, u + 20.0) - river_meander(seed, j, u - 20.0)) / 40.0
     river = offset / np.sqrt(1.0 + bend * bend)
-    river_half = 22.0 + 55.0 * draw(hash2(seed, j, draws.RIVER_WIDTH), draws.RIVER_WIDTH_MEAN) + 14.0 * noise1(hash2(seed, j, draws.RIVER_WIDTH_ALONG), u / 900.0)
+    river_half = (
+        22.0
+        + 55.0 * draw(hash2(seed, j, draws.RIVER_WIDTH), draws.RIVER_WIDTH_MEAN)
+        + 14.0 * noise1(hash2(seed, j, draws.RIVER_WIDTH_ALONG), u / 900.0)
+    )
     bed = river_bed(seed, j, u)
     stream, stream_half, stream_level = tributary(seed, j, side, u, w)
     lake = _lake_distance(seed, j, u, offset)

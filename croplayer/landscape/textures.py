@@ -52,7 +52,9 @@ def _fill(seed: np.uint64, grain: np.ndarray, mottle: np.ndarray, canopy: np.nda
             step = 128.0
             weight = 0.42
             for k in range(5):
-                total += weight * (_wrapped(salted(seed, draws.MOTTLE_OCTAVE + k), c / step, r / step, int(n / step)) - 0.5)
+                total += weight * (
+                    _wrapped(salted(seed, draws.MOTTLE_OCTAVE + k), c / step, r / step, int(n / step)) - 0.5
+                )
                 step *= 0.5
                 weight *= 0.72
             mottle[r, c] = total
@@ -60,7 +62,9 @@ def _fill(seed: np.uint64, grain: np.ndarray, mottle: np.ndarray, canopy: np.nda
             step = 16.0
             weight = 0.5
             for k in range(4):
-                total += weight * (_wrapped(salted(seed, draws.ROUGH_OCTAVE + k), c / step, r / step, int(n / step)) - 0.5)
+                total += weight * (
+                    _wrapped(salted(seed, draws.ROUGH_OCTAVE + k), c / step, r / step, int(n / step)) - 0.5
+                )
                 step *= 0.5
                 weight *= 0.7
             rough[r, c] = total
@@ -83,7 +87,12 @@ def _crown(seed: np.uint64, x: float, y: float, spacing: float, period: int) -> 
             dy = (y - sy) / radius
             d = dx * dx + dy * dy
             if d < 1.0:
-                dome = 0.45 * (1.0 - d) - 0.3 * (dx + dy) * 0.7 + 0.25 * (unit(salted(own, draws.CROWN_BRIGHTNESS)) - 0.5) - 0.1
+                dome = (
+                    0.45 * (1.0 - d)
+                    - 0.3 * (dx + dy) * 0.7
+                    + 0.25 * (unit(salted(own, draws.CROWN_BRIGHTNESS)) - 0.5)
+                    - 0.1
+                )
                 best = max(best, dome)
     return best
 
