@@ -2,19 +2,56 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from croplayer.landscape import draws
 from croplayer.landscape.classes import LandCover
-from croplayer.landscape.kernel_cache import inlined_kernel, kernel
+from croplayer.landscape.kernel_cache import kernel
 from croplayer.landscape.noise import draw, salted, smoothstep
 
-N_LOOK = 12
-L_RED, L_GREEN, L_BLUE, L_GRAIN, L_MOTTLE, L_ROWS, L_SPACING, L_PHASE, L_STRIPS, L_OFFSET_U, L_OFFSET_V, L_SOIL = range(
-    N_LOOK
-)
-"""Columns of a look: colour 0-255, strengths of textures in grey levels, spacing and phase of rows in metres, offsets
-into the textures in texels, and how far the colour follows the dryness of the soil."""
+
+class Texture(NamedTuple):
+    """Strength of each texture, in grey levels."""
+
+    grain: float
+    mottle: float
+    rows: float
+    """Of crop rows."""
+
+    spacing_m: float
+    """Between two crop rows."""
+
+    strips: float
+    """Of the strips that a tractor leaves."""
+
+
+class Look(NamedTuple):
+    """How a parcel or plot looks."""
+
+    red: float
+    green: float
+    blue: float
+    grain: float
+    """Strengths of textures in grey levels, as in `Texture`."""
+
+    mottle: float
+    rows: float
+    spacing_m: float
+    strips: float
+    phase_m: float
+    """Shift of rows and strips."""
+
+    offset_u: float
+    """Shift into the textures, texels."""
+
+    offset_v: float
+    soil: float
+    """How far the colour follows the dryness of the soil."""
+
+
+NO_LOOK = Look(*[0.0] * len(Look._fields))
 
 _PADDY = int(LandCover.PADDY)
 _VEGETABLES = int(LandCover.VEGETABLES)
@@ -56,8 +93,8 @@ def season_colours() -> np.ndarray:
 
 
 @kernel
-def fill_look(colours: np.ndarray, cover: int, key: np.uint64, season: int, px: float, look: np.ndarray) -> None:
-    """Fill the look of one parcel or plot.
+def look_of(colours: np.ndarray, cover: int, key: np.uint64, season: int, px: float) -> Look:
+    """The look of one parcel or plot.
 
     Parameters
     ----------
@@ -66,48 +103,50 @@ def fill_look(colours: np.ndarray, cover: int, key: np.uint64, season: int, px: 
     key : hash of the parcel or plot; 0 for land that nobody works, whose textures then join at its borders
     season : 0 spring to 3 winter
     px : pixel size in metres; rows that a pixel cannot resolve fade
-    look : (N_LOOK,) float64 out
     """
     own = salted(key, cover)
     if cover <= _FALLOW:
         season = _crop_season(own, season)
     bright = 1.0 + 0.2 * (draw(own, draws.LOOK_BRIGHTNESS) - 0.5)
-    look[L_RED] = colours[season, cover, 0] * bright
-    look[L_GREEN] = colours[season, cover, 1] * bright
-    look[L_BLUE] = colours[season, cover, 2] * bright
-    look[L_GRAIN] = 20.0
-    look[L_MOTTLE] = 16.0 + 22.0 * draw(own, draws.LOOK_MOTTLE)
-    look[L_ROWS] = 0.0
-    look[L_SPACING] = 1.0
-    look[L_STRIPS] = 0.0
-    look[L_SOIL] = 0.0
+    red, green, blue = colours[season, cover, 0], colours[season, cover, 1], colours[season, cover, 2]
+    red, green, blue = red * bright, green * bright, blue * bright
+    soil = 0.0
     if cover <= _FALLOW:
-        _crop_look(own, cover, look)
+        hue = draw(own, draws.LOOK_HUE) - 0.5
+        red *= 1.0 + 0.12 * hue
+        blue *= 1.0 - 0.1 * hue
+        # Soil shows where a field looks brown, and darkens or pales with how dry the land is.
+        soil = 0.1 if red > green else 0.0
     elif cover == _BUILT:
-        _roof_look(own, look)
-    elif cover == _GREENHOUSE:
-        look[L_ROWS] = 60.0
-        look[L_SPACING] = 9.0
-    elif cover == _WATER:
-        look[L_GRAIN] = 4.0
-        look[L_MOTTLE] = 8.0
-        if key != np.uint64(0):
-            look[L_RED] *= 0.9 + 0.4 * draw(own, draws.LOOK_WATER_RED)
-            look[L_GREEN] *= 0.9 + 0.3 * draw(own, draws.LOOK_WATER_GREEN)
-    elif cover in (_DUNE, _BARE):
-        look[L_MOTTLE] = 30.0
-    elif cover in (_SHRUB, _GRASSLAND):
-        look[L_MOTTLE] = 36.0
-        look[L_GRAIN] = 24.0
-    look[L_PHASE] = 40.0 * draw(own, draws.LOOK_PHASE)
-    look[L_OFFSET_U] = np.floor(512.0 * draw(own, draws.LOOK_OFFSET_U)) if key != np.uint64(0) else 0.0
-    look[L_OFFSET_V] = np.floor(512.0 * draw(own, draws.LOOK_OFFSET_V)) if key != np.uint64(0) else 0.0
-    look[L_ROWS] *= 1.0 - smoothstep(0.3, 0.75, px / look[L_SPACING])
+        red, green, blue = _roof_colour(own)
+    elif cover == _WATER and key != np.uint64(0):
+        red *= 0.9 + 0.4 * draw(own, draws.LOOK_WATER_RED)
+        green *= 0.9 + 0.3 * draw(own, draws.LOOK_WATER_GREEN)
+    texture = _texture_of(own, cover)
+    shown = 1.0 - smoothstep(0.3, 0.75, px / texture.spacing_m)
+    offset_u, offset_v = 0.0, 0.0
+    if key != np.uint64(0):
+        offset_u = np.floor(512.0 * draw(own, draws.LOOK_OFFSET_U))
+        offset_v = np.floor(512.0 * draw(own, draws.LOOK_OFFSET_V))
+    return Look(
+        red,
+        green,
+        blue,
+        texture.grain,
+        texture.mottle,
+        texture.rows * shown,
+        texture.spacing_m,
+        texture.strips,
+        40.0 * draw(own, draws.LOOK_PHASE),
+        offset_u,
+        offset_v,
+        soil,
+    )
 
 
-@inlined_kernel
+@kernel
 def _crop_season(own: np.uint64, season: int) -> int:
-    """The season of one field: a sixth each lag behind their neighbours or lead them by a season."""
+    """The season of one field: about a sixth of them each are a season behind the others or ahead of them."""
     stage = draw(own, draws.LOOK_STAGE)
     if stage < 0.16:
         return (season + 3) % 4
@@ -116,40 +155,47 @@ def _crop_season(own: np.uint64, season: int) -> int:
     return season
 
 
-@inlined_kernel
-def _crop_look(own: np.uint64, cover: int, look: np.ndarray) -> None:
-    """Hue, crop rows and tractor strips of a field; what looks brown shows the dryness of its soil."""
-    hue = draw(own, draws.LOOK_HUE) - 0.5
-    look[L_RED] *= 1.0 + 0.12 * hue
-    look[L_BLUE] *= 1.0 - 0.1 * hue
-    look[L_SOIL] = 0.1 if look[L_RED] > look[L_GREEN] else 0.0
-    look[L_ROWS] = 13.0 * draw(own, draws.LOOK_ROWS)
-    look[L_SPACING] = 2.6 + 4.5 * draw(own, draws.LOOK_SPACING)
-    look[L_STRIPS] = 7.0 * draw(own, draws.LOOK_STRIPS) * draw(own, draws.LOOK_STRIPS_AGAIN)
+@kernel
+def _texture_of(own: np.uint64, cover: int) -> Texture:
+    grain, mottle = 20.0, 16.0 + 22.0 * draw(own, draws.LOOK_MOTTLE)
+    if cover <= _FALLOW:
+        return _crop_texture(own, cover, grain, mottle)
+    if cover == _BUILT:
+        return Texture(26.0, 12.0, 0.0, 1.0, 0.0)
+    if cover == _GREENHOUSE:
+        return Texture(grain, mottle, 60.0, 9.0, 0.0)
+    if cover == _WATER:
+        return Texture(4.0, 8.0, 0.0, 1.0, 0.0)
+    if cover in (_DUNE, _BARE):
+        return Texture(grain, 30.0, 0.0, 1.0, 0.0)
+    if cover in (_SHRUB, _GRASSLAND):
+        return Texture(24.0, 36.0, 0.0, 1.0, 0.0)
+    return Texture(grain, mottle, 0.0, 1.0, 0.0)
+
+
+@kernel
+def _crop_texture(own: np.uint64, cover: int, grain: float, mottle: float) -> Texture:
+    rows = 13.0 * draw(own, draws.LOOK_ROWS)
+    spacing_m = 2.6 + 4.5 * draw(own, draws.LOOK_SPACING)
+    strips = 7.0 * draw(own, draws.LOOK_STRIPS) * draw(own, draws.LOOK_STRIPS_AGAIN)
     if cover == _FALLOW:
-        look[L_ROWS] = 2.0
-        look[L_MOTTLE] = 42.0
-        look[L_GRAIN] = 24.0
-    elif cover == _VEGETABLES:
-        look[L_STRIPS] = 18.0
-    elif cover == _PADDY:
-        look[L_ROWS] *= 0.4
-        look[L_MOTTLE] = 13.0
-        look[L_STRIPS] *= 0.3
+        return Texture(24.0, 42.0, 2.0, spacing_m, strips)
+    if cover == _VEGETABLES:
+        return Texture(grain, mottle, rows, spacing_m, 18.0)
+    if cover == _PADDY:
+        return Texture(grain, 13.0, rows * 0.4, spacing_m, strips * 0.3)
+    return Texture(grain, mottle, rows, spacing_m, strips)
 
 
-@inlined_kernel
-def _roof_look(own: np.uint64, look: np.ndarray) -> None:
-    """A roof of red tiles, blue sheet metal, grey or pale concrete."""
+@kernel
+def _roof_colour(own: np.uint64) -> tuple[float, float, float]:
+    """Red tiles, blue sheet metal, grey or pale concrete."""
     roof = draw(own, draws.LOOK_ROOF)
     value = 0.75 + 0.5 * draw(own, draws.LOOK_ROOF_BRIGHTNESS)
     if roof < 0.3:
-        look[L_RED], look[L_GREEN], look[L_BLUE] = 158.0 * value, 112.0 * value, 94.0 * value
-    elif roof < 0.42:
-        look[L_RED], look[L_GREEN], look[L_BLUE] = 96.0 * value, 128.0 * value, 160.0 * value
-    elif roof < 0.75:
-        look[L_RED], look[L_GREEN], look[L_BLUE] = 150.0 * value, 148.0 * value, 144.0 * value
-    else:
-        look[L_RED], look[L_GREEN], look[L_BLUE] = 196.0 * value, 192.0 * value, 184.0 * value
-    look[L_MOTTLE] = 12.0
-    look[L_GRAIN] = 26.0
+        return 158.0 * value, 112.0 * value, 94.0 * value
+    if roof < 0.42:
+        return 96.0 * value, 128.0 * value, 160.0 * value
+    if roof < 0.75:
+        return 150.0 * value, 148.0 * value, 144.0 * value
+    return 196.0 * value, 192.0 * value, 184.0 * value

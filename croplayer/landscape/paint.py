@@ -8,9 +8,8 @@ import numpy as np
 
 from croplayer.landscape import draws
 from croplayer.landscape.classes import LandCover
-from croplayer.landscape.kernel_cache import inlined_kernel, kernel
+from croplayer.landscape.kernel_cache import inlined_kernel, kernel, typed_kernel
 from croplayer.landscape.lines import (
-    BANK,
     BUND,
     DITCH,
     HIGHWAY,
@@ -21,22 +20,7 @@ from croplayer.landscape.lines import (
     TRACK,
     TREES,
 )
-from croplayer.landscape.looks import (
-    L_BLUE,
-    L_GRAIN,
-    L_GREEN,
-    L_MOTTLE,
-    L_OFFSET_U,
-    L_OFFSET_V,
-    L_PHASE,
-    L_RED,
-    L_ROWS,
-    L_SOIL,
-    L_SPACING,
-    L_STRIPS,
-    N_LOOK,
-    fill_look,
-)
+from croplayer.landscape.looks import NO_LOOK, Look, look_of
 from croplayer.landscape.nodes import DRYNESS, SLOPE_X, SLOPE_Y, WILDNESS, between
 from croplayer.landscape.noise import salted, smoothstep, unit
 from croplayer.landscape.sources import (
@@ -70,8 +54,25 @@ _BUILT = int(LandCover.BUILT)
 _DUNE = int(LandCover.DUNE)
 _BARE = int(LandCover.BARE)
 
-_Colour = tuple[float, float, float]
-"""Red, green and blue, 0-255."""
+
+class Colour(NamedTuple):
+    """A colour, 0-255, or the factor of a tint on each band."""
+
+    red: float
+    green: float
+    blue: float
+
+
+NO_TINT = Colour(1.0, 1.0, 1.0)
+
+
+class Sensor(NamedTuple):
+    """How a source renders colours; see `ImagerySource`."""
+
+    saturation: float
+    gain: float
+    lift: float
+    """Brightness added so that the gain turns around middle grey, 118, before the source's own offset."""
 
 
 class Canvas(NamedTuple):
@@ -100,10 +101,16 @@ class Texels(NamedTuple):
     """Texture under a pixel; brightness -1 to 1."""
 
     i: int
+    """Column."""
+
     j: int
+    """Row."""
+
     grain: float
     mottle: float
     patch: float
+    plants: float
+    """Crowns in woods, tufts in shrub and grass, 0 elsewhere."""
 
 
 @kernel
@@ -131,93 +138,115 @@ def paint_row(
     step_x, y : metres between two nodes, and of the row
     rgb : (w, 3) uint8 out
     """
-    look = np.empty(N_LOOK)
+    colours, textures, level, px = canvas.colours, canvas.textures, canvas.level, canvas.px
+    sensor, tint, look = _sensor(canvas.parameters), NO_TINT, NO_LOOK
     last_cover, last_key, last_scene, season = -1, np.uint64(0), -1, 1
-    scene = canvas.scenes[0]
     for p in range(len(position)):
         whole = np.floor(position[p])
         c, t = int(whole) - node_col, position[p] - whole
         x = (position[p] + 0.5) * step_x
         wild, dry = between(row, WILDNESS, c, t), between(row, DRYNESS, c, t)
-        cover, key, kind = int(found.cover[p]), found.key[p], found.line[p]
+        cover, key, kind = int(found.cover[p]), found.key[p], int(found.line[p])
         if cover != last_cover or key != last_key or scene_of[p] != last_scene:
             last_cover, last_key, last_scene = cover, key, scene_of[p]
-            scene = canvas.scenes[last_scene]
-            season = int(scene[S_SEASON])
-            fill_look(canvas.colours, cover, key, season, canvas.px, look)
-        texels = _texels(canvas, look, x, y)
-        u, v = np.float64(found.u[p]), np.float64(found.v[p])
-        colour = _ground(canvas, look, cover, key, texels, x, y, u, v, wild, dry)
+            season, tint = _scene(canvas.scenes[last_scene])
+            look = look_of(colours, cover, key, season, px)
+        texels = _texels(textures, level, look, cover, x, y)
+        colour = _ground(look, cover, key, texels, px, x, y, np.float64(found.u[p]), np.float64(found.v[p]), wild, dry)
         if kind != NO_LINE:
-            colour = _with_line(canvas, season, kind, found.inside[p], key, texels, wild, colour)
+            plants = _texture(textures, level, CANOPY if kind == TREES else ROUGH, texels.i, texels.j)
+            base = _base_colour(colours, season, _WOODLAND if kind == TREES else _WATER)
+            over = _line_colour(kind, found.inside[p], key, base, plants, texels.grain, wild)
+            colour = _mixed(colour, over, _line_share(kind, found.inside[p], px))
         snow = between(sky, SNOW, c, t)
         if snow > 0.02 and kind != RIVER_WATER:
             colour = _with_snow(snow, cover, kind, texels, wild, colour)
         shade = 1.0
         if kind != RIVER_WATER and cover != _WATER:
             shade = _hillshade(between(row, SLOPE_X, c, t), between(row, SLOPE_Y, c, t))
-        _expose(canvas.parameters, scene, _through_air(sky, c, t, shade, wild, colour), rgb[p])
+        cloud, shadow, haze = between(sky, CLOUD, c, t), between(sky, SHADOW, c, t), between(sky, HAZE, c, t)
+        colour = _through_air(cloud, shadow, haze, shade, wild, colour)
+        rgb[p, 0], rgb[p, 1], rgb[p, 2] = _exposed(sensor, tint, colour)
 
 
 @inlined_kernel
-def _texels(canvas: Canvas, look: np.ndarray, x: float, y: float) -> Texels:
+def _scene(scene: np.ndarray) -> tuple[int, Colour]:
+    """Season and tint of a scene's record."""
+    return int(scene[S_SEASON]), Colour(scene[S_RED], scene[S_GREEN], scene[S_BLUE])
+
+
+@inlined_kernel
+def _base_colour(colours: np.ndarray, season: int, cover: int) -> Colour:
+    return Colour(colours[season, cover, 0], colours[season, cover, 1], colours[season, cover, 2])
+
+
+@inlined_kernel
+def _texels(textures: np.ndarray, level: int, look: Look, cover: int, x: float, y: float) -> Texels:
     """Texture at a place; each parcel reads it from an offset of its own, so that neighbours differ."""
-    texel = 1.0 / (1 << canvas.level)
+    texel = 1.0 / (1 << level)
     # Textures repeat after 512 texels, a power of two, so the remainder is a mask, for negative places too.
-    i = int(np.floor((x + look[L_OFFSET_U]) * texel)) & 511
-    j = int(np.floor((y + look[L_OFFSET_V]) * texel)) & 511
-    patch_i = int(np.floor((x + 2.0 * look[L_OFFSET_V]) * PATCH_SCALE * texel)) & 511
-    patch_j = int(np.floor((y - 2.0 * look[L_OFFSET_U]) * PATCH_SCALE * texel)) & 511
+    i = int(np.floor((x + look.offset_u) * texel)) & 511
+    j = int(np.floor((y + look.offset_v) * texel)) & 511
+    patch_i = int(np.floor((x + 2.0 * look.offset_v) * PATCH_SCALE * texel)) & 511
+    patch_j = int(np.floor((y - 2.0 * look.offset_u) * PATCH_SCALE * texel)) & 511
+    plants = 0.0
+    if cover in (_WOODLAND, _SHRUB, _GRASSLAND, _BARE):
+        plants = _texture(textures, level, CANOPY if cover == _WOODLAND else ROUGH, i, j)
     return Texels(
-        i, j, _texture(canvas, GRAIN, i, j), _texture(canvas, MOTTLE, i, j), _texture(canvas, MOTTLE, patch_i, patch_j)
+        i,
+        j,
+        _texture(textures, level, GRAIN, i, j),
+        _texture(textures, level, MOTTLE, i, j),
+        _texture(textures, level, MOTTLE, patch_i, patch_j),
+        plants,
     )
 
 
-@inlined_kernel
-def _texture(canvas: Canvas, texture: int, i: int, j: int) -> float:
-    return float(canvas.textures[texture, canvas.level, j, i] / 127.0)
+@typed_kernel("float64(int8[:, :, :, ::1], int64, int64, int64, int64)", inlined=True)
+def _texture(textures: np.ndarray, level: int, texture: int, i: int, j: int) -> float:
+    return float(textures[texture, level, j, i] / 127.0)
 
 
 @inlined_kernel
 def _ground(
-    canvas: Canvas,
-    look: np.ndarray,
+    look: Look,
     cover: int,
     key: np.uint64,
     texels: Texels,
+    px: float,
     x: float,
     y: float,
     u: float,
     v: float,
     wild: float,
     dry: float,
-) -> _Colour:
+) -> Colour:
     """Soil and plants in the light of noon."""
-    soil = look[L_SOIL] * 2.0 * (dry - 0.3)
-    red, green, blue = look[L_RED] * (1.0 + soil), look[L_GREEN], look[L_BLUE] * (1.0 - soil)
-    light = look[L_GRAIN] * texels.grain + look[L_MOTTLE] * (texels.mottle + 0.7 * texels.patch)
+    soil = look.soil * 2.0 * (dry - 0.3)
+    red, green, blue = look.red * (1.0 + soil), look.green, look.blue * (1.0 - soil)
+    light = look.grain * texels.grain + look.mottle * (texels.mottle + 0.7 * texels.patch)
     if cover == _WOODLAND:
-        light = 52.0 * _texture(canvas, CANOPY, texels.i, texels.j) + 22.0 * wild + 12.0 * texels.mottle
+        light = 52.0 * texels.plants + 22.0 * wild + 12.0 * texels.mottle
         red += 10.0 * wild
     elif cover == _ORCHARD:
-        dome, fade = _tree(key, canvas.px, u, v)
+        dome, fade = _tree(key, px, u, v)
         light += 75.0 * -dome + 9.0 * fade
         red -= 26.0 * dome
         green += 20.0 * dome
     elif cover == _SHRUB:
-        light += 44.0 * _texture(canvas, ROUGH, texels.i, texels.j) + 16.0 * wild
+        light += 44.0 * texels.plants + 16.0 * wild
     elif cover in (_GRASSLAND, _BARE):
-        light += 22.0 * _texture(canvas, ROUGH, texels.i, texels.j) + 14.0 * wild
+        light += 22.0 * texels.plants + 14.0 * wild
     elif cover == _DUNE:
         crest = (0.8 * x + 0.6 * y + 90.0 * wild) / 95.0
         light += 15.0 * _wave(crest)
-    elif look[L_ROWS] > 0.2 or look[L_STRIPS] > 0.2:
-        light += look[L_ROWS] * _wave((v + look[L_PHASE]) / look[L_SPACING])
-        light += look[L_STRIPS] * _wave((v + look[L_PHASE]) / 31.0 + 0.15 * texels.mottle)
+    elif look.rows > 0.2 or look.strips > 0.2:
+        light += look.rows * _wave((v + look.phase_m) / look.spacing_m)
+        light += look.strips * _wave((v + look.phase_m) / 31.0 + 0.15 * texels.mottle)
     if cover <= _GRASSLAND:
         red += 11.0 * texels.patch
         green -= 4.0 * texels.patch
-    return red + light, green + light, blue + 0.85 * light
+    return Colour(red + light, green + light, blue + 0.85 * light)
 
 
 @inlined_kernel
@@ -246,68 +275,58 @@ def _wave(x: float) -> float:
 
 
 @inlined_kernel
-def _mixed(colour: _Colour, over: _Colour, share: float) -> _Colour:
+def _mixed(colour: Colour, over: Colour, share: float) -> Colour:
     """A colour under a share of another."""
-    red, green, blue = colour
-    return red + (over[0] - red) * share, green + (over[1] - green) * share, blue + (over[2] - blue) * share
+    return Colour(
+        colour.red + (over.red - colour.red) * share,
+        colour.green + (over.green - colour.green) * share,
+        colour.blue + (over.blue - colour.blue) * share,
+    )
 
 
 @inlined_kernel
-def _with_line(
-    canvas: Canvas,
-    season: int,
-    kind: int,
-    inside: float,
-    key: np.uint64,
-    texels: Texels,
-    wild: float,
-    colour: _Colour,
-) -> _Colour:
-    """The ground with the share of the pixel that a line covers."""
-    share = min(max(0.5 + inside * (1.0 / max(canvas.px, 1e-6)), 0.0), 1.0)
+def _line_share(kind: int, inside: float, px: float) -> float:
+    """Share of a pixel that a line covers, from the depth of its centre; grassy bunds and streets let ground through."""
+    share = min(max(0.5 + inside * (1.0 / max(px, 1e-6)), 0.0), 1.0)
     if kind == BUND:
-        share *= 0.85
-    elif kind == STREET:
-        share *= 0.8
-    return _mixed(colour, _line_colour(canvas, season, kind, inside, key, texels, wild), share)
+        return share * 0.85
+    if kind == STREET:
+        return share * 0.8
+    return share
 
 
 @inlined_kernel
 def _line_colour(
-    canvas: Canvas, season: int, kind: int, inside: float, key: np.uint64, texels: Texels, wild: float
-) -> _Colour:
+    kind: int, inside: float, key: np.uint64, base: Colour, plants: float, grain: float, wild: float
+) -> Colour:
+    """Colour of a line; ``base`` is that of woods for a row of trees, else that of water."""
     if kind == BUND:
         # Bunds are bare beside half of the parcels and grassy beside the others.
         if (key >> np.uint64(20)) & np.uint64(1):
-            return 170.0, 154.0, 118.0
-        return 118.0, 116.0, 80.0
+            return Colour(170.0, 154.0, 118.0)
+        return Colour(118.0, 116.0, 80.0)
     if kind in (TRACK, LANE):
-        return 182.0, 166.0, 134.0
-    if kind == DITCH:
-        return 74.0, 84.0, 68.0
-    if kind == HIGHWAY:
-        return (120.0, 122.0, 100.0) if inside < 1.5 else (146.0, 145.0, 144.0)
-    if kind == STREET:
-        return 128.0, 122.0, 112.0
+        return Colour(182.0, 166.0, 134.0)
     if kind == TREES:
-        crown = _texture(canvas, CANOPY, texels.i, texels.j)
-        wood = canvas.colours[season, _WOODLAND]
-        return wood[0] + 50.0 * crown, wood[1] + 50.0 * crown, wood[2] + 42.0 * crown
+        return Colour(base.red + 50.0 * plants, base.green + 50.0 * plants, base.blue + 42.0 * plants)
+    if kind == DITCH:
+        return Colour(74.0, 84.0, 68.0)
+    if kind == HIGHWAY:
+        return Colour(120.0, 122.0, 100.0) if inside < 1.5 else Colour(146.0, 145.0, 144.0)
+    if kind == STREET:
+        return Colour(128.0, 122.0, 112.0)
     if kind == RIVER_WATER:
-        water = canvas.colours[season, _WATER]
-        return (
-            water[0] + 7.0 * wild + 5.0 * texels.grain,
-            water[1] + 6.0 * wild + 5.0 * texels.grain,
-            water[2] + 5.0 * wild + 5.0 * texels.grain,
+        return Colour(
+            base.red + 7.0 * wild + 5.0 * grain,
+            base.green + 6.0 * wild + 5.0 * grain,
+            base.blue + 5.0 * wild + 5.0 * grain,
         )
-    if kind == BANK:
-        rough = 30.0 * _texture(canvas, ROUGH, texels.i, texels.j)
-        return 104.0 + rough + 40.0 * wild, 112.0 + rough + 20.0 * wild, 76.0 + rough + 26.0 * wild
-    return 150.0, 136.0, 104.0
+    rough = 30.0 * plants
+    return Colour(104.0 + rough + 40.0 * wild, 112.0 + rough + 20.0 * wild, 76.0 + rough + 26.0 * wild)
 
 
 @inlined_kernel
-def _with_snow(snow: float, cover: int, kind: int, texels: Texels, wild: float, colour: _Colour) -> _Colour:
+def _with_snow(snow: float, cover: int, kind: int, texels: Texels, wild: float, colour: Colour) -> Colour:
     """Snow in patches; it lies thinner on trees, roofs and roads."""
     hold = 1.0
     if cover == _WOODLAND:
@@ -318,7 +337,7 @@ def _with_snow(snow: float, cover: int, kind: int, texels: Texels, wild: float, 
     if kind in (TREES, DITCH, BUND):
         cap *= 0.6
     sparkle = 8.0 * texels.grain
-    return _mixed(colour, (236.0 + sparkle, 239.0 + sparkle, 246.0 + sparkle), cap)
+    return _mixed(colour, Colour(236.0 + sparkle, 239.0 + sparkle, 246.0 + sparkle), cap)
 
 
 @inlined_kernel
@@ -329,28 +348,32 @@ def _hillshade(slope_x: float, slope_y: float) -> float:
 
 
 @inlined_kernel
-def _through_air(sky: np.ndarray, c: int, t: float, shade: float, wild: float, colour: _Colour) -> _Colour:
-    """The lit ground under cloud shadow, haze and cloud."""
-    cloud, shadow, haze = between(sky, CLOUD, c, t), between(sky, SHADOW, c, t), between(sky, HAZE, c, t)
+def _through_air(cloud: float, shadow: float, haze: float, shade: float, wild: float, colour: Colour) -> Colour:
+    """The lit ground under cloud shadow, haze and cloud, each 0-1."""
     shade *= 1.0 - 0.5 * shadow
-    lit = colour[0] * shade, colour[1] * shade, colour[2] * (shade * (1.0 + 0.1 * shadow))
-    seen = _mixed(lit, (178.0, 188.0, 200.0), min(max(haze, 0.0), 0.85))
+    lit = Colour(colour.red * shade, colour.green * shade, colour.blue * (shade * (1.0 + 0.1 * shadow)))
+    seen = _mixed(lit, Colour(178.0, 188.0, 200.0), min(max(haze, 0.0), 0.85))
     if cloud > 0.0:
         top = 226.0 + 22.0 * cloud + 34.0 * wild * (1.0 - 0.5 * cloud)
-        return _mixed(seen, (top, top + 1.0, top + 4.0), cloud)
+        return _mixed(seen, Colour(top, top + 1.0, top + 4.0), cloud)
     return seen
 
 
 @inlined_kernel
-def _expose(parameters: np.ndarray, scene: np.ndarray, colour: _Colour, out: np.ndarray) -> None:
-    """Write a colour as the sensor and the scene's tint show it; 0 is left to pixels without imagery."""
-    red, green, blue = colour
-    grey = (red + green + blue) / 3.0
-    saturation, gain = parameters[P_SATURATION], parameters[P_GAIN]
-    lift = parameters[P_OFFSET] + 118.0 * (1.0 - gain)
-    red = (grey + saturation * (red - grey)) * scene[S_RED]
-    green = (grey + saturation * (green - grey)) * scene[S_GREEN]
-    blue = (grey + saturation * (blue - grey)) * scene[S_BLUE]
-    out[0] = np.uint8(min(max(red * gain + lift + 0.5, 1.0), 255.0))
-    out[1] = np.uint8(min(max(green * gain + lift + 0.5, 1.0), 255.0))
-    out[2] = np.uint8(min(max(blue * gain + lift + 0.5, 1.0), 255.0))
+def _sensor(parameters: np.ndarray) -> Sensor:
+    gain = parameters[P_GAIN]
+    return Sensor(parameters[P_SATURATION], gain, parameters[P_OFFSET] + 118.0 * (1.0 - gain))
+
+
+@inlined_kernel
+def _exposed(sensor: Sensor, tint: Colour, colour: Colour) -> tuple[np.uint8, np.uint8, np.uint8]:
+    """A colour as sensor and scene show it; 0 is left to pixels without imagery."""
+    grey = (colour.red + colour.green + colour.blue) / 3.0
+    red = (grey + sensor.saturation * (colour.red - grey)) * tint.red
+    green = (grey + sensor.saturation * (colour.green - grey)) * tint.green
+    blue = (grey + sensor.saturation * (colour.blue - grey)) * tint.blue
+    return (
+        np.uint8(min(max(red * sensor.gain + sensor.lift + 0.5, 1.0), 255.0)),
+        np.uint8(min(max(green * sensor.gain + sensor.lift + 0.5, 1.0), 255.0)),
+        np.uint8(min(max(blue * sensor.gain + sensor.lift + 0.5, 1.0), 255.0)),
+    )
