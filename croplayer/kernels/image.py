@@ -188,44 +188,76 @@ def bin_pixels(
     change = np.empty(samples + 6, np.float32)
     gradient = np.empty(samples, np.float32)
     pairs = np.empty(width, np.uint16)
-    two = np.float32(2)
     for row in range(height):
-        above, here, below = pixels[max(row - 1, 0)], pixels[row], pixels[min(row + 1, height - 1)]
-        for i in range(samples):
-            smooth[i + 3] = np.float32(above[i]) + two * np.float32(here[i]) + np.float32(below[i])
-            change[i + 3] = np.float32(above[i]) - np.float32(below[i])
-        for line in (smooth, change):
-            line[:3] = line[3:6]
-            line[samples + 3 :] = line[samples : samples + 3]
-        for i in range(samples):
-            across = smooth[i + 6] - smooth[i]
-            along = change[i] + two * change[i + 3] + change[i + 6]
-            gradient[i] = np.sqrt(across * across + along * along)
         sharpness_row, hue_row = sharpness_bins[row], hue_bins[row]
+        above, below = pixels[max(row - 1, 0)], pixels[min(row + 1, height - 1)]
+        gradient_row(above, pixels[row], below, smooth, change, gradient)
         for col in range(width):
             total = gradient[3 * col] + gradient[3 * col + 1] + gradient[3 * col + 2]
             sharpness_row[col] = np.uint16(np.int32(total * SHARPNESS_BINS_PER_UNIT))
-        for col in range(width):
-            red, green, blue = here[3 * col], here[3 * col + 1], here[3 * col + 2]
-            largest, smallest = max(red, green, blue), min(red, green, blue)
-            pairs[col] = (np.uint16(largest) << np.uint16(8)) | np.uint16(smallest)
-            r, g, b = np.float32(red), np.float32(green), np.float32(blue)
-            spread = np.float32(largest) - np.float32(smallest)
-            ahead = g - b if red == largest else (b - r if green == largest else r - g)
-            sector = np.float32(0) if red == largest else (two if green == largest else np.float32(4))
-            hue = sector + ahead / max(spread, np.float32(1))
-            hue = hue + np.float32(6) if hue < np.float32(0) else hue
-            hue_row[col] = np.uint16(np.int32(hue * HUE_BINS_PER_SECTOR))
+        bin_hues(pixels[row], hue_row, pairs)
         if len(counted):
             for col in range(width):
                 if not counted[row, col]:
                     sharpness_row[col] = NO_BIN
                     hue_row[col] = NO_BIN
+                    # Taken off here and counted below: the loop that counts then needs no branch.
                     extremes[pairs[col]] -= 1
         for col in range(width):
             sharpness_counts[sharpness_row[col]] += 1
             hue_counts[hue_row[col]] += 1
             extremes[pairs[col]] += 1
+
+
+@kernel
+def gradient_row(
+    above: np.ndarray,
+    here: np.ndarray,
+    below: np.ndarray,
+    smooth: np.ndarray,
+    change: np.ndarray,
+    gradient: np.ndarray,
+) -> None:
+    """Integer Sobel magnitude of each sample of a row, (3 w,) float32 out.
+
+    A Sobel filter is a smoothing one way and a difference the other way. Both are taken down the columns first, into
+    ``smooth`` and ``change``, (3 w + 6,) float32 scratch, and then along the row. Integers up to 1020 are exact in
+    float32, and every loop fills whole vectors.
+    """
+    samples = len(gradient)
+    two = np.float32(2)
+    for i in range(samples):
+        smooth[i + 3] = np.float32(above[i]) + two * np.float32(here[i]) + np.float32(below[i])
+        change[i + 3] = np.float32(above[i]) - np.float32(below[i])
+    # A pixel more at both ends repeats the outermost one, as skimage does beyond the edge of an image.
+    for line in (smooth, change):
+        line[:3] = line[3:6]
+        line[samples + 3 :] = line[samples : samples + 3]
+    for i in range(samples):
+        across = smooth[i + 6] - smooth[i]
+        along = change[i] + two * change[i + 3] + change[i + 6]
+        gradient[i] = np.sqrt(across * across + along * along)
+
+
+@kernel
+def bin_hues(here: np.ndarray, hue_row: np.ndarray, pairs: np.ndarray) -> None:
+    """Coarse bins of the hue of a row's pixels, (w,) uint16 out, and their 256 * largest + smallest band, (w,) uint16 out.
+
+    Conditional values, not branches, let the compiler work on many pixels at once.
+    """
+    two = np.float32(2)
+    for col in range(len(hue_row)):
+        red, green, blue = here[3 * col], here[3 * col + 1], here[3 * col + 2]
+        largest, smallest = max(red, green, blue), min(red, green, blue)
+        pairs[col] = (np.uint16(largest) << np.uint16(8)) | np.uint16(smallest)
+        r, g, b = np.float32(red), np.float32(green), np.float32(blue)
+        spread = np.float32(largest) - np.float32(smallest)
+        ahead = g - b if red == largest else (b - r if green == largest else r - g)
+        sector = np.float32(0) if red == largest else (two if green == largest else np.float32(4))
+        # Of grey pixels the spread is 0 and so is `ahead`: dividing by 1 gives them hue 0, as colorsys does.
+        hue = sector + ahead / max(spread, np.float32(1))
+        hue = hue + np.float32(6) if hue < np.float32(0) else hue
+        hue_row[col] = np.uint16(np.int32(hue * HUE_BINS_PER_SECTOR))
 
 
 @kernel

@@ -9,6 +9,7 @@ the latter again exactly.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,46 @@ ROUNDING = 1e-6
 
 PIXEL_KNOWN, ALL_KNOWN = 16, 32
 """Bits of pixels that are known, and of those known with all eight neighbours."""
+
+
+class Model(NamedTuple):
+    """An elevation model as `slope_rows` takes it."""
+
+    dem: np.ndarray
+    window: np.ndarray
+    cell_x_m: np.ndarray
+    cell_y_m: float
+    has_nodata: bool
+    nodata: float
+
+
+class Limits(NamedTuple):
+    """The bracket around the median of each feature."""
+
+    low: tuple[np.float32, ...]
+    """Measures from here on are in the bracket."""
+
+    high: tuple[np.float32, ...]
+    """Measures from here on are above it."""
+
+    listing: np.ndarray
+    """(4,) bool, whether the measures in the bracket are listed."""
+
+
+class Found(NamedTuple):
+    """What a scan finds of each feature; the counts start at 0."""
+
+    known: np.ndarray
+    """(4,) int64, known measures"""
+
+    below: np.ndarray
+    """(4,) int64, measures below the bracket"""
+
+    listed: np.ndarray
+    """(4,) int64, measures in the bracket"""
+
+    values: np.ndarray
+    """(4, room) float64, exact measures in the bracket where they are listed, as far as there is room"""
 
 
 def middle_measures(
@@ -50,10 +91,10 @@ def middle_measures(
     for elevation, slope, ruggedness and roughness the lower and upper middle measure in float64, NaN without known
     pixels; None when the sample was misleading
     """
-    place = (dem, window, cell_x_m, cell_y_m, has_nodata, nodata, *rows, *cols)
+    model = Model(dem, window, cell_x_m, cell_y_m, has_nodata, nodata)
     sample_rows, sample_cols = -(-(rows[1] - rows[0]) // SAMPLE_ROWS), -(-(cols[1] - cols[0]) // SAMPLE_COLS)
     sample = np.empty((FEATURES, sample_rows, sample_cols), window.dtype)
-    sample_measures(*place, sample)
+    sample_measures(model, rows, cols, sample)
     low, high = (np.array(edges) for edges in zip(*(_bracket(values) for values in sample), strict=True))
     # These two measures are exact in single precision: between equal ends there is one value, and no need to list.
     single = (low == high) & np.array([True, False, False, True])
@@ -64,7 +105,8 @@ def middle_measures(
     known, below, listed = np.zeros((3, FEATURES), np.int64)
     pixels = (rows[1] - rows[0]) * (cols[1] - cols[0])
     values = np.empty((FEATURES, pixels // 16), np.float64)
-    scan_measures(*place, tuple(below_low), tuple(above_high), ~single, known, below, listed, values)
+    limits = Limits(tuple(below_low), tuple(above_high), ~single)
+    scan_measures(model, rows, cols, limits, Found(known, below, listed, values))
     middles: list[tuple[float, float] | None] = []
     for k in range(FEATURES):
         ranks = [int(known[k] - 1) // 2 - int(below[k]), int(known[k]) // 2 - int(below[k])]
@@ -124,28 +166,17 @@ def measure(
 
 
 @kernel
-def sample_measures(
-    dem: np.ndarray,
-    window: np.ndarray,
-    cell_x_m: np.ndarray,
-    cell_y_m: float,
-    has_nodata: bool,
-    nodata: float,
-    row_start: int,
-    row_stop: int,
-    col_start: int,
-    col_stop: int,
-    sample: np.ndarray,
-) -> None:
-    """Measures of every so many pixels, NaN where they are unknown."""
+def sample_measures(model: Model, rows: tuple[int, int], cols: tuple[int, int], sample: np.ndarray) -> None:
+    """Measures of every so many pixels, (4, m, n) out, NaN where they are unknown."""
+    window = model.window
     for i in range(sample.shape[1]):
-        row = row_start + i * SAMPLE_ROWS
+        row = rows[0] + i * SAMPLE_ROWS
         for near in range(row - 1, row + 2):
-            load_row(dem, near, has_nodata, nodata, window)
+            load_row(model.dem, near, model.has_nodata, model.nodata, window)
         north, middle, south = window[(row - 1) % 3], window[row % 3], window[(row + 1) % 3]
-        per_x, per_y = np.float32(1 / cell_x_m[row]), np.float32(1 / cell_y_m)
+        per_x, per_y = np.float32(1 / model.cell_x_m[row]), np.float32(1 / model.cell_y_m)
         for j in range(sample.shape[2]):
-            found = measure(north, middle, south, col_start - 1 + j * SAMPLE_COLS, per_x, per_y)
+            found = measure(north, middle, south, cols[0] - 1 + j * SAMPLE_COLS, per_x, per_y)
             for k in range(FEATURES):
                 sample[k, i, j] = found[k]
             if np.isnan(found[1]):
@@ -153,51 +184,30 @@ def sample_measures(
 
 
 @kernel
-def scan_measures(
-    dem: np.ndarray,
-    window: np.ndarray,
-    cell_x_m: np.ndarray,
-    cell_y_m: float,
-    has_nodata: bool,
-    nodata: float,
-    row_start: int,
-    row_stop: int,
-    col_start: int,
-    col_stop: int,
-    low: tuple[np.float32, ...],
-    high: tuple[np.float32, ...],
-    listing: np.ndarray,
-    known: np.ndarray,
-    below: np.ndarray,
-    listed: np.ndarray,
-    values: np.ndarray,
-) -> None:
-    """Count the known measures, those below `low` and those from `low` to just below `high`.
-
-    The three counts are out and start at zero. Where `listing` says so the latter's exact measures are written to
-    `values`, (4, room) float64, until there is no more room.
-    """
-    width = col_stop - col_start
-    part = slice(col_start - 1, col_stop + 1)
+def scan_measures(model: Model, rows: tuple[int, int], cols: tuple[int, int], limits: Limits, found: Found) -> None:
+    """Count the measures below and in the brackets, and list those in them."""
+    window, cell_x_m, cell_y_m = model.window, model.cell_x_m, model.cell_y_m
+    width = cols[1] - cols[0]
+    part = slice(cols[0] - 1, cols[1] + 1)
     # Zeros past the end count nowhere.
     from_low, from_high = np.zeros((2, -(-width // WORD_PX) * WORD_PX), np.uint8)
     places = np.empty(len(from_low) + AT_ONCE, np.int64)
-    for near in range(row_start - 1, row_start + 1):
-        load_row(dem, near, has_nodata, nodata, window)
-    for row in range(row_start, row_stop):
-        load_row(dem, row + 1, has_nodata, nodata, window)
+    for near in range(rows[0] - 1, rows[0] + 1):
+        load_row(model.dem, near, model.has_nodata, model.nodata, window)
+    for row in range(rows[0], rows[1]):
+        load_row(model.dem, row + 1, model.has_nodata, model.nodata, window)
         north, middle, south = window[(row - 1) % 3][part], window[row % 3][part], window[(row + 1) % 3][part]
         per_x, per_y = np.float32(1 / cell_x_m[row]), np.float32(1 / cell_y_m)
-        compare_row(north, middle, south, per_x, per_y, low, high, from_low[:width], from_high[:width])
+        compare_row(north, middle, south, per_x, per_y, limits.low, limits.high, from_low[:width], from_high[:width])
         for k in range(FEATURES):
             all_known, all_below, between = scan_row(from_low, from_high, k, places)
-            if listing[k] and listed[k] + between <= values.shape[1]:
+            start, stop = found.listed[k], found.listed[k] + between
+            if limits.listing[k] and stop <= found.values.shape[1]:
                 # At once, while the rows are still in the fastest memory.
-                room = values[k, listed[k] : listed[k] + between]
-                exact_measures(k, north, middle, south, cell_x_m[row], cell_y_m, places, room)
-            known[k] += all_known
-            below[k] += all_below
-            listed[k] += between
+                exact_measures(k, north, middle, south, cell_x_m[row], cell_y_m, places, found.values[k, start:stop])
+            found.known[k] += all_known
+            found.below[k] += all_below
+            found.listed[k] += between
 
 
 @kernel

@@ -116,42 +116,73 @@ def sweep(
         n_labels = label_row(
             edges, row_runs[row - 1], row_runs[row], row_runs[row], row_runs[row + 1], labels, parent, n_labels
         )
-        i, i_stop = 2 * row_runs[row - 1], 2 * row_runs[row]
-        j, j_stop = i_stop, 2 * row_runs[row + 1]
-        while i < i_stop or j < j_stop:
-            above = edges[i] if i < i_stop else BEYOND
-            below = edges[j] if j < j_stop else BEYOND
-            x = min(above, below)
-            ends_above, starts_below = above == x, below == x
-            if ends_above and starts_below:
-                if (i & 1) == (j & 1):
-                    edge_corner[j] = edge_corner[i]
-                    i += 1
-                    j += 1
-                    continue
-                # A pinch. The segment on its left ends at the column of the pixel it belongs to.
-                pinches[n_pinches] = n
-                n_pinches += 1
-                corners[n, 0], corners[n, 1] = x, y
-                if i & 1:
-                    close_column(n, edge_corner[i], link)
-                    i += 1
-                    ends_above = False
-                else:
-                    open_column(n, j, edge_corner, link)
-                    j += 1
-                n += 1
+        n, n_pinches = link_row(
+            edges, 2 * row_runs[row - 1], 2 * row_runs[row], 2 * row_runs[row + 1], y,
+            edge_corner, labels, corners, link, segment_label, pinches, n, n_pinches,
+        )  # fmt: skip
+    return n_labels, n, n_pinches
+
+
+@kernel
+def link_row(
+    edges: np.ndarray,
+    above_start: int,
+    start: int,
+    stop: int,
+    y: int,
+    edge_corner: np.ndarray,
+    labels: np.ndarray,
+    corners: np.ndarray,
+    link: np.ndarray,
+    segment_label: np.ndarray,
+    pinches: np.ndarray,
+    n: int,
+    n_pinches: int,
+) -> tuple[int, int]:
+    """Append the corners between two rows of runs; returns the numbers of corners and pinches in use.
+
+    Edges above_start .. start - 1 are those of the row above, start .. stop - 1 those of the row below lattice row
+    `y`; the other parameters are as in `sweep`. The edges of both rows are merged from west to east: an edge that both
+    rows have continues its column, any other one is a corner.
+    """
+    i, j = above_start, start
+    while i < start or j < stop:
+        above = edges[i] if i < start else BEYOND
+        below = edges[j] if j < stop else BEYOND
+        x = min(above, below)
+        ends_above, starts_below = above == x, below == x
+        if ends_above and starts_below:
+            # Even edges open a run and odd ones close it.
+            if (i & 1) == (j & 1):
+                edge_corner[j] = edge_corner[i]
+                i += 1
+                j += 1
+                continue
+            # A pinch. The segment on its left ends at the column of the pixel it belongs to.
+            pinches[n_pinches] = n
+            n_pinches += 1
             corners[n, 0], corners[n, 1] = x, y
-            if ends_above:
+            if i & 1:
                 close_column(n, edge_corner[i], link)
                 i += 1
+                ends_above = False
             else:
                 open_column(n, j, edge_corner, link)
                 j += 1
-            if (n & 1) == 0:
-                segment_label[n >> 1] = labels[j >> 1] if j & 1 else labels[i >> 1]
             n += 1
-    return n_labels, n, n_pinches
+        corners[n, 0], corners[n, 1] = x, y
+        if ends_above:
+            close_column(n, edge_corner[i], link)
+            i += 1
+        else:
+            open_column(n, j, edge_corner, link)
+            j += 1
+        if (n & 1) == 0:
+            # A segment starts here. Inside a run of the row below it is that run's upper side, else the lower side
+            # of the run above.
+            segment_label[n >> 1] = labels[j >> 1] if j & 1 else labels[i >> 1]
+        n += 1
+    return n, n_pinches
 
 
 @kernel

@@ -126,12 +126,7 @@ def mercator_to_lonlat(
     integer). Its scale is that of the window asked for; here it is that of the pixel's band of 0.05 degree.
     """
     _check_window(row, col, height, width, px_per_degree, zoom, tile_px, resampling)
-    if mosaic.dtype != np.uint8 or mosaic_valid.dtype != np.bool_:
-        raise TypeError(f"mosaic is {mosaic.dtype} and mosaic_valid {mosaic_valid.dtype}; expected uint8 and bool")
-    if mosaic.ndim != 3 or mosaic.shape[2] != 3 or mosaic_valid.shape != mosaic.shape[:2]:
-        raise ValueError(
-            f"mosaic has shape {mosaic.shape} and mosaic_valid {mosaic_valid.shape}; expected (H, W, 3) and (H, W)"
-        )
+    _check_mosaic(mosaic, mosaic_valid)
     rows = row_taps(row, height, px_per_degree, zoom, tile_px)
     cols = column_taps(col, width, px_per_degree, zoom, tile_px)
     samples = np.ascontiguousarray(mosaic).reshape(len(mosaic), -1)
@@ -151,6 +146,15 @@ def mercator_to_lonlat(
             valid, flat,
         )  # fmt: skip
     return rgb, valid
+
+
+def _check_mosaic(mosaic: np.ndarray, mosaic_valid: np.ndarray) -> None:
+    if mosaic.dtype != np.uint8 or mosaic_valid.dtype != np.bool_:
+        raise TypeError(f"mosaic is {mosaic.dtype} and mosaic_valid {mosaic_valid.dtype}; expected uint8 and bool")
+    if mosaic.ndim != 3 or mosaic.shape[2] != 3 or mosaic_valid.shape != mosaic.shape[:2]:
+        raise ValueError(
+            f"mosaic has shape {mosaic.shape} and mosaic_valid {mosaic_valid.shape}; expected (H, W, 3) and (H, W)"
+        )
 
 
 def _check_window(

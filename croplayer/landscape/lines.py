@@ -17,7 +17,7 @@ from croplayer.landscape import draws
 from croplayer.landscape.classes import LandCover
 from croplayer.landscape.kernel_cache import inlined_kernel
 from croplayer.landscape.noise import salted, unit
-from croplayer.landscape.parcels import PASTURE, POND, WOODLOT, Block, Rectangle, Territory, distance_to_edge
+from croplayer.landscape.parcels import PASTURE, POND, WOODLOT, Block, Plot, Rectangle, Territory, distance_to_edge
 
 NO_LINE = 0
 BUND = 1
@@ -62,16 +62,14 @@ HIGHWAY_RELIEF = 0.3
 
 
 @inlined_kernel
-def street_depth(in_town: bool, u: float, v: float, streets: Rectangle, lot: Rectangle) -> float:
+def street_depth(in_town: bool, u: float, v: float, streets: Rectangle, lot: Plot) -> float:
     """Depth into the streets around a block of lots, or into the gap between two lots."""
     gap = 0.7 - distance_to_edge(lot, u, v)
     return max(gap, (4.5 if in_town else 2.0) - distance_to_edge(streets, u, v))
 
 
 @inlined_kernel
-def terrace_bund_depth(
-    key: np.uint64, block_slope: float, slope: float, a: float, b: float, parcel: Rectangle
-) -> float:
+def terrace_bund_depth(key: np.uint64, block_slope: float, slope: float, a: float, b: float, parcel: Plot) -> float:
     """Depth into the bund around a terrace parcel at its own coordinates.
 
     ``b`` is elevation over the mean slope of the block, so a step of ``b`` is a metre of ground only where the slope
@@ -83,7 +81,7 @@ def terrace_bund_depth(
 
 
 @inlined_kernel
-def bund_depth(block_key: np.uint64, use: int, u: float, v: float, parcel: Rectangle) -> float:
+def bund_depth(block_key: np.uint64, use: int, u: float, v: float, parcel: Plot) -> float:
     """Depth into the bund around a parcel on level land; woodlots and pastures have none."""
     half = 0.45 + 0.7 * unit(salted(block_key, draws.BUND_WIDTH))
     if use == POND:
@@ -131,7 +129,7 @@ def lanes(
 
 
 @inlined_kernel
-def stream(distance: np.float32, half: np.float32, reach: float, kind: int, depth: float) -> tuple[int, float]:
+def stream(distance: float, half: float, reach: float, kind: int, depth: float) -> tuple[int, float]:
     """A tributary and its banks, from the signed distance to its centre line and its half width."""
     own = half - abs(distance)
     if half > 0.4 and own > -5.0:
@@ -144,7 +142,7 @@ def stream(distance: np.float32, half: np.float32, reach: float, kind: int, dept
 
 @inlined_kernel
 def highways(
-    east_west: np.float32, north_south: np.float32, relief: np.float32, reach: float, kind: int, depth: float
+    east_west: float, north_south: float, relief: float, reach: float, kind: int, depth: float
 ) -> tuple[int, float]:
     """The roads across the country, from the signed distances to the nearest of either direction."""
     if relief < HIGHWAY_RELIEF:
@@ -161,7 +159,7 @@ def highways(
 
 @inlined_kernel
 def river_or_lake(
-    river: np.float32, half: np.float32, lake: np.float32, wild: np.float32, reach: float, kind: int, depth: float
+    river: float, half: float, lake: float, wild: float, reach: float, kind: int, depth: float
 ) -> tuple[int, float]:
     """A main river or the lake on it, with an uneven shore of wetland; bridges of highways stay.
 

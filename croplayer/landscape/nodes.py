@@ -57,7 +57,7 @@ N_SIGNED = 4
 JUMP_STEPS = 4.5
 """A signed distance that changes by more node steps than this between two nodes belongs to two lines."""
 
-TWO_LINES = np.float32(1e9)
+TWO_LINES = 1e9
 """Distance to a line, metres, between two nodes whose nearest lines differ: out of reach of any line."""
 
 
@@ -165,13 +165,13 @@ def interpolate_row(
 @typed_kernel(
     "float32(float32[:, ::1], int64, int64, float32)", "float64(float32[:, ::1], int64, int64, float64)", inlined=True
 )
-def between(row: np.ndarray, field: int, c: int, t: float) -> float:
+def between(row: np.ndarray, field: int, c: int, t: float | np.float32) -> float:
     """A field of an interpolated row at a share ``t`` of the way from column ``c`` to the next."""
     return row[field, c] + (row[field, c + 1] - row[field, c]) * t
 
 
 @typed_kernel("float32(float32[:, ::1], int64, int64, float32, float64)", inlined=True)
-def line_between(row: np.ndarray, field: int, c: int, t: float, jump: float) -> float:
+def line_between(row: np.ndarray, field: int, c: int, t: float | np.float32, jump: float) -> float:
     """`between` for a signed distance to a line; TWO_LINES where it changes by ``jump`` or more to the next column.
 
     There the nearest line changes, and a distance interpolated from one line to another would pass through zero.

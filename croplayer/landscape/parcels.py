@@ -32,6 +32,10 @@ VILLAGE = 8
 TOWN_BLOCK = 9
 
 
+NOT_CUT, FIELD_CUT, TERRACE_CUT, LOT_CUT = range(4)
+"""How a plot was cut, and so in which coordinates its rectangle is; NOT_CUT: it has none."""
+
+
 class Territory(NamedTuple):
     """Land of one village. All fields are float64, so that a row of an array holds a territory."""
 
@@ -106,6 +110,29 @@ class Block(NamedTuple):
     """Draw that decides what lies along its sides, 0-1."""
 
 
+class Plot(NamedTuple):
+    """The plot of the last pixel."""
+
+    cut: int
+    """How it was cut; a pixel of another cut cannot lie in it."""
+
+    key: np.uint64
+    """Hash of the plot; 0 for land that nobody works."""
+
+    cover: int
+    """`LandCover` code."""
+
+    u0: float
+    """Rectangle, metres."""
+
+    v0: float
+    u1: float
+    v1: float
+
+
+NO_PLOT = Plot(NOT_CUT, np.uint64(0), 0, 0.0, 0.0, 0.0, 0.0)
+
+
 @kernel
 def _seat(seed: np.uint64, i: int, j: int) -> tuple[float, float]:
     own = hash2(salted(seed, draws.SEAT), i, j)
@@ -170,13 +197,13 @@ def territory_record(seed: np.uint64, i: int, j: int) -> Territory:
 
 
 @inlined_kernel
-def holds(rectangle: Rectangle, u: float, v: float) -> bool:
+def holds(rectangle: Rectangle | Block | Plot, u: float, v: float) -> bool:
     """Whether a point lies in a rectangle, or in anything with its four fields."""
     return bool(rectangle.u0 <= u < rectangle.u1 and rectangle.v0 <= v < rectangle.v1)
 
 
 @inlined_kernel
-def distance_to_edge(rectangle: Rectangle, u: float, v: float) -> float:
+def distance_to_edge(rectangle: Rectangle | Block | Plot, u: float, v: float) -> float:
     """Distance of a point in a rectangle to its nearest side, metres; negative outside."""
     return min(min(u - rectangle.u0, rectangle.u1 - u), min(v - rectangle.v0, rectangle.v1 - v))
 

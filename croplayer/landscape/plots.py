@@ -26,9 +26,14 @@ from croplayer.landscape.lines import (
 )
 from croplayer.landscape.noise import salted, unit
 from croplayer.landscape.parcels import (
+    FIELD_CUT,
+    LOT_CUT,
+    NOT_CUT,
     TERRACE,
+    TERRACE_CUT,
     WILD,
     Block,
+    Plot,
     Rectangle,
     Territory,
     holds,
@@ -45,9 +50,6 @@ _BARE = int(LandCover.BARE)
 _DUNE = int(LandCover.DUNE)
 _BUILT = int(LandCover.BUILT)
 
-NOT_CUT, FIELD_CUT, TERRACE_CUT, LOT_CUT = range(4)
-"""How a plot was cut, and so in which coordinates its rectangle is; NOT_CUT: it has none."""
-
 FARMED = -1
 """Natural cover of land that somebody works."""
 
@@ -56,29 +58,6 @@ SETTLEMENT_HALF_M = 4_096.0
 
 LARGE_LOT = 0.93
 """A block of lots that draws more than this stays whole: a park, or from 0.98 on bare ground."""
-
-
-class Plot(NamedTuple):
-    """The plot of the last pixel."""
-
-    cut: int
-    """How it was cut; a pixel of another cut cannot lie in it."""
-
-    key: np.uint64
-    """Hash of the plot; 0 for land that nobody works."""
-
-    cover: int
-    """`LandCover` code."""
-
-    u0: float
-    """Rectangle, metres."""
-
-    v0: float
-    u1: float
-    v1: float
-
-
-NO_PLOT = Plot(NOT_CUT, np.uint64(0), 0, 0.0, 0.0, 0.0, 0.0)
 
 
 class Place(NamedTuple):
@@ -96,15 +75,15 @@ class Place(NamedTuple):
     v: float
     """Coordinate across the territory's axis, metres."""
 
-    elevation: np.float32
+    elevation: float
     """Metres."""
 
-    slope: np.float32
+    slope: float
     """m/m."""
 
-    relief: np.float32
-    wild: np.float32
-    dry: np.float32
+    relief: float
+    wild: float
+    dry: float
 
 
 @inlined_kernel

@@ -15,7 +15,7 @@ import rasterio
 from affine import Affine
 
 from croplayer.landscape.country import Country
-from croplayer.landscape.kernel_cache import kernel
+from croplayer.landscape.kernel_cache import inlined_kernel, kernel
 from croplayer.landscape.noise import hash2, mix, unit
 from croplayer.landscape.product_definitions import PRODUCTS, ProductDefinition
 from stores.grid import CRS, Bounds
@@ -175,81 +175,125 @@ def _fill(
     x, y = np.meshgrid(grid.west + columns * grid.pixel, grid.north - rows * grid.pixel)
     if grid.crs != CRS:
         x, y = pyproj.Transformer.from_crs(grid.crs, CRS, always_xy=True).transform(x, y)
+        # Versions of PROJ differ in the last bits; what is rounded here is the same with all of them.
         x, y = np.round(x, 10), np.round(y, 10)
     codes, wrong, share = product.table()
     out = np.empty((grid.height, grid.width), dtype=np.uint8)
-    own = np.uint64(seed * 64 + number + 1)
-    tables = (np.array(codes, dtype=np.uint8), np.array(wrong, dtype=np.uint8), np.array(share))
-    _vote(own, x, y, MESH, product.samples, *corner, TRUTH_STEP_DEG, cover, parcel, *tables, product.nodata, out)
+    truth = _Truth(cover, parcel, *corner, TRUTH_STEP_DEG)
+    errors = _Errors(
+        np.uint64(seed * 64 + number + 1),
+        np.array(codes, dtype=np.uint8),
+        np.array(wrong, dtype=np.uint8),
+        np.array(share),
+        product.nodata,
+    )
+    _vote(x, y, product.samples, truth, errors, out)
     return out
+
+
+class _Truth(NamedTuple):
+    """The country's classes on a grid of degrees."""
+
+    cover: np.ndarray
+    """(h, w) uint8 `LandCover`."""
+
+    parcel: np.ndarray
+    """(h, w) int64, 0 where there is no parcel."""
+
+    west: float
+    north: float
+    step: float
+    """Pixel, degrees."""
+
+
+class _Errors(NamedTuple):
+    """What a product calls the land and how it errs; tables by `LandCover` code, (256,)."""
+
+    seed: np.uint64
+    codes: np.ndarray
+    wrong: np.ndarray
+    share: np.ndarray
+    """Of parcels or patches that get the wrong code, 0-1."""
+
+    nodata: int
 
 
 @kernel
 def _vote(
-    seed: np.uint64,
-    mesh_lon: np.ndarray,
-    mesh_lat: np.ndarray,
-    mesh: int,
-    samples: int,
-    west: float,
-    north: float,
-    step: float,
-    cover: np.ndarray,
-    parcel: np.ndarray,
-    codes: np.ndarray,
-    wrong: np.ndarray,
-    share: np.ndarray,
-    nodata: int,
-    out: np.ndarray,
+    mesh_lon: np.ndarray, mesh_lat: np.ndarray, samples: int, truth: _Truth, errors: _Errors, out: np.ndarray
 ) -> None:
-    height, width = out.shape
-    points = mesh_lon.shape[1]
-    lon_line = np.empty((samples, points))
-    lat_line = np.empty((samples, points))
+    """Fill ``out`` with the class of most of the samples x samples points in each pixel; the first wins a tie."""
+    # Loose arrays and numbers from here on: taking them out of their tuples costs a count of references at each point.
+    cover, parcel, codes, wrong, share = truth.cover, truth.parcel, errors.codes, errors.wrong, errors.share
+    seed, nodata = errors.seed, errors.nodata
+    north, west = int(np.rint(truth.north / truth.step)), int(np.rint(truth.west / truth.step))
+    # A row of samples is interpolated between mesh rows once, then along the row for each of its points.
+    lon_line = np.empty((samples, mesh_lon.shape[1]))
+    lat_line = np.empty((samples, mesh_lon.shape[1]))
     votes = np.zeros(256, dtype=np.int64)
     names = np.zeros(64, dtype=np.int64)
-    row0 = int(np.rint(north / step))
-    col0 = int(np.rint(west / step))
-    for r in range(height):
+    for r in range(out.shape[0]):
         for k in range(samples):
-            position = (r + (k + 0.5) / samples) / mesh
-            i = int(position)
-            t = position - i
-            for j in range(points):
-                lon_line[k, j] = (mesh_lon[i, j] + (mesh_lon[i + 1, j] - mesh_lon[i, j]) * t - west) / step
-                lat_line[k, j] = (north - mesh_lat[i, j] - (mesh_lat[i + 1, j] - mesh_lat[i, j]) * t) / step
-        for c in range(width):
+            _mesh_line(mesh_lon, mesh_lat, (r + (k + 0.5) / samples) / MESH, truth, lon_line[k], lat_line[k])
+        for c in range(out.shape[1]):
             n = 0
             for k in range(samples):
                 for m in range(samples):
-                    position = (c + (m + 0.5) / samples) / mesh
+                    position = (c + (m + 0.5) / samples) / MESH
                     j = int(position)
                     t = position - j
                     x = lon_line[k, j] + (lon_line[k, j + 1] - lon_line[k, j]) * t
                     y = lat_line[k, j] + (lat_line[k, j + 1] - lat_line[k, j]) * t
                     code = nodata
                     if 0.0 <= x < cover.shape[1] and 0.0 <= y < cover.shape[0]:
-                        ti = int(y)
-                        tj = int(x)
-                        land = cover[ti, tj]
+                        row, col = int(y), int(x)
+                        land = cover[row, col]
                         code = int(codes[land])
-                        if share[land] > 0.0:
-                            own = np.uint64(parcel[ti, tj])
-                            if own == np.uint64(0):
-                                own = hash2(seed, (ti - row0) // PATCH_PX, (tj + col0) // PATCH_PX)
-                            if unit(mix(own ^ seed)) < share[land]:
-                                code = int(wrong[land])
+                        if share[land] > 0.0 and _is_misread(
+                            seed, parcel[row, col], row - north, col + west, share[land]
+                        ):
+                            code = int(wrong[land])
                     if votes[code] == 0:
                         names[n] = code
                         n += 1
                     votes[code] += 1
-            best = names[0]
-            for k in range(n):
-                if votes[names[k]] > votes[best]:
-                    best = names[k]
-            for k in range(n):
-                votes[names[k]] = 0
-            out[r, c] = best
+            out[r, c] = _elected(votes, names, n)
+
+
+@kernel
+def _mesh_line(
+    mesh_lon: np.ndarray, mesh_lat: np.ndarray, position: float, truth: _Truth, lon: np.ndarray, lat: np.ndarray
+) -> None:
+    """Interpolate the mesh at a row position, in truth pixels from the north-west corner of the truth."""
+    i = int(position)
+    t = position - i
+    for j in range(len(lon)):
+        lon[j] = (mesh_lon[i, j] + (mesh_lon[i + 1, j] - mesh_lon[i, j]) * t - truth.west) / truth.step
+        lat[j] = (truth.north - mesh_lat[i, j] - (mesh_lat[i + 1, j] - mesh_lat[i, j]) * t) / truth.step
+
+
+@inlined_kernel
+def _is_misread(seed: np.uint64, parcel: int, row: int, col: int, share: float) -> bool:
+    """Whether a product errs at a pixel of the truth, counted from the origin of the lattice.
+
+    Errors hit whole parcels, as a classifier misreads a field and not its pixels, and patches where there is none.
+    """
+    own = np.uint64(parcel)
+    if own == np.uint64(0):
+        own = hash2(seed, row // PATCH_PX, col // PATCH_PX)
+    return bool(unit(mix(own ^ seed)) < share)
+
+
+@inlined_kernel
+def _elected(votes: np.ndarray, names: np.ndarray, n: int) -> int:
+    """The first name with most votes; clears the votes of all n names."""
+    best = names[0]
+    for k in range(n):
+        if votes[names[k]] > votes[best]:
+            best = names[k]
+    for k in range(n):
+        votes[names[k]] = 0
+    return best
 
 
 def _with_repeated_strips(values: np.ndarray) -> np.ndarray:

@@ -49,6 +49,8 @@ from croplayer.landscape.nodes import (
 )
 from croplayer.landscape.noise import hash2, salted
 from croplayer.landscape.parcels import (
+    LOT_CUT,
+    NO_PLOT,
     Block,
     Rectangle,
     Territory,
@@ -58,7 +60,7 @@ from croplayer.landscape.parcels import (
     territory_at,
     territory_record,
 )
-from croplayer.landscape.plots import LOT_CUT, NO_PLOT, Place, open_land, settlement_lot, village_depth
+from croplayer.landscape.plots import Place, open_land, settlement_lot, village_depth
 from croplayer.landscape.terrain import METRES_PER_LON
 
 BLOCK_SLOTS = 1024
@@ -174,11 +176,11 @@ def survey_row(
         if c != last_c:
             last_c, mixed = c, _is_mixed(ids, node_row, c)
         # Between nodes of one territory all is interpolated; only where the nodes differ are the seats compared.
-        i, j, edge = np.int64(ids[node_row, c, 0]), np.int64(ids[node_row, c, 1]), 0.0
+        i, j, edge = int(ids[node_row, c, 0]), int(ids[node_row, c, 1]), 0.0
         if mixed:
             i, j, edge = territory_at(seed, x, y)
         else:
-            edge = np.float64(between(row, TERRITORY_EDGE, c, t))
+            edge = between(row, TERRITORY_EDGE, c, t)
         if i != ti or j != tj:
             ti, tj, has_block, plot = i, j, False, NO_PLOT
             territory_key, territory = _remembered_territory(seed, memory, i, j)
