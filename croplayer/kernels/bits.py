@@ -1,4 +1,10 @@
-"""Masks as bits: 64 pixels of a row in one word, so that whole words of background cost one comparison."""
+"""Masks as bits: 64 pixels of a row in one word, so that whole words of background cost one comparison.
+
+The turns of a row, where background meets mask or mask meets background, are the bits of ``word ^ (word << 1)``. They
+are listed by counting trailing zeros and clearing the lowest bit, one instruction each. Numba offers neither that count
+nor a comparison of 64 bytes at once, so their LLVM code is written here; LLVM splits the 64 bytes into the vectors that
+the processor has.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +20,7 @@ from croplayer.kernels.compiled import kernel
 
 WORD_PX = 64
 AT_ONCE = 8
-"""Places of bits listed together."""
+"""Places of bits that are written together, wanted or not; buffers are that much longer."""
 
 
 def as_mask(mask: np.ndarray, name: str = "mask") -> np.ndarray:
@@ -83,6 +89,7 @@ def _test_bytes(order: str, masked: bool = False) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vector = ir.VectorType(ir.IntType(8), WORD_PX)
         pixels = builder.load(builder.inttoptr(args[0], vector.as_pointer()))
+        # Rows start at any byte.
         pixels.align = 1
         single = builder.insert_element(ir.Constant(vector, ir.Undefined), args[1], ir.Constant(ir.IntType(32), 0))
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), WORD_PX), [0] * WORD_PX)
@@ -144,6 +151,7 @@ def count_runs(words: np.ndarray) -> int:
     """Number of horizontal runs of ones in packed rows."""
     runs = 0
     for row in range(words.shape[0]):
+        # The last bit of the word before, so that a run that crosses words starts once.
         carry = np.uint64(0)
         for j in range(words.shape[1]):
             word = words[row, j]
@@ -184,12 +192,13 @@ def extract_runs(words: np.ndarray, width: int, edges: np.ndarray, row_runs: np.
             carry = word >> np.uint64(63)
             at = n
             n += count_ones(turns)
-            # Writing a fixed number of edges, wanted or not, spares a branch per edge that nothing foretells.
+            # A fixed number of edges, wanted or not: the processor cannot predict the end of a loop over the edges.
             while at < n:
                 for k in range(AT_ONCE):
                     edges[at + k] = WORD_PX * j + trailing_zeros(turns)
                     turns &= turns - np.uint64(1)
                 at += AT_ONCE
+        # A run that reaches the last bit of the last word has no turn after it.
         if carry:
             edges[n] = width
             n += 1

@@ -1,4 +1,9 @@
-"""Thin cloud and haze of a block: the dark channel, and the share that looks veiled."""
+"""Thin cloud and haze of a block: the dark channel, and the share that looks veiled.
+
+Pixels are reduced to integers per patch, which are exact in any order, before anything is divided. Of a patch's 16 rows
+each column of samples is reduced first: neighbouring columns then fill whole vectors, while the three bands of a pixel
+would not.
+"""
 
 from __future__ import annotations
 
@@ -105,6 +110,7 @@ def fill_patches(samples: np.ndarray, lowest: np.ndarray, total: np.ndarray, ste
     """Fill the measures of patches from (h, 3 w) samples: down the columns first, where whole vectors are used."""
     width = 3 * PATCH_PX * lowest.shape[1]
     low = np.empty(width, np.uint8)
+    # 16 rows of 255 fit in 16 bits, which doubles the columns in a vector.
     added = np.empty(width, np.uint16)
     changed = np.empty(width, np.uint16)
     for i in range(lowest.shape[0]):

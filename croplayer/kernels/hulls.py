@@ -1,4 +1,11 @@
-"""Convex areas behind `regions`: hulls of the runs' outermost pixels, counted in integers."""
+"""Convex areas behind `regions`: hulls of the runs' outermost pixels, counted in integers.
+
+A hull needs no more than the first and the last pixel of a region in each row. Both lists are sorted by row already,
+so one pass of Andrew's monotone chain (1979) gives each side. The hull that skimage counts is that of the midpoints
+of the pixels' edges: each pixel stands for a diamond around its centre. It is the hull of the centres, widened by that
+diamond: its sides are those of the chain, moved outwards. The pixels in it are counted edge by edge with integer
+division, which is exact where floating point would have to guess whether a centre lies on the border.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +18,7 @@ from croplayer.kernels.compiled import kernel
 
 @lru_cache(maxsize=1)
 def short_edges() -> np.ndarray:
-    """`columns_beyond` of edges of less than 32 rows that rise by less than 64 columns."""
+    """`columns_beyond` of edges of less than 32 rows that rise by less than 64 columns, nearly all edges of fields."""
     table = np.empty((32, 64), np.int32)
     tabulate_edges(table)
     return table
@@ -68,7 +75,8 @@ def hull_vertices(columns: np.ndarray, start: int, stop: int, chain: np.ndarray)
     """Write the rows that are vertices of the lower hull of columns start .. stop - 1; returns their number."""
     candidates = np.uint64(1)
     chain[0] = start
-    # Of points on or above the line between their neighbours none is a vertex. Nothing here branches.
+    # A point on or above the line between its neighbours is no vertex. Most points are dropped here, without a branch,
+    # and only the rest go through the chain, whose branches follow no pattern.
     for row in range(start + 1, stop - 1):
         chain[candidates] = row
         candidates += np.uint64(columns[row - 1] + columns[row + 1] > 2 * columns[row])
@@ -79,6 +87,7 @@ def hull_vertices(columns: np.ndarray, start: int, stop: int, chain: np.ndarray)
     for k in range(candidates):
         row = chain[k]
         x = np.int64(columns[row])
+        # Drop the last vertex while it does not lie below the line from the one before it to this point.
         while n >= 2:
             first, middle = chain[n - np.uint64(2)], chain[n - np.uint64(1)]
             first_x = np.int64(columns[first])

@@ -241,7 +241,7 @@ def gradient_row(
 
 @kernel
 def bin_hues(here: np.ndarray, hue_row: np.ndarray, pairs: np.ndarray) -> None:
-    """Coarse bins of the hue of a row's pixels, (w,) uint16 out, and their 256 * largest + smallest band, (w,) uint16 out.
+    """Coarse bins of the hue of a row's pixels and their 256 * largest + smallest band, both (w,) uint16 out.
 
     Conditional values, not branches, let the compiler work on many pixels at once.
     """

@@ -1,5 +1,8 @@
 """Pixels of three bands moved and blended as four lanes at once; the fourth lane is the next pixel's first band.
 
+Three bytes do not fill a vector and compilers handle them one by one; four do. The fourth is computed for nothing and
+overwritten by the next pixel. The LLVM code is written here, as numba has no vectors.
+
 Addresses are those of contiguous arrays. A write spills one byte past its pixel: write pixels from left to right,
 and the last of a buffer by other means. A read takes four bytes or floats.
 """

@@ -1,4 +1,10 @@
-"""The loops behind `warp`: rows and columns of a mosaic picked or blended by tables of taps."""
+"""The loops behind `warp`: rows and columns of a mosaic picked or blended by tables of taps.
+
+Blending is separable: a row of the result is a weighted sum of source rows, then each of its pixels a weighted sum of
+neighbours in that sum. Most rows are whole and take the fast way (`blend_strip`); rows with missing pixels, and columns
+whose kernel reaches beyond the mosaic, also carry the sum of the weights that they found (`blend_beside_holes`). Both
+add in the same order, so that a hole elsewhere in a window does not change the last bit of a pixel.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +14,7 @@ from croplayer.kernels.compiled import kernel
 from croplayer.kernels.lanes import blend_pixel, copy_pixel
 
 STRIP_PX = 1280
-"""Columns blended together."""
+"""Columns blended together: their sums, 15 KiB, fit in the nearest cache of a core beside the source rows."""
 
 
 @kernel
@@ -27,6 +33,7 @@ def whole_rows(known: np.ndarray) -> np.ndarray:
     """(H,) bool, whether every pixel of a row is known."""
     whole = np.empty(len(known), np.bool_)
     for row in range(len(known)):
+        # Counting to the end fills whole vectors; stopping at the first one would not.
         unknown = 0
         for value in known[row]:
             unknown += not value
@@ -85,6 +92,7 @@ def add_rows(
 ) -> None:
     """Weighted sum of part of `length` rows from `first`, added in this order."""
     size = part.stop - part.start
+    # The first two rows in one pass, since most kernels have two: the sums are then written once and never cleared.
     one, two = samples[first][part], samples[first + min(1, length - 1)][part]
     if length == 1:
         for c in range(size):
@@ -158,6 +166,7 @@ def blend_strip(
     """Blend the pixels left .. right - 1 of all rows without holes, whose kernels lie inside the mosaic."""
     origin = col_first[left]
     source = slice(3 * origin, 3 * (col_first[right - 1] + col_length[right - 1]))
+    # Four more, which the fourth lane of the last pixel may read.
     column = np.zeros(source.stop - source.start + 4, np.float32)
     offsets = (12 * (col_first[left:right] - origin)).astype(np.int32)
     weights = col_weights[left:right]
@@ -228,7 +237,7 @@ def blend_beside_holes(
     valid: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Weighted means along a row over known pixels; a kernel without holes gives what `blend_row` gives."""
+    """Weighted means along a row over known pixels; a kernel without holes gives what `blend_strip` gives."""
     half = np.float32(0.5)
     for j in range(start, stop):
         if not valid[j]:

@@ -1,4 +1,9 @@
-"""The seam of a stitched scene: a straight line along rows or columns across which the colour jumps."""
+"""The seam of a stitched scene: a straight line along rows or columns across which the colour jumps.
+
+The block is reduced to integer sums over cells of 4 x 16 pixels along each direction, which leaves little data and
+averages out the noise of the sensor. The jump across a line is a median over its cells, so that a bright roof or a
+field border beside a part of the line does not count.
+"""
 
 from __future__ import annotations
 
@@ -122,6 +127,8 @@ def fill_strips(samples: np.ndarray, vertical: np.ndarray, horizontal: np.ndarra
     rows, _, row_cells = horizontal.shape
     cols = len(vertical)
     added = np.empty(3 * CELL_PX * cols, np.uint16)
+    # Sums of 4 x 4 pixels serve both directions, so the samples are read once: four side by side make a cell of a strip
+    # of rows, four below one another a cell of a strip of columns.
     below = np.zeros((cols, 3), np.int32)
     for i in range(rows):
         row = i * CELL_PX
@@ -152,6 +159,7 @@ def median_jumps(sums: np.ndarray, known: np.ndarray, jumps: np.ndarray) -> None
         for band in range(3):
             n = 0
             for k in range(cells):
+                # Written in any case and kept only when both sides are known, without a branch.
                 values[n] = sums[line + 1, band, k] - sums[line - 1, band, k]
                 n += known[line - 1, k] and known[line + 1, k]
             if n and 2 * n >= cells:
@@ -161,6 +169,7 @@ def median_jumps(sums: np.ndarray, known: np.ndarray, jumps: np.ndarray) -> None
 @kernel
 def ranked(values: np.ndarray, rank: int) -> int:
     """The value that has `rank` values before it in ascending order, by halving the range: values stay in place."""
+    # The range of the integers is known, so 15 counts find the rank; counting fills whole vectors, sorting does not.
     low, high = -255 * CELL_PX * ALONG_PX, 255 * CELL_PX * ALONG_PX
     while low < high:
         middle = (low + high) >> 1

@@ -33,9 +33,16 @@ class TerrainMedians(NamedTuple):
     """Medians over the known pixels of a block; NaN where none is known."""
 
     elevation_m: float
+    """metres"""
+
     slope_deg: float
+    """0 to 90 degrees"""
+
     ruggedness_m: float
+    """metres, 0 or more"""
+
     roughness_m: float
+    """metres, 0 or more"""
 
 
 def geographic_cell_size(

@@ -33,11 +33,22 @@ class Model(NamedTuple):
     """An elevation model as `slope_rows` takes it."""
 
     dem: np.ndarray
+    """(h, w) float32, int16 or int32"""
+
     window: np.ndarray
+    """(3, w) float32 or float64, scratch"""
+
     cell_x_m: np.ndarray
+    """(h,) float64"""
+
     cell_y_m: float
+    """metres"""
+
     has_nodata: bool
+    """whether a value marks missing pixels"""
+
     nodata: float
+    """that value"""
 
 
 class Limits(NamedTuple):
@@ -96,7 +107,8 @@ def middle_measures(
     sample = np.empty((FEATURES, sample_rows, sample_cols), window.dtype)
     sample_measures(model, rows, cols, sample)
     low, high = (np.array(edges) for edges in zip(*(_bracket(values) for values in sample), strict=True))
-    # These two measures are exact in single precision: between equal ends there is one value, and no need to list.
+    # Elevation and range are exact in single precision: a bracket with equal ends holds one value, and needs no list.
+    # The others are widened by more than their rounding, so that the exact median cannot fall outside unnoticed.
     single = (low == high) & np.array([True, False, False, True])
     below_low = np.where(single, low, low - 1e-30 - 4 * ROUNDING * abs(low)).astype(np.float32)
     above_high = np.where(
@@ -104,6 +116,7 @@ def middle_measures(
     ).astype(np.float32)
     known, below, listed = np.zeros((3, FEATURES), np.int64)
     pixels = (rows[1] - rows[0]) * (cols[1] - cols[0])
+    # A bracket holds about 1 % of the pixels; if one holds more than this, it is given up.
     values = np.empty((FEATURES, pixels // 16), np.float64)
     limits = Limits(tuple(below_low), tuple(above_high), ~single)
     scan_measures(model, rows, cols, limits, Found(known, below, listed, values))
@@ -157,6 +170,7 @@ def measure(
     g, h, k = south[col], south[col + 1], south[col + 2]
     dx = ((a + d + d + g) - (c + f + f + k)) * per_x
     dy = ((g + h + h + k) - (a + b + b + c)) * per_y
+    # 0, or NaN where the centre is missing, which Horn's formula leaves out.
     slope = dx * dx + dy * dy + (e - e)
     highest = max(max(max(max(a, b), max(c, d)), max(max(e, f), max(g, h))), k)
     lowest = min(min(min(min(a, b), min(c, d)), min(min(e, f), min(g, h))), k)

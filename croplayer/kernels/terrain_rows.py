@@ -1,4 +1,9 @@
-"""The loops behind `terrain`: three rows of an elevation model at a time, missing pixels as NaN."""
+"""The loops behind `terrain`: three rows of an elevation model at a time, missing pixels as NaN.
+
+Row r lies in place r mod 3 of the window, so each row is converted once and replaces the one that is no longer needed.
+Missing pixels are NaN: arithmetic carries them to every result that they belong to, and loops need no branch for them.
+Sums are in the order of GDAL's, so that they round alike.
+"""
 
 from __future__ import annotations
 
@@ -83,6 +88,7 @@ def slope_rows(
             above = north[col - 1] + north[col] + north[col] + north[col + 1]
             dx = (west - east) / cell_x_m[row - 1]
             dy = (below - above) / cell_y_m
+            # Horn's formula leaves out the centre; 0 times it is 0, or NaN where it is missing.
             steepness[col] = np.sqrt(dx * dx + dy * dy + 0.0 * middle[col]) / 8
         if fast_degrees(steepness[1 : width - 1], slope[row - 1, 1 : width - 1]):
             for col in range(1, width - 1):
@@ -126,6 +132,7 @@ def roughness_rows(dem: np.ndarray, window: np.ndarray, has_nodata: bool, nodata
         north, middle, south = window[(row - 2) % 3], window[(row - 1) % 3], window[row % 3]
         for col in range(width):
             a, b, c = north[col], middle[col], south[col]
+            # Comparisons lose a NaN, so it is added back: x - x is 0, or NaN.
             unknown = (a - a) + (b - b) + (c - c)
             lower, higher = (a, b) if a < b else (b, a)
             low[col] = (lower if lower < c else c) + unknown

@@ -5,6 +5,10 @@ numbered in raster order, so corners 2 k and 2 k + 1 are the ends of one segment
 of the boundary a corner is linked to the one at the other end. Where two pixels touch diagonally two corners share
 a place; they are linked around the two pixels, which is right when these belong to different regions. When the
 sweep shows that they belong to one region, the links are swapped and a ring around the gap between them splits off.
+
+A ring is then walked without any search: along a segment to its other end (``corner ^ 1``), along a column to the
+corner linked to it, and so on. Everything is kept in flat arrays of integers that grow with the boundary, not with the
+pixels. A mask may end at any row: `OPEN` columns wait for the next strip of rows.
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ import numpy as np
 from croplayer.kernels.compiled import kernel
 
 OPEN = -1
+"""Link of a corner whose column has not ended yet."""
+
 BEYOND = np.int32(2147483647)
 """Column to the right of every edge."""
 
@@ -202,6 +208,7 @@ def number_polygons(
     -------
     finished and unfinished regions
     """
+    # Above any number of a region.
     unseen, going_on = np.int32(2147483647), np.int32(2147483646)
     polygon[:] = unseen
     for k in range(len(frontier)):
@@ -254,6 +261,7 @@ def find_rings(
         if seen[k] or owner < 0:
             continue
         length = 0
+        # Segments are in raster order, so the first one not seen is the topmost of its ring.
         corner = 2 * k
         while not seen[corner >> 1]:
             seen[corner >> 1] = True
@@ -287,6 +295,7 @@ def write_rings(
         polygon_offsets[ring_polygon[k] + 1] += 1
     for k in range(len(area_px)):
         polygon_offsets[k + 1] += polygon_offsets[k]
+    # A counting sort by polygon; it keeps the raster order of rings, in which the outer ring comes before its holes.
     place = polygon_offsets[:-1].copy()
     order = np.empty(len(ring_polygon), np.int64)
     for k in range(len(ring_polygon)):

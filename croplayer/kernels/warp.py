@@ -1,8 +1,8 @@
 """Web-Mercator tiles to a window of the longitude-latitude lattice, as GDAL resamples them.
 
 Columns are linear in longitude and rows depend on latitude alone, so two short tables of weights serve a whole
-window. They are computed from global integer positions: a lattice pixel has one value, whatever window it is
-asked for in.
+window, and no coordinate is projected for a pixel. The tables are computed from global integer positions: a lattice
+pixel has one value, whatever window it is asked for in.
 """
 
 from __future__ import annotations
@@ -25,9 +25,16 @@ class MercatorWindow(NamedTuple):
     """A rectangle of Web-Mercator pixels of one zoom, counted from the north-west corner of the world."""
 
     row: int
+    """first row"""
+
     col: int
+    """first column"""
+
     height: int
+    """rows"""
+
     width: int
+    """columns"""
 
 
 class AxisTaps(NamedTuple):
@@ -105,7 +112,7 @@ def mercator_to_lonlat(
     ----------
     mosaic : (H, W, 3) uint8
     mosaic_valid : (H, W) bool
-    mosaic_row, mosaic_col : global Mercator pixel of the mosaic's north-west corner at this zoom
+    mosaic_row, mosaic_col : global Mercator pixel of its north-west corner at this zoom
     zoom, tile_px, row, col, height, width, px_per_degree, resampling : as in `mercator_window`
 
     Returns
@@ -132,18 +139,15 @@ def mercator_to_lonlat(
     samples = np.ascontiguousarray(mosaic).reshape(len(mosaic), -1)
     known = np.ascontiguousarray(mosaic_valid)
     whole = whole_rows(known)
-    rgb = np.empty((height, width, 3), np.uint8)
-    valid = np.empty((height, width), np.bool_)
+    rgb, valid = np.empty((height, width, 3), np.uint8), np.empty((height, width), np.bool_)
     flat = rgb.reshape(height, 3 * width)
     pick_valid(known, whole, rows.nearest - mosaic_row, cols.nearest - mosaic_col, valid)
     if resampling == "nearest":
         pick_colour(samples, whole, rows.nearest - mosaic_row, cols.nearest - mosaic_col, valid, flat)
     else:
         blend(
-            samples, known, whole,
-            rows.first - mosaic_row, rows.length, rows.weights,
-            cols.first - mosaic_col, cols.length, cols.weights,
-            valid, flat,
+            samples, known, whole, rows.first - mosaic_row, rows.length, rows.weights,
+            cols.first - mosaic_col, cols.length, cols.weights, valid, flat,
         )  # fmt: skip
     return rgb, valid
 
@@ -179,6 +183,7 @@ def column_taps(col: int, width: int, px_per_degree: int, zoom: int, tile_px: in
     """Taps of lattice columns: exact integer arithmetic, as columns are linear in longitude."""
     world = tile_px << zoom
     size = 720 * px_per_degree
+    # Counted in fractions 1 / size of a source pixel, every centre is an integer: rounding decides nothing.
     centre = (2 * np.arange(col, col + width, dtype=np.int64) + 1) * world
     low, rest = np.divmod(2 * centre - size, 2 * size)
     return _triangle_taps(centre // size, low, rest / (2 * size), _kernel_reach(2 * world / size))
@@ -222,6 +227,7 @@ def _mercator_rows(half_pixels: np.ndarray, px_per_degree: int, zoom: int, tile_
 
 def _kernel_reach(source_px: float) -> float:
     """Half the width of the triangle kernel, in source pixels, for lattice pixels of so many source pixels."""
+    # GDAL's rule: a scale within 0.05 of an integer counts as that integer, and a kernel is never narrower than 1.
     whole = math.floor(source_px + 0.5)
     if source_px <= 1 or abs(source_px - whole) < 0.05:
         return max(1.0, float(whole))
@@ -233,6 +239,7 @@ def _triangle_taps(nearest: np.ndarray, low: np.ndarray, fraction: np.ndarray, r
     steps = math.ceil(reach)
     offsets = np.arange(1 - steps, steps + 1)
     weights = np.maximum(0.0, 1 - np.abs(offsets - fraction[:, None]) / reach)
+    # Weights of 0 at both ends are cut off, so that a kernel reads no pixel in vain, least of all a missing one.
     count = (weights > 0).sum(axis=1)
     skip = (weights > 0).argmax(axis=1)
     widest = int(count.max())

@@ -1,7 +1,7 @@
 """The synthetic country: a landscape whose truth is known.
 
-Deterministic and procedural: every quantity is a pure function of (seed, longitude, latitude), so any
-tile, block or elevation cell can be made alone and fits its neighbours. Nothing in it is real.
+It is procedural and deterministic. Every quantity is a pure function of (seed, longitude, latitude), so any tile, block
+or elevation cell can be made alone and fits its neighbours. Nothing in it is real.
 
 One place
     ``country.Country(seed)``
@@ -17,8 +17,6 @@ Truth of blocks
     ``truth.block_truth(country, source, block) -> BlockTruth(coverage_type, cloud_fraction, snow_fraction,
     nodata_fraction, area_fraction)``
     ``outlines.truth_parcels(country, window, grid)``: polygons with parcel id and class
-    ``judgement.mask_correctness(truth, mask) -> Correctness``,
-    ``judgement.best_integration(truth, mask_a, mask_b, merged=None) -> Integration``
 
 Files
     ``make.make_country(out, *, seed, bounds, zoom=14, training_scenes=16, coverage_samples=200, provinces=12,
@@ -28,6 +26,11 @@ Files
     ``products.write_products(country, folder, bounds, cities)``: the eight maps, ``{key}/*.tif``, ``{key}/legend.csv``
     ``tiles.render_tile(country, TileIndex(zoom, x, y), sources) -> {source: JPEG bytes}``
     ``contact_sheet.write_contact_sheets(folder)``: pictures of blocks by region and defect
+
+How a pixel is made
+    ``nodes`` holds the slow fields (``terrain``, ``regions``). ``survey`` finds the parcel (``parcels``, ``plots``) and
+    the line (``lines``) at each pixel of a row, and ``paint`` colours it (``looks``, ``textures``, ``sources``). ``grids``
+    does both for all rows. ``noise`` makes the random numbers; ``draws`` is the table of what each decides.
 
 Tile server
     ``with server.serve(Country(1) or folder, port=0, faults=[FaultRule.parse("429:0.1:2")],

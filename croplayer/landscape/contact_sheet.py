@@ -1,6 +1,6 @@
-"""Contact sheets: blocks of the country by region and by defect, to be looked at.
+"""Contact sheets: pictures of blocks of the country by region and by defect.
 
-Make the sheet in the documentation with
+The sheets in the documentation are made with
 
     python -c "from pathlib import Path; from croplayer.landscape.contact_sheet import write_contact_sheets; \\
         write_contact_sheets(Path('docs'))"

@@ -46,13 +46,14 @@ class Survey:
 
 @dataclass(frozen=True)
 class Country:
-    """A country that is the same for the same seed, everywhere and on any machine.
+    """A country that depends on its seed alone, not on the machine.
 
-    Places are degrees, EPSG:4326. The country is at home around 113-116 E, 33-36 N and goes on
-    beyond: any place on the lattice has a landscape.
+    Places are in degrees, EPSG:4326. The country is designed for 113-116 E, 33-36 N, but has a landscape anywhere on
+    the lattice.
     """
 
     seed: int = 1
+    """0 to 2**31 - 1."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**31:
@@ -84,7 +85,7 @@ class Country:
         return self.survey(lon, lat).parcel
 
     def is_cropland(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
-        """Whether a place is cropland by the map's definition: (h, w) bool."""
+        """Whether each point is cropland by the map's definition: (h, w) bool."""
         return np.asarray(IS_CROPLAND[self.survey(lon, lat).cover] == 1)
 
     def elevation_m(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
@@ -97,7 +98,7 @@ class Country:
     def render(
         self, source: str, lon: np.ndarray, lat: np.ndarray, *, nodes: NodeGrid | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The picture a source has of a grid of pixels.
+        """Image of a grid of pixels as a source shows it.
 
         Parameters
         ----------
@@ -160,9 +161,12 @@ class Country:
         return self._weather(source_by_name(source), nodes)[0]
 
     def nodes(self, lon: np.ndarray, lat: np.ndarray, *, per_degree: int = NODES_PER_DEGREE) -> NodeGrid:
-        """The slow fields around a grid, with room for the sources' shifts.
+        """Node fields around a grid, with a margin for the shifts of the sources.
 
-        ``per_degree`` below 3600 makes a coarse sketch: fast, and right only for overviews.
+        Parameters
+        ----------
+        lon, lat : axes of the grid in degrees
+        per_degree : nodes along a degree; less than 3600 is faster and good enough only for overviews
         """
         box = Bounds(float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max()))
         return node_grid(self.seed, box, per_degree=per_degree)

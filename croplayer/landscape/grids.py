@@ -28,7 +28,7 @@ from croplayer.landscape.survey import Memory, new_row, survey_row
 from croplayer.landscape.terrain import METRES_PER_LAT, METRES_PER_LON, ground_at
 
 SCENE_SLOTS = 512
-"""Scenes that one row of a picture may cross."""
+"""Scenes that one row of a picture may cross: more than 8,000 km of them."""
 
 
 @kernel

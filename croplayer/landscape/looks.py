@@ -16,7 +16,11 @@ class Texture(NamedTuple):
     """Strength of each texture, in grey levels."""
 
     grain: float
+    """Of single texels."""
+
     mottle: float
+    """Of patches of some metres."""
+
     rows: float
     """Of crop rows."""
 
@@ -31,15 +35,29 @@ class Look(NamedTuple):
     """How a parcel or plot looks."""
 
     red: float
+    """0-255."""
+
     green: float
+    """0-255."""
+
     blue: float
+    """0-255."""
+
     grain: float
     """Strengths of textures in grey levels, as in `Texture`."""
 
     mottle: float
+    """As in `Texture`."""
+
     rows: float
+    """As in `Texture`."""
+
     spacing_m: float
+    """As in `Texture`."""
+
     strips: float
+    """As in `Texture`."""
+
     phase_m: float
     """Shift of rows and strips."""
 
@@ -47,6 +65,8 @@ class Look(NamedTuple):
     """Shift into the textures, texels."""
 
     offset_v: float
+    """Shift into the textures, texels."""
+
     soil: float
     """How far the colour follows the dryness of the soil."""
 

@@ -1,4 +1,4 @@
-"""Write the synthetic country as the ordinary files a real user would have."""
+"""Write the synthetic country as the kinds of files that a user has of a real one."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ MARGIN_DEG = 0.02
 """Tiles and elevation reach this far beyond the bounds."""
 
 DRAFTS = 60
-"""Ways to cut the bounds into provinces that are tried."""
+"""Number of ways to cut the bounds into provinces that are tried."""
 
 SKETCH_STEP = 16
-"""Every so many truth pixels are looked at to compare drafts."""
+"""Drafts are compared on every 16th truth pixel of every 16th row."""
 
 DEM_NODATA = -9999.0
 COARSE_PX_DEG = 0.000269494585
@@ -56,16 +56,26 @@ IS_CROPLAND_WITH_ORCHARDS = class_table(*CROPLAND_CLASSES, LandCover.ORCHARD)
 
 @dataclass(frozen=True)
 class CountryFiles:
-    """Where everything is; all paths are files unless called a folder."""
+    """Paths of a country on disk; each is a file unless it is called a folder."""
 
     folder: Path
+    """Folder that holds all the others."""
+
     tiles: Path
     """Folder with ``{source}/{zoom}/{x}/{y}.jpg``."""
 
     dem: Path
+    """GeoTIFF, float32 metres."""
+
     provinces: Path
+    """GeoPackage."""
+
     counties: Path
+    """GeoPackage."""
+
     statistics: Path
+    """CSV, cropland by province."""
+
     products: Path
     """Folder with the other maps and their legends."""
 
@@ -73,6 +83,8 @@ class CountryFiles:
     """GeoTIFF of `LandCover` codes on the block lattice."""
 
     truth_blocks: Path
+    """CSV, coverage type and shares by block and source."""
+
     training: Path
     """Folder with ``images/*.tif`` and ``parcels.gpkg``."""
 
@@ -80,6 +92,7 @@ class CountryFiles:
     """Folder with ``images/*.png`` and ``labels.csv``."""
 
     manifest: Path
+    """JSON with the arguments and the SHA-256 of every other file."""
 
     @classmethod
     def inside(cls, folder: Path) -> CountryFiles:

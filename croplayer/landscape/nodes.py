@@ -1,7 +1,8 @@
 """The slowly varying fields of the country on a global lattice of arc-second nodes.
 
-A field at any place is the bilinear interpolation of its four nodes, so it is a pure function of
-the place however the country is cut into tiles.
+Relief, climate and distances to rivers, roads and towns are costly and vary over hundreds of metres. They are computed
+at nodes about 30 m apart and interpolated between them. The whole country shares one lattice of nodes, so a field is a
+pure function of the place, however the country is cut into tiles.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ N_SIGNED = 4
 
 
 JUMP_STEPS = 4.5
-"""A signed distance that changes by more node steps than this between two nodes belongs to two lines."""
+"""A signed distance that changes by more node steps than this between two nodes belongs to two lines. Along one line it
+changes by about one step, or by a few where the line bends."""
 
 TWO_LINES = 1e9
 """Distance to a line, metres, between two nodes whose nearest lines differ: out of reach of any line."""
@@ -84,6 +86,7 @@ class NodeGrid(NamedTuple):
 def _fill_nodes(
     seed: np.uint64, col: int, row: int, per_degree: int, fields: np.ndarray, territory: np.ndarray
 ) -> None:
+    # Rows of nodes hold their fields one after the other, (rows, fields, cols): a row of pixels reads two such rows.
     rows, _, cols = fields.shape
     for r in range(rows):
         for c in range(cols):
@@ -105,6 +108,7 @@ def _fill_nodes(
             fields[r, DRYNESS, c] = dryness_at(seed, x, y)
             fields[r, WETNESS, c] = wet
             fields[r, WILDNESS, c] = wildness_at(seed, x, y)
+            # Borders bend by more in hills and where paddies follow the ground.
             bend = 9.0 + 34.0 * relief + 16.0 * wet
             fields[r, WARP_X, c] = bend * noise2(salted(seed, draws.BORDER_WARP_X), x / 240.0, y / 240.0)
             fields[r, WARP_Y, c] = bend * noise2(salted(seed, draws.BORDER_WARP_Y), x / 240.0, y / 240.0)
@@ -125,6 +129,7 @@ def _fill_slopes(fields: np.ndarray, step_x: float, step_y: float) -> None:
 
 def node_grid(seed: int, bounds: Bounds, *, per_degree: int = NODES_PER_DEGREE) -> NodeGrid:
     """Nodes that surround a box in degrees with one more on every side, slopes (m/m) included."""
+    # One node more on every side for slopes, which are taken between the neighbours of a node, and cut off at the end.
     col = int(np.floor(bounds.west * per_degree - 0.5)) - 1
     row = int(np.floor(bounds.south * per_degree - 0.5)) - 1
     col_stop = int(np.floor(bounds.east * per_degree - 0.5)) + 3

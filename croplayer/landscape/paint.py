@@ -59,8 +59,13 @@ class Colour(NamedTuple):
     """A colour, 0-255, or the factor of a tint on each band."""
 
     red: float
+    """Red."""
+
     green: float
+    """Green."""
+
     blue: float
+    """Blue."""
 
 
 NO_TINT = Colour(1.0, 1.0, 1.0)
@@ -70,7 +75,11 @@ class Sensor(NamedTuple):
     """How a source renders colours; see `ImagerySource`."""
 
     saturation: float
+    """1 is neutral, less is greyer."""
+
     gain: float
+    """Contrast; 1 is neutral."""
+
     lift: float
     """Brightness added so that the gain turns around middle grey, 118, before the source's own offset."""
 
@@ -107,8 +116,14 @@ class Texels(NamedTuple):
     """Row."""
 
     grain: float
+    """Fine grain."""
+
     mottle: float
+    """Mottle of some metres."""
+
     patch: float
+    """The mottle of broad patches."""
+
     plants: float
     """Crowns in woods, tufts in shrub and grass, 0 elsewhere."""
 
@@ -286,7 +301,7 @@ def _mixed(colour: Colour, over: Colour, share: float) -> Colour:
 
 @inlined_kernel
 def _line_share(kind: int, inside: float, px: float) -> float:
-    """Share of a pixel that a line covers, from the depth of its centre; grassy bunds and streets let ground through."""
+    """Share of a pixel that a line covers, from the depth of its centre; bunds and streets let some ground through."""
     share = min(max(0.5 + inside * (1.0 / max(px, 1e-6)), 0.0), 1.0)
     if kind == BUND:
         return share * 0.85

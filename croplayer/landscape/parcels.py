@@ -1,8 +1,9 @@
 """How the land is divided: village territories, field blocks in them, parcels in those.
 
-A territory is a Voronoi cell around a jittered seat. In its own rotated coordinates it is cut into
-field blocks by jittered lines, and a field block into parcels: by recursive splitting on level land,
-by bands of elevation on terraced slopes. Every cut is decided by the hash of what it cuts.
+A territory is a Voronoi cell around a jittered seat. In its own rotated coordinates it is cut into field blocks by
+jittered lines, and a field block into parcels: by recursive splitting on level land, by bands of elevation on terraced
+slopes. The hash of what is cut, its key, decides every cut. So a point finds its parcel from the top down, without a
+map of parcels, and all points of a parcel find the same key.
 """
 
 from __future__ import annotations
@@ -43,10 +44,14 @@ class Territory(NamedTuple):
     """Seat, metres."""
 
     y: float
+    """Seat, metres."""
+
     cos: float
     """Direction of the territory's own u axis."""
 
     sin: float
+    """Direction of the territory's own u axis."""
+
     block_m: float
     """Mean edge of a field block."""
 
@@ -70,9 +75,16 @@ class Rectangle(NamedTuple):
     """A rectangle in the coordinates of what is cut, metres; upper ends excluded."""
 
     u0: float
+    """Lower end along u."""
+
     v0: float
+    """Lower end along v."""
+
     u1: float
+    """Upper end along u."""
+
     v1: float
+    """Upper end along v."""
 
 
 class Block(NamedTuple):
@@ -82,8 +94,14 @@ class Block(NamedTuple):
     """Rectangle in the territory's coordinates, metres."""
 
     v0: float
+    """As in `Rectangle`."""
+
     u1: float
+    """As in `Rectangle`."""
+
     v1: float
+    """As in `Rectangle`."""
+
     use: float
     """FARM to TOWN_BLOCK."""
 
@@ -100,6 +118,8 @@ class Block(NamedTuple):
     """Direction along the contour."""
 
     along_y: float
+    """Direction along the contour."""
+
     band_m: float
     """Mean width of a terrace up the slope."""
 
@@ -126,8 +146,13 @@ class Plot(NamedTuple):
     """Rectangle, metres."""
 
     v0: float
+    """As in `Rectangle`."""
+
     u1: float
+    """As in `Rectangle`."""
+
     v1: float
+    """As in `Rectangle`."""
 
 
 NO_PLOT = Plot(NOT_CUT, np.uint64(0), 0, 0.0, 0.0, 0.0, 0.0)
@@ -171,6 +196,7 @@ def territory_at(seed: np.uint64, x: float, y: float) -> tuple[int, int, float]:
                 d2 = d
                 x2 = sx
                 y2 = sy
+    # The edge is the perpendicular bisector of the two nearest seats.
     between = np.sqrt((x2 - x1) * (x2 - x1) + (y2 - y1) * (y2 - y1))
     return bi, bj, (d2 - d1) / (2.0 * between)
 
@@ -210,6 +236,7 @@ def distance_to_edge(rectangle: Rectangle | Block | Plot, u: float, v: float) ->
 
 @kernel
 def _line(key: np.uint64, i: int, step: float) -> float:
+    # Line 0 is not shifted: the lanes of a village run along it, through the seat.
     if i == 0:
         return 0.0
     return (i + 0.5 * (unit(hash2(key, i, draws.CUT_LINE)) - 0.5)) * step
@@ -218,6 +245,7 @@ def _line(key: np.uint64, i: int, step: float) -> float:
 @kernel
 def _cell(key: np.uint64, value: float, step: float) -> tuple[int, float, float]:
     """Index and ends of the jittered interval that holds a value."""
+    # Lines are shifted by at most a quarter of a step, so the interval is that of the lattice or the one beside it.
     i = int(np.floor(value / step))
     low = _line(key, i, step)
     high = _line(key, i + 1, step)

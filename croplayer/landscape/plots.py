@@ -82,8 +82,13 @@ class Place(NamedTuple):
     """m/m."""
 
     relief: float
+    """0 (plain) to 1 (mountains)."""
+
     wild: float
+    """About -1 to 1."""
+
     dry: float
+    """0 (humid) to 1 (desert)."""
 
 
 @inlined_kernel

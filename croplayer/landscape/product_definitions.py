@@ -36,7 +36,11 @@ class ProductDefinition:
     """One map: what it calls the land, how it errs, and on what grid it lies."""
 
     key: str
+    """Short name, also of its folder."""
+
     year: int
+    """Year in its file names."""
+
     crs: str
     """EPSG code or PROJ string; "UTM" for one file per zone."""
 
@@ -56,6 +60,8 @@ class ProductDefinition:
     """Points along the edge of a pixel that vote for its class."""
 
     nodata: int = 0
+    """Code of pixels outside the truth."""
+
     tile_deg: int | None = None
     """Size of its files in degrees; None for one file."""
 

@@ -29,7 +29,7 @@ REPEATED_STRIP_PX = 16
 """Columns and rows at the right and lower edge of a SinoLC file that repeat the ones before them."""
 
 MESH = 32
-"""Pixels between the points where a projected grid is transformed exactly; between them it is interpolated."""
+"""Pixels between the points of a mesh that is transformed exactly; between them coordinates are interpolated."""
 
 PATCH_PX = 24
 """Errors outside parcels come in patches of this many truth pixels."""
@@ -39,12 +39,25 @@ class Grid(NamedTuple):
     """A raster to be filled."""
 
     name: str
+    """File name without suffix."""
+
     crs: str
+    """EPSG code or PROJ string."""
+
     west: float
+    """Western edge, in units of the CRS."""
+
     north: float
+    """Northern edge, in units of the CRS."""
+
     pixel: float
+    """Pixel size, in units of the CRS."""
+
     width: int
+    """Pixels in a row."""
+
     height: int
+    """Rows."""
 
 
 def write_products(

@@ -1,4 +1,9 @@
-"""How the country differs from place to place: dryness, wetness, field size, wildness, settlement."""
+"""How the country differs from place to place: dryness, wetness, field size, wildness, towns and roads.
+
+Each quantity is smooth noise of tens of kilometres, tilted by how far a place lies in the east or south, and pressed
+into 0 to 1. `smoothstep` makes plains of both ends, so that regions have a character and borders between them are
+narrow. Finer noise frays those borders.
+"""
 
 from __future__ import annotations
 
@@ -68,6 +73,7 @@ def wildness_at(seed: np.uint64, x: float, y: float) -> float:
 @kernel
 def town_distance(seed: np.uint64, x: float, y: float) -> float:
     """Distance to the edge of the nearest town, negative inside, metres, clamped to FAR_M."""
+    # One town at most in a cell of the lattice; radii stay below the distance from a cell to the one after the next.
     ci = int(np.floor(x / TOWN_SPACING_M))
     cj = int(np.floor(y / TOWN_SPACING_M))
     best = FAR_M
@@ -81,6 +87,7 @@ def town_distance(seed: np.uint64, x: float, y: float) -> float:
             dx = x - tx
             dy = y - ty
             d = np.sqrt(dx * dx + dy * dy)
+            # No town reaches that far, not even with FAR_M around it.
             if d > 3_000.0:
                 continue
             size = draw(own, draws.TOWN_SIZE)

@@ -26,7 +26,7 @@ from stores.grid import CRS, BlockGrid, BlockIndex, Bounds, block_rectangle
 from stores.legends import CoverageType
 
 HOME = Bounds(113.0, 33.0, 116.0, 36.0)
-"""Where the country is at home: samples come from here."""
+"""Region that the country is designed for; samples come from it."""
 
 SCENE_PX = 512
 NEGATIVE_EVERY = 5
@@ -38,9 +38,9 @@ KEEP_AWAY_DEG = 0.05
 def write_training_scenes(country: Country, folder: Path, bounds: Bounds, zoom: int, count: int) -> list[Path]:
     """Write ``images/*.tif`` and ``parcels.gpkg`` of scenes outside ``bounds``.
 
-    Scenes are 512 x 512 px with square pixels of the ground sample distance of tiles at ``zoom``,
-    taken in turn from the two sources, clear of cloud, snow and missing imagery. They hold at least 5 % cropland,
-    but every NEGATIVE_EVERY-th less than 10 %, perhaps none.
+    Scenes are 512 x 512 px with square pixels of the ground sample distance of tiles at ``zoom``. They alternate
+    between the two sources and are clear of cloud, snow and missing imagery. They hold at least 5 % cropland, except that every
+    NEGATIVE_EVERY-th holds less than 10 %, possibly none.
     """
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,8 @@ def write_gpkg(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
 def write_coverage_samples(country: Country, folder: Path, bounds: Bounds, count: int) -> list[Path]:
     """Write ``images/*.png`` (128 px thumbnails of blocks outside ``bounds``) and ``labels.csv``.
 
-    The five coverage types are equally many; labels come from the truth, column ``origin`` is "synthetic".
+    Each of the five coverage types has the same number of samples. Labels come from the truth; column ``origin`` is
+    "synthetic".
     """
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""Serve map tiles of the country over real HTTP, with faults that can be switched on and off.
+"""Serve map tiles of the country over HTTP, with faults that can be switched on and off.
 
-Only on the loopback address: this is a test bench for tile readers, not a tile service.
+The server listens on the loopback address only: it tests tile readers and is no tile service.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ class FaultRule:
     """One fault for a share of the tiles, always the same ones."""
 
     fault: Fault
+    """What goes wrong."""
+
     share: float = 1.0
     """Share of the tiles that fail, 0-1."""
 
@@ -226,6 +228,7 @@ class _TileHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        """Answer a tile request, or fail as the fault in force says."""
         path = self.path.split("?")[0]
         match = _TILE_PATH.fullmatch(path)
         if match is None or match[1] not in SOURCES:
@@ -307,12 +310,14 @@ class _TileHandler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def handle(self) -> None:
+        """Answer requests; a client that hangs up, as tests of time-outs do, is no error."""
         try:
             super().handle()
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
     def finish(self) -> None:
+        """Flush and close, whether or not the client is still there."""
         try:
             super().finish()
         except (BrokenPipeError, ConnectionResetError):

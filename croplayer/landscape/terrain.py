@@ -1,8 +1,12 @@
 """Relief and water: rivers first, then land that rises from them.
 
-Main rivers run eastwards along a bed that only falls; tributaries start below the ridge between
-two main rivers and fall towards one of them; land is carved down to the beds. So water runs
-downhill by construction, at every place alone.
+Water that runs downhill is a property of a whole catchment, while every place must be made alone. So the order of
+nature is turned round: the beds come first, as formulas that only fall, and the land rises from them. Main rivers run
+eastwards; tributaries start below the ridge between two main rivers and fall towards one of them; land is carved down
+to the beds.
+
+Lines and points are spread over lattices: one in each cell, shifted by a draw. The nearest one lies in the cell of a
+place or beside it, so three cells (nine in the plane) are all that is looked at.
 
 Coordinates are the country's metres: x = longitude x METRES_PER_LON, y = latitude x METRES_PER_LAT,
 true to scale at 34.5 N.
@@ -35,7 +39,8 @@ LAKE_SPACING_M = 11_000.0
 BED_SLOPE = 0.00013
 BED_AT_CENTRE_M = 250.0
 FAR_M = 400.0
-"""Signed distances to water and roads are clamped to this."""
+"""Signed distances to water and roads are clamped to this: nothing further away is drawn, and a clamped distance
+varies slowly, as a field on nodes must."""
 
 
 @kernel
@@ -91,6 +96,7 @@ def river_bed(seed: np.uint64, j: int, u: float) -> float:
     start = cell * LAKE_SPACING_M
     along = u - start
     centre, half, _ = _lake_on(seed, j, cell)
+    # A lake is level; its fall is spread over the rest of the cell, so the beds of neighbouring cells still meet.
     if half > 0.0:
         before = centre - half - start
         open_water = 2.0 * half
@@ -104,6 +110,7 @@ def nearest_river(seed: np.uint64, u: float, v: float) -> tuple[int, float]:
     """Index of the nearest main river and the signed offset from it (north positive)."""
     middle = int(np.floor(v / RIVER_SPACING_M))
     best = middle
+    # Further than any river.
     offset = 1e12
     for j in range(middle - 1, middle + 2):
         d = v - river_line(seed, j) - river_meander(seed, j, u)
@@ -134,6 +141,7 @@ def tributary(seed: np.uint64, j: int, side: int, u: float, w: float) -> tuple[f
             salted(own, draws.STREAM_BEND_FINE), w / 620.0
         )
         across = u - mouth - bend
+        # Beyond its source a tributary has no width, but distances to it go on, around its end.
         beyond = max(w - length, 0.0)
         d = np.sqrt(across * across + beyond * beyond)
         if d < abs(best):
@@ -161,6 +169,7 @@ def _lake_distance(seed: np.uint64, j: int, u: float, offset: float) -> float:
         ragged = 0.16 * noise2(own, u / 420.0, offset / 420.0) + 0.07 * noise2(
             salted(own, draws.SHORE_FINE), u / 130.0, offset / 130.0
         )
+        # An ellipse with a ragged edge. Scaled by the shorter axis it is close to a distance near the shore.
         d = (np.sqrt(a * a + b * b) - 0.84 + ragged) * min(half, breadth)
         best = min(best, d)
     return best
@@ -181,6 +190,7 @@ def ground_at(seed: np.uint64, x: float, y: float) -> tuple[float, float, float,
     j, offset = nearest_river(seed, u, v)
     side = 1 if offset >= 0.0 else -1
     w = abs(offset)
+    # `offset` is measured across the country; divided by the length of the meander's tangent it becomes a distance.
     bend = (river_meander(seed, j, u + 20.0) - river_meander(seed, j, u - 20.0)) / 40.0
     river = offset / np.sqrt(1.0 + bend * bend)
     river_half = (
@@ -198,6 +208,7 @@ def ground_at(seed: np.uint64, x: float, y: float) -> tuple[float, float, float,
     swell = 1.4 * noise2(salted(seed, draws.SWELL), x / 1_700.0, y / 1_700.0)
     land = bed + 2.2 + (0.0009 + 0.012 * relief) * w + hills + swell * smoothstep(0.0, 400.0, away)
 
+    # Carve the stream first and the river last, so that a tributary ends on the level of its river.
     reach = 160.0 + 500.0 * relief
     edge = max(abs(stream) - stream_half, 0.0)
     land = stream_level + (land - stream_level) * smoothstep(0.0, reach, edge)

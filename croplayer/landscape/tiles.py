@@ -28,8 +28,13 @@ class TileIndex(NamedTuple):
     """An XYZ tile: row 0 is the northernmost."""
 
     zoom: int
+    """Zoom level; the world has 2**zoom x 2**zoom tiles."""
+
     x: int
+    """Column, from 180 W."""
+
     y: int
+    """Row, from the north."""
 
 
 def tile_axes(tile: TileIndex) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The right answer: masks and classes on the block lattice, and what each source shows of a block."""
+"""Truth: masks and classes on the block lattice, and what each source shows of a block."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stores.grid import BlockGrid, BlockIndex, PixelWindow
 from stores.legends import CoverageType
 
 PLANTING_SHARE = 0.05
-"""A block with at least this share of cropland is Planting, with less Non-planting."""
+"""A block with at least this share of cropland is Planting, one with less is Non-planting."""
 
 SAMPLES = 128
 """Points along a block edge where cloud, snow and missing imagery are counted."""
