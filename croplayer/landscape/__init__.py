@@ -29,8 +29,8 @@ Files
 
 How a pixel is made
     ``nodes`` holds the slow fields (``terrain``, ``regions``). ``survey`` finds the parcel (``parcels``, ``plots``) and
-    the line (``lines``) at each pixel of a row, and ``paint`` colours it (``looks``, ``textures``, ``sources``). ``grids``
-    does both for all rows. ``noise`` makes the random numbers; ``draws`` is the table of what each decides.
+    the line (``lines``) at each pixel of a row, and ``paint`` colours it (``looks``, ``textures``, ``sources``).
+    ``grids`` does both for all rows. ``noise`` makes the random numbers; ``draws`` is the table of what each decides.
 
 Tile server
     ``with server.serve(Country(1) or folder, port=0, faults=[FaultRule.parse("429:0.1:2")],

@@ -1,12 +1,12 @@
 """Lines that cross the land: field borders, lanes, roads, streams and shores.
 
 A line is a band around a curve whose distance is known everywhere. Its depth at a place is its half width minus that
-distance, in metres: positive inside, negative outside. One number thus serves two uses. The truth cuts the band where
-the depth is 0; a picture blends it in over half a pixel on both sides (`reach`), which anti-aliases its edge.
+distance, in metres: positive inside, negative outside. The truth cuts the band where the depth is 0. An image blends
+the band in over half a pixel (`reach`) on both sides of that edge, which anti-aliases it.
 
 The functions take the line found so far, (kind, depth), and return the line after their own. Among the lines of a
-field the deepest wins. Streams, roads and rivers cover whatever they cross, in this order, so that a road bridges a
-stream; a river leaves a road alone.
+field the deepest wins. Streams, highways and rivers then cover whatever they cross, in this order, except that a river
+does not cover a highway: highways cross all water on bridges.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def look_of(colours: np.ndarray, cover: int, key: np.uint64, season: int, px: fl
     ----------
     colours : from `season_colours`
     cover : `LandCover` code
-    key : hash of the parcel or plot; 0 for land that nobody works, whose textures then join at its borders
+    key : hash of the parcel or plot; 0 for uncultivated land, whose textures have no offset and so no borders
     season : 0 spring to 3 winter
     px : pixel size in metres; rows that a pixel cannot resolve fade
     """

@@ -137,7 +137,7 @@ class Plot(NamedTuple):
     """How it was cut; a pixel of another cut cannot lie in it."""
 
     key: np.uint64
-    """Hash of the plot; 0 for land that nobody works."""
+    """Hash of the plot; 0 for uncultivated land."""
 
     cover: int
     """`LandCover` code."""

@@ -1,10 +1,10 @@
-"""What lies at a place between the lines: a lot of a settlement, a parcel of a field block, or land that nobody works.
+"""What lies at a place between the lines: a lot of a settlement, a parcel of a field block, or uncultivated land.
 
-The last plot is kept from pixel to pixel. Neighbours in a row mostly lie in one plot, so most pixels only check that
-they are still inside and spare the cutting of a block into parcels.
+The last plot is kept from pixel to pixel. Most neighbours in a row lie in the same plot, so most pixels only check that
+they are still inside it, and the block is not cut again.
 
-Plots, places and records are tuples of numbers, not rows of arrays: they stay in registers, while numba counts
-references to an array that is handed to a function, which would cost more than the functions themselves.
+Plots, places and records are tuples of numbers, not rows of arrays. Numba counts references to an array that is passed
+to a function, which would cost more than these functions do; numbers stay in registers.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _DUNE = int(LandCover.DUNE)
 _BUILT = int(LandCover.BUILT)
 
 FARMED = -1
-"""Natural cover of land that somebody works."""
+"""Stands for the natural cover of cultivated land, which has none."""
 
 SETTLEMENT_HALF_M = 4_096.0
 """Half the square that is cut into streets around the seat of a territory; it holds any territory."""
@@ -152,7 +152,7 @@ def open_land(
 
 @inlined_kernel
 def _natural_cover(use: int, place: Place) -> int:
-    """Cover of land that nobody works, FARMED elsewhere: woods on steep or wild land, dunes where it is driest."""
+    """Cover of uncultivated land, FARMED elsewhere: woods on steep or wild land, dunes where it is driest."""
     woods = 2.1 * place.slope + 0.55 * place.wild + 0.22 * place.relief - 0.5 * place.dry
     if woods > 0.62:
         return _WOODLAND

@@ -33,7 +33,7 @@ _GROUPS: dict[str, tuple[LandCover, ...]] = {
 
 @dataclass(frozen=True)
 class ProductDefinition:
-    """One map: what it calls the land, how it errs, and on what grid it lies."""
+    """One map: its legend, its errors and its grid."""
 
     key: str
     """Short name, also of its folder."""
@@ -78,7 +78,7 @@ class ProductDefinition:
 def _codes(
     *, annual: int, forest: int, shrub: int, grass: int, water: int, built: int, bare: int, **other: int
 ) -> dict[str, int]:
-    """Codes of all groups; groups not named follow the nearest relative."""
+    """Codes of all groups; a group that is not named gets the code of a similar one."""
     full = {
         "annual": annual,
         "paddy": annual,

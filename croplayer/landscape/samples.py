@@ -39,8 +39,8 @@ def write_training_scenes(country: Country, folder: Path, bounds: Bounds, zoom: 
     """Write ``images/*.tif`` and ``parcels.gpkg`` of scenes outside ``bounds``.
 
     Scenes are 512 x 512 px with square pixels of the ground sample distance of tiles at ``zoom``. They alternate
-    between the two sources and are clear of cloud, snow and missing imagery. They hold at least 5 % cropland, except that every
-    NEGATIVE_EVERY-th holds less than 10 %, possibly none.
+    between the two sources and are clear of cloud, snow and missing imagery. They hold at least 5 % cropland, except
+    that every NEGATIVE_EVERY-th holds less than 10 %, possibly none.
     """
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)

@@ -160,11 +160,11 @@ class TileServer:
         return render_tile(self._tiles, tile, SOURCES)
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start to answer requests."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop answering and wake whatever hangs."""
+        """Stop answering requests and end those that hang."""
         self.stopped.set()
         self._http.shutdown()
         self._http.server_close()
@@ -324,7 +324,7 @@ class _TileHandler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Write no log."""
 
 
 @lru_cache(maxsize=1)

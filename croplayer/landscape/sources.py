@@ -16,9 +16,13 @@ SCENE_M = 17_000.0
 """Mean size of a scene, the piece of a mosaic that was taken at one date."""
 
 CLOUD, SHADOW, HAZE, SNOW = range(4)
+"""Fields of the weather at a node."""
+
 N_WEATHER = 4
 
 S_SEASON, S_RED, S_GREEN, S_BLUE, S_HAZE, S_SHIFT_X, S_SNOW = range(7)
+"""Columns of a scene's record: season (0 spring to 3 winter), factors of the tint, haze, eastward shift (m), snow."""
+
 N_SCENE = 7
 
 (
@@ -38,6 +42,7 @@ N_SCENE = 7
     P_MISSING_WEST,
     P_HAZY,
 ) = range(15)
+"""Columns of `ImagerySource.parameters`."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class ImagerySource:
     """Name in paths and tables."""
 
     salt: int
-    """Makes its scenes and weather its own."""
+    """Makes its scenes and weather differ from those of the other source."""
 
     gain: float
     """Contrast of its colours; 1 is neutral."""
@@ -172,7 +177,13 @@ SOURCES: dict[str, ImagerySource] = {s.name: s for s in (ASTER, BOREALIS)}
 
 
 def source_by_name(name: str) -> ImagerySource:
-    """The source of a name; raises ValueError for an unknown one."""
+    """The source with a name.
+
+    Raises
+    ------
+    ValueError
+        for an unknown name.
+    """
     if name not in SOURCES:
         raise ValueError(f"imagery source '{name}' does not exist; expected one of {', '.join(SOURCES)}")
     return SOURCES[name]

@@ -1,10 +1,10 @@
 """What lies at every pixel of a grid row: land cover, parcel, and the line that crosses it.
 
-Truth and pictures share this kernel, so a picture cannot disagree with its truth.
+Truth and images share this kernel, so an image cannot disagree with its truth.
 
 A row is walked from west to east. The territory, the field block and the plot of the last pixel are kept until a
-pixel leaves them; those met before come back from `Memory`. Most pixels therefore cost a few interpolations and
-comparisons, although every boundary is decided by hashes alone.
+pixel leaves them; earlier ones are looked up in `Memory`. Most pixels therefore cost a few interpolations and
+comparisons, although hashes alone decide every boundary.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ NO_STREETS = Rectangle(0.0, 0.0, 0.0, 0.0)
 
 
 class Memory(NamedTuple):
-    """Scratch of a survey: field blocks and territories met so far, each in the slot of its key.
+    """Cache of a survey: field blocks and territories found so far, each in the slot of its key.
 
     A record is a function of its key, so a key that takes the slot of another costs time and changes nothing.
     """
@@ -102,7 +102,7 @@ class SurveyedRow(NamedTuple):
     """(w,) uint8, land cover under any line."""
 
     key: np.ndarray
-    """(w,) uint64, hash of the parcel or plot; 0 for land that nobody works."""
+    """(w,) uint64, hash of the parcel or plot; 0 for uncultivated land."""
 
     line: np.ndarray
     """(w,) uint8, kind of line."""
@@ -118,7 +118,7 @@ class SurveyedRow(NamedTuple):
 
 
 def new_memory() -> Memory:
-    """Memory of a survey that has met nothing yet."""
+    """An empty cache."""
     return Memory(
         np.zeros(BLOCK_SLOTS, dtype=np.uint64),
         np.zeros((BLOCK_SLOTS, len(Block._fields))),

@@ -1,4 +1,8 @@
-"""Tileable ground textures with a pyramid each, so that texture fades with the pixel size as it does for a camera."""
+"""Tileable ground textures, each with a pyramid of averages.
+
+Texture must fade as pixels grow, as it does for a camera. Averaging it over each pixel would be slow, so a pixel reads
+the level of the pyramid whose texels are nearest to its own size.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from croplayer.landscape.kernel_cache import kernel
 from croplayer.landscape.noise import hash2, salted, unit
 
 SIZE = 512
-"""Texels along the edge of level 0, which is 1 m a texel."""
+"""Texels along an edge; a texel of level 0 is 1 m."""
 
 LEVELS = 6
 SPREAD = 0.24

@@ -1,4 +1,4 @@
-"""XYZ map tiles of the country: where a tile lies, its pixels, its JPEG, and a folder of them."""
+"""XYZ map tiles of the country: position, pixels and JPEG bytes of a tile, and a folder of tiles."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _axes(world_px: int, col: int, row: int, count: int) -> tuple[np.ndarray, np
 
 
 def tiles_in(bounds: Bounds, zoom: int) -> Iterator[TileIndex]:
-    """Tiles that share area with a box, from north-west, row by row."""
+    """Tiles that overlap a box, row by row from the north-west."""
     n = 2**zoom
 
     def row(lat: float) -> float:
@@ -74,7 +74,7 @@ def encode_jpeg(rgb: np.ndarray, quality: int) -> bytes:
 
 
 def is_overzoomed(country: Country, source: str, tile: TileIndex) -> bool:
-    """Whether a source has only a coarser picture of a tile, blown up: never below zoom 14."""
+    """Whether a source serves an enlarged coarser image as this tile; never below zoom 14."""
     if tile.zoom < MISSING_ZOOM:
         return False
     down = tile.zoom - MISSING_ZOOM
