@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from croplayer.models.training.training_config import ARCHITECTURES, PRECISIONS, Augmentation, TrainingConfig
+from pipelines.recipe_models import Coverage, Segmentation
+from pipelines.recipe_parts import Codes, Name, Names, Part, TomlPair
 from stores.grid import LARGEST_BLOCK_PX
-from stores.legends import DEFAULT_CLASSES, NODATA_ABOVE, CorrectnessClasses
+from stores.legends import DEFAULT_CLASSES, CorrectnessClasses
 from stores.places import check_place
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits and _")]
-TomlPair = Annotated[tuple[float, float], Field(strict=False)]
-Codes = Annotated[tuple[int, ...], Field(strict=False)]
-Names = Annotated[tuple[str, ...], Field(strict=False)]
-
-
-def _one_of(text: str, known: tuple[str, ...]) -> str:
-    if text not in known:
-        raise ValueError(f"'{text}' is none of {', '.join(known)}")
-    return text
-
-
-class Region(_Part):
+class Region(Part):
     """Where to map: a box, or the units of a boundary file."""
 
     bounds: Annotated[tuple[float, float, float, float], Field(strict=False)] | None = None
@@ -44,7 +28,7 @@ class Region(_Part):
         return self
 
 
-class Grid(_Part):
+class Grid(Part):
     """Pixels of a block and the cells the network sees."""
 
     block_px: int = Field(default=2560, ge=1, le=LARGEST_BLOCK_PX)
@@ -61,7 +45,7 @@ class Grid(_Part):
         return self
 
 
-class FolderSource(_Part):
+class FolderSource(Part):
     """XYZ tiles in files."""
 
     name: Name
@@ -73,7 +57,7 @@ class FolderSource(_Part):
     """sha256 of the pictures that stand for "no imagery here"."""
 
 
-class HttpSource(_Part):
+class HttpSource(Part):
     """XYZ tiles of a provider."""
 
     name: Name
@@ -101,7 +85,7 @@ class HttpSource(_Part):
     """x, y and zoom of a tile that the provider is known to have."""
 
 
-class RasterImagery(_Part):
+class RasterImagery(Part):
     """GeoTIFF or COG imagery."""
 
     name: Name
@@ -111,7 +95,7 @@ class RasterImagery(_Part):
     assume_crs: str | None = None
 
 
-class StacImagery(_Part):
+class StacImagery(Part):
     """Imagery listed by STAC items."""
 
     name: Name
@@ -123,134 +107,14 @@ class StacImagery(_Part):
 Source = Annotated[FolderSource | HttpSource | RasterImagery | StacImagery, Field(discriminator="kind")]
 
 
-class Terrain(_Part):
+class Terrain(Part):
     """The elevation model."""
 
     path: str
     assume_crs: str | None = None
 
 
-class Training(_Part):
-    """How a model that is not there yet is trained: `TrainingConfig`, where it says no more, and where its data lie.
-
-    Fields that both have mean the same, and `config` hands them on by name.
-    """
-
-    images: str
-    """Folder of labelled scenes."""
-    polygons: str = ""
-    """Vector file of field polygons with the column ``image``; only for the segmentation."""
-    image_column: str = "image"
-    validation_fraction: float = Field(default=0.2, gt=0, lt=1)
-    """Share of the scenes that the figures are measured on; not used with folds."""
-    folds: int = Field(default=0, ge=0)
-    """Parts of a cross-validation by scene, after which a model of all scenes is trained; 0 for none."""
-    synthetic_scenes: int = Field(default=0, ge=0)
-    """Scenes of the synthetic country that are trained on too and never validated on."""
-    architecture: str = TrainingConfig.architecture
-    size: str = TrainingConfig.size
-    steps: int = Field(default=TrainingConfig.steps, ge=1)
-    crop_px: int = Field(default=TrainingConfig.crop_px, ge=32)
-    batch: int = Field(default=TrainingConfig.batch, ge=1)
-    accumulation: int = Field(default=TrainingConfig.accumulation, ge=1)
-    learning_rate: float = Field(default=TrainingConfig.learning_rate, gt=0)
-    average_decay: float = Field(default=TrainingConfig.average_decay, ge=0, lt=1)
-    patience: int = Field(default=TrainingConfig.patience, ge=0)
-    gsd_m: TomlPair = TrainingConfig.gsd_m
-    augmentation: float = Field(default=1.0, ge=0)
-    """Strength of the changes of colour, haze, blur, noise and compression."""
-    mixed_windows: float = Field(default=0.0, ge=0, le=1)
-    """Share of windows with a rectangle of another window in them."""
-    weight_decay: float = Field(default=TrainingConfig.weight_decay, ge=0)
-    precision: str = TrainingConfig.precision
-    seed: int = TrainingConfig.seed
-    threads: int = Field(default=TrainingConfig.threads, ge=1)
-    description: str
-    """What the training data are, for the manifest and the report."""
-    licence: str
-    """Licence of the training data."""
-    stated_minutes: float = Field(gt=0)
-    """About how long the training takes on two cores; printed before it starts."""
-
-    @field_validator("architecture")
-    @classmethod
-    def _is_architecture(cls, name: str) -> str:
-        return _one_of(name, ARCHITECTURES)
-
-    @field_validator("precision")
-    @classmethod
-    def _is_precision(cls, name: str) -> str:
-        return _one_of(name, PRECISIONS)
-
-    def config(self) -> TrainingConfig:
-        """The configuration of the training; raises ValueError for an unknown size of the architecture."""
-        shared = {f.name for f in dataclasses.fields(TrainingConfig)} & set(type(self).model_fields) - {"augmentation"}
-        strengths = Augmentation(*(self.augmentation * share for share in Augmentation()))
-        return TrainingConfig(
-            **{name: getattr(self, name) for name in shared}, augmentation=strengths._replace(mix=self.mixed_windows)
-        )
-
-
-class CoverageTraining(_Part):
-    """How the coverage classifier is trained."""
-
-    samples: str | None = None
-    """Folder with images/ and labels.csv (image, coverage_type, origin)."""
-    scenes: str | None = None
-    """Folder of labelled scenes from which samples are drawn instead."""
-    polygons: str = ""
-    clouds: str | None = None
-    """Folder of labelled cloud scenes that are composited onto the samples."""
-    size: Literal["tiny", "resnet-18", "resnet-34", "resnet-50"] = "tiny"
-    per_class: int = Field(default=60, ge=10)
-    steps: int = Field(default=300, ge=1)
-    seed: int = 0
-    description: str
-    licence: str
-    stated_minutes: float = Field(gt=0)
-
-    @model_validator(mode="after")
-    def _one(self) -> CoverageTraining:
-        if (self.samples is None) == (self.scenes is None):
-            raise ValueError("give either samples or scenes")
-        return self
-
-
-class Segmentation(_Part):
-    """The network that maps cropland."""
-
-    model: str
-    """Name of a model that comes with croplayer or is trained, or a folder that holds one."""
-    recipe: str | None = None
-    """Recipe that trains the model when it is not there."""
-    threshold: float = Field(default=0.5, gt=0, lt=1)
-    batch_cells: int = Field(default=1, ge=1)
-    """Cells that go through the network at once; on a GPU more than one pays."""
-    runtime: Literal["torch", "openvino", "openvino-bf16"] = "torch"
-    """What computes the network; OpenVINO is for CPUs and an extra."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Kind of device of torch, on every worker: the precision differs, and with it the map. ``auto`` is the kind that the
-    map was begun on, and for a new map CUDA where the machine that starts the run has it."""
-    training: Training | None = None
-
-    @model_validator(mode="after")
-    def _computes(self) -> Segmentation:
-        if self.runtime != "torch" and self.device == "cuda":
-            raise ValueError(f"runtime '{self.runtime}' computes on CPUs; leave out device, or take runtime 'torch'")
-        return self
-
-
-class Coverage(_Part):
-    """The classifier of coverage types."""
-
-    model: str
-    recipe: str | None = None
-    nodata_above: float = Field(default=NODATA_ABOVE, ge=0, le=1)
-    """Share of pixels without imagery above which a block is Nodata (paper: 10 %)."""
-    training: CoverageTraining | None = None
-
-
-class Decisions(_Part):
+class Decisions(Part):
     """Reviewed blocks and overrides; without them plain rules decide and say so."""
 
     reviews: Names = ()
@@ -280,7 +144,7 @@ class Decisions(_Part):
         return CorrectnessClasses(self.classes, self.correct)
 
 
-class ProductPart(_Part):
+class ProductPart(Part):
     """An existing map to compare with: by a legend, or by its codes given here."""
 
     name: Name
@@ -313,7 +177,7 @@ class ProductPart(_Part):
         return self
 
 
-class Admin(_Part):
+class Admin(Part):
     """A level of admin units."""
 
     level: int = Field(default=1, ge=0)
@@ -323,7 +187,7 @@ class Admin(_Part):
     name_zh: str = "name_zh"
 
 
-class Statistics(_Part):
+class Statistics(Part):
     """Official cropland areas of the units of level 1."""
 
     path: str
@@ -338,7 +202,7 @@ class Statistics(_Part):
     """Codes (as in the table) of units that are known to have no statistic."""
 
 
-class Evaluation(_Part):
+class Evaluation(Part):
     """What people drew or looked at, for a run's proof."""
 
     parcels: str | None = None
@@ -347,7 +211,7 @@ class Evaluation(_Part):
     """Reviewed sample of ``croplayer area draw``; gives areas with intervals."""
 
 
-class Export(_Part):
+class Export(Part):
     """Files for other software."""
 
     level: int = 1
@@ -358,7 +222,7 @@ class Export(_Part):
     )
 
 
-class Slurm(_Part):
+class Slurm(Part):
     """Jobs of a Slurm cluster; each holds one worker."""
 
     queue: str | None = None
@@ -374,7 +238,7 @@ class Slurm(_Part):
     """Network interface between the nodes, for example ``ib0``."""
 
 
-class Cluster(_Part):
+class Cluster(Part):
     """The workers of a run and what a block may take of them."""
 
     workers: int = Field(default=2, ge=1)
@@ -409,7 +273,7 @@ class Cluster(_Part):
         return text
 
 
-class Store(_Part):
+class Store(Part):
     """A bucket of an S3-compatible store for the cube; everything else stays in the run's folder."""
 
     url: str
@@ -422,7 +286,7 @@ class Store(_Part):
         return url.rstrip("/")
 
 
-class Recipe(_Part):
+class Recipe(Part):
     """A whole run."""
 
     name: Name

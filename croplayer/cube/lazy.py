@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,6 @@ def segment(
     ValueError when the dataset is not cut along cells; what ``models.load`` raises for a wrong model.
     """
     from croplayer.models.bundles.catalogue import find_bundle
-    from croplayer.models.bundles.kinds import load_segmenter
     from croplayer.models.networks.inference import blended_halo_px
     from croplayer.models.networks.manifest import bundle_digest
 
@@ -181,20 +181,12 @@ def segment(
     if min(lengths) < halo_px:
         raise ValueError(f"chunks of {min(lengths)} px are smaller than the context of {halo_px} px that cells need")
 
-    def on_chunk(rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        from croplayer.models.networks.inference import predict_block
-
-        network = load_segmenter(folder, digest, runtime)
-        return predict_block(
-            network, rgb, valid[..., 0], cell_px=cell_px, halo_px=halo_px, batch_cells=batch_cells, blend_px=blend_px
-        )
-
     imagery = dataset.sel(source=source)
     around = {0: halo_px, 1: halo_px}
     rgb = da.overlap.overlap(imagery.rgb.data, {**around, 2: 0}, {0: 0, 1: 0, 2: "none"}, allow_rechunk=False)
     valid = da.overlap.overlap(imagery.imagery_valid.data, around, {0: False, 1: False}, allow_rechunk=False)
     lazy = da.map_blocks(
-        on_chunk,
+        _Prediction(str(folder), digest, runtime, cell_px, blend_px, batch_cells),
         rgb,
         valid[..., None],
         chunks=(dataset.chunksizes["y"], dataset.chunksizes["x"]),
@@ -203,3 +195,29 @@ def segment(
         meta=np.empty((0, 0), np.uint8),
     )
     return xr.DataArray(lazy, dims=("y", "x"), coords={"y": dataset.y, "x": dataset.x}, name=CROPLAND_PROBABILITY)
+
+
+@dataclass(frozen=True)
+class _Prediction:
+    """Predicts one chunk with its context; each process loads the model once."""
+
+    folder: str
+    digest: str
+    runtime: str
+    cell_px: int
+    blend_px: int
+    batch_cells: int
+
+    def __call__(self, rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        from croplayer.models.bundles.kinds import load_segmenter
+        from croplayer.models.networks.inference import blended_halo_px, predict_block
+
+        return predict_block(
+            load_segmenter(self.folder, self.digest, self.runtime),
+            rgb,
+            valid[..., 0],
+            cell_px=self.cell_px,
+            halo_px=blended_halo_px(self.cell_px, self.blend_px),
+            batch_cells=self.batch_cells,
+            blend_px=self.blend_px,
+        )

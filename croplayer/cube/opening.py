@@ -68,11 +68,9 @@ def open_cube(
     geometry = _as_geometry(region, path)
     if geometry is not None:
         window = _overlap(cube, geometry, str(region)[:80])
-    if strict and is_remote(path):
-        raise ValueError(f"{path} has no ledgers beside it; `croplayer verify` with the run's folder checks its blocks")
     if strict:
         asked = Bounds(*region) if isinstance(region, tuple) else geometry or cube.grid.window_bounds(window)
-        check_finished(Path(path), cube.edition, _held_blocks(cube, asked))
+        _check_strictly(path, cube, asked)
     y, x = window.slices_in(whole)
     dataset = dataset.isel(y=y, x=x)
     n = cube.grid.block_px
@@ -86,6 +84,13 @@ def open_cube(
 
         dataset = dataset.assign_coords(in_region=inside(dataset, geometry))
     return dataset
+
+
+def _check_strictly(path: str | Path, cube: Cube, region: Bounds | BaseGeometry) -> None:
+    """Raise unless every block of a region lies in the cube and is finished by the ledgers beside it."""
+    if is_remote(path):
+        raise ValueError(f"{path} has no ledgers beside it; `croplayer verify` with the run's folder checks its blocks")
+    check_finished(Path(path), cube.edition, _held_blocks(cube, region))
 
 
 def _held_blocks(cube: Cube, region: Bounds | BaseGeometry) -> BlockList:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 OURS = ("croplayer", "stores", "pipelines")
-NOT_FOLLOWED = ("pipelines.engine", "pipelines.recipe", "pipelines.recipe_files")
-"""What runs steps and reads recipes; what it hands to a step is part of the step's settings and inputs."""
+NOT_FOLLOWED = ("pipelines.engine", "pipelines.recipe")
+"""What runs steps and reads recipes, by how the names begin; what it hands to a step is part of the step's settings and inputs."""
 
 
 class _Module(NamedTuple):

@@ -17,8 +17,9 @@ from croplayer.models.bundles.catalogue import shipped_folder, shipped_names
 from croplayer.models.networks.manifest import MANIFEST_NAME, bundle_digest
 from pipelines.engine.code import code_digest
 from pipelines.engine.run_log import messages
-from pipelines.recipe import Coverage, CoverageTraining, Recipe, Segmentation, Training
+from pipelines.recipe import Recipe
 from pipelines.recipe_files import RecipeError, find_recipe, load_recipe
+from pipelines.recipe_models import Coverage, CoverageTraining, Segmentation, Training
 from stores.durable import digest_file, digest_text
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
 from pipelines.engine.steps import BlockStep
-from pipelines.recipe import Segmentation
+from pipelines.recipe_models import Segmentation
 
 
 def segment(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:

@@ -8,7 +8,8 @@ from shapely.geometry import LineString, Polygon
 
 from croplayer.models.training.scenes import LabelledScenes
 from pipelines.engine.models import Models
-from pipelines.recipe import Recipe, Segmentation, Training
+from pipelines.recipe import Recipe
+from pipelines.recipe_models import Segmentation, Training
 
 LOSSLESS = {"quality": 100, "reversible": "yes", "ycbcr420": "no"}
 

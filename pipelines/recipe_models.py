@@ -1,0 +1,138 @@
+"""The parts of a recipe that say which models map and how models that are not there are trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from croplayer.models.training.training_config import ARCHITECTURES, PRECISIONS, Augmentation, TrainingConfig
+from pipelines.recipe_parts import Part, TomlPair
+from stores.legends import NODATA_ABOVE
+
+
+def _one_of(text: str, known: tuple[str, ...]) -> str:
+    if text not in known:
+        raise ValueError(f"'{text}' is none of {', '.join(known)}")
+    return text
+
+
+class Training(Part):
+    """How a model that is not there yet is trained: `TrainingConfig`, where it says no more, and where its data lie.
+
+    Fields that both have mean the same, and `config` hands them on by name.
+    """
+
+    images: str
+    """Folder of labelled scenes."""
+    polygons: str = ""
+    """Vector file of field polygons with the column ``image``; only for the segmentation."""
+    image_column: str = "image"
+    validation_fraction: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the scenes that the figures are measured on; not used with folds."""
+    folds: int = Field(default=0, ge=0)
+    """Parts of a cross-validation by scene, after which a model of all scenes is trained; 0 for none."""
+    synthetic_scenes: int = Field(default=0, ge=0)
+    """Scenes of the synthetic country that are trained on too and never validated on."""
+    architecture: str = TrainingConfig.architecture
+    size: str = TrainingConfig.size
+    steps: int = Field(default=TrainingConfig.steps, ge=1)
+    crop_px: int = Field(default=TrainingConfig.crop_px, ge=32)
+    batch: int = Field(default=TrainingConfig.batch, ge=1)
+    accumulation: int = Field(default=TrainingConfig.accumulation, ge=1)
+    learning_rate: float = Field(default=TrainingConfig.learning_rate, gt=0)
+    average_decay: float = Field(default=TrainingConfig.average_decay, ge=0, lt=1)
+    patience: int = Field(default=TrainingConfig.patience, ge=0)
+    gsd_m: TomlPair = TrainingConfig.gsd_m
+    augmentation: float = Field(default=1.0, ge=0)
+    """Strength of the changes of colour, haze, blur, noise and compression."""
+    mixed_windows: float = Field(default=0.0, ge=0, le=1)
+    """Share of windows with a rectangle of another window in them."""
+    weight_decay: float = Field(default=TrainingConfig.weight_decay, ge=0)
+    precision: str = TrainingConfig.precision
+    seed: int = TrainingConfig.seed
+    threads: int = Field(default=TrainingConfig.threads, ge=1)
+    description: str
+    """What the training data are, for the manifest and the report."""
+    licence: str
+    """Licence of the training data."""
+    stated_minutes: float = Field(gt=0)
+    """About how long the training takes on two cores; printed before it starts."""
+
+    @field_validator("architecture")
+    @classmethod
+    def _is_architecture(cls, name: str) -> str:
+        return _one_of(name, ARCHITECTURES)
+
+    @field_validator("precision")
+    @classmethod
+    def _is_precision(cls, name: str) -> str:
+        return _one_of(name, PRECISIONS)
+
+    def config(self) -> TrainingConfig:
+        """The configuration of the training; raises ValueError for an unknown size of the architecture."""
+        shared = {f.name for f in dataclasses.fields(TrainingConfig)} & set(type(self).model_fields) - {"augmentation"}
+        strengths = Augmentation(*(self.augmentation * share for share in Augmentation()))
+        return TrainingConfig(
+            **{name: getattr(self, name) for name in shared}, augmentation=strengths._replace(mix=self.mixed_windows)
+        )
+
+
+class CoverageTraining(Part):
+    """How the coverage classifier is trained."""
+
+    samples: str | None = None
+    """Folder with images/ and labels.csv (image, coverage_type, origin)."""
+    scenes: str | None = None
+    """Folder of labelled scenes from which samples are drawn instead."""
+    polygons: str = ""
+    clouds: str | None = None
+    """Folder of labelled cloud scenes that are composited onto the samples."""
+    size: Literal["tiny", "resnet-18", "resnet-34", "resnet-50"] = "tiny"
+    per_class: int = Field(default=60, ge=10)
+    steps: int = Field(default=300, ge=1)
+    seed: int = 0
+    description: str
+    licence: str
+    stated_minutes: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _one(self) -> CoverageTraining:
+        if (self.samples is None) == (self.scenes is None):
+            raise ValueError("give either samples or scenes")
+        return self
+
+
+class Segmentation(Part):
+    """The network that maps cropland."""
+
+    model: str
+    """Name of a model that comes with croplayer or is trained, or a folder that holds one."""
+    recipe: str | None = None
+    """Recipe that trains the model when it is not there."""
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    batch_cells: int = Field(default=1, ge=1)
+    """Cells that go through the network at once; on a GPU more than one pays."""
+    runtime: Literal["torch", "openvino", "openvino-bf16"] = "torch"
+    """What computes the network; OpenVINO is for CPUs and an extra."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Kind of device of torch, on every worker: the precision differs, and with it the map. ``auto`` is the kind that the
+    map was begun on, and for a new map CUDA where the machine that starts the run has it."""
+    training: Training | None = None
+
+    @model_validator(mode="after")
+    def _computes(self) -> Segmentation:
+        if self.runtime != "torch" and self.device == "cuda":
+            raise ValueError(f"runtime '{self.runtime}' computes on CPUs; leave out device, or take runtime 'torch'")
+        return self
+
+
+class Coverage(Part):
+    """The classifier of coverage types."""
+
+    model: str
+    recipe: str | None = None
+    nodata_above: float = Field(default=NODATA_ABOVE, ge=0, le=1)
+    """Share of pixels without imagery above which a block is Nodata (paper: 10 %)."""
+    training: CoverageTraining | None = None
