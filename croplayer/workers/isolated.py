@@ -71,6 +71,8 @@ class Outcome(NamedTuple):
     """Pickled lists of block records, as the process sent them."""
     lost: list[Lost]
     """Blocks that have no record."""
+    retried: list[Lost]
+    """Blocks that ended a process and were tried once more, with the reason of the first time."""
 
 
 class Work(NamedTuple):
@@ -107,13 +109,14 @@ def run_isolated(
     RuntimeError
         if the process cannot be started, whatever the block
     """
-    outcome = Outcome([], [])
+    outcome = Outcome([], [], [])
     suspects = _run_all(work, list(blocks), limits, outcome.records, is_wanted)
     for suspect in suspects:
         if suspect.is_hung:
             outcome.lost.append(suspect)
             continue
         _end_process()
+        outcome.retried.append(suspect)
         outcome.lost.extend(_run_all(work, [suspect.block], limits, outcome.records, is_wanted))
     return outcome
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from croplayer.workers.isolated import BlockLimits
+from pipelines.engine.run_log import messages
 from pipelines.recipe import Cluster, Slurm
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Workers:
         self._stack = contextlib.ExitStack()
         self._seen = self._checked = time.monotonic()
         self._slots = 0
+        self._here: frozenset[str] = frozenset()
+        """Addresses of the workers that were at the scheduler when it was last asked."""
         if scheduler is not None:
             _check_address(scheduler)
 
@@ -101,8 +104,11 @@ class Workers:
             return self._slots
         self._checked = now
         self.check_scheduler()
-        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
-        able = [w for w in workers if all(w["resources"].get(name, 0) >= n for name, n in resources.items())]
+        workers = self.client.scheduler_info(n_workers=-1)["workers"]
+        for address in sorted(self._here - workers.keys()):
+            messages.warning("worker %s is lost; the blocks that it had are sent again", address)
+        self._here = frozenset(workers)
+        able = [w for w in workers.values() if all(w["resources"].get(name, 0) >= n for name, n in resources.items())]
         self._slots = sum(w["nthreads"] for w in able)
         if self._slots:
             self._seen = now

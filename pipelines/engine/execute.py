@@ -179,6 +179,8 @@ class _Window:
                 self._log.retried(self._step.name, f"{len(group)} blocks, one by one, after {_how_lost(error)}")
                 return []
             return [BlockRecord(group[0], Status.FAILED, reason=f"{type(error).__name__}: {error}")]
+        for block, why, _ in outcome.retried:
+            self._log.retried(self._step.name, f"{BlockIndex(*block).name}, alone, because it {why}")
         records = list(itertools.chain.from_iterable(pickle.loads(r) for r in outcome.records))
         return records + [BlockRecord(BlockIndex(*b), Status.FAILED, reason=why) for b, why, _ in outcome.lost]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,11 +21,13 @@ from soak.damage import problems_of
 
 from pipelines.engine.cluster import Workers
 from pipelines.engine.execute import run_step
+from pipelines.engine.run_log import RunLog
 from pipelines.engine.step_ledgers import StepLedgers
 from pipelines.recipe import Cluster
 from stores.grid import BlockIndex
 from stores.ledger import Ledger
 from stores.run_folder import RunFolder
+from stores.run_log import read_run_log
 
 REASONS = {
     "raise": "ValueError: poison",
@@ -43,7 +46,11 @@ def test_poison_of_every_kind_is_named_and_costs_nothing_else(cluster: DaskProce
     bad = {BlockIndex(0, 5 + i): kind for i, kind in enumerate(KINDS)}
     limits = Cluster(deadline_s=10, memory_limit="500MiB")
     with Workers(limits, cluster.address) as workers:
-        result = run_step(poison_step(folder, 100, bad), StepLedgers(folder), workers)
+        result = run_step(poison_step(folder, 100, bad), StepLedgers(folder), workers, RunLog(tmp_path / "run.log"))
+    told = list(read_run_log(tmp_path / "run.log"))
+    assert {line.text.split(":")[0] for line in told if line.event == "failed"} == {block.name for block in bad}
+    ended = {block.name for block, kind in bad.items() if kind in ("exit", "kill", "segfault", "hog")}
+    assert {line.text.split(",")[0] for line in told if line.event == "retried"} == ended
     assert {r.block: r.reason.split(" < ")[0] for r in result.failed}.keys() == bad.keys()
     for record in result.failed:
         assert record.reason.startswith(REASONS[bad[record.block]]), record.reason
@@ -72,14 +79,15 @@ def test_network_blocks_go_to_workers_that_offer_the_resource(cluster: DaskProce
     assert {names[a] for a in seen} == {"gpu"}
 
 
-def test_a_killed_worker_costs_nothing(tls: dict[str, str], tmp_path: Path) -> None:
+def test_a_killed_worker_costs_nothing(tls: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = RunFolder(tmp_path / "run")
     with dask_processes(tmp_path, tls) as processes:
         first, _ = processes.add_worker(), processes.add_worker()
         threading.Timer(3.0, kill_group, [first]).start()
         with Workers(Cluster(), processes.address) as workers:
-            result = run_step(poison_step(folder, 200, {}, seconds=0.02), StepLedgers(folder), workers)
+            result = run_step(poison_step(folder, 200, {}, seconds=0.1), StepLedgers(folder), workers)
     assert first.poll() is not None
+    assert any(re.fullmatch(r"worker tls://\S+ is lost; .*", message) for message in caplog.messages)
     assert result.failed == []
     assert len(StepLedgers(folder).results(poison_step(folder, 200, {})).blocks) == 200
 
