@@ -83,8 +83,9 @@ def test_a_killed_worker_costs_nothing(tls: dict[str, str], tmp_path: Path, capl
     folder = RunFolder(tmp_path / "run")
     with dask_processes(tmp_path, tls) as processes:
         first, _ = processes.add_worker(), processes.add_worker()
-        threading.Timer(3.0, kill_group, [first]).start()
         with Workers(Cluster(), processes.address) as workers:
+            workers.client.wait_for_workers(2)
+            threading.Timer(2.0, kill_group, [first]).start()
             result = run_step(poison_step(folder, 200, {}, seconds=0.1), StepLedgers(folder), workers)
     assert first.poll() is not None
     assert any(re.fullmatch(r"worker tls://\S+ is lost; .*", message) for message in caplog.messages)
