@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -27,22 +28,23 @@ from stores.grid import BlockGrid, BlockIndex, BlockRange
 OURS = {"croplayer", "stores", "pipelines"}
 PART_OF = {"llvmlite": "numba", "pydantic-core": "pydantic"}
 """Packages that another one brings in the very version that it needs."""
-LIGHT = f"""
+LIGHT = """
 import sys
+from importlib.machinery import PathFinder
 
-class Absent:
-    \"\"\"Packages of the extras are not there.\"\"\"
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {sorted(EXTRA_OF)}:
-            raise ModuleNotFoundError(f"No module named '{{name}}'", name=name)
+class Installed(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in PACKAGES else PathFinder.find_spec(name, path, target)
 
-sys.meta_path.insert(0, Absent())
+sys.meta_path[sys.meta_path.index(PathFinder)] = Installed
 """
 
 
-def light(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run Python where no package of an extra can be imported."""
-    return subprocess.run([sys.executable, "-c", LIGHT + code, *map(str, arguments)], capture_output=True, text=True)
+def light(code: str, *arguments: object, but: Iterable[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Run Python where no package of an extra can be imported, but those named."""
+    absent = LIGHT.replace("PACKAGES", repr(sorted(set(EXTRA_OF) - set(but))))
+    return subprocess.run([sys.executable, "-c", absent + code, *map(str, arguments)], capture_output=True, text=True)
 
 
 def light_croplayer(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -85,6 +87,19 @@ print(round(area, 2), int(agreement.tp), int(agreement.fn), len(fields))
     area, *counts = done.stdout.split()
     assert float(area) == pytest.approx(25.35, abs=0.05)  # 0.05 degrees square at 35 N: 5.548 km by 4.569 km
     assert counts == [str(64 * 64), str(64 * 64), "1"]
+
+
+def test_imagery_of_a_cube_is_segmented_with_the_packages_of_models(folder: Path) -> None:
+    code = """
+from pathlib import Path
+import croplayer
+from croplayer.cube.lazy import segment
+cube = croplayer.open_cube(Path(sys.argv[1]) / "cube.zarr")
+print(*segment(cube, "aster", "landscape", blend_px=8).compute().shape)
+"""
+    done = light(code, folder, but=requirements()["models"])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["64", "128"]
 
 
 @pytest.mark.parametrize("ending", ["tif", "shp"])
