@@ -23,8 +23,9 @@ check: $(VENV)/.installed ## what is said of style, types and the direction of i
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
 # Two files of tests at a time, the slow ones first.
-test: $(VENV)/.installed ## run the tests
-	$(BIN)/python $(PYTEST)
+test: $(VENV)/.installed ## run the tests and say what share of the code they ran
+	$(BIN)/python $(PYTEST) --cov --cov-report=
+	@$(BIN)/coverage report | awk '/^TOTAL/ { print "coverage of statements and branches: " $$NF "; files and lines: $(BIN)/coverage report -m" }'
 
 # Into .venv-lowest, whose size is that of .venv.
 test-lowest: $(LOWEST)/.installed ## run the tests on the lowest versions that pyproject.toml allows
