@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pipelines.engine.steps import BlockStep, ModelStep, OutputStep, Step
-from pipelines.engine.walk import StepState, survey
+from pipelines.engine.walk import TABLES, StepState, survey
 from pipelines.run import Run
 from stores.fingerprints import DIGEST, short_parts
 from stores.step_memory import StepEntry
@@ -90,6 +90,9 @@ def _why(step: Step, entry: StepEntry | None, run: Run) -> Iterator[str]:
     if entry is None:
         yield "it was never begun"
         return
+    if not entry.made_of and entry.fingerprint != step.fingerprint:
+        yield "what it was made of is not known any more"
+        return
     changes = list(_changes(entry.made_of, short_parts(step.made_of)))
     yield from changes
     if entry.is_void:
@@ -137,7 +140,8 @@ def sentences(reasons: Sequence[Reason]) -> Iterator[str]:
     """The reasons as lines of text, one for each step that would be done."""
     due = [reason for reason in reasons if reason.left]
     for reason in due:
-        text = f"{reason.step}: {'; '.join(reason.sentences)}; {reason.left} would be done"
+        verb = "made" if reason.left == TABLES else "done"
+        text = f"{reason.step}: {'; '.join(reason.sentences)}; {reason.left} would be {verb}"
         if reason.later:
             steps = "step" if len(reason.later) == 1 else "steps"
             text += f", and with it {len(reason.later)} later {steps} ({', '.join(reason.later)})"

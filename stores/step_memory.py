@@ -232,7 +232,7 @@ def _decode(path: Path) -> dict[str, StepEntry]:
         if head != _head(text):
             raise ValueError
         data = json.loads("{" + text)
-        parts = data["made_of"]
+        parts = data.get("made_of", {})
         return {name: _entry(entry, parts.get(entry["fingerprint"], {})) for name, entry in data["steps"].items()}
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path} is damaged; remove it to make the outputs again") from None

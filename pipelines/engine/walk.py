@@ -13,6 +13,8 @@ from pipelines.engine.rules import Done, Earlier, Rule
 from pipelines.engine.run_log import RunLog
 from pipelines.engine.steps import ModelStep, OutputStep, Step, StepResult
 
+TABLES = "its tables"
+"""What is left of an output that is not finished."""
 LAST_STAGES = ("report", "export")
 """Stages that read the tables of all others; what the recipe no longer makes is removed before them."""
 
@@ -76,7 +78,7 @@ def left_of(step: Step, output: Output) -> str:
     if isinstance(step, ModelStep):
         return "" if step.is_there() else "the training of its model"
     if isinstance(step, OutputStep):
-        return "" if output.folder.memory.is_finished(step.name, step.fingerprint) else f"its {step.name} tables"
+        return "" if output.folder.memory.is_finished(step.name, step.fingerprint) else TABLES
     left = len(step.blocks) - len(output.ledgers.results(step).blocks)
     return f"{left} of {len(step.blocks)} blocks" if left else ""
 

@@ -107,7 +107,7 @@ def test_a_run_s_folder_stands_for_its_recipe(small_recipe: Path, models: Path, 
 def test_plan_of_a_run_tells_what_would_be_redone(small_recipe: Path, models: Path, out: Path) -> None:
     (out / "tables/levels.csv").unlink()
     told = croplayer("plan", small_recipe, "-o", out, models=models)
-    assert "levels: its files are missing or have another size; its levels tables would be done" in told.stdout
+    assert "levels: its files are missing or have another size; its tables would be made" in told.stdout
 
 
 def test_status_of_a_finished_and_of_a_stopped_run(models: Path, out: Path) -> None:
