@@ -31,13 +31,13 @@ class _Entry(NamedTuple):
 
 COMMANDS = {
     "run": _Entry("run", "run", "Run all stages of RECIPE."),
-    "plan": _Entry("look_ahead", "plan", "Say what a run would take, and what would be redone and why."),
-    "explain": _Entry("look_ahead", "explain", "Say why steps of a run would be done, or done again."),
+    "plan": _Entry("plan", "plan", "Say what a run would take, and what would be redone and why."),
+    "explain": _Entry("plan", "explain", "Say why steps of a run would be done, or done again."),
     "status": _Entry("status", "status", "Show how far a run is, also while it goes on."),
     "demo": _Entry("run", "demo", "Make a small synthetic country and map it."),
-    "query": _Entry("look", "query", "Cut a region out of a run's cube into a file."),
-    "verify": _Entry("look", "verify", "Check every byte of a run against its ledger."),
-    "doctor": _Entry("look", "doctor", "Check whether this machine, a recipe or a bucket is fit for a run."),
+    "query": _Entry("query", "query", "Cut a region out of a run's cube into a file."),
+    "verify": _Entry("check", "verify", "Check every byte of a run against its ledger."),
+    "doctor": _Entry("check", "doctor", "Check whether this machine, a recipe or a bucket is fit for a run."),
     "judge": _Entry("judge", "judge", "Judge the masks, or draw blocks for people to review."),
     "area": _Entry("area", "area", "Estimate areas with confidence intervals from a reviewed sample."),
     "models": _Entry("models", "models", "Train, import, evaluate, compare and export models."),

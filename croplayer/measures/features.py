@@ -1,4 +1,7 @@
-"""The declared table of block features (paper Tables 2 and 5).
+"""The declared table of block features (paper Tables 2 and 5): their names, units and uses, not their values.
+
+The values come from ``kernels.image``, ``kernels.haze``, ``kernels.terrain`` and ``measures.masks`` through the tasks
+``assess`` and ``describe``.
 
 Reading taken where the paper is ambiguous: 16 features judge one source's semantic correctness (4 terrain,
 5 image, 6 shape, 1 consistency); 30 decide the integration (12 per source, 4 terrain, 2 predictions of

@@ -18,7 +18,7 @@ COLUMNS = ("adcode", "name_en", "name_zh", "level")
 
 
 @dataclass(frozen=True)
-class BoundaryColumns:
+class UnitColumns:
     """Names of the columns of a boundary file."""
 
     adcode: str = "adcode"
@@ -26,13 +26,13 @@ class BoundaryColumns:
     name_zh: str = "name_zh"
 
 
-def read_boundaries(path: Path, columns: BoundaryColumns | None = None, level: int = 1) -> gpd.GeoDataFrame:
+def read_boundaries(path: Path, columns: UnitColumns | None = None, level: int = 1) -> gpd.GeoDataFrame:
     """Admin units of a vector file as columns adcode, name_en, name_zh, level and geometry in EPSG:4326.
 
     Parameters
     ----------
     path : the file, as for ``read_vector``
-    columns : names of its columns; None for those of ``BoundaryColumns``
+    columns : names of its columns; None for those of ``UnitColumns``
     level : administrative level to put into the table
 
     Returns
@@ -47,7 +47,7 @@ def read_boundaries(path: Path, columns: BoundaryColumns | None = None, level: i
         for a missing CRS or column, an empty geometry, a polygon wider than 180 degrees, a repair that changes an
         area by more than 0.1 %, and a code that is missing or appears twice
     """
-    columns = columns or BoundaryColumns()
+    columns = columns or UnitColumns()
     frame = read_vector(path, "boundaries")
     fields = {"adcode": columns.adcode, "name_en": columns.name_en, "name_zh": columns.name_zh}
     for wanted, name in fields.items():

@@ -15,7 +15,7 @@ from croplayer.files.file_cache import forget_files
 from croplayer.products.product import Product
 from croplayer.sources.elevation import ElevationRaster
 from croplayer.sources.imagery import ImagerySource
-from croplayer.vector.boundaries import BoundaryColumns, check_overlap, read_boundaries
+from croplayer.vector.boundaries import UnitColumns, check_overlap, read_boundaries
 from croplayer.vector.polygons import read_polygons
 from pipelines.engine.models import Models
 from pipelines.engine.openings import imagery_source, product
@@ -92,7 +92,7 @@ class Inputs:
     def units(self) -> gpd.GeoDataFrame:
         """Admin units of all levels; raises when a file is not what the recipe says."""
         frames = [
-            read_boundaries(Path(a.path), BoundaryColumns(a.adcode, a.name_en, a.name_zh), a.level)
+            read_boundaries(Path(a.path), UnitColumns(a.adcode, a.name_en, a.name_zh), a.level)
             for a in self.recipe.admin
         ]
         return gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=frames[0].crs)

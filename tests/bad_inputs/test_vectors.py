@@ -20,7 +20,7 @@ from shared.bad_files import (
 )
 
 from croplayer.decisions.reviews import read_overrides, read_reviews
-from croplayer.vector.boundaries import BoundaryColumns, check_overlap, read_boundaries
+from croplayer.vector.boundaries import UnitColumns, check_overlap, read_boundaries
 from croplayer.vector.polygons import read_polygons
 
 pytestmark = WARNED_OF
@@ -35,7 +35,7 @@ def parcels(path: Path) -> object:
 
 
 def boundaries_by_a_long_name(path: Path) -> object:
-    return read_boundaries(path, BoundaryColumns(adcode="province_code"))
+    return read_boundaries(path, UnitColumns(adcode="province_code"))
 
 
 A, B = units().geometry
