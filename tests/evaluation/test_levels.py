@@ -226,7 +226,8 @@ def test_a_run_evaluates_as_numpy_does(finished_small_run: Path, country: Path) 
     for i, block in enumerate(evaluated.itertuples()):
         area = np.s_[i // 2 * n : (i // 2 + 1) * n, i % 2 * n : (i % 2 + 1) * n]
         known = mask[area] < 254
-        assert block.true_correctness_croplayer == mask_correctness(truth[area] & known, mask[area] == 1).label
+        judged = mask_correctness(truth[area] & known, mask[area] == 1).label
+        assert block.true_correctness_croplayer == (judged if known.mean() >= 0.5 else None)
         counts = boundary_agreement(mask[area] == 1, truth[area], known, 1)
         both, either = both + counts.both, either + counts.any
     assert levels.boundary_iou["croplayer"] == pytest.approx(both / either, rel=1e-6)
