@@ -14,6 +14,11 @@ from stores.run_folder import RunFolder
 from stores.run_log import BEGAN, ENDED, WHOLE_RUN, LogLine, read_run_log
 from stores.step_memory import CUBE_FILES, END_OF_RUN, HEAD, StepEntry
 
+EXPORTS = "export_"
+"""What the names of the steps that write the files of one admin unit begin with."""
+MOST_EXPORTS = 8
+"""Exports that are shown one by one; more are counted."""
+
 
 class StepStatus(NamedTuple):
     """How far a step over blocks is, or whether an output is there."""
@@ -101,7 +106,8 @@ def lines(status: RunStatus) -> Iterable[str]:
     since = f", since {status.since:%Y-%m-%d %H:%M:%S} UTC" if status.since else ""
     yield f"{status.root}: {status.state}{since}"
     yield f"{'step':<16} {'state':<10} {'blocks':>8} {'done':>8} {'left':>8} {'failed':>8}  rate and time left"
-    for step in status.steps:
+    exported = [step for step in status.steps if step.step.startswith(EXPORTS)]
+    for step in (step for step in status.steps if step not in exported or len(exported) <= MOST_EXPORTS):
         state = "open" if step.is_open else "finished" if not step.left else "incomplete"
         if not step.blocks:
             yield f"{step.step:<16} {state:<10}"
@@ -110,3 +116,7 @@ def lines(status: RunStatus) -> Iterable[str]:
         left = f", {duration(step.left_s)} left" if step.left_s else ""
         counts = f"{step.blocks:>8} {step.done:>8} {step.left:>8} {step.failed:>8}"
         yield f"{step.step:<16} {state:<10} {counts}  {rate}{left}".rstrip()
+    if len(exported) > MOST_EXPORTS:
+        unfinished = sum(step.is_open for step in exported)
+        state = "open" if unfinished else "finished"
+        yield f"{'export':<16} {state:<10} files of {len(exported)} units, {unfinished} of them not finished"

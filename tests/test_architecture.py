@@ -164,6 +164,20 @@ def test_a_mosaic_is_made_of_little_code() -> None:
     assert lines < 1500, f"{lines} lines in {sorted(closure)}"
 
 
+def test_an_export_is_made_of_what_cuts_and_writes_it() -> None:
+    closure = import_closure(["pipelines.stages.export"])
+    assert "croplayer.cube.cuts" in closure
+    assert not [
+        name for name in closure if name.startswith(("croplayer.models", "croplayer.decisions", "croplayer.products"))
+    ]
+
+
+def test_tables_of_areas_do_not_depend_on_how_blocks_are_decided() -> None:
+    for stage in ("aggregate", "compare", "evaluate"):
+        closure = import_closure([f"pipelines.stages.{stage}"])
+        assert not [name for name in closure if name.startswith(("croplayer.decisions", "croplayer.report"))], stage
+
+
 def test_kernels_know_arrays_only() -> None:
     allowed = {"croplayer.kernels", "numpy", "numba", "llvmlite", "shapely", "affine"}
     allowed |= {"collections", "dataclasses", "enum", "functools", "math", "typing", "__future__"}

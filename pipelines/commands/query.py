@@ -28,8 +28,9 @@ def query(
     out: Path,
 ) -> None:
     """Cut a region out of CUBE (a run's cube.zarr) into a GeoTIFF, GeoParquet or Shapefile."""
+    from croplayer.cube.cuts import write_cut
     from croplayer.cube.opening import open_cube
-    from croplayer.cube.query import cut_region, write_cut
+    from croplayer.cube.query import cut_region
 
     if sum(v is not None for v in (bbox, polygon, admin)) != 1:
         raise ValueError("give exactly one of --bbox, --polygon and --admin")

@@ -36,7 +36,6 @@ TICK_S = 0.5
 def run_step(step: Step, ledgers: StepLedgers, workers: Workers, log: RunLog | None = None) -> StepResult:
     """Do what is left of a step."""
     log = log or RunLog()
-    log.next_step()
     if isinstance(step, BlockStep):
         result = _run_blocks(step, ledgers, workers, log)
     else:

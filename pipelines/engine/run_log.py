@@ -30,11 +30,11 @@ class RunLog:
     Parameters
     ----------
     path : the log; None keeps none
-    steps : number of steps that are expected, for "step 3 of 21"
+    rules : number of rules whose steps are done, for "3 of 18"
     """
 
-    def __init__(self, path: Path | None = None, steps: int = 0) -> None:
-        self._path, self._steps, self._step = path, steps, 0
+    def __init__(self, path: Path | None = None, rules: int = 0) -> None:
+        self._path, self._rules, self._rule = path, rules, 0
 
     @contextmanager
     def open(self, what: str) -> Iterator[RunLog]:
@@ -76,12 +76,12 @@ class RunLog:
             progress.close()
 
     def place(self) -> str:
-        """Which step this is of how many; empty where the number of steps is not known."""
-        return f"step {self._step} of {self._steps} " if self._steps else ""
+        """Which rule this is of how many, such as "3 of 18 "; empty where their number is not known."""
+        return f"{self._rule} of {self._rules} " if self._rules else ""
 
-    def next_step(self) -> None:
-        """Count a step, whether or not anything is left of it."""
-        self._step += 1
+    def next_rule(self) -> None:
+        """Count a rule, however many steps it has and whether or not anything is left of them."""
+        self._rule += 1
 
     def ended(self, result: StepResult) -> None:
         """Log that a step did something."""

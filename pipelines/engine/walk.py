@@ -15,8 +15,10 @@ from pipelines.engine.steps import ModelStep, OutputStep, Step, StepResult
 
 TABLES = "its tables"
 """What is left of an output that is not finished."""
-LAST_STAGES = ("report", "export")
-"""Stages that read the tables of all others; what the recipe no longer makes is removed before them."""
+TRAINS = "learn"
+"""The stage before the cube is made: its models have a home of their own."""
+TELLS = "report"
+"""The stage that reads the tables of all before it; what the recipe no longer makes is removed first."""
 
 
 @dataclass(frozen=True)
@@ -112,16 +114,17 @@ def run_rules(
             raise RuntimeError(_needs(chosen[0].stage, state))
     results: list[StepResult] = []
     for stage in dict.fromkeys(rule.stage for rule in chosen):
-        if stages is None and stage == LAST_STAGES[0]:
-            memory.keep_only({r.name for r in results}, (stage, "export_"))
-        if stage != "learn":
+        if stages is None and stage == TELLS:
+            memory.keep_only({r.name for r in results}, (TELLS, "export_"))
+        if stage != TRAINS:
             output.make_cube()
         of_stage = []
         for rule in (rule for rule in chosen if rule.stage == stage):
+            log.next_rule()
             for step in walk.steps(rule):
                 of_stage.append(_finished(run_step(step, output.ledgers, workers, log)))
         results += of_stage
-        if stage == "learn" or stages is not None:
+        if stage == TRAINS or stages is not None:
             output.write_head(code)
         on_stage(stage, of_stage)
     output.write_head(code)

@@ -19,7 +19,7 @@ from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule
 from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.recipe import Recipe
-from pipelines.stages.integrate import maps_digest
+from pipelines.stages.maps import maps_digest
 from stores.block_list import BlockList
 from stores.durable import digest_bytes, digest_file
 from stores.results import Results

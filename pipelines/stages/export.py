@@ -8,6 +8,7 @@ from pathlib import Path
 
 from shapely.geometry.base import BaseGeometry
 
+from croplayer.cube.cuts import cut_polygon, window_of_polygon, write_cut
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
@@ -37,6 +38,8 @@ def export(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
         "formats": part.formats,
     }
     for unit in units.cx[around.west : around.east, around.south : around.north].itertuples():
+        if window_of_polygon(cube, unit.geometry).is_empty:
+            continue
         name = re.sub(r"[^\w-]+", "_", unit.name_zh or unit.name_en)
         paths = [output.folder.export / f"cf_{unit.adcode}_{name}{ENDINGS[f]}" for f in part.formats]
         yield OutputStep(f"export_{unit.adcode}", made_of, _Files(output, done, unit.geometry, paths))
@@ -49,13 +52,7 @@ class _Files:
         self._output, self._done, self._polygon, self._paths = output, done, polygon, paths
 
     def __call__(self) -> Sequence[Path]:
-        from croplayer.cube.opening import open_cube
-        from croplayer.cube.query import cut_region, finished_only, write_cut
-
-        edition = self._output.inputs.recipe.edition
-        whole = cut_region(open_cube(self._output.folder.cube, self._polygon, edition))
-        finished = self._done["integrate"].blocks
-        cut = whole._replace(mask=finished_only(whole.mask, whole.window, whole.grid, finished))
+        cut = cut_polygon(self._output.cube, self._polygon, self._done["integrate"].blocks)
         return [written for path in self._paths for written in write_cut(cut, path)]
 
 

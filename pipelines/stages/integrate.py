@@ -13,7 +13,7 @@ from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
 from pipelines.engine.steps import BlockStep, OutputStep
-from pipelines.stages.judge import write_decided
+from pipelines.stages.decided import write_decided
 from pipelines.stages.reviews import features, reviews, reviews_digest, without_failed
 from stores.durable import digest_file
 
@@ -58,11 +58,6 @@ def integrate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSt
         task_for=lambda blocks: task,
         blocks_per_task=16,
     )
-
-
-def maps_digest(done: Earlier) -> dict[str, str]:
-    """Digest of what every map says: the sources' masks, and the integrated one."""
-    return {"masks": done["segment"].digest, "integrated": done["integrate"].digest}
 
 
 RULES = (

@@ -6,11 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from croplayer.decisions.reviews import REFERENCE
 from croplayer.decisions.sampling import systematic_blocks
-from croplayer.files.tables import write_csv, write_parquet
+from croplayer.files.tables import write_csv
 from croplayer.measures.features import feature_table
 from croplayer.tasks.review import ReviewTask
 from pipelines.engine.inputs import Inputs
@@ -18,12 +16,11 @@ from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
 from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.recipe import Recipe
+from pipelines.stages.decided import write_decided
 from pipelines.stages.reviews import features, reviews, reviews_digest
-from stores.run_folder import RunFolder
-from stores.tables import DECISION_TABLES
 
 if TYPE_CHECKING:
-    from croplayer.decisions.correctness import Decided
+    pass
 
 
 def reviews_from_reference(recipe: Recipe) -> bool:
@@ -87,28 +84,6 @@ def judge(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]
         },
         make=make,
     )
-
-
-def write_decided(folder: RunFolder, name: str, decided: Decided) -> list[Path]:
-    """Decisions, method and, for a classifier, its held-out quality as tables (stores.tables)."""
-    judged = decided.judged
-    summary: dict[str, object] = {"method": decided.method, "accuracy": None, "held_out": None, "fitted": None}
-    if judged is not None:
-        first = judged.accuracy.iloc[0]
-        summary |= {"accuracy": first.accuracy, "held_out": first.samples, "fitted": first.samples}
-    paths = [
-        write_parquet(folder.table(f"{name}.parquet"), decided.table),
-        write_csv(folder.table(f"{name}_method.csv"), pd.DataFrame([summary])),
-    ]
-    for kind in DECISION_TABLES:
-        path = folder.table(f"{name}_{kind}.{'parquet' if kind == 'held_out' else 'csv'}")
-        if judged is None:
-            # Figures of a classifier that no longer decides must not be found by the report.
-            path.unlink(missing_ok=True)
-            continue
-        table = getattr(judged, kind)
-        paths.append(write_parquet(path, table) if path.suffix == ".parquet" else write_csv(path, table))
-    return paths
 
 
 RULES = (

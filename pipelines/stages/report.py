@@ -16,6 +16,7 @@ from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, always
 from pipelines.engine.steps import OutputStep
 from pipelines.stages.report_pictures import Shown, picture_window, pictures, places
+from stores import __version__
 from stores.durable import write_durable
 from stores.legends import NODATA_ABOVE
 from stores.step_memory import HEAD
@@ -141,12 +142,10 @@ def _sections(run: Shown, results: ReportTables) -> Iterator[Section]:
 
 
 def _facts(run: Shown, blocks: pd.DataFrame | None) -> list[tuple[str, str]]:
-    import croplayer
-
     facts = [
         ("recipe", run.inputs.recipe.name),
         ("edition", run.inputs.recipe.edition),
-        ("croplayer", croplayer.__version__),
+        ("croplayer", __version__),
     ]
     if blocks is None:
         return facts
@@ -186,12 +185,10 @@ def _scenes(run: Shown, folders: dict[str, Path]) -> list[tuple[str, np.ndarray,
     part = run.inputs.recipe.segmentation
     if part is None or part.training is None or part.training.folds or run.inputs.recipe.sources:
         return []
-    from croplayer.models.bundles.bundle import load
-    from croplayer.models.networks.segmentation import SegmentationNetwork
+    from croplayer.models.bundles.kinds import load_segmenter
     from croplayer.models.training.scenes import LabelledScenes
 
-    network = load(folders["segmentation"])
-    assert isinstance(network, SegmentationNetwork)
+    network = load_segmenter(folders["segmentation"])
     by_scene = network.manifest.metrics["validation"]["by_scene"] if network.manifest else {}
     training = part.training
     scenes = LabelledScenes.open(Path(training.images), Path(training.polygons), training.image_column)

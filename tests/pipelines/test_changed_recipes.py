@@ -14,7 +14,7 @@ from shared.built_steps import built_steps
 from shared.commands import croplayer
 from soak.damage import problems_of
 
-from croplayer.cube.query import finished_only
+from croplayer.cube.cuts import finished_only
 from croplayer.cube.whole_blocks import Cube
 from croplayer.evaluation.frame import changed_points
 from pipelines.recipe_files import load_recipe

@@ -1,0 +1,94 @@
+"""The map of a region in memory, and its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import geopandas as gpd
+import numpy as np
+from shapely.geometry.base import BaseGeometry
+
+from croplayer.cube.whole_blocks import Cube
+from croplayer.vector.files import write_geoparquet, write_geotiff, write_shapefile
+from croplayer.vector.parcels import parcels_of_mask
+from croplayer.vector.zones import pixels_inside
+from stores.block_list import BlockList
+from stores.grid import CRS, BlockGrid, Bounds, PixelWindow
+from stores.legends import CROPLAND, INTEGRATED, NEVER_PROCESSED
+
+
+class Cut(NamedTuple):
+    """The map of a region in memory."""
+
+    mask: np.ndarray
+    """(h, w) uint8 flags."""
+    window: PixelWindow
+    grid: BlockGrid
+
+
+MOST_PX = 2_000_000_000
+"""A region is cut in one piece; this many pixels take about 8 GB."""
+FORMATS = {".tif": "GeoTIFF", ".parquet": "GeoParquet", ".shp": "Shapefile"}
+
+
+def check_size(height: int, width: int) -> None:
+    """Raise ValueError for a region of more pixels than MOST_PX."""
+    if height * width > MOST_PX:
+        raise ValueError(
+            f"the region is {height} x {width} px; at most {MOST_PX:,} are cut in one piece, so ask for smaller admin units "
+            "or boxes"
+        )
+
+
+def window_of_polygon(cube: Cube, polygon: BaseGeometry) -> PixelWindow:
+    """Pixels of a cube that the box around a polygon shares; empty where it shares none."""
+    return cube.grid.pixels_of(Bounds(*polygon.bounds)).common(cube.blocks.window(cube.grid))
+
+
+def cut_polygon(cube: Cube, polygon: BaseGeometry, finished: BlockList) -> Cut:
+    """The integrated map of a polygon, read block by block.
+
+    Parameters
+    ----------
+    polygon : in EPSG:4326; it shares pixels with the cube
+    finished : blocks whose pixels are the map's; the others, and what lies outside the polygon, become 255
+
+    Raises ValueError for a region of more pixels than MOST_PX.
+    """
+    window = window_of_polygon(cube, polygon)
+    check_size(window.height, window.width)
+    units = gpd.GeoDataFrame(geometry=[polygon], crs=CRS)
+    mask = np.full((window.height, window.width), NEVER_PROCESSED, np.uint8)
+    for block in cube.grid.blocks_under(window):
+        if block in finished:
+            part = window.common(cube.grid.window(block))
+            pixels = cube.read_window(INTEGRATED, part)
+            inside = pixels_inside(units, part, cube.grid)
+            mask[part.slices_in(window)] = np.where(inside, pixels, np.uint8(NEVER_PROCESSED))
+    return Cut(mask, window, cube.grid)
+
+
+def finished_only(mask: np.ndarray, window: PixelWindow, grid: BlockGrid, finished: BlockList) -> np.ndarray:
+    """Flags of a window (h, w), 255 in the blocks that are not among ``finished``.
+
+    Where a block failed under new settings, or lies outside a region that was narrowed, a cube still holds pixels of
+    the settings before.
+    """
+    out = np.full_like(mask, NEVER_PROCESSED)
+    for block in grid.blocks_under(window):
+        if block in finished:
+            area = window.common(grid.window(block)).slices_in(window)
+            out[area] = mask[area]
+    return out
+
+
+def write_cut(cut: Cut, path: Path) -> list[Path]:
+    """Write a cut as .tif, .parquet or .shp; raises ValueError for another ending."""
+    if path.suffix == ".tif":
+        return [write_geotiff(path, *cut)]
+    if path.suffix not in FORMATS:
+        known = ", ".join(f"{ending} ({name})" for ending, name in FORMATS.items())
+        raise ValueError(f"output {path} ends in '{path.suffix}'; expected one of {known}")
+    parcels = parcels_of_mask(cut.mask == CROPLAND, cut.window, cut.grid)
+    return [write_geoparquet(path, parcels)] if path.suffix == ".parquet" else write_shapefile(path, parcels)

@@ -1,0 +1,60 @@
+"""How a run tells how far it is: its place among the rules, its rate, and lines in the log."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from shared.built_steps import built_steps
+
+from pipelines.engine.run_log import RunLog, StepProgress, duration
+from pipelines.recipe_files import load_recipe
+from pipelines.run import Run
+from stores.run_log import read_run_log
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (42.4, "42 s"), (99.4, "99 s"), (100, "2 min"), (720, "12 min"), (12_000, "3 h 20 min")],
+)
+def test_times_are_told_in_words(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_progress_tells_the_rate_and_the_time_that_is_left() -> None:
+    progress = StepProgress(RunLog(), "segment", "5 of 18 ", total=100, done=40)
+    progress.update(20)
+    start = time.monotonic() - 10
+    progress._start = start
+    assert progress.sentence(start + 10) == "60 of 100 blocks, 2.00 blocks/s, 20 s left"
+    assert StepProgress(RunLog(), "segment", "", 100, 40).sentence(start).endswith("an unknown time left")
+
+
+def test_the_place_of_a_rule_never_passes_their_number(
+    small_recipe: Path, models: Path, finished_small_run: Path
+) -> None:
+    run = Run(load_recipe(small_recipe, finished_small_run), finished_small_run, models)
+    log = RunLog(None, len(run.rules))
+    assert len(list(built_steps(run))) > len(run.rules)
+    places = []
+    for _ in run.rules:
+        log.next_rule()
+        places.append(log.place())
+    assert places[0] == f"1 of {len(run.rules)} " and places[-1] == f"{len(run.rules)} of {len(run.rules)} "
+    assert RunLog().place() == ""
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    log = RunLog(tmp_path / "no folder" / "run.log")
+    with log.open("recipe x"):
+        log.write("segment", "note", "a line")
+    assert not (tmp_path / "no folder").exists()
+
+
+def test_what_stopped_a_run_is_in_its_log(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), RunLog(tmp_path / "run.log").open("recipe x"):
+        raise RuntimeError("mosaic failed for all 4 blocks")
+    last = list(read_run_log(tmp_path / "run.log"))[-1]
+    assert (last.step, last.event) == ("run", "ended")
+    assert last.text.startswith("stopped by RuntimeError: mosaic failed for all 4 blocks after ")
