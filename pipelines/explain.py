@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from pipelines.engine.lease import is_leased
 from pipelines.engine.steps import BlockStep, ModelStep, OutputStep, Step
 from pipelines.engine.walk import TABLES, StepState, survey
 from pipelines.run import Run
@@ -15,12 +16,17 @@ NOUNS = {
     "blocks": "blocks of the region",
     "border": "areas of the blocks that units share",
     "boundaries": "admin units",
+    "assess": "results of assess",
     "block_px": "pixels of a block",
     "code": "code",
+    "compare": "results of compare",
     "decisions": "decisions",
+    "describe": "results of describe",
     "design": "design of the sample",
     "elevation": "elevation model",
+    "evaluate": "results of evaluate",
     "files": "files of the admin units",
+    "judge": "results of judge",
     "legends": "legend",
     "map": "integrated map",
     "maps": "maps",
@@ -28,6 +34,7 @@ NOUNS = {
     "method": "method of the integration",
     "model": "model",
     "models": "model",
+    "mosaic": "imagery in the cube",
     "nodata_above": "share of missing pixels that makes a block Nodata",
     "parcels": "reference parcels",
     "parts": "results of",
@@ -35,11 +42,14 @@ NOUNS = {
     "recipe": "recipe",
     "reference": "reference",
     "reviews": "reviews",
+    "review": "results of review",
     "sample": "reviewed sample",
+    "segment": "results of segment",
     "sources": "imagery of",
     "spacing_deg": "spacing of the reviewed sample",
     "statistics": "statistics",
     "tables": "tables of",
+    "terrain": "results of assess",
     "units": "admin units",
 }
 """What a part of a step is called in a sentence, where its own name would not do; mappings take the key after it."""
@@ -105,6 +115,8 @@ def _why(step: Step, entry: StepEntry | None, run: Run) -> Iterator[str]:
 def _same_but_unfinished(step: BlockStep | OutputStep, entry: StepEntry, run: Run) -> str:
     if isinstance(step, OutputStep):
         return "it was not finished" if entry.is_open else "its files are missing or have another size"
+    if entry.is_open and is_leased(run.output.folder):
+        return "it is under way"
     if entry.is_open:
         return "it was stopped, or blocks of it are marked to be done again"
     if len(step.blocks) != entry.blocks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.recipe_files import load_recipe
+from pipelines.recipe_files import load_resolved_recipe
 from stores.ledger import Ledger
 from stores.run_folder import RunFolder
 
@@ -44,7 +44,7 @@ def read_pilot(root: Path) -> Pilot:
     costs = tuple(c for path in sorted(root.glob("ledger/*.jsonl")) if (c := _cost(Ledger(path))).blocks)
     if not costs:
         raise ValueError(f"run {root} has no finished block to measure by; run it first")
-    return Pilot(root, load_recipe(folder.recipe, root).grid.block_px, costs)
+    return Pilot(root, load_resolved_recipe(folder).grid.block_px, costs)
 
 
 def _cost(ledger: Ledger) -> StepCost:

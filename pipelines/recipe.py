@@ -328,6 +328,8 @@ class Recipe(Part):
             raise ValueError("decisions.review_from_reference needs a [reference]")
         if self.statistics and not any(a.level == 1 for a in self.admin):
             raise ValueError("[statistics] needs [[admin]] units of level 1")
+        if self.export and not any(a.level == self.export.level for a in self.admin):
+            raise ValueError(f"[export] needs [[admin]] units of its level {self.export.level}")
         return self
 
     @property

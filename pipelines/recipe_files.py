@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipelines.recipe import Recipe
+from stores.run_folder import RunFolder
 
 RECIPES = Path(__file__).parent / "recipes"
 DATA_VARIABLE = "CROPLAYER_DATA"
@@ -41,17 +42,29 @@ def load_recipe(path: Path, out: Path) -> Recipe:
     ``$CROPLAYER_DATA``, ``$OUT`` and ``$RECIPE`` (the recipe's folder) are replaced in every text.
     Raises RecipeError with the file and the field.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"recipe {path} is not TOML: {error}") from error
     variables = {
         DATA_VARIABLE: os.environ.get(DATA_VARIABLE, DEFAULT_DATA),
         "OUT": str(out),
         "RECIPE": str(path.resolve().parent),
     }
+    return _validated(_expanded(_parsed(path), variables, path, ""), path)
+
+
+def load_resolved_recipe(folder: RunFolder) -> Recipe:
+    """The recipe in the folder of a run, in which nothing is left to expand; raises RecipeError for a damaged one."""
+    return _validated(_parsed(folder.recipe), folder.recipe)
+
+
+def _parsed(path: Path) -> dict[str, Any]:
     try:
-        return Recipe.model_validate(_expanded(data, variables, path, ""))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"recipe {path} is not TOML: {error}") from error
+
+
+def _validated(data: dict[str, Any], path: Path) -> Recipe:
+    try:
+        return Recipe.model_validate(data)
     except ValidationError as error:
         raise RecipeError(f"recipe {path}: {_sentences(error)}") from None
 

@@ -10,7 +10,7 @@ from pipelines.engine.models import Models, default_home
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Rule
 from pipelines.recipe import Recipe
-from pipelines.recipe_files import find_recipe, load_recipe
+from pipelines.recipe_files import find_recipe, load_recipe, load_resolved_recipe
 from pipelines.stages.order import rules_of
 from stores.run_folder import RunFolder
 
@@ -31,7 +31,7 @@ class Run:
     def check(self) -> None:
         """Raise on the first input that cannot serve the run, or a folder of another edition, before any work starts."""
         self.inputs.check()
-        self.output.check_edition()
+        self.output.check()
 
 
 def open_run(recipe: str, out: Path | None = None, models: Path | None = None) -> Run:
@@ -45,8 +45,8 @@ def open_run(recipe: str, out: Path | None = None, models: Path | None = None) -
     """
     given = RunFolder(Path(recipe))
     if given.recipe.is_file():
-        path, folder = given.recipe, out or given.root
-    else:
-        path = find_recipe(recipe)
-        folder = out or Path("runs") / path.stem
+        folder = out or given.root
+        return Run(load_resolved_recipe(given), folder, models or default_home())
+    path = find_recipe(recipe)
+    folder = out or Path("runs") / path.stem
     return Run(load_recipe(path, folder), folder, models or default_home())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from stores.step_memory import CUBE_FILES, END_OF_RUN, HEAD, StepEntry
 
 EXPORTS = "export_"
 """What the names of the steps that write the files of one admin unit begin with."""
+LAST_STEP = "report"
+"""The step without which only a part of a recipe was run; every recipe has it."""
 MOST_EXPORTS = 8
 """Exports that are shown one by one; more are counted."""
 
@@ -58,19 +61,16 @@ def status_of(folder: RunFolder) -> RunStatus:
     if not entries and not log and not folder.recipe.exists():
         raise FileNotFoundError(f"{folder.root} holds no run: it has no {folder.recipe.name}")
     is_running = is_leased(folder)
-    state = "running" if is_running else "finished" if END_OF_RUN in entries else "stopped"
+    state = "running" if is_running else "finished" if END_OF_RUN in entries and LAST_STEP in entries else "stopped"
     begun = [line.time for line in log if (line.step, line.event) == (WHOLE_RUN, BEGAN)]
+    first = {line.step: i for i, line in reversed(list(enumerate(log)))}
     steps = tuple(
         _step_status(folder, name, entry, log, is_running)
-        for name, entry in sorted(entries.items(), key=lambda item: _first_line(log, item[0]))
+        # In the order of the run: as the log names them for the first time.
+        for name, entry in sorted(entries.items(), key=lambda item: (first.get(item[0], len(log)), item[0]))
         if name not in (CUBE_FILES, HEAD, END_OF_RUN)
     )
     return RunStatus(folder.root, state, begun[-1] if begun else None, steps)
-
-
-def _first_line(log: Iterable[LogLine], step: str) -> tuple[int, str]:
-    """Where the log names a step for the first time, so that steps are told in the order of the run."""
-    return next((i for i, line in enumerate(log) if line.step == step), 1 << 31), step
 
 
 def _step_status(
@@ -85,7 +85,9 @@ def _step_status(
         if fingerprint == entry.fingerprint:
             done += record.status.is_finished
             failed += not record.status.is_finished
-    left = max(entry.blocks - done, 0)
+    # A ledger may hold blocks that left the region since.
+    done = min(done, entry.blocks)
+    left = entry.blocks - done
     rate = _rate(name, done, log) if is_running and entry.is_open else None
     return StepStatus(name, entry.blocks, done, left, failed, entry.is_open, rate, left / rate if rate else None)
 
@@ -96,7 +98,8 @@ def _rate(step: str, done: int, log: Iterable[LogLine]) -> float | None:
     ended = [line for line in log if line.step == step and line.event == ENDED]
     if not began or (ended and ended[-1].time > began[-1].time):
         return None
-    before = int(began[-1].text.split(", ")[1].split()[0])
+    found = re.search(r"(\d+) done before", began[-1].text)
+    before = int(found[1]) if found else done
     seconds = (datetime.now(UTC) - began[-1].time).total_seconds()
     return (done - before) / seconds if done > before and seconds > 0 else None
 

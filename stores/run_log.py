@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,8 @@ from typing import NamedTuple
 WHOLE_RUN = "run"
 """What stands in place of a step in lines about the run as a whole."""
 BEGAN, ENDED, PROGRESS, FAILED, RETRIED, NOTE = "began", "ended", "progress", "failed", "retried", "note"
-_LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (\S+) (\w+): (.*)")
+EVENTS = (BEGAN, ENDED, PROGRESS, FAILED, RETRIED, NOTE)
+_LINE = re.compile(rf"(\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (.+?) ({'|'.join(EVENTS)}): (.*)")
 
 
 class LogLine(NamedTuple):
@@ -43,6 +45,8 @@ def read_run_log(path: Path) -> Iterator[LogLine]:
     with path.open(encoding="utf-8", errors="replace") as f:
         for text in f:
             found = _LINE.fullmatch(text.rstrip("\n"))
-            if found:
+            if found is None:
+                continue
+            with suppress(ValueError):  # no date, such as the 99th of a month
                 time = datetime.strptime(found[1], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
                 yield LogLine(time, found[2], found[3], found[4])

@@ -9,6 +9,8 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 
+from stores.durable import digest_file, digest_text
+
 MAGIC = {
     b"\x00\x00\x27\x0a": "Shapefile",
     b"SQLite format 3\x00": "GeoPackage",
@@ -111,3 +113,15 @@ def _check_coordinates(frame: gpd.GeoDataFrame, path: Path, what: str) -> None:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def digest_vector(path: Path) -> str:
+    """sha256 over a vector file and the files that are read with it, by their endings.
+
+    These are the parts of a shapefile, and the changes that an open GeoPackage has not taken in yet (``-wal``).
+    Raises FileNotFoundError when the file is not there.
+    """
+    beside = [path.with_suffix(ending) for ending in SIDECARS] if path.suffix.lower() == ".shp" else []
+    beside.append(path.with_name(f"{path.name}-wal"))
+    found = [path, *(p for p in beside if p.is_file())]
+    return digest_text(repr([(p.name.removeprefix(path.stem), digest_file(p).sha256) for p in found]))

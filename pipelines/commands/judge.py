@@ -44,7 +44,7 @@ def sample(run: Path, out: Path, spacing_deg: float) -> None:
     from croplayer.decisions.review_files import write_review_files
     from croplayer.decisions.reviews import INTEGRATION_LABELS
     from croplayer.decisions.sampling import systematic_blocks
-    from pipelines.recipe_files import load_recipe
+    from pipelines.recipe_files import load_resolved_recipe
     from stores.ledger import Ledger
     from stores.run_folder import RunFolder
 
@@ -52,7 +52,7 @@ def sample(run: Path, out: Path, spacing_deg: float) -> None:
     if not folder.ledger("describe").exists():
         raise FileNotFoundError(f"{run} holds no described masks; run the recipe until the stage describe first")
     described = [r.block for _, r in Ledger(folder.ledger("describe")).newest() if r.status.is_finished]
-    recipe = load_recipe(folder.recipe, run)
+    recipe = load_resolved_recipe(folder)
     cube = Cube.open(folder.cube, recipe.edition)
     chosen = systematic_blocks(described, spacing_deg)
     csv, gpkg, *_ = write_review_files(out, cube, chosen)

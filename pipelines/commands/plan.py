@@ -43,7 +43,9 @@ def plan(target: str, out: Path | None, models: Path | None, pilot: Path | None,
 
     opened = open_run(target, out, models)
     facts = plan_of(opened, pilot)
-    due = list(sentences(explain(opened))) if opened.output.folder.outputs.exists() else []
+    has_run = opened.output.folder.outputs.exists()
+    reasons = [reason for reason in explain(opened) if reason.left] if has_run else []
+    due = list(sentences(reasons)) if reasons else []
     if as_json:
         click.echo(json.dumps(facts | ({"would be done": due} if due else {}), indent=1, ensure_ascii=False))
         return
@@ -72,9 +74,12 @@ def explain(target: str, step: str | None, out: Path | None, models: Path | None
     reasons = reasons_of(opened)
     if step is not None:
         names = [reason.step for reason in reasons] + [name for reason in reasons for name in reason.later]
-        if step not in names:
+        waits = {name for name in names if step.startswith(f"{name}_")}
+        if step not in names and not waits:
             raise ValueError(f"{opened.output.folder.root} has no step '{step}'; it has {', '.join(names)}")
-        reasons = [reason for reason in reasons if step == reason.step or step in reason.later]
+        # A step that waits is told by its rule, which names what it waits for.
+        asked = {step} if step in names else waits
+        reasons = [reason for reason in reasons if asked & {reason.step, *reason.later}]
     if as_json:
         click.echo(json.dumps([reason._asdict() for reason in reasons], indent=1, ensure_ascii=False))
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -64,6 +64,8 @@ def _defining(value: Any) -> Iterator[str]:
     if isinstance(value, tuple | list | frozenset):
         for part in value:
             yield from _defining(part)
+    elif isinstance(value, Mapping):
+        yield from _defining(tuple(value.values()))
     elif is_dataclass(value) and not isinstance(value, type):
         yield type(value).__module__
         for each in fields(value):
@@ -98,7 +100,9 @@ def _executed(node: ast.AST) -> Iterator[ast.AST]:
     """A node and all below it, without what only a type checker reads."""
     yield node
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+        if isinstance(child, ast.If) and ast.unparse(child.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            for other in child.orelse:
+                yield from _executed(other)
             continue
         yield from _executed(child)
 
@@ -106,6 +110,8 @@ def _executed(node: ast.AST) -> Iterator[ast.AST]:
 def _imported(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names if alias.name.split(".")[0] in OURS)
+    elif isinstance(node, ast.ImportFrom) and node.level:
+        raise ValueError(f"line {node.lineno} imports relatively; write the whole name of the module")
     elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in OURS:
         below = {f"{node.module}.{alias.name}" for alias in node.names}
         modules = {name for name in below if _path(name) is not None}
@@ -132,6 +138,8 @@ def _told(node: ast.AST) -> Iterator[str]:
                 yield from _told(part)
             else:
                 yield repr(part)
+    # Where the node ends: without it a statement could leave a loop, or an argument a call, unnoticed.
+    yield ")"
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,15 +33,17 @@ def lease(folder: RunFolder) -> Iterator[None]:
 
 
 def is_leased(folder: RunFolder) -> bool:
-    """Whether a process holds the folder now."""
-    if not folder.lock.exists():
-        return False
-    lock = filelock.FileLock(folder.lock, timeout=0)
+    """Whether a process holds the folder now; may be asked of a run of another user, whose lock is only read."""
     try:
-        lock.acquire()
-    except filelock.Timeout:
+        descriptor = os.open(folder.lock, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
         return True
-    lock.release()
+    finally:
+        os.close(descriptor)
     return False
 
 

@@ -9,6 +9,8 @@ from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 
+import zarr
+
 from croplayer.cube.whole_blocks import Cube
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.step_ledgers import StepLedgers
@@ -16,8 +18,9 @@ from stores import __version__
 from stores.cube import CUBE, metadata_files
 from stores.durable import digest_bytes, digest_text, write_durable
 from stores.grid import BlockRange
-from stores.places import open_store
+from stores.places import has_key, open_store
 from stores.run_folder import RunFolder
+from stores.schema import ATTRIBUTES
 from stores.step_memory import CUBE_FILES, HEAD
 
 LIBRARIES = (
@@ -68,17 +71,28 @@ class Output:
         cube = self.cube
         CUBE.create(open_store(self.folder.cube, read_only=False), cube.edition, cube.grid, cube.blocks, cube.sources)
         memory = self.folder.memory
-        if isinstance(self.folder.cube, Path) and not memory.is_finished(CUBE_FILES, cube.edition):
+        entry = memory.entries().get(CUBE_FILES)
+        # Files that were noted once are not noted anew: one that was damaged since must be named by verify.
+        is_noted = entry is not None and not entry.is_open and entry.fingerprint == cube.edition
+        if isinstance(self.folder.cube, Path) and not is_noted:
             memory.finish(CUBE_FILES, cube.edition, metadata_files(self.folder.cube, cube.edition))
 
-    def check_edition(self) -> None:
-        """Raise ValueError when the folder is of another edition: its ledgers, tables and report are of one."""
+    def check(self) -> None:
+        """Raise ValueError when the folder is of another edition, or its cube has another layout than the recipe's.
+
+        The ledgers, tables and report of a folder are of one edition.
+        """
         held, wanted = self.folder.edition, self.inputs.recipe.edition
         if self.inputs.recipe.sources and held not in (None, wanted):
             raise ValueError(
                 f"{self.folder.root} is the run of edition '{held}', and the recipe makes edition '{wanted}'; give it a "
                 "folder of its own with --out"
             )
+        if not self.inputs.recipe.sources or not has_key(self.folder.cube, f"{wanted}/zarr.json"):
+            return
+        group = zarr.open_group(open_store(self.folder.cube, read_only=True), mode="r", path=wanted)
+        if ATTRIBUTES in group.attrs:
+            CUBE.check(group, self.cube.grid, self.cube.blocks, self.cube.sources)
 
     def write_head(self, code: str) -> None:
         """Store the resolved recipe and the versions beside the output, where they are not yet.

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from pipelines.recipe import Recipe
 
 
+RESULTS = ("stores.results",)
+"""What hands the results of earlier steps to an output (`Done`)."""
+
+
 def always(recipe: Recipe) -> bool:
     """Applies to every recipe."""
     return True
@@ -55,7 +59,8 @@ class Rule:
         if isinstance(step, ModelStep):
             return step
         held = modules_of(step.task_for(step.blocks[:1])) if isinstance(step, BlockStep) else set()
-        return replace(step, made_of={"code": code_digest(tuple(sorted({*self.code, *held}))), **step.made_of})
+        modules = {*self.code, *held, *(RESULTS if isinstance(step, OutputStep) else ())}
+        return replace(step, made_of={"code": code_digest(tuple(sorted(modules))), **step.made_of})
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class RunLog:
             return
         line = LogLine(datetime.now(UTC), step, event, redacted(text)).encoded()
         try:
-            with self._path.open("a", encoding="utf-8") as f:
+            with self._path.open("a", encoding="utf-8", errors="backslashreplace") as f:
                 f.write(line + "\n")
         except OSError:
             self._path = None

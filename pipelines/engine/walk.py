@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipelines.engine.cluster import Workers
-from pipelines.engine.code import code_digest
+from pipelines.engine.code import code_digest, modules_of
 from pipelines.engine.execute import run_step
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Done, Earlier, Rule
@@ -106,7 +106,7 @@ def run_rules(
     RuntimeError when an earlier stage than those asked for is not finished, or when not one block of a step could be
     finished: what follows would have nothing to work on.
     """
-    walk, memory, code = Walk(output), output.folder.memory, _code_of(rules)
+    walk, memory, code = Walk(output), output.folder.memory, _code_of(rules, output)
     chosen = [rule for rule in rules if stages is None or rule.stage in stages]
     first = rules.index(chosen[0])
     for state in _surveyed(rules[:first], walk):
@@ -136,8 +136,10 @@ def run_rules(
     return results
 
 
-def _code_of(rules: Iterable[Rule]) -> str:
-    return code_digest(tuple(sorted({module for rule in rules for module in rule.code})))
+def _code_of(rules: Iterable[Rule], output: Output) -> str:
+    """Digest of all code that a run is made of, for its provenance."""
+    held = modules_of((output.inputs.sources, output.inputs.other_maps, output.inputs.elevation))
+    return code_digest(tuple(sorted(held | {module for rule in rules for module in rule.code})))
 
 
 def _finished(result: StepResult) -> StepResult:

@@ -13,6 +13,7 @@ from croplayer.evaluation.provinces import BORDER_CODE, OUTSIDE_CODE, interior_s
 from croplayer.evaluation.statistics import land_of
 from croplayer.files.tables import block_areas_km2, with_geometry, write_csv, write_parquet
 from croplayer.tasks.aggregate import KNOWN, LAND, AggregateTask
+from croplayer.vector.read import digest_vector
 from croplayer.vector.zones import BORDER, OUTSIDE, zones_of_blocks
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
@@ -25,6 +26,8 @@ from stores.durable import digest_bytes, digest_file
 from stores.results import Results
 from stores.run_folder import RunFolder
 
+UNITS = "croplayer.vector.boundaries"
+"""The module that reads the admin units (`Inputs.units`)."""
 DECIDED = ("correctness", "integration")
 """Tables of decisions whose columns the block table holds."""
 
@@ -48,7 +51,7 @@ def boundaries(inputs: Inputs, output: Output, done: Earlier) -> Iterator[Output
         ]
         return [write_parquet(output.folder.boundaries, inputs.units), *levels]
 
-    files = [(a.model_dump(mode="json"), digest_file(Path(a.path)).sha256) for a in inputs.recipe.admin]
+    files = [(a.model_dump(mode="json"), digest_vector(Path(a.path))) for a in inputs.recipe.admin]
     yield OutputStep(name="boundaries", made_of={"files": files}, make=make)
 
 
@@ -183,13 +186,13 @@ def _parted(key: str) -> tuple[str, str]:
 
 
 RULES = (
-    Rule("boundaries", "aggregate", after=(), applies=has_units, code=(__name__,), steps=boundaries),
+    Rule("boundaries", "aggregate", after=(), applies=has_units, code=(__name__, UNITS), steps=boundaries),
     Rule(
         "block_table",
         "aggregate",
         after=("assess", "describe", "judge", "decide", "integrate", "compare", "boundaries"),
         applies=has_region,
-        code=(__name__,),
+        code=(__name__, UNITS),
         steps=block_table,
     ),
     Rule(
@@ -205,7 +208,7 @@ RULES = (
         "aggregate",
         after=("boundaries", "block_table", "aggregate"),
         applies=has_units,
-        code=(__name__,),
+        code=(__name__, UNITS),
         steps=unit_tables,
     ),
 )

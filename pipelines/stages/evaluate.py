@@ -14,6 +14,7 @@ from croplayer.evaluation.levels import level_table
 from croplayer.files.tables import write_csv, write_parquet
 from croplayer.products.product import Product
 from croplayer.tasks.evaluate import EvaluateTask
+from croplayer.vector.read import digest_vector
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
@@ -120,7 +121,7 @@ def parcels(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputSte
         ]
 
     yield OutputStep(
-        name="parcels", made_of={"maps": maps_digest(done), "parcels": digest_file(path).sha256}, make=make
+        name="parcels", made_of={"maps": maps_digest(done), "parcels": digest_vector(path)}, make=make
     )
 
 

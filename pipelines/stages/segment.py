@@ -66,9 +66,10 @@ def _device(part: Segmentation, output: Output) -> str:
     if part.device != "auto":
         return part.device
     begun = output.folder.memory.entries().get("segment")
-    before = begun.made_of.get("device", "").split(" ")[0] if begun else ""
-    if before in (CPU, CUDA):
-        return before
+    before = begun.made_of.get("device", "") if begun else ""
+    for device in (CPU, CUDA):
+        if before == device_and_precision(device):
+            return device
     return CUDA if has_cuda() else CPU
 
 

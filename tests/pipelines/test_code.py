@@ -55,10 +55,26 @@ def test_docstrings_comments_and_layout_do_not_count(edited: str) -> None:
         CODE.replace("def area(rows: int)", "def area(rows: int = 2)"),
         CODE.replace("return rows * rows", "return 'The area.'"),
         CODE.replace("area", "areas"),
+        CODE.replace("return rows * rows", "while rows:\n        rows -= 1\n        LIMIT\n    return rows"),
     ],
 )
 def test_everything_else_counts(edited: str) -> None:
     assert digest(edited) != digest(CODE)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("if a:\n    x()\ny()", "if a:\n    x()\n    y()"),
+        ("for i in s:\n    t += i\nu()", "for i in s:\n    t += i\n    u()"),
+        ("f(g(x), y)", "f(g(x, y))"),
+        ("max(min(a), b)", "max(min(a, b))"),
+        ("[[1], 2]", "[[1, 2]]"),
+        ("def f():\n    pass\ng()", "def f():\n    pass\n    g()"),
+    ],
+)
+def test_what_belongs_to_what_counts(one: str, other: str) -> None:
+    assert digest(one) != digest(other)
 
 
 def test_imports_of_functions_are_followed_and_those_of_types_are_not() -> None:
