@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from stores.columns import CROPLAND_MASK, map_column
+from stores.columns import AREA_FRACTION, AREA_KM2, CROPLAND_MASK, map_column
 from stores.legends import CROPLAND, INTEGRATED, NO_IMAGERY
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class CropAccessor:
         areas = area_by_unit(self._dataset, self._mask(source), by)
         names = [c for c in ("name_en", "name_zh") if c in by.columns]
         table = pd.DataFrame(by[["adcode", *names]]).reset_index(drop=True)
-        table["area_km2"] = areas.to_numpy()
+        table[AREA_KM2] = areas.to_numpy()
         return table
 
     def compare(self, product: Product | str, path: str = "", source: str | None = None, **how: Any) -> pd.Series:
@@ -82,8 +82,8 @@ class CropAccessor:
                 **counts._asdict(),
                 "iou": counts.iou,
                 "f1": counts.f1,
-                "area_fraction": (counts.tp + counts.fp) / counts.pixels if counts.pixels else np.nan,
-                map_column("area_fraction", opened.name): (counts.tp + counts.fn) / counts.pixels
+                AREA_FRACTION: (counts.tp + counts.fp) / counts.pixels if counts.pixels else np.nan,
+                map_column(AREA_FRACTION, opened.name): (counts.tp + counts.fn) / counts.pixels
                 if counts.pixels
                 else np.nan,
             },

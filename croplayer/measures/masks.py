@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from croplayer.kernels.regions import region_properties, summarise
+from stores.columns import AREA_FRACTION, AREA_KM2, EULER_MEAN, KNOWN, SOLIDITY_MEAN
 from stores.grid import BlockGrid, BlockIndex
 from stores.legends import CROPLAND, NO_IMAGERY, NOT_CROPLAND, Integration
 from stores.records import Value, finite
@@ -39,16 +40,16 @@ def shape_features(mask: np.ndarray, grid: BlockGrid, block: BlockIndex) -> dict
     known = mask != NO_IMAGERY
     crop = mask == CROPLAND
     if not known.any():
-        names = ("area_km2", "area_fraction", "solidity_mean", "solidity_total", "euler_mean", "euler_total", "regions")
-        return {"known": 0.0, **dict.fromkeys(names)}
+        names = (AREA_KM2, AREA_FRACTION, SOLIDITY_MEAN, "solidity_total", EULER_MEAN, "euler_total", "regions")
+        return {KNOWN: 0.0, **dict.fromkeys(names)}
     summary = summarise(region_properties(crop))
     return {
-        "known": float(known.mean()),
-        "area_km2": area_km2(crop, grid, block),
-        "area_fraction": float(crop.sum() / known.sum()),
-        "solidity_mean": finite(summary.solidity_mean),
+        KNOWN: float(known.mean()),
+        AREA_KM2: area_km2(crop, grid, block),
+        AREA_FRACTION: float(crop.sum() / known.sum()),
+        SOLIDITY_MEAN: finite(summary.solidity_mean),
         "solidity_total": finite(summary.solidity_total),
-        "euler_mean": finite(summary.euler_mean),
+        EULER_MEAN: finite(summary.euler_mean),
         "euler_total": finite(summary.euler_total),
         "regions": int(summary.count),
     }

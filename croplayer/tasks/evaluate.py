@@ -14,12 +14,12 @@ from croplayer.measures.judgement import best_integration, mask_correctness
 from croplayer.measures.masks import shape_features
 from croplayer.products.product import Product
 from croplayer.tasks.each import each_block
-from stores.columns import boundary_columns, map_column
+from stores.columns import EULER_MEAN, SOLIDITY_MEAN, boundary_columns, map_column
 from stores.grid import BlockIndex
 from stores.legends import CROPLAND, MERGE_BOTH, NO_IMAGERY
 from stores.records import BlockRecord, Value
 
-SHAPE_OF_MERGED = ("solidity_mean", "solidity_total", "euler_mean", "euler_total", "regions")
+SHAPE_OF_MERGED = (SOLIDITY_MEAN, "solidity_total", EULER_MEAN, "euler_total", "regions")
 
 
 @dataclass(frozen=True)

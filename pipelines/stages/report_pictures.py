@@ -11,7 +11,7 @@ from croplayer.cube.cuts import finished_only
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier
-from stores.columns import CROPLAND_MASK, RGB, agreement_columns
+from stores.columns import AREA_FRACTION, CROPLAND_MASK, RGB, agreement_columns, map_column
 from stores.grid import BlockIndex, BlockRange, PixelWindow
 from stores.legends import INTEGRATED
 
@@ -76,7 +76,7 @@ def places(run: Shown, blocks: pd.DataFrame) -> list[tuple[str, dict[str, np.nda
     names = [p.name for p in run.inputs.products if agreement_columns(INTEGRATED, p.name).tp in blocks]
     if not names:
         return []
-    share = blocks[f"area_fraction_{INTEGRATED}"].astype(float)
+    share = blocks[map_column(AREA_FRACTION, INTEGRATED)].astype(float)
     some = blocks[(share > 0.1) & (share < 0.95)]
     columns = {n: [some[c].astype(float) for c in agreement_columns(INTEGRATED, n)[:3]] for n in names}
     ious = pd.DataFrame({n: tp / (tp + fp + fn) for n, (tp, fp, fn) in columns.items()}).mean(axis=1).dropna()
