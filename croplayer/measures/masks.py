@@ -24,10 +24,16 @@ def integrated_mask(masks: Sequence[np.ndarray], choice: Integration, no_usable_
         return masks[0]
     if choice is Integration.ONLY_B:
         return masks[1]
+    if choice is Integration.MERGE_BOTH:
+        return merged_mask(masks)
+    known = (np.stack(masks) != NO_IMAGERY).any(axis=0)
+    return np.where(known & ~np.bool_(no_usable_imagery), NOT_CROPLAND, NO_IMAGERY).astype(np.uint8)
+
+
+def merged_mask(masks: Sequence[np.ndarray]) -> np.ndarray:
+    """Flags (h, w) of masks of flags merged: cropland where any sees it, no imagery where none has any."""
     stack = np.stack(masks)
     known = (stack != NO_IMAGERY).any(axis=0)
-    if choice is Integration.NEITHER:
-        return np.where(known & ~np.bool_(no_usable_imagery), NOT_CROPLAND, NO_IMAGERY).astype(np.uint8)
     crop = (stack == CROPLAND).any(axis=0)
     return np.where(crop, CROPLAND, np.where(known, NOT_CROPLAND, NO_IMAGERY)).astype(np.uint8)
 

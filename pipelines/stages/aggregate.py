@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from croplayer.cube.maps import own_maps
 from croplayer.evaluation.provinces import BORDER_CODE, OUTSIDE_CODE, interior_sums, unit_table
 from croplayer.evaluation.statistics import land_of
 from croplayer.files.tables import block_areas_km2, with_geometry, write_csv, write_parquet
@@ -33,6 +32,7 @@ from stores.columns import (
     unit_column,
 )
 from stores.durable import digest_bytes, digest_file
+from stores.legends import own_maps
 from stores.results import Results
 from stores.run_folder import RunFolder
 

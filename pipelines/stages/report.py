@@ -170,6 +170,7 @@ def _facts(run: Shown, blocks: pd.DataFrame | None) -> list[tuple[str, str]]:
 
 def _model_sections(run: Shown) -> list[Section]:
     from croplayer.models.networks.manifest import read_manifest
+    from croplayer.models.training.curve import CURVE_NAME
     from croplayer.report.sections_details import model_section
 
     folders = run.inputs.models.folders(run.inputs.recipe)
@@ -177,8 +178,8 @@ def _model_sections(run: Shown) -> list[Section]:
         return []
     curves = {}
     for kind, folder in folders.items():
-        if (folder / "training.json").exists():
-            curves[kind] = pd.DataFrame(json.loads((folder / "training.json").read_text()))
+        if (folder / CURVE_NAME).exists():
+            curves[kind] = pd.DataFrame(json.loads((folder / CURVE_NAME).read_text()))
     manifests = {kind: read_manifest(folder) for kind, folder in folders.items()}
     return [model_section(manifests, run.inputs.models.digests(run.inputs.recipe), curves, _scenes(run, folders))]
 
