@@ -141,6 +141,7 @@ class Decisions(Part):
 
     @property
     def correctness_classes(self) -> CorrectnessClasses:
+        """The classes of correctness, and those that mean a mask is right."""
         return CorrectnessClasses(self.classes, self.correct)
 
 
@@ -255,6 +256,7 @@ class Cluster(Part):
 
     @property
     def memory_limit_bytes(self) -> int:
+        """The memory limit of a worker in bytes."""
         from dask.utils import parse_bytes
 
         return int(parse_bytes(self.memory_limit))
@@ -334,6 +336,7 @@ class Recipe(Part):
 
     @property
     def source_names(self) -> tuple[str, ...]:
+        """Names of the imagery sources in their order."""
         return tuple(s.name for s in self.sources)
 
     def to_toml(self) -> str:

@@ -7,7 +7,15 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from croplayer.models.training.training_config import ARCHITECTURES, PRECISIONS, Augmentation, TrainingConfig
+from croplayer.models.training.training_config import (
+    ARCHITECTURES,
+    PRECISIONS,
+    VALIDATION_FRACTION,
+    Augmentation,
+    CoverageConfig,
+    CoverageSize,
+    TrainingConfig,
+)
 from pipelines.recipe_parts import Part, TomlPair
 from stores.legends import NODATA_ABOVE
 
@@ -29,7 +37,7 @@ class Training(Part):
     polygons: str = ""
     """Vector file of field polygons with the column ``image``; only for the segmentation."""
     image_column: str = "image"
-    validation_fraction: float = Field(default=0.2, gt=0, lt=1)
+    validation_fraction: float = Field(default=VALIDATION_FRACTION, gt=0, lt=1)
     """Share of the scenes that the figures are measured on; not used with folds."""
     folds: int = Field(default=0, ge=0)
     """Parts of a cross-validation by scene, after which a model of all scenes is trained; 0 for none."""
@@ -89,10 +97,10 @@ class CoverageTraining(Part):
     polygons: str = ""
     clouds: str | None = None
     """Folder of labelled cloud scenes that are composited onto the samples."""
-    size: Literal["tiny", "resnet-18", "resnet-34", "resnet-50"] = "tiny"
+    size: CoverageSize = CoverageConfig.size
     per_class: int = Field(default=60, ge=10)
-    steps: int = Field(default=300, ge=1)
-    seed: int = 0
+    steps: int = Field(default=CoverageConfig.steps, ge=1)
+    seed: int = CoverageConfig.seed
     description: str
     licence: str
     stated_minutes: float = Field(gt=0)

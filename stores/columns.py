@@ -13,6 +13,28 @@ CROPLAND_PROBABILITY = "cropland_probability"
 CROPLAND_MASK = "cropland"
 """Array of the mask of each source; the integrated map's array is named ``legends.INTEGRATED``."""
 
+KNOWN = "known"
+"""Share of a block's pixels that a map knows, 0..1."""
+VALID_FRACTION = "valid_fraction"
+"""Share of a block's pixels where a source has imagery, 0..1."""
+COVERAGE_TYPE = "coverage_type"
+"""Label of what a source's imagery of a block shows (`stores.legends.CoverageType`)."""
+AREA_KM2 = "area_km2"
+"""Cropland area, km2 on the ellipsoid."""
+AREA_FRACTION = "area_fraction"
+"""Cropland pixels over known pixels, 0..1."""
+SOLIDITY_MEAN = "solidity_mean"
+"""Mean solidity of a block's regions of cropland."""
+EULER_MEAN = "euler_mean"
+"""Mean Euler number of a block's regions of cropland."""
+BLOCK_KM2 = "block_km2"
+"""Area of a block, km2 on the ellipsoid."""
+
+LAND = "land"
+"""Name of the sum over all land of an admin unit, in place of a map's name."""
+_KNOWN_LAND = ":known"
+_STATUS = "status_"
+
 
 class AgreementColumns(NamedTuple):
     """Columns with the counts of pixels of a map against another."""
@@ -43,3 +65,66 @@ def agreement_columns(map_name: str, other: str) -> AgreementColumns:
 def boundary_columns(map_name: str) -> BoundaryColumns:
     """The two columns of a map against the reference, for example ``boundary_both_croplayer``."""
     return BoundaryColumns(*(f"boundary_{count}_{map_name}" for count in BoundaryColumns._fields))
+
+
+def unit_column(level: int) -> str:
+    """Column of the block table with the admin unit of a level that a block lies in, for example ``adcode_1``."""
+    return f"adcode_{level}"
+
+
+def status_column(step: str) -> str:
+    """Column of the block table with the status of a step, for example ``status_assess``."""
+    return f"{_STATUS}{step}"
+
+
+def step_of_status(column: str) -> str | None:
+    """The step that a column of the block table has the status of; None for another column."""
+    return column.removeprefix(_STATUS) if column.startswith(_STATUS) else None
+
+
+def mapped_column(map_name: str) -> str:
+    """Column of a unit table with the cropland area of a map, km2, for example ``croplayer_km2``."""
+    return f"{map_name}_km2"
+
+
+def known_share_column(map_name: str) -> str:
+    """Column of a unit table with the share of a unit's land that a map knows, for example ``croplayer_known``."""
+    return f"{map_name}_known"
+
+
+def percent_column(map_name: str) -> str:
+    """Column of a unit table with the area of a map in per cent of the statistic, for example ``croplayer_percent``."""
+    return f"{map_name}_percent"
+
+
+def within_column(map_name: str) -> str:
+    """Column of a unit table that says whether that is within the limit, for example ``croplayer_within``."""
+    return f"{map_name}_within"
+
+
+def deviation_column(map_name: str) -> str:
+    """Column with the deviation of the area of a map from the true area as a share, for example ``croplayer_off``."""
+    return f"{map_name}_off"
+
+
+def known_land(map_name: str) -> str:
+    """Name of the sum over the land that a map knows, cropland or not, for example ``croplayer:known``."""
+    return f"{map_name}{_KNOWN_LAND}"
+
+
+def unit_sum(adcode: str, name: str) -> str:
+    """Name under which a block's record keeps a sum over an admin unit, for example ``110000:croplayer:known``.
+
+    Parameters
+    ----------
+    adcode : code of the unit, which may hold colons itself
+    name : LAND, the name of a map, or `known_land` of it; no map is named ``known`` or holds a colon
+    """
+    return f"{adcode}:{name}"
+
+
+def parted_unit_sum(key: str) -> tuple[str, str]:
+    """The code of the unit and the name of the sum, of which `unit_sum` made a name."""
+    rest, known = (key.removesuffix(_KNOWN_LAND), _KNOWN_LAND) if key.endswith(_KNOWN_LAND) else (key, "")
+    adcode, _, name = rest.rpartition(":")
+    return adcode, name + known

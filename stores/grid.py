@@ -74,10 +74,12 @@ class PixelWindow(NamedTuple):
 
     @property
     def row_stop(self) -> int:
+        """The row below the window."""
         return self.row + self.height
 
     @property
     def col_stop(self) -> int:
+        """The column right of the window."""
         return self.col + self.width
 
     @property

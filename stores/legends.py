@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -18,10 +19,27 @@ INTEGRATED = "croplayer"
 MERGE_BOTH = "merge_both"
 """Name of the map in which both sources are merged everywhere."""
 
+FLAG_LABELS = {
+    NOT_CROPLAND: "not cropland",
+    CROPLAND: "cropland",
+    NO_IMAGERY: "no imagery",
+    NEVER_PROCESSED: "never processed",
+}
+"""What a picture's legend says of the flags of a mask."""
+FLAG_COLOURS = {NOT_CROPLAND: "#efe9d9", CROPLAND: "#2f7d32", NO_IMAGERY: "#b9c3cc", NEVER_PROCESSED: "#ffffff"}
+"""Their colours in every picture."""
+
 NODATA_ABOVE = 0.1
 """Share of pixels without imagery above which a block's coverage type is Nodata (paper section 2.2.2: 10 %)."""
 EMPTY_SHARE = 0.005
 """Share of a block below which its cropland counts as none (paper section 2.2.5: 0.5 %)."""
+
+
+def own_maps(sources: Sequence[str]) -> list[str]:
+    """Names of the maps of a run with these sources: each source, both merged, the integrated map; none without sources."""
+    if not sources:
+        return []
+    return [*sources, *([MERGE_BOTH] if len(sources) == 2 else []), INTEGRATED]
 
 
 class CoverageType(IntEnum):
@@ -35,6 +53,7 @@ class CoverageType(IntEnum):
 
     @property
     def label(self) -> str:
+        """The type's name in tables and figures."""
         return {0: "Planting", 1: "Non-planting", 2: "Cloudy", 3: "Snow/Ice", 4: "Nodata"}[int(self)]
 
     @property
@@ -54,6 +73,7 @@ class Correctness(IntEnum):
 
     @property
     def label(self) -> str:
+        """The class's name in tables and figures."""
         return {0: "TP", 1: "TN", 2: "FP", 3: "Noise", 4: "Artifacts"}[int(self)]
 
     @property
@@ -93,4 +113,5 @@ class Integration(IntEnum):
 
     @property
     def label(self) -> str:
+        """The choice's name in tables and figures."""
         return {0: "Neither", 1: "Only A", 2: "Only B", 3: "Merge both"}[int(self)]

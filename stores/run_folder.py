@@ -31,6 +31,8 @@ from stores.step_memory import STEPS_OF_CUBE, StepMemory
 
 LEDGER_FOLDER = "ledger"
 STEPS_FILE = "outputs.json"
+BOUNDARIES_FILE = "boundaries.parquet"
+"""Admin units that a run keeps beside its cube."""
 FOLDERS = (LEDGER_FOLDER, "tables", "figures", "export")
 """Folders whose every file the run makes."""
 INPUTS = frozenset({"country", "models"})
@@ -46,10 +48,12 @@ class RunFolder:
 
     @property
     def recipe(self) -> Path:
+        """The recipe as it was resolved."""
         return self.root / "recipe.toml"
 
     @property
     def provenance(self) -> Path:
+        """Versions, and fingerprints of inputs and models."""
         return self.root / "provenance.json"
 
     @property
@@ -96,10 +100,12 @@ class RunFolder:
         return next((key.partition("/")[0] for record in records for key in record.files), None)
 
     def ledger(self, step: str) -> Path:
+        """The ledger of a step."""
         return self.root / LEDGER_FOLDER / f"{step}.jsonl"
 
     @property
     def outputs(self) -> Path:
+        """Which steps are finished, with the digests of their files."""
         return self.root / LEDGER_FOLDER / STEPS_FILE
 
     @property
@@ -109,32 +115,40 @@ class RunFolder:
 
     @property
     def lock(self) -> Path:
+        """The file that one process locks while it works on the run."""
         return self.root / ".lock"
 
     @property
     def log(self) -> Path:
+        """What happened and when."""
         return self.root / "run.log"
 
     @property
     def blocks(self) -> Path:
+        """The block table."""
         return self.root / "blocks.parquet"
 
     @property
     def boundaries(self) -> Path:
-        return self.root / "boundaries.parquet"
+        """The admin units of the run; a region of the cube can be asked for by their names."""
+        return self.root / BOUNDARIES_FILE
 
     def table(self, name: str) -> Path:
+        """A table by the name of its file."""
         return self.root / "tables" / name
 
     def figure(self, name: str) -> Path:
+        """A picture by the name of its file."""
         return self.root / "figures" / name
 
     @property
     def report(self) -> Path:
+        """The report."""
         return self.root / "report.html"
 
     @property
     def export(self) -> Path:
+        """The folder of files for other software."""
         return self.root / "export"
 
 

@@ -16,6 +16,8 @@ from zarr.core.sync import sync
 from stores.grid import CRS, BlockGrid, BlockRange
 
 COORDINATES = ("x", "y", "band", "source", "spatial_ref")
+ATTRIBUTES = "croplayer"
+"""Attribute of an edition's group with its place on the lattice and its sources."""
 INNER_CHUNK_PX = 512
 WRITE_CONFIG: Any = {"write_empty_chunks": True}
 """A block equal to the fill value is written too, so a missing file is never a result."""
@@ -90,7 +92,7 @@ class StoreSchema:
         only a part of a copy.
         """
         root = zarr.open_group(store, mode="a")
-        if edition in root and "croplayer" in root[edition].attrs:
+        if edition in root and ATTRIBUTES in root[edition].attrs:
             self.check(root[edition], grid, blocks, sources)
             return
         block = sync(self._any_block(store, edition))
@@ -158,7 +160,7 @@ class StoreSchema:
             "spatial:shape": [window.height, window.width],
             "spatial:bbox": list(box),
             "spatial:registration": "pixel",
-            "croplayer": {
+            ATTRIBUTES: {
                 "schema": self.name,
                 "schema_version": self.version,
                 "block_px": grid.block_px,
@@ -172,8 +174,8 @@ class StoreSchema:
 
     def check(self, group: Any, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> None:
         """Raise SchemaError unless a group has exactly this layout."""
-        expected = self.group_attributes(grid, blocks, sources)["croplayer"]
-        found = group.attrs.get("croplayer")
+        expected = self.group_attributes(grid, blocks, sources)[ATTRIBUTES]
+        found = group.attrs.get(ATTRIBUTES)
         if found is None:
             raise SchemaError(f"group '{group.path}' was not finished or is not a croplayer edition; remove it")
         if found != expected:

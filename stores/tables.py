@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from stores.columns import EULER_MEAN, KNOWN, SOLIDITY_MEAN
+
 Columns = Mapping[str, str]
 """Meaning of every column by its name; a word in capitals stands for the names that it can take."""
 
@@ -153,7 +155,7 @@ DEFINITIONS: Columns = {
 
 LEVELS: Columns = {
     "map": "name of the map: a source, merge_both, croplayer",
-    "known": "mean share of a block's pixels that the map knows",
+    KNOWN: "mean share of a block's pixels that the map knows",
     "iou": "intersection over union with the reference over the pixels of all blocks that the map knows",
     "iou_standard_error": "its standard error, with the blocks as clusters",
     "boundary_iou": "intersection over union of the bands of about 10 m inside the outlines",
@@ -165,8 +167,8 @@ LEVELS: Columns = {
     "null for an integration by rules, which takes only masks that were judged correct",
     "correct_blocks": "number of judged blocks, without those in which the map takes neither source",
     "correct_design_effect": "factor by which similarity within squares of the lattice increases its variance",
-    "solidity_mean": "mean over the blocks of the mean solidity of their regions",
-    "euler_mean": "mean over the blocks of the mean Euler number of their regions",
+    SOLIDITY_MEAN: "mean over the blocks of the mean solidity of their regions",
+    EULER_MEAN: "mean over the blocks of the mean Euler number of their regions",
     "within": "number of provinces whose area is within the limit around the statistic",
     "compared": "number of provinces compared with a statistic",
     "median_percent": "median over the provinces of the mapped area in per cent of the statistic",

@@ -9,14 +9,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from stores.columns import CROPLAND_MASK, map_column
-from stores.legends import CROPLAND, INTEGRATED, NO_IMAGERY
+from stores.columns import AREA_FRACTION, AREA_KM2, CROPLAND_MASK, map_column
+from stores.legends import CROPLAND, FLAG_COLOURS, FLAG_LABELS, INTEGRATED, NO_IMAGERY
 
 if TYPE_CHECKING:
     from croplayer.products.product import Product
-
-MAP_COLOURS = {0: "#efe9d9", 1: "#2f7d32", 254: "#b9c3cc", 255: "#ffffff"}
-"""Colours of the map's flags: not cropland, cropland, no imagery, never processed."""
 
 
 @xr.register_dataset_accessor("crop")
@@ -43,7 +40,7 @@ class CropAccessor:
         areas = area_by_unit(self._dataset, self._mask(source), by)
         names = [c for c in ("name_en", "name_zh") if c in by.columns]
         table = pd.DataFrame(by[["adcode", *names]]).reset_index(drop=True)
-        table["area_km2"] = areas.to_numpy()
+        table[AREA_KM2] = areas.to_numpy()
         return table
 
     def compare(self, product: Product | str, path: str = "", source: str | None = None, **how: Any) -> pd.Series:
@@ -82,8 +79,8 @@ class CropAccessor:
                 **counts._asdict(),
                 "iou": counts.iou,
                 "f1": counts.f1,
-                "area_fraction": (counts.tp + counts.fp) / counts.pixels if counts.pixels else np.nan,
-                map_column("area_fraction", opened.name): (counts.tp + counts.fn) / counts.pixels
+                AREA_FRACTION: (counts.tp + counts.fp) / counts.pixels if counts.pixels else np.nan,
+                map_column(AREA_FRACTION, opened.name): (counts.tp + counts.fn) / counts.pixels
                 if counts.pixels
                 else np.nan,
             },
@@ -108,7 +105,7 @@ class CropAccessor:
         step = max(1, max(mask.sizes["y"], mask.sizes["x"]) // most_px)
         mask = mask[::step, ::step].compute()
         ax = ax or plt.subplots(figsize=(7, 5), layout="constrained")[1]
-        colours = ListedColormap(list(MAP_COLOURS.values()))
+        colours = ListedColormap(list(FLAG_COLOURS.values()))
         norm = BoundaryNorm([-0.5, 0.5, 1.5, 254.5, 255.5], 4)
         west, east = float(self._dataset.x[0]), float(self._dataset.x[-1])
         south, north = float(self._dataset.y[-1]), float(self._dataset.y[0])
@@ -117,12 +114,9 @@ class CropAccessor:
             aspect=1 / np.cos(np.deg2rad((south + north) / 2)),
         )  # fmt: skip
         ax.set(xlabel="longitude", ylabel="latitude")
-        labels = ("not cropland", "cropland", "no imagery", "never processed")
         present = np.unique(mask)
         handles = [
-            Patch(color=c, label=label)
-            for (v, c), label in zip(MAP_COLOURS.items(), labels, strict=True)
-            if v in present
+            Patch(color=colour, label=FLAG_LABELS[flag]) for flag, colour in FLAG_COLOURS.items() if flag in present
         ]
         ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
         return ax

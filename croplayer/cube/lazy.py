@@ -14,16 +14,17 @@ import pandas as pd
 import xarray as xr
 from shapely.geometry.base import BaseGeometry
 
-from stores.columns import CROPLAND_PROBABILITY
+from stores.columns import AREA_KM2, CROPLAND_PROBABILITY
 from stores.grid import CRS, BlockGrid, PixelWindow
 from stores.legends import CROPLAND
+from stores.schema import ATTRIBUTES
 
 
 def grid_of(dataset: xr.Dataset | xr.DataArray) -> BlockGrid:
     """The lattice of an opened cube."""
-    facts = dataset.attrs.get("croplayer")
+    facts = dataset.attrs.get(ATTRIBUTES)
     if facts is None:
-        raise ValueError("this is not a dataset of open_cube: it has no 'croplayer' attribute")
+        raise ValueError(f"this is not a dataset of open_cube: it has no '{ATTRIBUTES}' attribute")
     return BlockGrid(facts["block_px"])
 
 
@@ -106,7 +107,7 @@ def area_by_unit(dataset: xr.Dataset, mask: xr.DataArray, units: gpd.GeoDataFram
         dtype=np.float64,
         meta=np.empty((0, 0, 0)),
     )
-    return pd.Series(parts.sum(axis=(0, 1)).compute(), index=pd.Index(units.adcode, name="adcode"), name="area_km2")
+    return pd.Series(parts.sum(axis=(0, 1)).compute(), index=pd.Index(units.adcode, name="adcode"), name=AREA_KM2)
 
 
 def region_properties(dataset: xr.Dataset, mask: xr.DataArray) -> xr.Dataset:

@@ -18,10 +18,8 @@ from stores.block_list import BlockList
 from stores.finished import MissingBlocksError, check_finished
 from stores.grid import CRS, BlockGrid, BlockIndex, Bounds, PixelWindow
 from stores.places import is_remote, open_store
+from stores.run_folder import BOUNDARIES_FILE
 from stores.schema import SchemaError
-
-BOUNDARIES_FILE = "boundaries.parquet"
-"""Admin units that a run keeps beside its cube, so that a region can be asked for by name."""
 
 
 def open_cube(

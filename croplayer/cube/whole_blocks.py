@@ -15,7 +15,7 @@ from stores.durable import FileDigest
 from stores.foreign_cube import check_arrays, read_layout
 from stores.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
 from stores.places import has_key, open_store
-from stores.schema import WRITE_CONFIG
+from stores.schema import ATTRIBUTES, WRITE_CONFIG
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Cube:
         if edition not in editions:
             raise ValueError(f"{path} has no edition '{edition}'; it holds {', '.join(editions) or 'none'}")
         place = f"edition '{edition}' of {path}"
-        layout = read_layout(root[edition].attrs.get("croplayer"), place)
+        layout = read_layout(root[edition].attrs.get(ATTRIBUTES), place)
         check_arrays(root[edition], layout, place)
         return cls(str(path), edition, *layout)
 

@@ -14,7 +14,7 @@ from croplayer.decisions.reviews import reviewed_by
 from croplayer.decisions.rules import RULES, correctness_by_rules
 from croplayer.decisions.splits import SPATIAL
 from croplayer.measures.features import correctness_columns
-from stores.columns import map_column
+from stores.columns import AREA_FRACTION, map_column
 from stores.legends import DEFAULT_CLASSES, Correctness, CorrectnessClasses
 
 
@@ -81,7 +81,7 @@ def decide_correctness(
         sure = pd.Series(confidence.astype(np.float64), index=blocks.block)
         own = unseen[unseen.source == source].set_index("block")
         label[own.index], sure[own.index] = own.predicted, own.confidence
-        known = blocks[map_column("area_fraction", source)].notna().to_numpy()
+        known = blocks[map_column(AREA_FRACTION, source)].notna().to_numpy()
         table[map_column("correctness", source)] = label.where(known, None).to_numpy()
         table[map_column("correctness_confidence", source)] = sure.where(known).to_numpy()
         table[map_column("correctness_reviewed", source)] = table.block.map(own.reviewed).astype(object)

@@ -14,7 +14,7 @@ from croplayer.decisions.reviews import reviewed_by
 from croplayer.decisions.rules import RULES, integration_by_rules, no_usable_imagery
 from croplayer.decisions.splits import SPATIAL
 from croplayer.measures.features import integration_columns
-from stores.columns import map_column
+from stores.columns import AREA_FRACTION, map_column
 from stores.legends import DEFAULT_CLASSES, CorrectnessClasses, Integration
 
 LABELS = tuple(choice.label for choice in Integration)
@@ -62,7 +62,7 @@ def decide_integration(
         choice[unseen.index] = unseen.predicted.map({label: code for code, label in enumerate(LABELS)})
         sure[unseen.index] = unseen.confidence
         # Without a mask of any source there is nothing to choose, whatever the other features suggest.
-        known = blocks[[map_column("area_fraction", s) for s in sources]].notna().any(axis=1).to_numpy()
+        known = blocks[[map_column(AREA_FRACTION, s) for s in sources]].notna().any(axis=1).to_numpy()
         table["integration"] = np.where(known, choice, Integration.NEITHER)
         table["integration_confidence"] = sure.where(known).to_numpy()
         table["integration_reviewed"] = table.block.map(unseen.reviewed).astype(object)

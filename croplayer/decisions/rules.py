@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from stores.columns import map_column
+from stores.columns import AREA_FRACTION, AREA_KM2, COVERAGE_TYPE, map_column
 from stores.legends import DEFAULT_CLASSES, EMPTY_SHARE, Correctness, CorrectnessClasses, CoverageType, Integration
 
 RULES = "rules (no reviewed samples)"
@@ -30,10 +30,10 @@ def correctness_by_rules(table: pd.DataFrame, source: str) -> np.ndarray:
     Unusable imagery gives Artifacts, small regions give Noise, and an empty mask gives TN. Much cropland where the
     classifier is confident that there is no planting gives FP. All else gives TP.
     """
-    coverage = table.get(map_column("coverage_type", source), pd.Series(index=table.index, dtype=object))
-    fraction = table[map_column("area_fraction", source)].astype(float)
+    coverage = table.get(map_column(COVERAGE_TYPE, source), pd.Series(index=table.index, dtype=object))
+    fraction = table[map_column(AREA_FRACTION, source)].astype(float)
     regions = table[map_column("regions", source)].astype(float)
-    mean_area = table[map_column("area_km2", source)].astype(float) / regions.where(regions > 0)
+    mean_area = table[map_column(AREA_KM2, source)].astype(float) / regions.where(regions > 0)
     unusable = coverage.isin([c.label for c in CoverageType if not c.is_usable])
     is_empty = fraction < EMPTY_SHARE
     confidence = table.get(map_column("coverage_confidence", source), pd.Series(1.0, index=table.index)).astype(float)
@@ -69,7 +69,6 @@ def no_usable_imagery(table: pd.DataFrame, sources: Sequence[str]) -> np.ndarray
     bad = np.ones(len(table), bool)
     for source in sources:
         bad &= (
-            table[map_column("coverage_type", source)].isin(unusable)
-            | table[map_column("area_fraction", source)].isna()
+            table[map_column(COVERAGE_TYPE, source)].isin(unusable) | table[map_column(AREA_FRACTION, source)].isna()
         ).to_numpy()
     return bad

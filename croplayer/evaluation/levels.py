@@ -15,8 +15,16 @@ from croplayer.evaluation.interval import Estimate
 from croplayer.evaluation.maps import agreement_of
 from croplayer.evaluation.provinces import count_within
 from croplayer.measures.agreement import BoundaryAgreement
-from stores.columns import agreement_columns, boundary_columns, map_column
-from stores.legends import DEFAULT_CLASSES, Integration
+from stores.columns import (
+    EULER_MEAN,
+    KNOWN,
+    SOLIDITY_MEAN,
+    agreement_columns,
+    boundary_columns,
+    map_column,
+    percent_column,
+)
+from stores.legends import DEFAULT_CLASSES, MERGE_BOTH, Integration
 
 
 def level_table(
@@ -55,18 +63,18 @@ def level_table(
     rows = []
     for name in maps:
         row: dict[str, object] = {"map": name}
-        row["known"] = (
-            table[map_column("known", name)].astype(float).mean() if map_column("known", name) in table else np.nan
-        )
+        row[KNOWN] = table[map_column(KNOWN, name)].astype(float).mean() if map_column(KNOWN, name) in table else np.nan
         if reference is not None and agreement_columns(name, reference).tp in table:
             row |= _pixel_figures(table, name, reference)
             row |= _share("true_correct", table[map_column("true_correctness", name)], DEFAULT_CLASSES.correct, square)
         unknown = pd.Series(index=table.index, dtype=object)
         labels = judged_correctness(table, name, sources, correct) if name in judged else unknown
         row |= _share("correct", labels, correct, square)
-        for feature in ("solidity_mean", "euler_mean"):
-            row[feature] = table[f"{feature}_{name}"].astype(float).mean() if f"{feature}_{name}" in table else np.nan
-        if units is not None and f"{name}_percent" in units:
+        for feature in (SOLIDITY_MEAN, EULER_MEAN):
+            row[feature] = (
+                table[map_column(feature, name)].astype(float).mean() if map_column(feature, name) in table else np.nan
+            )
+        if units is not None and percent_column(name) in units:
             row |= _province_figures(units, name)
         rows.append(row)
     return pd.DataFrame(rows)
@@ -85,7 +93,7 @@ def _pixel_figures(table: pd.DataFrame, name: str, reference: str) -> dict[str, 
 
 def _province_figures(units: pd.DataFrame, name: str) -> dict[str, object]:
     within, compared = count_within(units, name)
-    return {"within": within, "compared": compared, "median_percent": units[f"{name}_percent"].dropna().median()}
+    return {"within": within, "compared": compared, "median_percent": units[percent_column(name)].dropna().median()}
 
 
 def judged_correctness(
@@ -102,7 +110,7 @@ def judged_correctness(
         return labels[sources.index(name)]
     merged = labels[0] if len(labels) == 1 else labels[0].where(~labels[0].isin(correct), labels[1])
     merged = merged.where(pd.concat(labels, axis=1).notna().all(axis=1))
-    if "integration" not in table or name == "merge_both":
+    if "integration" not in table or name == MERGE_BOTH:
         return merged
     takes = [table.integration == code for code in (Integration.ONLY_A, Integration.ONLY_B)]
     chosen = merged.where(table.integration == Integration.MERGE_BOTH)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from croplayer.evaluation.provinces import COMPLETE_SHARE
 from croplayer.measures.agreement import Agreement
-from stores.columns import agreement_columns, map_column
+from stores.columns import AREA_FRACTION, AREA_KM2, KNOWN, agreement_columns, map_column
 
 
 def agreement_of(blocks: pd.DataFrame, name: str, other: str) -> Agreement:
@@ -62,7 +62,7 @@ def side_by_side(blocks: pd.DataFrame, name: str, own: str) -> pd.DataFrame:
     DataFrame with the index of ``blocks`` and columns km2 (where both have data), area_fraction, own_area_fraction and,
     with edge density, edge_density and own_edge_density
     """
-    known, own_known = blocks[map_column("known", name)].astype(float), blocks[map_column("known", own)].astype(float)
+    known, own_known = blocks[map_column(KNOWN, name)].astype(float), blocks[map_column(KNOWN, own)].astype(float)
     counts = agreement_columns(own, name)
     if set(counts) <= set(blocks):
         tp, fp, fn, tn = (blocks[column].astype(float) for column in counts)
@@ -70,10 +70,8 @@ def side_by_side(blocks: pd.DataFrame, name: str, own: str) -> pd.DataFrame:
         share, fraction, own_fraction = pixels / blocks.block_pixels, (tp + fn) / pixels, (tp + fp) / pixels
     else:
         share = own_known.where(known > 0)
-        fraction, own_fraction = (blocks[map_column("area_fraction", n)].astype(float) for n in (name, own))
-    found = pd.DataFrame(
-        {"km2": share * blocks.block_km2, "area_fraction": fraction, "own_area_fraction": own_fraction}
-    )
+        fraction, own_fraction = (blocks[map_column(AREA_FRACTION, n)].astype(float) for n in (name, own))
+    found = pd.DataFrame({"km2": share * blocks.block_km2, AREA_FRACTION: fraction, "own_area_fraction": own_fraction})
     if map_column("edge_density", name) in blocks:
         is_whole = (known >= COMPLETE_SHARE) & (own_known >= COMPLETE_SHARE)
         for column, map_name in (("edge_density", name), ("own_edge_density", own)):
@@ -91,7 +89,7 @@ def product_table(blocks: pd.DataFrame, products: Sequence[str], own: str) -> pd
         both = side_by_side(blocks, name, own)
         area, own_area = (both.area_fraction * both.km2).sum(), (both.own_area_fraction * both.km2).sum()
         means = both.drop(columns="km2").mean()
-        row = {"product": name, "blocks": len(both), "area_km2": area, "own_area_km2": own_area}
+        row = {"product": name, "blocks": len(both), AREA_KM2: area, "own_area_km2": own_area}
         row["deviation"] = (area - own_area) / own_area if own_area else np.nan
         rows.append(row | means.to_dict())
     return pd.DataFrame(rows)

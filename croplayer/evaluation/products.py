@@ -11,11 +11,12 @@ import pandas as pd
 from croplayer.evaluation.maps import side_by_side
 from croplayer.products.legend import SWITCHES, ProductLegend
 from croplayer.products.product import Product
+from stores.columns import AREA_FRACTION
 
 SLOPE_CLASSES_DEG = (0.0, 2.0, 6.0, 15.0, 25.0, 90.0)
 """Edges of the slope classes of the national land survey: up to 2, 6, 15, 25 and above 25 degrees."""
 
-MEASURES = ("area_fraction", "edge_density")
+MEASURES = (AREA_FRACTION, "edge_density")
 
 
 def deviation_table(blocks: pd.DataFrame, products: Sequence[str], own: str) -> pd.DataFrame:

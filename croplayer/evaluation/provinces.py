@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from croplayer.evaluation.statistics import KM2_PER_KHA
+from stores.columns import BLOCK_KM2, LAND, known_land, known_share_column, mapped_column, percent_column, within_column
 
 COMPLETE_SHARE = 0.98
 """Share of a unit or block that a map must cover to be compared with a statistic or another map."""
@@ -37,7 +38,7 @@ def interior_sums(path: Path, code: str, areas: Mapping[str, str], shares: Mappi
     there = set(pyarrow.parquet.read_schema(path).names)
     areas, shares = ({c: name for c, name in columns.items() if c in there} for columns in (areas, shares))
     # The geometry is not read: it takes more time and memory than all numbers.
-    blocks = dask_geopandas.read_parquet(path, columns=list(dict.fromkeys([code, "block_km2", *areas, *shares])))
+    blocks = dask_geopandas.read_parquet(path, columns=list(dict.fromkeys([code, BLOCK_KM2, *areas, *shares])))
     inside = blocks[~blocks[code].isin([BORDER_CODE, OUTSIDE_CODE])]
     inside = inside.assign(**{column: inside[column] * inside.block_km2 for column in shares})
     sums = inside[[code, *areas, *shares]].groupby(code).sum().compute(scheduler="synchronous")
@@ -66,20 +67,20 @@ def unit_table(
     """
     table = units[["adcode", "name_en", "name_zh", "land_km2"]].reset_index(drop=True).copy()
     known = areas.reindex(table.adcode).reset_index(drop=True)
-    table["in_run"] = _share_of_land(known, "land", table.land_km2)
+    table["in_run"] = _share_of_land(known, LAND, table.land_km2)
     if statistics is not None:
         table["statistic_km2"] = statistics.cropland_kha.to_numpy() * KM2_PER_KHA
         table["statistic_note"] = statistics.note.fillna("").to_numpy()
     for name in maps:
-        table[f"{name}_km2"] = known[name].to_numpy() if name in known else np.nan
-        table[f"{name}_known"] = _share_of_land(known, f"{name}:known", table.land_km2)
+        table[mapped_column(name)] = known[name].to_numpy() if name in known else np.nan
+        table[known_share_column(name)] = _share_of_land(known, known_land(name), table.land_km2)
         if statistics is None:
             continue
-        percent = 100 * table[f"{name}_km2"] / table.statistic_km2.where(table.statistic_km2 > 0)
-        table[f"{name}_percent"] = percent.where(table[f"{name}_known"] >= COMPLETE_SHARE)
-        decided = table[f"{name}_percent"].notna()
-        is_within = (table[f"{name}_percent"] - 100).abs() <= 100 * within
-        table[f"{name}_within"] = is_within.where(decided).astype("boolean")
+        percent = 100 * table[mapped_column(name)] / table.statistic_km2.where(table.statistic_km2 > 0)
+        table[percent_column(name)] = percent.where(table[known_share_column(name)] >= COMPLETE_SHARE)
+        decided = table[percent_column(name)].notna()
+        is_within = (table[percent_column(name)] - 100).abs() <= 100 * within
+        table[within_column(name)] = is_within.where(decided).astype("boolean")
     return table
 
 
@@ -91,7 +92,7 @@ def _share_of_land(areas: pd.DataFrame, column: str, land_km2: pd.Series) -> pd.
 
 def count_within(table: pd.DataFrame, name: str) -> tuple[int, int]:
     """Number of units within the limit and number of units compared, for one map; (0, 0) without statistics."""
-    column = table.get(f"{name}_within")
+    column = table.get(within_column(name))
     if column is None:
         return 0, 0
     decided = column[column.notna()].astype(bool)

@@ -32,6 +32,7 @@ from croplayer.landscape.samples import (
 from croplayer.landscape.sources import SOURCES
 from croplayer.landscape.tiles import write_tiles
 from croplayer.landscape.truth import block_truth, truth_classes
+from stores.columns import AREA_FRACTION, COVERAGE_TYPE
 from stores.grid import CRS, BlockGrid, BlockRange, Bounds, PixelWindow
 
 DEMO_SEED = 1
@@ -275,11 +276,11 @@ def _write_truth_blocks(country: Country, path: Path, classes: np.ndarray, grid:
                 "row",
                 "col",
                 "source",
-                "coverage_type",
+                COVERAGE_TYPE,
                 "cloud_fraction",
                 "snow_fraction",
                 "nodata_fraction",
-                "area_fraction",
+                AREA_FRACTION,
             ]
         )
         for block in grid.blocks_in(grid.window_bounds(blocks.window(grid))):

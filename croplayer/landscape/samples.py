@@ -22,6 +22,7 @@ from croplayer.landscape.sources import CLOUD, SNOW, SOURCES
 from croplayer.landscape.terrain import METRES_PER_LAT, METRES_PER_LON
 from croplayer.landscape.tiles import ground_sample_distance_m
 from croplayer.landscape.truth import SAMPLES, block_truth
+from stores.columns import COVERAGE_TYPE
 from stores.grid import CRS, BlockGrid, BlockIndex, Bounds, block_rectangle
 from stores.legends import CoverageType
 
@@ -127,7 +128,7 @@ def write_coverage_samples(country: Country, folder: Path, bounds: Bounds, count
     table = folder / "labels.csv"
     with table.open("w", newline="", encoding="utf-8") as sink:
         writer = csv.writer(sink, lineterminator="\n")
-        writer.writerow(["image", "coverage_type", "origin"])
+        writer.writerow(["image", COVERAGE_TYPE, "origin"])
         writer.writerows([p.name, kind.label, "synthetic"] for p, (_, _, kind) in zip(paths, chosen, strict=True))
     return [*paths, table]
 

@@ -103,5 +103,20 @@ def mask_agreement(mask: np.ndarray, truth: np.ndarray, known: np.ndarray | None
     return Agreement(tp, fp, fn, pixels - tp - fp - fn)
 
 
+def ious(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> np.ndarray:
+    """Intersection over union of each of many masks, from their counts of pixels as in `Agreement`.
+
+    Parameters
+    ----------
+    tp, fp, fn : (n,) float64; NaN where there are no counts
+
+    Returns
+    -------
+    (n,) float64; NaN where neither mask has cropland or there are no counts
+    """
+    union = tp + fp + fn
+    return np.divide(tp, union, out=np.full(union.shape, np.nan), where=union > 0)
+
+
 def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else math.nan

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from stores.columns import map_column
+from stores.columns import AREA_FRACTION, AREA_KM2, COVERAGE_TYPE, EULER_MEAN, SOLIDITY_MEAN, map_column
 from stores.legends import DEFAULT_CLASSES, CoverageType
 
 
@@ -48,7 +48,7 @@ TERRAIN = (
 )
 IMAGE = (
     Feature(
-        "coverage_type", "image", "class", True, "what the imagery shows",
+        COVERAGE_TYPE, "image", "class", True, "what the imagery shows",
         tuple(c.label for c in CoverageType),
     ),
     Feature("sharpness", "image", "1", True, "median Sobel magnitude"),
@@ -57,11 +57,11 @@ IMAGE = (
     Feature("lightness", "image", "1", True, "median lightness, 0 to 1"),
 )  # fmt: skip
 SHAPE = (
-    Feature("area_km2", "shape", "km2", True, "cropland area"),
-    Feature("area_fraction", "shape", "1", True, "cropland pixels over pixels with imagery"),
-    Feature("solidity_mean", "shape", "1", True, "mean solidity of the regions"),
+    Feature(AREA_KM2, "shape", "km2", True, "cropland area"),
+    Feature(AREA_FRACTION, "shape", "1", True, "cropland pixels over pixels with imagery"),
+    Feature(SOLIDITY_MEAN, "shape", "1", True, "mean solidity of the regions"),
     Feature("solidity_total", "shape", "1", True, "sum of the regions' solidity"),
-    Feature("euler_mean", "shape", "1", True, "mean Euler number of the regions"),
+    Feature(EULER_MEAN, "shape", "1", True, "mean Euler number of the regions"),
     Feature("euler_total", "shape", "1", True, "sum of the regions' Euler numbers"),
 )
 IOU = Feature(

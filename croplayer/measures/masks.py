@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from croplayer.kernels.regions import region_properties, summarise
+from stores.columns import AREA_FRACTION, AREA_KM2, EULER_MEAN, KNOWN, SOLIDITY_MEAN
 from stores.grid import BlockGrid, BlockIndex
 from stores.legends import CROPLAND, NO_IMAGERY, NOT_CROPLAND, Integration
 from stores.records import Value, finite
@@ -23,10 +24,16 @@ def integrated_mask(masks: Sequence[np.ndarray], choice: Integration, no_usable_
         return masks[0]
     if choice is Integration.ONLY_B:
         return masks[1]
+    if choice is Integration.MERGE_BOTH:
+        return merged_mask(masks)
+    known = (np.stack(masks) != NO_IMAGERY).any(axis=0)
+    return np.where(known & ~np.bool_(no_usable_imagery), NOT_CROPLAND, NO_IMAGERY).astype(np.uint8)
+
+
+def merged_mask(masks: Sequence[np.ndarray]) -> np.ndarray:
+    """Flags (h, w) of masks of flags merged: cropland where any sees it, no imagery where none has any."""
     stack = np.stack(masks)
     known = (stack != NO_IMAGERY).any(axis=0)
-    if choice is Integration.NEITHER:
-        return np.where(known & ~np.bool_(no_usable_imagery), NOT_CROPLAND, NO_IMAGERY).astype(np.uint8)
     crop = (stack == CROPLAND).any(axis=0)
     return np.where(crop, CROPLAND, np.where(known, NOT_CROPLAND, NO_IMAGERY)).astype(np.uint8)
 
@@ -39,16 +46,16 @@ def shape_features(mask: np.ndarray, grid: BlockGrid, block: BlockIndex) -> dict
     known = mask != NO_IMAGERY
     crop = mask == CROPLAND
     if not known.any():
-        names = ("area_km2", "area_fraction", "solidity_mean", "solidity_total", "euler_mean", "euler_total", "regions")
-        return {"known": 0.0, **dict.fromkeys(names)}
+        names = (AREA_KM2, AREA_FRACTION, SOLIDITY_MEAN, "solidity_total", EULER_MEAN, "euler_total", "regions")
+        return {KNOWN: 0.0, **dict.fromkeys(names)}
     summary = summarise(region_properties(crop))
     return {
-        "known": float(known.mean()),
-        "area_km2": area_km2(crop, grid, block),
-        "area_fraction": float(crop.sum() / known.sum()),
-        "solidity_mean": finite(summary.solidity_mean),
+        KNOWN: float(known.mean()),
+        AREA_KM2: area_km2(crop, grid, block),
+        AREA_FRACTION: float(crop.sum() / known.sum()),
+        SOLIDITY_MEAN: finite(summary.solidity_mean),
         "solidity_total": finite(summary.solidity_total),
-        "euler_mean": finite(summary.euler_mean),
+        EULER_MEAN: finite(summary.euler_mean),
         "euler_total": finite(summary.euler_total),
         "regions": int(summary.count),
     }

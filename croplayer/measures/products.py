@@ -7,7 +7,7 @@ import numpy as np
 from croplayer.kernels.agreement import Reference, agreement, agreements
 from croplayer.measures.agreement import Agreement
 from croplayer.products.product import ProductWindow
-from stores.columns import agreement_columns, map_column
+from stores.columns import AREA_FRACTION, AREA_KM2, KNOWN, agreement_columns, map_column
 from stores.grid import BlockGrid, BlockIndex
 from stores.legends import CROPLAND, NO_IMAGERY
 from stores.records import Value
@@ -19,12 +19,12 @@ def area_values(name: str, product: ProductWindow, grid: BlockGrid, block: Block
     known = product.is_known()
     known_px = (known @ columns)[product.index_y].sum()
     size = len(product.index_x) * len(product.index_y)
-    values: dict[str, Value] = {map_column("known", name): float(known_px / size)}
+    values: dict[str, Value] = {map_column(KNOWN, name): float(known_px / size)}
     if known_px:
         crop_px = (np.where(known, product.percent, 0) @ columns / 100)[product.index_y]
         rows = grid.pixel_area_m2(block.row * grid.block_px, grid.block_px)
-        values[map_column("area_km2", name)] = float(crop_px @ rows / 1e6)
-        values[map_column("area_fraction", name)] = float(crop_px.sum() / known_px)
+        values[map_column(AREA_KM2, name)] = float(crop_px @ rows / 1e6)
+        values[map_column(AREA_FRACTION, name)] = float(crop_px.sum() / known_px)
     return values
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from croplayer.report.style import BAND_COLOUR, MISSING_COLOUR, figure_style
-from stores.columns import map_column
+from stores.columns import AREA_FRACTION, map_column, mapped_column, percent_column
 
 LABEL_LETTERS = 19
 """Bar labels with more letters are wrapped."""
@@ -127,11 +127,11 @@ def unit_heatmap(units: pd.DataFrame, maps: Sequence[str], titles: Mapping[str, 
     -------
     Figure, or None where no unit has a percentage
     """
-    compared = units[units[[f"{m}_percent" for m in maps]].notna().any(axis=1)]
+    compared = units[units[[percent_column(m) for m in maps]].notna().any(axis=1)]
     if compared.empty:
         return None
     compared = compared.sort_values("statistic_km2", ascending=False)
-    values = compared[[f"{m}_percent" for m in maps]].to_numpy(float)
+    values = compared[[percent_column(m) for m in maps]].to_numpy(float)
     with figure_style():
         figure = Figure(figsize=(1.25 * len(maps) + 2.6, 0.27 * len(compared) + 1.6), layout="constrained")
         ax = figure.subplots()
@@ -191,9 +191,7 @@ def fraction_figure(blocks: pd.DataFrame, own: str, products: Mapping[str, str],
         for ax in axes.ravel()[len(products) :]:
             ax.axis("off")
         for ax, (name, title) in zip(axes.ravel(), products.items(), strict=False):
-            both = (
-                blocks[[map_column("area_fraction", own), map_column("area_fraction", name)]].dropna().to_numpy(float)
-            )
+            both = blocks[[map_column(AREA_FRACTION, own), map_column(AREA_FRACTION, name)]].dropna().to_numpy(float)
             ax.plot([0, 1], [0, 1], color="#888888", linewidth=0.8)
             if len(both) > MOST_POINTS:
                 counts, _, _ = np.histogram2d(both[:, 1], both[:, 0], bins=40, range=((0, 1), (0, 1)))
@@ -273,13 +271,13 @@ def paired_figure(
     with figure_style():
         figure = Figure(figsize=(5.2, 4.9), layout="constrained")
         ax = figure.subplots()
-        areas = table[[f"{m}_km2" for m in [*maps, true]]].to_numpy(float)
+        areas = table[[mapped_column(m) for m in [*maps, true]]].to_numpy(float)
         top = 1.06 * float(areas[np.isfinite(areas)].max(initial=0)) or 1.0
         ax.fill_between([0, top], [0, 0.9 * top], [0, 1.1 * top], color=BAND_COLOUR, zorder=0, linewidth=0)
         ax.plot([0, top], [0, top], color="#777777", linewidth=0.8)
         for name in maps:
             ax.plot(
-                table[f"{true}_km2"], table[f"{name}_km2"], "o", color=colours[name], markersize=5, alpha=0.85,
+                table[mapped_column(true)], table[mapped_column(name)], "o", color=colours[name], markersize=5, alpha=0.85,
                 label=titles.get(name, name),
             )  # fmt: skip
         ax.set(xlim=(0, top), ylim=(0, top), xlabel="true cropland, km²", ylabel="mapped cropland, km²")

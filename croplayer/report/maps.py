@@ -12,16 +12,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from croplayer.report.charts import wrapped
-from croplayer.report.style import MAP_COLOURS, MISSING_COLOUR, figure_style
+from croplayer.report.style import MISSING_COLOUR, figure_style
 from stores.grid import BLOCKS_PER_DEGREE, LATTICE_COLS, LATTICE_ROWS, Bounds
-from stores.legends import NEVER_PROCESSED, NO_IMAGERY
+from stores.legends import FLAG_COLOURS, FLAG_LABELS, NEVER_PROCESSED, NO_IMAGERY
 
 UNIT_WORDS = {"1": "", "class": "", "km2": "km²", "degree": "°"}
 """How the declared units are printed; a number without a unit prints none."""
 
 LEGEND_COLUMNS = 3
 
-MAP_LABELS = ("not cropland", "cropland", "no imagery", "never processed")
+MAP_COLOURS, MAP_LABELS = tuple(FLAG_COLOURS.values()), tuple(FLAG_LABELS.values())
+"""Not cropland, cropland, no imagery, never processed."""
 
 
 Panels = Mapping[str, np.ndarray]

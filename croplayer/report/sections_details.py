@@ -16,7 +16,7 @@ from croplayer.report.maps import UNIT_WORDS, class_figure, scene_figure, value_
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, number, table_of
 from croplayer.report.style import COVERAGE_COLOURS
 from croplayer.report.tables import ReportTables
-from stores.columns import map_column
+from stores.columns import COVERAGE_TYPE, map_column
 from stores.legends import CoverageType
 
 GROUP = "Details"
@@ -26,7 +26,7 @@ Scene = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 def quality_section(results: ReportTables) -> Section:
     """Coverage types of the blocks, and their shares."""
     blocks = results.blocks
-    columns = {map_column("coverage_type", s): s for s in results.sources}
+    columns = {map_column(COVERAGE_TYPE, s): s for s in results.sources}
     parts: list[Part] = []
     if not results.has_coverage_model:
         parts.append(Gap("No coverage classifier was used, so only Nodata is recognised, by counting missing pixels."))

@@ -12,7 +12,7 @@ from croplayer.report.charts import interval_figure
 from croplayer.report.maps import Panels, picture_figure, value_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, number, percent, table_of
 from croplayer.report.tables import ReportTables
-from stores.columns import map_column
+from stores.columns import AREA_FRACTION, AREA_KM2, known_share_column, map_column, mapped_column
 from stores.grid import Bounds
 from stores.legends import INTEGRATED
 
@@ -25,7 +25,7 @@ MOST_SMALL_UNITS = 20
 def summary_section(results: ReportTables) -> Section:
     """The main results of the run, or what is missing to give them."""
     blocks = results.blocks
-    mapped = blocks[map_column("area_km2", INTEGRATED)]
+    mapped = blocks[map_column(AREA_KM2, INTEGRATED)]
     rows = [
         ["What was mapped?", f"{number(float(mapped.sum()))} km² of cropland in {mapped.notna().sum():,} blocks"],
         ["How were the blocks decided?", " ".join(_method(results, name) for name in ("correctness", "integration"))],
@@ -45,9 +45,9 @@ def summary_section(results: ReportTables) -> Section:
     )
 
 
-def mapped_column(results: ReportTables) -> Column:
+def mapped_share(results: ReportTables) -> Column:
     """Column with the share of a unit's land that the integrated map covers; without that map, the share in the run."""
-    return Column(f"{INTEGRATED}_known" if INTEGRATED in results.maps else "in_run", "mapped", "share")
+    return Column(known_share_column(INTEGRATED) if INTEGRATED in results.maps else "in_run", "mapped", "share")
 
 
 def _method(results: ReportTables, name: str) -> str:
@@ -105,7 +105,7 @@ def area_section(results: ReportTables) -> Section:
     """Cropland of the blocks and of the admin units, and areas with intervals from a sample."""
     parts: list[Part] = []
     if results.sources:
-        figure = value_figure(results.blocks, {map_column("area_fraction", INTEGRATED): "cropland share"}, {})
+        figure = value_figure(results.blocks, {map_column(AREA_FRACTION, INTEGRATED): "cropland share"}, {})
         caption = "Cropland share of each block in the integrated map."
         parts.append(Picture.of("cropland_share", "Where the cropland is", caption, figure))
     for level in sorted(results.units):
@@ -120,8 +120,8 @@ def unit_area_parts(results: ReportTables, level: int) -> list[Part]:
     units = results.units[level].sort_values("land_km2", ascending=False)
     names = [*results.maps, *results.products, *([results.reference] if results.reference else [])]
     columns = [Column("name_en", "unit"), Column("name_zh", "名称"), Column("adcode", "code")]
-    columns += [Column("land_km2", "land, km²", "same"), mapped_column(results)]
-    columns += [Column(f"{m}_km2", f"{results.titles.get(m, m)}, km²", "same") for m in names]
+    columns += [Column("land_km2", "land, km²", "same"), mapped_share(results)]
+    columns += [Column(mapped_column(m), f"{results.titles.get(m, m)}, km²", "same") for m in names]
     what = "province" if level == 1 else f"admin unit of level {level}"
     caption = f"Cropland area by {what}: the sum of the pixel areas on the ellipsoid. A dash means not known."
     most = MOST_UNITS if level <= 1 else MOST_SMALL_UNITS

@@ -12,7 +12,7 @@ from croplayer.report.charts import Bar, bar_figure, bar_panels, fraction_figure
 from croplayer.report.maps import Panels, local_figure, value_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, table_of
 from croplayer.report.tables import ReportTables
-from stores.columns import agreement_columns, map_column
+from stores.columns import AREA_FRACTION, AREA_KM2, agreement_columns, map_column
 from stores.legends import INTEGRATED
 
 GROUP = "Evaluation"
@@ -60,9 +60,9 @@ def _definition_parts(results: ReportTables) -> list[Part]:
 def product_only_section(results: ReportTables, notes: Sequence[str]) -> Section:
     """Products alone, for a run without imagery; ``notes`` are paragraphs above the figure."""
     columns = {
-        map_column("area_fraction", name): results.titles[name]
+        map_column(AREA_FRACTION, name): results.titles[name]
         for name in results.products
-        if map_column("area_fraction", name) in results.blocks
+        if map_column(AREA_FRACTION, name) in results.blocks
     }
     if not columns:
         return Section("The map", "Products", [Gap("No product covers the region.")])
@@ -116,8 +116,8 @@ def _density_parts(results: ReportTables) -> list[Part]:
         return [Gap("The run did not write the deviations of its products.", "Fig. 14")]
     blocks = results.blocks
     panels: dict[str, list[Bar]] = {}
-    for measure, title in (("area_fraction", "cropland share"), ("edge_density", "edge density")):
-        own = f"{measure}_{INTEGRATED}"
+    for measure, title in ((AREA_FRACTION, "cropland share"), ("edge_density", "edge density")):
+        own = map_column(measure, INTEGRATED)
         mean = float(blocks[own].mean()) if own in blocks else np.nan
         rows = deviations[deviations.measure == measure].set_index("product").reindex(results.products)
         label = "integrated map"
@@ -132,9 +132,9 @@ def _density_parts(results: ReportTables) -> list[Part]:
         "Deviations are (product - ours) / ours, where both have data."
     )
     figure = bar_panels(panels, [("area", 2), ("edges", 2)])
-    columns = [Column("product", "product"), Column("blocks", "blocks"), Column("area_km2", "product, km²")]
+    columns = [Column("product", "product"), Column("blocks", "blocks"), Column(AREA_KM2, "product, km²")]
     columns += [Column("own_area_km2", "ours, km²"), Column("deviation", "deviation", "share")]
-    columns += [Column("area_fraction", "product's share"), Column("own_area_fraction", "our share")]
+    columns += [Column(AREA_FRACTION, "product's share"), Column("own_area_fraction", "our share")]
     columns += [Column("edge_density", "product's edge density"), Column("own_edge_density", "our edge density")]
     titles = {n: results.titles[n] for n in products["product"]}
     scatter = fraction_figure(blocks, INTEGRATED, titles, results.colours)
@@ -159,5 +159,5 @@ def _slope_parts(results: ReportTables) -> list[Part]:
     caption = (
         "Deviation of the mean cropland share of each product from ours; blocks are grouped by their median slope."
     )
-    figure = slope_figure(slopes[slopes.measure == "area_fraction"], results.titles, results.colours)
+    figure = slope_figure(slopes[slopes.measure == AREA_FRACTION], results.titles, results.colours)
     return [Picture.of("slope", "Deviation of the products by slope", caption, figure, "Fig. 15")]

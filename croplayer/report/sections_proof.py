@@ -11,9 +11,18 @@ from croplayer.evaluation.levels import iou_difference, iou_estimate, on_the_sam
 from croplayer.evaluation.provinces import COMPLETE_SHARE, count_within
 from croplayer.report.charts import Bar, bar_figure, bar_panels, paired_figure, unit_heatmap
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, table_of
-from croplayer.report.sections_map import MOST_UNITS, mapped_column, share_cell
+from croplayer.report.sections_map import MOST_UNITS, mapped_share, share_cell
 from croplayer.report.tables import ReportTables
-from stores.columns import map_column
+from stores.columns import (
+    EULER_MEAN,
+    KNOWN,
+    SOLIDITY_MEAN,
+    deviation_column,
+    known_share_column,
+    map_column,
+    mapped_column,
+    percent_column,
+)
 from stores.legends import DEFAULT_CLASSES, INTEGRATED, Integration
 
 GROUP = "Evaluation"
@@ -37,7 +46,7 @@ def levels_section(results: ReportTables) -> Section:
     measures = {"iou": "IoU", "boundary_iou": "boundary IoU", "f1": "F1", "correct_share": "judged correct, %"}
     if "true_correct_share" in levels:
         measures["true_correct_share"] = "truly correct, %"
-    measures |= {"solidity_mean": "solidity", "euler_mean": "Euler number", "within_share": "within limit, %"}
+    measures |= {SOLIDITY_MEAN: "solidity", EULER_MEAN: "Euler number", "within_share": "within limit, %"}
     levels["within_share"] = levels.within / levels.compared.where(levels.compared > 0)
     for key, title in measures.items():
         panels[title] = [_level_bar(results, row, key) for _, row in levels.iterrows()]
@@ -55,7 +64,7 @@ def levels_section(results: ReportTables) -> Section:
             share_cell(int(w), int(c)) if c == c else None for w, c in zip(levels.within, levels.compared, strict=True)
         ]
     )
-    columns = [Column("map", "map"), Column("known", "mapped", "share")]
+    columns = [Column("map", "map"), Column(KNOWN, "mapped", "share")]
     columns += [Column("iou", "IoU"), Column("iou_standard_error", "standard error of the IoU")]
     columns += [Column("boundary_iou", "boundary IoU"), Column("f1", "F1")]
     columns += [Column("correct_share", "judged correct", "share"), Column("correct_blocks", "blocks judged")]
@@ -63,7 +72,7 @@ def levels_section(results: ReportTables) -> Section:
         Column("true_correct_share", "truly correct", "share"),
         Column("true_correct_blocks", "blocks with reference"),
     ]
-    columns += [Column("solidity_mean", "solidity"), Column("euler_mean", "Euler number")]
+    columns += [Column(SOLIDITY_MEAN, "solidity"), Column(EULER_MEAN, "Euler number")]
     columns += [Column("provinces", "provinces within limit"), Column("median_percent", "median % of the statistic")]
     parts.append(table_of(shown, "The same figures as numbers. A dash means not known.", columns))
     if levels.iou.isna().all():
@@ -143,23 +152,25 @@ def recovered_section(results: ReportTables) -> Section | None:
     parts += _correctness_parts(results, evaluated)
     parts += _choice_parts(results, evaluated)
     units = results.units.get(1)
-    if units is not None and f"{true}_km2" in units:
+    if units is not None and mapped_column(true) in units:
         units = units.assign(
-            **{f"{m}_km2": units[f"{m}_km2"].where(_is_known(units, m)) for m in (*results.maps, true)}
+            **{mapped_column(m): units[mapped_column(m)].where(_is_known(units, m)) for m in (*results.maps, true)}
         )
         caption = "Each point is a province that the map covers completely; the band is ± 10 %."
         figure = paired_figure(units, results.maps, results.titles, results.colours, true)
         parts.append(Picture.of("recovered_areas", "Areas of the provinces, true and mapped", caption, figure))
-        shown = units.assign(**{f"{m}_off": units[f"{m}_km2"] / units[f"{true}_km2"] - 1 for m in results.maps})
-        columns = [Column("name_en", "province"), Column(f"{true}_km2", "true, km²")]
-        columns += [Column(f"{m}_off", f"{results.titles[m]}, deviation", "share") for m in results.maps]
+        shown = units.assign(
+            **{deviation_column(m): units[mapped_column(m)] / units[mapped_column(true)] - 1 for m in results.maps}
+        )
+        columns = [Column("name_en", "province"), Column(mapped_column(true), "true, km²")]
+        columns += [Column(deviation_column(m), f"{results.titles[m]}, deviation", "share") for m in results.maps]
         caption = "Deviation of the mapped area from the true area by province. A dash means that the map does not cover the whole province."
         parts.append(table_of(shown, caption, columns))
     return Section(GROUP, "Comparison with the truth", parts)
 
 
 def _is_known(units: pd.DataFrame, name: str) -> pd.Series:
-    return units[f"{name}_known"] >= COMPLETE_SHARE
+    return units[known_share_column(name)] >= COMPLETE_SHARE
 
 
 def _recovered_picture(results: ReportTables, blocks: pd.DataFrame, names: list[str], title: str) -> Part:
@@ -281,9 +292,9 @@ def statistics_section(results: ReportTables) -> Section:
             )
         )
     shown = units.sort_values("statistic_km2", ascending=False).head(MOST_UNITS)
-    columns = [Column("name_en", "province"), Column("adcode", "code"), mapped_column(results)]
+    columns = [Column("name_en", "province"), Column("adcode", "code"), mapped_share(results)]
     columns += [Column("statistic_km2", "statistic, km²")]
-    columns += [Column(f"{m}_percent", f"{results.titles.get(m, m)}, %") for m in names]
+    columns += [Column(percent_column(m), f"{results.titles.get(m, m)}, %") for m in names]
     columns += [Column("statistic_note", "note on the statistic", "text")]
     caption = "Mapped area as a percentage of the statistic. A dash means no statistic, or a province that is not mapped completely."
     parts.append(table_of(shown, caption, columns))

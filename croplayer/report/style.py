@@ -38,8 +38,6 @@ SERIES = ("#56b4e9", "#d55e00", "#8c6d31", "#7f7f7f", "#332288", "#aa4499", "#99
 """Colours of other maps and classes: all but sources, the merged mask and our map."""
 MISSING_COLOUR = "#eeeeee"
 BAND_COLOUR = "#dfeee6"
-MAP_COLOURS = ("#efe9d9", "#2f7d32", "#b9c3cc", "#ffffff")
-"""Not cropland, cropland, no imagery, never processed."""
 
 RC: Any = {
     "font.family": "DejaVu Sans",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from croplayer.report.style import REFERENCE_COLOUR, map_colours
-from stores.legends import INTEGRATED, MERGE_BOTH, NODATA_ABOVE
+from stores.legends import INTEGRATED, MERGE_BOTH, NODATA_ABOVE, own_maps
 
 OWN_TITLES = {INTEGRATED: "integrated map", MERGE_BOTH: "both merged"}
 
@@ -44,9 +44,7 @@ class ReportTables:
     @property
     def maps(self) -> tuple[str, ...]:
         """The run's own maps: each source, both merged, the integrated one."""
-        if not self.sources:
-            return ()
-        return (*self.sources, *([MERGE_BOTH] if len(self.sources) == 2 else []), INTEGRATED)
+        return tuple(own_maps(self.sources))
 
     @property
     def titles(self) -> dict[str, str]:

@@ -14,14 +14,10 @@ from croplayer.cube.whole_blocks import Cube
 from croplayer.products.product import UNKNOWN, Product
 from croplayer.tasks.each import each_block
 from croplayer.vector.zones import UnitRings
+from stores.columns import LAND, known_land, unit_sum
 from stores.grid import BlockGrid, BlockIndex
 from stores.legends import CROPLAND, NO_IMAGERY
 from stores.records import BlockRecord, Value
-
-LAND = "land"
-"""Name under which the area of the unit itself is counted."""
-KNOWN = ":known"
-"""What follows a map's name where the area that it knows is counted, cropland or not."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +40,14 @@ class AggregateTask:
         window = self.grid.window(block)
         layers = {LAND: np.full((window.height, window.width), 100, np.uint8)}
         for name, mask in (read_maps(self.cube, block) if self.cube else {}).items():
-            layers |= {name: (mask == CROPLAND) * np.uint8(100), name + KNOWN: (mask != NO_IMAGERY) * np.uint8(100)}
+            layers |= {name: (mask == CROPLAND) * np.uint8(100), known_land(name): (mask != NO_IMAGERY) * np.uint8(100)}
         for product in self.products:
             percent = product.read(window, self.grid).on_pixels()
-            layers |= {product.name: percent, product.name + KNOWN: (percent != UNKNOWN) * np.uint8(100)}
+            layers |= {product.name: percent, known_land(product.name): (percent != UNKNOWN) * np.uint8(100)}
         values: dict[str, Value] = {}
         for name, percent in layers.items():
             areas = rings.areas_km2(percent, window, self.grid)
-            values |= {f"{codes[unit]}:{name}": area for unit, area in areas.items()}
+            values |= {unit_sum(codes[unit], name): area for unit, area in areas.items()}
         return BlockRecord(block, values=values)
 
 

@@ -14,7 +14,7 @@ from croplayer.kernels.stitch import strongest_seam
 from croplayer.models.bundles.kinds import load_coverage
 from croplayer.sources.elevation import UNKNOWN_TERRAIN, ElevationRaster
 from croplayer.tasks.each import each_block
-from stores.columns import IMAGERY_VALID, RGB, map_column
+from stores.columns import COVERAGE_TYPE, IMAGERY_VALID, RGB, VALID_FRACTION, map_column
 from stores.grid import BlockIndex, PixelWindow
 from stores.legends import CoverageType
 from stores.records import BlockRecord, Value, finite
@@ -58,9 +58,9 @@ class AssessTask:
             values[map_column("seam_position_px", source)] = finite(seam.position_px)
             values[map_column("seam_orientation", source)] = seam.orientation
             coverage, confidence = self._coverage(rgb, valid)
-            values[map_column("coverage_type", source)] = coverage
+            values[map_column(COVERAGE_TYPE, source)] = coverage
             values[map_column("coverage_confidence", source)] = confidence
-            values[map_column("valid_fraction", source)] = float(valid.mean())
+            values[map_column(VALID_FRACTION, source)] = float(valid.mean())
         if len(self.cube.sources) == 2:
             values |= self._shift(block)
         return BlockRecord(block, values=values)

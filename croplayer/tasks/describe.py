@@ -9,11 +9,11 @@ import numpy as np
 
 from croplayer.cube.whole_blocks import Cube
 from croplayer.measures.agreement import mask_agreement
-from croplayer.measures.masks import area_km2, integrated_mask, shape_features
+from croplayer.measures.masks import area_km2, merged_mask, shape_features
 from croplayer.tasks.each import each_block
-from stores.columns import CROPLAND_MASK, map_column
+from stores.columns import AREA_KM2, CROPLAND_MASK, KNOWN, map_column
 from stores.grid import BlockIndex
-from stores.legends import CROPLAND, MERGE_BOTH, NO_IMAGERY, Integration
+from stores.legends import CROPLAND, MERGE_BOTH, NO_IMAGERY
 from stores.records import BlockRecord, Value, finite
 
 
@@ -35,9 +35,9 @@ class DescribeTask:
             values |= {map_column(name, source): value for name, value in shape.items()}
         if len(masks) == 2:
             values |= consistency_features(masks)
-            merged = integrated_mask(list(masks.values()), Integration.MERGE_BOTH, False)
-            values[map_column("known", MERGE_BOTH)] = float((merged != NO_IMAGERY).mean())
-            values[map_column("area_km2", MERGE_BOTH)] = area_km2(merged == CROPLAND, self.cube.grid, block)
+            merged = merged_mask(list(masks.values()))
+            values[map_column(KNOWN, MERGE_BOTH)] = float((merged != NO_IMAGERY).mean())
+            values[map_column(AREA_KM2, MERGE_BOTH)] = area_km2(merged == CROPLAND, self.cube.grid, block)
         return BlockRecord(block, values=values)
 
 

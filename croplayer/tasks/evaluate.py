@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from croplayer.cube.maps import read_maps
 from croplayer.cube.whole_blocks import Cube
-from croplayer.measures.boundary import boundary_agreement, boundary_width_px
-from croplayer.measures.judgement import best_integration, mask_correctness
+from croplayer.measures.boundary import boundary_width_px
 from croplayer.measures.masks import shape_features
+from croplayer.measures.reference import reference_values
 from croplayer.products.product import Product
 from croplayer.tasks.each import each_block
-from stores.columns import boundary_columns, map_column
+from stores.columns import EULER_MEAN, SOLIDITY_MEAN, map_column
 from stores.grid import BlockIndex
-from stores.legends import CROPLAND, MERGE_BOTH, NO_IMAGERY
+from stores.legends import MERGE_BOTH
 from stores.records import BlockRecord, Value
 
-SHAPE_OF_MERGED = ("solidity_mean", "solidity_total", "euler_mean", "euler_total", "regions")
+SHAPE_OF_MERGED = (SOLIDITY_MEAN, "solidity_total", EULER_MEAN, "euler_total", "regions")
 
 
 @dataclass(frozen=True)
@@ -44,35 +42,3 @@ class EvaluateTask:
             reference = self.reference.read(self.cube.grid.window(block), self.cube.grid).flags()
             values |= reference_values(maps, self.cube.sources, reference, boundary_width_px(self.cube.grid))
         return BlockRecord(block, values=values)
-
-
-def reference_values(
-    maps: dict[str, np.ndarray], sources: Sequence[str], reference: np.ndarray, width_px: int
-) -> dict[str, Value]:
-    """Per map the boundary counts and what the mask is worth; per block the best integration.
-
-    Parameters
-    ----------
-    maps : masks of flags (h, w) by name, those of the sources among them
-    reference : flags of the reference (h, w)
-
-    Returns
-    -------
-    ``boundary_both_MAP`` and ``boundary_any_MAP`` in pixels; ``true_correctness_MAP`` (label) and
-    ``best_integration`` (label), both missing where less than half of the block is known to map and reference.
-    """
-    truth = reference == CROPLAND
-    values: dict[str, Value] = {}
-    known_of = {name: (mask != NO_IMAGERY) & (reference != NO_IMAGERY) for name, mask in maps.items()}
-    for name, mask in maps.items():
-        known, crop = known_of[name], mask == CROPLAND
-        counts = boundary_agreement(crop, truth, known, width_px)
-        values |= dict(zip(boundary_columns(name), counts, strict=True))
-        judged = mask_correctness(truth & known, crop & known).label if known.mean() >= 0.5 else None
-        values[map_column("true_correctness", name)] = judged
-    if len(sources) == 2:
-        known = known_of[MERGE_BOTH]
-        masks = [(maps[s] == CROPLAND) & known for s in sources]
-        best = best_integration(truth & known, masks[0], masks[1], (maps[MERGE_BOTH] == CROPLAND) & known)
-        values["best_integration"] = best.label if known.mean() >= 0.5 else None
-    return values

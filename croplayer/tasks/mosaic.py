@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from croplayer.cube.whole_blocks import Cube
 from croplayer.sources.imagery import ImagerySource
 from croplayer.tasks.each import each_block
-from stores.columns import IMAGERY_VALID, RGB, map_column
+from stores.columns import IMAGERY_VALID, RGB, VALID_FRACTION, map_column
 from stores.durable import FileDigest
 from stores.grid import BlockIndex
 from stores.records import BlockRecord, Status, Value
@@ -34,7 +34,7 @@ class MosaicTask:
             has_imagery |= bool(imagery.valid.any())
             files |= self.cube.write_block(RGB, block, imagery.rgb, source.name)
             files |= self.cube.write_block(IMAGERY_VALID, block, imagery.valid, source.name)
-            values[map_column("valid_fraction", source.name)] = float(imagery.valid.mean())
+            values[map_column(VALID_FRACTION, source.name)] = float(imagery.valid.mean())
             values |= {map_column(name, source.name): count for name, count in imagery.notes.items()}
         status = Status.DONE if has_imagery else Status.NO_IMAGERY
         return BlockRecord(block, status, files=files, values=values)

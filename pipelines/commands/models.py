@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from croplayer.models.training.training_config import ARCHITECTURES, TrainingConfig
+from croplayer.models.training.training_config import ARCHITECTURES, VALIDATION_FRACTION, TrainingConfig
 
 _PATH = click.Path(path_type=Path)
 
@@ -75,13 +75,24 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("recipe", required=False)
 @_scene_options(required=False)
 @_training_options
-@click.option("--architecture", type=click.Choice(ARCHITECTURES), default="segformer", show_default=True)
-@click.option("--size", default="tiny", show_default=True)
+@click.option(
+    "--architecture", type=click.Choice(ARCHITECTURES), default=TrainingConfig.architecture, show_default=True
+)
+@click.option("--size", default=TrainingConfig.size, show_default=True)
 @click.option("--folds", type=click.IntRange(0), default=0, help="Cross-validation by scene; then train on all scenes.")
 @click.option(
-    "--validation", type=click.FloatRange(0, 0.9), default=0.2, show_default=True, help="Share of the scenes."
+    "--validation",
+    type=click.FloatRange(0, 0.9),
+    default=VALIDATION_FRACTION,
+    show_default=True,
+    help="Share of the scenes.",
 )
-@click.option("--patience", type=click.IntRange(0), default=0, help="Looks without a better IoU before stopping.")
+@click.option(
+    "--patience",
+    type=click.IntRange(0),
+    default=TrainingConfig.patience,
+    help="Looks without a better IoU before stopping.",
+)
 @click.option("--description", default="", help="What the scenes are, for the manifest.")
 @click.option("--licence", default="not stated", show_default=True, help="Licence of the training data.")
 @click.option("--models", "home", type=_PATH, help="Folder of trained models; default $CROPLAYER_MODELS.")
@@ -188,7 +199,11 @@ def evaluate(model: str, images: Path, polygons: Path, image_column: str, thresh
 @_training_options
 @click.option("--model", "contestants", multiple=True, help="ARCHITECTURE-SIZE, repeatable; default all four, tiny.")
 @click.option(
-    "--validation", type=click.FloatRange(0.01, 0.9), default=0.2, show_default=True, help="Share of the scenes."
+    "--validation",
+    type=click.FloatRange(0.01, 0.9),
+    default=VALIDATION_FRACTION,
+    show_default=True,
+    help="Share of the scenes.",
 )
 @click.option("-o", "--out", type=_PATH, required=True, help="Folder of the bundles and of comparison.json.")
 def compare(

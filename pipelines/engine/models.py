@@ -108,8 +108,9 @@ class Models:
             )  # fmt: skip
 
     def _train_coverage(self, part: Coverage) -> None:
-        from croplayer.models.training.coverage import CoverageConfig, train_coverage
+        from croplayer.models.training.coverage import train_coverage
         from croplayer.models.training.coverage_samples import make_coverage_samples
+        from croplayer.models.training.training_config import CoverageConfig
 
         training = _coverage_training(part, self.out)
         config = CoverageConfig(size=training.size, steps=training.steps, seed=training.seed)

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from croplayer.cube.maps import own_maps
 from croplayer.evaluation.provinces import BORDER_CODE, OUTSIDE_CODE, interior_sums, unit_table
 from croplayer.evaluation.statistics import land_of
 from croplayer.files.tables import block_areas_km2, with_geometry, write_csv, write_parquet
-from croplayer.tasks.aggregate import KNOWN, LAND, AggregateTask
+from croplayer.tasks.aggregate import AggregateTask
 from croplayer.vector.read import digest_vector
 from croplayer.vector.zones import BORDER, OUTSIDE, zones_of_blocks
 from pipelines.engine.inputs import Inputs
@@ -22,7 +21,19 @@ from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.recipe import Recipe
 from pipelines.stages.maps import maps_digest
 from stores.block_list import BlockList
+from stores.columns import (
+    AREA_KM2,
+    BLOCK_KM2,
+    KNOWN,
+    LAND,
+    known_land,
+    map_column,
+    parted_unit_sum,
+    status_column,
+    unit_column,
+)
 from stores.durable import digest_bytes, digest_file
+from stores.legends import own_maps
 from stores.results import Results
 from stores.run_folder import RunFolder
 
@@ -68,16 +79,16 @@ def block_table(inputs: Inputs, output: Output, done: Earlier) -> Iterator[Outpu
         table = pd.DataFrame([(b.name, *b) for b in inputs.blocks], columns=["block", "row", "col"])
         for name in parts:
             results = done[name].results
-            table[f"status_{name}"] = table.block.map(results.status_names()).fillna("missing")
+            table[status_column(name)] = table.block.map(results.status_names()).fillna("missing")
             values = results.table().drop(columns=["row", "col"])
             values = values.drop(columns=[c for c in values.columns if c in table.columns and c != "block"])
             table = table.merge(values, on="block", how="left")
         if inputs.sources:
             for name in DECIDED:
                 table = table.merge(pd.read_parquet(output.folder.table(f"{name}.parquet")), on="block", how="left")
-        table["block_km2"] = block_areas_km2(inputs.grid, table.row)
+        table[BLOCK_KM2] = block_areas_km2(inputs.grid, table.row)
         for admin in inputs.recipe.admin:
-            table[f"adcode_{admin.level}"] = _unit_of_blocks(inputs, admin.level)
+            table[unit_column(admin.level)] = _unit_of_blocks(inputs, admin.level)
         return [write_parquet(output.folder.blocks, with_geometry(table))]
 
     yield OutputStep(
@@ -104,7 +115,7 @@ def _unit_of_blocks(inputs: Inputs, level: int) -> np.ndarray:
 def aggregate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:
     """Sum areas to the pixel in the blocks that units of a level share; one step a level."""
     for admin in inputs.recipe.admin:
-        column = f"adcode_{admin.level}"
+        column = unit_column(admin.level)
         blocks = pd.read_parquet(output.folder.blocks, columns=["block", "row", "col", column])
         border = blocks[blocks[column] == BORDER_CODE]
         finished = done["integrate"].blocks if inputs.sources else inputs.blocks
@@ -162,9 +173,9 @@ def _unit_table(inputs: Inputs, output: Output, done: Earlier, level: int) -> Ou
 
 def _interior_areas(folder: RunFolder, level: int, maps: Sequence[str]) -> pd.DataFrame:
     """Sums over the blocks that lie whole in a unit, by adcode."""
-    areas = {"block_km2": LAND} | {f"area_km2_{name}": name for name in maps}
-    shares = {f"known_{name}": name + KNOWN for name in maps}
-    return interior_sums(folder.blocks, f"adcode_{level}", areas, shares)
+    areas = {BLOCK_KM2: LAND} | {map_column(AREA_KM2, name): name for name in maps}
+    shares = {map_column(KNOWN, name): known_land(name) for name in maps}
+    return interior_sums(folder.blocks, unit_column(level), areas, shares)
 
 
 def _border_areas(results: Results) -> pd.DataFrame:
@@ -172,17 +183,10 @@ def _border_areas(results: Results) -> pd.DataFrame:
     sums: dict[str, dict[str, float]] = {}
     for values in results.values():
         for key, area in values.items():
-            code, name = _parted(key)
+            code, name = parted_unit_sum(key)
             unit = sums.setdefault(code, {})
             unit[name] = unit.get(name, 0.0) + float(area or 0.0)
     return pd.DataFrame.from_dict(sums, orient="index")
-
-
-def _parted(key: str) -> tuple[str, str]:
-    """Code of the unit, which may hold colons itself, and name of what was summed."""
-    rest, known = (key.removesuffix(KNOWN), KNOWN) if key.endswith(KNOWN) else (key, "")
-    code, _, name = rest.rpartition(":")
-    return code, name + known
 
 
 RULES = (

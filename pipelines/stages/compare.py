@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from croplayer.cube.maps import own_maps
 from croplayer.evaluation.maps import agreement_table, product_table
 from croplayer.evaluation.products import definition_table, deviation_table, slope_table
 from croplayer.files.tables import block_areas_km2, write_csv, write_parquet
@@ -20,7 +19,7 @@ from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.recipe import Recipe
 from pipelines.stages.maps import maps_digest
 from stores.durable import digest_file
-from stores.legends import INTEGRATED
+from stores.legends import INTEGRATED, own_maps
 
 
 def compares(recipe: Recipe) -> bool:

@@ -9,7 +9,6 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from croplayer.cube.maps import own_maps
 from croplayer.evaluation.levels import level_table
 from croplayer.files.tables import write_csv, write_parquet
 from croplayer.products.product import Product
@@ -24,7 +23,7 @@ from pipelines.stages.maps import maps_digest
 from stores.block_list import BlockList
 from stores.durable import digest_file
 from stores.grid import BlockIndex, BlockRange, Bounds
-from stores.legends import INTEGRATED, NEVER_PROCESSED
+from stores.legends import INTEGRATED, NEVER_PROCESSED, own_maps
 
 MOST_PARCEL_BLOCKS = 25
 """Parcels are labelled in one piece; this many blocks of 2,560 px are about 10 GB."""

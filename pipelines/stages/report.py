@@ -17,6 +17,7 @@ from pipelines.engine.rules import Earlier, Rule, always
 from pipelines.engine.steps import OutputStep
 from pipelines.stages.report_pictures import Shown, picture_window, pictures, places
 from stores import __version__
+from stores.columns import step_of_status
 from stores.durable import write_durable
 from stores.legends import NODATA_ABOVE
 from stores.step_memory import HEAD
@@ -156,17 +157,20 @@ def _facts(run: Shown, blocks: pd.DataFrame | None) -> list[tuple[str, str]]:
     ]
     if run.inputs.sources:
         facts.append(("sources", ", ".join(run.inputs.recipe.source_names)))
-    for column in [c for c in blocks.columns if c.startswith("status_")]:
+    for column in blocks.columns:
+        step = step_of_status(column)
+        if step is None:
+            continue
         counts = blocks[column].value_counts()
-        stage = column.removeprefix("status_")
         unfinished = counts.drop([s for s in ("done", "no_imagery") if s in counts]).sum()
         if unfinished:
-            facts.append(("INCOMPLETE", f"{stage}: {unfinished} of {len(blocks)} blocks are not finished; run again"))
+            facts.append(("INCOMPLETE", f"{step}: {unfinished} of {len(blocks)} blocks are not finished; run again"))
     return facts
 
 
 def _model_sections(run: Shown) -> list[Section]:
     from croplayer.models.networks.manifest import read_manifest
+    from croplayer.models.training.curve import CURVE_NAME
     from croplayer.report.sections_details import model_section
 
     folders = run.inputs.models.folders(run.inputs.recipe)
@@ -174,8 +178,8 @@ def _model_sections(run: Shown) -> list[Section]:
         return []
     curves = {}
     for kind, folder in folders.items():
-        if (folder / "training.json").exists():
-            curves[kind] = pd.DataFrame(json.loads((folder / "training.json").read_text()))
+        if (folder / CURVE_NAME).exists():
+            curves[kind] = pd.DataFrame(json.loads((folder / CURVE_NAME).read_text()))
     manifests = {kind: read_manifest(folder) for kind, folder in folders.items()}
     return [model_section(manifests, run.inputs.models.digests(run.inputs.recipe), curves, _scenes(run, folders))]
 

@@ -17,7 +17,7 @@ from croplayer.cube.whole_blocks import Cube
 from croplayer.decisions.review_files import MISSING, OUTLINE, write_review_files
 from croplayer.decisions.reviews import read_overrides, read_reviews, reviewed_by
 from croplayer.decisions.sampling import systematic_blocks
-from croplayer.tasks.review import reference_labels
+from croplayer.measures.reference import reference_labels
 from stores.cube import CUBE
 from stores.durable import DurableStore
 from stores.grid import BlockGrid, BlockIndex, BlockRange, Bounds

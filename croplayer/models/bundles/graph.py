@@ -23,6 +23,7 @@ class PixelsToProbability(nn.Module):
         self.network = network
 
     def forward(self, rgb: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        """Probabilities (n, h, w) float32 of pixels (n, h, w, 3) uint8 and (n, h, w) bool, where there is imagery."""
         logits: torch.Tensor = self.network(self.network.normalise(rgb, valid))
         return logits.float().sigmoid()
 

@@ -74,14 +74,17 @@ class SegmentationNetwork(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """The device that the network computes on."""
         return self.image_mean.device
 
     @property
     def mean(self) -> tuple[float, ...]:
+        """Mean of each band that pixels are normalised by, in 0..1."""
         return tuple(round(v, 6) for v in self.image_mean.flatten().tolist())
 
     @property
     def std(self) -> tuple[float, ...]:
+        """Standard deviation of each band that pixels are normalised by, in 0..1."""
         return tuple(round(v, 6) for v in self.image_std.flatten().tolist())
 
     def described(
@@ -111,6 +114,7 @@ class SegmentationNetwork(nn.Module):
 
     @property
     def n_parameters(self) -> int:
+        """Number of weights."""
         return sum(p.numel() for p in self.model.parameters())
 
     def normalise(self, rgb: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
@@ -129,6 +133,7 @@ class SegmentationNetwork(nn.Module):
         return pixels.mul_(valid[:, None])
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Logits of cropland (n, h, w) float32 of normalised pixels (n, 3, h, w) float32."""
         if self.architecture == "mask2former":
             logits = query_logits(self.model(pixel_values=pixels))
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,39 +27,8 @@ from croplayer.models.training.augmentation import step_generator
 from croplayer.models.training.curve import CURVE_NAME, CURVE_PICTURE, curve_json, curve_picture
 from croplayer.models.training.labelled_thumbnails import CoverageSamples, read_coverage_samples
 from croplayer.models.training.training import fixed_threads
-from croplayer.models.training.training_config import StepReport, learning_rate_at
+from croplayer.models.training.training_config import CoverageConfig, StepReport, learning_rate_at
 from stores.legends import CoverageType
-
-
-@dataclass(frozen=True)
-class CoverageConfig:
-    """Everything that a training run of the coverage type network depends on, except the samples."""
-
-    size: str = "tiny"
-    steps: int = 300
-    """Number of steps; the training is always run to the end."""
-    batch: int = 32
-    """Samples per step; every class has the same chance."""
-    learning_rate: float = 2e-3
-    warmup_steps: int = 20
-    weight_decay: float = 0.01
-    seed: int = 0
-    validation_fraction: float = 0.25
-    """Share of each class held out for the validation and for fitting the temperature, in 0..1 exclusive."""
-    gsd_m: tuple[float, float] = (1.0, 100.0)
-    """Range of ground sample distances of the thumbnails, in metres, for the manifest."""
-    threads: int = 2
-    """CPU threads of the run. Fixed, because the last bits of sums depend on it."""
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch", "threads"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"coverage training field '{name}' is {getattr(self, name)}; expected at least 1")
-        if not (0 < self.validation_fraction < 1 and self.learning_rate > 0):
-            raise ValueError(
-                f"coverage training fields validation_fraction={self.validation_fraction}, "
-                f"learning_rate={self.learning_rate}; expected 0..1 exclusive and above 0"
-            )
 
 
 def split_samples(

@@ -19,6 +19,7 @@ from croplayer.files.array_files import read_arrays
 from croplayer.models.networks.coverage_network import thumbnail
 from croplayer.models.training.labelled_thumbnails import LABELS_NAME
 from croplayer.models.training.scenes import LabelledScenes, SceneArrays
+from stores.columns import COVERAGE_TYPE
 from stores.legends import CoverageType
 
 REAL = "real"
@@ -97,7 +98,7 @@ def make_coverage_samples(scenes: LabelledScenes, clouds: Path | None, out: Path
             rows.append((name, sample.coverage_type.label, sample.origin, scenes.names[sample.scene]))
     with (out / LABELS_NAME).open("w", newline="") as f:
         writer = csv.writer(f)
-        writer.writerow(("image", "coverage_type", "origin", "scene"))
+        writer.writerow(("image", COVERAGE_TYPE, "origin", "scene"))
         writer.writerows(rows)
     return out
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from croplayer.files.text_tables import read_text_table
 from croplayer.models.networks.coverage_network import thumbnail
+from stores.columns import COVERAGE_TYPE
 from stores.legends import CoverageType
 
 LABELS_NAME = "labels.csv"
@@ -48,12 +49,12 @@ def read_coverage_samples(samples: Path) -> CoverageSamples:
     if not table_path.is_file():
         raise FileNotFoundError(f"{samples} holds no {LABELS_NAME}")
     table = read_text_table(table_path, "labels")
-    missing = {"image", "coverage_type", "origin"} - set(table.columns)
+    missing = {"image", COVERAGE_TYPE, "origin"} - set(table.columns)
     if missing:
         raise ValueError(f"{table_path} lacks column '{min(missing)}'; it has {', '.join(table.columns)}")
     if table.empty:
         raise ValueError(f"{table_path} holds no sample")
-    types = [_parsed_type(value, table_path, row) for row, value in enumerate(table["coverage_type"], start=2)]
+    types = [_parsed_type(value, table_path, row) for row, value in enumerate(table[COVERAGE_TYPE], start=2)]
     paths = [_checked_image(name, table_path, row) for row, name in enumerate(table["image"], start=2)]
     scenes = table["scene" if "scene" in table.columns else "image"]
     return CoverageSamples(

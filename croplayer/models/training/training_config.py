@@ -1,14 +1,21 @@
-"""The configuration of a training run of the segmentation, and the report of a step. Loads no torch."""
+"""The configuration of a training run of the segmentation or of the coverage types, and the report of a step.
+
+Loads no torch.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 ARCHITECTURES = ("segformer", "mask2former", "pidnet", "pspnet")
 """Names of the architectures (``networks.architectures.MODEL_CLASSES``)."""
 PRECISIONS = ("float32", "bfloat16")
+VALIDATION_FRACTION = 0.2
+"""Share of the scenes that the figures of a segmentation are measured on, where a training says no other."""
+CoverageSize = Literal["tiny", "resnet-18", "resnet-34", "resnet-50"]
+"""Sizes of the coverage type network."""
 
 
 class Augmentation(NamedTuple):
@@ -96,6 +103,37 @@ class TrainingConfig:
     def plain(self) -> dict[str, Any]:
         """The configuration as plain values, as the manifest stores it."""
         return asdict(self) | {"augmentation": self.augmentation._asdict(), "gsd_m": list(self.gsd_m)}
+
+
+@dataclass(frozen=True)
+class CoverageConfig:
+    """Everything that a training run of the coverage type network depends on, except the samples."""
+
+    size: CoverageSize = "tiny"
+    steps: int = 300
+    """Number of steps; the training is always run to the end."""
+    batch: int = 32
+    """Samples per step; every class has the same chance."""
+    learning_rate: float = 2e-3
+    warmup_steps: int = 20
+    weight_decay: float = 0.01
+    seed: int = 0
+    validation_fraction: float = 0.25
+    """Share of each class held out for the validation and for fitting the temperature, in 0..1 exclusive."""
+    gsd_m: tuple[float, float] = (1.0, 100.0)
+    """Range of ground sample distances of the thumbnails, in metres, for the manifest."""
+    threads: int = 2
+    """CPU threads of the run. Fixed, because the last bits of sums depend on it."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"coverage training field '{name}' is {getattr(self, name)}; expected at least 1")
+        if not (0 < self.validation_fraction < 1 and self.learning_rate > 0):
+            raise ValueError(
+                f"coverage training fields validation_fraction={self.validation_fraction}, "
+                f"learning_rate={self.learning_rate}; expected 0..1 exclusive and above 0"
+            )
 
 
 def learning_rate_at(step: int, steps: int, warmup_steps: int, highest: float) -> float:

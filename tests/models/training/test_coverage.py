@@ -13,7 +13,6 @@ from croplayer.models.bundles.catalogue import shipped_folder
 from croplayer.models.networks.coverage_network import build_coverage_network, predict_coverage, thumbnail
 from croplayer.models.networks.manifest import bundle_digest, read_manifest
 from croplayer.models.training.coverage import (
-    CoverageConfig,
     calibration_error,
     fit_temperature,
     split_samples,
@@ -22,6 +21,7 @@ from croplayer.models.training.coverage import (
 from croplayer.models.training.coverage_samples import make_coverage_samples, read_cloud_scenes
 from croplayer.models.training.labelled_thumbnails import read_coverage_samples
 from croplayer.models.training.scenes import LabelledScenes
+from croplayer.models.training.training_config import CoverageConfig
 from croplayer.tasks.assess import AssessTask
 from stores.cube import CUBE
 from stores.durable import DurableStore

@@ -1,3 +1,5 @@
+"""Bands inside outlines, and the score of a mask that is made of them."""
+
 from __future__ import annotations
 
 import numpy as np
