@@ -21,7 +21,7 @@ from stores.places import is_remote, open_store
 from stores.schema import SchemaError
 
 BOUNDARIES_FILE = "boundaries.parquet"
-"""Admin units that a run keeps beside its cube, so that a region can be asked for by name."""
+"""Admin units that a run keeps beside its cube, so that a region can be selected by name."""
 
 
 def open_cube(
@@ -38,8 +38,8 @@ def open_cube(
     region : bounds (west, south, east, north) in degrees, a polygon in EPSG:4326, the name of an
         admin unit of the run (English, Chinese or code), or names of blocks; None is everything
     edition : name of the edition; may be left out when the cube holds one
-    strict : whether every block of the region must be finished by the run's ledgers; without it, blocks
-        that a run has not come to read as never processed
+    strict : whether every block of the region must be finished according to the run's ledgers; without it,
+        blocks that a run has not reached read as never processed
 
     Returns
     -------
@@ -108,7 +108,7 @@ def _held_blocks(cube: Cube, region: Bounds | BaseGeometry) -> BlockList:
 
 
 def _check_place(dataset: xr.Dataset, cube: Cube, window: PixelWindow) -> None:
-    """Raise SchemaError unless the coordinates are the lattice's to the last bit: others join to nothing, silently."""
+    """Raise SchemaError unless the coordinates are the lattice's to the last bit: others silently align with nothing."""
     lattice = {
         "y": cube.grid.latitudes(window.row, window.height),
         "x": cube.grid.longitudes(window.col, window.width),
@@ -116,7 +116,7 @@ def _check_place(dataset: xr.Dataset, cube: Cube, window: PixelWindow) -> None:
     for name, values in lattice.items():
         if name not in dataset.coords or not np.array_equal(dataset[name], values):
             raise SchemaError(
-                f"edition '{cube.edition}' of {cube.path}: '{name}' is not the lattice's; write the cube again"
+                f"edition '{cube.edition}' of {cube.path}: '{name}' differs from the lattice; write the cube again"
             )
     if dataset.rio.crs != CRS:
         raise SchemaError(f"edition '{cube.edition}' of {cube.path} is in {dataset.rio.crs}; expected {CRS}")

@@ -21,7 +21,7 @@ from stores.records import BlockRecord, Value
 LAND = "land"
 """Name under which the area of the unit itself is counted."""
 KNOWN = ":known"
-"""What follows a map's name where the area that it knows is counted, cropland or not."""
+"""Suffix of a map's name for the area in which the map has data, cropland or not."""
 
 
 @dataclass(frozen=True)

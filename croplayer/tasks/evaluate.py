@@ -1,4 +1,4 @@
-"""Hold the maps of a block against the reference: boundaries, correctness, and the integration that would be best."""
+"""Compare the maps of a block with the reference: boundaries, correctness, and the best integration."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class EvaluateTask:
         return each_block(self.one, blocks)
 
     def one(self, block: BlockIndex) -> BlockRecord:
-        """Record of one block: shape of the merged mask, and every map against the reference."""
+        """Record of one block: shape of the merged mask, and every map compared with the reference."""
         maps = read_maps(self.cube, block)
         values: dict[str, Value] = {}
         if MERGE_BOTH in maps:
@@ -49,7 +49,7 @@ class EvaluateTask:
 def reference_values(
     maps: dict[str, np.ndarray], sources: Sequence[str], reference: np.ndarray, width_px: int
 ) -> dict[str, Value]:
-    """Per map the boundary counts and what the mask is worth; per block the best integration.
+    """Boundary counts and correctness of each map, and the best integration of the block.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def reference_values(
     Returns
     -------
     ``boundary_both_MAP`` and ``boundary_any_MAP`` in pixels; ``true_correctness_MAP`` (label) and
-    ``best_integration`` (label), both missing where less than half of the block is known to map and reference.
+    ``best_integration`` (label), both missing where map and reference both have data in less than half of the block.
     """
     truth = reference == CROPLAND
     values: dict[str, Value] = {}

@@ -20,7 +20,7 @@ from stores.records import BlockRecord, Value
 
 @dataclass(frozen=True)
 class ReviewTask:
-    """Say of a block what a reviewer would say who knows the reference; writes nothing to the cube."""
+    """Label a block as a reviewer who knows the reference would; writes nothing to the cube."""
 
     cube: Cube
     reference: Product
@@ -40,7 +40,7 @@ def reference_labels(reference: np.ndarray, masks: dict[str, np.ndarray]) -> dic
 
     Parameters
     ----------
-    reference : (h, w) flags of the reference; pixels about which it knows nothing count as empty everywhere
+    reference : (h, w) flags of the reference; pixels without data count as not cropland in every mask
     masks : (h, w) flags of each source; pixels without imagery count as not cropland
     """
     known, truth = reference != NO_IMAGERY, reference == CROPLAND

@@ -1,4 +1,4 @@
-"""What a run writes: its folder, its cube, its diary."""
+"""What a run writes: its folder, its cube, its records."""
 
 from __future__ import annotations
 
@@ -72,16 +72,16 @@ class Output:
             memory.finish(CUBE_FILES, cube.edition, metadata_files(self.folder.cube, cube.edition))
 
     def check_edition(self) -> None:
-        """Raise ValueError when the folder is of another edition: its ledgers, tables and report are of one."""
+        """Raise ValueError when the folder holds another edition: its ledgers, tables and report are of one."""
         held, wanted = self.folder.edition, self.inputs.recipe.edition
         if self.inputs.recipe.sources and held not in (None, wanted):
             raise ValueError(
-                f"{self.folder.root} is the run of edition '{held}', and the recipe makes edition '{wanted}'; give it a "
+                f"{self.folder.root} holds edition '{held}', and the recipe makes edition '{wanted}'; give it a "
                 "folder of its own with --out"
             )
 
     def write_head(self, code: str) -> None:
-        """Store the resolved recipe and the versions beside the output, where they are not yet.
+        """Store the resolved recipe and the versions beside the output, unless they are there already.
 
         ``code`` is the digest of the code that the run is made of.
         """
