@@ -1,4 +1,4 @@
-"""Which blocks of a run's cube are finished, by the ledgers beside it."""
+"""Which blocks of a run's cube are finished, according to the ledgers beside it."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ DEFAULT_CLASSES = CorrectnessClasses()
 
 
 class Integration(IntEnum):
-    """Which source's mask the integrated map takes in a block (paper section 2.2.6)."""
+    """Which source's mask the integrated map uses in a block (paper section 2.2.6)."""
 
     NEITHER = 0
     ONLY_A = 1

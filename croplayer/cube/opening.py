@@ -87,7 +87,7 @@ def open_cube(
 
 
 def _check_strictly(path: str | Path, cube: Cube, region: Bounds | BaseGeometry) -> None:
-    """Raise unless every block of a region lies in the cube and is finished by the ledgers beside it."""
+    """Raise unless every block of a region lies in the cube and is finished according to the ledgers beside it."""
     if is_remote(path):
         raise ValueError(f"{path} has no ledgers beside it; `croplayer verify` with the run's folder checks its blocks")
     check_finished(Path(path), cube.edition, _held_blocks(cube, region))

@@ -39,7 +39,7 @@ class Cube:
         """
         if not has_key(path, "zarr.json"):
             raise FileNotFoundError(f"{path} is not a cube; expected a Zarr v3 group written by a run")
-        # Consolidated metadata may say something else than the arrays' own.
+        # Consolidated metadata may differ from those of the arrays.
         root = zarr.open_group(open_store(path, read_only=True), mode="r", use_consolidated=False)
         editions = sorted(name for name, _ in root.groups())
         if edition is None:

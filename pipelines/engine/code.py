@@ -122,7 +122,7 @@ def _told(node: ast.AST) -> Iterator[str]:
     yield type(node).__name__
     for name, value in ast.iter_fields(node):
         if name == "body" and isinstance(value, list):
-            # A text that stands alone is a docstring, of a module, a class, a function or a field.
+            # A string that stands alone is a docstring, of a module, a class, a function or a field.
             value = [child for child in value if not _is_text(child)]
         if value is None or value == []:
             continue

@@ -190,6 +190,6 @@ def _group_size(step: BlockStep, left: int, slots: int) -> int:
 
 
 def _how_lost(error: Exception) -> str:
-    """How a task was lost, and with which worker where Dask says so."""
+    """How a task was lost, and with which worker where Dask reports it."""
     worker = getattr(error, "last_worker", None)
     return f"{type(error).__name__}: {error}" + (f" (worker {worker.address})" if worker is not None else "")
