@@ -15,7 +15,7 @@ from stores.run_log import BEGAN, ENDED, WHOLE_RUN, LogLine, read_run_log
 from stores.step_memory import CUBE_FILES, END_OF_RUN, HEAD, StepEntry
 
 EXPORTS = "export_"
-"""What the names of the steps that write the files of one admin unit begin with."""
+"""Prefix of the names of the steps that write the files of one admin unit."""
 MOST_EXPORTS = 8
 """Exports that are shown one by one; more are counted."""
 

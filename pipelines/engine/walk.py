@@ -16,7 +16,7 @@ from pipelines.engine.steps import ModelStep, OutputStep, Step, StepResult
 TABLES = "its tables"
 """What is left of an output that is not finished."""
 TRAINS = "learn"
-"""The stage before the cube is made: its models have a home of their own."""
+"""The stage before the cube is made; its models are stored in a folder of their own."""
 TELLS = "report"
 """The stage that reads the tables of all before it; what the recipe no longer makes is removed first."""
 
