@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 LOWEST ?= .venv-lowest
-# Threads that spin while they wait are many times slower where other work shares the cores.
+# Threads that spin while they wait are many times slower where other processes share the cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
 OLD_PYTHON := 'import sys; sys.exit(sys.version_info < (3, 11) and "croplayer needs Python 3.11 or later, this is " + sys.version.split()[0])'
@@ -16,7 +16,7 @@ help: ## list the targets
 demo: $(VENV)/.installed ## map a small synthetic country into runs/demo and say where the report is
 	$(BIN)/croplayer demo -o runs/demo
 
-check: $(VENV)/.installed ## what is said of style, types and the direction of imports; quick
+check: $(VENV)/.installed ## check style, types and the direction of imports; quick
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -27,7 +27,7 @@ test: $(VENV)/.installed ## run the tests and say what share of the code they ra
 	$(BIN)/python $(PYTEST) --cov --cov-report=
 	@$(BIN)/coverage report | awk '/^TOTAL/ { print "coverage of statements and branches: " $$NF "; files and lines: $(BIN)/coverage report -m" }'
 
-# Into .venv-lowest, whose size is that of .venv.
+# Installs into .venv-lowest, which is as large as .venv.
 test-lowest: $(LOWEST)/.installed ## run the tests on the lowest versions that pyproject.toml allows
 	$(LOWEST)/bin/python $(PYTEST) $(ARGS)
 

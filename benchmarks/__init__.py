@@ -1,1 +1,1 @@
-"""Kernels against the libraries they replace: `python -m benchmarks.kernels`."""
+"""Benchmarks of kernels, models, tables and large runs: `python -m benchmarks.kernels`, for example."""

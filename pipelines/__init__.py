@@ -1,1 +1,1 @@
-"""How a run goes: recipes, stages, what is done and what is left, the Dask client, the command line."""
+"""Runs: recipes, stages, finished and remaining work, the Dask client, the command line."""

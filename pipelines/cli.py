@@ -1,6 +1,6 @@
-"""The command line: the group of all commands, what their errors become, and how they are found.
+"""The command line: the group of all commands, their lookup by name, and the handling of their errors.
 
-A command is imported when it is called, so that ``croplayer --help`` is there at once.
+A command is imported when it is called, so that ``croplayer --help`` starts fast.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from stores import __version__
 
 
 class _Entry(NamedTuple):
-    """Where a command stands."""
+    """Where a command is defined."""
 
     module: str
     name: str
     about: str
-    """What ``croplayer --help`` says of it."""
+    """Its description in ``croplayer --help``."""
 
 
 COMMANDS = {
     "run": _Entry("run", "run", "Run all stages of RECIPE."),
-    "plan": _Entry("plan", "plan", "Say what a run would take, and what would be redone and why."),
-    "explain": _Entry("plan", "explain", "Say why steps of a run would be done, or done again."),
-    "status": _Entry("status", "status", "Show how far a run is, also while it goes on."),
+    "plan": _Entry("plan", "plan", "Show what a run would take, and what would be redone and why."),
+    "explain": _Entry("plan", "explain", "Explain why steps of a run would be done or redone."),
+    "status": _Entry("status", "status", "Show the progress of a run, also while it is running."),
     "demo": _Entry("run", "demo", "Make a small synthetic country and map it."),
     "query": _Entry("query", "query", "Cut a region out of a run's cube into a file."),
     "verify": _Entry("check", "verify", "Check every byte of a run against its ledger."),
@@ -43,7 +43,7 @@ COMMANDS = {
     "models": _Entry("models", "models", "Train, import, evaluate, compare and export models."),
     "landscape": _Entry("landscape", "landscape", "Make synthetic countries and serve their tiles."),
 }
-"""The commands beside the stages, whose names and sentences stand in ``pipelines.stages.order``."""
+"""The commands other than the stages, which are listed in ``pipelines.stages.order``."""
 
 
 class _Commands(click.Group):
@@ -84,7 +84,7 @@ class _Commands(click.Group):
             click.echo(sentence, err=True)
             context.exit(BAD_INPUT)
         except KeyboardInterrupt:
-            click.echo("croplayer: stopped; run the same command again to go on", err=True)
+            click.echo("croplayer: stopped; run the same command again to continue", err=True)
             context.exit(INTERRUPTED)
 
 
@@ -93,16 +93,16 @@ def _sentence(about: str) -> str:
 
 
 def stop_on_signal(signum: int, frame: object) -> None:
-    """Stop like Ctrl-C does: what is finished is kept, what was under way is done again."""
+    """Stop as Ctrl-C does: finished work is kept, unfinished work is redone."""
     raise KeyboardInterrupt
 
 
 @click.group(cls=_Commands)
 @click.version_option(__version__)
 def main() -> None:
-    """Cropland maps from two imagery sources, block by block, with the proof that they are right."""
+    """Map cropland from two imagery sources, block by block, and evaluate the maps."""
     signal.signal(signal.SIGTERM, stop_on_signal)
-    # Threads of torch that spin while they wait are many times slower where other work shares the cores.
+    # Threads of torch that spin while they wait are many times slower where other processes share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     messages = logging.getLogger("croplayer")
     messages.setLevel(logging.INFO)

@@ -1,4 +1,4 @@
-"""The country of the demo."""
+"""The synthetic country of the demo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether this machine, a folder, a bucket or a recipe is fit for a run: one line for each thing that was tried."""
+"""Check whether this machine, a folder, a bucket or a recipe is fit for a run: one finding per check."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NEEDED = ("numpy", "numba", "zarr", "xarray", "dask", "rasterio", "geopandas", "
 
 
 class Finding(NamedTuple):
-    """What was tried and how it went."""
+    """A check and its outcome."""
 
     name: str
     is_fine: bool
@@ -56,12 +56,12 @@ def examine(target: str | None, folder: Path) -> Iterator[Finding]:
 
 
 def _tried(name: str, look: Callable[[], str]) -> Finding:
-    """The sentence of a look, or what it tripped over."""
+    """The finding of a check: its sentence, or the message of the error that it raised."""
     try:
         return Finding(name, True, look())
     except ModuleNotFoundError as error:
         return Finding(name, False, missing_package("a run", error) or str(error))
-    except Exception as error:  # a doctor reports whatever is wrong and goes on
+    except Exception as error:  # whatever is wrong is a finding, and the other checks continue
         return Finding(name, False, (str(error).splitlines() or [type(error).__name__])[0])
 
 
@@ -94,12 +94,10 @@ def _geodata() -> str:
 
     (x,), (y,) = transform("EPSG:4326", "EPSG:32650", [117.0], [34.0])
     if abs(x - 500_000) > 1:
-        raise RuntimeError(
-            f"GDAL puts 117 E, 34 N at ({x:.0f}, {y:.0f}) of EPSG:32650; its PROJ data are not the right ones"
-        )
+        raise RuntimeError(f"GDAL transforms 117 E, 34 N to ({x:.0f}, {y:.0f}) in EPSG:32650; its PROJ data are wrong")
     lon, _ = pyproj.Transformer.from_crs(32650, 4326, always_xy=True).transform(x, y)
     if abs(lon - 117) > 1e-6:
-        raise RuntimeError("PROJ does not lead back to where it came from; its data are not the right ones")
+        raise RuntimeError("PROJ does not transform EPSG:32650 back to 117 E; its data are wrong")
     return f"GDAL {rasterio.__gdal_version__}, PROJ {pyproj.proj_version_str} find their data"
 
 
@@ -117,16 +115,16 @@ def _fsync(folder: Path) -> str:
         write_durable(probe, bytes(2**20))
         took_ms = 1000 * (time.perf_counter() - start)
         if probe.read_bytes() != bytes(2**20):
-            raise OSError(f"{folder} does not give back what was written to it")
+            raise OSError(f"{folder} does not return what was written to it")
     finally:
         probe.unlink(missing_ok=True)
     if took_ms > SLOWEST_FSYNC_MS:
-        raise OSError(f"{folder} took {took_ms:.0f} ms for 1 MiB; the ledger would wait for it at every step")
-    return f"{folder} keeps 1 MiB in {took_ms:.1f} ms"
+        raise OSError(f"{folder} took {took_ms:.0f} ms to store 1 MiB; every write to the ledger would wait that long")
+    return f"{folder} stores 1 MiB in {took_ms:.1f} ms"
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
+    """The folder, or its nearest parent that exists."""
     return next(p for p in (folder.resolve(), *folder.resolve().parents) if p.is_dir())
 
 
@@ -144,17 +142,17 @@ def _sources(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _variables(recipe: Recipe) -> Iterator[Finding]:
-    """Files that the recipe names and that are not there, one line each."""
+    """Files that the recipe names and that do not exist, one finding each."""
     named = [p for s in recipe.sources for p in getattr(s, "paths", ())]
     named += [part.path for part in (*recipe.admin, recipe.terrain, recipe.statistics) if part is not None]
     missing = [p for p in named if not Path(p).exists()]
     yield from (Finding("file", False, f"{p} does not exist; check {DATA_VARIABLE}") for p in missing)
     if named and not missing:
-        yield Finding("files", True, f"the {len(named)} files that the recipe names are there")
+        yield Finding("files", True, f"the {len(named)} files that the recipe names exist")
 
 
 def _bucket(url: str) -> Iterator[Finding]:
-    """Try on objects of our own what a run relies on, and remove them."""
+    """Check with temporary objects what a run relies on, and remove them."""
     check_place(url)
     prefix = f"croplayer-doctor-{uuid.uuid4().hex}"
     try:
@@ -175,8 +173,8 @@ def _read_after_write(url: str, key: str) -> str:
     for i in range(8):
         obstore.put(bucket_of(url), f"{key}{i}", f"{i}".encode())
         if obstore.get(bucket_of(url), f"{key}{i}").bytes().to_bytes() != f"{i}".encode():
-            raise OSError(f"{url} does not give back what was just written")
-    return "what was written is read at once"
+            raise OSError(f"{url} does not return what was just written")
+    return "a written object can be read at once"
 
 
 def _overwrite(url: str, key: str) -> str:
@@ -185,10 +183,8 @@ def _overwrite(url: str, key: str) -> str:
     for i in range(8):
         obstore.put(bucket_of(url), key, f"version {i}".encode())
         if obstore.get(bucket_of(url), key).bytes().to_bytes() != f"version {i}".encode():
-            raise OSError(
-                f"{url} gives back old bytes after an overwrite; blocks that are mended would be read as before"
-            )
-    return "what was overwritten is read anew at once"
+            raise OSError(f"{url} returns old bytes after an overwrite; redone blocks would be read as before")
+    return "an overwritten object is read with its new bytes at once"
 
 
 def _list_after_write(url: str, prefix: str) -> str:
@@ -197,7 +193,7 @@ def _list_after_write(url: str, prefix: str) -> str:
     found = {entry["path"] for batch in obstore.list(bucket_of(url), prefix) for entry in batch}
     if len(found) != 9:
         raise OSError(f"{url} lists {len(found)} of 9 objects that were just written; a resumed run would redo blocks")
-    return "what was written is listed at once"
+    return "a written object is listed at once"
 
 
 def _create_once(url: str, key: str) -> str:
@@ -207,8 +203,8 @@ def _create_once(url: str, key: str) -> str:
     try:
         obstore.put(bucket_of(url), key, b"second", mode="create")
     except obstore.exceptions.AlreadyExistsError:
-        return "an object is created once (not needed by runs: the ledger stays on the client)"
-    raise OSError(f"{url} lets an object be created twice")
+        return "an existing object is not created again (not needed by runs: the ledger stays on the client)"
+    raise OSError(f"{url} allows an object to be created twice")
 
 
 def _clear(url: str, prefix: str) -> None:
@@ -217,5 +213,5 @@ def _clear(url: str, prefix: str) -> None:
     try:
         for batch in obstore.list(bucket_of(url), prefix):
             obstore.delete(bucket_of(url), [entry["path"] for entry in batch])
-    except Exception:  # what cannot be removed was reported as what cannot be written or listed
+    except Exception:  # what prevents removing objects also fails the checks above
         return

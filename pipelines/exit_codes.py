@@ -1,8 +1,8 @@
-"""Exit codes of the command line beside 0."""
+"""Exit codes of the command line other than 0."""
 
 UNFINISHED = 1
-"""Blocks failed, or something is damaged or not finished."""
+"""Blocks failed, or something is damaged or unfinished."""
 BAD_INPUT = 2
-"""What was asked for cannot be done; one sentence says why."""
+"""The command cannot be carried out; one sentence says why."""
 INTERRUPTED = 130
-"""Stopped by a signal; the same command goes on."""
+"""Stopped by a signal; the same command continues the run."""

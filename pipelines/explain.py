@@ -1,4 +1,4 @@
-"""Why steps of a run would be done, or done again: what changed in what they are made of, in words."""
+"""Why steps of a run would be done or redone: what changed in what they are made of, in words."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ NOUNS = {
     "terrain": "results of assess",
     "units": "admin units",
 }
-"""What a part of a step is called in a sentence, where its own name would not do; mappings take the key after it."""
+"""The noun for a part of a step, where its own name is not clear enough; for a mapping the key follows the noun."""
 
 
 class Reason(NamedTuple):
@@ -65,13 +65,13 @@ class Reason(NamedTuple):
     sentences: tuple[str, ...]
     """Why; empty when nothing would be done."""
     later: tuple[str, ...] = ()
-    """Later steps that are done again because of this one."""
+    """Later steps that are redone because of this one."""
 
 
 def explain(run: Run) -> list[Reason]:
-    """The steps of a run that would be done now, each with its reasons and the later ones that follow from it.
+    """The steps of a run that would be done now, each with its reasons and the later steps that follow from it.
 
-    Nothing is written. Steps that follow an unfinished one are named with the first that they wait for.
+    Nothing is written. Steps that follow an unfinished one are listed with the first that they wait for.
     """
     entries = run.output.folder.memory.entries()
     states = list(survey(run.rules, run.output))
@@ -95,18 +95,18 @@ def _reason(state: StepState, entries: Mapping[str, StepEntry], run: Run, later:
 def _why(step: Step, entry: StepEntry | None, run: Run) -> Iterator[str]:
     """Why a step is not finished."""
     if isinstance(step, ModelStep):
-        yield "the model is not there"
+        yield "the model is missing"
         return
     if entry is None:
         yield "it was never begun"
         return
     if not entry.made_of and entry.fingerprint != step.fingerprint:
-        yield "what it was made of is not known any more"
+        yield "there is no record of what it was made of"
         return
     changes = list(_changes(entry.made_of, short_parts(step.made_of)))
     yield from changes
     if entry.is_void:
-        yield "an earlier step has begun to write the cube anew"
+        yield "an earlier step has begun to rewrite the cube"
     if changes or entry.is_void or entry.fingerprint != step.fingerprint:
         return
     yield _same_but_unfinished(step, entry, run)
@@ -118,14 +118,14 @@ def _same_but_unfinished(step: BlockStep | OutputStep, entry: StepEntry, run: Ru
     if entry.is_open and is_leased(run.output.folder):
         return "it is under way"
     if entry.is_open:
-        return "it was stopped, or blocks of it are marked to be done again"
+        return "it was stopped, or blocks of it are marked to be redone"
     if len(step.blocks) != entry.blocks:
         return f"it has {len(step.blocks)} blocks now and had {entry.blocks}"
     return "blocks of it failed, or their files are missing or have another size"
 
 
 def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
-    """What differs between two sets of parts, a sentence each."""
+    """The differences between two sets of parts, one sentence each."""
     for name in sorted(before.keys() | now.keys()):
         old, new = before.get(name), now.get(name)
         if old == new:
@@ -159,4 +159,4 @@ def sentences(reasons: Sequence[Reason]) -> Iterator[str]:
             text += f", and with it {len(reason.later)} later {steps} ({', '.join(reason.later)})"
         yield text
     if not due:
-        yield "nothing would be done: everything is there"
+        yield "nothing would be done: everything is up to date"

@@ -1,4 +1,4 @@
-"""Hours, disk and objects of a large run from what the blocks of a small one took."""
+"""Estimate the time, disk space and object count of a large run from a small one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ SECONDS_PER_HOUR = 3600
 
 
 class StepCost(NamedTuple):
-    """What a step took in the finished blocks of a run: means, so that they add up."""
+    """Mean cost of a step per finished block of a run."""
 
     step: str
     blocks: int
     seconds: float
-    """A worker's time for a block."""
+    """Time of a worker for a block."""
     file_bytes: float
-    """Bytes of a block's files, as they are compressed."""
+    """Bytes of a block's files after compression."""
     files: float
     ledger_bytes: float
 
@@ -43,7 +43,7 @@ def read_pilot(root: Path) -> Pilot:
         raise FileNotFoundError(f"{root} holds no run: it has no {folder.recipe.name}")
     costs = tuple(c for path in sorted(root.glob("ledger/*.jsonl")) if (c := _cost(Ledger(path))).blocks)
     if not costs:
-        raise ValueError(f"run {root} has no finished block to measure by; run it first")
+        raise ValueError(f"run {root} has no finished block to estimate from; run its recipe first")
     return Pilot(root, load_resolved_recipe(folder).grid.block_px, costs)
 
 
@@ -58,9 +58,9 @@ def _cost(ledger: Ledger) -> StepCost:
 
 
 def extrapolated(pilot: Pilot, blocks: int, block_px: int, workers: int) -> dict[str, str]:
-    """What ``blocks`` blocks would take, each figure with its arithmetic.
+    """Estimated cost of ``blocks`` blocks, each figure with its arithmetic.
 
-    Time and bytes of a block are taken to grow with its pixels, and blocks to be like those measured.
+    Assumes that time and bytes of a block grow with its pixels, and that blocks are similar to those measured.
     """
     ratio = (block_px / pilot.block_px) ** 2
     scale = "" if ratio == 1 else f" x {ratio:g} (pixels of {block_px} against {pilot.block_px} px blocks)"
@@ -76,7 +76,7 @@ def extrapolated(pilot: Pilot, blocks: int, block_px: int, workers: int) -> dict
     per_block = sum(c.file_bytes for c in pilot.costs)
     lines = sum(c.ledger_bytes for c in pilot.costs)
     files = sum(c.files for c in pilot.costs)
-    facts["hours of all steps"] = f"{hours:,.2f} = the sum of the above; tables, report and export come on top"
+    facts["hours of all steps"] = f"{hours:,.2f} = the sum of the above; tables, report and export are not included"
     facts["disk of the cube"] = (
         f"{blocks * per_block * ratio / 1e9:,.1f} GB = {blocks:,} blocks x {per_block:,.0f} bytes{scale}"
     )

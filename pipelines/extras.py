@@ -1,4 +1,4 @@
-"""What a command says when it needs a package that is not installed."""
+"""The message of a command that needs a package that is not installed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXTRA_OF = {
     "urllib3": "run",
     "xgboost": "run",
 }
-"""The extra that brings a package, by the name that is imported; ``run`` brings those of ``models`` too."""
+"""The extra that installs a package, by the name that is imported; ``run`` includes ``models``."""
 
 
 def missing_package(who: str, error: ModuleNotFoundError) -> str | None:

@@ -1,4 +1,4 @@
-"""What a run would take, from its recipe alone."""
+"""Size of a run, computed from its recipe alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def plan_of(run: Run, pilot: Path | None = None) -> dict[str, Any]:
 
     Parameters
     ----------
-    pilot : folder of a finished run of some like blocks, by which hours, disk and objects are told
+    pilot : folder of a finished run of similar blocks, from which time, disk space and object count are estimated
     """
     recipe = run.recipe
     facts: dict[str, Any] = {"recipe": recipe.name, "stages": ", ".join(stage_names(run.rules))}
@@ -42,11 +42,11 @@ def plan_of(run: Run, pilot: Path | None = None) -> dict[str, Any]:
     models = run.inputs.models.folders(recipe)
     for kind, part in (("segmentation", recipe.segmentation), ("coverage", recipe.coverage)):
         if part is not None:
-            facts[f"{kind} model"] = "there" if kind in models else "to be trained first"
+            facts[f"{kind} model"] = "available" if kind in models else "to be trained first"
     if pilot is not None:
         facts |= extrapolated(read_pilot(pilot), len(blocks), n, recipe.cluster.workers)
     else:
-        facts["hours, disk, objects"] = "not known; run some blocks like these and name that run with --pilot"
+        facts["hours, disk, objects"] = "not known; run some similar blocks and name that run with --pilot"
     return facts
 
 

@@ -1,4 +1,4 @@
-"""What a run is made of: the parts of a recipe, frozen and checked; an unknown key is an error."""
+"""The parts of a recipe, frozen and checked; an unknown key is an error."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Region(Part):
 
 
 class Grid(Part):
-    """Pixels of a block and the cells the network sees."""
+    """Pixels of a block, and the cells that the network works on."""
 
     block_px: int = Field(default=2560, ge=1, le=LARGEST_BLOCK_PX)
     cell_px: int = Field(default=512, ge=1)
-    """Edge of what the network sees at once, without its context; a block is at most one cell."""
+    """Edge of a cell, the part of a block that the network maps at once, without its context; never more than a block."""
     blend_px: int = Field(default=32, ge=1)
-    """How far neighbouring cells fade into each other, and the context around each."""
+    """Width over which neighbouring cells are blended, and of the context around each."""
 
     @model_validator(mode="after")
     def _divides(self) -> Grid:
@@ -54,7 +54,7 @@ class FolderSource(Part):
     zoom: int = 16
     tile_px: int = 256
     placeholders: Names = ()
-    """sha256 of the pictures that stand for "no imagery here"."""
+    """sha256 of the tiles that the provider serves where it has no imagery."""
 
 
 class HttpSource(Part):
@@ -69,7 +69,7 @@ class HttpSource(Part):
     zoom: int = 16
     tile_px: int = 256
     placeholders: Names = ()
-    """sha256 of the pictures that stand for "no imagery here"."""
+    """sha256 of the tiles that the provider serves where it has no imagery."""
     hosts: Names = ()
     """Other hosts that the provider may redirect to."""
     private_network: bool = False
@@ -115,7 +115,7 @@ class Terrain(Part):
 
 
 class Decisions(Part):
-    """Reviewed blocks and overrides; without them plain rules decide and say so."""
+    """Reviewed blocks and overrides; without them fixed rules decide, and the report says so."""
 
     reviews: Names = ()
     """Review files (CSV or GeoPackage)."""
@@ -124,11 +124,11 @@ class Decisions(Part):
     sample_deg: float = Field(default=0.5, gt=0)
     """Grid of that sample in degrees."""
     overrides: str | None = None
-    """File of manual decisions that win."""
+    """File of manual decisions that take precedence."""
     classes: Names = DEFAULT_CLASSES.labels
     """Classes of semantic correctness."""
     correct: Names = DEFAULT_CLASSES.correct
-    """Those whose mask means what it says."""
+    """Classes whose mask is correct."""
     seed: int = 0
 
     @model_validator(mode="after")
@@ -136,7 +136,7 @@ class Decisions(Part):
         if self.reviews and self.review_from_reference:
             raise ValueError("give either reviews or review_from_reference")
         if self.review_from_reference and self.correctness_classes != DEFAULT_CLASSES:
-            raise ValueError("review_from_reference knows only the default classes")
+            raise ValueError("review_from_reference supports only the default classes")
         return self
 
     @property
@@ -146,7 +146,7 @@ class Decisions(Part):
 
 
 class ProductPart(Part):
-    """An existing map to compare with: by a legend, or by its codes given here."""
+    """An existing map to compare with, read by a legend or by the codes given here."""
 
     name: Name
     title: str
@@ -165,7 +165,7 @@ class ProductPart(Part):
     crop_codes: Codes = ()
     known_codes: Codes = ()
     nodata: Codes = ()
-    """Codes without information, besides the one that a file declares and no list here names."""
+    """Codes without information, in addition to the one that a file declares, unless a list here names that one."""
     assume_crs: str | None = None
     note: str = ""
 
@@ -193,23 +193,23 @@ class Statistics(Part):
 
     path: str
     adcode_pattern: str = ""
-    """How the units' codes become the table's: a regular expression whose groups are joined and filled with zeros."""
+    """Maps the units' codes to the table's: a regular expression whose groups are joined and filled with zeros."""
     sum_km2: TomlPair | None = None
-    """Lowest and highest sum of the units' statistics that is plausible; a table in another unit falls out of it."""
+    """Lowest and highest plausible sum of the units' statistics; the sum of a table in another unit lies outside."""
     consistent_within: float = Field(default=0.1, gt=0)
     stopped_training: bool = False
-    """Whether agreement with these statistics also decided when the training was good enough."""
+    """Whether agreement with these statistics was also used to decide when to stop the training."""
     without: Names = ()
     """Codes (as in the table) of units that are known to have no statistic."""
 
 
 class Evaluation(Part):
-    """What people drew or looked at, for a run's proof."""
+    """Data drawn or labelled by people, to evaluate the maps of a run."""
 
     parcels: str | None = None
     """Vector file of reference parcels; over- and under-segmentation are measured against them."""
     sample: str | None = None
-    """Reviewed sample of ``croplayer area draw``; gives areas with intervals."""
+    """Reviewed sample of ``croplayer area draw``; gives areas with confidence intervals."""
 
 
 class Export(Part):
@@ -234,20 +234,20 @@ class Slurm(Part):
     directives: Names = ()
     """Further #SBATCH lines, for example ``--gres=gpu:1``."""
     prologue: Names = ()
-    """Shell lines before the worker starts, for example ``source .venv/bin/activate``."""
+    """Shell commands that run before the worker starts, for example ``source .venv/bin/activate``."""
     interface: str | None = None
     """Network interface between the nodes, for example ``ib0``."""
 
 
 class Cluster(Part):
-    """The workers of a run and what a block may take of them."""
+    """The workers of a run, and the limits of a block."""
 
     workers: int = Field(default=2, ge=1)
     """Processes of the embedded cluster, or jobs of a Slurm cluster."""
     memory_limit: str = "6GiB"
-    """Memory of the process that works on a block; a block that takes more fails alone."""
+    """Memory limit of the process that works on a block; a block that exceeds it fails, and only that block."""
     deadline_s: float = Field(default=1800, gt=0)
-    """Time after which a block counts as hung and fails alone, with the place where it hung."""
+    """Time after which a block counts as hung; only that block fails, and its record says where it hung."""
     wait_s: float = Field(default=300, gt=0)
     """Time without any worker after which a run stops."""
     network_resource: str | None = None
@@ -271,7 +271,7 @@ class Cluster(Part):
         except ValueError:
             valid = False
         if not valid:
-            raise ValueError(f"'{text}' is no amount of memory; expected a form like '6GiB'")
+            raise ValueError(f"'{text}' is not an amount of memory; expected a form like '6GiB'")
         return text
 
 
@@ -289,12 +289,12 @@ class Store(Part):
 
 
 class Recipe(Part):
-    """A whole run."""
+    """The recipe of a whole run."""
 
     name: Name
     title: str
     about: str = ""
-    """Sentences printed at the head of the report: what is real, what is not."""
+    """Sentences at the top of the report, such as which data are real and which are synthetic."""
     edition: str = "1"
     region: Region | None = None
     grid: Grid = Field(default_factory=Grid)

@@ -1,4 +1,4 @@
-"""Recipes in files: found, read, expanded, and what is wrong with them in a sentence."""
+"""Find, read, expand and check recipe files; errors are one sentence."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ DEFAULT_DATA = "../shared/data"
 
 
 class RecipeError(ValueError):
-    """A recipe is not what it should be."""
+    """A recipe is invalid."""
 
 
 def find_recipe(name: str) -> Path:
-    """Path of a recipe: a file, or the name of one that comes with croplayer."""
+    """Path of a recipe: a file, or the name of an included one."""
     path = Path(name)
     if path.suffix == ".toml" or path.exists():
         if not path.is_file():
@@ -32,7 +32,7 @@ def find_recipe(name: str) -> Path:
     packaged = RECIPES / f"{name}.toml"
     if not packaged.is_file():
         known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
-        raise FileNotFoundError(f"recipe '{name}' is no file and does not come with croplayer, which has {known}")
+        raise FileNotFoundError(f"recipe '{name}' is neither a file nor an included recipe; included are {known}")
     return packaged
 
 
@@ -79,14 +79,16 @@ def _expanded(value: Any, variables: dict[str, str], path: Path, where: str) -> 
             return string.Template(value).substitute(variables)
         except (KeyError, ValueError) as error:
             known = ", ".join(f"${v}" for v in variables)
-            raise RecipeError(f"recipe {path}: {where} has an unknown variable ({error}); known are {known}") from None
+            raise RecipeError(
+                f"recipe {path}: {where} has an unknown variable ({error}); known variables are {known}"
+            ) from None
     return value
 
 
 def _sentences(error: ValidationError) -> str:
     parts = []
     for problem in error.errors():
-        # Discriminated unions put the kind into the location, which is no key of the file.
+        # Discriminated unions put the kind into the location, which is not a key of the file.
         kinds = {"tiles", "http", "raster", "stac"}
         place = ".".join(str(p) for p in problem["loc"] if p not in kinds) or "the recipe"
         message = {

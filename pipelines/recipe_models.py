@@ -1,4 +1,4 @@
-"""The parts of a recipe that say which models map and how models that are not there are trained."""
+"""The parts of a recipe that name its models and say how missing ones are trained."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from stores.legends import NODATA_ABOVE
 
 def _one_of(text: str, known: tuple[str, ...]) -> str:
     if text not in known:
-        raise ValueError(f"'{text}' is none of {', '.join(known)}")
+        raise ValueError(f"'{text}' is not one of {', '.join(known)}")
     return text
 
 
 class Training(Part):
-    """How a model that is not there yet is trained: `TrainingConfig`, where it says no more, and where its data lie.
+    """How a missing model is trained: the fields of `TrainingConfig`, and the paths of its data.
 
-    Fields that both have mean the same, and `config` hands them on by name.
+    Fields that both have mean the same; `config` passes them on by name.
     """
 
     images: str
@@ -42,7 +42,7 @@ class Training(Part):
     folds: int = Field(default=0, ge=0)
     """Parts of a cross-validation by scene, after which a model of all scenes is trained; 0 for none."""
     synthetic_scenes: int = Field(default=0, ge=0)
-    """Scenes of the synthetic country that are trained on too and never validated on."""
+    """Scenes of the synthetic country that are used for training only, never for validation."""
     architecture: str = TrainingConfig.architecture
     size: str = TrainingConfig.size
     steps: int = Field(default=TrainingConfig.steps, ge=1)
@@ -116,23 +116,23 @@ class Segmentation(Part):
     """The network that maps cropland."""
 
     model: str
-    """Name of a model that comes with croplayer or is trained, or a folder that holds one."""
+    """Name of an included or a trained model, or a folder that holds one."""
     recipe: str | None = None
-    """Recipe that trains the model when it is not there."""
+    """Recipe that trains the model when it is missing."""
     threshold: float = Field(default=0.5, gt=0, lt=1)
     batch_cells: int = Field(default=1, ge=1)
-    """Cells that go through the network at once; on a GPU more than one pays."""
+    """Cells per pass of the network; on a GPU more than one is faster."""
     runtime: Literal["torch", "openvino", "openvino-bf16"] = "torch"
-    """What computes the network; OpenVINO is for CPUs and an extra."""
+    """What runs the network; OpenVINO runs on CPUs and needs an extra."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Kind of device of torch, on every worker: the precision differs, and with it the map. ``auto`` is the kind that the
+    """Kind of torch device, the same on every worker because its precision affects the map. ``auto`` is the kind that the
     map was begun on, and for a new map CUDA where the machine that starts the run has it."""
     training: Training | None = None
 
     @model_validator(mode="after")
     def _computes(self) -> Segmentation:
         if self.runtime != "torch" and self.device == "cuda":
-            raise ValueError(f"runtime '{self.runtime}' computes on CPUs; leave out device, or take runtime 'torch'")
+            raise ValueError(f"runtime '{self.runtime}' runs on CPUs only; leave out device, or use runtime 'torch'")
         return self
 
 

@@ -1,4 +1,4 @@
-"""A run: what it is made from, what it writes, and the rules of its steps."""
+"""A run: its inputs, its output and the rules of its steps."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Run:
 
     @cached_property
     def rules(self) -> list[Rule]:
-        """The rules of the recipe's steps, in their order."""
+        """The rules of the recipe's steps, in order."""
         return rules_of(self.recipe)
 
     def check(self) -> None:
-        """Raise on the first input that cannot serve the run, or a folder of another edition, before any work starts."""
+        """Raise on the first unusable input, or on a folder of another edition, before any work starts."""
         self.inputs.check()
         self.output.check()
 
@@ -39,7 +39,7 @@ def open_run(recipe: str, out: Path | None = None, models: Path | None = None) -
 
     Parameters
     ----------
-    recipe : a recipe file, the name of an included recipe, or the folder of a run, whose own recipe is taken
+    recipe : a recipe file, the name of an included recipe, or the folder of a run, whose own recipe is used
     out : folder of the run; None is ``runs/NAME`` of the recipe file's name, or the folder that was given as ``recipe``
     models : folder of trained models; None is ``$CROPLAYER_MODELS`` or the user's cache
     """

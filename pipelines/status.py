@@ -1,4 +1,4 @@
-"""How far a run is, by its diary and its log, also while it goes on."""
+"""Progress of a run, from its records and its log, also while it is running."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stores.run_log import BEGAN, ENDED, WHOLE_RUN, LogLine, read_run_log
 from stores.step_memory import CUBE_FILES, END_OF_RUN, HEAD, StepEntry
 
 EXPORTS = "export_"
-"""What the names of the steps that write the files of one admin unit begin with."""
+"""Prefix of the names of the steps that write the files of one admin unit."""
 LAST_STEP = "report"
 """The step without which only a part of a recipe was run; every recipe has it."""
 MOST_EXPORTS = 8
@@ -24,7 +24,7 @@ MOST_EXPORTS = 8
 
 
 class StepStatus(NamedTuple):
-    """How far a step over blocks is, or whether an output is there."""
+    """Progress of a step over blocks, or whether an output is finished."""
 
     step: str
     blocks: int
@@ -35,13 +35,13 @@ class StepStatus(NamedTuple):
     """Blocks whose last record says that they failed; they are among those left."""
     is_open: bool
     blocks_per_s: float | None
-    """Rate since the step last began; None for a step that is finished, not under way or without a block yet."""
+    """Rate since the step last began; None for a step that is finished, not running or has no new block yet."""
     left_s: float | None
-    """Time until the step is finished at that rate; None where there is no rate."""
+    """Time until the step is finished at that rate; None without a rate."""
 
 
 class RunStatus(NamedTuple):
-    """How far a run is."""
+    """Progress of a run."""
 
     root: Path
     state: str
@@ -52,9 +52,9 @@ class RunStatus(NamedTuple):
 
 
 def status_of(folder: RunFolder) -> RunStatus:
-    """How far the run in a folder is; safe while it writes.
+    """Progress of the run in a folder; safe while the run writes.
 
-    Raises FileNotFoundError when the folder holds no run, ValueError when its diary is damaged.
+    Raises FileNotFoundError when the folder holds no run, ValueError when its records are damaged.
     """
     entries = folder.memory.entries()
     log = list(read_run_log(folder.log))

@@ -1,4 +1,4 @@
-"""Hold every byte of a run against its ledger."""
+"""Check every byte of a run against its ledger."""
 
 from __future__ import annotations
 
@@ -25,20 +25,19 @@ KEYS_AT_ONCE = 65_536
 
 
 class Problem(NamedTuple):
-    """A file that is not what the ledger says, or work that has not come to its end."""
+    """A file that differs from what the ledger says, or work that is not finished."""
 
     sentence: str
     step: str
-    """The step to do again; empty where no step can mend it."""
+    """The step to redo; empty where redoing a step does not help."""
     block: BlockIndex | None
-    """The block to do again; None for a whole ledger, a table, a figure or a foreign file."""
+    """The block to redo; None for a whole ledger, a table, a figure or a foreign file."""
 
 
 def find_problems(folder: RunFolder) -> list[Problem]:
     """Every damaged, missing, truncated, unfinished or foreign file of a run; safe while the run writes.
 
-    Foreign files are looked for in a run that has come to its end: before, files that are being written are in no
-    ledger yet.
+    Foreign files are checked only in finished runs: in others, files that are being written are in no ledger yet.
 
     Raises FileNotFoundError when the folder holds no run.
     """
@@ -65,15 +64,15 @@ def find_problems(folder: RunFolder) -> list[Problem]:
 def _end_problems(folder: RunFolder, entries: Mapping[str, StepEntry], has_ledgers: bool) -> Iterator[Problem]:
     if has_ledgers and not folder.outputs.exists():
         yield Problem(
-            f"{folder.outputs} is missing, and with it what recipe, tables, figures and ledgers are held against; "
-            "run the recipe again to make it again",
+            f"{folder.outputs} is missing, so recipe, tables, figures and ledgers cannot be checked; "
+            "run the recipe again to recreate it",
             "",
             None,
         )
     elif END_OF_RUN not in entries:
         yield Problem(
-            f"the run in {folder.root} is not at its end: it was stopped, still goes on, has blocks that failed, "
-            "or a stage alone was run under other settings; run the recipe again, after which foreign files are looked for too",
+            f"the run in {folder.root} is incomplete: it was stopped, is still running, has failed blocks, or a single "
+            "stage was run with other settings; run the recipe again. Foreign files are checked only in finished runs",
             "",
             None,
         )
@@ -102,15 +101,15 @@ def _block_problems(
     for fingerprint, record in ledger.newest():
         if is_lost and record.files:
             yield Problem(
-                f"{cube} is missing, and ledger {ledger.path} names files in it; bring it back from a copy of the "
-                "run, or run the recipe again to make it again",
+                f"{cube} is missing, and ledger {ledger.path} names files in it; restore it from a copy of the "
+                "run, or run the recipe again to recreate it",
                 "",
                 None,
             )
             return
         is_own = entry is not None and fingerprint == entry.fingerprint
         done += is_own
-        # While a step is under way, a block of an older fingerprint may have been written anew.
+        # While a step is open, a block of an older fingerprint may have been rewritten.
         if entry is None or not entry.is_open or is_own:
             yield from _record_problems(cube, step, record)
         known.extend(hash(key) for key in record.files)
@@ -123,27 +122,26 @@ def _block_problems(
 
 
 def _changed_ledger(ledger: Ledger, step: str, entry: StepEntry) -> Iterator[Problem]:
-    """Whether a ledger is what it was when its step was finished."""
+    """Problems of a ledger that was changed after its step was finished."""
     again = "run the recipe again"
     found = digest_file(ledger.path) if ledger.path.exists() else None
     if found == entry.ledger:
         return
     if found is None:
-        sentence = f"is missing; {again} to do the step again"
+        sentence = f"is missing; {again} to redo the step"
     elif entry.ledger and found.size < entry.ledger.size:
-        sentence = f"has {found.size} of the {entry.ledger.size} bytes that it had; {again} to do again what it lost"
+        sentence = f"has {found.size} of its {entry.ledger.size} bytes; {again} to redo the lost blocks"
     elif ledger.is_cut_short():
-        sentence = f"ends in half a line; {again}, which drops it"
+        sentence = f"ends in an incomplete line; {again} to drop it"
     else:
         sentence = (
-            "holds other results than when its step was finished; bring it back from a copy of the run, or remove it "
-            "to do the step again"
+            "was changed after its step was finished; restore it from a copy of the run, or remove it to redo the step"
         )
     yield Problem(f"ledger {ledger.path} {sentence}", step, None)
 
 
 def repair(folder: RunFolder, problems: list[Problem]) -> None:
-    """Mark what is damaged as not done, so that the next run does exactly that again; only for who holds the folder."""
+    """Mark what is damaged as not done, so that the next run redoes only that; call it while holding the folder."""
     memory = folder.memory
     memory.remove_damaged()
     memory.forget({p.step for p in problems if p.step})
@@ -177,25 +175,25 @@ def _fault(place: str | Path, key: str, digest: FileDigest) -> str:
 def _output_problems(folder: RunFolder, entries: Mapping[str, StepEntry]) -> Iterator[Problem]:
     for step, entry in sorted(entries.items()):
         if entry.is_open and not entry.is_of_blocks:
-            yield Problem(f"{step}: its files are not complete; run the recipe again to make them", step, None)
+            yield Problem(f"{step}: its files are incomplete; run the recipe again to make them", step, None)
             continue
         for name, digest in sorted(entry.files.items()):
             fault = _fault(folder.root, name, digest)
             if fault and step == CUBE_FILES:
-                yield Problem(f"cube: {folder.root / name} {fault}; bring it back from a copy of the run", "", None)
+                yield Problem(f"cube: {folder.root / name} {fault}; restore it from a copy of the run", "", None)
             elif fault:
                 yield Problem(f"{step}: {folder.root / name} {fault}", step, None)
 
 
 def _foreign_files(folder: RunFolder, entries: Mapping[str, StepEntry]) -> Iterator[Problem]:
-    """Files beside the cube that no record names, and folders that are none of a run's."""
+    """Files beside the cube that no record names, and folders that do not belong to a run."""
     own = {name for entry in entries.values() for name in entry.files} | {folder.lock.name, folder.log.name}
     own |= {folder.outputs.relative_to(folder.root).as_posix()}
     own |= {folder.ledger(n).relative_to(folder.root).as_posix() for n, e in entries.items() if e.is_of_blocks}
     others = folder.inputs | {folder.own_cube.name}
     for path in sorted(p for p in folder.root.iterdir() if p.name not in others and not _is_partial(p.name)):
         if path.is_dir() and path.name not in FOLDERS:
-            yield Problem(f"{path} is no folder of a run; remove it", "", None)
+            yield Problem(f"{path} is not a folder of a run; remove it", "", None)
             continue
         names = sorted(f"{path.name}/{key}" for key in keys_of(path)) if path.is_dir() else [path.name]
         for name in names:
@@ -204,7 +202,7 @@ def _foreign_files(folder: RunFolder, entries: Mapping[str, StepEntry]) -> Itera
 
 
 def _is_partial(name: str) -> bool:
-    """Whether a name is that of a file that is being written, or that a killed process left for the next run to clear."""
+    """Whether a name is that of a file that is being written, or was left by a killed process for the next run to clear."""
     return name.startswith(".") and name.endswith(PARTIAL)
 
 
@@ -219,8 +217,8 @@ def _foreign_keys(cube: str | Path, edition: str | None, known: np.ndarray) -> I
             is_other[name] = name != edition and has_key(cube, f"{name}/zarr.json")
             if is_other[name] and not is_remote(cube):
                 yield Problem(
-                    f"{cube}/{name} is an edition beside the run's own '{edition}', and what its files were is in no "
-                    "ledger any more; move it to a cube of its own",
+                    f"{cube}/{name} is an edition beside the run's own '{edition}', and no ledger records its files; "
+                    "move it to a cube of its own",
                     "",
                     None,
                 )

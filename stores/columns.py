@@ -7,7 +7,7 @@ from typing import NamedTuple
 RGB = "rgb"
 """Array of the imagery of each source."""
 IMAGERY_VALID = "imagery_valid"
-"""Array that says where a source has imagery."""
+"""Array of flags that mark where a source has imagery."""
 CROPLAND_PROBABILITY = "cropland_probability"
 """Array of the network's score for each source."""
 CROPLAND_MASK = "cropland"
@@ -37,7 +37,7 @@ _STATUS = "status_"
 
 
 class AgreementColumns(NamedTuple):
-    """Columns with the counts of pixels of a map against another."""
+    """Columns with the pixel counts of the comparison of a map with another."""
 
     tp: str
     fp: str
@@ -58,12 +58,12 @@ def map_column(quantity: str, map_name: str) -> str:
 
 
 def agreement_columns(map_name: str, other: str) -> AgreementColumns:
-    """The four columns of a map against another, for example ``tp_croplayer_truth``."""
+    """The four columns of the comparison of a map with another, for example ``tp_croplayer_truth``."""
     return AgreementColumns(*(f"{count}_{map_name}_{other}" for count in AgreementColumns._fields))
 
 
 def boundary_columns(map_name: str) -> BoundaryColumns:
-    """The two columns of a map against the reference, for example ``boundary_both_croplayer``."""
+    """The two columns of the comparison of a map with the reference, for example ``boundary_both_croplayer``."""
     return BoundaryColumns(*(f"boundary_{count}_{map_name}" for count in BoundaryColumns._fields))
 
 

@@ -1,4 +1,4 @@
-"""What a step was made of, as one digest that changes with any of its parts, and as short texts that say which did."""
+"""What a step was made of, as one digest that changes with any part, and as short texts that show which part changed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from stores.durable import digest_text
 
 LONGEST_SHOWN = 48
-"""Characters of a part that are kept as they are; of a longer one, and of a digest, only its first digits are."""
+"""Most characters of a part that is kept as it is; a longer one, or a digest, is kept as the first digits of a digest."""
 DIGITS_SHOWN = 12
 DIGEST = "#"
-"""What precedes the digits of a digest, so that nobody takes them for a value."""
+"""Prefix of the digits of a digest, so that they cannot be mistaken for a value."""
 
 
 def fingerprint_of(made_of: Mapping[str, Any]) -> str:

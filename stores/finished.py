@@ -1,4 +1,4 @@
-"""Which blocks of a run's cube are finished, by the ledgers beside it."""
+"""Which blocks of a run's cube are finished, according to the ledgers beside it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class MissingBlocksError(LookupError):
 def check_finished(cube: Path, edition: str, blocks: BlockList) -> None:
     """Raise MissingBlocksError unless every block is finished in every step that writes an edition.
 
-    A block counts when its last record, under the settings with which the run began the step last, says so and
-    its files have the recorded size. Safe while a run writes.
+    A block counts as finished when its last record under the latest settings of the step says so and its files have
+    the recorded size. Safe while a run writes.
     """
     folder = RunFolder(cube.parent)
     steps = folder.memory.entries()
@@ -32,7 +32,7 @@ def check_finished(cube: Path, edition: str, blocks: BlockList) -> None:
             names = ", ".join(b.name for b in left[:NAMES_SHOWN]) + (", ..." if len(left) > NAMES_SHOWN else "")
             raise MissingBlocksError(
                 f"{len(left)} of {len(blocks)} blocks of edition '{edition}' of {cube} have no finished '{step}': "
-                f"{names}; run the recipe to its end, ask for a region that is finished, or open the cube without strict"
+                f"{names}; finish the run, ask for a region that is finished, or open the cube without strict"
             )
 
 

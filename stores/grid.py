@@ -22,7 +22,7 @@ BLOCKS_PER_DEGREE = 20
 """Blocks along one degree; a block is 0.05 degree wide and high."""
 
 LARGEST_BLOCK_PX = 10_240
-"""Of a cube: about 0.5 m; the coordinates of the whole lattice then still fit into memory."""
+"""Largest block of a cube: pixels of about 0.5 m; the coordinates of the whole lattice still fit into memory."""
 
 EDGE_TOLERANCE_BLOCKS = 1e-9
 """A position this near to an edge, in blocks, is on it."""
@@ -57,7 +57,7 @@ class BlockIndex(NamedTuple):
 
     @classmethod
     def parse(cls, name: str) -> BlockIndex:
-        """The block called ``name``; raises ValueError when it is no block name."""
+        """The block called ``name``; raises ValueError when it is not a block name."""
         match = re.fullmatch(r"r(\d{4})c(\d{4})", name)
         if match is None:
             raise ValueError(f"'{name}' is not a block name; expected a form like 'r1100c5900'")
@@ -88,7 +88,7 @@ class PixelWindow(NamedTuple):
         return self.height <= 0 or self.width <= 0
 
     def common(self, other: PixelWindow) -> PixelWindow:
-        """Pixels of both windows; an empty window where they do not meet."""
+        """Pixels of both windows; an empty window where they do not overlap."""
         row, col = max(self.row, other.row), max(self.col, other.col)
         height, width = min(self.row_stop, other.row_stop) - row, min(self.col_stop, other.col_stop) - col
         return PixelWindow(row, col, max(height, 0), max(width, 0))
@@ -100,7 +100,7 @@ class PixelWindow(NamedTuple):
         )
 
     def slices_in(self, whole: PixelWindow) -> tuple[slice, slice]:
-        """Rows and columns of this window in an array of a larger one; raises ValueError when it lies not inside."""
+        """Rows and columns of this window in an array of a larger one; raises ValueError when it does not lie inside."""
         y, x = self.row - whole.row, self.col - whole.col
         if min(y, x) < 0 or y + self.height > whole.height or x + self.width > whole.width:
             raise ValueError(f"window {tuple(self)} does not lie in window {tuple(whole)} (row, column, height, width)")
@@ -161,7 +161,7 @@ class BlockGrid:
         """Pixels that share area with a box, with the edges of `pixel_at`.
 
         A box that reaches beyond the lattice gives pixels beyond it, and a box without area an empty window.
-        Raises ValueError when a side of the box is no number.
+        Raises ValueError when a side of the box is not a finite number.
         """
         if not np.isfinite(bounds).all():
             raise ValueError(f"bounds {tuple(bounds)} are not a box in degrees")

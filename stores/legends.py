@@ -63,7 +63,7 @@ class CoverageType(IntEnum):
 
 
 class Correctness(IntEnum):
-    """Whether a block's cropland mask means what it says (paper section 2.2.5)."""
+    """Semantic correctness of a block's cropland mask (paper section 2.2.5)."""
 
     TP = 0
     TN = 1
@@ -88,7 +88,7 @@ class CorrectnessClasses:
 
     labels: tuple[str, ...] = tuple(c.label for c in Correctness)
     correct: tuple[str, ...] = tuple(c.label for c in Correctness if c.is_correct)
-    """Those whose mask means what it says."""
+    """Labels of the classes whose mask is correct."""
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
@@ -104,7 +104,7 @@ DEFAULT_CLASSES = CorrectnessClasses()
 
 
 class Integration(IntEnum):
-    """Which source's mask the integrated map takes in a block (paper section 2.2.6)."""
+    """Which source's mask the integrated map uses in a block (paper section 2.2.6)."""
 
     NEITHER = 0
     ONLY_A = 1

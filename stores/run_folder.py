@@ -1,11 +1,11 @@
-"""What lies where in the folder of a run.
+"""Layout of the folder of a run.
 
 =====================  ==========================================================================
 recipe.toml            the recipe as it was resolved, with every default
 provenance.json        versions of croplayer and its libraries, fingerprints of inputs and models
-cube.zarr/EDITION      the cube (stores.cube), unless the recipe's [store] says that it lies in a bucket; one
-                       edition a folder, because ledgers, tables and report are of one, any number a bucket
-ledger/STEP.jsonl      one line per finished block (stores.ledger); the run's diary
+cube.zarr/EDITION      the cube (stores.cube), unless the recipe's [store] places it in a bucket; a folder
+                       holds one edition, because ledgers, tables and report are of one, a bucket any number
+ledger/STEP.jsonl      one line per finished block (stores.ledger)
 ledger/outputs.json    which steps are finished, with digests of all that they wrote (stores.step_memory)
 blocks.parquet         GeoParquet, one row per block (features: croplayer.measures.features)
 boundaries.parquet     admin units of the run: adcode, name_en, name_zh, level, geometry
@@ -14,7 +14,7 @@ figures/               the report's pictures
 run.log                what happened and when (stores.run_log); no result depends on it
 report.html            everything in one file
 export/                files for other software, by admin unit
-country/, models/      what the demo is made from; like other inputs that a recipe names here, no part of the run
+country/, models/      inputs of the demo; like other inputs that a recipe names here, not part of the run
 =====================  ==========================================================================
 """
 
@@ -44,7 +44,7 @@ class RunFolder:
 
     root: Path
     cube_url: str | None = None
-    """Address of a cube that does not lie in the folder; None asks the folder's own recipe, if it is there."""
+    """Address of a cube that does not lie in the folder; None reads it from the folder's own recipe, if there is one."""
 
     @property
     def recipe(self) -> Path:
@@ -58,12 +58,12 @@ class RunFolder:
 
     @property
     def cube(self) -> str | Path:
-        """Where the cube lies: in the folder, or at the address that the run's recipe gives."""
+        """Path of the cube in the folder, or the address that the run's recipe gives."""
         return self.cube_url or self._stated_url or self.own_cube
 
     @property
     def own_cube(self) -> Path:
-        """Where the cube lies that lies in the folder."""
+        """Path of a cube that lies in the folder."""
         return self.root / "cube.zarr"
 
     @property
@@ -74,7 +74,7 @@ class RunFolder:
 
     @property
     def _stated(self) -> dict[str, Any]:
-        """What the folder's own recipe states; a missing or damaged one nothing, and verify names it by its digest."""
+        """Contents of the folder's own recipe; empty when it is missing or damaged, which verify reports by its digest."""
         if not self.recipe.is_file():
             return {}
         try:
@@ -84,14 +84,14 @@ class RunFolder:
 
     @property
     def inputs(self) -> frozenset[str]:
-        """Names in the folder that hold what the run is made from: those that its recipe names, and the demo's."""
+        """Names in the folder that hold inputs of the run: those that its recipe names, and the demo's."""
         root = self.root.absolute()
         inside = (p.relative_to(root).parts for p in map(_absolute, _texts(self._stated)) if p.is_relative_to(root))
         return INPUTS | {parts[0] for parts in inside if parts}
 
     @property
     def edition(self) -> str | None:
-        """The edition that its ledgers name files of; None while they name none.
+        """The edition of the files that its ledgers name; None while they name none.
 
         Raises ValueError when a line of a ledger is damaged.
         """
@@ -157,7 +157,7 @@ def _absolute(text: str) -> Path:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in what a recipe states."""
+    """Every string in a recipe."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):

@@ -2,8 +2,8 @@
 
 ``2026-11-26T10:57:17Z segment began: 480 blocks, 120 done before``
 
-A line has the time, the step (or ``run``), what happened to it and the rest in words. The log tells people how a run went;
-nothing is decided by it, and the diary (ledgers and step memory) alone says what is finished.
+A line has the time, the step (or ``run``), what happened to it and the rest in words. The log is for people and no decision
+depends on it: only the ledgers and the step memory say what is finished.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 WHOLE_RUN = "run"
-"""What stands in place of a step in lines about the run as a whole."""
+"""Used in place of a step in lines about the run as a whole."""
 BEGAN, ENDED, PROGRESS, FAILED, RETRIED, NOTE = "began", "ended", "progress", "failed", "retried", "note"
 EVENTS = (BEGAN, ENDED, PROGRESS, FAILED, RETRIED, NOTE)
 _LINE = re.compile(rf"(\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (.+?) ({'|'.join(EVENTS)}): (.*)")
@@ -34,12 +34,12 @@ class LogLine(NamedTuple):
     """The rest in words, on one line."""
 
     def encoded(self) -> str:
-        """The line as it stands in the file, without its end."""
+        """The line as it is written to the file, without the line break."""
         return f"{self.time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {self.step} {self.event}: {' '.join(self.text.split())}"
 
 
 def read_run_log(path: Path) -> Iterator[LogLine]:
-    """Lines of a log in their order; none without a log. What is no line of a log is left out."""
+    """Lines of a log in order; none without a log. Text that is not a line of a log is skipped."""
     if not path.exists():
         return
     with path.open(encoding="utf-8", errors="replace") as f:

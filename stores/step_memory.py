@@ -6,11 +6,11 @@ changed byte is noticed.
 ================  =================================================================================================
 a step is         when
 ================  =================================================================================================
-open              its work has begun, or it was marked to be done again, and it has not come to its end
+open              its work has begun, or it was marked to be redone, and it is not finished
 finished          everything it wrote is durable; its files, or its ledger, have the digests that are noted
-void              an earlier step of the cube has begun to write anew what this step was made of; it is open, and no
+void              an earlier step of the cube has begun to rewrite what this step was made of; it is open, and no
                   fingerprint equals that of its entry until it is begun again
-at its end        (the run) every step that the recipe has is finished; noted last, dropped when any work begins
+finished run      every step that the recipe has is finished; noted last, dropped when any work begins
 ================  =================================================================================================
 """
 
@@ -30,9 +30,9 @@ CUBE_FILES = "cube"
 HEAD = "head"
 """Name under which it remembers its recipe and provenance."""
 END_OF_RUN = "end"
-"""Name under which it remembers that all it was asked for is finished; the fingerprint is the digest of all the rest."""
+"""Name under which it remembers that it is finished; the fingerprint is the digest of all other entries."""
 VOID = "void "
-"""What precedes the fingerprint of a step that was made of what an earlier step has begun to write anew."""
+"""Prefix of the fingerprint of a step that was made of what an earlier step has begun to rewrite."""
 STEPS_OF_CUBE = ("mosaic", "segment", "integrate")
 """Steps that write the cube's arrays, each from what those before it wrote; a block is finished when all of them are."""
 
@@ -43,7 +43,7 @@ class StepEntry:
 
     fingerprint: str
     is_open: bool = False
-    """Whether the step's work was begun, or marked to be done again, and has not come to its end."""
+    """Whether the step was begun, or marked to be redone, and is not finished."""
     files: Mapping[str, FileDigest] = field(default_factory=dict)
     """Digest of each file of an output, by its name in the run's folder."""
     blocks: int = 0
@@ -60,7 +60,7 @@ class StepEntry:
 
     @property
     def is_void(self) -> bool:
-        """Whether what the step was made of is being written anew."""
+        """Whether what the step was made of is being rewritten."""
         return self.fingerprint.startswith(VOID)
 
     @property
@@ -70,7 +70,7 @@ class StepEntry:
 
 
 class BlocksDone(NamedTuple):
-    """What a step over blocks leaves when nothing of it is under way any more."""
+    """What a step over blocks leaves when none of its blocks is in progress."""
 
     blocks: int
     ledger: Path
@@ -88,7 +88,7 @@ class StepMemory:
         self.path, self.root = path, root
 
     def entries(self) -> dict[str, StepEntry]:
-        """What is remembered, by the name of the step; raises ValueError when a byte of it is not what was written."""
+        """What is remembered, by the name of the step; raises ValueError when the file is damaged."""
         try:
             found = self.path.stat()
             return dict(_entries(self.path, found.st_ino, found.st_mtime_ns, found.st_size))
@@ -159,14 +159,14 @@ class StepMemory:
         self._write(entries | opened)
 
     def end(self) -> None:
-        """Note that everything the run was asked for is finished, until work begins again; not with a step open."""
+        """Mark the run as finished until work begins again; does nothing while a step is open."""
         entries = self.entries()
         if END_OF_RUN not in entries and not any(entry.is_open for entry in entries.values()):
             end = StepEntry(digest_text(_steps_text(entries)))
             write_durable(self.path, _encode(entries | {END_OF_RUN: end}))
 
     def drop_open(self) -> None:
-        """Drop the steps that were begun and that the recipe no longer has, once all that it has are finished."""
+        """Drop the open steps that the recipe no longer has; call it once all steps that it has are finished."""
         entries = self.entries()
         closed = {name: entry for name, entry in entries.items() if not entry.is_open}
         if len(closed) < len(entries):
@@ -178,7 +178,7 @@ class StepMemory:
         Parameters
         ----------
         steps : names of the steps that it has
-        unseen : starts of the names of outputs that it may still make
+        unseen : prefixes of the names of outputs that it may still make
         """
         entries = self.entries()
         gone = {
@@ -206,7 +206,7 @@ class StepMemory:
                 yield name, file, digest
 
     def _write(self, entries: Mapping[str, StepEntry]) -> None:
-        """Remember ``entries``, and that the run has not come to its end with them."""
+        """Remember ``entries``, and that the run is not finished."""
         write_durable(self.path, _encode({n: e for n, e in entries.items() if n != END_OF_RUN}))
 
 
@@ -222,7 +222,7 @@ def _void(entry: StepEntry) -> StepEntry:
 
 @lru_cache(maxsize=4)
 def _entries(path: Path, inode: int, time_ns: int, size: int) -> Mapping[str, StepEntry]:
-    """What a file says; asked for again and again, with thousands of exports, and read when it has changed."""
+    """Entries of a file, which is read again only when it has changed; thousands of exports ask for them."""
     return _decode(path)
 
 
@@ -261,7 +261,7 @@ def _json(value: object) -> str:
 
 
 def _head(text: str) -> str:
-    """What comes before a text, so that any changed byte is noticed."""
+    """The first line of a file, with the digest of the rest, so that any changed byte is noticed."""
     return f'{{"digest":"{digest_text(text)}",'
 
 

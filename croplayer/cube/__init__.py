@@ -1,1 +1,1 @@
-"""The cube as analysts and tasks see it: whole blocks, lazy datasets, regions."""
+"""Access to the cube: whole blocks, lazy datasets, regions."""

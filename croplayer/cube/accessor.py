@@ -1,4 +1,4 @@
-"""``cube.crop``: what an analyst asks of an opened cube."""
+"""``cube.crop``: area, comparison, polygons and a plot of an opened cube."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class CropAccessor:
 
         Parameters
         ----------
-        product : a map by its legend (ESA, ESRI, ... or a legend file) with ``path`` and whatever
-            ``croplayer.products.open.open_product`` takes, or a product that is open already
+        product : a map by its legend (ESA, ESRI, ... or a legend file) with ``path`` and the arguments of
+            ``croplayer.products.open.open_product``, or a product that is open already
         path : its GeoTIFFs or STAC items
         source : a source's own mask; None is the integrated map
         """

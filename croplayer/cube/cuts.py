@@ -42,7 +42,7 @@ def check_size(height: int, width: int) -> None:
 
 
 def window_of_polygon(cube: Cube, polygon: BaseGeometry) -> PixelWindow:
-    """Pixels of a cube that the box around a polygon shares; empty where it shares none."""
+    """Pixels of a cube inside the box around a polygon; empty where they do not overlap."""
     return cube.grid.pixels_of(Bounds(*polygon.bounds)).common(cube.blocks.window(cube.grid))
 
 
@@ -52,7 +52,7 @@ def cut_polygon(cube: Cube, polygon: BaseGeometry, finished: BlockList) -> Cut:
     Parameters
     ----------
     polygon : in EPSG:4326; it shares pixels with the cube
-    finished : blocks whose pixels are the map's; the others, and what lies outside the polygon, become 255
+    finished : blocks that are finished; pixels of other blocks and outside the polygon become 255
 
     Raises ValueError for a region of more pixels than MOST_PX.
     """

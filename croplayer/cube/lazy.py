@@ -1,4 +1,4 @@
-"""Kernels on lazy cubes: the one place that wraps them in map_blocks."""
+"""Kernels on lazy cubes, wrapped in map_blocks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def grid_of(dataset: xr.Dataset | xr.DataArray) -> BlockGrid:
 
 
 def window_of(dataset: xr.Dataset) -> PixelWindow:
-    """Pixels of the lattice that a dataset covers, read off its coordinates, so also after a selection."""
+    """Pixels of the lattice that a dataset covers, read from its coordinates, so it is right after a selection too."""
     grid = grid_of(dataset)
     row, col = grid.pixel_at(float(dataset.x[0]), float(dataset.y[0]))
     last_row, last_col = grid.pixel_at(float(dataset.x[-1]), float(dataset.y[-1]))
@@ -44,7 +44,7 @@ def map_lattice(
 ) -> xr.DataArray:
     """Lazy (y, x) array of ``kernel(PixelWindow, *pixels)`` for every chunk of a dataset.
 
-    The kernel is told where on the lattice its chunk lies and must return one value per pixel.
+    The kernel receives the window of its chunk on the lattice and must return one value per pixel.
     """
     window = window_of(dataset)
     chunks = dataset.chunksizes
@@ -80,8 +80,8 @@ def inside(dataset: xr.Dataset, geometry: BaseGeometry) -> xr.DataArray:
 def area_by_unit(dataset: xr.Dataset, mask: xr.DataArray, units: gpd.GeoDataFrame) -> pd.Series:
     """Cropland area of a (y, x) mask of flags in each admin unit, pixel by pixel, in km2.
 
-    Returns a Series by adcode. Pixels without imagery count as no area; ask for the share of missing
-    pixels beside it.
+    Returns a Series by adcode. Pixels without imagery count as no area; check the share of missing
+    pixels separately.
     """
     from croplayer.vector.zones import UnitRings
 
@@ -149,14 +149,14 @@ def segment(
 ) -> xr.DataArray:
     """Lazy probability of cropland of one source of a cube, each chunk predicted when it is computed.
 
-    A pixel's value is the one a run with the same settings writes, wherever its context lies in the
-    dataset; beyond the dataset's edge there is no imagery here, while a run asks the source.
+    A pixel has the value that a run with the same settings writes, provided that its context lies in the
+    dataset; a run reads imagery beyond the dataset's edge from the source, and here there is none.
 
     Parameters
     ----------
     dataset : of ``open_cube``, cut along cells; its chunks are multiples of a cell
     source : name of the imagery source
-    model : name of a model that comes with croplayer, or the folder of a bundle
+    model : name of an included model, or the folder of a bundle
     cell_px, blend_px, batch_cells, runtime : as in a recipe's ``grid`` and ``segmentation``
 
     Returns

@@ -36,8 +36,8 @@ def open_cube(
     region : bounds (west, south, east, north) in degrees, a polygon in EPSG:4326, the name of an
         admin unit of the run (English, Chinese or code), or names of blocks; None is everything
     edition : name of the edition; may be left out when the cube holds one
-    strict : whether every block of the region must be finished by the run's ledgers; without it, blocks
-        that a run has not come to read as never processed
+    strict : whether every block of the region must be finished according to the run's ledgers; without it,
+        blocks that a run has not reached read as never processed
 
     Returns
     -------
@@ -85,7 +85,7 @@ def open_cube(
 
 
 def _check_strictly(path: str | Path, cube: Cube, region: Bounds | BaseGeometry) -> None:
-    """Raise unless every block of a region lies in the cube and is finished by the ledgers beside it."""
+    """Raise unless every block of a region lies in the cube and is finished according to the ledgers beside it."""
     if is_remote(path):
         raise ValueError(f"{path} has no ledgers beside it; `croplayer verify` with the run's folder checks its blocks")
     check_finished(Path(path), cube.edition, _held_blocks(cube, region))
@@ -106,7 +106,7 @@ def _held_blocks(cube: Cube, region: Bounds | BaseGeometry) -> BlockList:
 
 
 def _check_place(dataset: xr.Dataset, cube: Cube, window: PixelWindow) -> None:
-    """Raise SchemaError unless the coordinates are the lattice's to the last bit: others join to nothing, silently."""
+    """Raise SchemaError unless the coordinates are the lattice's to the last bit: others silently align with nothing."""
     lattice = {
         "y": cube.grid.latitudes(window.row, window.height),
         "x": cube.grid.longitudes(window.col, window.width),
@@ -114,7 +114,7 @@ def _check_place(dataset: xr.Dataset, cube: Cube, window: PixelWindow) -> None:
     for name, values in lattice.items():
         if name not in dataset.coords or not np.array_equal(dataset[name], values):
             raise SchemaError(
-                f"edition '{cube.edition}' of {cube.path}: '{name}' is not the lattice's; write the cube again"
+                f"edition '{cube.edition}' of {cube.path}: '{name}' differs from the lattice; write the cube again"
             )
     if dataset.rio.crs != CRS:
         raise SchemaError(f"edition '{cube.edition}' of {cube.path} is in {dataset.rio.crs}; expected {CRS}")

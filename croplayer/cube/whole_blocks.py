@@ -32,14 +32,14 @@ class Cube:
     def open(cls, path: str | Path, edition: str | None = None) -> Cube:
         """The edition of a cube; with one edition in the store its name may be left out.
 
-        Metadata are held against limits and the lattice first, because a cube may come from anywhere.
+        Metadata are checked against limits and the lattice first, because a cube may come from anywhere.
 
         Raises FileNotFoundError when there is no cube, ValueError when the edition is not in it, SchemaError
         when it is not laid out as one.
         """
         if not has_key(path, "zarr.json"):
             raise FileNotFoundError(f"{path} is not a cube; expected a Zarr v3 group written by a run")
-        # Consolidated metadata may say something else than the arrays' own.
+        # Consolidated metadata may differ from those of the arrays.
         root = zarr.open_group(open_store(path, read_only=True), mode="r", use_consolidated=False)
         editions = sorted(name for name, _ in root.groups())
         if edition is None:
@@ -98,7 +98,7 @@ def _array(cube: Cube, name: str) -> Any:
 
 @cached_file_reads(64)
 def _writable_array(cube: Cube, name: str, thread: int) -> tuple[Any, dict[str, FileDigest]]:
-    """An array of a thread's own, opened once, and the digests of what was written through it."""
+    """An array, opened once per thread, and the digests of what was written through it."""
     # Opening an array takes no configuration; without it a block of the fill value would have no file.
     opened = zarr.open_array(open_store(cube.path, read_only=False), path=f"{cube.edition}/{name}", mode="r+")
     array = opened.with_config(WRITE_CONFIG)

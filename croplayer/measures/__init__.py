@@ -1,1 +1,1 @@
-"""The numbers of one block: its masks, their shape, their agreement, what they are worth."""
+"""The measures of one block: shape, agreement and correctness of its masks."""

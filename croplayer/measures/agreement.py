@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Agreement(NamedTuple):
-    """Pixels by what the map and the reference say; pixels that either does not know are left out."""
+    """Pixels by class in the map and the reference; pixels without data in either are left out."""
 
     tp: int = 0
     fp: int = 0

@@ -21,7 +21,7 @@ def boundary_width_px(grid: BlockGrid) -> int:
 
 
 def boundary_band(mask: np.ndarray, width_px: int = BOUNDARY_PX) -> np.ndarray:
-    """Pixels of a (h, w) bool mask within ``width_px`` of its outline; the image's edge is no outline."""
+    """Pixels of a (h, w) bool mask within ``width_px`` of its outline; the image's edge is not an outline."""
     inner: np.ndarray = ndimage.binary_erosion(mask, np.ones((3, 3), dtype=bool), iterations=width_px, border_value=1)
     band: np.ndarray = mask & ~inner
     return band
@@ -32,9 +32,9 @@ def boundary_agreement(mask: np.ndarray, truth: np.ndarray, known: np.ndarray, w
 
     Parameters
     ----------
-    mask, truth, known : (h, w) bool; the edge of the array and of what is known is no outline
+    mask, truth, known : (h, w) bool; the edge of the array and of what is known is not an outline
 
-    Bands near the array's edge lack the neighbour's outline, so sums over blocks depend a little on the blocks.
+    Bands near the array's edge lack the neighbour's outline, so sums over blocks depend slightly on the size of the blocks.
     """
     return _common_bands(*(boundary_band(m | ~known, width_px) & known & m for m in (mask, truth)))
 
@@ -42,8 +42,8 @@ def boundary_agreement(mask: np.ndarray, truth: np.ndarray, known: np.ndarray, w
 def score_mask(predicted: np.ndarray, truth: np.ndarray, valid: np.ndarray, width_px: int = BOUNDARY_PX) -> MaskScore:
     """Agreement of two (h, w) bool masks where (h, w) bool ``valid`` is true.
 
-    Unlike in `boundary_agreement`, the edge of what is valid is an outline: that is how the figures of published
-    models were counted. Raises ValueError for masks of different shapes.
+    Unlike in `boundary_agreement`, the edge of what is valid is an outline: the figures of published
+    models were computed in this way. Raises ValueError for masks of different shapes.
     """
     area = mask_agreement(predicted, truth, valid)
     return MaskScore(area, _common_bands(*(boundary_band(m & valid, width_px) for m in (predicted, truth))))

@@ -86,7 +86,7 @@ QUALITY = (
     Feature("seam_position_px", "quality", "px", True, "row or column of that seam in the block"),
     Feature("seam_orientation", "quality", "class", True, "how that seam runs", ("horizontal", "vertical")),
 )
-"""What the quality record holds beside the features; nothing is decided by it."""
+"""Values of the quality record beside the features; no decision uses them."""
 
 CORRECTNESS_FEATURES = (*TERRAIN, *IMAGE, *SHAPE, IOU)
 """The 16 features that judge one source."""

@@ -1,4 +1,4 @@
-"""The right answer to the block decisions: what a mask is worth, and which integration is best."""
+"""The right answer to the block decisions: the correctness of a mask, and the best integration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def mask_iou(truth: np.ndarray, mask: np.ndarray) -> float:
 
 
 def mask_correctness(truth: np.ndarray, mask: np.ndarray) -> Correctness:
-    """What a block's mask is worth, given the truth.
+    """Correctness of a block's mask, given the truth.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ def integrated_mask(masks: Sequence[np.ndarray], choice: Integration, no_usable_
     """Flags of the integrated map.
 
     "Merge both" is cropland where either source sees it and not cropland where one sees none and the
-    other sees none or nothing. "Neither" is not cropland where there is imagery; when no source's
+    other sees none or has no imagery. "Neither" is not cropland where there is imagery; when no source's
     imagery was usable (clouds, snow, missing tiles) it is no imagery instead, because nothing is known.
     """
     if choice is Integration.ONLY_A:

@@ -1,4 +1,4 @@
-"""What a product says of a block, and how a mask of flags agrees with it: numbers for the block's record."""
+"""Areas of a product in a block, and the agreement of a mask of flags with it: values for the block's record."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def area_values(name: str, product: ProductWindow, grid: BlockGrid, block: Block
 
 
 def density_values(map_name: str, mask: np.ndarray, name: str, product: ProductWindow) -> dict[str, Value]:
-    """Edge density of a mask of flags and of a product at the mask's pixels; missing where either knows nothing."""
+    """Edge density of a mask of flags and of a product at the mask's pixels; missing where either has no data."""
     counts = agreement(mask == CROPLAND, product.is_crop(), product.index_y, product.index_x)
     return {
         map_column("edge_density", map_name): counts.mask_edge / mask.size if (mask != NO_IMAGERY).any() else None,
@@ -44,9 +44,9 @@ def agreement_values(map_name: str, mask: np.ndarray, name: str, product: Produc
 
 
 def map_agreement(mask: np.ndarray, product: ProductWindow) -> Agreement:
-    """Counts over the pixels that both a mask of flags (h, w) and a product of classes know.
+    """Counts over the pixels for which both a mask of flags (h, w) and a product of classes have data.
 
-    The kernel counts masks without gaps; what it finds under either's gaps is taken off again.
+    The kernel counts masks without gaps; the counts under the gaps of either are subtracted.
     """
     index = product.index_y, product.index_x
     references = [Reference(product.is_crop(), *index), Reference(~product.is_known(), *index)]

@@ -1,1 +1,1 @@
-"""Imagery, elevation and products from outside, brought onto the lattice."""
+"""Imagery and elevation, brought onto the lattice."""

@@ -23,7 +23,7 @@ SHIFT_WINDOW_PX = 512
 """Edge of the window in which the two sources' displacement is measured."""
 
 COVERAGE_DEVICE = "cpu"
-"""A thumbnail is small, every worker has a CPU, and so a block's type does not depend on who works on it."""
+"""A thumbnail is small and every worker has a CPU, so a block's type does not depend on the worker."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class AssessTask:
     cube: Cube
     elevation: ElevationRaster | None
     coverage_model: str | None
-    """Folder of the coverage classifier; None leaves the type to the share of missing pixels."""
+    """Folder of the coverage classifier; with None only the share of missing pixels decides the type."""
     coverage_digest: str | None
     nodata_above: float
     """Share of pixels without imagery above which a block's type is Nodata."""
@@ -66,7 +66,7 @@ class AssessTask:
         return BlockRecord(block, values=values)
 
     def _shift(self, block: BlockIndex) -> dict[str, Value]:
-        """Displacement of the second source against the first in the middle of the block, in pixels.
+        """Displacement of the second source relative to the first in the middle of the block, in pixels.
 
         By phase correlation of the sources' grey values (skimage.registration.phase_cross_correlation);
         missing where either lacks imagery.
@@ -103,6 +103,6 @@ class AssessTask:
 
 
 def _box_of(valid: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns that hold all imagery, so that what is missing around it is not taken for its look."""
+    """Rows and columns that hold all imagery, so that missing pixels around it do not affect its type."""
     rows, cols = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
     return slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)

@@ -1,4 +1,4 @@
-"""Hold the maps of a block against other products and against a reference."""
+"""Compare the maps of a block with other products and with a reference."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stores.records import BlockRecord, Value
 
 @dataclass(frozen=True)
 class CompareTask:
-    """Measure products, and maps against them; writes nothing to the cube.
+    """Measure products, and compare maps with them; writes nothing to the cube.
 
     Without a cube only the products' own areas are measured.
     """

@@ -1,4 +1,4 @@
-"""Run a step block by block so that one bad block costs one block."""
+"""Run a step block by block, so that a failing block costs only itself."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from stores.records import BlockRecord, Status
 
 
 def each_block(work: Callable[[BlockIndex], BlockRecord], blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
-    """Records of ``work`` for every block; an exception becomes a failed record with its sentence."""
+    """Records of ``work`` for every block; an exception becomes a failed record with its message."""
     records = []
     for block in blocks:
         start = time.perf_counter()
         try:
             record = work(block)
-        except Exception as error:  # one block's trouble, of whatever kind, must not cost the others
+        except Exception as error:  # any error of one block must leave the others unaffected
             record = BlockRecord(block, Status.FAILED, reason=f"{type(error).__name__}: {error}")
         records.append(replace(record, seconds=time.perf_counter() - start))
     return records

@@ -1,4 +1,4 @@
-"""Hold the maps of a block against the reference: boundaries, correctness, and the integration that would be best."""
+"""Compare the maps of a block with the reference: boundaries, correctness, and the best integration."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class EvaluateTask:
         return each_block(self.one, blocks)
 
     def one(self, block: BlockIndex) -> BlockRecord:
-        """Record of one block: shape of the merged mask, and every map against the reference."""
+        """Record of one block: shape of the merged mask, and every map compared with the reference."""
         maps = read_maps(self.cube, block)
         values: dict[str, Value] = {}
         if MERGE_BOTH in maps:

@@ -16,7 +16,7 @@ from stores.records import BlockRecord
 
 @dataclass(frozen=True)
 class ReviewTask:
-    """Say of a block what a reviewer would say who knows the reference; writes nothing to the cube."""
+    """Label a block as a reviewer who knows the reference would; writes nothing to the cube."""
 
     cube: Cube
     reference: Product

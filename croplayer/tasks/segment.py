@@ -1,4 +1,4 @@
-"""Map cropland in a block of every source, cells of the global lattice fading into each other."""
+"""Map cropland in a block of every source, blending neighbouring cells of the global lattice."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class SegmentTask:
     batch_cells: int
     threshold: float
     runtime: str = "torch"
-    """What computes the network: see ``models.bundles.runtimes``."""
+    """What runs the network: see ``models.bundles.runtimes``."""
     device: str | None = None
-    """Kind of device that the network computes on; None is CUDA where the worker has it."""
+    """Kind of device that the network runs on; None is CUDA where the worker has it."""
 
     def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
         return each_block(self.one, blocks)
 
     def narrowed(self, blocks: Sequence[BlockIndex], mosaicked: Container[BlockIndex]) -> SegmentTask:
-        """The same task knowing which neighbours of some blocks are in the cube, so that it travels light."""
+        """The same task with only the mosaicked blocks next to some blocks, so that it is small to send."""
         near = {BlockIndex(b.row + i, b.col + j) for b in blocks for i in (-1, 0, 1) for j in (-1, 0, 1)}
         return replace(self, mosaicked=frozenset(b for b in near if b in mosaicked))
 

@@ -1,1 +1,1 @@
-"""The commands beside `run` and its stages, one module a group."""
+"""The commands of the command line, one module per command or group."""

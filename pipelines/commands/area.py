@@ -18,18 +18,18 @@ CONFIDENCE = 0.95
 
 @click.group()
 def area() -> None:
-    """Cropland areas with confidence intervals, from a sample that people look at."""
+    """Cropland areas with confidence intervals, from a sample that people label."""
 
 
 _RUN = click.argument("run", type=click.Path(path_type=Path))
 _UNITS = click.option("--units", "level", type=int, help="Level of the run's admin units to estimate for, such as 1.")
-_BY_UNIT = click.option("--by-unit", is_flag=True, help="Draw in every admin unit on its own; needs --units.")
+_BY_UNIT = click.option("--by-unit", is_flag=True, help="Draw in every admin unit separately; needs --units.")
 _ACCURACY = click.option(
     "--expect", type=(float, float), default=(0.9, 0.9), show_default=True,
-    help="Share of mapped not-cropland and of mapped cropland expected to be right.",
+    help="Expected share of mapped not-cropland and of mapped cropland that is correct.",
 )  # fmt: skip
 _ERROR = click.option(
-    "--standard-error", type=float, default=0.01, show_default=True, help="Wanted, as a share of the mapped area."
+    "--standard-error", type=float, default=0.01, show_default=True, help="Target, as a share of the mapped area."
 )
 _LEAST = click.option(
     "--least", type=click.IntRange(2), default=50, show_default=True, help="Fewest points in a stratum."
@@ -53,7 +53,7 @@ def plan(
     least: int,
     as_json: bool,
 ) -> None:
-    """Say how many points a stratified sample of the map in RUN needs, and how they are shared out."""
+    """Show how many points a stratified sample of the map in RUN needs, and how many fall in each stratum."""
     from croplayer.evaluation.frame import strata_of, stratum_km2
     from croplayer.evaluation.sample_size import expected_standard_error
 
@@ -92,7 +92,7 @@ def plan(
 )  # fmt: skip
 @_UNITS
 @_BY_UNIT
-@click.option("--points", type=click.IntRange(4), help="Points to draw; default what the standard error needs.")
+@click.option("--points", type=click.IntRange(4), help="Points to draw; default as many as the standard error needs.")
 @_ACCURACY
 @_ERROR
 @_LEAST
@@ -138,10 +138,12 @@ def draw(
 @area.command("estimate")
 @click.argument("sample", type=click.Path(path_type=Path))
 @click.option("--confidence", type=float, default=CONFIDENCE, show_default=True)
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="CSV for the areas; accuracy goes beside it.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="CSV file for the areas; the accuracy is written beside it."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def estimate(sample: Path, confidence: float, out: Path | None, as_json: bool) -> None:
-    """Estimate areas and accuracy from SAMPLE, a labelled .gpkg or .csv with its design beside it."""
+    """Estimate areas and accuracy from SAMPLE, a labelled .gpkg or .csv with its design file beside it."""
     from croplayer.evaluation.area_estimates import estimate_areas
     from croplayer.evaluation.sample_files import read_sample
     from croplayer.files.tables import write_csv
@@ -172,7 +174,7 @@ def estimate(sample: Path, confidence: float, out: Path | None, as_json: bool) -
 
 
 def _frame(run: Path, level: int | None, by_unit: bool) -> Frame:
-    """The population of a run's folder, measured with a bar."""
+    """The sampling frame of a run, measured with a progress bar."""
     import geopandas as gpd
     import pandas as pd
     from tqdm import tqdm
@@ -201,12 +203,12 @@ def _frame(run: Path, level: int | None, by_unit: bool) -> Frame:
 
 
 def _reached_words(standard_error: float, total_km2: float) -> str:
-    """What a sample is expected to reach, in words."""
+    """The expected precision of a sample, in words."""
     if standard_error == float("inf"):
         return "a stratum has fewer than 2 points, so the sample will give no standard error; draw more"
     return (
         f"standard error {100 * standard_error:.2f} % of the area, 95 % interval of the cropland area about "
-        f"± {1.96 * standard_error * total_km2:,.1f} km², if the map is as right as expected"
+        f"± {1.96 * standard_error * total_km2:,.1f} km², if the map is as accurate as expected"
     )
 
 

@@ -17,11 +17,11 @@ from pipelines.exit_codes import UNFINISHED
     "--repair",
     "mend",
     is_flag=True,
-    help="Mark what is damaged as not done; running the recipe again redoes just that.",
+    help="Mark what is damaged as not done; running the recipe again redoes only that.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify(out: Path, mend: bool, as_json: bool) -> None:
-    """Check every byte of the run in OUT against its ledger; exits with 1 when anything is wrong or not finished."""
+    """Check every byte of the run in OUT against its ledger; exits with 1 when anything is damaged or unfinished."""
     from pipelines.engine.lease import lease
     from pipelines.verify import find_problems, repair
     from stores.run_folder import RunFolder
@@ -32,7 +32,7 @@ def verify(out: Path, mend: bool, as_json: bool) -> None:
     else:
         for problem in problems:
             click.echo(problem.sentence)
-        click.echo(f"{len(problems)} problems" if problems else "everything is as the ledger says")
+        click.echo(f"{len(problems)} problems" if problems else "no problems: every file matches its ledger")
     if mend and problems:
         with lease(RunFolder(out)):
             repair(RunFolder(out), problems)
@@ -42,11 +42,11 @@ def verify(out: Path, mend: bool, as_json: bool) -> None:
 
 @click.command()
 @click.argument("target", required=False)
-@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("runs"), help="Folder that runs go to.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("runs"), help="Folder for runs.")
 def doctor(target: str | None, out: Path) -> None:
     """Check whether this machine, and a recipe or a bucket (s3://BUCKET/PREFIX) as TARGET, are fit for a run.
 
-    One line for each thing that was tried; exits with 1 when one of them is a problem.
+    Prints one line per check; exits with 1 when a check finds a problem.
     """
     from pipelines.doctor import examine
 

@@ -1,4 +1,4 @@
-"""``croplayer judge``: the stage, and the files of its reviewers."""
+"""``croplayer judge``: the stage, and the files for reviewers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def sample(run: Path, out: Path, spacing_deg: float) -> None:
 
     folder = RunFolder(run)
     if not folder.ledger("describe").exists():
-        raise FileNotFoundError(f"{run} holds no described masks; run the recipe until the stage describe first")
+        raise FileNotFoundError(f"{run} holds no described masks; run the recipe up to the stage describe first")
     described = [r.block for _, r in Ledger(folder.ledger("describe")).newest() if r.status.is_finished]
     recipe = load_resolved_recipe(folder)
     cube = Cube.open(folder.cube, recipe.edition)

@@ -12,7 +12,7 @@ from pipelines.commands.options import bounds_of
 
 DEMO_GROUND = "115.1,34.95,115.4,35.15"
 GROUND_KEPT_FROM_TRAINING = "114.8,34.5,116.0,35.5"
-"""Of the recipes demo and synthetic_country: the models that map it learn outside it."""
+"""Bounds of the recipes demo and synthetic_country; the models that map them are trained outside these bounds."""
 
 
 def _country_options(bbox: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -30,7 +30,7 @@ def _country_options(bbox: str) -> Callable[[Callable[..., Any]], Callable[..., 
 
 @click.group()
 def landscape() -> None:
-    """The synthetic country: make its files, serve its tiles."""
+    """Make the files of synthetic countries, and serve their tiles."""
 
 
 @landscape.command("make")
@@ -57,7 +57,7 @@ def make(out: Path, seed: int, bbox: str, zoom: int, provinces: int, training_sc
     "--thumbnails", type=click.IntRange(0), default=1200, show_default=True, help="Block pictures with coverage types."
 )
 def samples(out: Path, seed: int, bbox: str, zoom: int, scenes: int, thumbnails: int) -> None:
-    """Write samples to train models with to OUT, from the country around the bounds but not inside them."""
+    """Write training samples for models to OUT, from the country around the bounds but not inside them."""
     from croplayer.landscape.country import Country
     from croplayer.landscape.samples import write_coverage_samples, write_training_scenes
     from stores.grid import Bounds
@@ -68,13 +68,13 @@ def samples(out: Path, seed: int, bbox: str, zoom: int, scenes: int, thumbnails:
 
 
 @landscape.command("serve")
-@click.option("--seed", type=int, default=1, show_default=True, help="Country whose tiles are rendered when asked for.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Country whose tiles are rendered on request.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Folder of tiles to serve instead.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
 @click.option("--fault", "faults", multiple=True, help="KIND:SHARE[:TIMES], for example 429:0.1:2; may be repeated.")
-@click.option("--rate-limit", type=float, help="Requests a second above which the answer is 429.")
+@click.option("--rate-limit", type=float, help="Requests per second above which the server answers 429.")
 def serve_tiles(seed: int, folder: Path | None, port: int, faults: tuple[str, ...], rate_limit: float | None) -> None:
-    """Serve tiles on this machine over HTTP, with faults if asked for, until interrupted."""
+    """Serve tiles on this machine over HTTP until interrupted, with faults if requested."""
     from croplayer.landscape.country import Country
     from croplayer.landscape.server import FaultRule, serve
     from croplayer.landscape.sources import SOURCES

@@ -16,7 +16,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.group()
 def models() -> None:
-    """The networks: train, import, evaluate, compare, list, show and export them."""
+    """Train, import, evaluate, compare, list, show and export models."""
 
 
 def _scene_options(required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -39,7 +39,11 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--seed", type=int, default=TrainingConfig.seed, show_default=True),
         click.option(
-            "--gsd", type=(float, float), default=TrainingConfig.gsd_m, show_default=True, help="Metres, low and high."
+            "--gsd",
+            type=(float, float),
+            default=TrainingConfig.gsd_m,
+            show_default=True,
+            help="Lowest and highest metres per pixel.",
         ),
         click.option("--learning-rate", type=float, default=TrainingConfig.learning_rate, show_default=True),
         click.option(
@@ -64,7 +68,7 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Edge of the windows.",
         ),
         click.option(
-            "--steps", type=click.IntRange(1), default=TrainingConfig.steps, show_default=True, help="The budget."
+            "--steps", type=click.IntRange(1), default=TrainingConfig.steps, show_default=True, help="Training steps."
         ),
     ):
         command = option(command)
@@ -91,7 +95,7 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--patience",
     type=click.IntRange(0),
     default=TrainingConfig.patience,
-    help="Looks without a better IoU before stopping.",
+    help="Validations without a better IoU before stopping.",
 )
 @click.option("--description", default="", help="What the scenes are, for the manifest.")
 @click.option("--licence", default="not stated", show_default=True, help="Licence of the training data.")
@@ -115,9 +119,9 @@ def train(
     out: Path | None,
     **options: Any,
 ) -> None:
-    """Train the models of RECIPE, or one on --images and --polygons; continues where it was stopped.
+    """Train the models of RECIPE, or one on --images and --polygons; continues a stopped training.
 
-    Started with torchrun, its processes share the work. A CUDA device is used where there is one.
+    Under torchrun, the processes share the work. A CUDA device is used where there is one.
     """
     from pipelines.engine.models import Models, default_home, open_scenes, train_named
 
@@ -145,14 +149,16 @@ def train(
 
 @models.command("import")
 @click.argument("pretrained")
-@click.option("--gsd", type=(float, float), required=True, help="Metres a pixel it was trained at, low and high.")
+@click.option(
+    "--gsd", type=(float, float), required=True, help="Lowest and highest metres per pixel it was trained at."
+)
 @click.option("--description", required=True, help="What it was trained on, for the manifest.")
 @click.option("--licence", required=True, help="Licence of the weights and of the data behind them.")
 @click.option("-o", "--out", type=_PATH, required=True, help="Folder of the bundle.")
 def import_pretrained(pretrained: str, gsd: tuple[float, float], description: str, licence: str, out: Path) -> None:
     """Make a bundle of PRETRAINED: weights of transformers in a local folder, or their name on a hub.
 
-    Two classes, cropland at index 1, weights as safetensors.
+    The model must have two classes, cropland at index 1, and its weights as safetensors.
     """
     from croplayer.models.bundles.pretrained import bundle_from_pretrained
 
@@ -165,7 +171,7 @@ def import_pretrained(pretrained: str, gsd: tuple[float, float], description: st
 @click.option("--threshold", type=click.FloatRange(0, 1), default=0.5, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(model: str, images: Path, polygons: Path, image_column: str, threshold: float, as_json: bool) -> None:
-    """Hold MODEL (a name or a folder) against labelled scenes that it was not trained on."""
+    """Evaluate MODEL (a name or a folder) on labelled scenes that it was not trained on."""
     from croplayer.models import load_segmenter
     from croplayer.models.training.evaluation import evaluate_scenes
     from pipelines.engine.models import open_scenes
@@ -176,8 +182,8 @@ def evaluate(model: str, images: Path, polygons: Path, image_column: str, thresh
     seen = {*metrics.get("training_scenes", ()), *metrics.get("stopping_scenes", ())} & set(scenes.names)
     if seen:
         raise ValueError(
-            f"{len(seen)} of the scenes trained '{model}', first '{min(seen)}'; figures of them would say nothing: "
-            "`croplayer models show` has those of scenes it never saw"
+            f"'{model}' was trained on {len(seen)} of the scenes, such as '{min(seen)}', so their figures would be "
+            "meaningless; `croplayer models show` has the figures of scenes that it never saw"
         )
     figures = evaluate_scenes(network, scenes, threshold)
     if as_json:
@@ -235,7 +241,7 @@ def compare(
         )  # fmt: skip
     (out / "comparison.json").write_text(json.dumps([row._asdict() for row in rows], indent=1) + "\n")
     click.echo(
-        f"{len(learn)} scenes to learn, {len(held)} never seen, {config.steps} steps each, {config.threads} threads"
+        f"{len(learn)} scenes to train, {len(held)} to validate, {config.steps} steps each, {config.threads} threads"
     )
     head = ("training s", "IoU", "boundary IoU", "F1", "px/s", "parameters")
     click.echo(f"{'':<24}" + "".join(f"{h:>14}" for h in head))
@@ -249,7 +255,7 @@ def compare(
 @click.option("--models", "home", type=_PATH, help="Folder of trained models; default $CROPLAYER_MODELS.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_models(home: Path | None, as_json: bool) -> None:
-    """Models that come with croplayer and those trained here."""
+    """List the included models and those trained here."""
     from croplayer.models.bundles.catalogue import shipped_folder, shipped_names
     from croplayer.models.networks.manifest import MANIFEST_NAME, read_manifest
     from pipelines.engine.models import default_home
@@ -273,7 +279,7 @@ def list_models(home: Path | None, as_json: bool) -> None:
 @click.argument("model")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
 def show(model: str, as_json: bool) -> None:
-    """The model card of MODEL (a name or a folder): classes, data, licence, figures; its bytes are checked first."""
+    """Show the model card of MODEL (a name or a folder): classes, data, licence, figures; checks its bytes first."""
     from croplayer.models.bundles.bundle import read_checked
     from croplayer.models.bundles.card import CARD_NAME
     from croplayer.models.bundles.catalogue import find_bundle

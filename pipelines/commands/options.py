@@ -1,4 +1,4 @@
-"""What several commands read from the command line."""
+"""Command-line values that several commands parse."""
 
 from __future__ import annotations
 

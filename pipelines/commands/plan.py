@@ -32,7 +32,7 @@ def _target(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plan(target: str, out: Path | None, models: Path | None, pilot: Path | None, as_json: bool) -> None:
-    """Say what a run of a recipe would take before anything starts.
+    """Show what a run of a recipe would take, without starting it.
 
     RECIPE is a recipe file or the name of an included recipe. For the folder of a RUN, or where the recipe's folder
     holds a run already, plan also says what would be redone and why.
@@ -60,10 +60,10 @@ def plan(target: str, out: Path | None, models: Path | None, pilot: Path | None,
 @click.argument("step", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(target: str, step: str | None, out: Path | None, models: Path | None, as_json: bool) -> None:
-    """Say why steps of a run would be done, or done again, without doing anything.
+    """Explain why steps of a run would be done or redone, without doing anything.
 
-    RUN is the folder of a run; with a RECIPE, its changes are held against the run in its folder. STEP is the name of
-    one step, such as segment; without it every step that would be done is told.
+    RUN is the folder of a run; with a RECIPE, the recipe is compared with the run in its folder. STEP is the name of
+    one step, such as segment; without it every step that would be done is listed.
     """
     from pipelines.explain import explain as reasons_of
     from pipelines.explain import sentences

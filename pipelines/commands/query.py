@@ -13,7 +13,9 @@ from pipelines.commands.options import bounds_of
 @click.command()
 @click.argument("cube", type=click.Path(path_type=Path))
 @click.option("--bbox", help="west,south,east,north in degrees.")
-@click.option("--polygon", type=click.Path(path_type=Path), help="Vector file; all its polygons together.")
+@click.option(
+    "--polygon", type=click.Path(path_type=Path), help="Vector file; the region is all its polygons together."
+)
 @click.option("--admin", help="Name or code of an admin unit of the run.")
 @click.option("--source", help="A source's own mask instead of the integrated map.")
 @click.option("--edition", help="Edition of the cube, when it holds several.")

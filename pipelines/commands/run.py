@@ -1,4 +1,4 @@
-"""``croplayer run`` and ``croplayer STAGE``: do the work of a recipe; ``croplayer demo``: of the embedded one."""
+"""``croplayer run`` and ``croplayer STAGE`` run a recipe, ``croplayer demo`` the recipe of the demo."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipelines.run import Run
 
 STEPS_SHOWN = 8
-"""Steps of a stage that are told one by one; a stage with more is told in one line."""
+"""Largest number of steps of a stage that are printed one by one; more are summed up in one line."""
 
 
 def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,7 +45,7 @@ def run(
 ) -> None:
     """Run all stages of RECIPE (a file, or the name of an included recipe).
 
-    Running again continues where it stopped; running again when nothing changed does nothing.
+    Running it again continues where it stopped, and does nothing when nothing changed.
     """
     from pipelines.run import open_run
 
@@ -79,7 +79,7 @@ def stage_command(name: str) -> click.Command:
 @click.option("--workers", type=click.IntRange(1), help="Processes of the embedded cluster; default from the recipe.")
 @click.option("--models", type=click.Path(path_type=Path), help="Folder of trained models; default OUT/models.")
 def demo(out: Path, workers: int | None, models: Path | None) -> None:
-    """Make a small synthetic country and map it: the whole job, offline, in a few minutes."""
+    """Make a small synthetic country and map it: the whole workflow, offline, in a few minutes."""
     from pipelines.demo import make_demo_country
     from pipelines.run import open_run
 
@@ -119,11 +119,11 @@ def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler
     for step, record in failed:
         click.echo(f"{step} {record.block.name} failed: {record.reason}", err=True)
     if not any(result.worked for result in results):
-        click.echo("nothing to do: everything is there")
+        click.echo("nothing to do: everything is up to date")
     if folder.report.exists():
         click.echo(f"report: {folder.report}")
     if failed:
-        click.echo(f"{len(failed)} blocks are not finished; run the same command again to try them", err=True)
+        click.echo(f"{len(failed)} blocks are not finished; run the same command again to retry them", err=True)
         sys.exit(UNFINISHED)
 
 

@@ -1,4 +1,4 @@
-"""``croplayer status``: how far a run is."""
+"""``croplayer status``: the progress of a run."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import click
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(run: Path, as_json: bool) -> None:
-    """Show how far the run in the folder RUN is: steps, blocks done, left and failed, rate, time left.
+    """Show the progress of the run in the folder RUN: steps, blocks done, left and failed, rate, time left.
 
-    It may be asked while the run goes on.
+    It can be used while the run is running.
     """
     from pipelines.status import lines, status_of
     from stores.run_folder import RunFolder

@@ -1,1 +1,1 @@
-"""How a run goes: its inputs, its output, its steps, its workers."""
+"""The engine of a run: its inputs, output, steps and workers."""

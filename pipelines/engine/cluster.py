@@ -25,24 +25,24 @@ SETTINGS = {
     "distributed.scheduler.allowed-failures": 3,
     "distributed.scheduler.worker-saturation": "inf",
     "distributed.comm.timeouts.connect": "30s",
-    # The last messages that were sent stay in memory, tasks and all; the default is 1,000.
+    # The last messages that were sent stay in memory with their tasks; the default is 1,000.
     "distributed.admin.low-level-log-length": 20,
 }
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 JOB_HEADROOM_BYTES = 2**30
-"""What a job asks for beside the process of its block: for the worker itself, and so that a block that takes too
+"""Memory of a job beyond that of the process of its block: for the worker itself, and so that a block that takes too
 much is stopped and named before the job is."""
 JOB_ENDED_AFTER = "2 minutes"
-"""How long a job may be without its worker before it counts as ended; its nanny starts a worker again much sooner."""
+"""How long a job may be without its worker before it counts as ended; its nanny restarts a worker much sooner."""
 JOBS_CHECKED_EVERY = "10 s"
 EMBEDDED_WORKER = "croplayer.workers.embedded_worker"
 """Module that the embedded cluster's workers load first."""
 CHECK_S = 2.0
-"""How often the number of workers is asked for."""
+"""Seconds between queries for the number of workers."""
 
 
 class Workers:
-    """Starts the client when it is first needed, so that a run with nothing left to do starts none.
+    """Starts the client on first use, so that a run with nothing left to do starts none.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Workers:
         self._seen = self._checked = time.monotonic()
         self._slots = 0
         self._here: frozenset[str] = frozenset()
-        """Addresses of the workers that were at the scheduler when it was last asked."""
+        """Addresses of the workers that were connected to the scheduler at the last query."""
         if scheduler is not None:
             _check_address(scheduler)
 
@@ -77,7 +77,7 @@ class Workers:
 
     @property
     def limits(self) -> BlockLimits:
-        """What one block may take."""
+        """The limits of one block."""
         return BlockLimits(self.config.deadline_s, self.config.memory_limit_bytes)
 
     def resources(self, runs_network: bool) -> dict[str, float]:
@@ -93,7 +93,7 @@ class Workers:
         return slots
 
     def slots(self, resources: dict[str, float]) -> int:
-        """Number of tasks that workers run at a time, asked for every now and then.
+        """Number of tasks that workers run at a time, queried at intervals.
 
         Raises
         ------
@@ -106,7 +106,7 @@ class Workers:
         self.check_scheduler()
         workers = self.client.scheduler_info(n_workers=-1)["workers"]
         for address in sorted(self._here - workers.keys()):
-            messages.warning("worker %s is lost; the blocks that it had are sent again", address)
+            messages.warning("worker %s is lost; its blocks are sent again", address)
         self._here = frozenset(workers)
         able = [w for w in workers.values() if all(w["resources"].get(name, 0) >= n for name, n in resources.items())]
         self._slots = sum(w["nthreads"] for w in able)
@@ -115,13 +115,13 @@ class Workers:
         elif now - self._seen > self.config.wait_s:
             offering = f" that offers {', '.join(resources)}" if resources else ""
             raise RuntimeError(
-                f"no worker{offering} has been at the scheduler {_address(self.client)} for {self.config.wait_s:g} s; "
+                f"no worker{offering} has been connected to the scheduler {_address(self.client)} for {self.config.wait_s:g} s; "
                 "start workers and run the same command again"
             )
         return self._slots
 
     def check_scheduler(self, is_lost: bool = False) -> None:
-        """Raise ConnectionError when the scheduler is gone, or is known to be lost by other signs."""
+        """Raise ConnectionError when the scheduler is gone, or is otherwise known to be lost."""
         if is_lost or self.client.status != "running":
             raise ConnectionError(
                 f"the scheduler at {_address(self.client)} is gone; start it and run the same command again"
@@ -180,7 +180,7 @@ def _slurm_cluster(config: Cluster, slurm: Slurm) -> Any:
         job_directives_skip=[] if slurm.account else ["-A"],
         job_extra_directives=list(slurm.directives),
         job_script_prologue=list(slurm.prologue),
-        # One block at a time; the limit is held by the process of the block.
+        # One block at a time; the process of the block enforces the limit.
         worker_extra_args=["--nthreads", "1", "--memory-limit", "0", *status_pages, *resource],
         protocol="tls://",
         security=True,  # certificates of this cluster alone, in a folder that the nodes share
@@ -203,8 +203,8 @@ def _connected(address: str) -> Client:
         return Client(address, set_as_default=False)
     except CommClosedError as error:
         raise ConnectionError(
-            f"scheduler {address} and this client do not let each other in ({error}); use its tls:// address and name "
-            "a certificate of its authority in Dask's settings (distributed.comm.tls)"
+            f"scheduler {address} and this client cannot establish a connection ({error}); use its tls:// address and "
+            "name a certificate of its authority in Dask's settings (distributed.comm.tls)"
         ) from error
     except (OSError, ValueError) as error:
         raise ConnectionError(
@@ -214,24 +214,24 @@ def _connected(address: str) -> Client:
 
 @contextlib.contextmanager
 def _closed_at_the_end(client: Client) -> Iterator[Client]:
-    """A client that is closed at the end, or let go of when its connection is too broken for that.
+    """A client that is closed at the end, or abandoned when its connection is too broken for that.
 
-    Everything it brought is in the ledger by then, and what stopped the run is what the user must be told.
+    All its results are in the ledger by then, and an error on closing must not hide the one that stopped the run.
     """
     try:
         yield client
     finally:
         try:
             client.close()
-        except Exception:  # of whatever kind Dask's tries to find a lost scheduler again end with
-            client.status = "closed"  # else it would be closed once more, and fail, when Python lets go of it
+        except Exception:  # Dask's attempts to reconnect to a lost scheduler raise errors of many kinds
+            client.status = "closed"  # otherwise its finalizer would close it again, and fail
 
 
 def _check_certificates(address: str) -> None:
     """Raise ConnectionError unless Dask's settings name a certificate of this client that can be read.
 
-    Found out by a client that is being made, it would leave one half made, which can block whatever is going on when
-    Python lets go of it.
+    A client that finds out while it is constructed stays half constructed, and can block the process when it is
+    garbage-collected.
     """
     from distributed.security import Security
 
@@ -239,12 +239,12 @@ def _check_certificates(address: str) -> None:
         context = Security().get_connection_args("client")["ssl_context"]
     except OSError as error:
         raise ConnectionError(
-            f"the certificates for scheduler {address} cannot be read ({error}); see to the files that Dask's settings "
+            f"the certificates for scheduler {address} cannot be read ({error}); check the files that Dask's settings "
             "name (distributed.comm.tls)"
         ) from error
     if context is None:
         raise ConnectionError(
-            f"scheduler {address} lets nobody in without a certificate; name one of its authority in Dask's settings "
+            f"scheduler {address} requires a certificate; name one of its authority in Dask's settings "
             "(distributed.comm.tls)"
         )
 
@@ -256,6 +256,8 @@ def _address(client: Client) -> str:
 def _check_address(address: str) -> None:
     parts = urlsplit(address)
     if parts.scheme not in ("tcp", "tls") or parts.port is None:
-        raise ValueError(f"scheduler '{address}' is no address; expected tls://HOST:PORT, or tcp:// on this machine")
+        raise ValueError(
+            f"scheduler '{address}' is not an address; expected tls://HOST:PORT, or tcp:// on this machine"
+        )
     if parts.scheme == "tcp" and parts.hostname not in LOOPBACK:
         raise ValueError(f"scheduler '{address}' is not on this machine and not encrypted; use tls://")

@@ -1,7 +1,7 @@
-"""Digest of the code that a step was made of: its modules and all that they import of ours.
+"""Digest of the code that a step was made of: its modules and all of ours that they import.
 
 Docstrings, comments and the layout of the code do not count, because they change no result. Only what the modules
-execute counts, so an edited command or report page leaves a map as it is.
+execute counts, so editing a command or a report page does not change the digest of a map.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 OURS = ("croplayer", "stores", "pipelines")
 NOT_FOLLOWED = ("pipelines.engine", "pipelines.recipe")
-"""What runs steps and reads recipes, by how the names begin; what it hands to a step is part of the step's settings and inputs."""
+"""Prefixes of the modules that run steps and read recipes; what they pass to a step is among its settings and inputs."""
 
 
 class _Module(NamedTuple):
-    """What one of our modules executes, and which of ours it imports."""
+    """Digest of what one of our modules executes, and which of ours it imports."""
 
     digest: bytes
     imports: frozenset[str]
@@ -29,7 +29,7 @@ class _Module(NamedTuple):
 
 @cache
 def code_digest(modules: tuple[str, ...]) -> str:
-    """Digest of what some modules and all that they import of ours execute, page templates beside them included."""
+    """Digest of what some modules and all of ours that they import execute, including the page templates beside them."""
     digest = hashlib.sha256()
     for name in sorted(import_closure(modules)):
         digest.update(name.encode() + _module(name).digest)
@@ -86,7 +86,7 @@ def _module(name: str) -> _Module:
 
 
 def _path(name: str) -> Path | None:
-    """File of a module; None for a name that is no module or a package without a file."""
+    """File of a module; None for a name that is not a module, or for a package without a file."""
     found = importlib.util.find_spec(name.split(".")[0])
     if found is None or not found.submodule_search_locations:
         return None
@@ -121,14 +121,14 @@ def _imported(node: ast.AST) -> Iterator[str]:
 
 
 def _told(node: ast.AST) -> Iterator[str]:
-    """Everything that a syntax tree says, in order, without docstrings, positions and empty fields.
+    """Every part of a syntax tree, in order, without docstrings, positions and empty fields.
 
     Empty fields are left out because newer Pythons have more of them.
     """
     yield type(node).__name__
     for name, value in ast.iter_fields(node):
         if name == "body" and isinstance(value, list):
-            # A text that stands alone is a docstring, of a module, a class, a function or a field.
+            # A string that stands alone is a docstring, of a module, a class, a function or a field.
             value = [child for child in value if not _is_text(child)]
         if value is None or value == []:
             continue

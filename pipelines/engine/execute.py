@@ -34,7 +34,7 @@ TICK_S = 0.5
 
 
 def run_step(step: Step, ledgers: StepLedgers, workers: Workers, log: RunLog | None = None) -> StepResult:
-    """Do what is left of a step."""
+    """Do the remaining work of a step."""
     log = log or RunLog()
     if isinstance(step, BlockStep):
         result = _run_blocks(step, ledgers, workers, log)
@@ -46,7 +46,7 @@ def run_step(step: Step, ledgers: StepLedgers, workers: Workers, log: RunLog | N
 
 
 def _make(step: OutputStep | ModelStep, folder: RunFolder, log: RunLog) -> StepResult:
-    """Make the files of an output, or train a model, where they are not there."""
+    """Make the files of an output, or train a model, where they are missing."""
     start, memory = time.monotonic(), folder.memory
     if isinstance(step, ModelStep):
         if step.is_there():
@@ -57,7 +57,7 @@ def _make(step: OutputStep | ModelStep, folder: RunFolder, log: RunLog) -> StepR
     if memory.is_finished(step.name, step.fingerprint):
         return StepResult(step.name, 0, 0)
     made_of = short_parts(step.made_of)
-    log.write(step.name, BEGAN, "its files are made")
+    log.write(step.name, BEGAN, "making its files")
     memory.begin(step.name, step.fingerprint, made_of)
     paths = step.make()
     memory.finish(step.name, step.fingerprint, paths, made_of)
@@ -91,10 +91,10 @@ def _run_blocks(step: BlockStep, ledgers: StepLedgers, workers: Workers, log: Ru
 
 
 def _undo_changed(ledgers: StepLedgers, step: BlockStep) -> None:
-    """Take back the records of blocks whose files have other bytes than the step gave them.
+    """Mark blocks as failed whose files have other bytes than the step wrote.
 
-    A run under other settings that was stopped leaves files that none of its records name, and they can be as long
-    as those of this step.
+    A stopped run with other settings leaves files that none of its records name, and they can have the size of those
+    of this step.
     """
     folder = ledgers.folder
     changed = [
@@ -123,7 +123,7 @@ class _Window:
         self._epoch = uuid.uuid4().hex
 
     def records(self) -> Iterator[list[BlockRecord]]:
-        """Records of the blocks as they come, in batches."""
+        """Records of the blocks as they arrive, in batches."""
         while True:
             self._fill()
             if not self._in_flight:
@@ -155,7 +155,7 @@ class _Window:
         return self._pickled[1]
 
     def _wait(self) -> list[Future[Any]]:
-        """Futures that have come, after a moment at most."""
+        """Futures that have arrived, after TICK_S at most."""
         try:
             first = self._arrived.get(timeout=TICK_S)
         except queue.Empty:
@@ -171,7 +171,7 @@ class _Window:
                 f"a worker cannot run '{self._step.name}' ({error}); install the same croplayer on all workers"
             ) from error
         except Exception as error:  # the worker died, or its process could not start
-            # A scheduler that is gone cancels every future, and none of their blocks is to blame.
+            # A scheduler that is gone cancels every future; none of their blocks is the cause.
             self._workers.check_scheduler(is_lost=future.status in ("cancelled", "lost"))
             if len(group) > 1:
                 self._alone.extend(group)
@@ -190,6 +190,6 @@ def _group_size(step: BlockStep, left: int, slots: int) -> int:
 
 
 def _how_lost(error: Exception) -> str:
-    """How a task was lost, and with which worker where Dask says so."""
+    """How a task was lost, and with which worker where Dask reports it."""
     worker = getattr(error, "last_worker", None)
     return f"{type(error).__name__}: {error}" + (f" (worker {worker.address})" if worker is not None else "")

@@ -1,4 +1,4 @@
-"""What a run is made from: its recipe, region, imagery, products, units, statistics and models."""
+"""The inputs of a run: its recipe, region, imagery, products, units, statistics and models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from stores.grid import BlockGrid, Bounds
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything the steps of a run read. It is opened when it is first asked for, and never written."""
+    """Everything the steps of a run read. It is opened on first use and never written."""
 
     recipe: Recipe
     models: Models
@@ -90,7 +90,7 @@ class Inputs:
 
     @cached_property
     def units(self) -> gpd.GeoDataFrame:
-        """Admin units of all levels; raises when a file is not what the recipe says."""
+        """Admin units of all levels; raises when a file does not match the recipe."""
         frames = [
             read_boundaries(Path(a.path), UnitColumns(a.adcode, a.name_en, a.name_zh), a.level)
             for a in self.recipe.admin
@@ -103,7 +103,7 @@ class Inputs:
 
     @cached_property
     def statistics(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Statistics of the units of level 1, their codes translated as the recipe says, and the rows of no unit.
+        """Statistics of the units of level 1, their codes translated as the recipe says, and the rows that belong to no unit.
 
         Raises ValueError when the recipe names no statistics, or the table does not match the units.
         """
@@ -127,7 +127,7 @@ class Inputs:
         return {p.name: p.fingerprint() for p in self.other_maps}
 
     def check(self) -> None:
-        """Raise on the first input that cannot serve the run, before any work starts."""
+        """Raise on the first unusable input, before any work starts."""
         forget_files()
         for source in self.sources:
             source.check(self.bounds)

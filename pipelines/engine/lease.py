@@ -1,4 +1,4 @@
-"""Holding the folder of a run for one process."""
+"""Lock the folder of a run for one process."""
 
 from __future__ import annotations
 

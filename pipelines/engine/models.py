@@ -1,4 +1,4 @@
-"""Where trained models lie, and training those that are not there yet."""
+"""Where trained models are stored, and the training of missing ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MODELS_VARIABLE = "CROPLAYER_MODELS"
 SYNTHETIC_SEED = 3
-"""Country of the synthetic scenes; another than the demo's."""
+"""Seed of the country of the synthetic scenes; not the demo's."""
 SYNTHETIC_ZOOM = 16
 """Zoom of the synthetic scenes, about 2 m."""
 
@@ -45,17 +45,17 @@ class Models:
 
     home: Path
     out: Path
-    """Folder of the run that asks, for recipes that name ``$OUT``."""
+    """Folder of the run, for recipes that name ``$OUT``."""
 
     def segmentation(self, part: Segmentation) -> Path:
-        """Folder of a segmentation model, whether it is there or not."""
+        """Folder of a segmentation model, whether it exists or not."""
         given = _given(part)
         if given is not None:
             return given
         return self.home / f"{part.model}-{_training_key(_segmentation_training(part, self.out))}"
 
     def coverage(self, part: Coverage) -> Path:
-        """Folder of a coverage model, whether it is there or not."""
+        """Folder of a coverage model, whether it exists or not."""
         given = _given(part)
         if given is not None:
             return given
@@ -67,13 +67,13 @@ class Models:
         return [kind for kind, part in named.items() if part is not None]
 
     def train_missing(self, recipe: Recipe) -> None:
-        """Train the models of a recipe that are not there."""
+        """Train the missing models of a recipe."""
         for kind in self.kinds(recipe):
             if kind not in self.folders(recipe):
                 self.train(recipe, kind)
 
     def train(self, recipe: Recipe, kind: str) -> None:
-        """Train a model of a recipe; a message says first about how long that takes."""
+        """Train a model of a recipe, after a message about how long it takes."""
         if kind == "segmentation" and recipe.segmentation:
             self._train_segmentation(recipe.segmentation)
         elif kind == "coverage" and recipe.coverage:
@@ -82,11 +82,11 @@ class Models:
             raise ValueError(f"recipe '{recipe.name}' has no [{kind}] model to train")
 
     def digests(self, recipe: Recipe) -> dict[str, str]:
-        """Digest of each model of a recipe that is there."""
+        """Digest of each existing model of a recipe."""
         return {kind: bundle_digest(folder) for kind, folder in self.folders(recipe).items()}
 
     def folders(self, recipe: Recipe) -> dict[str, Path]:
-        """Folders of the recipe's models that are there, by kind."""
+        """Folders of the recipe's existing models, by kind."""
         found = {}
         if recipe.segmentation:
             found["segmentation"] = self.segmentation(recipe.segmentation)
@@ -129,7 +129,7 @@ class Models:
 
 
 def open_scenes(images: Path, polygons: Path, image_column: str = "image") -> LabelledScenes:
-    """Labelled scenes; what was mended in their polygons, or left out of them, is said on standard error."""
+    """Labelled scenes; repaired and dropped polygons are reported on standard error."""
     from croplayer.models.training.scenes import LabelledScenes
 
     scenes = LabelledScenes.open(images, polygons, image_column)
@@ -150,15 +150,15 @@ def train_named(
     licence: str,
     always: LabelledScenes | None = None,
 ) -> Path:
-    """Train a segmentation model with a live line of progress; its figures are of scenes it never saw.
+    """Train a segmentation model with a progress bar; its figures are measured on scenes it never saw.
 
     Parameters
     ----------
     scenes : split by scene: into ``folds``, after which the model of all scenes is trained, or, where
         ``folds`` is 0, into training and ``validation_fraction``
-    folder : where the bundle goes
+    folder : where the bundle is written
     work : folder of checkpoints
-    always : scenes that are trained on and never validated on, such as synthetic ones
+    always : scenes that are used for training only, such as synthetic ones
     """
     from croplayer.models.training.cross_validation import train_cross_validated
     from croplayer.models.training.training import train_segmentation
@@ -177,7 +177,7 @@ def train_named(
 
 
 def _synthetic_scenes(folder: Path, training: Training) -> LabelledScenes:
-    """Scenes of a synthetic country at the map's own scale, for what the real ones do not show."""
+    """Scenes of a synthetic country at the resolution of the map, for land that the real ones do not show."""
     from croplayer.landscape.country import Country
     from croplayer.landscape.make import DEMO_BOUNDS
     from croplayer.landscape.samples import write_training_scenes
@@ -195,14 +195,14 @@ def _advance(bar: tqdm, loss: float, part: str = "") -> None:
 
 def _announce(kind: str, name: str, minutes: float) -> None:
     messages.info(
-        "learn: the %s model '%s' is not there yet; training it takes about %g min on two cores", kind, name, minutes
+        "learn: the %s model '%s' is missing; training it takes about %g min on two cores", kind, name, minutes
     )
 
 
 def _given(part: Segmentation | Coverage) -> Path | None:
-    """Folder of a model that needs no training: one in a folder, or one that comes with croplayer.
+    """Folder of a model that needs no training: one in a folder, or an included one.
 
-    A recipe that says how to train a model of that name trains it.
+    A recipe that says how to train a model trains it, even where an included one has its name.
     """
     if part.training is None and part.recipe is None and part.model in shipped_names():
         return shipped_folder(part.model)
@@ -214,7 +214,7 @@ def _segmentation_training(part: Segmentation, out: Path) -> Training:
         return part.training
     other = _other_recipe(part.model, part.recipe, out).segmentation
     if other is None or other.training is None:
-        raise RecipeError(f"recipe '{part.recipe}' trains no segmentation model, as segmentation.recipe says it does")
+        raise RecipeError(f"recipe '{part.recipe}', named by segmentation.recipe, trains no segmentation model")
     return other.training
 
 
@@ -223,14 +223,14 @@ def _coverage_training(part: Coverage, out: Path) -> CoverageTraining:
         return part.training
     other = _other_recipe(part.model, part.recipe, out).coverage
     if other is None or other.training is None:
-        raise RecipeError(f"recipe '{part.recipe}' trains no coverage model, as coverage.recipe says it does")
+        raise RecipeError(f"recipe '{part.recipe}', named by coverage.recipe, trains no coverage model")
     return other.training
 
 
 def _other_recipe(model: str, recipe: str | None, out: Path) -> Recipe:
     if recipe is None:
         raise RecipeError(
-            f"model '{model}' is no folder with a {MANIFEST_NAME} and none that comes with croplayer "
+            f"model '{model}' is neither a folder with a {MANIFEST_NAME} nor an included model "
             f"({', '.join(shipped_names())}), and neither training nor recipe says how to train it"
         )
     return load_recipe(find_recipe(recipe), out)
@@ -264,7 +264,7 @@ def _data_digest(path: Path) -> str:
 
 @lru_cache(maxsize=32)
 def _files_digest(path: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
-    """Digest of files at ``path``; asked for with every step that names the model, and read once."""
+    """Digest of files at ``path``; needed for every step that names the model, and read once."""
     if path.is_file():
         return digest_file(path).sha256
     return digest_text("\n".join(f"{p.relative_to(path).as_posix()} {digest_file(p).sha256}" for p, *_ in files))

@@ -1,4 +1,4 @@
-"""What a run writes: its folder, its cube, its diary."""
+"""What a run writes: its folder, its cube, its records."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Output:
         held, wanted = self.folder.edition, self.inputs.recipe.edition
         if self.inputs.recipe.sources and held not in (None, wanted):
             raise ValueError(
-                f"{self.folder.root} is the run of edition '{held}', and the recipe makes edition '{wanted}'; give it a "
+                f"{self.folder.root} holds edition '{held}', and the recipe makes edition '{wanted}'; give it a "
                 "folder of its own with --out"
             )
         if not self.inputs.recipe.sources or not has_key(self.folder.cube, f"{wanted}/zarr.json"):
@@ -95,7 +95,7 @@ class Output:
             CUBE.check(group, self.cube.grid, self.cube.blocks, self.cube.sources)
 
     def write_head(self, code: str) -> None:
-        """Store the resolved recipe and the versions beside the output, where they are not yet.
+        """Store the resolved recipe and the versions beside the output, unless they are there already.
 
         ``code`` is the digest of the code that the run is made of.
         """

@@ -1,7 +1,7 @@
-"""What a stage says of its steps, and what finished steps leave to those that follow them.
+"""Rules that build the steps of a stage, and the results that finished steps pass to later ones.
 
-The order of the rules, what each follows and when it applies stand here; what a step computes does not: that is the
-task of a worker (``croplayer.tasks``) or the ``make`` of an output.
+A rule says which rules it follows and to which recipes it applies. What a step computes is defined by the task of a
+worker (``croplayer.tasks``) or the ``make`` of an output.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ class Rule:
     """One kind of step of a run."""
 
     name: str
-    """Name of its step; where it has several, what their names begin with."""
+    """Name of its step; where it has several, the prefix of their names."""
     stage: str
     """The stage that it is part of."""
     after: tuple[str, ...]
     """Names of the rules whose steps it reads; it sees no others."""
     applies: Callable[[Recipe], bool]
-    """Whether a recipe has it."""
+    """Whether it applies to a recipe."""
     code: tuple[str, ...]
-    """Modules that it is made of; everything that they import counts too, and the modules of what its tasks hold."""
+    """Modules of its code; everything that they import counts too, and so do the modules of what its tasks hold."""
     steps: Callable[[Inputs, Output, Earlier], Iterable[Step]]
-    """Its steps; called when everything that it follows is finished, so it may read what that wrote."""
+    """Builds its steps; called when every rule that it follows is finished, so it may read what they wrote."""
 
     def marked(self, step: Step) -> Step:
-        """A step of this rule with the digest of its code among what it is made of."""
+        """A step of this rule with the digest of its code added to ``made_of``."""
         if isinstance(step, ModelStep):
             return step
         held = modules_of(step.task_for(step.blocks[:1])) if isinstance(step, BlockStep) else set()
@@ -65,26 +65,26 @@ class Rule:
 
 @dataclass(frozen=True)
 class Done:
-    """What a finished step leaves to the steps that follow it."""
+    """A finished step and its results, for the steps that follow it."""
 
     step: BlockStep | OutputStep
     output: Output
 
     @property
     def fingerprint(self) -> str:
-        """Digest of what the step was made of: the same whichever of its blocks are finished."""
+        """Digest of what the step was made of; it does not depend on which blocks are finished."""
         return self.step.fingerprint
 
     @property
     def digest(self) -> str:
-        """Digest of what the step found or wrote: another one with every further block."""
+        """Digest of what the step found or wrote; it changes with every further block."""
         if isinstance(self.step, BlockStep):
             return self.results.digest
         return self.output.folder.memory.entries()[self.step.name].digest
 
     @property
     def results(self) -> Results:
-        """What the step found, by block; raises TypeError for a step that writes files."""
+        """Results of the step by block; raises TypeError for a step that writes files."""
         if not isinstance(self.step, BlockStep):
             raise TypeError(f"step '{self.step.name}' writes files and has no results by block")
         return self.output.ledgers.results(self.step)
@@ -100,7 +100,7 @@ class Done:
 
 
 class Earlier(Mapping[str, Done]):
-    """The steps that a rule follows, by their names."""
+    """The steps that a rule follows, by name."""
 
     def __init__(self, rule: Rule, done: Mapping[str, tuple[str, Done]]) -> None:
         self._rule, self._done = rule, done

@@ -1,4 +1,4 @@
-"""Telling how a run goes: lines in ``run.log``, a bar on a terminal, or one line a minute where there is none."""
+"""Report the progress of a run: lines in ``run.log``, and a bar on a terminal or one line a minute elsewhere."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from stores.records import BlockRecord
 from stores.run_log import BEGAN, ENDED, FAILED, NOTE, PROGRESS, RETRIED, WHOLE_RUN, LogLine
 
 LINE_EVERY_S = 60.0
-"""How often progress is told without a terminal, and in the log."""
+"""Seconds between progress lines in the log, and on standard error without a terminal."""
 
 messages = logging.getLogger("croplayer")
-"""Where code of the pipelines says what a user should read: on standard error and in the run's log."""
+"""Messages to the user, written to standard error and to the run's log."""
 
 
 class RunLog:
@@ -29,7 +29,7 @@ class RunLog:
 
     Parameters
     ----------
-    path : the log; None keeps none
+    path : file of the log; None writes none
     rules : number of rules whose steps are done, for "3 of 18"
     """
 
@@ -46,7 +46,7 @@ class RunLog:
         how = "stopped"
         try:
             yield self
-            how = "came to its end"
+            how = "finished"
         except Exception as error:
             how = f"stopped by {type(error).__name__}: {error}"
             raise
@@ -55,7 +55,7 @@ class RunLog:
             messages.removeHandler(handler)
 
     def write(self, step: str, event: str, text: str) -> None:
-        """Append a line; a full disk must not stop a run because of its log."""
+        """Append a line; a log that cannot be written, as on a full disk, must not stop a run."""
         if self._path is None:
             return
         line = LogLine(datetime.now(UTC), step, event, redacted(text)).encoded()
@@ -128,7 +128,7 @@ class StepProgress:
         return f"{self._done} of {self._total} blocks, {rate:.2f} blocks/s, {left} left"
 
     def close(self) -> None:
-        """Leave the terminal in order."""
+        """Close the bar."""
         self._bar.close()
 
 

@@ -1,4 +1,4 @@
-"""What the ledgers of a run's steps say, read again only when they have changed."""
+"""Results in the ledgers of a run's steps."""
 
 from __future__ import annotations
 

@@ -22,20 +22,20 @@ class BlockStep:
     """Everything the results depend on, by name: settings, digests of inputs, fingerprints of earlier steps."""
     blocks: Sequence[BlockIndex]
     task_for: Callable[[Sequence[BlockIndex]], BlockTask]
-    """The task for a group of blocks, as light to send as it can be."""
+    """The task for a group of blocks; it is sent to a worker, so it should be small."""
     blocks_per_task: int
     runs_network: bool = False
     """Whether the task runs a network that a GPU makes faster."""
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of what the step is made of; a record of another fingerprint is no result of this step."""
+        """Digest of what the step is made of; a record of another fingerprint is not a result of this step."""
         return fingerprint_of(self.made_of)
 
 
 @dataclass(frozen=True)
 class OutputStep:
-    """Files that the client makes from what earlier steps found."""
+    """Files that the client makes from the results of earlier steps."""
 
     name: str
     made_of: Mapping[str, Any]
@@ -50,10 +50,10 @@ class OutputStep:
 
 @dataclass(frozen=True)
 class ModelStep:
-    """A model that is trained where it is not there yet.
+    """A model that is trained where it is missing.
 
-    It has checkpoints, digests and a folder of its own, named after what it was trained from, so a run remembers
-    nothing of it.
+    It has checkpoints, digests and a folder of its own, named after what it was trained from, so a run keeps no
+    record of it.
     """
 
     name: str
@@ -71,6 +71,6 @@ class StepResult:
     name: str
     total: int
     worked: int
-    """Blocks or files made now; 0 when everything was there."""
+    """Blocks or files made now; 0 when nothing was left to do."""
     failed: Sequence[BlockRecord] = field(default_factory=tuple)
     seconds: float = 0.0

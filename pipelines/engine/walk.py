@@ -1,4 +1,4 @@
-"""Walking the rules of a run once, in their order: to do what is left, or to say what would be done and why."""
+"""Go through the rules of a run once, in order, to do what is left or to find out what would be done and why."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from pipelines.engine.steps import ModelStep, OutputStep, Step, StepResult
 TABLES = "its tables"
 """What is left of an output that is not finished."""
 TRAINS = "learn"
-"""The stage before the cube is made: its models have a home of their own."""
+"""The stage before the cube is made; its models are stored in a folder of their own."""
 TELLS = "report"
 """The stage that reads the tables of all before it; what the recipe no longer makes is removed first."""
 
 
 @dataclass(frozen=True)
 class StepState:
-    """How far a step is."""
+    """State of a step."""
 
     rule: Rule
     name: str
-    """Name of the step; of the rule, where its steps cannot be told before an earlier one is finished."""
+    """Name of the step; of the rule, where its steps are not known before an earlier one is finished."""
     step: Step | None
     left: str
     """What is left of it in words; empty when it is finished."""
@@ -43,7 +43,7 @@ class Walk:
     done: dict[str, tuple[str, Done]] = field(default_factory=dict)
 
     def steps(self, rule: Rule) -> Iterator[Step]:
-        """Steps of a rule, each built when the one before it was looked at or done."""
+        """Steps of a rule, each built when the one before it was examined or done."""
         for step in rule.steps(self.output.inputs, self.output, Earlier(rule, self.done)):
             marked = rule.marked(step)
             if not isinstance(marked, ModelStep):
@@ -52,9 +52,9 @@ class Walk:
 
 
 def survey(rules: Iterable[Rule], output: Output) -> Iterator[StepState]:
-    """How far every step is; nothing is written and nothing is worked on.
+    """State of every step; nothing is written or computed.
 
-    Steps of a rule can only be told once those that it follows are finished, as they depend on what those found.
+    The steps of a rule are known only once those that it follows are finished, because they depend on their results.
     """
     walk = Walk(output)
     yield from _surveyed(rules, walk)
@@ -93,18 +93,18 @@ def run_rules(
     stages: Collection[str] | None,
     on_stage: Callable[[str, list[StepResult]], None],
 ) -> list[StepResult]:
-    """Do what is left of some stages, or of all; a step is built when those before it have run.
+    """Do the remaining work of some stages, or of all; a step is built when those before it have run.
 
     Parameters
     ----------
-    rules : those of the recipe, in their order
+    rules : those of the recipe, in order
     stages : names of stages that follow each other; None is all of them
     on_stage : called with the name and the results of each stage when it is finished
 
     Raises
     ------
-    RuntimeError when an earlier stage than those asked for is not finished, or when not one block of a step could be
-    finished: what follows would have nothing to work on.
+    RuntimeError when an earlier stage than those asked for is not finished, or when no block of a step could be
+    finished: later steps would have nothing to work on.
     """
     walk, memory, code = Walk(output), output.folder.memory, _code_of(rules, output)
     chosen = [rule for rule in rules if stages is None or rule.stage in stages]

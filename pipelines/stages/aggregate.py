@@ -1,4 +1,4 @@
-"""Stage aggregate: the block table, and areas by admin unit against the statistics."""
+"""Stage aggregate: the block table, and areas by admin unit compared with the statistics."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _unit_of_blocks(inputs: Inputs, level: int) -> np.ndarray:
 
 
 def aggregate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:
-    """Sum areas to the pixel in the blocks that units of a level share; one step a level."""
+    """Sum areas to the pixel in the blocks that units of a level share; one step per level."""
     for admin in inputs.recipe.admin:
         column = unit_column(admin.level)
         blocks = pd.read_parquet(output.folder.blocks, columns=["block", "row", "col", column])
@@ -137,7 +137,7 @@ def aggregate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSt
 
 
 def unit_tables(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
-    """Write ``tables/units_LEVEL.csv``: areas of every map by unit, and against the statistics on level 1."""
+    """Write ``tables/units_LEVEL.csv``: areas of every map by unit, compared with the statistics on level 1."""
     for admin in inputs.recipe.admin:
         yield _unit_table(inputs, output, done, admin.level)
 
@@ -172,7 +172,7 @@ def _unit_table(inputs: Inputs, output: Output, done: Earlier, level: int) -> Ou
 
 
 def _interior_areas(folder: RunFolder, level: int, maps: Sequence[str]) -> pd.DataFrame:
-    """Sums over the blocks that lie whole in a unit, by adcode."""
+    """Sums over the blocks that lie entirely in a unit, by adcode."""
     areas = {BLOCK_KM2: LAND} | {map_column(AREA_KM2, name): name for name in maps}
     shares = {map_column(KNOWN, name): known_land(name) for name in maps}
     return interior_sums(folder.blocks, unit_column(level), areas, shares)

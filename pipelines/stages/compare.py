@@ -1,4 +1,4 @@
-"""Stage compare: the maps against other products and a reference."""
+"""Stage compare: compare the maps with other products and a reference."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def compares(recipe: Recipe) -> bool:
 
 
 def compare(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:
-    """Measure the products of every block, and our maps against them."""
+    """Measure the products in every block, and compare our maps with them."""
     has_maps = bool(inputs.sources)
     task = CompareTask(inputs.grid, output.cube_if_any, inputs.products, inputs.reference)
     yield BlockStep(
@@ -46,7 +46,7 @@ def compare(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep
 
 
 def compare_tables(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
-    """Sum what was compared: agreement, products, deviations, slopes, definitions."""
+    """Write the tables of the comparison: agreement, products, deviations, slopes, definitions."""
     maps = own_maps(inputs.recipe.source_names)
     legends = {p.name: read_legend(p.legend) for p in inputs.recipe.products if p.legend}
 

@@ -1,4 +1,4 @@
-"""The tables of decisions and of how they were reached."""
+"""Write the tables of decisions and of how they were made."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write_decided(folder: RunFolder, name: str, decided: Decided) -> list[Path]:
     for kind in DECISION_TABLES:
         path = folder.table(f"{name}_{kind}.{'parquet' if kind == 'held_out' else 'csv'}")
         if judged is None:
-            # Figures of a classifier that no longer decides must not be found by the report.
+            # The report must not find figures of a classifier that no longer decides.
             path.unlink(missing_ok=True)
             continue
         table = getattr(judged, kind)

@@ -30,7 +30,7 @@ MOST_PARCEL_BLOCKS = 25
 
 
 def has_parcels(recipe: Recipe) -> bool:
-    """Whether a recipe names reference parcels to hold its maps against."""
+    """Whether a recipe names reference parcels to compare its maps with."""
     return maps(recipe) and recipe.evaluation.parcels is not None
 
 
@@ -40,12 +40,12 @@ def has_sample(recipe: Recipe) -> bool:
 
 
 def _classes_taken_as_true(inputs: Inputs) -> Product | None:
-    """The reference, unless it is one of per cent, which says nothing of a pixel."""
+    """The reference, unless it holds percentages, which do not give the class of a pixel."""
     return inputs.reference if inputs.reference and not inputs.reference.is_percent else None
 
 
 def evaluate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:
-    """Measure every block's maps, and hold them against the reference."""
+    """Measure every block's maps, and compare them with the reference."""
     reference = _classes_taken_as_true(inputs)
     task = EvaluateTask(output.cube, reference)
     yield BlockStep(
@@ -61,7 +61,7 @@ def evaluate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSte
 
 
 def levels(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
-    """Write ``tables/levels.csv``: the three levels, and the blocks' part of them."""
+    """Write ``tables/levels.csv``, the evaluation at three levels, and the values of the blocks that it is made from."""
     recipe, folder = inputs.recipe, output.folder
     has_units = any(a.level == 1 for a in recipe.admin)
     reference = _classes_taken_as_true(inputs)
@@ -72,7 +72,7 @@ def levels(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
         units = pd.read_csv(folder.table("units_1.csv"), dtype={"adcode": str}) if has_units else None
         blocks = pd.DataFrame(gpd.read_parquet(folder.blocks).drop(columns="geometry"))
         names = own_maps(recipe.source_names)
-        # An integration by rules takes only what was judged correct: its share would be 1 whatever the map is worth.
+        # An integration by rules takes only masks judged correct, so its share would be 1 for any map.
         by_rules = pd.isna(pd.read_csv(method).accuracy[0])
         judged = [m for m in names if m != INTEGRATED or not by_rules]
         table = level_table(
@@ -108,7 +108,7 @@ def parcels(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputSte
         drawn = read_polygons(path, "parcels")
         summaries = []
         parts = []
-        # A block of other settings, or of a region that was wider, still has its old pixels in the cube.
+        # A block of other settings, or outside a region that was narrowed, still has its old pixels in the cube.
         finished = done["integrate"].blocks
         for name, numbers, mask, row_km2 in _parcel_windows(inputs, output, path, drawn, finished):
             scores = parcel_scores(numbers, mask, row_km2)
@@ -119,9 +119,7 @@ def parcels(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputSte
             write_parquet(output.folder.table("parcels.parquet"), pd.concat(parts, ignore_index=True)),
         ]
 
-    yield OutputStep(
-        name="parcels", made_of={"maps": maps_digest(done), "parcels": digest_vector(path)}, make=make
-    )
+    yield OutputStep(name="parcels", made_of={"maps": maps_digest(done), "parcels": digest_vector(path)}, make=make)
 
 
 def _parcel_windows(
@@ -170,8 +168,8 @@ def sample_areas(inputs: Inputs, output: Output, done: Earlier) -> Iterator[Outp
         finished = done["integrate"].blocks
         if sample.design and (changed := changed_points(output.cube, finished, sample.points)):
             notes.append(
-                f"At {changed} of {len(sample.points)} points the map says something else than when the sample was drawn: "
-                "the areas mapped and the accuracies are those of the map of then, so draw a sample of this one."
+                f"At {changed} of {len(sample.points)} points the map has changed since the sample was drawn: the mapped "
+                "areas and the accuracies are those of the earlier map, so draw a new sample of this map."
             )
         return [
             write_csv(output.folder.table("sample_areas.csv"), result.areas),

@@ -25,7 +25,7 @@ def exports(recipe: Recipe) -> bool:
 
 
 def export(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
-    """Write the files of every admin unit that the cube touches; one step a unit."""
+    """Write the files of every admin unit that the cube touches; one step per unit."""
     part = inputs.recipe.export
     if part is None:
         raise ValueError(f"recipe '{inputs.recipe.name}' has no [export]")

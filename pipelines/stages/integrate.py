@@ -19,7 +19,7 @@ from stores.durable import digest_file
 
 
 def decide(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
-    """Decide for every block which source's mask the map takes."""
+    """Decide for every block which source's mask the map uses."""
     decisions, names = inputs.recipe.decisions, inputs.recipe.source_names
 
     def make() -> Sequence[Path]:

@@ -29,10 +29,10 @@ def reviews_from_reference(recipe: Recipe) -> bool:
 
 
 def review(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:
-    """Label a systematic sample of blocks by the reference."""
+    """Label a systematic sample of blocks from the reference."""
     reference, spacing = inputs.reference, inputs.recipe.decisions.sample_deg
     if reference is None:
-        raise ValueError(f"recipe '{inputs.recipe.name}' has no [reference] to review blocks by")
+        raise ValueError(f"recipe '{inputs.recipe.name}' has no [reference] to label blocks from")
     described = done["describe"]
     task = ReviewTask(output.cube, reference)
     yield BlockStep(
@@ -49,7 +49,7 @@ def review(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]
 
 
 def write_reviews(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
-    """Write ``tables/reviews.csv``: those labels as a review file like any other."""
+    """Write ``tables/reviews.csv``: those labels as an ordinary review file."""
     labelled = done["review"]
 
     def make() -> Sequence[Path]:

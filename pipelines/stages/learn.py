@@ -1,4 +1,4 @@
-"""Stage learn: train the models of the recipe that are not there yet."""
+"""Stage learn: train the missing models of the recipe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def learns(recipe: Recipe) -> bool:
 
 
 def learn(inputs: Inputs, output: Output, done: Earlier) -> Iterator[ModelStep]:
-    """Train each model of the recipe that is not there."""
+    """Train each missing model of the recipe."""
     models, recipe = inputs.models, inputs.recipe
     for kind in models.kinds(recipe):
         yield ModelStep(

@@ -1,4 +1,4 @@
-"""What the maps of a run say, as what later steps are made of."""
+"""Digests of the maps of a run, for what later steps are made of."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from pipelines.engine.rules import Earlier
 
 
 def maps_digest(done: Earlier) -> dict[str, str]:
-    """Digest of what every map says: the sources' masks, and the integrated one."""
+    """Digests of the maps: the sources' masks, and the integrated one."""
     return {"masks": done["segment"].digest, "integrated": done["integrate"].digest}

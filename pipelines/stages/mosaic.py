@@ -1,4 +1,4 @@
-"""Stage mosaic: imagery of every source onto the lattice."""
+"""Stage mosaic: bring the imagery of every source onto the lattice."""
 
 from __future__ import annotations
 

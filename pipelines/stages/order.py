@@ -1,4 +1,4 @@
-"""The stages of a run in their order. What a stage does stands in the module of its name."""
+"""The stages of a run in order. Each stage is defined in the module of its name."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 class Stage(NamedTuple):
-    """A part of a run that can be asked for by name."""
+    """A part of a run that can be run by name."""
 
     name: str
-    """Its name, and that of the module that holds its rules."""
+    """Its name, which is also the name of the module with its rules."""
     about: str
-    """What it does, as the command line says it."""
+    """What it does, for the help of the command line."""
 
 
 STAGES = (
-    Stage("learn", "train the models that are not there yet"),
+    Stage("learn", "train the missing models"),
     Stage("mosaic", "bring the imagery of every source onto the lattice"),
     Stage("assess", "measure the image quality, coverage type and terrain of every block"),
     Stage("segment", "map cropland in every source"),
@@ -36,15 +36,15 @@ STAGES = (
 
 
 def rules_of(recipe: Recipe) -> list[Rule]:
-    """The rules of a recipe's steps in their order."""
+    """The rules of a recipe's steps in order."""
     return [rule for rule in all_rules() if rule.applies(recipe)]
 
 
 def all_rules() -> list[Rule]:
-    """The rules of all stages in their order; their modules are imported here and not before."""
+    """The rules of all stages in order; their modules are imported only when this is called."""
     return [rule for stage in STAGES for rule in import_module(f"pipelines.stages.{stage.name}").RULES]
 
 
 def stage_names(rules: list[Rule]) -> list[str]:
-    """Names of the stages that some rules are part of, in their order."""
+    """Names of the stages that some rules belong to, in order."""
     return list(dict.fromkeys(rule.stage for rule in rules))

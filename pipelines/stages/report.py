@@ -31,11 +31,11 @@ SCENES_SHOWN = 6
 
 
 def report(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
-    """Write the report from everything that the run made before it."""
+    """Write the report from all earlier results of the run."""
     tables = {
         name: entry.digest
         for name, entry in output.folder.memory.entries().items()
-        # The head is written last of all, so it cannot be among what the report is made from.
+        # The head is written last, so the report cannot be made from it.
         if entry.files and not entry.is_open and name not in ("report", HEAD) and not name.startswith("export_")
     }
     yield OutputStep(
@@ -112,7 +112,7 @@ def _read(run: Shown, name: str) -> pd.DataFrame | None:
 
 
 def _sections(run: Shown, results: ReportTables) -> Iterator[Section]:
-    """The map, the proof, the details."""
+    """The sections of the map, its evaluation and the details."""
     from croplayer.report import sections_decisions as decisions
     from croplayer.report import sections_details as details
     from croplayer.report import sections_map, sections_products, sections_proof
@@ -185,7 +185,7 @@ def _model_sections(run: Shown) -> list[Section]:
 
 
 def _scenes(run: Shown, folders: dict[str, Path]) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-    """Validation scenes with what the model says, for a recipe that trains on its own and keeps scenes from it."""
+    """Validation scenes with the model's predictions, for a recipe that only trains and holds scenes out of the training."""
     part = run.inputs.recipe.segmentation
     if part is None or part.training is None or part.training.folds or run.inputs.recipe.sources:
         return []

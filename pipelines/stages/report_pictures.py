@@ -1,4 +1,4 @@
-"""Pixels that the report shows: windows of imagery and maps."""
+"""Windows of imagery and maps that the report shows."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def picture_window(run: Shown) -> tuple[PixelWindow, str]:
 
 
 def pictures(run: Shown, window: PixelWindow) -> list[dict[str, np.ndarray]]:
-    """Thinned imagery and masks of a window, block by block; beside the imagery the reference, where there is one."""
+    """Thinned imagery and masks of a window, read in strips; the reference is shown with the imagery, where there is one."""
     step = picture_step(window)
     pictures = {s: _thinned(run, RGB, window, step, s) for s in run.inputs.recipe.source_names}
     masks = {s: _thinned(run, CROPLAND_MASK, window, step, s) for s in run.inputs.recipe.source_names}

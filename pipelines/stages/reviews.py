@@ -1,4 +1,4 @@
-"""The run's reviews and overrides, of the blocks that are mapped."""
+"""The run's reviews and overrides of mapped blocks."""
 
 from __future__ import annotations
 

@@ -56,10 +56,10 @@ def segment(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep
 
 
 def _device(part: Segmentation, output: Output) -> str:
-    """Kind of device that the network computes on.
+    """Kind of device that the network runs on.
 
-    A map is finished on the kind of device that it was begun on: a GPU computes in another precision than a CPU, and
-    blocks of both would not fit together at their edges.
+    A map is finished on the kind of device that it was begun on: a GPU computes in another precision than a CPU, so
+    blocks of both would not match at their edges.
     """
     if part.runtime != TORCH:
         return CPU

@@ -88,5 +88,5 @@ def test_a_cut_through_cells_is_refused(mapped: Path, bundle: Path) -> None:
     cube = open_cube(mapped)
     with pytest.raises(ValueError, match="not cut along cells of 32 px"):
         segment(cube.isel(x=slice(8, None)), "aster", bundle, cell_px=CELL, blend_px=BLEND)
-    with pytest.raises(FileNotFoundError, match="is no model bundle"):
+    with pytest.raises(FileNotFoundError, match="is not a model bundle"):
         segment(cube, "aster", "fancy", cell_px=CELL, blend_px=BLEND)

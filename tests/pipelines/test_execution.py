@@ -61,7 +61,7 @@ def test_poison_of_every_kind_is_named_and_costs_nothing_else(cluster: DaskProce
     with Workers(limits, cluster.address) as workers:
         result = run_step(poison_step(folder, 100, {}), StepLedgers(folder), workers)
     assert (result.worked, result.failed) == (len(bad), [])
-    assert [p for p in problems_of(tmp_path) if "is not at its end" not in p] == []
+    assert [p for p in problems_of(tmp_path) if "is incomplete" not in p] == []
 
 
 def test_network_blocks_go_to_workers_that_offer_the_resource(cluster: DaskProcesses, tmp_path: Path) -> None:
@@ -122,5 +122,5 @@ def test_a_signal_stops_a_run_in_seconds_and_keeps_what_is_done(
 
 
 def test_an_amount_of_memory_is_checked_in_the_recipe() -> None:
-    with pytest.raises(ValueError, match="'lots' is no amount of memory; expected a form like '6GiB'"):
+    with pytest.raises(ValueError, match="'lots' is not an amount of memory; expected a form like '6GiB'"):
         Cluster(memory_limit="lots")

@@ -45,7 +45,7 @@ def test_nothing_would_be_done_in_a_finished_run(small_recipe: Path, models: Pat
     assert due(small_recipe, out, models) == {}
     files = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     told = croplayer("explain", small_recipe, "-o", out, models=models)
-    assert told.stdout == "nothing would be done: everything is there\n"
+    assert told.stdout == "nothing would be done: everything is up to date\n"
     assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == files
 
 
@@ -99,7 +99,7 @@ def test_a_failed_block_and_a_lost_file_are_told(small_recipe: Path, models: Pat
 
 def test_a_run_s_folder_stands_for_its_recipe(small_recipe: Path, models: Path, out: Path) -> None:
     told = croplayer("explain", out, "segment", models=models)
-    assert told.stdout == "nothing would be done: everything is there\n"
+    assert told.stdout == "nothing would be done: everything is up to date\n"
     wrong = croplayer("explain", out, "segmant", models=models, check=False)
     assert wrong.returncode == 2 and "has no step 'segmant'; it has" in wrong.stderr
 
@@ -142,7 +142,7 @@ def test_status_of_no_run_is_a_sentence(models: Path, tmp_path: Path) -> None:
 def test_the_log_tells_what_happened_in_its_order(out: Path) -> None:
     lines = list(read_run_log(out / "run.log"))
     assert (lines[0].step, lines[0].event) == ("run", "began") and (lines[-1].step, lines[-1].event) == ("run", "ended")
-    assert lines[-1].text.startswith("came to its end after ")
+    assert lines[-1].text.startswith("finished after ")
     told = [(line.step, line.event) for line in lines]
     assert told.index(("segment", "began")) < told.index(("segment", "ended")) < told.index(("describe", "began"))
     assert all(a.time <= b.time for a, b in itertools.pairwise(lines))

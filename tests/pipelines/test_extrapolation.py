@@ -40,5 +40,5 @@ def test_a_pilot_without_blocks_is_no_pilot(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="holds no run"):
         read_pilot(tmp_path)
     (tmp_path / "recipe.toml").write_text('name = "pilot"\ntitle = "pilot"\n')
-    with pytest.raises(ValueError, match="no finished block to measure by"):
+    with pytest.raises(ValueError, match="no finished block to estimate from"):
         read_pilot(tmp_path)

@@ -108,7 +108,7 @@ def test_a_run_s_folder_is_of_one_edition(small_recipe: Path, models: Path, fini
     before = digests(finished)
     done = croplayer("mosaic", recipe, "-o", finished, models=models, check=False)
     assert done.returncode == 2
-    assert f"{finished} is the run of edition '2020', and the recipe makes edition '2021'; give it" in done.stderr
+    assert f"{finished} holds edition '2020', and the recipe makes edition '2021'; give it" in done.stderr
     assert digests(finished) == before
 
 

@@ -22,13 +22,17 @@ from stores.run_folder import RunFolder
 @pytest.mark.parametrize(
     ("own", "believes_the_scheduler", "message"),
     [
-        (None, True, "lets nobody in without a certificate; name one of its authority in Dask's settings"),
-        ("lost", True, r"certificates for .* cannot be read \(.*\); see to the files"),
-        ("foreign", False, r"do not let each other in \(TLS certificate does not match.*\); use its tls:// address"),
+        (None, True, "requires a certificate; name one of its authority in Dask's settings"),
+        ("lost", True, r"certificates for .* cannot be read \(.*\); check the files"),
+        (
+            "foreign",
+            False,
+            r"cannot establish a connection \(TLS certificate does not match.*\); use its tls:// address",
+        ),
         (
             "foreign",
             True,
-            r"do not let each other in \(.*\); use its tls:// address and name a certificate of its auth",
+            r"cannot establish a connection \(.*\); use its tls:// address and name a certificate of its auth",
         ),
     ],
 )
@@ -59,7 +63,7 @@ def test_a_run_without_workers_ends_with_a_sentence(tls: dict[str, str], tmp_pat
     with dask_processes(tmp_path, tls) as processes:
         with (
             Workers(Cluster(wait_s=0.5), processes.address) as workers,
-            pytest.raises(RuntimeError, match=r"no worker has been at the scheduler tls://.* for 0.5 s"),
+            pytest.raises(RuntimeError, match=r"no worker has been connected to the scheduler tls://.* for 0.5 s"),
         ):
             run_step(poison_step(folder, 4, {}), StepLedgers(folder), workers)
         worker = processes.add_worker()
@@ -116,7 +120,7 @@ def test_a_given_client_runs_the_blocks_and_stays_open(cluster: DaskProcesses, t
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("scheduler:8786", "is no address; expected tls://HOST:PORT"),
+        ("scheduler:8786", "is not an address; expected tls://HOST:PORT"),
         ("tcp://10.0.0.1:8786", "is not on this machine and not encrypted; use tls://"),
     ],
 )

@@ -72,7 +72,7 @@ def test_ctrl_c_in_a_terminal_stops_a_run_with_a_sentence_and_running_again_goes
     os.killpg(run.pid, signal.SIGINT)
     _, said = run.communicate(timeout=60)
     assert time.monotonic() - start < 30
-    assert (run.returncode, said) == (130, "croplayer: stopped; run the same command again to go on\n")
+    assert (run.returncode, said) == (130, "croplayer: stopped; run the same command again to continue\n")
     _, alive = psutil.wait_procs(family, timeout=5)
     assert not alive
     croplayer("run", small_recipe, "-o", out, "--workers", 1, models=models)

@@ -21,7 +21,7 @@ def test_verify_finds_damage_and_running_again_mends_it(
 ) -> None:
     out = tmp_path / "damaged"
     shutil.copytree(finished, out)
-    assert "everything is as the ledger says" in croplayer("verify", out, models=models).stdout
+    assert "no problems: every file matches its ledger" in croplayer("verify", out, models=models).stdout
     rng = np.random.default_rng(0)
     chunks = sorted(p for p in (out / "cube.zarr").rglob("*") if p.is_file() and re.search(r"/c/\d/\d+/", str(p)))
     flipped, truncated, removed = (chunks[i] for i in rng.choice(len(chunks), 3, replace=False))
@@ -40,7 +40,7 @@ def test_verify_finds_damage_and_running_again_mends_it(
     shutil.rmtree(out / "cube.zarr/2020/croplayer/c/9")
     croplayer("run", small_recipe, "-o", out, models=models)
     assert digests(out) == digests(finished)
-    assert "everything is as the ledger says" in croplayer("verify", out, models=models).stdout
+    assert "no problems: every file matches its ledger" in croplayer("verify", out, models=models).stdout
 
 
 def test_verify_finds_what_is_missing_of_the_ledgers_and_running_again_mends_it(
@@ -66,7 +66,7 @@ def test_verify_finds_what_is_missing_of_the_ledgers_and_running_again_mends_it(
     assert "7 problems" in done.stdout, done.stdout
     done = croplayer("verify", out, models=models, check=False)
     assert "assess: 4 of 4 blocks are not done; run the recipe again" in done.stdout
-    assert "is not at its end" in done.stdout and done.returncode == 1
+    assert "is incomplete" in done.stdout and done.returncode == 1
     for path in foreign:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     croplayer("run", small_recipe, "-o", out, models=models)
@@ -109,7 +109,7 @@ def test_a_new_mosaic_under_old_masks_is_found(
     with pytest.raises(MissingBlocksError, match=r"4 of 4 blocks of edition '2020' of .* have no finished 'segment'"):
         open_cube(out / "cube.zarr", strict=True)
     done = croplayer("verify", out, models=models, check=False)
-    assert done.returncode == 1 and "is not at its end" in done.stdout
+    assert done.returncode == 1 and "is incomplete" in done.stdout
     for step in ("segment", "integrate"):
         assert f"{step}: 4 of 4 blocks are not done; run the recipe again" in done.stdout
     croplayer("run", small_recipe, "-o", out, "--workers", 1, models=models)

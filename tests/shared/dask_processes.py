@@ -1,4 +1,4 @@
-"""Real Dask schedulers and workers on loopback, with certificates made for the occasion."""
+"""Real Dask schedulers and workers on loopback, with temporary certificates."""
 
 from __future__ import annotations
 

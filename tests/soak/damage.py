@@ -14,7 +14,7 @@ from stores.run_folder import RunFolder
 
 BATCH = 50
 """Files damaged at a time."""
-UNFINISHED = re.compile(r"is not at its end|blocks are not done|files are not complete|holds no run")
+UNFINISHED = re.compile(r"is incomplete|blocks are not done|files are incomplete|holds no run")
 """What verify may say of a run that was stopped."""
 
 

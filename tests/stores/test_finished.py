@@ -104,7 +104,7 @@ def test_a_ledger_that_says_something_else_is_mended(run: Path) -> None:
     fingerprint = steps_of(RunFolder(run), 2)[1].fingerprint
     Ledger(run / "ledger/segment.jsonl").append(fingerprint, [BlockRecord(painted_blocks(1)[0])])
     problems = find_problems(RunFolder(run))
-    assert any(f"ledger {run}/ledger/segment.jsonl holds other results" in p.sentence for p in problems)
+    assert any(f"ledger {run}/ledger/segment.jsonl was changed after" in p.sentence for p in problems)
     with filelock.FileLock(run / ".lock"):
         done = croplayer("verify", run, "--repair", models=run, check=False)
     assert done.returncode == 2 and "another run holds" in done.stderr
@@ -148,7 +148,7 @@ def test_masks_are_not_finished_once_the_imagery_is_written_anew(run: Path) -> N
             if step.name != "integrate":
                 with pytest.raises(MissingBlocksError, match=r"2 of 2 blocks of .* no finished '(segment|integrate)'"):
                     open_cube(folder.own_cube, strict=True)
-                assert any("is not at its end" in sentence for sentence in problems_of(run))
+                assert any("is incomplete" in sentence for sentence in problems_of(run))
         cube = open_cube(folder.own_cube, strict=True)
         np.testing.assert_array_equal(cube.croplayer, mask_of(cube.rgb.sel(source=SOURCE).to_numpy()))
         assert problems_of(run) == []
@@ -235,10 +235,10 @@ def test_what_the_recipe_names_in_the_folder_is_no_foreign_file(run: Path) -> No
     (run / "reviews").mkdir()
     (run / "reviews/mine.csv").write_text("block")
     named = [p.sentence for p in find_problems(RunFolder(run))]
-    assert named == [f"{run}/reviews is no folder of a run; remove it"]
+    assert named == [f"{run}/reviews is not a folder of a run; remove it"]
     (run / "recipe.toml").write_text(f'[decisions]\nreviews = ["{run}/reviews/mine.csv"]\n')
     assert "reviews" in RunFolder(run).inputs
-    assert not any("is no folder of a run" in sentence for sentence in problems_of(run))
+    assert not any("is not a folder of a run" in sentence for sentence in problems_of(run))
 
 
 def test_all_damage_is_found_and_nothing_else_is_named(run: Path) -> None:

@@ -68,5 +68,5 @@ def test_coordinates_off_the_lattice_are_refused(tmp_path: Path, axis: str, shif
     make_cube(tmp_path / "cube.zarr")
     array = zarr.open_array(str(tmp_path / "cube.zarr"), path=f"2020/{axis}", mode="r+")
     array[:] = array[:] + shift
-    with pytest.raises(SchemaError, match=f"'{axis}' is not the lattice's; write the cube again"):
+    with pytest.raises(SchemaError, match=f"'{axis}' differs from the lattice; write the cube again"):
         open_cube(tmp_path / "cube.zarr")

@@ -229,7 +229,7 @@ def test_a_run_writes_a_bucket_resumes_and_verifies(bucket: str, tmp_path: Path)
     croplayer("run", recipe, "-o", tmp_path / "next", "--until", "mosaic", "--workers", 1, models=tmp_path)
     assert contents(ADDRESS).items() > before.items()
     for folder in (out, tmp_path / "next"):
-        assert "everything is as the ledger says" in croplayer("verify", folder, models=tmp_path).stdout
+        assert "no problems: every file matches its ledger" in croplayer("verify", folder, models=tmp_path).stdout
     left = [p for p in (out).rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()]
     assert not left and SECRET not in os.linesep.join(before)
 

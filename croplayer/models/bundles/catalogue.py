@@ -33,8 +33,8 @@ def find_bundle(name_or_path: str | Path) -> Path:
     if (Path(name_or_path) / MANIFEST_NAME).is_file():
         return Path(name_or_path)
     raise FileNotFoundError(
-        f"'{name_or_path}' is no model bundle: no folder with a {MANIFEST_NAME}, "
-        f"and not one of those that come with croplayer ({_listed(shipped_names())})"
+        f"'{name_or_path}' is not a model bundle: it is neither a folder with a {MANIFEST_NAME} "
+        f"nor an included model ({_listed(shipped_names())})"
     )
 
 

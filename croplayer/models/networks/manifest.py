@@ -95,7 +95,7 @@ def manifest_bytes(folder: Path) -> bytes:
     """
     path, sum_path = folder / MANIFEST_NAME, folder / MANIFEST_SUM_NAME
     if not path.is_file():
-        raise FileNotFoundError(f"{folder} is no model bundle: it holds no {MANIFEST_NAME}")
+        raise FileNotFoundError(f"{folder} is not a model bundle: it holds no {MANIFEST_NAME}")
     if not sum_path.is_file():
         raise FileNotFoundError(f"model bundle {folder} lacks {MANIFEST_SUM_NAME}, the digest of its {MANIFEST_NAME}")
     stored = path.read_bytes()

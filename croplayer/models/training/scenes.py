@@ -192,7 +192,7 @@ class LabelledScenes:
 
 def _scene_paths(images: Path) -> dict[str, Path]:
     if not images.is_dir():
-        raise FileNotFoundError(f"{images} is no folder; expected a folder of labelled rasters")
+        raise FileNotFoundError(f"{images} is not a folder; expected a folder of labelled rasters")
     found = sorted(p for p in images.iterdir() if p.suffix.lower() in SCENE_DRIVERS)
     if not found:
         raise ValueError(f"{images} holds no raster ({', '.join(SCENE_DRIVERS)})")

@@ -50,7 +50,7 @@ def test_a_model_is_found_by_name_or_folder(shelf, tmp_path, monkeypatch):
 
 
 def test_an_unknown_name_is_told_what_there_is(shelf):
-    with pytest.raises(FileNotFoundError, match=r"'fancy' is no model bundle.*\(plain\)"):
+    with pytest.raises(FileNotFoundError, match=r"'fancy' is not a model bundle.*\(plain\)"):
         croplayer.models.load("fancy")
     with pytest.raises(FileNotFoundError, match="which has plain"):
         shipped_folder("fancy")
@@ -69,7 +69,7 @@ def test_a_recipe_names_a_shipped_model(shelf, tmp_path):
     assert models.folders(named) == {"segmentation": shelf / "plain"}
     models.train_missing(named)
     assert not (tmp_path / "home").exists()
-    with pytest.raises(RecipeError, match=r"none that comes with croplayer \(plain\)"):
+    with pytest.raises(RecipeError, match=r"nor an included model \(plain\)"):
         models.folders(recipe(tmp_path, "fancy"))
 
 

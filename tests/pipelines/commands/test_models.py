@@ -72,7 +72,7 @@ def test_train_says_what_is_missing(scene_options, tmp_path):
 
 def test_evaluate_refuses_scenes_that_trained_the_model(trained, scene_options, painted, tmp_path):
     output = croplayer_models("evaluate", trained, *scene_options, code=2).output
-    assert "5 of the scenes trained" in output
+    assert "was trained on 5 of the scenes" in output
     images = tmp_path / "images"
     images.mkdir()
     for i in range(2):
