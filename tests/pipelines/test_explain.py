@@ -8,16 +8,19 @@ import shutil
 from pathlib import Path
 
 import pytest
+from shared.built_steps import built_step
 from shared.commands import croplayer
 
+from pipelines.engine.steps import OutputStep
 from pipelines.explain import Reason, explain, sentences
 from pipelines.recipe_files import load_recipe
 from pipelines.run import Run
-from pipelines.status import status_of
+from pipelines.status import lines, status_of
 from stores.ledger import Ledger
 from stores.records import BlockRecord, Status
 from stores.run_folder import RunFolder
 from stores.run_log import read_run_log
+from stores.step_memory import BlocksDone
 
 
 @pytest.fixture
@@ -72,8 +75,8 @@ def test_what_explain_tells_is_what_a_run_does(small_recipe: Path, models: Path,
     told = {*found, *(name for reason in found.values() for name in reason.later)}
     begun_before = len(list(read_run_log(out / "run.log")))
     croplayer("run", recipe, "-o", out, models=models)
-    lines = list(read_run_log(out / "run.log"))[begun_before:]
-    done = {line.step for line in lines if line.event == "ended" and line.step != "run"}
+    told_now = list(read_run_log(out / "run.log"))[begun_before:]
+    done = {line.step for line in told_now if line.event == "ended" and line.step != "run"}
     # A rule of several steps is told by its own name while it waits.
     assert {re.sub(r"_(\d+|[A-Z]\w*)$", "", step) for step in done} <= {re.sub(r"_\d+$", "", step) for step in told}
     assert {"segment", "describe", "integrate"} <= done and not {"mosaic", "assess"} & done
@@ -140,9 +143,63 @@ def test_status_of_no_run_is_a_sentence(models: Path, tmp_path: Path) -> None:
 
 
 def test_the_log_tells_what_happened_in_its_order(out: Path) -> None:
-    lines = list(read_run_log(out / "run.log"))
-    assert (lines[0].step, lines[0].event) == ("run", "began") and (lines[-1].step, lines[-1].event) == ("run", "ended")
-    assert lines[-1].text.startswith("finished after ")
-    told = [(line.step, line.event) for line in lines]
+    said = list(read_run_log(out / "run.log"))
+    assert (said[0].step, said[0].event) == ("run", "began") and (said[-1].step, said[-1].event) == ("run", "ended")
+    assert said[-1].text.startswith("finished after ")
+    told = [(line.step, line.event) for line in said]
     assert told.index(("segment", "began")) < told.index(("segment", "ended")) < told.index(("describe", "began"))
-    assert all(a.time <= b.time for a, b in itertools.pairwise(lines))
+    assert all(a.time <= b.time for a, b in itertools.pairwise(said))
+
+
+def test_a_part_of_a_run_is_not_a_finished_run(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.recipe.write_text('name = "x"\ntitle = "x"\n', encoding="utf-8")
+    folder.memory.finish("mosaic", "f", BlocksDone(4, folder.ledger("mosaic")))
+    folder.memory.end()
+    assert status_of(folder).state == "stopped"
+    folder.memory.finish("report", "f", [])
+    folder.memory.end()
+    assert status_of(folder).state == "finished"
+
+
+def test_many_exports_are_one_line(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for i in range(20):
+        folder.memory.finish(f"export_{i}", "f", [])
+    folder.memory.begin("export_3", "f")
+    told = list(lines(status_of(folder)))
+    assert [line for line in told if line.startswith("export")] == [
+        "export           open       files of 20 units, 1 of them not finished"
+    ]
+
+
+def test_a_step_that_waits_is_explained_by_its_rule(small_recipe: Path, models: Path, out: Path) -> None:
+    recipe = edited(small_recipe, out, "[segmentation]\n", "[segmentation]\nthreshold = 0.75\n")
+    told = croplayer("explain", recipe, "aggregate_1", "-o", out, models=models)
+    assert told.stdout.startswith("segment: the threshold changed")
+
+
+def test_a_recipe_that_the_cube_refuses_is_refused_before_anything_is_written(
+    small_recipe: Path, models: Path, out: Path
+) -> None:
+    recipe = edited(small_recipe, out, "bounds = [114.0, 34.0, 114.1, 34.1]", "bounds = [114.0, 34.0, 114.1, 34.05]")
+    before = (out / "recipe.toml").read_bytes()
+    for command in ("plan", "explain", "run"):
+        told = croplayer(command, recipe, "-o", out, models=models, check=False)
+        assert told.returncode == 2 and "has another layout: rows is 2, expected 1" in told.stderr
+    assert (out / "recipe.toml").read_bytes() == before
+
+
+def test_a_damaged_file_of_the_cube_stays_named_when_the_run_goes_on(
+    small_recipe: Path, models: Path, out: Path
+) -> None:
+    damaged = out / "cube.zarr/2020/source/c/0"
+    damaged.write_bytes(damaged.read_bytes() + b"x")
+    croplayer("run", small_recipe, "-o", out, models=models)
+    told = croplayer("verify", out, models=models, check=False)
+    assert told.returncode == 1 and str(damaged) in told.stdout
+
+
+def test_the_order_of_products_is_part_of_their_tables(small_recipe: Path, models: Path, out: Path) -> None:
+    step = built_step(Run(load_recipe(small_recipe, out), out, models), "compare_tables")
+    assert isinstance(step, OutputStep) and isinstance(step.made_of["products"], list) and step.made_of["products"]

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.recipe_files import RECIPES, RecipeError, find_recipe, load_recipe
+from pipelines.recipe import Recipe
+from pipelines.recipe_files import RECIPES, RecipeError, find_recipe, load_recipe, load_resolved_recipe
+from stores.run_folder import RunFolder
 
 GOOD = """
 name = "x"
@@ -65,3 +67,19 @@ def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, message: str
 def test_an_unknown_recipe_lists_the_known_ones() -> None:
     with pytest.raises(FileNotFoundError, match="china_grid"):
         find_recipe("atlantis")
+
+
+def test_a_resolved_recipe_is_not_expanded_again(tmp_path: Path) -> None:
+    """A dollar that a recipe writes twice stands once in the folder of the run."""
+    path = tmp_path / "x.toml"
+    path.write_text('name = "x"\ntitle = "at the end$$"\n', encoding="utf-8")
+    recipe = load_recipe(path, tmp_path)
+    folder = RunFolder(tmp_path / "run")
+    folder.root.mkdir()
+    folder.recipe.write_text(recipe.to_toml(), encoding="utf-8")
+    assert load_resolved_recipe(folder) == recipe and recipe.title == "at the end$"
+
+
+def test_an_export_needs_units_of_its_level() -> None:
+    with pytest.raises(ValueError, match=r"\[export\] needs \[\[admin\]\] units of its level 1"):
+        Recipe.model_validate({"name": "x", "title": "x", "export": {}})

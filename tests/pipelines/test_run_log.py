@@ -58,3 +58,9 @@ def test_what_stopped_a_run_is_in_its_log(tmp_path: Path) -> None:
     last = list(read_run_log(tmp_path / "run.log"))[-1]
     assert (last.step, last.event) == ("run", "ended")
     assert last.text.startswith("stopped by RuntimeError: mosaic failed for all 4 blocks after ")
+
+
+def test_a_reason_that_cannot_be_encoded_stops_nothing(tmp_path: Path) -> None:
+    RunLog(tmp_path / "run.log").write("segment", "failed", "r1100c5900: no file 'a\udcff.tif'")
+    (line,) = read_run_log(tmp_path / "run.log")
+    assert line.text == "r1100c5900: no file 'a\\udcff.tif'"

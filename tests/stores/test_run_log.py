@@ -35,3 +35,12 @@ def test_lines_of_others_and_half_lines_are_left_out(tmp_path: Path) -> None:
 def test_a_text_of_several_lines_is_one_line() -> None:
     line = LogLine(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "run", "note", "one\ntwo\r\n three")
     assert line.encoded() == "2026-01-02T03:04:05Z run note: one two three"
+
+
+def test_steps_whose_names_have_spaces_are_read_and_impossible_dates_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    path.write_text(
+        "2026-01-02T03:04:05Z export_US 38 ended: 3 of 3 done in 1.0 s\n2026-99-26T03:04:05Z segment began: 4 blocks\n",
+        encoding="utf-8",
+    )
+    assert [(line.step, line.event) for line in read_run_log(path)] == [("export_US 38", ENDED)]
