@@ -1,0 +1,40 @@
+"""Areas of pixels in admin units."""
+
+from __future__ import annotations
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from rasterio.features import rasterize
+
+from croplayer.vector.zones import UnitRings
+from stores.grid import BlockGrid, BlockIndex
+
+
+@given(st.data())
+def test_areas_in_units_equal_rasterising_them(data: st.DataObject) -> None:
+    grid = BlockGrid(32)
+    window = grid.window(BlockIndex(1100, 5880))
+    west, south, east, north = grid.window_bounds(window)
+    cuts = np.sort(data.draw(hnp.arrays(np.float64, 2, elements=st.floats(0.101, 0.899), unique=True)))
+    lean = data.draw(st.floats(-0.0997, 0.0997))
+    x = [west - 1, *(west + cuts * (east - west)), east + 1]
+    polygons = [
+        shapely.Polygon(
+            [(x[i] + lean * (i in (1, 2)) * 0.05, south - 1), (x[i + 1] + lean * (i + 1 in (1, 2)) * 0.05, south - 1),
+             (x[i + 1], north + 1), (x[i], north + 1)]
+        )
+        for i in range(3)
+    ]  # fmt: skip
+    units = gpd.GeoDataFrame({"adcode": list("abc")}, geometry=polygons, crs="EPSG:4326")
+    percent = data.draw(hnp.arrays(np.uint8, (32, 32), elements=st.sampled_from([0, 50, 100, 255])))
+    areas = UnitRings.of(units).areas_km2(percent, window, grid)
+    rows = grid.pixel_area_m2(window.row, 32)[:, None]
+    for unit, polygon in enumerate(polygons):
+        inside = rasterize([polygon], (32, 32), transform=grid.transform(window)) == 1
+        expected = (np.where(percent == 255, 0, percent) / 100 * rows * inside).sum() / 1e6
+        assert areas[unit] == pytest.approx(expected, rel=1e-9, abs=1e-12)
