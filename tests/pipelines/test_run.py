@@ -14,6 +14,7 @@ from shared.commands import croplayer
 from shared.run_files import CUBE_AND_RESULTS, digests
 
 from croplayer.cube.opening import open_cube
+from stores.run_log import read_run_log
 
 
 def test_a_run_leaves_everything_it_promises(finished: Path) -> None:
@@ -74,11 +75,19 @@ def test_the_report_shows_pictures_and_says_what_is_not_known(finished: Path) ->
 
 
 def test_running_again_does_nothing(finished: Path, small_recipe: Path, models: Path) -> None:
-    before = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file() and p.name != ".lock"}
+    """But for the lock and the log, which tells that it was run again and that nothing was begun."""
+
+    def times() -> dict[Path, int]:
+        return {
+            p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file() and p.name not in (".lock", "run.log")
+        }
+
+    before, lines = times(), len(list(read_run_log(finished / "run.log")))
     done = croplayer("run", small_recipe, "-o", finished, models=models)
     assert "nothing to do" in done.stdout
-    after = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file() and p.name != ".lock"}
-    assert before == after
+    assert times() == before
+    told = list(read_run_log(finished / "run.log"))[lines:]
+    assert [(line.step, line.event) for line in told] == [("run", "began"), ("run", "ended")]
 
 
 def test_two_workers_give_the_same_bytes(finished: Path, small_recipe: Path, models: Path, tmp_path: Path) -> None:
