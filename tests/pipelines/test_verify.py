@@ -61,7 +61,7 @@ def test_verify_finds_what_is_missing_of_the_ledgers_and_running_again_mends_it(
     assert f"ledger {ledgers['assess']} is missing; run the recipe again" in done.stdout
     for name in ("mosaic", "segment"):
         left = ledgers[name].stat().st_size
-        assert f"ledger {ledgers[name]} has {left} of the {sizes[name]} bytes that it had" in done.stdout
+        assert f"ledger {ledgers[name]} has {left} of its {sizes[name]} bytes" in done.stdout
     assert all(f"{path} is " in done.stdout for path in foreign)
     assert "7 problems" in done.stdout, done.stdout
     done = croplayer("verify", out, models=models, check=False)

@@ -53,7 +53,7 @@ def test_a_block_that_is_not_finished_is_named_where_it_is_asked_for(run: Path) 
     done, missing = painted_blocks(2)
     (run / f"cube.zarr/2020/croplayer/c/0/{missing.col - done.col}").unlink()
     with pytest.raises(
-        MissingBlocksError, match=rf"1 of 2 blocks of .* no finished 'integrate': {missing.name}; run the"
+        MissingBlocksError, match=rf"1 of 2 blocks of .* no finished 'integrate': {missing.name}; finish the run"
     ):
         open_cube(run / "cube.zarr", strict=True)
     assert open_cube(run / "cube.zarr", [done.name], strict=True).sizes["x"] == 16

@@ -136,7 +136,7 @@ def test_damage_is_named(copy):
     with pytest.raises(FileNotFoundError, match=r"lacks manifest\.sha256"):
         load(copy)
     (copy / "manifest.json").unlink()
-    with pytest.raises(FileNotFoundError, match="no model bundle"):
+    with pytest.raises(FileNotFoundError, match="is not a model bundle"):
         load(copy)
 
 

@@ -96,7 +96,7 @@ def test_scenes_of_every_format_are_read(painted, tmp_path):
 
 def test_missing_things_are_named(painted, tmp_path):
     images, polygons = painted
-    with pytest.raises(FileNotFoundError, match="no folder"):
+    with pytest.raises(FileNotFoundError, match="is not a folder"):
         LabelledScenes.open(tmp_path / "none", polygons)
     with pytest.raises(FileNotFoundError, match=r"none\.gpkg"):
         LabelledScenes.open(images, tmp_path / "none.gpkg")

@@ -105,7 +105,7 @@ def test_list_and_show(trained):
     assert str(trained) in croplayer_models("list", "--models", trained.parent).stdout
     assert "painted rectangles" in croplayer_models("show", trained).stdout
     assert json.loads(croplayer_models("show", trained, "--json").stdout)["kind"] == "segmentation"
-    assert "no model bundle" in croplayer_models("show", "fancy", code=2).output
+    assert "is not a model bundle" in croplayer_models("show", "fancy", code=2).output
 
 
 def test_export_writes_a_graph(trained, tmp_path):
