@@ -72,7 +72,11 @@ class _Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except (click.exceptions.Exit, click.Abort):  # RuntimeErrors too, with which click ends --help and prompts
+        except (
+            click.exceptions.Exit,
+            click.Abort,
+            BrokenPipeError,
+        ):  # RuntimeErrors too, with which click ends --help and prompts
             raise
         except (ValueError, OSError, RuntimeError) as error:
             click.echo(f"croplayer: {error}", err=True)
