@@ -72,11 +72,8 @@ class _Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except (
-            click.exceptions.Exit,
-            click.Abort,
-            BrokenPipeError,
-        ):  # RuntimeErrors too, with which click ends --help and prompts
+        # click ends --help and prompts with RuntimeErrors of its own, and knows what to do with a closed pipe.
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except (ValueError, OSError, RuntimeError) as error:
             click.echo(f"croplayer: {error}", err=True)

@@ -9,6 +9,7 @@ from pipelines.engine.lease import is_leased
 from pipelines.engine.steps import BlockStep, ModelStep, OutputStep, Step
 from pipelines.engine.walk import TABLES, StepState, survey
 from pipelines.run import Run
+from pipelines.stages.order import all_rules
 from stores.fingerprints import DIGEST, short_parts
 from stores.step_memory import StepEntry
 
@@ -16,17 +17,12 @@ NOUNS = {
     "blocks": "blocks of the region",
     "border": "areas of the blocks that units share",
     "boundaries": "admin units",
-    "assess": "results of assess",
     "block_px": "pixels of a block",
     "code": "code",
-    "compare": "results of compare",
     "decisions": "decisions",
-    "describe": "results of describe",
     "design": "design of the sample",
     "elevation": "elevation model",
-    "evaluate": "results of evaluate",
     "files": "files of the admin units",
-    "judge": "results of judge",
     "legends": "legend",
     "map": "integrated map",
     "maps": "maps",
@@ -42,9 +38,7 @@ NOUNS = {
     "recipe": "recipe",
     "reference": "reference",
     "reviews": "reviews",
-    "review": "results of review",
     "sample": "reviewed sample",
-    "segment": "results of segment",
     "sources": "imagery of",
     "spacing_deg": "spacing of the reviewed sample",
     "statistics": "statistics",
@@ -144,7 +138,8 @@ def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]
 def _noun(name: str) -> str:
     """A part in words: "the model", "the imagery of aster", "the product esa"."""
     first, _, rest = name.partition(".")
-    noun = NOUNS.get(first, first.replace("_", " "))
+    steps = {rule.name for rule in all_rules()}
+    noun = NOUNS.get(first, f"results of {first}" if first in steps else first.replace("_", " "))
     return f"the {noun} {rest}".strip() if rest else f"the {noun}"
 
 

@@ -13,10 +13,8 @@ from pipelines.engine.run_log import duration
 from stores.ledger import Ledger
 from stores.run_folder import RunFolder
 from stores.run_log import BEGAN, ENDED, WHOLE_RUN, LogLine, read_run_log
-from stores.step_memory import CUBE_FILES, END_OF_RUN, HEAD, StepEntry
+from stores.step_memory import CUBE_FILES, END_OF_RUN, EXPORTS, HEAD, StepEntry
 
-EXPORTS = "export_"
-"""Prefix of the names of the steps that write the files of one admin unit."""
 LAST_STEP = "report"
 """The step without which only a part of a recipe was run; every recipe has it."""
 MOST_EXPORTS = 8
@@ -110,7 +108,9 @@ def lines(status: RunStatus) -> Iterable[str]:
     yield f"{status.root}: {status.state}{since}"
     yield f"{'step':<16} {'state':<10} {'blocks':>8} {'done':>8} {'left':>8} {'failed':>8}  rate and time left"
     exported = [step for step in status.steps if step.step.startswith(EXPORTS)]
-    for step in (step for step in status.steps if step not in exported or len(exported) <= MOST_EXPORTS):
+    for step in status.steps:
+        if step.step.startswith(EXPORTS) and len(exported) > MOST_EXPORTS:
+            continue
         state = "open" if step.is_open else "finished" if not step.left else "incomplete"
         if not step.blocks:
             yield f"{step.step:<16} {state:<10}"

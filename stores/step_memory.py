@@ -31,6 +31,8 @@ HEAD = "head"
 """Name under which it remembers its recipe and provenance."""
 END_OF_RUN = "end"
 """Name under which it remembers that it is finished; the fingerprint is the digest of all other entries."""
+EXPORTS = "export_"
+"""Prefix of the names of the steps that write the files of one admin unit, of which a nation has thousands."""
 VOID = "void "
 """Prefix of the fingerprint of a step that was made of what an earlier step has begun to rewrite."""
 STEPS_OF_CUBE = ("mosaic", "segment", "integrate")

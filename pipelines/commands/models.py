@@ -32,44 +32,22 @@ def _scene_options(required: bool) -> Callable[[Callable[..., Any]], Callable[..
     return with_options
 
 
+def _training_option(name: str, kind: Any, help_text: str = "", field: str = "") -> Callable[..., Any]:
+    """An option whose default is that of the field of its name in `TrainingConfig`."""
+    default = getattr(TrainingConfig, field or name.removeprefix("--").replace("-", "_"))
+    return click.option(name, type=kind, default=default, show_default=True, help=help_text or None)
+
+
 def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option(
-            "--threads", type=click.IntRange(1), default=TrainingConfig.threads, show_default=True, help="CPU threads."
-        ),
-        click.option("--seed", type=int, default=TrainingConfig.seed, show_default=True),
-        click.option(
-            "--gsd",
-            type=(float, float),
-            default=TrainingConfig.gsd_m,
-            show_default=True,
-            help="Lowest and highest metres per pixel.",
-        ),
-        click.option("--learning-rate", type=float, default=TrainingConfig.learning_rate, show_default=True),
-        click.option(
-            "--accumulation",
-            type=click.IntRange(1),
-            default=TrainingConfig.accumulation,
-            show_default=True,
-            help="Batches per step.",
-        ),
-        click.option(
-            "--batch",
-            type=click.IntRange(1),
-            default=TrainingConfig.batch,
-            show_default=True,
-            help="Windows per batch.",
-        ),
-        click.option(
-            "--crop-px",
-            type=click.IntRange(32),
-            default=TrainingConfig.crop_px,
-            show_default=True,
-            help="Edge of the windows.",
-        ),
-        click.option(
-            "--steps", type=click.IntRange(1), default=TrainingConfig.steps, show_default=True, help="Training steps."
-        ),
+        _training_option("--threads", click.IntRange(1), "CPU threads."),
+        _training_option("--seed", int),
+        _training_option("--gsd", (float, float), "Lowest and highest metres per pixel.", "gsd_m"),
+        _training_option("--learning-rate", float),
+        _training_option("--accumulation", click.IntRange(1), "Batches per step."),
+        _training_option("--batch", click.IntRange(1), "Windows per batch."),
+        _training_option("--crop-px", click.IntRange(32), "Edge of the windows."),
+        _training_option("--steps", click.IntRange(1), "Training steps."),
     ):
         command = option(command)
     return command
@@ -79,10 +57,8 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("recipe", required=False)
 @_scene_options(required=False)
 @_training_options
-@click.option(
-    "--architecture", type=click.Choice(ARCHITECTURES), default=TrainingConfig.architecture, show_default=True
-)
-@click.option("--size", default=TrainingConfig.size, show_default=True)
+@_training_option("--architecture", click.Choice(ARCHITECTURES))
+@_training_option("--size", str)
 @click.option("--folds", type=click.IntRange(0), default=0, help="Cross-validation by scene; then train on all scenes.")
 @click.option(
     "--validation",
@@ -91,12 +67,7 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="Share of the scenes.",
 )
-@click.option(
-    "--patience",
-    type=click.IntRange(0),
-    default=TrainingConfig.patience,
-    help="Validations without a better IoU before stopping.",
-)
+@_training_option("--patience", click.IntRange(0), "Validations without a better IoU before stopping.")
 @click.option("--description", default="", help="What the scenes are, for the manifest.")
 @click.option("--licence", default="not stated", show_default=True, help="Licence of the training data.")
 @click.option("--models", "home", type=_PATH, help="Folder of trained models; default $CROPLAYER_MODELS.")

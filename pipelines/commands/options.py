@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import click
+
+OUT = click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/NAME.")
+MODELS = click.option(
+    "--models", type=click.Path(path_type=Path), help="Folder of trained models; default $CROPLAYER_MODELS."
+)
+
 
 def bounds_of(text: str) -> tuple[float, float, float, float]:
     """West, south, east, north of the text of ``--bbox``, degrees; raises ValueError."""

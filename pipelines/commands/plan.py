@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
+from pipelines.commands.options import MODELS, OUT
 
-def _target(command: Callable[..., Any]) -> Callable[..., Any]:
-    options = (
-        click.argument("target", metavar="RECIPE|RUN"),
-        click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/NAME."),
-        click.option(
-            "--models", type=click.Path(path_type=Path), help="Folder of trained models; default $CROPLAYER_MODELS."
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+_TARGET = click.argument("target", metavar="RECIPE|RUN")
 
 
 @click.command()
-@_target
+@_TARGET
+@OUT
+@MODELS
 @click.option(
     "--pilot",
     type=click.Path(path_type=Path),
@@ -56,7 +47,9 @@ def plan(target: str, out: Path | None, models: Path | None, pilot: Path | None,
 
 
 @click.command()
-@_target
+@_TARGET
+@OUT
+@MODELS
 @click.argument("step", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(target: str, step: str | None, out: Path | None, models: Path | None, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines.commands.options import MODELS, OUT
 from pipelines.exit_codes import UNFINISHED
 from pipelines.stages.order import STAGES
 
@@ -23,14 +24,12 @@ STEPS_SHOWN = 8
 def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         click.argument("recipe"),
-        click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/NAME."),
+        OUT,
         click.option(
             "--workers", type=click.IntRange(1), help="Processes of the embedded cluster; default from the recipe."
         ),
         click.option("--scheduler", help="Address of a running Dask scheduler instead of the embedded cluster."),
-        click.option(
-            "--models", type=click.Path(path_type=Path), help="Folder of trained models; default $CROPLAYER_MODELS."
-        ),
+        MODELS,
     )
     for option in reversed(options):
         command = option(command)

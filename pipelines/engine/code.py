@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 OURS = ("croplayer", "stores", "pipelines")
+VERSION = "stores"
+"""The module of the version, which bundles and requests name: a release alone must not redo a map."""
 NOT_FOLLOWED = ("pipelines.engine", "pipelines.recipe")
 """Prefixes of the modules that run steps and read recipes; what they pass to a step is among its settings and inputs."""
 
@@ -31,11 +33,12 @@ class _Module(NamedTuple):
 def code_digest(modules: tuple[str, ...]) -> str:
     """Digest of what some modules and all of ours that they import execute, including the page templates beside them."""
     digest = hashlib.sha256()
-    for name in sorted(import_closure(modules)):
+    closure = sorted(import_closure(modules))
+    for name in closure:
         digest.update(name.encode() + _module(name).digest)
-        path = _path(name)
-        for page in sorted(path.parent.rglob("*.html")) if path is not None else ():
-            digest.update(page.name.encode() + page.read_bytes())
+    folders = {path.parent for name in closure if (path := _path(name)) is not None}
+    for page in sorted({page for folder in folders for page in folder.glob("templates/*.html")}):
+        digest.update(page.name.encode() + page.read_bytes())
     return digest.hexdigest()
 
 
@@ -51,7 +54,7 @@ def import_closure(modules: Iterable[str]) -> set[str]:
         name = left.pop()
         if name not in found:
             found.add(name)
-            left += [i for i in _module(name).imports if not i.startswith(NOT_FOLLOWED)]
+            left += [i for i in _module(name).imports if i != VERSION and not i.startswith(NOT_FOLLOWED)]
     return found
 
 

@@ -90,7 +90,9 @@ class Output:
             )
         if not self.inputs.recipe.sources or not has_key(self.folder.cube, f"{wanted}/zarr.json"):
             return
-        group = zarr.open_group(open_store(self.folder.cube, read_only=True), mode="r", path=wanted)
+        group = zarr.open_group(
+            open_store(self.folder.cube, read_only=True), mode="r", path=wanted, use_consolidated=False
+        )
         if ATTRIBUTES in group.attrs:
             CUBE.check(group, self.cube.grid, self.cube.blocks, self.cube.sources)
 

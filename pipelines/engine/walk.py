@@ -12,6 +12,7 @@ from pipelines.engine.output import Output
 from pipelines.engine.rules import Done, Earlier, Rule
 from pipelines.engine.run_log import RunLog
 from pipelines.engine.steps import ModelStep, OutputStep, Step, StepResult
+from stores.step_memory import EXPORTS
 
 TABLES = "its tables"
 """What is left of an output that is not finished."""
@@ -115,7 +116,7 @@ def run_rules(
     results: list[StepResult] = []
     for stage in dict.fromkeys(rule.stage for rule in chosen):
         if stages is None and stage == TELLS:
-            memory.keep_only({r.name for r in results}, (TELLS, "export_"))
+            memory.keep_only({r.name for r in results}, (TELLS, EXPORTS))
         if stage != TRAINS:
             output.make_cube()
         of_stage = []

@@ -15,6 +15,7 @@ from pipelines.engine.rules import Earlier, Rule, maps
 from pipelines.engine.steps import OutputStep
 from pipelines.recipe import Recipe
 from stores.durable import digest_file
+from stores.step_memory import EXPORTS
 
 ENDINGS = {"geotiff": ".tif", "geoparquet": ".parquet", "shapefile": ".shp"}
 
@@ -42,7 +43,7 @@ def export(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
             continue
         name = re.sub(r"[^\w-]+", "_", unit.name_zh or unit.name_en)
         paths = [output.folder.export / f"cf_{unit.adcode}_{name}{ENDINGS[f]}" for f in part.formats]
-        yield OutputStep(f"export_{unit.adcode}", made_of, _Files(output, done, unit.geometry, paths))
+        yield OutputStep(f"{EXPORTS}{unit.adcode}", made_of, _Files(output, done, unit.geometry, paths))
 
 
 class _Files:

@@ -20,7 +20,7 @@ from stores import __version__
 from stores.columns import step_of_status
 from stores.durable import write_durable
 from stores.legends import NODATA_ABOVE
-from stores.step_memory import HEAD
+from stores.step_memory import EXPORTS, HEAD
 from stores.tables import DECISION_TABLES
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def report(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
         name: entry.digest
         for name, entry in output.folder.memory.entries().items()
         # The head is written last, so the report cannot be made from it.
-        if entry.files and not entry.is_open and name not in ("report", HEAD) and not name.startswith("export_")
+        if entry.files and not entry.is_open and name not in ("report", HEAD) and not name.startswith(EXPORTS)
     }
     yield OutputStep(
         name="report",
@@ -44,6 +44,7 @@ def report(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
             "tables": tables,
             "models": inputs.models.digests(inputs.recipe),
             "recipe": inputs.recipe.to_toml(),
+            "croplayer": __version__,
         },
         make=lambda: make_report(Shown(inputs, output, done)),
     )

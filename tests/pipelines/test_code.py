@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +82,23 @@ def test_imports_of_functions_are_followed_and_those_of_types_are_not() -> None:
     closure = import_closure(["croplayer.tasks.segment"])
     assert {"croplayer.models.networks.inference", "croplayer.models.bundles.bundle", "stores.grid"} <= closure
     assert not {name for name in closure if name.startswith(("pipelines", "croplayer.landscape", "croplayer.report"))}
+
+
+def test_a_release_alone_redoes_nothing() -> None:
+    for rule in all_rules():
+        assert "stores" not in import_closure(rule.code), rule.name
+    assert "stores" not in import_closure(["croplayer.sources.http_tiles", "croplayer.models.training.coverage"])
+
+
+def test_the_page_templates_count_in_the_report_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    real = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (read.append(path), real(path))[1])
+    for rule in all_rules():
+        read.clear()
+        code_digest.__wrapped__(rule.code)
+        pages = [path.name for path in read if path.suffix == ".html"]
+        assert len(pages) == len(set(pages)) and bool(pages) == (rule.name == "report"), rule.name
 
 
 def test_what_a_task_holds_counts_with_it() -> None:

@@ -11,7 +11,6 @@ import pytest
 from shared.built_steps import built_step
 from shared.commands import croplayer
 
-from pipelines.engine.steps import OutputStep
 from pipelines.explain import Reason, explain, sentences
 from pipelines.recipe_files import load_recipe
 from pipelines.run import Run
@@ -201,5 +200,12 @@ def test_a_damaged_file_of_the_cube_stays_named_when_the_run_goes_on(
 
 
 def test_the_order_of_products_is_part_of_their_tables(small_recipe: Path, models: Path, out: Path) -> None:
-    step = built_step(Run(load_recipe(small_recipe, out), out, models), "compare_tables")
-    assert isinstance(step, OutputStep) and isinstance(step.made_of["products"], list) and step.made_of["products"]
+    text = small_recipe.read_text(encoding="utf-8")
+    (first,) = re.findall(r"\[\[products\]\]\n(?:.+\n)+", text)
+    second = re.sub(r'name = "\w+"', 'name = "other"', first)
+    made_of = []
+    for products in (first + second, second + first):
+        recipe = edited(small_recipe, out, first, products)
+        run = Run(load_recipe(recipe, out), out, models)
+        made_of.append([built_step(run, name).fingerprint for name in ("compare", "compare_tables")])
+    assert made_of[0][0] == made_of[1][0] and made_of[0][1] != made_of[1][1]

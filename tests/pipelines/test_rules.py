@@ -45,6 +45,8 @@ def test_every_rule_is_of_a_stage_and_follows_rules_before_it() -> None:
         ({"sources.aster": "#aaaaaaaaaaaa"}, {"sources.aster": "#bbbbbbbbbbbb"}, ["the imagery of aster changed"]),
         ({}, {"products.esa": "#aaaaaaaaaaaa"}, ["the product esa is new"]),
         ({"products.esa": "#aaaaaaaaaaaa"}, {}, ["the product esa is gone"]),
+        ({"assess": "#aaaaaaaaaaaa"}, {"assess": "#bbbbbbbbbbbb"}, ["the results of assess changed"]),
+        ({"parts.assess": "#aaaaaaaaaaaa"}, {"parts.assess": "#bbbbbbbbbbbb"}, ["the results of assess changed"]),
         ({"code": "#aaaaaaaaaaaa"}, {"code": "#aaaaaaaaaaaa"}, []),
     ],
 )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
 import pytest
-from shared.built_steps import built_steps
 
+from pipelines.engine.cluster import Workers
 from pipelines.engine.run_log import RunLog, StepProgress, duration
+from pipelines.engine.walk import run_rules
 from pipelines.recipe_files import load_recipe
 from pipelines.run import Run
 from stores.run_log import read_run_log
@@ -31,18 +33,16 @@ def test_progress_tells_the_rate_and_the_time_that_is_left() -> None:
     assert StepProgress(RunLog(), "segment", "", 100, 40).sentence(start).endswith("an unknown time left")
 
 
-def test_the_place_of_a_rule_never_passes_their_number(
-    small_recipe: Path, models: Path, finished_small_run: Path
+def test_a_run_counts_its_rules_and_not_their_steps(
+    small_recipe: Path, models: Path, finished_small_run: Path, tmp_path: Path
 ) -> None:
-    run = Run(load_recipe(small_recipe, finished_small_run), finished_small_run, models)
+    shutil.copytree(finished_small_run, tmp_path / "run")
+    run = Run(load_recipe(small_recipe, tmp_path / "run"), tmp_path / "run", models)
     log = RunLog(None, len(run.rules))
-    assert len(list(built_steps(run))) > len(run.rules)
-    places = []
-    for _ in run.rules:
-        log.next_rule()
-        places.append(log.place())
-    assert places[0] == f"1 of {len(run.rules)} " and places[-1] == f"{len(run.rules)} of {len(run.rules)} "
-    assert RunLog().place() == ""
+    with Workers(run.recipe.cluster) as workers:
+        results = run_rules(run.rules, run.output, workers, log, None, lambda stage, results: None)
+    assert len(results) > len(run.rules) and not any(result.worked for result in results)
+    assert log.place() == f"{len(run.rules)} of {len(run.rules)} "
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
