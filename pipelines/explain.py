@@ -34,12 +34,13 @@ NOUNS = {
     "nodata_above": "share of missing pixels that makes a block Nodata",
     "parcels": "reference parcels",
     "parts": "results of",
-    "products": "product",
+    "product_order": "order of the products",
+    "products": "map",
     "recipe": "recipe",
     "reference": "reference",
     "reviews": "reviews",
     "sample": "reviewed sample",
-    "sources": "imagery of",
+    "sources": "files (or their times) of the imagery of",
     "spacing_deg": "spacing of the reviewed sample",
     "statistics": "statistics",
     "tables": "tables of",
@@ -59,7 +60,7 @@ class Reason(NamedTuple):
     sentences: tuple[str, ...]
     """Why; empty when nothing would be done."""
     later: tuple[str, ...] = ()
-    """Later steps that are redone because of this one."""
+    """Later steps that follow from this one; those for which its results turn out the same are not redone."""
 
 
 def explain(run: Run) -> list[Reason]:
@@ -151,7 +152,7 @@ def sentences(reasons: Sequence[Reason]) -> Iterator[str]:
         text = f"{reason.step}: {'; '.join(reason.sentences)}; {reason.left} would be {verb}"
         if reason.later:
             steps = "step" if len(reason.later) == 1 else "steps"
-            text += f", and with it {len(reason.later)} later {steps} ({', '.join(reason.later)})"
+            text += f", and with it up to {len(reason.later)} later {steps} ({', '.join(reason.later)})"
         yield text
     if not due:
         yield "nothing would be done: everything is up to date"

@@ -32,7 +32,9 @@ def find_recipe(name: str) -> Path:
     packaged = RECIPES / f"{name}.toml"
     if not packaged.is_file():
         known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
-        raise FileNotFoundError(f"recipe '{name}' is neither a file nor an included recipe; included are {known}")
+        raise FileNotFoundError(
+            f"recipe '{name}' is neither a recipe file, the folder of a run nor an included recipe; included are {known}"
+        )
     return packaged
 
 

@@ -48,5 +48,9 @@ def open_run(recipe: str, out: Path | None = None, models: Path | None = None) -
         folder = out or given.root
         return Run(load_resolved_recipe(given), folder, models or default_home())
     path = find_recipe(recipe)
+    beside = RunFolder(path.parent)
+    if out is None and path.name == beside.recipe.name and beside.outputs.is_file():
+        # The recipe in the folder of a run stands for that run.
+        return Run(load_resolved_recipe(beside), beside.root, models or default_home())
     folder = out or Path("runs") / path.stem
     return Run(load_recipe(path, folder), folder, models or default_home())

@@ -54,6 +54,8 @@ def status_of(folder: RunFolder) -> RunStatus:
 
     Raises FileNotFoundError when the folder holds no run, ValueError when its records are damaged.
     """
+    if not folder.root.is_dir():
+        raise FileNotFoundError(f"{folder.root} is not the folder of a run")
     entries = folder.memory.entries()
     log = list(read_run_log(folder.log))
     if not entries and not log and not folder.recipe.exists():
@@ -78,11 +80,13 @@ def _step_status(
         return StepStatus(name, 0, 0, 0, 0, entry.is_open, None, None)
     if not entry.is_open and entry.ledger is None:
         return StepStatus(name, entry.blocks, 0, entry.blocks, 0, False, None, None)
-    done = failed = 0
-    for fingerprint, record in Ledger(folder.ledger(name)).newest():
-        if fingerprint == entry.fingerprint:
-            done += record.status.is_finished
-            failed += not record.status.is_finished
+    # Settings that came back find the records of before, whatever later records of other settings say.
+    last = {
+        record.block: record.status.is_finished
+        for fingerprint, record in Ledger(folder.ledger(name)).lines()
+        if fingerprint == entry.fingerprint
+    }
+    done, failed = sum(last.values()), len(last) - sum(last.values())
     # A ledger may hold blocks that left the region since.
     done = min(done, entry.blocks)
     left = entry.blocks - done

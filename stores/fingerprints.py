@@ -31,6 +31,8 @@ def _short(made_of: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, 
         if isinstance(value, Mapping):
             yield from _short(value, f"{before}{name}.")
             continue
+        if value is None:
+            value = "none"
         text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
         if re.fullmatch(r"[0-9a-f]{64}", text):
             text = DIGEST + text[:DIGITS_SHOWN]

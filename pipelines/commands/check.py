@@ -32,10 +32,12 @@ def verify(out: Path, mend: bool, as_json: bool) -> None:
     else:
         for problem in problems:
             click.echo(problem.sentence)
-        click.echo(f"{len(problems)} problems" if problems else "no problems: every file matches its ledger")
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        click.echo(count if problems else "no problems: every file matches its ledger")
     if mend and problems:
         with lease(RunFolder(out)):
             repair(RunFolder(out), problems)
+        click.echo("marked what a run can redo; run the recipe again", err=as_json)
     if problems:
         sys.exit(UNFINISHED)
 

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import click
 
-OUT = click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/NAME.")
+OUT = click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of the run; default runs/ and the name of the recipe's file.",
+)
 MODELS = click.option(
     "--models", type=click.Path(path_type=Path), help="Folder of trained models; default $CROPLAYER_MODELS."
 )

@@ -25,7 +25,7 @@ _TARGET = click.argument("target", metavar="RECIPE|RUN")
 def plan(target: str, out: Path | None, models: Path | None, pilot: Path | None, as_json: bool) -> None:
     """Show what a run of a recipe would take, without starting it.
 
-    RECIPE is a recipe file or the name of an included recipe. For the folder of a RUN, or where the recipe's folder
+    RECIPE is a recipe file or the name of an included recipe. For the folder of a RUN, or where the folder of --out
     holds a run already, plan also says what would be redone and why.
     """
     from pipelines.explain import explain, sentences
@@ -42,7 +42,9 @@ def plan(target: str, out: Path | None, models: Path | None, pilot: Path | None,
         return
     for name, value in facts.items():
         click.echo(f"{name:<28} {value}")
-    for line in due:
+    folder = opened.output.folder.root
+    click.echo(f"{'folder of the run':<28} {folder}, {'which holds a run' if has_run else 'which holds no run yet'}")
+    for line in due or (["nothing: everything is up to date"] if has_run else []):
         click.echo(f"{'would be done':<28} {line}")
 
 
@@ -55,7 +57,7 @@ def plan(target: str, out: Path | None, models: Path | None, pilot: Path | None,
 def explain(target: str, step: str | None, out: Path | None, models: Path | None, as_json: bool) -> None:
     """Explain why steps of a run would be done or redone, without doing anything.
 
-    RUN is the folder of a run; with a RECIPE, the recipe is compared with the run in its folder. STEP is the name of
+    RUN is the folder of a run; a RECIPE is compared with the run in the folder of --out. STEP is the name of
     one step, such as segment; without it every step that would be done is listed.
     """
     from pipelines.explain import explain as reasons_of
@@ -64,6 +66,8 @@ def explain(target: str, step: str | None, out: Path | None, models: Path | None
 
     opened = open_run(target, out, models)
     opened.check()
+    if not opened.output.folder.outputs.exists():
+        raise FileNotFoundError(f"{opened.output.folder.root} holds no run to compare with; name its folder with --out")
     reasons = reasons_of(opened)
     if step is not None:
         names = [reason.step for reason in reasons] + [name for reason in reasons for name in reason.later]

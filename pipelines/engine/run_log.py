@@ -72,6 +72,9 @@ class RunLog:
         progress = StepProgress(self, name, self.place(), total, done)
         try:
             yield progress
+        except BaseException:
+            self.write(name, ENDED, f"stopped at {progress.sentence(time.monotonic())}")
+            raise
         finally:
             progress.close()
 

@@ -76,8 +76,8 @@ def compare_tables(inputs: Inputs, output: Output, done: Earlier) -> Iterator[Ou
         made_of={
             "compare": done["compare"].digest,
             "maps": maps,
-            # A list, because the tables keep the order of the products.
-            "products": list(inputs.product_fingerprints.items()),
+            "products": inputs.product_fingerprints,
+            "product_order": [p.name for p in inputs.products],
             "legends": {name: digest_file(legend.path).sha256 for name, legend in legends.items()},
             "terrain": done["assess"].digest if inputs.sources else None,
         },

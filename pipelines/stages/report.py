@@ -43,7 +43,7 @@ def report(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
         made_of={
             "tables": tables,
             "models": inputs.models.digests(inputs.recipe),
-            "recipe": inputs.recipe.to_toml(),
+            "recipe": inputs.recipe.model_dump(mode="json"),
             "croplayer": __version__,
         },
         make=lambda: make_report(Shown(inputs, output, done)),

@@ -35,5 +35,5 @@ def test_every_command_tells_what_it_does(path: tuple[str, ...]) -> None:
 def test_what_is_wrong_is_one_sentence_and_an_exit_code() -> None:
     told = CliRunner().invoke(main, ["plan", "no_such_recipe"])
     assert told.exit_code == BAD_INPUT
-    assert told.stderr.startswith("croplayer: recipe 'no_such_recipe' is neither a file")
+    assert told.stderr.startswith("croplayer: recipe 'no_such_recipe' is neither a recipe file")
     assert len(told.stderr.splitlines()) == 1

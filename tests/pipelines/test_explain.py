@@ -15,6 +15,7 @@ from pipelines.explain import Reason, explain, sentences
 from pipelines.recipe_files import load_recipe
 from pipelines.run import Run
 from pipelines.status import lines, status_of
+from stores.grid import BlockIndex
 from stores.ledger import Ledger
 from stores.records import BlockRecord, Status
 from stores.run_folder import RunFolder
@@ -63,7 +64,7 @@ def test_a_changed_setting_is_told_with_its_values_and_what_follows(
     assert not {"mosaic", "assess"} & ({*found} | set(found["segment"].later))
     (line,) = [line for line in sentences(list(found.values())) if line.startswith("segment:")]
     assert re.match(
-        r"segment: the threshold changed from 0.5 to 0.75; 4 of 4 blocks would be done, and with it \d+ later steps \(",
+        r"segment: the threshold changed from 0.5 to 0.75; 4 of 4 blocks would be done, and with it up to \d+ later steps \(",
         line,
     )
 
@@ -86,7 +87,7 @@ def test_other_imagery_is_told_by_its_source(small_recipe: Path, models: Path, o
     (first,) = re.findall(r"\[\[sources\]\]\nname = \"aster\"\n", text) or [""]
     assert first
     found = due(edited(small_recipe, out, first, f'{first}placeholders = ["{"0" * 64}"]\n'), out, models)
-    assert found["mosaic"].sentences == ("the imagery of aster changed",)
+    assert found["mosaic"].sentences == ("the files (or their times) of the imagery of aster changed",)
 
 
 def test_a_failed_block_and_a_lost_file_are_told(small_recipe: Path, models: Path, out: Path) -> None:
@@ -209,3 +210,34 @@ def test_the_order_of_products_is_part_of_their_tables(small_recipe: Path, model
         run = Run(load_recipe(recipe, out), out, models)
         made_of.append([built_step(run, name).fingerprint for name in ("compare", "compare_tables")])
     assert made_of[0][0] == made_of[1][0] and made_of[0][1] != made_of[1][1]
+
+
+def test_status_finds_the_results_of_settings_that_came_back(tmp_path: Path) -> None:
+    folder, block = RunFolder(tmp_path), BlockIndex(1100, 5900)
+    ledger = Ledger(folder.ledger("compare"))
+    for fingerprint in ("first", "second"):
+        ledger.append(fingerprint, [BlockRecord(block)])
+    folder.memory.finish("compare", "first", BlocksDone(1, ledger.path))
+    (compare,) = status_of(folder).steps
+    assert (compare.done, compare.left, compare.failed) == (1, 0, 0)
+
+
+def test_explain_needs_a_run_and_names_the_folder_that_it_looked_in(
+    small_recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    told = croplayer("explain", small_recipe, "-o", tmp_path / "nowhere", models=models, check=False)
+    assert told.returncode == 2
+    assert told.stderr == f"croplayer: {tmp_path}/nowhere holds no run to compare with; name its folder with --out\n"
+
+
+def test_the_recipe_in_the_folder_of_a_run_stands_for_it(models: Path, out: Path) -> None:
+    told = croplayer("explain", out / "recipe.toml", models=models)
+    assert told.stdout == "nothing would be done: everything is up to date\n"
+    told = croplayer("plan", out / "recipe.toml", models=models)
+    assert f"{out}, which holds a run" in told.stdout and "nothing: everything is up to date" in told.stdout
+
+
+def test_a_changed_title_is_told_by_its_key(small_recipe: Path, models: Path, out: Path) -> None:
+    found = due(edited(small_recipe, out, "A small synthetic country", "Another title"), out, models)
+    assert found.keys() == {"report"}
+    assert found["report"].sentences == ("the recipe title changed from A small synthetic country to Another title",)

@@ -42,9 +42,13 @@ def test_every_rule_is_of_a_stage_and_follows_rules_before_it() -> None:
     [
         ({"threshold": "0.5"}, {"threshold": "0.6"}, ["the threshold changed from 0.5 to 0.6"]),
         ({"model": "#aaaaaaaaaaaa"}, {"model": "#bbbbbbbbbbbb"}, ["the model changed"]),
-        ({"sources.aster": "#aaaaaaaaaaaa"}, {"sources.aster": "#bbbbbbbbbbbb"}, ["the imagery of aster changed"]),
-        ({}, {"products.esa": "#aaaaaaaaaaaa"}, ["the product esa is new"]),
-        ({"products.esa": "#aaaaaaaaaaaa"}, {}, ["the product esa is gone"]),
+        (
+            {"sources.aster": "#aaaaaaaaaaaa"},
+            {"sources.aster": "#bbbbbbbbbbbb"},
+            ["the files (or their times) of the imagery of aster changed"],
+        ),
+        ({}, {"products.esa": "#aaaaaaaaaaaa"}, ["the map esa is new"]),
+        ({"products.esa": "#aaaaaaaaaaaa"}, {}, ["the map esa is gone"]),
         ({"assess": "#aaaaaaaaaaaa"}, {"assess": "#bbbbbbbbbbbb"}, ["the results of assess changed"]),
         ({"parts.assess": "#aaaaaaaaaaaa"}, {"parts.assess": "#bbbbbbbbbbbb"}, ["the results of assess changed"]),
         ({"code": "#aaaaaaaaaaaa"}, {"code": "#aaaaaaaaaaaa"}, []),

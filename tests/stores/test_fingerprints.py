@@ -36,6 +36,6 @@ def test_parts_are_short_texts(parts: dict[str, object]) -> None:
 def test_values_are_shown_and_digests_are_cut() -> None:
     parts = {"threshold": 0.5, "model": "a" * 64, "sources": {"aster": "b" * 64, "note": "c" * 99}, "reference": None}
     short = short_parts(parts)
-    assert short["threshold"] == "0.5" and short["model"] == "#aaaaaaaaaaaa" and short["reference"] == "null"
+    assert short["threshold"] == "0.5" and short["model"] == "#aaaaaaaaaaaa" and short["reference"] == "none"
     assert short["sources.aster"] == "#bbbbbbbbbbbb"
     assert short["sources.note"].startswith("#") and len(short["sources.note"]) == 13
