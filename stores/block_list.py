@@ -7,7 +7,7 @@ from typing import overload
 
 import numpy as np
 
-from stores.grid import LATTICE_COLS, BlockIndex
+from stores.grid import LATTICE_COLS, LATTICE_ROWS, BlockIndex
 
 
 class BlockList(Sequence[BlockIndex]):
@@ -53,6 +53,18 @@ class BlockList(Sequence[BlockIndex]):
 
     def __repr__(self) -> str:
         return f"BlockList of {len(self)} blocks" + (f" from {self[0].name} to {self[-1].name}" if len(self) else "")
+
+    def positions(self, codes: np.ndarray) -> np.ndarray:
+        """Place in the list of each of some of its blocks, by their codes: (n,) int64."""
+        return np.searchsorted(self.codes, codes)
+
+    def grown(self) -> BlockList:
+        """The blocks and their eight neighbours on the lattice, those beyond its rows left out."""
+        rows, cols = np.divmod(self.codes.astype(np.int64), LATTICE_COLS)
+        near = [(rows + i, (cols + j) % LATTICE_COLS) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+        all_rows, all_cols = (np.concatenate(part) for part in zip(*near, strict=True))
+        inside = (all_rows >= 0) & (all_rows < LATTICE_ROWS)
+        return BlockList(np.unique((all_rows * LATTICE_COLS + all_cols)[inside]).astype(np.int32))
 
     def both(self, other: BlockList) -> BlockList:
         """Blocks that are in both lists."""

@@ -20,11 +20,13 @@ class Status(StrEnum):
     DONE = "done"
     NO_IMAGERY = "no_imagery"
     FAILED = "failed"
+    VOID = "void"
+    """What the block was made of is about to be rewritten. The record before holds again if it turns out the same."""
 
     @property
     def is_finished(self) -> bool:
         """Whether the block needs no more work in this step."""
-        return self is not Status.FAILED
+        return self in (Status.DONE, Status.NO_IMAGERY)
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,16 @@ class BlockRecord:
     """Values of the block by name; None where missing."""
     seconds: float = 0.0
     """Time that the worker spent on the block."""
+    follows: str = ""
+    """Digest of what earlier steps found for the block; empty where the step follows none block by block."""
+    read: Mapping[str, str] = field(default_factory=dict)
+    """Digest of the content of the files that were read, by the name of the block under which they were read."""
+    seen: Mapping[str, str] = field(default_factory=dict)
+    """Digest of the sizes and change times of these files before they were read; empty where times prove nothing."""
 
     def to_json(self) -> dict[str, Any]:
-        """The record as an object for ``json.dumps``; seconds are rounded to 4 decimals."""
+        """The record as an object for ``json.dumps``; seconds are rounded to 4 decimals, empty origins are left out."""
+        origins = {"follows": self.follows, "read": dict(self.read), "seen": dict(self.seen)}
         return {
             "block": self.block.name,
             "status": self.status.value,
@@ -51,6 +60,7 @@ class BlockRecord:
             "files": {key: list(digest) for key, digest in self.files.items()},
             "values": dict(self.values),
             "seconds": round(self.seconds, 4),
+            **{name: origin for name, origin in origins.items() if origin},
         }
 
     @classmethod
@@ -63,6 +73,9 @@ class BlockRecord:
             files={key: FileDigest(*digest) for key, digest in data["files"].items()},
             values=data["values"],
             seconds=data["seconds"],
+            follows=data.get("follows", ""),
+            read=data.get("read", {}),
+            seen=data.get("seen", {}),
         )
 
 

@@ -14,17 +14,17 @@ import numpy as np
 import pandas as pd
 from pydantic_core import from_json
 
+from stores.block_digests import DIGEST_BYTES, BlockDigests
 from stores.block_list import BlockList
-from stores.grid import LATTICE_COLS
+from stores.grid import LATTICE_COLS, BlockIndex
 from stores.ledger import TEXT, Ledger, block_code, decode_line, lines_at
 from stores.places import size_finder
 from stores.records import BlockRecord, Status, Value
 
 STATUSES = tuple(status.value for status in Status)
 DIGESTS_AT_A_TIME = 1 << 14
-RECORD_DIGEST_BYTES = 8
-"""Number of bytes of a record's sha256 that are kept in memory; the digest over all of them is a full sha256."""
 _STATUS, _FILES, _VALUES, _SECONDS = b',"status":"', b',"files":', b',"values":', b',"seconds":'
+_FOLLOWS, _READ = b',"follows":"', b',"read":'
 # JSON escapes every quote within a text, so these bytes cannot occur in a reason or a value.
 
 
@@ -41,11 +41,35 @@ class Results:
     offset: np.ndarray
     """(n,) int64, offset of the block's line in bytes."""
     digest: str
-    """sha256 over the records in the order of the blocks, without the time that they took."""
+    """sha256 over the records in the order of the blocks, without the time that they took and what they were read from."""
+    found: BlockDigests
+    """Digest of what each record says it wrote and measured, for steps that follow this one."""
+    voided: BlockList
+    """Blocks whose record no longer holds because what it was made of was about to be rewritten, and was not since."""
+    voided_offset: np.ndarray
+    """(v,) int64, offsets of these records in bytes."""
+    outdated: BlockList
+    """Blocks whose last record was made from other results of earlier steps than there are now."""
 
     def records(self) -> Iterator[BlockRecord]:
         """The record of each block, in the order of the blocks."""
         return (decode_line(line)[1] for line in lines_at(self.path, self.offset))
+
+    def voided_records(self) -> Iterator[BlockRecord]:
+        """The records of the voided blocks, in their order."""
+        return (decode_line(line)[1] for line in lines_at(self.path, self.voided_offset))
+
+    def read(self) -> Iterator[tuple[BlockIndex, dict[str, str], dict[str, str]]]:
+        """Each block with the digests of what it was read from and of the times of its files, in the order of the blocks."""
+        for block, line in zip(self.blocks, lines_at(self.path, self.offset), strict=True):
+            at = line.find(_READ, line.rindex(_SECONDS))
+            origins = from_json(b"{" + line[at + 1 :]) if at >= 0 else {}
+            yield block, origins.get("read", {}), origins.get("seen", {})
+
+    def contents(self) -> BlockDigests:
+        """Content of the files under each block that a step read; of a step that reads those of the block itself."""
+        joined = b"".join(bytes.fromhex(read[block.name]) for block, read, _ in self.read())
+        return BlockDigests(self.blocks, np.frombuffer(joined, np.uint8).reshape(-1, DIGEST_BYTES))
 
     def values(self) -> Iterator[dict[str, Value]]:
         """The values of each block, in the order of the blocks."""
@@ -76,11 +100,13 @@ class Results:
         )
 
 
-def read_results(path: Path, fingerprint: str, blocks: BlockList, root: str | Path) -> Results:
+def read_results(
+    path: Path, fingerprint: str, blocks: BlockList, root: str | Path, follows: BlockDigests | None = None
+) -> Results:
     """Results of the blocks that are finished: with this fingerprint, and with files of the recorded sizes.
 
     A block is no longer finished if a later record with another fingerprint reports different bytes for one of
-    its files.
+    its files, or if its record was voided.
 
     Parameters
     ----------
@@ -88,33 +114,59 @@ def read_results(path: Path, fingerprint: str, blocks: BlockList, root: str | Pa
     fingerprint : fingerprint of the step
     blocks : the blocks of the step
     root : folder or address of the store of the files that the records name
+    follows : what earlier steps found for each block; a record made from other results does not count. None: not
+        compared
 
     Raises
     ------
     ValueError
         if a line is damaged; an incomplete one at the end is left out
     """
-    mine, others = _Lines(), _Lines()
-    status, digests = array("B"), bytearray()
+    mine, voids, others = _Lines(), _Lines(), _Lines()
+    status, digests, origins = array("B"), bytearray(), bytearray()
     start = f'{{"fingerprint":"{fingerprint}",'.encode()
     size_of = size_finder(root) if path.exists() else None
     for place, line in Ledger(path).texts():
         if not line.startswith(start, TEXT):
             others.add(line, place)
             continue
+        found = _status(line, size_of)
+        if STATUSES[found] == Status.VOID:
+            voids.add(line, place)
+            continue
         mine.add(line, place)
-        status.append(_status(line, size_of))
-        digests += hashlib.sha256(line[TEXT + len(start) : line.rindex(_SECONDS)]).digest()[:RECORD_DIGEST_BYTES]
-    found, last = mine.last()
+        status.append(found)
+        end = line.rindex(_SECONDS)
+        digests += hashlib.sha256(line[TEXT + len(start) : end]).digest()[:DIGEST_BYTES]
+        if follows is not None:
+            origins += _followed(line, end)
+    found_codes, last = mine.last()
     state = np.frombuffer(status, np.uint8)[last]
     keep = np.array([Status(name).is_finished for name in STATUSES])[state]
-    if not np.array_equal(found, blocks.codes):
-        keep &= np.isin(found, blocks.codes)
+    if not np.array_equal(found_codes, blocks.codes):
+        keep &= np.isin(found_codes, blocks.codes)
     if len(others):
-        keep &= ~_is_overwritten(path, found, mine.places(last), others)
-    if not keep.all():
-        found, last, state = found[keep], last[keep], state[keep]
-    return Results(path, BlockList(found), state, mine.places(last), _digest(digests, last))
+        keep &= ~_is_overwritten(path, found_codes, mine.places(last), others)
+    is_outdated = np.zeros(len(keep), bool)
+    if follows is not None:
+        made_from = np.frombuffer(origins, np.uint8).reshape(-1, DIGEST_BYTES)[last]
+        is_outdated[keep] = (made_from[keep] != follows.under(BlockList(found_codes[keep]))).any(axis=1)
+    is_void = _is_voided(found_codes, mine.places(last), voids) & keep & ~is_outdated
+    good = keep & ~is_outdated & ~is_void
+    kept = last[good]
+    written = np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES)
+    finished = BlockList(found_codes[good])
+    return Results(
+        path,
+        finished,
+        state[good],
+        mine.places(kept),
+        _digest(written, kept),
+        BlockDigests(finished, written[kept]),
+        BlockList(found_codes[is_void]),
+        mine.places(last[is_void]),
+        BlockList(found_codes[is_outdated]),
+    )
 
 
 class _Lines:
@@ -143,6 +195,15 @@ class _Lines:
     def places(self, which: np.ndarray) -> np.ndarray:
         """Offsets (n,) int64 of these lines in bytes."""
         return np.frombuffer(self._places, np.int64)[which]
+
+
+def _is_voided(codes: np.ndarray, places: np.ndarray, voids: _Lines) -> np.ndarray:
+    """Whether the last record of each block, at these places, was voided later: (n,) bool."""
+    found, last = voids.last()
+    _, mine, void = np.intersect1d(codes, found, assume_unique=True, return_indices=True)
+    is_voided = np.zeros(len(codes), bool)
+    is_voided[mine] = voids.places(last[void]) > places[mine]
+    return is_voided
 
 
 def _is_overwritten(path: Path, codes: np.ndarray, places: np.ndarray, others: _Lines) -> np.ndarray:
@@ -179,9 +240,17 @@ def _status_name(line: bytes) -> str:
     return line[line.index(_STATUS) + len(_STATUS) :].split(b'"', 1)[0].decode()
 
 
-def _digest(digests: bytearray, which: np.ndarray) -> str:
+def _followed(line: bytes, end: int) -> bytes:
+    """Digest of the earlier results that a line was made from, after its values; zeros where it names none."""
+    at = line.find(_FOLLOWS, end)
+    if at < 0:
+        return bytes(DIGEST_BYTES)
+    at += len(_FOLLOWS)
+    return bytes.fromhex(line[at : at + 2 * DIGEST_BYTES].decode())
+
+
+def _digest(each: np.ndarray, which: np.ndarray) -> str:
     """sha256 over the digests of these records, in this order."""
-    each = np.frombuffer(digests, np.uint8).reshape(-1, RECORD_DIGEST_BYTES)
     digest = hashlib.sha256()
     for begin in range(0, len(which), DIGESTS_AT_A_TIME):
         digest.update(each[which[begin : begin + DIGESTS_AT_A_TIME]].data)

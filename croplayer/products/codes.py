@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -74,8 +74,21 @@ class CodeSource(Protocol):
         """
         ...
 
-    def fingerprint(self) -> str:
-        """Text that changes when the files or the way they are read change."""
+    @property
+    def is_remote(self) -> bool:
+        """Whether files come over a network."""
+        ...
+
+    def settings(self) -> str:
+        """Text that changes with the way files are read; not with their content, names and times."""
+        ...
+
+    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
+        """Digest of everything that the codes of a window are read from, without names and times of files."""
+        ...
+
+    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
+        """The local files, there or not, that decide the codes of a window."""
         ...
 
     def check(self, bounds: Bounds) -> None:
@@ -117,6 +130,19 @@ class RasterCodes:
                     continue
                 part = part._replace(reached=part.reached & own[None, :])
             yield part
+
+    @property
+    def is_remote(self) -> bool:
+        return False
+
+    def settings(self) -> str:
+        return ""
+
+    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
+        return self.fingerprint()
+
+    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
+        return self.paths
 
     def fingerprint(self) -> str:
         """Text that changes when the files or the way they are read change."""

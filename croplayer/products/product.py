@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -102,9 +103,22 @@ class Product:
                 )
         return np.where(known, np.isin(part.codes, self.crop_codes) * np.uint8(100), np.uint8(UNKNOWN))
 
-    def fingerprint(self) -> str:
-        """A text that changes when the product or its legend changes."""
-        return digest_text(f"product {self.crop_codes} {self.known_codes} {self.nodata} {self.source.fingerprint()}")
+    @property
+    def is_remote(self) -> bool:
+        """Whether its files come over a network."""
+        return self.source.is_remote
+
+    def settings(self) -> str:
+        """Text that changes with the legend and the way the files are read; not with their content, names and times."""
+        return digest_text(f"product {self.crop_codes} {self.known_codes} {self.nodata} {self.source.settings()}")
+
+    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
+        """Digest of everything that the codes of a window are read from."""
+        return self.source.content_of(window, grid)
+
+    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
+        """The local files, there or not, that decide the codes of a window."""
+        return self.source.files_of(window, grid)
 
     def check(self, bounds: Bounds) -> None:
         """Raise when the product is unreadable, has no CRS or does not overlap the region."""

@@ -56,6 +56,19 @@ class StacCodes:
                 reached &= _in_zone(self._item(name), grid.longitudes(window.col, window.width))[None, :]
             yield CodePart(name, codes, reached, None, np.arange(window.height), np.arange(window.width))
 
+    @property
+    def is_remote(self) -> bool:
+        return False
+
+    def settings(self) -> str:
+        return ""
+
+    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
+        return self.fingerprint()
+
+    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
+        return (self.items,)
+
     def fingerprint(self) -> str:
         """Text that changes when the items, their assets on this machine or the settings change."""
         assets = digest_assets(self._of_the_year(parsed_items(self.items)), [self.asset])

@@ -15,8 +15,16 @@ A source of one colour, in the module of a test:
 ...         shape = (window.height, window.width)
 ...         return Imagery(np.full((*shape, 3), 128, np.uint8), np.ones(shape, bool))
 ...
-...     def fingerprint(self) -> str:
+...     is_remote: bool = False
+...
+...     def settings(self) -> str:
 ...         return "grey 128"
+...
+...     def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
+...         return ""
+...
+...     def files_of(self, window: PixelWindow, grid: BlockGrid) -> list[str]:
+...         return []
 ...
 ...     def check(self, bounds: Bounds) -> None:
 ...         pass
@@ -50,7 +58,7 @@ def check_source(
 
     Reads the window, then parts of it, and compares them bit for bit: ``read(w)[inner] == read(inner of w)``.
     The parts are the corner pixels, the halves and random windows. ``source.check`` must accept the window's
-    bounds, and its fingerprint must stay the same. Errors of the source itself are passed on.
+    bounds, and what it says of its settings and the content of its files must stay the same. Errors of the source itself are passed on.
 
     Parameters
     ----------
@@ -60,7 +68,7 @@ def check_source(
         of the source's own files or tiles
     parts : more windows within ``window`` to compare
     copy : the source as a worker gets it, ``pickle.loads(pickle.dumps(source))``; it must return the same pixels and
-        the same fingerprint
+        the same settings and content
     n_random : number of random parts
     seed : seed of the random parts
 
@@ -91,7 +99,7 @@ def check_source(
             source, _read(source, grid, part), whole.rgb[inner], whole.valid[inner],
             f"{part} read alone differs from the same pixels of {window}",
         )  # fmt: skip
-    _check_fingerprint(source, copy)
+    _check_identity(source, copy, grid, window)
     if copy is not None:
         _check_equal(source, _read(copy, grid, window), whole.rgb, whole.valid, f"its copy differs at {window}")
     return whole
@@ -152,16 +160,17 @@ def _check_equal(source: ImagerySource, found: Imagery, rgb: np.ndarray, valid: 
         )
 
 
-def _check_fingerprint(source: ImagerySource, copy: ImagerySource | None) -> None:
-    """Raise AssertionError unless a source and its copy have the same fingerprint each time."""
-    first = source.fingerprint()
+def _check_identity(source: ImagerySource, copy: ImagerySource | None, grid: BlockGrid, window: PixelWindow) -> None:
+    """Raise AssertionError unless a source and its copy tell the same settings and content each time."""
+    first = source.settings(), source.content_of(window, grid)
     for name, other in (("", source), (" of its copy", copy or source)):
-        again = other.fingerprint()
-        _require(
-            again == first,
-            f"source '{source.name}': the fingerprint{name} is {again!r}, but was {first!r}; "
-            "it must change only when the imagery changes",
-        )
+        again = other.settings(), other.content_of(window, grid)
+        for what, old, new in zip(("settings", "content"), first, again, strict=True):
+            _require(
+                new == old,
+                f"source '{source.name}': the {what}{name} is {new!r}, but was {old!r}; "
+                "it must change only when the imagery changes",
+            )
 
 
 def _require(holds: bool, message: str) -> None:

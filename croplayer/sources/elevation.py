@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from croplayer.sources.raster import (
     overlap_share,
 )
 from stores.durable import digest_text
-from stores.grid import CRS, BlockGrid, BlockIndex, Bounds
+from stores.grid import CRS, BlockGrid, BlockIndex, Bounds, PixelWindow
 
 ELEVATION_RANGE_M = (-500.0, 9000.0)
 """Elevations outside this range count as voids, whatever the file says."""
@@ -80,6 +81,19 @@ class ElevationRaster:
             cell_y = geographic_cell_size(latitudes, abs(transform.e)).y_m
         inside = (slice(1, -1), slice(1, -1))
         return BlockTerrain(*terrain_medians(dem, cell_x, cell_y, inside), float(np.isnan(dem[inside]).mean()))
+
+    @property
+    def is_remote(self) -> bool:
+        return False
+
+    def settings(self) -> str:
+        return ""
+
+    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
+        return self.fingerprint()
+
+    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
+        return (self.path,)
 
     def fingerprint(self) -> str:
         """Text that changes when the raster or a file that is read with it changes."""

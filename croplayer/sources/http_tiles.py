@@ -160,7 +160,16 @@ class HttpTiles:
             for place in unsure:
                 cache.put(*place, absent[place].received)
 
-    def fingerprint(self) -> str:
+    @property
+    def is_remote(self) -> bool:
+        """True: the tiles come from a provider."""
+        return True
+
+    def file_of(self, place: TilePlace) -> str:
+        """Empty: a tile is no file of this machine."""
+        return ""
+
+    def settings(self) -> str:
         """Text that changes when the template or the edition changes; the provider is not asked."""
         return digest_text(f"{self.template} {self.edition}")
 
@@ -233,7 +242,7 @@ class HttpTiles:
 
     @property
     def _cache(self) -> TileCache | None:
-        return TileCache(f"{self.cache}/{self.fingerprint()[:16]}") if self.cache else None
+        return TileCache(f"{self.cache}/{self.settings()[:16]}") if self.cache else None
 
     def _witness(self) -> TilePlace | None:
         found = self.witness or _shared_state(self).witness or (self._cache.witness() if self._cache else None)

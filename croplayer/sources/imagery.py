@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -55,8 +55,24 @@ class ImagerySource(Protocol):
         """
         ...
 
-    def fingerprint(self) -> str:
-        """Text that changes when the imagery changes."""
+    @property
+    def is_remote(self) -> bool:
+        """Whether it reads over a network, where nothing tells cheaply that something changed."""
+        ...
+
+    def settings(self) -> str:
+        """Text that changes with the way files are read; not with their content, names and times."""
+        ...
+
+    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
+        """Digest of everything that the pixels of a window are read from, without names and times of files.
+
+        Two windows of the same content and settings have the same pixels.
+        """
+        ...
+
+    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
+        """The local files, there or not, that decide the pixels of a window."""
         ...
 
     def check(self, bounds: Bounds) -> None:

@@ -170,6 +170,19 @@ class RasterSource:
             out.valid[outside] = whole.valid[inside]
         return out
 
+    @property
+    def is_remote(self) -> bool:
+        return False
+
+    def settings(self) -> str:
+        return ""
+
+    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
+        return self.fingerprint()
+
+    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
+        return self.paths
+
     def fingerprint(self) -> str:
         """Text that changes when the rasters, their bands or the assumed CRS change."""
         digests = [digest_raster(p) for p in self.paths]

@@ -57,6 +57,19 @@ class StacSource:
             out.valid[outside] = whole.valid[inside]
         return out
 
+    @property
+    def is_remote(self) -> bool:
+        return False
+
+    def settings(self) -> str:
+        return ""
+
+    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
+        return self.fingerprint()
+
+    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
+        return (self.items,)
+
     def fingerprint(self) -> str:
         """Text that changes when the items, their assets on this machine or the asset keys change.
 

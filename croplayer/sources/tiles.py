@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from croplayer.sources.tile_image import MISSING, BadTileError, Decoder, Tile
-from stores.durable import digest_text
 
 REQUESTS_AT_ONCE = 8
 """Number of tiles that one process requests at once."""
@@ -40,8 +39,17 @@ class TileStore(Protocol):
         """Raise if tiles that were taken as absent may exist, because the store itself is out of order."""
         ...
 
-    def fingerprint(self) -> str:
-        """Text that changes when the tiles change."""
+    @property
+    def is_remote(self) -> bool:
+        """Whether tiles come over a network."""
+        ...
+
+    def settings(self) -> str:
+        """Text that changes with the provider; empty where only the bytes of the tiles count."""
+        ...
+
+    def file_of(self, place: TilePlace) -> str:
+        """Path of the file of a tile on this machine; empty where tiles come over a network."""
         ...
 
     def check(self) -> None:
@@ -93,14 +101,18 @@ class FolderTiles:
         if absent:
             self.check()
 
-    def fingerprint(self) -> str:
-        """Digest of the layout below the folder and of the names, sizes and modification times of its files."""
-        root = self._folder()
-        lines = [self._layout()]
-        for path in sorted(p for p in root.rglob("*") if p.is_file()):
-            status = path.stat()
-            lines.append(f"{path.relative_to(root).as_posix()} {status.st_size} {status.st_mtime_ns}")
-        return digest_text("\n".join(lines))
+    @property
+    def is_remote(self) -> bool:
+        """False: the tiles are files."""
+        return False
+
+    def settings(self) -> str:
+        """Empty: tiles of the same bytes are the same, wherever they lie."""
+        return ""
+
+    def file_of(self, place: TilePlace) -> str:
+        """Path of the file of a tile, there or not."""
+        return expand_template(self.template, z=place.zoom, x=place.x, y=place.y)
 
     def check(self) -> None:
         """Raise FileNotFoundError if the folder does not exist."""
@@ -108,14 +120,7 @@ class FolderTiles:
             raise FileNotFoundError(f"tile folder {self._folder()} does not exist")
 
     def _read(self, place: TilePlace) -> bytes:
-        return Path(expand_template(self.template, z=place.zoom, x=place.x, y=place.y)).read_bytes()
+        return Path(self.file_of(place)).read_bytes()
 
     def _folder(self) -> Path:
-        return Path(self._head() or ".")
-
-    def _layout(self) -> str:
-        """The part of the template below the folder, which says which file is which tile."""
-        return self.template.removeprefix(self._head()).lstrip("/")
-
-    def _head(self) -> str:
-        return self.template.split("{", 1)[0].rpartition("/")[0]
+        return Path(self.template.split("{", 1)[0].rpartition("/")[0] or ".")

@@ -8,15 +8,18 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import morecantile
 import numpy as np
 
+from croplayer.files.file_cache import cached_file_reads
 from croplayer.kernels.warp import mercator_to_lonlat, mercator_window
 from croplayer.sources.imagery import Imagery, empty_imagery
 from croplayer.sources.tile_image import BadTileError, Tile, TileKind, decode_tile
 from croplayer.sources.tiles import REQUESTS_AT_ONCE, TilePlace, TileStore
-from stores.durable import digest_text
+from stores.durable import digest_bytes, digest_file, digest_text
 from stores.grid import BlockGrid, Bounds, PixelWindow
 
 PROBES = 64
@@ -74,12 +77,12 @@ class XyzSource:
         ConnectionError, PermissionError, FileNotFoundError
             if the store cannot serve a tile, or cannot confirm that it has none
         """
-        lattice = {**window._asdict(), "px_per_degree": grid.px_per_degree, "resampling": "bilinear"}
-        row, col, height, width = mercator_window(**lattice, zoom=self.zoom, tile_px=self.tile_px)
-        if height == 0 or width == 0:
+        return _read_from_provider(self, window, grid) if self.is_remote else self._read(window, grid)
+
+    def _read(self, window: PixelWindow, grid: BlockGrid) -> Imagery:
+        rows, cols = self._tiles_under(window, grid)
+        if not (rows and cols):
             return empty_imagery(window)
-        rows = range(row // self.tile_px, (row + height - 1) // self.tile_px + 1)
-        cols = range(col // self.tile_px, (col + width - 1) // self.tile_px + 1)
         mosaic = self._read_mosaic(rows, cols)
         if not mosaic.valid.any():
             return empty_imagery(window)._replace(notes=mosaic.notes)
@@ -90,13 +93,33 @@ class XyzSource:
             mosaic_col=cols.start * self.tile_px,
             zoom=self.zoom,
             tile_px=self.tile_px,
-            **lattice,
+            **_lattice(window, grid),
         )
         return Imagery(rgb, inside, mosaic.notes)
 
-    def fingerprint(self) -> str:
-        """Text that changes when the tiles or the way they are read change."""
-        return digest_text(f"xyz {self.zoom} {self.tile_px} {sorted(self.placeholders)} {self.tiles.fingerprint()}")
+    @property
+    def is_remote(self) -> bool:
+        """Whether tiles come over a network."""
+        return self.tiles.is_remote
+
+    def settings(self) -> str:
+        """Text that changes with the zoom, the placeholders and the provider of the tiles."""
+        return digest_text(f"xyz {self.zoom} {self.tile_px} {sorted(self.placeholders)} {self.tiles.settings()}")
+
+    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
+        """Digest of the bytes of the tiles under a window in their order; of the pixels of tiles from a provider."""
+        if self.is_remote:
+            rgb, valid, _ = _read_from_provider(self, window, grid)
+            return digest_text(f"{digest_bytes(rgb.data).sha256} {digest_bytes(np.packbits(valid).data).sha256}")
+        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+            return digest_text(" ".join(pool.map(_digest_or_absent, self.files_of(window, grid))))
+
+    def files_of(self, window: PixelWindow, grid: BlockGrid) -> list[str]:
+        """Files of the tiles under a window, there or not; none where tiles come over a network."""
+        if self.is_remote:
+            return []
+        rows, cols = self._tiles_under(window, grid)
+        return [self.tiles.file_of(TilePlace(x, y, self.zoom)) for y in rows for x in cols]
 
     def check(self, bounds: Bounds) -> None:
         """Raise ValueError if none of a sample of tiles spread over the region exists.
@@ -115,6 +138,14 @@ class XyzSource:
             f"source '{self.name}' has no tile of zoom {self.zoom} in the region {tuple(bounds)}; "
             f"looked for {len(probes)} of {count}"
         )
+
+    def _tiles_under(self, window: PixelWindow, grid: BlockGrid) -> tuple[range, range]:
+        """Rows and columns of the tiles that the pixels of a window are made from."""
+        row, col, height, width = mercator_window(**_lattice(window, grid), zoom=self.zoom, tile_px=self.tile_px)
+        if height == 0 or width == 0:
+            return range(0), range(0)
+        rows = range(row // self.tile_px, (row + height - 1) // self.tile_px + 1)
+        return rows, range(col // self.tile_px, (col + width - 1) // self.tile_px + 1)
 
     def _read_mosaic(self, rows: range, cols: range) -> Imagery:
         """A rectangle of tiles in Web Mercator; the colour of invalid pixels is undefined."""
@@ -151,3 +182,21 @@ class XyzSource:
 
     def _decode(self, data: bytes, where: str = "") -> Tile:
         return decode_tile(data, self.tile_px, frozenset(self.placeholders), where or f"a tile of '{self.name}'")
+
+
+def _lattice(window: PixelWindow, grid: BlockGrid) -> dict[str, Any]:
+    return {**window._asdict(), "px_per_degree": grid.px_per_degree, "resampling": "bilinear"}
+
+
+@cached_file_reads(1)
+def _read_from_provider(source: XyzSource, window: PixelWindow, grid: BlockGrid) -> Imagery:
+    """Imagery of the window that was asked for last, so that a provider is asked once for its content and its pixels."""
+    return source._read(window, grid)
+
+
+def _digest_or_absent(path: str) -> str:
+    """Digest of a file, or that there is none."""
+    try:
+        return digest_file(Path(path)).sha256
+    except (FileNotFoundError, NotADirectoryError):
+        return "absent"

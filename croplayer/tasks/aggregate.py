@@ -13,6 +13,7 @@ from croplayer.cube.maps import read_maps
 from croplayer.cube.whole_blocks import Cube
 from croplayer.products.product import UNKNOWN, Product
 from croplayer.tasks.each import each_block
+from croplayer.tasks.reading import Reading
 from croplayer.vector.zones import UnitRings
 from stores.columns import LAND, known_land, unit_sum
 from stores.grid import BlockGrid, BlockIndex
@@ -32,7 +33,12 @@ class AggregateTask:
     units_digest: str
 
     def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
-        return each_block(self.one, blocks)
+        return each_block(self.one, blocks, self.reading)
+
+    @property
+    def reading(self) -> Reading | None:
+        """The products, where there are any."""
+        return Reading(self.products, self.grid) if self.products else None
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block with the area of each map in each unit near it."""

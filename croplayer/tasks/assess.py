@@ -14,6 +14,7 @@ from croplayer.kernels.stitch import strongest_seam
 from croplayer.models.bundles.kinds import load_coverage
 from croplayer.sources.elevation import UNKNOWN_TERRAIN, ElevationRaster
 from croplayer.tasks.each import each_block
+from croplayer.tasks.reading import Reading
 from stores.columns import COVERAGE_TYPE, IMAGERY_VALID, RGB, VALID_FRACTION, map_column
 from stores.grid import BlockIndex, PixelWindow
 from stores.legends import CoverageType
@@ -39,7 +40,12 @@ class AssessTask:
     """Share of pixels without imagery above which a block's type is Nodata."""
 
     def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
-        return each_block(self.one, blocks)
+        return each_block(self.one, blocks, self.reading)
+
+    @property
+    def reading(self) -> Reading | None:
+        """The elevation model, where there is one."""
+        return Reading((self.elevation,), self.cube.grid) if self.elevation else None
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block with its image and terrain features."""

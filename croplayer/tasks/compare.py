@@ -10,6 +10,7 @@ from croplayer.cube.whole_blocks import Cube
 from croplayer.measures.products import agreement_values, area_values, density_values
 from croplayer.products.product import Product
 from croplayer.tasks.each import each_block
+from croplayer.tasks.reading import Reading
 from stores.grid import BlockGrid, BlockIndex
 from stores.legends import INTEGRATED
 from stores.records import BlockRecord, Value
@@ -28,7 +29,12 @@ class CompareTask:
     reference: Product | None
 
     def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
-        return each_block(self.one, blocks)
+        return each_block(self.one, blocks, self.reading)
+
+    @property
+    def reading(self) -> Reading:
+        """The products and the reference."""
+        return Reading((*self.products, *([self.reference] if self.reference else [])), self.grid)
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block: areas and densities per product, agreement counts per map."""

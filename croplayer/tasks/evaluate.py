@@ -12,6 +12,7 @@ from croplayer.measures.masks import shape_features
 from croplayer.measures.reference import reference_values
 from croplayer.products.product import Product
 from croplayer.tasks.each import each_block
+from croplayer.tasks.reading import Reading
 from stores.columns import EULER_MEAN, SOLIDITY_MEAN, map_column
 from stores.grid import BlockIndex
 from stores.legends import MERGE_BOTH
@@ -29,7 +30,12 @@ class EvaluateTask:
     """Map of classes that is taken as true; None leaves out what needs one."""
 
     def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
-        return each_block(self.one, blocks)
+        return each_block(self.one, blocks, self.reading)
+
+    @property
+    def reading(self) -> Reading | None:
+        """The reference, where there is one."""
+        return Reading((self.reference,), self.cube.grid) if self.reference else None
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block: shape of the merged mask, and every map compared with the reference."""

@@ -16,6 +16,9 @@ from stores.grid import BlockIndex
 from stores.legends import INTEGRATED, Integration
 from stores.records import BlockRecord
 
+DECIDES = ("integration", "no_usable_imagery")
+"""Columns of the decisions that decide a block's map."""
+
 
 @dataclass(frozen=True)
 class IntegrateTask:
@@ -23,7 +26,7 @@ class IntegrateTask:
 
     cube: Cube
     decisions: str
-    """Parquet table with columns block and integration."""
+    """Parquet table with the column block and those of ``DECIDES``."""
     decisions_digest: str
 
     def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
@@ -41,5 +44,5 @@ class IntegrateTask:
 
 @lru_cache(maxsize=2)
 def _decisions(path: str, digest: str) -> dict[str, tuple[int, bool]]:
-    table = pd.read_parquet(path, columns=["block", "integration", "no_usable_imagery"])
+    table = pd.read_parquet(path, columns=["block", *DECIDES])
     return {b: (int(i), bool(u)) for b, i, u in table.itertuples(index=False)}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from croplayer.cube.whole_blocks import Cube
 from croplayer.sources.imagery import ImagerySource
 from croplayer.tasks.each import each_block
+from croplayer.tasks.reading import Reading
 from stores.columns import IMAGERY_VALID, RGB, VALID_FRACTION, map_column
 from stores.durable import FileDigest
 from stores.grid import BlockIndex
@@ -22,7 +23,12 @@ class MosaicTask:
     sources: tuple[ImagerySource, ...]
 
     def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
-        return each_block(self.one, blocks)
+        return each_block(self.one, blocks, self.reading)
+
+    @property
+    def reading(self) -> Reading:
+        """The imagery."""
+        return Reading(self.sources, self.cube.grid)
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block; a block in which no source has a pixel is ``no_imagery``."""

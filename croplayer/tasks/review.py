@@ -9,6 +9,7 @@ from croplayer.cube.whole_blocks import Cube
 from croplayer.measures.reference import reference_labels
 from croplayer.products.product import Product
 from croplayer.tasks.each import each_block
+from croplayer.tasks.reading import Reading
 from stores.columns import CROPLAND_MASK
 from stores.grid import BlockIndex
 from stores.records import BlockRecord
@@ -22,7 +23,12 @@ class ReviewTask:
     reference: Product
 
     def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
-        return each_block(self.one, blocks)
+        return each_block(self.one, blocks, self.reading)
+
+    @property
+    def reading(self) -> Reading:
+        """The reference."""
+        return Reading((self.reference,), self.cube.grid)
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block: correctness_SOURCE and integration, labels; missing without imagery or reference."""

@@ -12,6 +12,7 @@ from croplayer.cube.whole_blocks import Cube
 from croplayer.models.bundles.kinds import load_segmenter
 from croplayer.sources.imagery import Imagery, ImagerySource, empty_imagery
 from croplayer.tasks.each import each_block
+from croplayer.tasks.reading import Reading
 from stores.columns import CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
 from stores.durable import FileDigest
 from stores.grid import BlockIndex
@@ -28,7 +29,7 @@ class SegmentTask:
 
     cube: Cube
     sources: tuple[ImagerySource, ...]
-    mosaicked: frozenset[BlockIndex]
+    mosaicked: Container[BlockIndex]
     """Blocks near those of the task whose imagery is in the cube."""
     model: str
     model_digest: str
@@ -42,7 +43,12 @@ class SegmentTask:
     """Kind of device that the network runs on; None is CUDA where the worker has it."""
 
     def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
-        return each_block(self.one, blocks)
+        return each_block(self.one, blocks, self.reading)
+
+    @property
+    def reading(self) -> Reading:
+        """The imagery around a block that is not in the cube; a provider is not asked to compare it."""
+        return Reading(self.sources, self.cube.grid, self.halo_px, self.mosaicked, asks_network=False)
 
     def narrowed(self, blocks: Sequence[BlockIndex], mosaicked: Container[BlockIndex]) -> SegmentTask:
         """The same task with only the mosaicked blocks next to some blocks, so that it is small to send."""
@@ -101,10 +107,9 @@ class SegmentTask:
         area = stored.slices_in(whole)
         out.rgb[area] = self.cube.read_window(RGB, stored, source.name)
         out.valid[area] = self.cube.read_window(IMAGERY_VALID, stored, source.name)
-        for neighbour in grid.blocks_under(whole):
-            if neighbour not in self.mosaicked:
-                part = whole.common(grid.window(neighbour))
-                imagery = source.read(part, grid)
-                area = part.slices_in(whole)
-                out.rgb[area], out.valid[area] = imagery.rgb, imagery.valid
+        for neighbour in self.reading.under(block):
+            part = whole.common(grid.window(neighbour))
+            imagery = source.read(part, grid)
+            area = part.slices_in(whole)
+            out.rgb[area], out.valid[area] = imagery.rgb, imagery.valid
         return out

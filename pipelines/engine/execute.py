@@ -9,21 +9,24 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from croplayer.tasks.reading import CompareContent
 from croplayer.workers.isolated import Outcome, UnloadableTaskError, Work, run_group
 from pipelines.engine.cluster import Workers
+from pipelines.engine.left import left_of_step
 from pipelines.engine.run_log import RunLog
 from pipelines.engine.step_ledgers import StepLedgers
 from pipelines.engine.steps import BlockStep, ModelStep, OutputStep, Step, StepResult
+from pipelines.engine.undo import changed_files, restored, void_what_follows
 from stores.block_list import BlockList
 from stores.fingerprints import short_parts
 from stores.grid import BlockIndex
 from stores.ledger import Ledger
-from stores.places import digest_of
 from stores.records import BlockRecord, BlockTask, Status
 from stores.run_folder import RunFolder
-from stores.run_log import BEGAN
+from stores.run_log import BEGAN, NOTE
 from stores.step_memory import BlocksDone
 
 if TYPE_CHECKING:
@@ -33,11 +36,13 @@ TASKS_IN_FLIGHT_PER_SLOT = 3
 TICK_S = 0.5
 
 
-def run_step(step: Step, ledgers: StepLedgers, workers: Workers, log: RunLog | None = None) -> StepResult:
+def run_step(
+    step: Step, ledgers: StepLedgers, workers: Workers, log: RunLog | None = None, trusts_times: bool = True
+) -> StepResult:
     """Do the remaining work of a step."""
     log = log or RunLog()
     if isinstance(step, BlockStep):
-        result = _run_blocks(step, ledgers, workers, log)
+        result = _run_blocks(step, ledgers, workers, log, trusts_times)
     else:
         result = _make(step, ledgers.folder, log)
     if result.worked:
@@ -64,22 +69,32 @@ def _make(step: OutputStep | ModelStep, folder: RunFolder, log: RunLog) -> StepR
     return StepResult(step.name, len(paths), len(paths), seconds=time.monotonic() - start)
 
 
-def _run_blocks(step: BlockStep, ledgers: StepLedgers, workers: Workers, log: RunLog) -> StepResult:
+def _run_blocks(step: BlockStep, ledgers: StepLedgers, workers: Workers, log: RunLog, trusts_times: bool) -> StepResult:
     """Work on the blocks that are left of a step; the ledger is written last."""
     start, folder = time.monotonic(), ledgers.folder
     memory, ledger = folder.memory, Ledger(folder.ledger(step.name))
+    made_of = short_parts(step.made_of)
+
+    def append(records: Sequence[BlockRecord]) -> None:
+        if records:
+            memory.begin(step.name, step.fingerprint, made_of, blocks=len(step.blocks))
+            ledger.append(step.fingerprint, records)
+
     ledger.cut_torn_tail()
     if not memory.was_begun_last(step.name, step.fingerprint):
-        _undo_changed(ledgers, step)
-    done = ledgers.results(step).blocks
-    left = BlockList.of(step.blocks).without(done)
+        append(changed_files(ledgers, step))
+    append(restored(ledgers, step))
+    left = left_of_step(step, ledgers, trusts_times)
+    same, changed = _compared(step, left.unsure, ledgers, workers, log)
+    append(same)
+    redo = BlockList.of([*left.new, *left.outdated, *changed])
     failed: list[BlockRecord] = []
-    made_of = short_parts(step.made_of)
-    if left:
+    if redo:
         memory.begin(step.name, step.fingerprint, made_of, blocks=len(step.blocks))
-        with log.step(step.name, len(step.blocks), len(done)) as progress:
-            for records in _Window(step, left, workers, log).records():
-                ledger.append(step.fingerprint, records)
+        void_what_follows(ledgers, step, redo)
+        with log.step(step.name, len(step.blocks), len(step.blocks) - len(redo)) as progress:
+            for records in _Window(step, redo, workers, log).records():
+                ledger.append(step.fingerprint, [step.completed(r) for r in records])
                 lost = [r for r in records if not r.status.is_finished]
                 log.failed(step.name, lost)
                 failed += lost
@@ -87,23 +102,32 @@ def _run_blocks(step: BlockStep, ledgers: StepLedgers, workers: Workers, log: Ru
     end = BlocksDone(len(step.blocks), ledger.path)
     if not memory.is_finished(step.name, step.fingerprint, end):
         memory.finish(step.name, step.fingerprint, end, made_of)
-    return StepResult(step.name, len(step.blocks), len(left), failed, time.monotonic() - start)
+    return StepResult(step.name, len(step.blocks), len(redo), failed, time.monotonic() - start)
 
 
-def _undo_changed(ledgers: StepLedgers, step: BlockStep) -> None:
-    """Mark blocks as failed whose files have other bytes than the step wrote.
+def _compared(
+    step: BlockStep, unsure: BlockList, ledgers: StepLedgers, workers: Workers, log: RunLog
+) -> tuple[list[BlockRecord], list[BlockIndex]]:
+    """Records, with the times of today, of the blocks whose files hold what was read, and the blocks of the others.
 
-    A stopped run with other settings leaves files that none of its records name, and they can have the size of those
-    of this step.
+    A record whose times stay unknown is left as it is.
     """
-    folder = ledgers.folder
-    changed = [
-        BlockRecord(record.block, Status.FAILED, reason="its files were changed under other settings")
-        for record in ledgers.results(step).records()
-        if any(digest_of(folder.cube, key) != digest for key, digest in record.files.items())
-    ]
-    if changed:
-        Ledger(folder.ledger(step.name)).append(step.fingerprint, changed)
+    if not unsure or step.reading is None:
+        return [], []
+    log.write(step.name, NOTE, f"comparing the files of {len(unsure)} blocks, whose times differ or prove nothing")
+    compare = CompareContent(step.reading)
+    window = _Window(replace(step, task_for=lambda blocks: compare, runs_network=False), unsure, workers, log)
+    now = {record.block: record for records in window.records() for record in records}
+    same, changed = [], []
+    for record in ledgers.results(step).records():
+        found = now.get(record.block)
+        if found is None:
+            continue
+        if not found.status.is_finished or any(record.read.get(name) != read for name, read in found.read.items()):
+            changed.append(record.block)
+        elif found.seen != record.seen:
+            same.append(replace(record, seen=found.seen))
+    return same, changed
 
 
 class _Window:

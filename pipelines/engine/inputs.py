@@ -69,11 +69,6 @@ class Inputs:
         return ElevationRaster(terrain.path, terrain.assume_crs) if terrain else None
 
     @cached_property
-    def elevation_fingerprint(self) -> str | None:
-        """Text that changes with the elevation model."""
-        return self.elevation.fingerprint() if self.elevation else None
-
-    @cached_property
     def products(self) -> tuple[Product, ...]:
         """The maps that are compared."""
         return tuple(product(part) for part in self.recipe.products)
@@ -117,14 +112,14 @@ class Inputs:
         return match_statistics(units, table, path, part.without, part.sum_km2), left_over(units, table)
 
     @cached_property
-    def source_fingerprints(self) -> dict[str, str]:
-        """Text that changes with the imagery, by source."""
-        return {s.name: s.fingerprint() for s in self.sources}
+    def source_settings(self) -> dict[str, str]:
+        """Text that changes with the way the imagery is read, by source."""
+        return {s.name: s.settings() for s in self.sources}
 
     @cached_property
-    def product_fingerprints(self) -> dict[str, str]:
-        """Text that changes with the map, by product; the reference among them."""
-        return {p.name: p.fingerprint() for p in self.other_maps}
+    def product_settings(self) -> dict[str, str]:
+        """Text that changes with a map's legend and the way it is read, by product; the reference among them."""
+        return {p.name: p.settings() for p in self.other_maps}
 
     def check(self) -> None:
         """Raise on the first unusable input, before any work starts."""

@@ -107,8 +107,8 @@ class Output:
             "code": code,
             "python": ".".join(str(v) for v in sys.version_info[:3]),
             "libraries": {name: metadata.version(name) for name in LIBRARIES},
-            "sources": inputs.source_fingerprints,
-            "products": inputs.product_fingerprints,
+            "sources": inputs.source_settings,
+            "products": inputs.product_settings,
             "models": inputs.models.digests(inputs.recipe),
         }
         files = {

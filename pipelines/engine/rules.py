@@ -14,6 +14,7 @@ import pandas as pd
 
 from pipelines.engine.code import code_digest, modules_of
 from pipelines.engine.steps import BlockStep, ModelStep, OutputStep, Step
+from stores.block_digests import BlockDigests
 from stores.block_list import BlockList
 from stores.results import Results
 
@@ -88,6 +89,11 @@ class Done:
         if not isinstance(self.step, BlockStep):
             raise TypeError(f"step '{self.step.name}' writes files and has no results by block")
         return self.output.ledgers.results(self.step)
+
+    @property
+    def found(self) -> BlockDigests:
+        """Digest of what the step wrote and measured, by block."""
+        return self.results.found
 
     @property
     def blocks(self) -> BlockList:

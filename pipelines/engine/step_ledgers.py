@@ -16,11 +16,12 @@ class StepLedgers:
         self._read: dict[str, tuple[tuple[object, ...], Results]] = {}
 
     def results(self, step: BlockStep) -> Results:
-        """The blocks that need no more work: same fingerprint, finished, files of the recorded size."""
+        """The blocks that are finished: same fingerprint, made from what earlier steps found, files of the recorded size."""
         path = self.folder.ledger(step.name)
         blocks = BlockList.of(step.blocks)
         size = path.stat().st_size if path.exists() else 0
-        key = (step.fingerprint, size, blocks)
+        follows = step.follows.digests.tobytes() if step.follows else b""
+        key = (step.fingerprint, size, blocks, follows)
         if step.name not in self._read or self._read[step.name][0] != key:
-            self._read[step.name] = (key, read_results(path, step.fingerprint, blocks, self.folder.cube))
+            self._read[step.name] = (key, read_results(path, step.fingerprint, blocks, self.folder.cube, step.follows))
         return self._read[step.name][1]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from croplayer.tasks.reading import Reading
+from stores.block_digests import BlockDigests
 from stores.fingerprints import fingerprint_of
 from stores.grid import BlockIndex
 from stores.records import BlockRecord, BlockTask
@@ -26,11 +28,30 @@ class BlockStep:
     blocks_per_task: int
     runs_network: bool = False
     """Whether the task runs a network that a GPU makes faster."""
+    follows: BlockDigests | None = None
+    """What earlier steps found for each block; a record made from other results is not one of this step."""
+    reading: Reading | None = None
+    """The files that the task reads under a block."""
+    known: BlockDigests | None = None
+    """Content of the files under the blocks whose pixels the task reads from the cube."""
 
     @cached_property
     def fingerprint(self) -> str:
         """Digest of what the step is made of; a record of another fingerprint is not a result of this step."""
         return fingerprint_of(self.made_of)
+
+    def known_around(self, block: BlockIndex) -> dict[str, str]:
+        """Content of the files around a block whose pixels an earlier step wrote, by the name of their block."""
+        if self.reading is None or self.known is None:
+            return {}
+        return {near.name: self.known.of(near) for near in self.reading.around(block) if near in self.known.blocks}
+
+    def completed(self, record: BlockRecord) -> BlockRecord:
+        """A record of the task with what it follows."""
+        if self.follows is None and self.known is None:
+            return record
+        follows = self.follows.of(record.block) if self.follows else ""
+        return replace(record, follows=follows, read={**record.read, **self.known_around(record.block)})
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pipelines.engine.cluster import Workers
 from pipelines.engine.code import code_digest, modules_of
 from pipelines.engine.execute import run_step
+from pipelines.engine.left import left_of_step
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Done, Earlier, Rule
 from pipelines.engine.run_log import RunLog
@@ -82,7 +83,7 @@ def left_of(step: Step, output: Output) -> str:
         return "" if step.is_there() else "the training of its model"
     if isinstance(step, OutputStep):
         return "" if output.folder.memory.is_finished(step.name, step.fingerprint) else TABLES
-    left = len(step.blocks) - len(output.ledgers.results(step).blocks)
+    left = len(left_of_step(step, output.ledgers).blocks)
     return f"{left} of {len(step.blocks)} blocks" if left else ""
 
 
@@ -93,6 +94,7 @@ def run_rules(
     log: RunLog,
     stages: Collection[str] | None,
     on_stage: Callable[[str, list[StepResult]], None],
+    trusts_times: bool = True,
 ) -> list[StepResult]:
     """Do the remaining work of some stages, or of all; a step is built when those before it have run.
 
@@ -101,6 +103,7 @@ def run_rules(
     rules : those of the recipe, in order
     stages : names of stages that follow each other; None is all of them
     on_stage : called with the name and the results of each stage when it is finished
+    trusts_times : whether a file of the same size and change time counts as the same; without it all are read again
 
     Raises
     ------
@@ -123,7 +126,7 @@ def run_rules(
         for rule in (rule for rule in chosen if rule.stage == stage):
             log.next_rule()
             for step in walk.steps(rule):
-                of_stage.append(_finished(run_step(step, output.ledgers, workers, log)))
+                of_stage.append(_finished(run_step(step, output.ledgers, workers, log, trusts_times)))
         results += of_stage
         if stage == TRAINS or stages is not None:
             output.write_head(code)

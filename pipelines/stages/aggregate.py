@@ -19,7 +19,7 @@ from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule
 from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.recipe import Recipe
-from pipelines.stages.maps import maps_digest
+from pipelines.stages.maps import maps_found
 from stores.block_list import BlockList
 from stores.columns import (
     AREA_KM2,
@@ -119,6 +119,7 @@ def aggregate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSt
         blocks = pd.read_parquet(output.folder.blocks, columns=["block", "row", "col", column])
         border = blocks[blocks[column] == BORDER_CODE]
         finished = done["integrate"].blocks if inputs.sources else inputs.blocks
+        shared = BlockList.of(zip(border.row, border.col, strict=True)).both(finished)
         path = units_path(output.folder, admin.level)
         digest = digest_file(path).sha256
         task = AggregateTask(inputs.grid, output.cube_if_any, inputs.other_maps, str(path), digest)
@@ -126,13 +127,15 @@ def aggregate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSt
             name=f"aggregate_{admin.level}",
             made_of={
                 "units": digest,
-                "products": inputs.product_fingerprints,
+                "products": inputs.product_settings,
                 "block_px": inputs.grid.block_px,
-                "maps": maps_digest(done) if inputs.sources else None,
+                "maps": own_maps(inputs.recipe.source_names) if inputs.sources else None,
             },
-            blocks=BlockList.of(zip(border.row, border.col, strict=True)).both(finished),
+            blocks=shared,
             task_for=lambda blocks, task=task: task,  # type: ignore[misc]
             blocks_per_task=64,
+            follows=maps_found(done).only(shared) if inputs.sources else None,
+            reading=task.reading,
         )
 
 

@@ -22,14 +22,15 @@ def assess(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]
     yield BlockStep(
         name="assess",
         made_of={
-            "mosaic": mosaic.fingerprint,
-            "elevation": inputs.elevation_fingerprint,
+            "elevation": inputs.elevation.settings() if inputs.elevation else None,
             "model": digest,
             "nodata_above": nodata_above,
         },
         blocks=mosaic.blocks,
         task_for=lambda blocks: task,
         blocks_per_task=16,
+        follows=mosaic.found,
+        reading=task.reading,
     )
 
 

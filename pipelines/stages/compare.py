@@ -17,7 +17,7 @@ from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule
 from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.recipe import Recipe
-from pipelines.stages.maps import maps_digest
+from pipelines.stages.maps import maps_found
 from stores.durable import digest_file
 from stores.legends import INTEGRATED, own_maps
 
@@ -34,14 +34,16 @@ def compare(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep
     yield BlockStep(
         name="compare",
         made_of={
-            "products": inputs.product_fingerprints,
+            "products": inputs.product_settings,
             "reference": inputs.reference.name if inputs.reference else None,
             "block_px": inputs.grid.block_px,
-            "maps": maps_digest(done) if has_maps else None,
+            "maps": own_maps(inputs.recipe.source_names) if has_maps else None,
         },
         blocks=done["integrate"].blocks if has_maps else inputs.blocks,
         task_for=lambda blocks: task,
         blocks_per_task=64 if has_maps else 1024,
+        follows=maps_found(done) if has_maps else None,
+        reading=task.reading,
     )
 
 
@@ -76,7 +78,7 @@ def compare_tables(inputs: Inputs, output: Output, done: Earlier) -> Iterator[Ou
         made_of={
             "compare": done["compare"].digest,
             "maps": maps,
-            "products": inputs.product_fingerprints,
+            "products": inputs.product_settings,
             "product_order": [p.name for p in inputs.products],
             "legends": {name: digest_file(legend.path).sha256 for name, legend in legends.items()},
             "terrain": done["assess"].digest if inputs.sources else None,

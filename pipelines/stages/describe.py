@@ -17,10 +17,11 @@ def describe(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSte
     task = DescribeTask(output.cube)
     yield BlockStep(
         name="describe",
-        made_of={"segment": segment.fingerprint},
+        made_of={"sources": inputs.recipe.source_names},
         blocks=segment.blocks,
         task_for=lambda blocks: task,
         blocks_per_task=16,
+        follows=segment.found,
     )
 
 

@@ -19,7 +19,7 @@ from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
 from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.recipe import Recipe
-from pipelines.stages.maps import maps_digest
+from pipelines.stages.maps import maps_digest, maps_found
 from stores.block_list import BlockList
 from stores.durable import digest_file
 from stores.grid import BlockIndex, BlockRange, Bounds
@@ -51,12 +51,14 @@ def evaluate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSte
     yield BlockStep(
         name="evaluate",
         made_of={
-            "reference": inputs.product_fingerprints[reference.name] if reference else None,
-            "maps": maps_digest(done),
+            "reference": inputs.product_settings[reference.name] if reference else None,
+            "maps": own_maps(inputs.recipe.source_names),
         },
         blocks=done["integrate"].blocks,
         task_for=lambda blocks: task,
         blocks_per_task=16,
+        follows=maps_found(done),
+        reading=task.reading,
     )
 
 

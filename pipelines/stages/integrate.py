@@ -8,13 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from croplayer.decisions.reviews import read_overrides
-from croplayer.tasks.integrate import IntegrateTask
+from croplayer.tasks.integrate import DECIDES, IntegrateTask
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
 from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.stages.decided import write_decided
 from pipelines.stages.reviews import features, reviews, reviews_digest, without_failed
+from stores.block_digests import BlockDigests
 from stores.durable import digest_file
 
 
@@ -48,15 +49,17 @@ def decide(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
 def integrate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:
     """Write the integrated map of every block that is described and assessed."""
     path = output.folder.table("integration.parquet")
-    digest = digest_file(path).sha256
-    described = done["describe"]
-    task = IntegrateTask(output.cube, str(path), digest)
+    task = IntegrateTask(output.cube, str(path), digest_file(path).sha256)
+    blocks = done["describe"].blocks.both(done["assess"].blocks)
+    decided = pd.read_parquet(path, columns=["block", *DECIDES]).set_index("block")
+    rows = (repr(tuple(row)) for row in decided.loc[[b.name for b in blocks]].itertuples(index=False))
     yield BlockStep(
         name="integrate",
-        made_of={"decisions": digest, "describe": described.fingerprint},
-        blocks=described.blocks.both(done["assess"].blocks),
+        made_of={"sources": inputs.recipe.source_names},
+        blocks=blocks,
         task_for=lambda blocks: task,
         blocks_per_task=16,
+        follows=BlockDigests.of_texts(blocks, rows).joined(done["segment"].found),
     )
 
 
@@ -65,7 +68,7 @@ RULES = (
     Rule(
         "integrate",
         "integrate",
-        after=("assess", "describe", "decide"),
+        after=("segment", "assess", "describe", "decide"),
         applies=maps,
         code=("croplayer.tasks.integrate",),
         steps=integrate,

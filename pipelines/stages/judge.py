@@ -18,6 +18,7 @@ from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.recipe import Recipe
 from pipelines.stages.decided import write_decided
 from pipelines.stages.reviews import features, reviews, reviews_digest
+from stores.block_list import BlockList
 
 if TYPE_CHECKING:
     pass
@@ -33,18 +34,20 @@ def review(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]
     reference, spacing = inputs.reference, inputs.recipe.decisions.sample_deg
     if reference is None:
         raise ValueError(f"recipe '{inputs.recipe.name}' has no [reference] to label blocks from")
-    described = done["describe"]
+    blocks = BlockList.of(systematic_blocks(done["describe"].blocks, spacing))
     task = ReviewTask(output.cube, reference)
     yield BlockStep(
         name="review",
         made_of={
-            "describe": described.fingerprint,
-            "reference": inputs.product_fingerprints[reference.name],
+            "sources": inputs.recipe.source_names,
+            "reference": inputs.product_settings[reference.name],
             "spacing_deg": spacing,
         },
-        blocks=systematic_blocks(described.blocks, spacing),
+        blocks=blocks,
         task_for=lambda blocks: task,
         blocks_per_task=16,
+        follows=done["segment"].found.only(blocks),
+        reading=task.reading,
     )
 
 
@@ -90,7 +93,7 @@ RULES = (
     Rule(
         "review",
         "judge",
-        after=("describe",),
+        after=("segment", "describe"),
         applies=reviews_from_reference,
         code=("croplayer.tasks.review", "croplayer.decisions.sampling"),
         steps=review,

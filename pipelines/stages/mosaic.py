@@ -19,11 +19,12 @@ def mosaic(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]
         made_of={
             "block_px": inputs.grid.block_px,
             "edition": inputs.recipe.edition,
-            "sources": inputs.source_fingerprints,
+            "sources": inputs.source_settings,
         },
         blocks=inputs.blocks,
         task_for=lambda blocks: task,
         blocks_per_task=4,
+        reading=task.reading,
     )
 
 

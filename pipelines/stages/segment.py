@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from croplayer.models.bundles.runtimes import CPU, CUDA, TORCH, device_and_precision, has_cuda, runtime_version
 from croplayer.tasks.segment import SegmentTask
@@ -52,6 +53,8 @@ def segment(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep
         task_for=lambda group: task.narrowed(group, blocks),
         blocks_per_task=1,
         runs_network=True,
+        reading=replace(task.reading, but=blocks),
+        known=mosaic.results.contents(),
     )
 
 

@@ -1,0 +1,88 @@
+"""What a block's task reads from files beside the cube: the digest of their content, and of their times.
+
+A record keeps both, so that a later run finds the blocks whose files have another content, and to find out reads only
+the files whose size or change time differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from croplayer.files.change_times import signature_of
+from croplayer.tasks.each import Origins, each_block
+from stores.grid import BlockGrid, BlockIndex, PixelWindow
+from stores.records import BlockRecord
+
+DIGEST_BYTES = 16
+
+
+class FileReader(Protocol):
+    """What reads pixels from files: an imagery source, a product, an elevation model."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it reads over a network, where nothing tells cheaply that something changed."""
+        ...
+
+    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
+        """Digest of everything that the pixels of a window are read from, without names and times of files."""
+        ...
+
+    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
+        """The local files, there or not, that decide the pixels of a window."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The files that a task reads under a block and around it."""
+
+    readers: tuple[FileReader, ...]
+    grid: BlockGrid
+    halo_px: int = 0
+    """Pixels around the block that are read, too."""
+    but: Container[BlockIndex] = frozenset()
+    """Blocks whose pixels are read from the cube instead."""
+    asks_network: bool = True
+    """Whether the content of what is read over a network counts; without it such files count as unchanged."""
+
+    def around(self, block: BlockIndex) -> list[BlockIndex]:
+        """The block, and those that the pixels around it lie in."""
+        return list(self.grid.blocks_under(self.grid.window(block).grown(self.halo_px)))
+
+    def under(self, block: BlockIndex) -> list[BlockIndex]:
+        """The blocks whose files are read."""
+        return [near for near in self.around(block) if near not in self.but]
+
+    def origins(self, block: BlockIndex) -> Origins:
+        """The content and the times of the files that are read for a block."""
+        under = self.under(block)
+        # The times first: a file that changes in between has other times, and is compared again.
+        seen = {near.name: times for near in under if (times := self.times_under(near))}
+        return Origins({near.name: self.content_under(near) for near in under}, seen)
+
+    def content_under(self, block: BlockIndex) -> str:
+        """Digest of the content of the files under a block: 32 hexadecimal digits."""
+        digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+        for reader in self.readers:
+            counts = self.asks_network or not reader.is_remote
+            digest.update(reader.content_of(self.grid.window(block), self.grid).encode() if counts else b"remote")
+        return digest.hexdigest()
+
+    def times_under(self, block: BlockIndex) -> str:
+        """Digest of sizes and change times of the files under a block; empty if these prove nothing."""
+        window = self.grid.window(block)
+        return signature_of(path for reader in self.readers for path in reader.files_of(window, self.grid))
+
+
+@dataclass(frozen=True)
+class CompareContent:
+    """Find out what blocks would be read from now, without the work of a step; writes nothing."""
+
+    reading: Reading
+
+    def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
+        return each_block(BlockRecord, blocks, self.reading)
