@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pipelines.engine.lease import is_leased
+from pipelines.engine.left import Left
 from pipelines.engine.steps import BlockStep, ModelStep, OutputStep, Step
 from pipelines.engine.walk import TABLES, StepState, survey
 from pipelines.run import Run
@@ -40,7 +41,7 @@ NOUNS = {
     "reference": "reference",
     "reviews": "reviews",
     "sample": "reviewed sample",
-    "sources": "files (or their times) of the imagery of",
+    "sources": "way of reading the imagery of",
     "spacing_deg": "spacing of the reviewed sample",
     "statistics": "statistics",
     "tables": "tables of",
@@ -83,11 +84,11 @@ def explain(run: Run) -> list[Reason]:
 def _reason(state: StepState, entries: Mapping[str, StepEntry], run: Run, later: tuple[str, ...]) -> Reason:
     if not state.left or state.step is None:
         return Reason(state.name, state.rule.stage, "", ())
-    sentences = tuple(_why(state.step, entries.get(state.name), run))
+    sentences = tuple(_why(state.step, entries.get(state.name), run, state.blocks))
     return Reason(state.name, state.rule.stage, state.left, sentences, later)
 
 
-def _why(step: Step, entry: StepEntry | None, run: Run) -> Iterator[str]:
+def _why(step: Step, entry: StepEntry | None, run: Run, left: Left | None) -> Iterator[str]:
     """Why a step is not finished."""
     if isinstance(step, ModelStep):
         yield "the model is missing"
@@ -104,7 +105,12 @@ def _why(step: Step, entry: StepEntry | None, run: Run) -> Iterator[str]:
         yield "an earlier step has begun to rewrite the cube"
     if changes or entry.is_void or entry.fingerprint != step.fingerprint:
         return
-    yield _same_but_unfinished(step, entry, run)
+    if left and left.outdated:
+        yield f"{len(left.outdated)} blocks were made from other results or beside other imagery than there is now"
+    if left and left.unsure:
+        yield f"the times of the files under {len(left.unsure)} blocks changed, or prove nothing"
+    if left is None or left.new:
+        yield _same_but_unfinished(step, entry, run)
 
 
 def _same_but_unfinished(step: BlockStep | OutputStep, entry: StepEntry, run: Run) -> str:

@@ -165,11 +165,11 @@ def _check_identity(source: ImagerySource, copy: ImagerySource | None, grid: Blo
     first = source.settings(), source.content_of(window, grid)
     for name, other in (("", source), (" of its copy", copy or source)):
         again = other.settings(), other.content_of(window, grid)
-        for what, old, new in zip(("settings", "content"), first, again, strict=True):
+        for what, old, new in zip(("settings", "digests of the content"), first, again, strict=True):
             _require(
                 new == old,
-                f"source '{source.name}': the {what}{name} is {new!r}, but was {old!r}; "
-                "it must change only when the imagery changes",
+                f"source '{source.name}': the {what}{name} changed from {old!r} to {new!r}; "
+                "they must change only when the imagery changes",
             )
 
 

@@ -30,6 +30,11 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--scheduler", help="Address of a running Dask scheduler instead of the embedded cluster."),
         MODELS,
+        click.option(
+            "--recheck",
+            is_flag=True,
+            help="Read all input files again; without it a file of the same size and change time counts as the same.",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -40,7 +45,13 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_run_options
 @click.option("--until", help="Last stage to run; default all of them.")
 def run(
-    recipe: str, out: Path | None, workers: int | None, scheduler: str | None, models: Path | None, until: str | None
+    recipe: str,
+    out: Path | None,
+    workers: int | None,
+    scheduler: str | None,
+    models: Path | None,
+    recheck: bool,
+    until: str | None,
 ) -> None:
     """Run all stages of RECIPE (a file, or the name of an included recipe).
 
@@ -49,7 +60,7 @@ def run(
     from pipelines.run import open_run
 
     opened = open_run(recipe, out, models)
-    _do(opened, _stages_until(opened, until), workers, scheduler)
+    _do(opened, _stages_until(opened, until), workers, scheduler, recheck)
 
 
 def stage_command(name: str) -> click.Command:
@@ -58,10 +69,12 @@ def stage_command(name: str) -> click.Command:
 
     @click.command(name, help=f"Only the stage {name}: {about}.")
     @_run_options
-    def stage(recipe: str, out: Path | None, workers: int | None, scheduler: str | None, models: Path | None) -> None:
+    def stage(
+        recipe: str, out: Path | None, workers: int | None, scheduler: str | None, models: Path | None, recheck: bool
+    ) -> None:
         from pipelines.run import open_run
 
-        _do(open_run(recipe, out, models), [name], workers, scheduler)
+        _do(open_run(recipe, out, models), [name], workers, scheduler, recheck)
 
     return stage
 
@@ -83,7 +96,7 @@ def demo(out: Path, workers: int | None, models: Path | None) -> None:
     from pipelines.run import open_run
 
     make_demo_country(out / "country")
-    _do(open_run("demo", out, models or out / "models"), None, workers, None)
+    _do(open_run("demo", out, models or out / "models"), None, workers, None, recheck=False)
 
 
 def _stages_until(run: Run, until: str | None) -> list[str] | None:
@@ -97,7 +110,7 @@ def _stages_until(run: Run, until: str | None) -> list[str] | None:
     return names[: names.index(until) + 1]
 
 
-def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler: str | None) -> None:
+def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler: str | None, recheck: bool) -> None:
     """Run some or all stages of a recipe; exits with 1 when a block is not finished."""
     from pipelines.engine.cluster import Workers
     from pipelines.engine.lease import lease
@@ -113,7 +126,7 @@ def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler
     log = RunLog(folder.log, len([r for r in run.rules if stages is None or r.stage in stages]))
     with lease(folder), log.open(f"recipe {run.recipe.name}"), Workers(config, scheduler) as pool:
         run.check()
-        results = run_rules(run.rules, run.output, pool, log, stages, _say)
+        results = run_rules(run.rules, run.output, pool, log, stages, _say, trusts_times=not recheck)
     failed = [(result.name, record) for result in results for record in result.failed]
     for step, record in failed:
         click.echo(f"{step} {record.block.name} failed: {record.reason}", err=True)

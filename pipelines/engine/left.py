@@ -26,6 +26,13 @@ class Left:
         """All of them."""
         return BlockList.of([*self.new, *self.outdated, *self.unsure])
 
+    def in_words(self, total: int) -> str:
+        """What is left, of a step with so many blocks, such as "3 of 480 blocks"; empty when nothing is."""
+        redo = len(self.new) + len(self.outdated)
+        parts = [f"{redo} of {total} blocks"] if redo else []
+        parts += [f"a comparison of the files of {len(self.unsure)} of {total} blocks"] if self.unsure else []
+        return " and ".join(parts)
+
 
 def left_of_step(step: BlockStep, ledgers: StepLedgers, trusts_times: bool = True) -> Left:
     """What is left of a step; nothing is written, and of the files only the times are looked at.

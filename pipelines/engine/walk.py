@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pipelines.engine.cluster import Workers
 from pipelines.engine.code import code_digest, modules_of
 from pipelines.engine.execute import run_step
-from pipelines.engine.left import left_of_step
+from pipelines.engine.left import Left, left_of_step
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Done, Earlier, Rule
 from pipelines.engine.run_log import RunLog
@@ -35,6 +35,8 @@ class StepState:
     """What is left of it in words; empty when it is finished."""
     waits_for: tuple[str, ...] = ()
     """Rules that it follows and that are not finished."""
+    blocks: Left | None = None
+    """The blocks that are left of a step over blocks."""
 
 
 @dataclass
@@ -71,20 +73,20 @@ def _surveyed(rules: Iterable[Rule], walk: Walk) -> Iterator[StepState]:
             yield StepState(rule, rule.name, None, "all of it", waits)
             continue
         for step in walk.steps(rule):
-            left = left_of(step, walk.output)
-            if left:
+            state = _state_of(rule, step, walk.output)
+            if state.left:
                 unfinished.add(rule.name)
-            yield StepState(rule, step.name, step, left)
+            yield state
 
 
-def left_of(step: Step, output: Output) -> str:
-    """What is left of a step in words, such as "3 of 480 blocks"; empty when it is finished."""
+def _state_of(rule: Rule, step: Step, output: Output) -> StepState:
     if isinstance(step, ModelStep):
-        return "" if step.is_there() else "the training of its model"
+        return StepState(rule, step.name, step, "" if step.is_there() else "the training of its model")
     if isinstance(step, OutputStep):
-        return "" if output.folder.memory.is_finished(step.name, step.fingerprint) else TABLES
-    left = len(left_of_step(step, output.ledgers).blocks)
-    return f"{left} of {len(step.blocks)} blocks" if left else ""
+        is_finished = output.folder.memory.is_finished(step.name, step.fingerprint)
+        return StepState(rule, step.name, step, "" if is_finished else TABLES)
+    left = left_of_step(step, output.ledgers)
+    return StepState(rule, step.name, step, left.in_words(len(step.blocks)), blocks=left)
 
 
 def run_rules(

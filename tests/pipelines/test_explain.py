@@ -87,7 +87,7 @@ def test_other_imagery_is_told_by_its_source(small_recipe: Path, models: Path, o
     (first,) = re.findall(r"\[\[sources\]\]\nname = \"aster\"\n", text) or [""]
     assert first
     found = due(edited(small_recipe, out, first, f'{first}placeholders = ["{"0" * 64}"]\n'), out, models)
-    assert found["mosaic"].sentences == ("the files (or their times) of the imagery of aster changed",)
+    assert found["mosaic"].sentences == ("the way of reading the imagery of aster changed",)
 
 
 def test_a_failed_block_and_a_lost_file_are_told(small_recipe: Path, models: Path, out: Path) -> None:

@@ -45,7 +45,7 @@ def test_every_rule_is_of_a_stage_and_follows_rules_before_it() -> None:
         (
             {"sources.aster": "#aaaaaaaaaaaa"},
             {"sources.aster": "#bbbbbbbbbbbb"},
-            ["the files (or their times) of the imagery of aster changed"],
+            ["the way of reading the imagery of aster changed"],
         ),
         ({}, {"products.esa": "#aaaaaaaaaaaa"}, ["the map esa is new"]),
         ({"products.esa": "#aaaaaaaaaaaa"}, {}, ["the map esa is gone"]),

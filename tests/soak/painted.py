@@ -39,6 +39,16 @@ class PaintedSource:
         rgb = (row * 7 + col * row * 13 + np.arange(3) * 29) % 251
         return Imagery(rgb.astype(np.uint8), np.ones(rgb.shape[:2], bool))
 
+    @property
+    def is_remote(self) -> bool:
+        return False
+
+    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
+        return "painted"
+
+    def files_of(self, window: PixelWindow, grid: BlockGrid) -> list[str]:
+        return []
+
 
 @dataclass(frozen=True)
 class MaskTask:

@@ -38,8 +38,16 @@ class PaintedSource:
     def change(self, imagery: Imagery, window: PixelWindow) -> Imagery:
         return imagery
 
-    def fingerprint(self) -> str:
+    is_remote = False
+
+    def settings(self) -> str:
         return "painted"
+
+    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
+        return ""
+
+    def files_of(self, window: PixelWindow, grid: BlockGrid) -> list[str]:
+        return []
 
     def check(self, bounds: Bounds) -> None:
         if not bounds.west >= 113:
@@ -91,7 +99,7 @@ class NumberedSource(PaintedSource):
 
 
 class ForgetfulSource(PaintedSource):
-    def fingerprint(self) -> str:
+    def settings(self) -> str:
         return f"object {id(self)}"
 
 
@@ -131,7 +139,7 @@ def test_a_source_that_obeys_passes_and_its_imagery_comes_back() -> None:
         (WideSource(), "rgb is of uint16; expected uint8"),
         (BandsFirstSource(), r"rgb has the shape \(3, 43, 50\); expected \(43, 50, 3\)"),
         (NumberedSource(), "valid is of uint8; expected bool"),
-        (ForgetfulSource(), "the fingerprint of its copy is 'object .*', but was 'object .*'"),
+        (ForgetfulSource(), "the settings of its copy changed from 'object .*' to 'object .*'"),
         (HomesickSource(), "its copy differs at"),
         (PaintedSource(name=""), "has an empty name"),
     ],

@@ -148,15 +148,35 @@ def test_a_missing_tile_is_no_imagery_and_a_truncated_one_is_an_error(tiles: Pat
         source.read(window, GRID)
 
 
-def test_another_layout_of_the_same_tiles_is_another_source(tiles: Path, tmp_path: Path) -> None:
-    """Rows and columns that were swapped by mistake are redone when they are put right; a moved folder is not."""
+def test_the_content_of_tiles_is_that_of_their_bytes(tiles: Path, tmp_path: Path) -> None:
+    """Neither names nor times count: a copy, links and touched files are the same, a lost tile or other bytes are not."""
+    import os
     import shutil
 
-    layouts = ("{z}/{x}/{y}.jpg", "{z}/{y}/{x}.jpg", "{z}/{x}/{y}.png")
-    assert len({FolderTiles(f"{tiles}/{layout}").fingerprint() for layout in layouts}) == 3
-    shutil.copytree(tiles, tmp_path / "elsewhere")
-    moved = FolderTiles(f"{tmp_path}/elsewhere/{layouts[0]}")
-    assert moved.fingerprint() == FolderTiles(f"{tiles}/{layouts[0]}").fingerprint()
+    window = GRID.window(BLOCK)
+
+    def source(folder: Path, layout: str = "{z}/{x}/{y}.jpg") -> XyzSource:
+        return XyzSource("a", FolderTiles(f"{folder}/{layout}"), 14)
+
+    def content(*args: Any) -> str:
+        return source(*args).content_of(window, GRID)
+
+    before = content(tiles)
+    assert content(tiles, "{z}/{y}/{x}.jpg") != before, "rows and columns swapped by mistake"
+    shutil.copytree(tiles, tmp_path / "copy")
+    (tmp_path / "linked").symlink_to(tmp_path / "copy", target_is_directory=True)
+    assert content(tmp_path / "copy") == content(tmp_path / "linked") == before
+    first = next(p for p in map(Path, source(tmp_path / "copy").files_of(window, GRID)) if p.exists())
+    status, data = first.stat(), first.read_bytes()
+    os.utime(first)
+    assert content(tmp_path / "copy") == before
+    first.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    os.utime(first, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert first.stat().st_size == status.st_size and content(tmp_path / "linked") != before
+    first.unlink()
+    assert content(tmp_path / "copy") != before
+    first.write_bytes(data)
+    assert content(tmp_path / "copy") == before
 
 
 def test_nothing_is_fetched_without_stated_rights() -> None:
