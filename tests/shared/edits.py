@@ -1,0 +1,191 @@
+"""Edits of the inputs and the settings of a finished run, each with the steps that may be done again for it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import geopandas as gpd
+import numpy as np
+import rasterio
+from PIL import Image, ImageOps
+
+Change = Callable[[Path, str], str]
+"""Edits the files of a country, and returns the edited text of the recipe that maps it."""
+
+TABLES = {"boundaries", "block_table", "unit_table", "levels", "compare_tables", "left_over"}
+MAPS = {"describe", "judge", "decide", "integrate", "compare", "aggregate", "evaluate", "export", "reviews"} | TABLES
+IMAGERY = {"mosaic", "assess", "segment"} | MAPS
+PRODUCTS = {"compare", "compare_tables", "block_table", "aggregate", "unit_table", "levels"}
+UNITS = {"boundaries", "block_table", "aggregate", "unit_table", "levels", "export"}
+
+
+class Edit(NamedTuple):
+    """An edit of a finished run."""
+
+    name: str
+    change: Change
+    redone: set[str]
+    """Rules whose steps may be done again."""
+    blocks: int = 4
+    """Most blocks of the step mosaic, compare or aggregate that may be done again."""
+
+
+def _replaced(old: str, new: str) -> Change:
+    def change(country: Path, text: str) -> str:
+        assert old in text, old
+        return text.replace(old, new, 1)
+
+    return change
+
+
+def _without(part: str) -> Change:
+    def change(country: Path, text: str) -> str:
+        found = re.sub(rf"{re.escape(part)}\n(?:.+\n)+", "", text, count=1)
+        assert found != text
+        return found
+
+    return change
+
+
+def _tiles(country: Path, source: str = "aster") -> list[Path]:
+    return sorted((country / "tiles" / source).rglob("*.jpg"))
+
+
+def _touched(country: Path, text: str) -> str:
+    for path in country.rglob("*"):
+        if path.is_file():
+            os.utime(path)
+    return text
+
+
+def _linked(country: Path, text: str) -> str:
+    (country / "tiles").rename(country / "real_tiles")
+    (country / "tiles").symlink_to(country / "real_tiles", target_is_directory=True)
+    return text
+
+
+def _mirrored_tile(country: Path, text: str) -> str:
+    path = _tiles(country)[0]
+    ImageOps.mirror(Image.open(path)).save(path, quality=85)
+    return text
+
+
+def _same_size_and_time(country: Path, text: str) -> str:
+    """Two tiles change places under their names; sizes are made equal by bytes after the end of the picture."""
+    first, second = _tiles(country)[:2]
+    data = [path.read_bytes() for path in (first, second)]
+    size = max(map(len, data))
+    for path, other in ((first, data[1]), (second, data[0])):
+        status = path.stat()
+        path.write_bytes(other.ljust(size, b"\0"))
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return text
+
+
+def _lost_tile(country: Path, text: str) -> str:
+    _tiles(country, "borealis")[0].unlink()
+    return text
+
+
+def _notes_beside_tiles(country: Path, text: str) -> str:
+    (country / "tiles/aster/notes.txt").write_text("no tile")
+    return text
+
+
+def _raster(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Change:
+    def edit(country: Path, text: str) -> str:
+        with rasterio.open(country / name, "r+") as dataset:
+            dataset.write(change(dataset.read(1)), 1)
+        return text
+
+    return edit
+
+
+def _corner(values: np.ndarray, value: int) -> np.ndarray:
+    changed = values.copy()
+    changed[:3, :3] = value
+    return changed
+
+
+def _renamed_product(country: Path, text: str) -> str:
+    (country / "products/coarse.tif").rename(country / "products/renamed.tif")
+    return text.replace("products/coarse.tif", "products/renamed.tif")
+
+
+def _mask_beside_product(country: Path, text: str) -> str:
+    path = country / "products/coarse.tif"
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK="NO"), rasterio.open(path, "r+") as dataset:
+        mask = np.full(dataset.shape, 255, np.uint8)
+        mask[:5, :5] = 0
+        dataset.write_mask(mask)
+    return text
+
+
+def _units(change: Callable[[gpd.GeoDataFrame], gpd.GeoDataFrame], name: str = "provinces.gpkg") -> Change:
+    def edit(country: Path, text: str) -> str:
+        units = change(gpd.read_file(country / name))
+        (country / name).unlink()
+        units.to_file(country / name)
+        return text
+
+    return edit
+
+
+def _statistic(country: Path, text: str) -> str:
+    path = country / "statistics.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    head, _, number = lines[1].rpartition(",")
+    lines[1] = f"{head},{float(number) + 1}"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return text
+
+
+def _second_product(country: Path, text: str) -> str:
+    (country / "products/other.tif").write_bytes((country / "products/coarse.tif").read_bytes())
+    (part,) = re.findall(r"\[\[products\]\]\n(?:.+\n)+", text)
+    other = part.replace('"coarse"', '"other"').replace("coarse.tif", "other.tif")
+    return text.replace(part, f"{other}\n{part}")
+
+
+EDITS = (
+    Edit("a folder copied elsewhere", lambda country, text: text, set()),
+    Edit("all files touched", _touched, set()),
+    Edit("a linked tile folder", _linked, set()),
+    Edit("a file that is no tile", _notes_beside_tiles, set()),
+    Edit("a tile mirrored", _mirrored_tile, IMAGERY, 1),
+    Edit("tiles of the same size and time", _same_size_and_time, IMAGERY, 2),
+    Edit("a tile lost", _lost_tile, IMAGERY, 1),
+    Edit("a corner of the elevation", _raster("dem.tif", lambda v: _corner(v, 4000)), {"assess"} | MAPS),
+    Edit("a corner of a product", _raster("products/coarse.tif", lambda v: _corner(v, 20)), PRODUCTS, 1),
+    Edit("a product renamed", _renamed_product, set()),
+    Edit("a mask beside a product", _mask_beside_product, PRODUCTS, 1),
+    Edit("a corner of the reference", _raster("truth.tif", lambda v: _corner(v, 1)), PRODUCTS | {"evaluate"}, 1),
+    Edit("a unit's name", _units(lambda u: u.assign(name_en=[f"{n}x" for n in u.name_en])), UNITS),
+    Edit("the order of units", _units(lambda u: u.iloc[::-1]), UNITS),
+    Edit("a statistic", _statistic, {"unit_table", "levels"}),
+    Edit("no statistics", _without("[statistics]"), {"unit_table", "levels", "block_table"}),
+    Edit("no terrain", _without("[terrain]"), {"assess"} | MAPS),
+    Edit("no reference", _without("[reference]"), PRODUCTS | {"evaluate"}),
+    Edit("no product", _without("[[products]]"), PRODUCTS | {"evaluate"}),
+    Edit("a second product before the first", _second_product, PRODUCTS),
+    Edit("the title of a product", _replaced('"synthetic 30 m product"', '"another title"'), {"compare_tables"}),
+    Edit("the codes of a product", _replaced("crop_codes = [10]", "crop_codes = [10, 20]"), PRODUCTS),
+    Edit("the legend of a product", _replaced("known_codes = [0, 10, 20]", "known_codes = [0, 10, 20, 30]"), PRODUCTS),
+    Edit("the order of admin levels", _without("[[admin]]"), UNITS | {"compare_tables", "compare"}),
+    Edit("the level of exports", _replaced("[export]\nlevel = 1", "[export]\nlevel = 2"), {"export"}),
+    Edit("the formats of exports", _replaced("[export]\nlevel = 1", '[export]\nlevel = 1\nformats = ["geotiff"]'), {"export"}),
+    Edit("no exports", _without("[export]"), set()),
+    Edit("the title", _replaced("A small synthetic country", "A country"), set()),
+    Edit("the number of workers", lambda country, text: f"{text}\n[cluster]\nworkers = 2\n", set()),
+    Edit("the threshold", _replaced("[segmentation]\n", "[segmentation]\nthreshold = 0.6\n"), {"segment"} | MAPS),
+    Edit("cells in a batch", _replaced("[segmentation]\n", "[segmentation]\nbatch_cells = 3\n"), {"segment"}),
+    Edit("the blend of cells", _replaced("blend_px = 16", "blend_px = 8"), {"segment"} | MAPS),
+    Edit("the share of Nodata", _replaced("[coverage]\n", "[coverage]\nnodata_above = 0.01\n"), {"assess"} | MAPS),
+    Edit("a placeholder of a provider", _replaced("zoom = 13\n", f'zoom = 13\nplaceholders = ["{"0" * 64}"]\n'), {"mosaic", "segment"}),
+    Edit("the seed of decisions", lambda country, text: f"{text}\n[decisions]\nseed = 5\n", {"judge", "decide"} | TABLES),
+    Edit("a smaller region", _replaced("114.0, 34.0, 114.1, 34.1", "114.0, 34.0, 114.05, 34.1"), IMAGERY, 0),
+)  # fmt: skip
