@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from stores.durable import FileDigest
+from stores.file_names import check_name
 from stores.grid import BlockIndex
 
 Value = float | int | str | None
@@ -55,7 +56,12 @@ class BlockRecord:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> BlockRecord:
-        """The record in an object of ``to_json``; raises KeyError or ValueError if it is not one."""
+        """The record in an object of ``to_json``.
+
+        Raises KeyError or ValueError if it is not one, or if a file's key leads out of the store.
+        """
+        for key in data["files"]:
+            check_name(key)
         return cls(
             block=BlockIndex.parse(data["block"]),
             status=Status(data["status"]),
