@@ -12,7 +12,7 @@ from typing import NamedTuple
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
-from stores.file_names import path_inside
+from stores.inner_paths import path_inside
 
 PARTIAL = ".partial"
 """Ending of the name of a file that is being written."""

@@ -1,4 +1,4 @@
-"""Names of files that are made from text of data, and paths that stay inside a folder."""
+"""Names of files that are made from text of data."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 LONGEST_BYTES = 200
 """Longest name in bytes: file systems allow 255, and the name of a file that is being written is up to 50 longer."""
 DIGEST_DIGITS = 8
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 """Names that Windows gives to devices, with any ending."""
-
-
-class PathOutsideError(ValueError):
-    """A path leads out of the folder that it belongs to."""
 
 
 def file_name(text: str, suffix: str = "") -> str:
@@ -58,25 +53,6 @@ def file_names(texts: Sequence[str], suffix: str = "") -> list[str]:
         name if count[_folded(name)] == 1 else file_name(text, f"_{_digest(text)}{suffix}")
         for name, text in zip(names, texts, strict=True)
     ]
-
-
-def check_name(name: str) -> None:
-    """Raise PathOutsideError unless a relative path, written with ``/``, leads nowhere else by its words alone."""
-    parts = name.split("/")
-    if not name or "\0" in name or "\\" in name or parts[0].endswith(":") or not {"", ".", ".."}.isdisjoint(parts):
-        raise PathOutsideError(f"{name!r} is not the path of a file inside its folder")
-
-
-def path_inside(folder: Path, name: str) -> Path:
-    """Path of a file in a folder; raises PathOutsideError if its words or a link on the way lead elsewhere.
-
-    The last part may be a link, since a file is replaced or removed without following it.
-    """
-    check_name(name)
-    path = folder / name
-    if not path.parent.resolve().is_relative_to(folder.resolve()):
-        raise PathOutsideError(f"{path} leads through a link out of {folder}; replace the link by what it leads to")
-    return path
 
 
 def _digest(text: str) -> str:

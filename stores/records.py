@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from stores.durable import FileDigest
-from stores.file_names import check_name
 from stores.grid import BlockIndex
+from stores.inner_paths import check_name
 
 Value = float | int | str | None
 """A number or text in a block's record; None means "not known"."""

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stores.durable import FileDigest, digest_file, digest_text, write_durable
-from stores.file_names import PathOutsideError, check_name, path_inside
+from stores.inner_paths import PathOutsideError, check_name, path_inside
 
 CUBE_FILES = "cube"
 """Name under which a run remembers the files that describe its cube, as it does those of outputs."""

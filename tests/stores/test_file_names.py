@@ -1,4 +1,4 @@
-"""Names of files from text of data, and paths that stay inside their folder."""
+"""Names of files from text of data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stores.file_names import LONGEST_BYTES, PathOutsideError, file_name, file_names, path_inside
+from stores.file_names import LONGEST_BYTES, file_name, file_names
 
 RIGHT = [
     ("cf_110000\0北京", "cf_110000_北京.tif"),
@@ -60,20 +60,3 @@ def test_long_texts_with_one_beginning_have_different_names() -> None:
 def test_one_text_twice_is_an_error() -> None:
     with pytest.raises(ValueError, match="'a' appears twice"):
         file_names(["a", "a"])
-
-
-@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "", ".", "a//b", "a\\b", "C:/x", "a\0b"])
-def test_a_path_outside_is_refused_by_its_words(name: str, tmp_path: Path) -> None:
-    with pytest.raises(PathOutsideError, match="is not the path of a file inside its folder"):
-        path_inside(tmp_path, name)
-
-
-def test_a_path_outside_is_refused_by_its_links(tmp_path: Path) -> None:
-    root, outside = tmp_path / "run", tmp_path / "outside"
-    root.mkdir()
-    outside.mkdir()
-    (root / "tables").symlink_to(outside)
-    (root / "figures").mkdir()
-    assert path_inside(root, "figures/a.png") == root / "figures/a.png"
-    with pytest.raises(PathOutsideError, match="leads through a link out of"):
-        path_inside(root, "tables/a.csv")
