@@ -37,7 +37,7 @@ class LogLine(NamedTuple):
 
     def encoded(self) -> str:
         """The line as it is written to the file, without the line break."""
-        step, text = (" ".join(each.split()) for each in (self.step, self.text))
+        step, text = "_".join(self.step.split()), " ".join(self.text.split())  # a step is one word, so it ends no line
         return printable(f"{self.time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {step} {self.event}: {text}")
 
 
