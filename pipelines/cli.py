@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from pipelines.console import printable_streams
 from pipelines.exit_codes import BAD_INPUT, INTERRUPTED
 from pipelines.extras import missing_package
 from pipelines.stages.order import STAGES
@@ -70,6 +71,10 @@ class _Commands(click.Group):
             formatter.write_dl([(stage.name, _sentence(stage.about)) for stage in STAGES])
 
     def invoke(self, context: click.Context) -> Any:
+        with printable_streams():
+            return self._invoke(context)
+
+    def _invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
         # click ends --help and prompts with RuntimeErrors of its own, and knows what to do with a closed pipe.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 EXTRA_OF = {
     "PIL": "run",
+    "cryptography": "run",
     "dask_geopandas": "run",
     "dask_jobqueue": "cluster",
     "distributed": "run",

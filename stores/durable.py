@@ -12,6 +12,8 @@ from typing import NamedTuple
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
+from stores.inner_paths import path_inside
+
 PARTIAL = ".partial"
 """Ending of the name of a file that is being written."""
 
@@ -98,10 +100,10 @@ class DurableStore(LocalStore):
         self._partial = partial_folder(Path(root))
 
     def set_sync(self, key: str, value: Buffer) -> None:
-        """Write the value of a key durably and record its digest."""
+        """Write the value of a key durably and record its digest; raises ValueError if a link leads out of the store."""
         self._ensure_open_sync()
         self._check_writable()
-        self.written[key] = write_durable(self.root / key, value.as_numpy_array().data, self._partial)
+        self.written[key] = write_durable(path_inside(self.root, key), value.as_numpy_array().data, self._partial)
 
     async def _set(self, key: str, value: Buffer, exclusive: bool = False) -> None:
         if exclusive and (self.root / key).exists():

@@ -9,6 +9,7 @@ from typing import Any
 
 from stores.durable import FileDigest
 from stores.grid import BlockIndex
+from stores.inner_paths import check_name
 
 Value = float | int | str | None
 """A number or text in a block's record; None means "not known"."""
@@ -65,7 +66,12 @@ class BlockRecord:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> BlockRecord:
-        """The record in an object of ``to_json``; raises KeyError or ValueError if it is not one."""
+        """The record in an object of ``to_json``.
+
+        Raises KeyError or ValueError if it is not one, or if a file's key leads out of the store.
+        """
+        for key in data["files"]:
+            check_name(key)
         return cls(
             block=BlockIndex.parse(data["block"]),
             status=Status(data["status"]),

@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from stores.printable import printable
+
 WHOLE_RUN = "run"
 """Used in place of a step in lines about the run as a whole."""
 BEGAN, ENDED, PROGRESS, FAILED, RETRIED, NOTE = "began", "ended", "progress", "failed", "retried", "note"
@@ -35,7 +37,8 @@ class LogLine(NamedTuple):
 
     def encoded(self) -> str:
         """The line as it is written to the file, without the line break."""
-        return f"{self.time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {self.step} {self.event}: {' '.join(self.text.split())}"
+        step, text = "_".join(self.step.split()), " ".join(self.text.split())  # a step is one word, so it ends no line
+        return printable(f"{self.time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {step} {self.event}: {text}")
 
 
 def read_run_log(path: Path) -> Iterator[LogLine]:

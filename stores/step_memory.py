@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stores.durable import FileDigest, digest_file, digest_text, write_durable
+from stores.inner_paths import PathOutsideError, check_name, path_inside
 
 CUBE_FILES = "cube"
 """Name under which a run remembers the files that describe its cube, as it does those of outputs."""
@@ -90,7 +91,10 @@ class StepMemory:
         self.path, self.root = path, root
 
     def entries(self) -> dict[str, StepEntry]:
-        """What is remembered, by the name of the step; raises ValueError when the file is damaged."""
+        """What is remembered, by the name of the step.
+
+        Raises ValueError when the file is damaged, or names a file outside the run's folder.
+        """
         try:
             found = self.path.stat()
             return dict(_entries(self.path, found.st_ino, found.st_mtime_ns, found.st_size))
@@ -130,7 +134,7 @@ class StepMemory:
             entry = StepEntry(fingerprint, files=files, made_of=made_of or {})
             others = {file for other, each in entries.items() if other != name for file in each.files}
             for file in entries[name].files.keys() - files.keys() - others if name in entries else ():
-                (self.root / file).unlink(missing_ok=True)
+                path_inside(self.root, file).unlink(missing_ok=True)
         self._write(entries | {name: entry})
 
     def is_finished(self, name: str, fingerprint: str, blocks: BlocksDone | None = None) -> bool:
@@ -190,7 +194,7 @@ class StepMemory:
         }
         kept = {file for name, entry in entries.items() if name not in gone for file in entry.files}
         for file in {file for entry in gone.values() for file in entry.files} - kept:
-            (self.root / file).unlink(missing_ok=True)
+            path_inside(self.root, file).unlink(missing_ok=True)
         if gone:
             self._write({name: entry for name, entry in entries.items() if name not in gone})
 
@@ -235,13 +239,21 @@ def _decode(path: Path) -> dict[str, StepEntry]:
             raise ValueError
         data = json.loads("{" + text)
         parts = data.get("made_of", {})
-        return {name: _entry(entry, parts.get(entry["fingerprint"], {})) for name, entry in data["steps"].items()}
-    except (ValueError, KeyError, TypeError):
+        steps = {name: _entry(entry, parts.get(entry["fingerprint"], {})) for name, entry in data["steps"].items()}
+        for name, entry in steps.items():
+            if entry.is_of_blocks and "/" in name:  # the name is that of the step's ledger
+                raise PathOutsideError(f"step {name!r}")
+        return steps
+    except PathOutsideError as error:
+        raise ValueError(f"{path} names a file outside the run's folder ({error}); remove {path.name}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(f"{path} is damaged; remove it to make the outputs again") from None
 
 
 def _entry(data: Mapping[str, Any], made_of: Mapping[str, str]) -> StepEntry:
     files = {name: FileDigest(*digest) for name, digest in data.get("files", {}).items()}
+    for name in files:
+        check_name(name)
     ledger = FileDigest(*data["ledger"]) if "ledger" in data else None
     return StepEntry(**{**data, "files": files, "ledger": ledger, "made_of": made_of})
 

@@ -27,6 +27,9 @@ SETTINGS = {
     "distributed.comm.timeouts.connect": "30s",
     # The last messages that were sent stay in memory with their tasks; the default is 1,000.
     "distributed.admin.low-level-log-length": 20,
+    # A scheduler and its workers always listen for HTTP, and any user of the machine could read these pages.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
 }
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 JOB_HEADROOM_BYTES = 2**30
@@ -141,6 +144,13 @@ class Workers:
 
 
 def _embedded(config: Cluster) -> Any:
+    """A scheduler and workers on this machine, to which only this process can connect.
+
+    Every user of a machine reaches its loopback addresses, and whoever connects to a scheduler runs code as its owner.
+    Key and certificate are made for this cluster alone and exist in memory, apart from the moment in which the TLS
+    library reads them from a folder that only the owner can open.
+    """
+    import cryptography  # noqa: F401  (Dask needs it for the certificate; here a missing one is named with its extra)
     from distributed import LocalCluster
 
     return LocalCluster(
@@ -149,7 +159,10 @@ def _embedded(config: Cluster) -> Any:
         processes=True,
         memory_limit=None,  # a worker holds little; the processes of its blocks have limits of their own
         host="127.0.0.1",
+        protocol="tls://",
+        security=True,
         dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False},
         resources={config.network_resource: 1} if config.network_resource else None,
         silence_logs=logging.ERROR,
         preload=EMBEDDED_WORKER,
@@ -199,6 +212,12 @@ def _connected(address: str) -> Client:
 
     if address.startswith("tls:"):
         _check_certificates(address)
+    else:
+        messages.warning(
+            "scheduler %s asks for no certificate, so every user of this machine can run code as its owner; where there "
+            "are others, use tls://",
+            address,
+        )
     try:
         return Client(address, set_as_default=False)
     except CommClosedError as error:

@@ -12,13 +12,17 @@ from pathlib import Path
 import filelock
 
 from stores.durable import PARTIAL, partial_folder
-from stores.run_folder import RunFolder
+from stores.run_folder import FOLDERS, RunFolder
 
 
 @contextmanager
 def lease(folder: RunFolder) -> Iterator[None]:
-    """Hold the folder of a run for this process; raises BlockingIOError when another run holds it."""
+    """Hold the folder of a run for this process.
+
+    Raises BlockingIOError when another run holds it, ValueError when a link in it leads elsewhere.
+    """
     folder.root.mkdir(parents=True, exist_ok=True)
+    check_links(folder)
     lock = filelock.FileLock(folder.lock, timeout=0)
     try:
         lock.acquire()
@@ -30,6 +34,23 @@ def lease(folder: RunFolder) -> Iterator[None]:
     finally:
         clear_partial(folder)
         lock.release()
+
+
+def check_links(folder: RunFolder) -> None:
+    """Raise ValueError if a link leads out of the folder, so that nothing outside is written, removed or read as its own.
+
+    Folders of inputs may be links.
+    """
+    root = folder.root.resolve()
+    inputs = folder.inputs - {*FOLDERS, folder.own_cube.name}
+    for place in (folder.root, *(folder.root / name for name in FOLDERS)):
+        for path in place.iterdir() if place.is_dir() else ():
+            is_input = place == folder.root and path.name in inputs and path.is_dir()
+            if path.is_symlink() and not is_input and not path.resolve().is_relative_to(root):
+                raise ValueError(
+                    f"{path} is a link out of the run's folder; replace it by what it leads to, or place the whole "
+                    "folder there"
+                )
 
 
 def is_leased(folder: RunFolder) -> bool:

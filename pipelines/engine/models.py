@@ -21,6 +21,7 @@ from pipelines.recipe import Recipe
 from pipelines.recipe_files import RecipeError, find_recipe, load_recipe
 from pipelines.recipe_models import Coverage, CoverageTraining, Segmentation, Training
 from stores.durable import digest_file, digest_text
+from stores.file_names import file_name
 
 if TYPE_CHECKING:
     from croplayer.models.training.scenes import LabelledScenes
@@ -52,14 +53,14 @@ class Models:
         given = _given(part)
         if given is not None:
             return given
-        return self.home / f"{part.model}-{_training_key(_segmentation_training(part, self.out))}"
+        return self.home / file_name(f"{part.model}-{_training_key(_segmentation_training(part, self.out))}")
 
     def coverage(self, part: Coverage) -> Path:
         """Folder of a coverage model, whether it exists or not."""
         given = _given(part)
         if given is not None:
             return given
-        return self.home / f"{part.model}-{_training_key(_coverage_training(part, self.out))}"
+        return self.home / file_name(f"{part.model}-{_training_key(_coverage_training(part, self.out))}")
 
     def kinds(self, recipe: Recipe) -> list[str]:
         """Kinds of the models that a recipe names: segmentation, coverage."""

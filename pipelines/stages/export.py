@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pandas as pd
 from shapely.geometry.base import BaseGeometry
 
 from croplayer.cube.cuts import cut_polygon, window_of_polygon, write_cut
@@ -15,6 +15,7 @@ from pipelines.engine.rules import Earlier, Rule, maps
 from pipelines.engine.steps import OutputStep
 from pipelines.recipe import Recipe
 from stores.durable import digest_file
+from stores.file_names import file_names
 from stores.step_memory import EXPORTS
 
 ENDINGS = {"geotiff": ".tif", "geoparquet": ".parquet", "shapefile": ".shp"}
@@ -38,12 +39,24 @@ def export(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
         "boundaries": digest_file(output.folder.boundaries).sha256,
         "formats": part.formats,
     }
+    names = dict(zip(units.adcode, export_names(units), strict=True))
     for unit in units.cx[around.west : around.east, around.south : around.north].itertuples():
         if window_of_polygon(cube, unit.geometry).is_empty:
             continue
-        name = re.sub(r"[^\w-]+", "_", unit.name_zh or unit.name_en)
-        paths = [output.folder.export / f"cf_{unit.adcode}_{name}{ENDINGS[f]}" for f in part.formats]
+        paths = [output.folder.export / f"{names[unit.adcode]}{ENDINGS[f]}" for f in part.formats]
         yield OutputStep(f"{EXPORTS}{unit.adcode}", made_of, _Files(output, done, unit.geometry, paths))
+
+
+def export_names(units: pd.DataFrame) -> list[str]:
+    """Names of the files of admin units of one level without their ending, each from code and name of the unit."""
+    labels = units.name_zh.where(units.name_zh != "", units.name_en)
+    # A NUL is in no code or name, so different units have different texts.
+    texts = [
+        f"cf_{code}" if label in ("", code) else f"cf_{code}\0{label}"
+        for code, label in zip(units.adcode, labels, strict=True)
+    ]
+    longest = max(ENDINGS.values(), key=len)
+    return [name.removesuffix(longest) for name in file_names(texts, longest)]
 
 
 class _Files:

@@ -20,12 +20,13 @@ from stores.records import BlockRecord, Status
 from stores.results import STATUSES, Results, read_results
 
 numbers = st.one_of(st.none(), st.integers(-10, 10**9), st.floats(allow_nan=False, allow_infinity=False), st.text())
+keys = st.lists(st.text("abcé '\"", min_size=1), min_size=1, max_size=4).map("/".join)
 records = st.builds(
     BlockRecord,
     block=st.builds(BlockIndex, st.integers(0, 3599), st.integers(0, 7199)),
     status=st.sampled_from(Status),
     reason=st.text(),
-    files=st.dictionaries(st.text(), st.builds(FileDigest, st.text(), st.integers(0, 10**9))),
+    files=st.dictionaries(keys, st.builds(FileDigest, st.text(), st.integers(0, 10**9))),
     values=st.dictionaries(st.text(), numbers),
     seconds=st.just(0.5),
 )
@@ -34,6 +35,13 @@ records = st.builds(
 @given(records)
 def test_a_line_leads_back_to_its_record(record: BlockRecord) -> None:
     assert decode_line(encode_line("f", record)) == ("f", record)
+
+
+@pytest.mark.parametrize("key", ["../../outside", "/etc/passwd", "2020/../../outside", ""])
+def test_a_line_that_names_a_file_outside_the_store_is_refused(key: str) -> None:
+    line = encode_line("f", BlockRecord(BlockIndex(1, 1), files={key: FileDigest("0" * 64, 1)}))
+    with pytest.raises(ValueError, match="is not the path of a file inside its folder"):
+        decode_line(line)
 
 
 @given(records, st.data())

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stores.step_memory import VOID, BlocksDone, StepMemory
+from stores.durable import FileDigest
+from stores.step_memory import VOID, BlocksDone, StepEntry, StepMemory, _encode
 
 
 def test_files_that_are_no_longer_made_are_removed(tmp_path: Path) -> None:
@@ -65,3 +66,49 @@ def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
         memory.path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         with pytest.raises(ValueError, match="is damaged; remove it to make the outputs again"):
             memory.entries()
+
+
+def hostile(root: Path, step: str, entry: StepEntry) -> StepMemory:
+    """The memory of a run whose file was written by somebody else, with a right digest."""
+    memory = StepMemory(root / "ledger/outputs.json", root)
+    memory.path.parent.mkdir(parents=True)
+    memory.path.write_bytes(_encode({step: entry}))
+    return memory
+
+
+@pytest.mark.parametrize("name", ["../outside.csv", "tables/../../outside.csv", "/OUTSIDE"])
+def test_a_file_outside_the_folder_is_neither_removed_nor_read(name: str, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.csv"
+    outside.write_text("mine")
+    name = name.replace("/OUTSIDE", str(outside))
+    memory = hostile(tmp_path / "run", "tables", StepEntry("old", files={name: FileDigest("0" * 64, 4)}))
+    for ask in (
+        memory.entries,
+        lambda: memory.finish("tables", "new", []),
+        lambda: memory.keep_only([]),
+        lambda: memory.is_finished("tables", "old"),
+        lambda: list(memory.digests()),
+    ):
+        with pytest.raises(ValueError, match="names a file outside the run's folder"):
+            ask()
+    assert outside.read_text() == "mine"
+    memory.remove_damaged()
+    assert not memory.path.exists() and outside.exists()
+
+
+def test_a_file_behind_a_link_is_not_removed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.csv").write_text("mine")
+    memory = hostile(tmp_path / "run", "tables", StepEntry("old", files={"tables/a.csv": FileDigest("0" * 64, 4)}))
+    (tmp_path / "run/tables").symlink_to(outside)
+    for ask in (lambda: memory.finish("tables", "new", []), lambda: memory.keep_only([])):
+        with pytest.raises(ValueError, match="leads through a link out of"):
+            ask()
+    assert (outside / "a.csv").read_text() == "mine"
+
+
+def test_a_ledger_lies_in_its_folder(tmp_path: Path) -> None:
+    memory = hostile(tmp_path / "run", "../../outside", StepEntry("old", blocks=3))
+    with pytest.raises(ValueError, match="names a file outside the run's folder"):
+        memory.entries()
