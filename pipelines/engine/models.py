@@ -129,12 +129,17 @@ class Models:
 
 
 def open_scenes(images: Path, polygons: Path, image_column: str = "image") -> LabelledScenes:
-    """Labelled scenes; repaired and dropped polygons are reported on standard error."""
+    """Labelled scenes; repaired and dropped polygons and the share of fields are reported on standard error."""
     from croplayer.models.training.scenes import LabelledScenes
 
     scenes = LabelledScenes.open(images, polygons, image_column)
     for line in (*scenes.report.repaired, *scenes.report.dropped):
         messages.warning("labels: %s", line)
+    negative = [scene.name for scene in scenes.scenes if not scene.polygons]
+    without = f"; {len(negative)} scenes have no polygon: {', '.join(negative)}" if negative else ""
+    messages.info(
+        "labels: %.1f %% of the pixels of %d scenes lie in fields%s", 100 * scenes.field_share(), len(scenes), without
+    )
     return scenes
 
 

@@ -82,6 +82,7 @@ def train_segmentation(
 def _check_scenes(scenes: LabelledScenes, validation: LabelledScenes | None) -> None:
     if not len(scenes):
         raise ValueError("there is no scene to train on; expected at least one")
+    scenes.check_labels()
     shared = sorted(set(scenes.names) & set(validation.names)) if validation is not None else []
     if shared:
         raise ValueError(f"scene '{shared[0]}' is both in training and in validation; split by scene")
