@@ -81,6 +81,7 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.pass_context
 def train(
     context: click.Context,
+    /,
     recipe: str | None,
     images: Path | None,
     polygons: Path | None,
