@@ -115,7 +115,7 @@ class Terrain(Part):
 
 
 class Decisions(Part):
-    """Reviewed blocks and overrides; without them fixed rules decide, and the report says so."""
+    """Reviewed blocks, classifiers and overrides; rules decide where no classifier is shown to be better, and the report says so."""
 
     reviews: Names = ()
     """Review files (CSV or GeoPackage)."""
@@ -125,6 +125,11 @@ class Decisions(Part):
     """Grid of that sample in degrees."""
     overrides: str | None = None
     """File of manual decisions that take precedence."""
+    correctness_model: str | None = None
+    """Classifier that decides the correctness, fitted in another run: that run's folder or its file
+    ``tables/correctness_classifier.json``. Reviews then measure it, and nothing is fitted."""
+    integration_model: str | None = None
+    """Classifier that decides the integration, likewise: ``tables/integration_classifier.json``."""
     classes: Names = DEFAULT_CLASSES.labels
     """Classes of semantic correctness."""
     correct: Names = DEFAULT_CLASSES.correct
@@ -138,6 +143,10 @@ class Decisions(Part):
         if self.review_from_reference and self.correctness_classes != DEFAULT_CLASSES:
             raise ValueError("review_from_reference supports only the default classes")
         return self
+
+    def model_of(self, kind: str) -> str | None:
+        """The classifier that is named for the correctness or the integration; None for none."""
+        return {"correctness": self.correctness_model, "integration": self.integration_model}[kind]
 
     @property
     def correctness_classes(self) -> CorrectnessClasses:

@@ -17,7 +17,8 @@ BLOCK = {"block": "name of the block, rROWcCOL"}
 
 DECISION_TABLES: Mapping[str, Columns] = {
     "held_out": {
-        "split": "stratified (a random fifth of every class is held out) or spatial (a fifth of the squares)",
+        "split": "stratified (a random fifth of every class is held out), spatial (a fifth of the squares) or, for a "
+        "classifier that the recipe names, elsewhere (it was fitted to none of the samples)",
         **BLOCK,
         "row": "row of the block on the lattice",
         "col": "column of the block on the lattice",
@@ -30,7 +31,7 @@ DECISION_TABLES: Mapping[str, Columns] = {
         "square": "square of the lattice that the spatial split held out as a whole",
     },
     "accuracy": {
-        "split": "stratified or spatial",
+        "split": "stratified and spatial, or elsewhere",
         "samples": "number of held-out samples, each held out once",
         "folds": "number of parts, held out one at a time",
         "square_blocks": "edge in blocks of the squares that are held out as a whole; 0 for the stratified split",
@@ -45,13 +46,13 @@ DECISION_TABLES: Mapping[str, Columns] = {
         "calibration_error": "expected calibration error, 0 (best) to 1",
     },
     "confusion": {
-        "split": "stratified or spatial",
+        "split": "stratified and spatial, or elsewhere",
         "reviewed": "class according to the review",
         "predicted": "class predicted while held out",
         "samples": "number of samples; 0 for a pair without any",
     },
     "calibration": {
-        "split": "stratified or spatial",
+        "split": "stratified and spatial, or elsewhere",
         "confidence_from": "lower end of the range of confidence",
         "confidence_to": "its upper end",
         "samples": "number of held-out samples in the range; ranges without any are left out",
@@ -67,7 +68,7 @@ DECISION_TABLES: Mapping[str, Columns] = {
         "repeats": "number of permutations",
     },
 }
-"""Tables of each decision, ``correctness_KIND`` and ``integration_KIND``, written only if a classifier decided.
+"""Tables of each decision, ``correctness_KIND`` and ``integration_KIND``, written only if a classifier decided and was measured.
 
 ``held_out`` is Parquet, the others are CSV.
 """
@@ -92,12 +93,29 @@ INTEGRATION: Columns = {
 """``integration.parquet``, also in blocks.parquet."""
 
 METHOD: Columns = {
-    "method": "how the decision was made, in words",
-    "accuracy": "accuracy of the stratified split; null for rules",
-    "held_out": "number of held-out samples",
+    "method": "how the decision was made, in words; where rules decide in spite of reviews, with the figures of the trial",
+    "accuracy": "accuracy of the stratified split, or of a classifier that the recipe names on the run's reviews and, without "
+    "any, on the reviews that it was fitted to, by squares; null for rules",
+    "held_out": "number of samples of that accuracy",
     "fitted": "number of samples that the final classifier was fitted to",
 }
 """``correctness_method.csv`` and ``integration_method.csv``."""
+
+TRIAL: Columns = {
+    "against": "the simpler answer that the classifier is compared with: the commonest reviewed class, or the rules",
+    "samples": "number of reviewed samples, each predicted by a classifier that was not fitted to its square of land",
+    "squares": "number of squares of land that they lie in",
+    "accuracy": "share that the classifier predicts correctly, 0 to 1",
+    "other_accuracy": "share that the simpler answer gets right, 0 to 1",
+    "difference": "accuracy minus other_accuracy",
+    "low": "lower end of its 95 % interval from the means of subsets of the squares; null with too few squares for one",
+    "high": "its upper end",
+    "beaten": "whether the interval lies above 0",
+}
+"""``correctness_trial.csv`` and ``integration_trial.csv``, written if there are reviews of two classes.
+
+A classifier fitted to the run's reviews decides only if every simpler answer is beaten; otherwise the rules do.
+"""
 
 REVIEWS: Columns = {
     **BLOCK,

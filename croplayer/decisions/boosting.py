@@ -23,7 +23,6 @@ PARAMETERS = {
 }
 ROUNDS = 80
 """Few trees, because there are only hundreds or thousands of reviews: more trees gain confidence, not accuracy."""
-MINIMUM_SAMPLES = 20
 NOT_KNOWN = -1
 """Class code of a block without any measured feature."""
 
@@ -124,13 +123,3 @@ def fit(
     data = xgboost.DMatrix(matrix, label=labels, feature_names=list(names), feature_types=types)
     booster = xgboost.train({**PARAMETERS, "num_class": len(classes), "seed": seed}, data, num_boost_round=ROUNDS)
     return Classifier(booster, classes, tuple(names))
-
-
-def check_samples(codes: np.ndarray) -> None:
-    """Raise ValueError when reviewed samples are too few, or of too few classes, to train a classifier."""
-    classes = len(np.unique(codes))
-    if len(codes) < MINIMUM_SAMPLES or classes < 2:
-        raise ValueError(
-            f"{len(codes)} reviewed samples of {classes} class(es) cannot train a classifier; "
-            f"review at least {MINIMUM_SAMPLES} blocks of two classes or leave the samples out to use the rules"
-        )

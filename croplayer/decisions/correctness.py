@@ -8,25 +8,36 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from croplayer.decisions.boosting import NOT_KNOWN, feature_matrix, fit
-from croplayer.decisions.quality import Judged, Samples, judge
-from croplayer.decisions.reviews import reviewed_by
-from croplayer.decisions.rules import RULES, correctness_by_rules
-from croplayer.decisions.splits import SPATIAL
+from croplayer.decisions.boosting import NOT_KNOWN, feature_matrix
+from croplayer.decisions.classifier_files import KeptClassifier
+from croplayer.decisions.quality import Judged, Samples
+from croplayer.decisions.reviews import no_reviews, reviewed_by
+from croplayer.decisions.rules import correctness_by_rules
+from croplayer.decisions.ruling import Ruling, rule_on
 from croplayer.measures.features import correctness_columns
 from stores.columns import AREA_FRACTION, map_column
 from stores.legends import DEFAULT_CLASSES, Correctness, CorrectnessClasses
 
 
 class Decided(NamedTuple):
-    """Decisions for all blocks, and their accuracy."""
+    """Decisions for all blocks, and what made them."""
 
     table: pd.DataFrame
     """The decisions, one row per block."""
-    method: str
-    """Description of how they were made."""
-    judged: Judged | None
-    """Held-out quality; None for rules."""
+    ruling: Ruling
+    """What decided, and how good it is."""
+    samples: Samples
+    """The reviewed samples; none without reviews."""
+
+    @property
+    def method(self) -> str:
+        """Description of how the decisions were made."""
+        return self.ruling.method
+
+    @property
+    def judged(self) -> Judged | None:
+        """Held-out quality; None for rules."""
+        return self.ruling.judged
 
 
 def decide_correctness(
@@ -35,8 +46,9 @@ def decide_correctness(
     reviews: pd.DataFrame | None,
     seed: int,
     classes: CorrectnessClasses = DEFAULT_CLASSES,
+    given: KeptClassifier | None = None,
 ) -> Decided:
-    """Correctness per block and source, by a classifier fitted to reviewed blocks or by rules.
+    """Correctness per block and source, by a classifier that is better than the rules on reviewed blocks, or by the rules.
 
     A reviewed block is decided by the classifier that was trained without the reviews of its square of land. Decisions
     can therefore be compared with reviews, and models that use the decisions are trained on realistic errors.
@@ -44,48 +56,61 @@ def decide_correctness(
     Parameters
     ----------
     blocks : block table with row, col and the image, terrain, shape and consistency features
-    reviews : columns block, correctness_SOURCE (label, missing where not reviewed), reviewer; None uses the rules
+    reviews : columns block, correctness_SOURCE (label, missing where not reviewed), reviewer; None for none
+    given : a classifier that was fitted elsewhere; it decides, and reviews measure it
 
     Returns
     -------
     Decided with columns block, correctness_SOURCE (label, missing where the mask is unknown),
     correctness_confidence_SOURCE (0..1, missing for rules), correctness_reviewed_SOURCE (label, missing where not
     reviewed).
+
+    Raises
+    ------
+    ValueError for classes of the recipe's own that no classifier decides.
     """
     table = blocks[["block"]].copy()
-    if reviews is None or not reviews.filter(like="correctness_").notna().any(axis=None):
-        if classes != DEFAULT_CLASSES:
-            raise ValueError(
-                "the recipe defines its own classes of correctness, which need reviewed blocks; give reviews, or use the default "
-                "classes, the only ones that the rules support"
-            )
-        for source in sources:
-            codes = correctness_by_rules(blocks, source)
-            table[map_column("correctness", source)] = [
-                Correctness(c).label if c >= 0 else None for c in codes.tolist()
-            ]
-            table[map_column("correctness_confidence", source)] = np.nan
-            table[map_column("correctness_reviewed", source)] = None
-        return Decided(table, RULES, None)
-    samples = correctness_samples(blocks, sources, reviews, classes)
-    judged = judge(samples, seed)
-    classifier = fit(samples.matrix, samples.codes, samples.names, seed, categorical=samples.categorical)
-    unseen = judged.held_out[judged.held_out.split == SPATIAL]
+    samples = correctness_samples(blocks, sources, no_reviews(sources) if reviews is None else reviews, classes)
+    ruling = rule_on(samples, reviewed_by(reviews), seed, given)
     for source in sources:
-        columns = correctness_columns(source)
-        # The classifier is fitted to all sources together, so the names of its features have no source.
-        names = [feature.name for feature, _ in columns]
-        predicted, confidence = classifier.predict_class(feature_matrix(blocks, columns), names)
-        labels = np.where(predicted == NOT_KNOWN, None, np.array(classes.labels, dtype=object)[predicted])
-        label = pd.Series(labels, index=blocks.block)
-        sure = pd.Series(confidence.astype(np.float64), index=blocks.block)
-        own = unseen[unseen.source == source].set_index("block")
+        if ruling.classifier is None:
+            label, sure = _by_rules(blocks, source)
+        else:
+            label, sure = _by_classifier(blocks, source, ruling, classes)
+        own = samples.place[samples.place.source == source]
+        reviewed = pd.Series(
+            np.array(classes.labels, dtype=object)[samples.codes[own.index]], index=own.block, dtype=object
+        )
+        table[map_column("correctness", source)] = label.to_numpy()
+        table[map_column("correctness_confidence", source)] = sure.to_numpy()
+        table[map_column("correctness_reviewed", source)] = [reviewed.get(block) for block in table.block]
+    return Decided(table, ruling, samples)
+
+
+def _by_rules(blocks: pd.DataFrame, source: str) -> tuple[pd.Series, pd.Series]:
+    codes = correctness_by_rules(blocks, source).tolist()
+    labels = [Correctness(c).label if c >= 0 else None for c in codes]
+    return pd.Series(labels, index=blocks.block, dtype=object), pd.Series(np.nan, index=blocks.block)
+
+
+def _by_classifier(
+    blocks: pd.DataFrame, source: str, ruling: Ruling, classes: CorrectnessClasses
+) -> tuple[pd.Series, pd.Series]:
+    """Label and confidence of every block; a sample of the fit is decided by a classifier that has not seen it."""
+    columns = correctness_columns(source)
+    # The classifier is fitted to all sources together, so the names of its features have no source.
+    names = [feature.name for feature, _ in columns]
+    assert ruling.classifier is not None
+    predicted, confidence = ruling.classifier.predict_class(feature_matrix(blocks, columns), names)
+    labels = np.where(predicted == NOT_KNOWN, None, np.array(classes.labels, dtype=object)[predicted])
+    label = pd.Series(labels, index=blocks.block)
+    sure = pd.Series(confidence.astype(np.float64), index=blocks.block)
+    if ruling.judged is not None:
+        own = ruling.judged.by_place
+        own = own[own.source == source].set_index("block")
         label[own.index], sure[own.index] = own.predicted, own.confidence
-        known = blocks[map_column(AREA_FRACTION, source)].notna().to_numpy()
-        table[map_column("correctness", source)] = label.where(known, None).to_numpy()
-        table[map_column("correctness_confidence", source)] = sure.where(known).to_numpy()
-        table[map_column("correctness_reviewed", source)] = table.block.map(own.reviewed).astype(object)
-    return Decided(table, method_words(samples, reviewed_by(reviews)), judged)
+    known = blocks[map_column(AREA_FRACTION, source)].notna().to_numpy()
+    return label.where(known, None), sure.where(known)
 
 
 def correctness_samples(
@@ -94,20 +119,17 @@ def correctness_samples(
     reviews: pd.DataFrame,
     classes: CorrectnessClasses = DEFAULT_CLASSES,
 ) -> Samples:
-    """Reviewed masks of all sources with their 16 features, one sample per block and source."""
+    """Reviewed masks of all sources with their 16 features and their classes by the rules, one sample per block and source."""
     parts = [_source_samples(blocks, reviews, s, classes) for s in sources]
+    by_rules = [p.by_rules for p in parts if p.by_rules is not None]
     return Samples(
         place=pd.concat([p.place for p in parts], ignore_index=True),
         matrix=np.concatenate([p.matrix for p in parts]),
         codes=np.concatenate([p.codes for p in parts]),
         labels=classes.labels,
         columns=[(feature, feature.name) for feature, _ in correctness_columns("")],
+        by_rules=np.concatenate(by_rules) if by_rules else None,
     )
-
-
-def method_words(samples: Samples, reviewer: str) -> str:
-    """Description of a decision by a classifier."""
-    return f"XGBoost on {len(samples.codes)} samples reviewed by {reviewer}"
 
 
 def _source_samples(blocks: pd.DataFrame, reviews: pd.DataFrame, source: str, classes: CorrectnessClasses) -> Samples:
@@ -117,7 +139,8 @@ def _source_samples(blocks: pd.DataFrame, reviews: pd.DataFrame, source: str, cl
     codes = own[column].map({label: code for code, label in enumerate(classes.labels)}).to_numpy(np.int64)
     columns = correctness_columns(source)
     place = rows[["block", "row", "col"]].assign(source=source)
-    return Samples(place, feature_matrix(rows, columns), codes, classes.labels, columns).measured()
+    by_rules = correctness_by_rules(rows, source) if classes == DEFAULT_CLASSES else None
+    return Samples(place, feature_matrix(rows, columns), codes, classes.labels, columns, by_rules).measured()
 
 
 def rows_of(blocks: pd.DataFrame, names: pd.Series) -> pd.DataFrame:

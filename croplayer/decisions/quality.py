@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from croplayer.decisions.boosting import Classifier, check_samples, fit, is_measured
+from croplayer.decisions.boosting import Classifier, fit, is_measured
 from croplayer.decisions.importance import importance_table
-from croplayer.decisions.splits import SPATIAL, STRATIFIED, beside_share, spatial_folds, stratified_folds
-from croplayer.evaluation.clusters import clustered_interval, design_effect
+from croplayer.decisions.splits import ELSEWHERE, SPATIAL, STRATIFIED, beside_share, spatial_folds, stratified_folds
+from croplayer.evaluation.clusters import clustered_interval, design_effect, lattice_squares
 from croplayer.measures.features import Feature
 
 CALIBRATION_BINS = 10
@@ -30,6 +30,8 @@ class Samples(NamedTuple):
     """Name of each class by its code."""
     columns: Sequence[tuple[Feature, str]]
     """The f features with their columns."""
+    by_rules: np.ndarray | None = None
+    """(n,) int64, class according to the rules, -1 where they know nothing; None if the classes have no rules."""
 
     @property
     def names(self) -> list[str]:
@@ -43,9 +45,15 @@ class Samples(NamedTuple):
 
     def measured(self) -> Samples:
         """The samples with at least one measured feature; the others can be neither trained on nor predicted."""
-        kept = is_measured(self.matrix)
+        return self.only(is_measured(self.matrix))
+
+    def only(self, kept: np.ndarray) -> Samples:
+        """The samples where ``kept``, (n,) bool, is True."""
         return self._replace(
-            place=self.place[kept].reset_index(drop=True), matrix=self.matrix[kept], codes=self.codes[kept]
+            place=self.place[kept].reset_index(drop=True),
+            matrix=self.matrix[kept],
+            codes=self.codes[kept],
+            by_rules=None if self.by_rules is None else self.by_rules[kept],
         )
 
 
@@ -61,15 +69,16 @@ class Judged(NamedTuple):
     calibration: pd.DataFrame
     """Columns split, confidence_from, confidence_to, samples, confidence, accuracy; one row per bin with samples."""
     importance: pd.DataFrame
-    """`importance_table` on the spatial split."""
+    """`importance_table` on the last split."""
+
+    @property
+    def by_place(self) -> pd.DataFrame:
+        """The rows of ``held_out`` of the last split, in which no sample was predicted from its own square of land."""
+        return self.held_out[self.held_out.split == self.accuracy.split.iloc[-1]].reset_index(drop=True)
 
 
 def judge(samples: Samples, seed: int) -> Judged:
-    """Quality under both splits, each with a fifth held out five times.
-
-    Raises ValueError for fewer than 20 samples or a single class.
-    """
-    check_samples(samples.codes)
+    """Quality under both splits, each with a fifth held out five times; the samples lie in two squares or more."""
     spatial, square, edge = spatial_folds(samples.place.row.to_numpy(), samples.place.col.to_numpy(), seed)
     folds = {STRATIFIED: stratified_folds(samples.codes, seed), SPATIAL: spatial}
     tables = {}
@@ -79,11 +88,25 @@ def judge(samples: Samples, seed: int) -> Judged:
         tables[split] = table.assign(square=square)
         if split == SPATIAL:
             importance = importance_table(samples.matrix, samples.codes, samples.columns, fold, classifiers, seed)
+    return _judged(samples, tables, edge, importance)
+
+
+def judge_given(samples: Samples, classifier: Classifier, seed: int) -> Judged:
+    """Quality of a classifier that was fitted to none of the samples; there is at least one."""
+    square, edge = lattice_squares(samples.place.row.to_numpy(), samples.place.col.to_numpy())
+    fold = np.zeros(len(samples.codes), np.int64)
+    probability = held_out_probability(samples, fold, [classifier])
+    table = held_out_table(samples, fold, probability).assign(square=square)
+    importance = importance_table(samples.matrix, samples.codes, samples.columns, fold, [classifier], seed)
+    return _judged(samples, {ELSEWHERE: table}, edge, importance)
+
+
+def _judged(samples: Samples, tables: dict[str, pd.DataFrame], edge: int, importance: pd.DataFrame) -> Judged:
     labels = samples.labels
     return Judged(
         held_out=_side_by_side(tables),
         accuracy=pd.concat(
-            [accuracy_table(t, labels, s, edge if s == SPATIAL else 0) for s, t in tables.items()], ignore_index=True
+            [accuracy_table(t, labels, s, 0 if s == STRATIFIED else edge) for s, t in tables.items()], ignore_index=True
         ),
         confusion=_side_by_side({s: confusion_table(t, labels) for s, t in tables.items()}),
         calibration=_side_by_side({s: calibration_table(t) for s, t in tables.items()}),

@@ -100,8 +100,16 @@ def of_mapped_blocks(table: pd.DataFrame, mapped: Iterable[str], blocks: BlockLi
     return table[is_mapped].reset_index(drop=True), sorted(table.block[~is_mapped])
 
 
-def reviewed_by(reviews: pd.DataFrame) -> str:
-    """Description of the reviewers: people, or the reference map that the labels were computed from."""
+def no_reviews(sources: Sequence[str]) -> pd.DataFrame:
+    """A table of reviews without a row."""
+    columns = ["block", *(map_column("correctness", s) for s in sources), "integration", "reviewer"]
+    return pd.DataFrame(columns=columns, dtype=object)
+
+
+def reviewed_by(reviews: pd.DataFrame | None) -> str:
+    """Description of the reviewers: people, or the reference map that the labels were computed from; "nobody" for None."""
+    if reviews is None:
+        return "nobody"
     references = sorted({r for r in reviews.reviewer if r.startswith(REFERENCE)})
     people = any(not r.startswith(REFERENCE) for r in reviews.reviewer)
     machines = [f"the {r} (labels computed from it, not seen by a person)" for r in references]

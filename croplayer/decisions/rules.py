@@ -1,4 +1,4 @@
-"""Plain rules for the block decisions, for runs without reviewed samples.
+"""Plain rules for the block decisions, for runs without a classifier that is shown to be better.
 
 They use nothing learned from reviews. Their results are labelled as rules wherever they appear.
 """
@@ -13,8 +13,10 @@ import pandas as pd
 from stores.columns import AREA_FRACTION, AREA_KM2, COVERAGE_TYPE, map_column
 from stores.legends import DEFAULT_CLASSES, EMPTY_SHARE, Correctness, CorrectnessClasses, CoverageType, Integration
 
-RULES = "rules (no reviewed samples)"
-"""Name of the decisions of this module in tables and in the report."""
+NO_SAMPLES = "no reviewed samples"
+"""Why rules decide where there is neither a review nor a classifier."""
+RULES = f"rules ({NO_SAMPLES})"
+"""Name of their decisions in tables and in the report."""
 
 FALSE_AREA_FRACTION = 0.25
 """A larger share of cropland counts as false in a block whose imagery shows no planting."""

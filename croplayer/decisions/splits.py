@@ -9,6 +9,8 @@ from croplayer.evaluation.clusters import lattice_squares
 STRATIFIED = "stratified"
 SPATIAL = "spatial"
 """Names of the two splits in tables."""
+ELSEWHERE = "elsewhere"
+"""Name in tables of the samples that measure a classifier which was fitted to other blocks."""
 
 FOLDS = 5
 """Number of folds: a fifth is held out at a time, and every sample once."""

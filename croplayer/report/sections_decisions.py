@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from croplayer.decisions.splits import SPATIAL, STRATIFIED
+from croplayer.decisions.rules import NO_SAMPLES, RULES
+from croplayer.decisions.splits import ELSEWHERE, SPATIAL, STRATIFIED
 from croplayer.report.charts import Bar, bar_figure
 from croplayer.report.maps import class_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, table_of
@@ -13,7 +14,7 @@ from croplayer.report.tables import ReportTables
 from stores.columns import map_column
 
 GROUP = "Details"
-NO_REVIEWS = "no reviewed samples in this run"
+NO_REVIEWS = f"{NO_SAMPLES} in this run"
 MOST_FEATURES = 15
 MOST_BESIDE = 0.5
 """Share of held-out samples next to training blocks, above which they do not represent new land."""
@@ -84,21 +85,56 @@ def _method_parts(results: ReportTables, name: str) -> list[Part]:
     method = results.table(f"{name}_method")
     if method is None:
         return [Gap(f"How {name} was decided is not recorded.")]
-    text = _method_words(results, name)
-    if not pd.isna(method.accuracy.iloc[0]):
-        return [text]
-    gap = (
-        f"{name.capitalize()} was decided by plain rules, not by a classifier. No reviewed samples were given, so its "
-        "accuracy is not known."
+    parts: list[Part] = [_method_words(results, name)]
+    trial = results.table(f"{name}_trial")
+    if trial is not None:
+        parts.append(_trial_table(trial, name))
+    elif pd.isna(method.accuracy.iloc[0]):
+        why = (
+            "No reviewed samples were given, so its accuracy is not known."
+            if method.method.iloc[0] == RULES
+            else "The reviews do not tell how accurate it is."
+        )
+        parts.append(Gap(f"{name.capitalize()} was decided by plain rules, not by a classifier. {why}"))
+    return parts
+
+
+def _trial_table(trial: pd.DataFrame, name: str) -> Table:
+    """The classifier against simpler answers on reviews that it had not seen."""
+    columns = [Column("against", "simpler answer"), Column("samples", "samples"), Column("squares", "squares of land")]
+    columns += [
+        Column("accuracy", "classifier right", "share"),
+        Column("other_accuracy", "simpler answer right", "share"),
+    ]
+    columns += [
+        Column("difference", "difference", "share"),
+        Column("low", "95 % from", "share"),
+        Column("high", "to", "share"),
+    ]
+    caption = (
+        f"{name.capitalize()}: a classifier against simpler answers, on reviewed samples whose squares of land it had not "
+        "seen. The interval of the difference is that of the means of subsets of the squares; without one there are too few. "
+        "A classifier that is fitted to the run's reviews decides only if every interval lies above 0; otherwise the rules "
+        "decide all blocks."
     )
-    return [text, Gap(gap)]
+    return table_of(trial, caption, columns)
+
+
+def _no_classifier(results: ReportTables, name: str) -> str:
+    """Why there are no figures of a classifier."""
+    method = results.table(f"{name}_method")
+    if method is None or method.method.iloc[0] == RULES:
+        return NO_REVIEWS
+    if pd.isna(method.accuracy.iloc[0]):
+        return "the rules decide, because no classifier is shown to be better on the reviews"
+    return "no reviewed samples measure the classifier in this run"
 
 
 def _quality_parts(results: ReportTables, name: str, paper: str) -> list[Part]:
     """Accuracy, confusion and calibration on held-out reviews, or the gap."""
     accuracy, confusion = results.table(f"{name}_accuracy"), results.table(f"{name}_confusion")
     if accuracy is None or confusion is None:
-        return [Gap(f"Accuracy of the {name}: {NO_REVIEWS}.", paper)]
+        return [Gap(f"Accuracy of the {name}: {_no_classifier(results, name)}.", paper)]
     columns = [Column("split", "held out"), Column("samples", "samples"), Column("accuracy", "accuracy", "share")]
     columns += [Column("accuracy_low", "95 % from", "share"), Column("accuracy_high", "to", "share")]
     columns += [
@@ -107,7 +143,11 @@ def _quality_parts(results: ReportTables, name: str, paper: str) -> list[Part]:
     ]
     columns += [Column("commonest_share", "share of the commonest class", "share"), Column("brier", "Brier score")]
     columns += [Column("calibration_error", "calibration error")]
-    words = {STRATIFIED: "a fifth of each class at random", SPATIAL: "a fifth of the squares of land"}
+    words = {
+        STRATIFIED: "a fifth of each class at random",
+        SPATIAL: "a fifth of the squares of land",
+        ELSEWHERE: "all of them, because it was fitted elsewhere",
+    }
     shown = accuracy.assign(
         split=accuracy.split.map(lambda s: words.get(s, s)),
         square_blocks=accuracy.square_blocks.where(accuracy.square_blocks > 0),
@@ -125,16 +165,19 @@ def _quality_parts(results: ReportTables, name: str, paper: str) -> list[Part]:
         columns = [Column("confidence_from", "confidence from", "share"), Column("confidence_to", "to", "share")]
         columns += [Column("samples", "samples"), Column("confidence", "mean confidence", "share")]
         columns.append(Column("accuracy", "correct", "share"))
+        split = accuracy.split.iloc[-1]
         caption = (
-            f"Calibration on held-out reviews ({words[SPATIAL]}), the split that gives reviewed blocks their confidence: the "
+            f"Calibration on held-out reviews ({words[split]}), the split that gives reviewed blocks their confidence: the "
             "share of correct decisions by their confidence."
         )
-        parts.append(table_of(calibration[calibration.split == SPATIAL], caption, columns))
+        parts.append(table_of(calibration[calibration.split == split], caption, columns))
     return parts
 
 
 def _new_land_words(accuracy: pd.DataFrame) -> str:
     """What the spatial split tells about land without reviews, given how much of it lay next to training blocks."""
+    if ELSEWHERE in set(accuracy.split):
+        return "The classifier was fitted to other blocks than these."
     spatial = accuracy[accuracy.split == SPATIAL].iloc[0]
     edge, beside = int(spatial.square_blocks), float(spatial.beside_share)
     worth = (
@@ -151,7 +194,7 @@ def _new_land_words(accuracy: pd.DataFrame) -> str:
 def _importance_parts(results: ReportTables, name: str, paper: str) -> list[Part]:
     importance = results.table(f"{name}_importance")
     if importance is None:
-        return [Gap(f"Which features decide the {name}: {NO_REVIEWS}.", paper)]
+        return [Gap(f"Which features decide the {name}: {_no_classifier(results, name)}.", paper)]
     parts: list[Part] = []
     titles = {
         "group": "groups of features",

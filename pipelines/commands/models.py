@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,16 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--licence", default="not stated", show_default=True, help="Licence of the training data.")
 @click.option("--models", "home", type=_PATH, help="Folder of trained models; default $CROPLAYER_MODELS.")
 @click.option(
-    "-o", "--out", type=_PATH, help="Folder of the bundle; with a RECIPE the default is its place in --models."
+    "-o",
+    "--out",
+    type=_PATH,
+    help="Folder of the bundle. With a RECIPE the default is its place in --models; a RECIPE that trains two models gets the "
+    "folders segmentation and coverage in it.",
 )
+@click.pass_context
 def train(
+    context: click.Context,
+    /,
     recipe: str | None,
     images: Path | None,
     polygons: Path | None,
@@ -92,30 +99,62 @@ def train(
 ) -> None:
     """Train the models of RECIPE, or one on --images and --polygons; continues a stopped training.
 
-    Under torchrun, the processes share the work. A CUDA device is used where there is one.
+    A RECIPE says everything about its trainings, so only --models and --out go with it. Under torchrun, the processes share
+    the work. A CUDA device is used where there is one.
     """
-    from pipelines.engine.models import Models, default_home, open_scenes, train_named
+    from pipelines.engine.models import default_home, open_scenes, train_named
 
     if recipe is not None:
-        if images is not None or polygons is not None:
-            raise ValueError("give either a RECIPE or --images and --polygons, not both")
-        from pipelines.recipe_files import find_recipe, load_recipe
-
-        loaded = load_recipe(find_recipe(recipe), out or Path("runs") / recipe)
-        trained = Models(home or default_home(), out or Path("runs") / recipe)
-        trained.train_missing(loaded)
-        for folder in trained.folders(loaded).values():
+        _refuse_options(context, ("recipe", "home", "out"))
+        for folder in _train_recipe(recipe, home or default_home(), out):
             click.echo(folder)
         return
     if images is None or polygons is None or out is None:
         raise ValueError("give a RECIPE, or --images, --polygons and -o for the bundle")
-    scenes = open_scenes(images, polygons, image_column)
     config = _config(options, architecture=architecture, size=size, patience=patience)
+    scenes = open_scenes(images, polygons, image_column)
     folder = train_named(
         scenes, config, out, (home or default_home()) / "checkpoints", folds=folds, validation_fraction=validation,
         description=description or f"{len(scenes)} scenes of {images.name}", licence=licence,
     )  # fmt: skip
     click.echo(folder)
+
+
+def _refuse_options(context: click.Context, allowed: Collection[str]) -> None:
+    """Raise for an option on the command line that a RECIPE leaves without effect."""
+    given = click.core.ParameterSource.COMMANDLINE
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name not in allowed and context.get_parameter_source(name) is given:
+            raise ValueError(
+                f"give either a RECIPE or {parameter.opts[0]}, not both: a RECIPE says how its models are trained, so change "
+                "it there"
+            )
+
+
+def _train_recipe(recipe: str, home: Path, out: Path | None) -> list[Path]:
+    """Train the models of a recipe that are missing, or into the folder ``out``; returns the folders of all that it trains."""
+    from pipelines.engine.models import Models
+    from pipelines.recipe_files import find_recipe, load_recipe
+
+    path = find_recipe(recipe)
+    run = Path("runs") / path.stem
+    loaded, trained = load_recipe(path, run), Models(home, run)
+    kinds = trained.trained_kinds(loaded)
+    if not kinds:
+        named = [part.model for part in (loaded.segmentation, loaded.coverage) if part is not None]
+        raise ValueError(
+            f"recipe '{recipe}' trains no model: it names {', '.join(named) or 'none'}; give a recipe with a "
+            "[segmentation.training] or [coverage.training]"
+        )
+    if out is None:
+        trained.train_missing(loaded)
+        folders = trained.folders(loaded)
+        return [folders[kind] for kind in kinds]
+    places = [out if len(kinds) == 1 else out / kind for kind in kinds]
+    for kind, place in zip(kinds, places, strict=True):
+        trained.train(loaded, kind, place)
+    return places
 
 
 @models.command("import")
@@ -210,7 +249,6 @@ def compare(
             training_data=f"{len(learn)} scenes of {images.name}", licence="not for use",
             on_step=lambda name, report: _tell(bar, name, report.loss),
         )  # fmt: skip
-    (out / "comparison.json").write_text(json.dumps([row._asdict() for row in rows], indent=1) + "\n")
     click.echo(
         f"{len(learn)} scenes to train, {len(held)} to validate, {config.steps} steps each, {config.threads} threads"
     )
@@ -226,7 +264,11 @@ def compare(
 @click.option("--models", "home", type=_PATH, help="Folder of trained models; default $CROPLAYER_MODELS.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_models(home: Path | None, as_json: bool) -> None:
-    """List the included models and those trained here."""
+    """List the included models and those trained here.
+
+    The figure is the IoU or accuracy of these weights on samples that they never saw; "-" where there is none, as after a
+    cross-validation, whose figures belong to other weights (`croplayer models show`).
+    """
     from croplayer.models.bundles.catalogue import shipped_folder, shipped_names
     from croplayer.models.networks.manifest import MANIFEST_NAME, read_manifest
     from pipelines.engine.models import default_home
@@ -236,8 +278,7 @@ def list_models(home: Path | None, as_json: bool) -> None:
     facts = []
     for name, folder in found:
         m = read_manifest(folder)
-        iou = m.metrics.get("validation", {}).get("pooled", {}).get("iou", m.metrics.get("accuracy"))
-        facts.append({"name": name, "kind": m.kind, "architecture": m.architecture, "size": m.size, "figure": iou})
+        facts.append({"name": name, "kind": m.kind, "architecture": m.architecture, "size": m.size, "figure": m.figure})
     if as_json:
         click.echo(json.dumps(facts, indent=1))
         return

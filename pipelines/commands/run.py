@@ -116,6 +116,7 @@ def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler
     from pipelines.engine.lease import lease
     from pipelines.engine.run_log import RunLog
     from pipelines.engine.walk import run_rules
+    from pipelines.stages.decided import decision_sentences
     from pipelines.stages.order import stage_names
 
     names = stage_names(run.rules)
@@ -132,6 +133,8 @@ def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler
         click.echo(f"{step} {record.block.name} failed: {record.reason}", err=True)
     if not any(result.worked for result in results):
         click.echo("nothing to do: everything is up to date")
+    for sentence in decision_sentences(folder):
+        click.echo(sentence)
     if folder.report.exists():
         click.echo(f"report: {folder.report}")
     if failed:

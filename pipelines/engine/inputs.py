@@ -136,3 +136,14 @@ class Inputs:
             _ = self.statistics
         if self.recipe.evaluation.parcels:
             read_polygons(Path(self.recipe.evaluation.parcels), "parcels")
+        self._check_classifiers()
+
+    def _check_classifiers(self) -> None:
+        """Raise if a block classifier that the recipe names is not there, is damaged or fits other blocks."""
+        decisions = self.recipe.decisions
+        for kind in ("correctness", "integration"):
+            place = decisions.model_of(kind)
+            if place is not None:
+                from croplayer.decisions.classifier_files import read_named
+
+                read_named(Path(place), kind, self.recipe.source_names, decisions.correctness_classes)

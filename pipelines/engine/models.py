@@ -14,6 +14,7 @@ import platformdirs
 from tqdm import tqdm
 
 from croplayer.models.bundles.catalogue import shipped_folder, shipped_names
+from croplayer.models.bundles.whole_folders import repair
 from croplayer.models.networks.manifest import MANIFEST_NAME, bundle_digest
 from pipelines.engine.code import code_digest
 from pipelines.engine.run_log import messages
@@ -73,12 +74,20 @@ class Models:
             if kind not in self.folders(recipe):
                 self.train(recipe, kind)
 
-    def train(self, recipe: Recipe, kind: str) -> None:
-        """Train a model of a recipe, after a message about how long it takes."""
+    def trained_kinds(self, recipe: Recipe) -> list[str]:
+        """Kinds of the models that a recipe trains; the others are included, or lie in a folder that it names."""
+        named = {"segmentation": recipe.segmentation, "coverage": recipe.coverage}
+        return [kind for kind, part in named.items() if part is not None and _given(part) is None]
+
+    def train(self, recipe: Recipe, kind: str, place: Path | None = None) -> None:
+        """Train a model of a recipe, after a message about how long it takes.
+
+        ``place`` is the folder of its bundle; None is its place in ``home``, where runs of the recipe look for it.
+        """
         if kind == "segmentation" and recipe.segmentation:
-            self._train_segmentation(recipe.segmentation)
+            self._train_segmentation(recipe.segmentation, place or self.segmentation(recipe.segmentation))
         elif kind == "coverage" and recipe.coverage:
-            self._train_coverage(recipe.coverage)
+            self._train_coverage(recipe.coverage, place or self.coverage(recipe.coverage))
         else:
             raise ValueError(f"recipe '{recipe.name}' has no [{kind}] model to train")
 
@@ -93,9 +102,11 @@ class Models:
             found["segmentation"] = self.segmentation(recipe.segmentation)
         if recipe.coverage:
             found["coverage"] = self.coverage(recipe.coverage)
+        for folder in found.values():
+            repair(folder, MANIFEST_NAME)
         return {kind: folder for kind, folder in found.items() if (folder / MANIFEST_NAME).exists()}
 
-    def _train_segmentation(self, part: Segmentation) -> None:
+    def _train_segmentation(self, part: Segmentation, place: Path) -> None:
         training = _segmentation_training(part, self.out)
         config = training.config()
         _announce("segmentation", part.model, training.stated_minutes)
@@ -103,12 +114,12 @@ class Models:
             scenes = open_scenes(Path(training.images), Path(training.polygons), training.image_column)
             always = _synthetic_scenes(Path(scratch), training) if training.synthetic_scenes else None
             train_named(
-                scenes, config, self.segmentation(part), self.home / "checkpoints", folds=training.folds,
+                scenes, config, place, self.home / "checkpoints", folds=training.folds,
                 validation_fraction=training.validation_fraction, description=training.description,
                 licence=training.licence, always=always,
             )  # fmt: skip
 
-    def _train_coverage(self, part: Coverage) -> None:
+    def _train_coverage(self, part: Coverage, place: Path) -> None:
         from croplayer.models.training.coverage import train_coverage
         from croplayer.models.training.coverage_samples import make_coverage_samples
         from croplayer.models.training.training_config import CoverageConfig
@@ -124,18 +135,23 @@ class Models:
                 samples = make_coverage_samples(scenes, clouds, Path(scratch), training.seed, training.per_class)
             with tqdm(total=config.steps, desc="learn    ", unit="step", disable=None) as bar:
                 train_coverage(
-                    samples, config, self.coverage(part), training_data=training.description,
+                    samples, config, place, training_data=training.description,
                     licence=training.licence, on_step=lambda report: _advance(bar, report.loss),
                 )  # fmt: skip
 
 
 def open_scenes(images: Path, polygons: Path, image_column: str = "image") -> LabelledScenes:
-    """Labelled scenes; repaired and dropped polygons are reported on standard error."""
+    """Labelled scenes; repaired and dropped polygons and the share of fields are reported on standard error."""
     from croplayer.models.training.scenes import LabelledScenes
 
     scenes = LabelledScenes.open(images, polygons, image_column)
     for line in (*scenes.report.repaired, *scenes.report.dropped):
         messages.warning("labels: %s", line)
+    negative = [scene.name for scene in scenes.scenes if not scene.polygons]
+    without = f"; {len(negative)} scenes have no polygon: {', '.join(negative)}" if negative else ""
+    messages.info(
+        "labels: %.1f %% of the pixels of %d scenes lie in fields%s", 100 * scenes.field_share(), len(scenes), without
+    )
     return scenes
 
 
@@ -207,6 +223,7 @@ def _given(part: Segmentation | Coverage) -> Path | None:
     """
     if part.training is None and part.recipe is None and part.model in shipped_names():
         return shipped_folder(part.model)
+    repair(Path(part.model), MANIFEST_NAME)
     return Path(part.model) if (Path(part.model) / MANIFEST_NAME).exists() else None
 
 

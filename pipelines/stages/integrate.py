@@ -14,7 +14,14 @@ from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
 from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.stages.decided import write_decided
-from pipelines.stages.reviews import features, reviews, reviews_digest, without_failed
+from pipelines.stages.reviews import (
+    classifier_digest,
+    features,
+    named_classifier,
+    reviews,
+    reviews_digest,
+    without_failed,
+)
 from stores.block_digests import BlockDigests
 from stores.durable import digest_file
 
@@ -32,14 +39,18 @@ def decide(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
         if overrides is not None:
             overrides = without_failed(inputs, overrides, blocks.block, "overrides")
         reviewed = reviews(inputs, output, blocks.block)
-        decided = decide_integration(blocks, names, reviewed, overrides, decisions.seed, decisions.correctness_classes)
-        return write_decided(output.folder, "integration", decided)
+        decided = decide_integration(
+            blocks, names, reviewed, overrides, decisions.seed, decisions.correctness_classes,
+            named_classifier(inputs, "integration"),
+        )  # fmt: skip
+        return write_decided(output.folder, "integration", decided, inputs.recipe)
 
     yield OutputStep(
         name="decide",
         made_of={
             "judge": done["judge"].fingerprint,
             "reviews": reviews_digest(inputs, output),
+            "model": classifier_digest(inputs, "integration"),
             "overrides": digest_file(Path(decisions.overrides)).sha256 if decisions.overrides else None,
         },
         make=make,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from croplayer.decisions.reviews import REFERENCE
 from croplayer.decisions.sampling import systematic_blocks
@@ -17,11 +16,8 @@ from pipelines.engine.rules import Earlier, Rule, maps
 from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.recipe import Recipe
 from pipelines.stages.decided import write_decided
-from pipelines.stages.reviews import features, reviews, reviews_digest
+from pipelines.stages.reviews import classifier_digest, features, named_classifier, reviews, reviews_digest
 from stores.block_list import BlockList
-
-if TYPE_CHECKING:
-    pass
 
 
 def reviews_from_reference(recipe: Recipe) -> bool:
@@ -72,9 +68,10 @@ def judge(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]
 
         blocks = features(done)
         reviewed = reviews(inputs, output, blocks.block)
-        decided = decide_correctness(blocks, names, reviewed, decisions.seed, decisions.correctness_classes)
+        given = named_classifier(inputs, "correctness")
+        decided = decide_correctness(blocks, names, reviewed, decisions.seed, decisions.correctness_classes, given)
         declared = write_csv(output.folder.table("features.csv"), feature_table(names))
-        return [declared, *write_decided(output.folder, "correctness", decided)]
+        return [declared, *write_decided(output.folder, "correctness", decided, inputs.recipe)]
 
     yield OutputStep(
         name="judge",
@@ -82,6 +79,7 @@ def judge(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]
             "assess": done["assess"].digest,
             "describe": done["describe"].digest,
             "reviews": reviews_digest(inputs, output),
+            "model": classifier_digest(inputs, "correctness"),
             "classes": (decisions.classes, decisions.correct),
             "seed": decisions.seed,
         },

@@ -53,6 +53,7 @@ def report(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
 TABLES = (
     "agreement", "products", "levels", "evaluated_blocks", "parcels", "features", "statistics_left_over", "product_deviations", "product_slopes", "definitions",
     "sample_areas", "sample_accuracy", "sample_notes", "correctness_method", "integration_method",
+    "correctness_trial", "integration_trial",
     *(f"{name}_{kind}" for name in ("correctness", "integration") for kind in DECISION_TABLES),
 )  # fmt: skip
 """Tables that the report reads, where the run made them."""

@@ -1,8 +1,9 @@
-"""The run's reviews and overrides of mapped blocks."""
+"""The run's reviews and overrides of mapped blocks, and the classifiers that its recipe names."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -12,6 +13,9 @@ from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier
 from pipelines.engine.run_log import messages
 from stores.durable import digest_file
+
+if TYPE_CHECKING:
+    from croplayer.decisions.classifier_files import KeptClassifier
 
 
 def review_files(inputs: Inputs, output: Output) -> list[Path]:
@@ -47,3 +51,20 @@ def features(done: Earlier) -> pd.DataFrame:
     """Block table of the features that the steps assess and describe measured."""
     described = done["describe"].table()
     return done["assess"].table().merge(described.drop(columns=["row", "col"]), on="block", how="inner")
+
+
+def named_classifier(inputs: Inputs, kind: str) -> KeptClassifier | None:
+    """The classifier of a kind, correctness or integration, that the recipe names; None if it names none."""
+    from croplayer.decisions.classifier_files import read_named
+
+    decisions, names = inputs.recipe.decisions, inputs.recipe.source_names
+    place = decisions.model_of(kind)
+    return None if place is None else read_named(Path(place), kind, names, decisions.correctness_classes)
+
+
+def classifier_digest(inputs: Inputs, kind: str) -> str | None:
+    """Digest of the manifest of that classifier, which holds the digest of its trees; None if the recipe names none."""
+    from croplayer.decisions.classifier_files import manifest_path
+
+    place = inputs.recipe.decisions.model_of(kind)
+    return None if place is None else digest_file(manifest_path(Path(place), kind)).sha256

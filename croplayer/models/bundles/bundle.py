@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -25,12 +22,12 @@ from transformers import PreTrainedModel, ResNetConfig, ResNetForImageClassifica
 
 from croplayer.models.bundles.card import CARD_NAME, MLM_NAME, mlm_json, model_card
 from croplayer.models.bundles.runtimes import TORCH, runtime_version
+from croplayer.models.bundles.whole_folders import write_whole_folder
 from croplayer.models.networks.architectures import MODEL_CLASSES, build_from_config, config_from_dict
 from croplayer.models.networks.coverage_network import CoverageNetwork
 from croplayer.models.networks.manifest import MANIFEST_NAME, MANIFEST_SUM_NAME, Manifest, manifest_bytes, manifest_sum
 from croplayer.models.networks.segmentation import SegmentationNetwork, pick_device
 from stores import __version__
-from stores.durable import sync_folder
 
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
@@ -39,13 +36,11 @@ CONFIG_NAME = "config.json"
 def write_bundle(
     folder: Path, model: PreTrainedModel, manifest: Manifest, extra: Mapping[str, bytes] | None = None
 ) -> Path:
-    """Write a bundle in one step: into a temporary folder beside it, then renamed.
-
-    A model card and STAC fields are written beside the weights.
+    """Write a bundle in one step (`whole_folders`). A model card and STAC fields are written beside the weights.
 
     Parameters
     ----------
-    folder : where the bundle goes; replaced when it exists
+    folder : where the bundle goes; an existing bundle is replaced, another folder is refused
     model : its weights and configuration
     manifest : ``files`` and ``versions`` are filled in here
     extra : further files by name, digested too (for example a training curve)
@@ -67,32 +62,8 @@ def write_bundle(
     files = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(contents.items())}
     contents[MANIFEST_NAME] = replace(manifest, files=files).to_json()
     contents[MANIFEST_SUM_NAME] = manifest_sum(contents[MANIFEST_NAME])
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.partial"
-    temporary.mkdir()
-    try:
-        for name, data in contents.items():
-            with (temporary / name).open("wb") as f:
-                f.write(data)
-                f.flush()
-                os.fsync(f.fileno())
-        sync_folder(temporary)
-        _replace_folder(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    sync_folder(folder.parent)
+    write_whole_folder(folder, contents, MANIFEST_NAME)
     return folder
-
-
-def _replace_folder(temporary: Path, folder: Path) -> None:
-    if not folder.exists():
-        temporary.rename(folder)
-        return
-    old = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.old"
-    folder.rename(old)
-    temporary.rename(folder)
-    shutil.rmtree(old)
 
 
 def _unshared_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:

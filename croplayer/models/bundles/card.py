@@ -64,7 +64,8 @@ def _figures(manifest: Manifest) -> list[str]:
         return [f"Accuracy {m['accuracy']} on {m['n_validation']} samples ({m['split']})."]
     if not validation:
         return ["Not validated."]
-    rows = [("model", validation["pooled"]), *((name, validation[name]) for name in ("all_field", "no_field"))]
+    judged = "models of the folds" if validation.get("folds") else "model"
+    rows = [(judged, validation["pooled"]), *((name, validation[name]) for name in ("all_field", "no_field"))]
     rows += list(validation["by_scene"].items())
     columns = ("iou", "boundary_iou", "f1")
     return [

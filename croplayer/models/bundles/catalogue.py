@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from croplayer.models.bundles.whole_folders import repair
 from croplayer.models.networks.manifest import MANIFEST_NAME
 
 SHIPPED = Path(__file__).parents[1] / "shipped"
@@ -30,6 +31,7 @@ def find_bundle(name_or_path: str | Path) -> Path:
     """
     if isinstance(name_or_path, str) and name_or_path in shipped_names():
         return SHIPPED / name_or_path
+    repair(Path(name_or_path), MANIFEST_NAME)
     if (Path(name_or_path) / MANIFEST_NAME).is_file():
         return Path(name_or_path)
     raise FileNotFoundError(

@@ -58,6 +58,19 @@ class Manifest:
         if not 0 < low <= high:
             raise ValueError(f"manifest field 'ground_sample_distance_m' is ({low}, {high}); expected 0 < low <= high")
 
+    @property
+    def figure(self) -> float | None:
+        """IoU or accuracy that was measured with these weights themselves; None if there is none.
+
+        The figures of a cross-validation belong to the models of its folds, each trained without the scenes that it was
+        scored on, and not to the weights of the bundle, which learned from all scenes.
+        """
+        validation = self.metrics.get("validation", {})
+        if validation.get("folds"):
+            return None
+        found = validation.get("pooled", {}).get("iou", self.metrics.get("accuracy"))
+        return float(found) if isinstance(found, (int, float)) else None
+
     @classmethod
     def from_json(cls, data: bytes, origin: Path) -> Manifest:
         """Parse a manifest; raises ValueError that names the file ``origin`` and the field."""

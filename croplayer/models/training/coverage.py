@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional
 
 from croplayer.models.bundles.bundle import write_bundle
+from croplayer.models.bundles.whole_folders import check_place, repair
 from croplayer.models.networks.coverage_network import (
     COVERAGE_MEAN,
     COVERAGE_STD,
@@ -21,7 +22,7 @@ from croplayer.models.networks.coverage_network import (
     build_coverage_network,
     predict_coverage,
 )
-from croplayer.models.networks.manifest import Manifest
+from croplayer.models.networks.manifest import MANIFEST_NAME, Manifest
 from croplayer.models.networks.segmentation import BANDS, pick_device
 from croplayer.models.training.augmentation import step_generator
 from croplayer.models.training.curve import CURVE_NAME, CURVE_PICTURE, curve_json, curve_picture
@@ -84,6 +85,8 @@ def train_coverage(
     -------
     folder
     """
+    check_place(Path(folder), MANIFEST_NAME)
+    repair(Path(folder), MANIFEST_NAME)
     data = read_coverage_samples(samples)
     train, validation = split_samples(data.types, data.scenes, config.validation_fraction, config.seed)
     with fixed_threads(config.threads):

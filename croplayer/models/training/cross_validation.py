@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from croplayer.models.bundles.kinds import load_segmenter
+from croplayer.models.bundles.whole_folders import repair
 from croplayer.models.networks.manifest import MANIFEST_NAME
 from croplayer.models.training.evaluation import SceneScore, score_scenes, validation_figures
 from croplayer.models.training.scenes import LabelledScenes
@@ -41,6 +42,7 @@ def cross_validate(
     for k, (learn, held) in enumerate(folds, start=1):
         learn = learn if always is None else learn.joined(always)
         folder = work / checkpoint_path(work, config, learn).stem.replace("checkpoint", "fold")
+        repair(folder, MANIFEST_NAME)
         if not (folder / MANIFEST_NAME).exists():
             train_segmentation(
                 learn, config, folder, work=work, training_data=f"fold {k} of {n_folds}", licence="not for use",

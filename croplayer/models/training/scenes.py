@@ -16,6 +16,7 @@ from pyproj import CRS
 from rasterio.errors import RasterioIOError
 from shapely.geometry.base import BaseGeometry
 
+from croplayer.models.training.label_places import beside, misplaced_words
 from croplayer.sources.raster import DRIVER, check_georeference, open_raster
 from croplayer.vector.read import cut_name_hint, read_vector
 
@@ -24,6 +25,8 @@ SCENE_DRIVERS = {".tif": DRIVER, ".tiff": DRIVER, ".png": "PNG", ".jpg": "JPEG",
 MOST_SCENE_PIXELS = 20_000**2
 """A scene is read whole; a larger one is refused after reading its header."""
 METRES_PER_DEGREE = 111_319.49
+MOST_NAMED = 5
+"""Largest number of scenes that an error names."""
 
 
 class SceneArrays(NamedTuple):
@@ -77,7 +80,7 @@ class RepairReport(NamedTuple):
     repaired: tuple[str, ...]
     """One line per repaired polygon: row, scene, reason, area before and after."""
     dropped: tuple[str, ...]
-    """One line per polygon that is empty or has no area after the repair."""
+    """One line per polygon that is empty, has no area after the repair, or lies beside its scene."""
 
 
 @dataclass(frozen=True)
@@ -93,15 +96,15 @@ class LabelledScenes:
 
         Parameters
         ----------
-        images : folder of north-up rasters (``SCENE_DRIVERS``), any CRS; a scene without polygons is a negative one
+        images : folder of north-up rasters (``SCENE_DRIVERS``), any CRS; a scene that no polygon names is a negative one
         polygons : GeoPackage, Shapefile or GeoParquet, any CRS
         image_column : column with the name of each polygon's raster, without extension
 
         Raises
         ------
         FileNotFoundError when the folder, the polygons or a raster that they name is missing;
-        ValueError for a missing column or CRS, a folder without rasters, or a raster of another format, rotated
-        or too large.
+        ValueError for a missing column or CRS, a folder without rasters, a raster of another format, rotated or too
+        large, and for scenes that most of their polygons do not lie on.
         """
         images, polygons = Path(images), Path(polygons)
         paths = _scene_paths(images)
@@ -112,15 +115,30 @@ class LabelledScenes:
                 f"{polygons} column '{image_column}' names {len(unknown)} scenes that are not in {images}, "
                 f"first '{unknown[0]}'"
             )
+        named = set(table[image_column])
         table, report = _repaired(table, image_column)
-        scenes = []
+        scenes, wrong, stray = [], [], []
         for name, path in paths.items():
-            part = table[table[image_column] == name]
             with _open_scene(path) as raster:
-                part = part.to_crs(raster.crs)
+                own = table.geometry[table[image_column] == name]
+                placed = own.to_crs(raster.crs)
+                picture = geopandas.GeoSeries([shapely.box(*raster.bounds)], crs=raster.crs)
                 gsd_m = _ground_sample_distance_m(raster, path)
-            scenes.append(LabelledScene(name, path, gsd_m, tuple(part.geometry)))
-        return cls(tuple(scenes), report)
+            off = beside(placed, picture.iloc[0])
+            if name in named and not len(own):
+                wrong.append(f"the polygons that name scene '{name}' have no area")
+            elif off.sum() > len(own) / 2:
+                which = "the polygons" if off.all() else f"{off.sum()} of the {len(own)} polygons"
+                wrong.append(f"{which} of scene '{name}' do not meet its picture: {misplaced_words(own[off], picture)}")
+            elif off.any():
+                stray.append(f"{off.sum()} of the {len(own)} polygons of scene {name}: beside its picture")
+            scenes.append(LabelledScene(name, path, gsd_m, tuple(placed[~off])))
+        if wrong:
+            more = f"; {len(wrong) - MOST_NAMED} more scenes are alike" if len(wrong) > MOST_NAMED else ""
+            raise ValueError(
+                f"labels {polygons}: {'; '.join(wrong[:MOST_NAMED])}{more}; correct the polygons or their CRS"
+            )
+        return cls(tuple(scenes), report._replace(dropped=(*report.dropped, *stray)))
 
     def __len__(self) -> int:
         return len(self.scenes)
@@ -137,6 +155,22 @@ class LabelledScenes:
     def read_all(self) -> tuple[SceneArrays, ...]:
         """Pixels and labels of every scene; they are read once and stay in memory."""
         return self._arrays
+
+    def field_share(self) -> float:
+        """Share of the pixels with imagery that lie in a field, 0 to 1; NaN without imagery."""
+        pixels = sum(int(arrays.valid.sum()) for arrays in self.read_all())
+        inside = sum(int((arrays.field & arrays.valid).sum()) for arrays in self.read_all())
+        return inside / pixels if pixels else float("nan")
+
+    def check_labels(self) -> None:
+        """Raise ValueError if all pixels have one label, from which nothing can be learned."""
+        share = self.field_share()
+        if not 0 < share < 1:
+            every = "every pixel" if share == 1 else "no pixel"
+            raise ValueError(
+                f"{every} of the {len(self)} scenes to train on ({', '.join(self.names[:MOST_NAMED])} ...) lies in a field; "
+                "expected both fields and other land, so check the polygons and the names of their scenes"
+            )
 
     def subset(self, names: tuple[str, ...] | list[str]) -> LabelledScenes:
         """The scenes with these names; raises KeyError for an unknown one."""

@@ -10,13 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from croplayer.models.bundles.bundle import write_bundle
+from croplayer.models.bundles.whole_folders import check_place, only_one, repair
+from croplayer.models.networks.manifest import MANIFEST_NAME
 from croplayer.models.networks.segmentation import SegmentationNetwork
 from croplayer.models.training.curve import CURVE_NAME, CURVE_PICTURE, curve_json, curve_picture
 from croplayer.models.training.evaluation import evaluate_scenes
@@ -24,6 +26,7 @@ from croplayer.models.training.fitting import fit
 from croplayer.models.training.scenes import LabelledScenes
 from croplayer.models.training.torchrun import TorchrunGroup, joined_group
 from croplayer.models.training.training_config import StepReport, TrainingConfig
+from stores.durable import PARTIAL
 
 __all__ = ["StepReport", "TrainingConfig", "checkpoint_path", "fixed_threads", "train_segmentation"]
 
@@ -56,13 +59,23 @@ def train_segmentation(
     Returns
     -------
     folder
+
+    Raises
+    ------
+    ValueError for scenes or a configuration that cannot train; BlockingIOError if another process trains the same;
+    FileExistsError if the folder is taken by something else than a bundle.
     """
     _check_scenes(scenes, validation)
+    check_place(Path(folder), MANIFEST_NAME)
     learn, stopping = _split_for_stopping(scenes, config)
-    with fixed_threads(config.threads), joined_group() as group:
+    with fixed_threads(config.threads), joined_group() as group, ExitStack() as held:
         if config.batch % group.count:
             raise ValueError(f"training field 'batch' is {config.batch}; expected a multiple of {group.count} workers")
+        config.check_batch(group.count)
         checkpoint = checkpoint_path(Path(work), config, scenes, group)
+        if group.leads:
+            held.enter_context(only_one(checkpoint.with_suffix(".lock"), "the same training"))
+            _tidy(Path(folder), checkpoint)
         network, history = fit(learn, stopping, config, checkpoint, group, on_step if group.leads else None)
         if group.leads:
             manifest = network.described(
@@ -79,9 +92,17 @@ def train_segmentation(
     return Path(folder)
 
 
+def _tidy(folder: Path, checkpoint: Path) -> None:
+    """Remove what killed trainings of the same model left; this process holds the lock of the checkpoint."""
+    repair(folder, MANIFEST_NAME)
+    for path in checkpoint.parent.glob(f".{checkpoint.name}.*{PARTIAL}"):
+        path.unlink(missing_ok=True)
+
+
 def _check_scenes(scenes: LabelledScenes, validation: LabelledScenes | None) -> None:
     if not len(scenes):
         raise ValueError("there is no scene to train on; expected at least one")
+    scenes.check_labels()
     shared = sorted(set(scenes.names) & set(validation.names)) if validation is not None else []
     if shared:
         raise ValueError(f"scene '{shared[0]}' is both in training and in validation; split by scene")

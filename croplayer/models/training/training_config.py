@@ -11,6 +11,8 @@ from typing import Any, Literal, NamedTuple
 
 ARCHITECTURES = ("segformer", "mask2former", "pidnet", "pspnet")
 """Names of the architectures (``networks.architectures.MODEL_CLASSES``)."""
+AVERAGES_WINDOWS = ("pidnet", "pspnet")
+"""Architectures that normalise one mean per window over a batch, which is nothing for a single window."""
 PRECISIONS = ("float32", "bfloat16")
 VALIDATION_FRACTION = 0.2
 """Share of the scenes that the figures of a segmentation are measured on, where a training says no other."""
@@ -98,6 +100,15 @@ class TrainingConfig:
             raise ValueError(
                 f"training fields patience={self.patience}, stopping_fraction={self.stopping_fraction}; "
                 "expected 0 or more, and a share between 0 and 1"
+            )
+        self.check_batch()
+
+    def check_batch(self, workers: int = 1) -> None:
+        """Raise ValueError if the windows of one of the processes are too few for the architecture."""
+        if self.architecture in AVERAGES_WINDOWS and self.batch // workers < 2:
+            raise ValueError(
+                f"training field 'batch' is {self.batch} for {workers} process(es); {self.architecture} normalises over the "
+                f"windows of a batch, so give at least {2 * workers}"
             )
 
     def plain(self) -> dict[str, Any]:

@@ -4,9 +4,11 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio.shutil
+import shapely
 from shapely.geometry import LineString, Polygon
 
 from croplayer.models.training.scenes import LabelledScenes
+from croplayer.models.training.training import TrainingConfig, train_segmentation
 from pipelines.engine.models import Models
 from pipelines.recipe import Recipe
 from pipelines.recipe_models import Segmentation, Training
@@ -43,16 +45,89 @@ def test_folds_validate_each_scene_once(painted_scenes):
 
 def test_invalid_polygons_are_repaired_and_reported(painted, tmp_path):
     images, _ = painted
-    bow = Polygon([(0, 0), (1, 1), (1, 0), (0, 1)])
-    line = LineString([(0, 0), (1, 1)])
-    table = geopandas.GeoDataFrame({"image": ["scene0"] * 3}, geometry=[bow, line, None], crs="EPSG:4326")
+    west, south = 500_100, 3_999_800
+    bow = Polygon([(west, south), (west + 40, south + 40), (west + 40, south), (west, south + 40)])
+    line = LineString([(west, south), (west + 1, south + 1)])
+    table = geopandas.GeoDataFrame({"image": ["scene0"] * 3}, geometry=[bow, line, None], crs="EPSG:32649")
     table.to_parquet(tmp_path / "odd.parquet")
     scenes = LabelledScenes.open(images, tmp_path / "odd.parquet")
     assert len(scenes.report.repaired) == 1
-    assert "scene0" in scenes.report.repaired[0] and "area 0 -> 0.5" in scenes.report.repaired[0]
+    assert "scene0" in scenes.report.repaired[0] and "area 0 -> 800" in scenes.report.repaired[0]
     assert len(scenes.report.dropped) == 2
     assert all(p.is_valid for p in scenes.scenes[0].polygons)
     assert len(scenes.scenes[1].polygons) == 0 and not scenes.scenes[1].read().field.any()
+
+
+def moved(painted, tmp_path, change):
+    """The scenes with changed polygons."""
+    change(geopandas.read_file(painted[1])).to_file(tmp_path / "moved.gpkg")
+    return painted[0], tmp_path / "moved.gpkg"
+
+
+def swap(geometry):
+    return shapely.transform(geometry, lambda xy: xy[:, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        (lambda t: t.to_crs("EPSG:32649").set_crs("EPSG:32650", allow_override=True), "read in EPSG:32649 they would"),
+        (lambda t: t.to_crs("EPSG:32650").set_crs("EPSG:32651", allow_override=True), "read in EPSG:32650 they would"),
+        (
+            lambda t: t.set_geometry([swap(g) for g in t.geometry], crs=t.crs),
+            "latitude and longitude are probably swapped",
+        ),
+        (lambda t: t.set_crs("EPSG:32649", allow_override=True), "read in EPSG:4326 they would meet it"),
+        (lambda t: t.set_geometry(t.translate(0.1, 0)), "km from its centre"),
+    ],
+)
+def test_polygons_that_miss_the_scene_that_they_name_are_refused(painted, tmp_path, change, hint):
+    with pytest.raises(ValueError, match=r"polygons of scene 'scene0' do not meet its picture") as caught:
+        LabelledScenes.open(*moved(painted, tmp_path, change))
+    assert hint in str(caught.value)
+    assert "'scene4'" in str(caught.value) and "1 more scenes are alike" in str(caught.value)
+
+
+def test_the_error_says_how_far_off_the_polygons_are(painted, tmp_path):
+    """A tenth of a degree of longitude at 36.1 degrees north is 9.0 km."""
+    with pytest.raises(ValueError, match=r"they lie about (8\.9|9\.0|9\.1) km from its centre"):
+        LabelledScenes.open(*moved(painted, tmp_path, lambda t: t.set_geometry(t.translate(0.1, 0))))
+
+
+def test_a_polygon_beside_its_scene_is_left_out_and_reported(painted, tmp_path):
+    def change(table):
+        first = table.index[table.image == "scene0"][0]
+        table.loc[first, "geometry"] = shapely.transform(table.geometry[first], lambda xy: xy + np.array([0.1, 0]))
+        return table
+
+    scenes = LabelledScenes.open(*moved(painted, tmp_path, change))
+    whole = LabelledScenes.open(*painted)
+    assert len(scenes.scenes[0].polygons) == len(whole.scenes[0].polygons) - 1
+    assert scenes.report.dropped == ("1 of the 4 polygons of scene scene0: beside its picture",)
+
+
+def test_a_scene_is_negative_only_if_no_polygon_names_it(painted, tmp_path):
+    without = LabelledScenes.open(*moved(painted, tmp_path, lambda t: t[t.image != "scene2"]))
+    assert [s.name for s in without.scenes if not s.polygons] == ["scene2"]
+    with pytest.raises(ValueError, match="the polygons that name scene 'scene2' have no area"):
+        LabelledScenes.open(
+            *moved(painted, tmp_path, lambda t: t.assign(geometry=t.geometry.where(t.image != "scene2", None)))
+        )
+
+
+def test_labels_of_one_kind_teach_nothing(painted, tmp_path):
+    only = LabelledScenes.open(*moved(painted, tmp_path, lambda t: t[t.image == "scene0"]))
+    assert 0 < only.field_share() < 1
+    config = TrainingConfig(steps=1, crop_px=32, batch=1, threads=1)
+    words = {"work": tmp_path, "training_data": "-", "licence": "-"}
+    with pytest.raises(ValueError, match="no pixel of the 5 scenes to train on"):
+        train_segmentation(only.subset([n for n in only.names if n != "scene0"]), config, tmp_path / "m", **words)
+    box = shapely.box(499_000, 3_990_000, 520_000, 4_001_000)
+    everywhere = geopandas.GeoDataFrame({"image": list(only.names)}, geometry=[box] * len(only), crs="EPSG:32649")
+    everywhere.to_file(tmp_path / "all.gpkg")
+    with pytest.raises(ValueError, match="every pixel of the 6 scenes to train on"):
+        train_segmentation(LabelledScenes.open(painted[0], tmp_path / "all.gpkg"), config, tmp_path / "m", **words)
+    assert not (tmp_path / "m").exists()
 
 
 def test_a_recipe_that_trains_says_what_was_mended(painted, tmp_path, monkeypatch, caplog):

@@ -10,7 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from croplayer.models.bundles.bundle import load
-from croplayer.models.networks.manifest import read_manifest
+from croplayer.models.networks.manifest import bundle_digest, read_manifest
 from croplayer.models.networks.segmentation import build_segmenter
 from pipelines.cli import main
 
@@ -99,6 +99,87 @@ def test_compare_prints_the_table(scene_options, tmp_path):
     assert "ARCHITECTURE-SIZE" in bad.output
 
 
+def test_a_comparison_that_was_stopped_trains_only_what_is_missing(scene_options, tmp_path, monkeypatch):
+    options = ["compare", *scene_options, *SHORT, "-o", tmp_path, "--model", "segformer-tiny"]
+    croplayer_models(*options)
+    first = json.loads((tmp_path / "comparison.json").read_text())
+    from croplayer.models.judging import comparison
+
+    trained, train = [], comparison.train_segmentation
+
+    def stopped(scenes, config, *arguments, **more):
+        trained.append(config.architecture)
+        if config.architecture == "pspnet":
+            raise ValueError("stopped")
+        return train(scenes, config, *arguments, **more)
+
+    monkeypatch.setattr(comparison, "train_segmentation", stopped)
+    croplayer_models(*options, "--model", "pidnet-tiny", "--model", "pspnet-tiny", code=2)
+    assert trained == ["pidnet", "pspnet"]
+    rows = json.loads((tmp_path / "comparison.json").read_text())
+    assert rows[0] == first[0] and [row["architecture"] for row in rows] == ["segformer", "pidnet"]
+
+
+def test_a_batch_that_an_architecture_cannot_learn_from_is_refused_before_any_training(scene_options, tmp_path):
+    options = [*SHORT, "--batch", 1, "-o", tmp_path / "out"]
+    for name in ("pidnet", "pspnet"):
+        refused = croplayer_models(
+            "compare", *scene_options, *options, "--model", "segformer-tiny", "--model", f"{name}-tiny", code=2
+        )
+        assert f"training field 'batch' is 1 for 1 process(es); {name} normalises" in refused.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_second_training_of_the_same_ends_with_a_sentence(scene_options, painted_scenes, tmp_path):
+    from croplayer.models.bundles.whole_folders import only_one
+    from croplayer.models.training.training import TrainingConfig, checkpoint_path
+
+    config = TrainingConfig(steps=2, crop_px=64, batch=2, gsd_m=(2.0, 3.0), threads=1)
+    learn, _ = painted_scenes.split_by_scene(0.2, config.seed)
+    lock = checkpoint_path(tmp_path / "checkpoints", config, learn).with_suffix(".lock")
+    arguments = ["train", *scene_options, *SHORT, "-o", tmp_path / "m", "--models", tmp_path]
+    with only_one(lock, "this"):
+        assert "another process works on the same training" in croplayer_models(*arguments, code=2).output
+    (tmp_path / "checkpoints" / f".{lock.with_suffix('.safetensors').name}.{'0' * 32}.partial").write_bytes(b"killed")
+    croplayer_models(*arguments)
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_figures_are_shown_beside_the_weights_that_they_were_measured_on():
+    rows = {row["name"]: row for row in json.loads(croplayer_models("list", "--models", "nowhere", "--json").stdout)}
+    # The figures of a cross-validation are those of the models of its folds.
+    assert rows["default"]["figure"] is None
+    assert rows["landscape"]["figure"] == pytest.approx(0.825, abs=5e-4)
+    assert rows["default_coverage"]["figure"] == pytest.approx(0.968, abs=5e-4)
+    line = next(
+        line
+        for line in croplayer_models("list", "--models", "nowhere").stdout.splitlines()
+        if line.endswith(" default")
+    )
+    assert "0.888" not in line and " - " in line
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--architecture", "pidnet"),
+        ("--size", "tiny"),
+        ("--steps", 3),
+        ("--folds", 2),
+        ("--threads", 1),
+        ("--gsd", 1, 2),
+    ],
+)
+def test_options_that_a_recipe_leaves_without_effect_are_refused(option):
+    output = croplayer_models("train", "landscape", *option, code=2).output
+    assert f"give either a RECIPE or {option[0]}, not both" in output
+
+
+def test_a_recipe_that_trains_nothing_is_refused():
+    output = croplayer_models("train", "demo", code=2).output
+    assert "recipe 'demo' trains no model: it names landscape, landscape_coverage" in output
+
+
 def test_list_and_show(trained):
     listed = json.loads(croplayer_models("list", "--models", trained.parent, "--json").stdout)
     assert str(trained) in {row["name"] for row in listed}
@@ -127,3 +208,5 @@ def test_a_recipe_trains_folds_and_synthetic_scenes(painted, painted_scenes, tmp
     (synthetic,) = set(metrics["training_scenes"]) - set(painted_scenes.names)
     assert synthetic.startswith(("aster", "borealis"))
     assert croplayer_models("train", recipe, "--models", tmp_path / "home").stdout.strip().splitlines()[-1] == folder
+    out = croplayer_models("train", recipe, "--models", tmp_path / "home", "-o", tmp_path / "out").stdout.strip()
+    assert out == str(tmp_path / "out") and bundle_digest(tmp_path / "out") == bundle_digest(Path(folder))
