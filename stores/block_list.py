@@ -7,7 +7,7 @@ from typing import overload
 
 import numpy as np
 
-from stores.grid import LATTICE_COLS, LATTICE_ROWS, BlockIndex
+from stores.grid import LATTICE_COLS, LATTICE_ROWS, BlockIndex, PixelWindow
 
 
 class BlockList(Sequence[BlockIndex]):
@@ -23,6 +23,24 @@ class BlockList(Sequence[BlockIndex]):
         if isinstance(blocks, BlockList):
             return blocks
         return cls(np.unique(np.fromiter((row * LATTICE_COLS + col for row, col in blocks), np.int32)))
+
+    @classmethod
+    def rectangle(cls, row: int, col: int, rows: int, cols: int) -> BlockList:
+        """The blocks of a rectangle, such as a `BlockRange`."""
+        codes = np.arange(row, row + rows, dtype=np.int32)[:, None] * LATTICE_COLS + np.arange(
+            col, col + cols, dtype=np.int32
+        )
+        return cls(codes.ravel().astype(np.int32))
+
+    @classmethod
+    def under(cls, window: PixelWindow, block_px: int) -> BlockList:
+        """Blocks that share pixels with a window of the lattice."""
+        if window.is_empty:
+            return cls(np.empty(0, np.int32))
+        row, col = window.row // block_px, window.col // block_px
+        return cls.rectangle(
+            row, col, (window.row_stop - 1) // block_px + 1 - row, (window.col_stop - 1) // block_px + 1 - col
+        )
 
     def __len__(self) -> int:
         return len(self.codes)

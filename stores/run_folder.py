@@ -24,9 +24,10 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stores.ledger import Ledger
+from stores.places import has_key, is_remote
 from stores.step_memory import STEPS_OF_CUBE, StepMemory
 
 LEDGER_FOLDER = "ledger"
@@ -36,6 +37,8 @@ BOUNDARIES_FILE = "boundaries.parquet"
 FOLDERS = (LEDGER_FOLDER, "tables", "figures", "export")
 """Folders whose every file the run makes."""
 INPUTS = frozenset({"country", "models"})
+_GROUP = "zarr.json"
+"""Key that every Zarr v3 group has."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,11 @@ class RunFolder:
         return self.root / LEDGER_FOLDER / STEPS_FILE
 
     @property
+    def has_ledgers(self) -> bool:
+        """Whether a run has written here; a cube that was copied alone has no ledgers beside it."""
+        return self.outputs.parent.is_dir()
+
+    @property
     def memory(self) -> StepMemory:
         """What the run remembers of its steps."""
         return StepMemory(self.outputs, self.root)
@@ -150,6 +158,54 @@ class RunFolder:
     def export(self) -> Path:
         """The folder of files for other software."""
         return self.root / "export"
+
+
+class CubePlace(NamedTuple):
+    """Where a cube lies, and the folder that holds it."""
+
+    cube: str | Path
+    folder: RunFolder | None
+    """The folder beside it, which need not hold ledgers; None for an address of a bucket."""
+
+
+def cube_place(place: str | Path) -> CubePlace:
+    """The cube of a run's folder, of a cube's own folder or of an address of a bucket.
+
+    Raises
+    ------
+    FileNotFoundError
+        if nothing lies there, or a run's folder has no cube yet
+    ValueError
+        for a file, for a folder that is neither of a run nor of a cube, and for a group within a cube
+    """
+    if is_remote(place):
+        return CubePlace(str(place), None)
+    path = Path(place)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist, so it is not a cube; expected a run's folder or its cube.zarr")
+    if not path.is_dir():
+        raise ValueError(f"{path} is a file, not a cube; expected a run's folder or its cube.zarr")
+    if has_key(path, _GROUP):
+        if has_key(path.parent, _GROUP):
+            raise ValueError(f"{path} is a part of {path.parent}; give that and edition='{path.name}'")
+        return CubePlace(path, RunFolder(path.parent))
+    run = RunFolder(path)
+    if not (run.recipe.is_file() or run.has_ledgers or run.own_cube.is_dir()):
+        raise ValueError(
+            f"{path} is not a cube and not a run's folder: it holds neither {_GROUP} nor {run.recipe.name}; give a "
+            "run's folder, its cube.zarr or s3://BUCKET/PREFIX"
+        )
+    if not is_remote(run.cube) and not has_key(run.cube, _GROUP):
+        raise FileNotFoundError(
+            f"{path} has no {run.own_cube.name} yet, so it is not a cube to open; run its recipe first"
+        )
+    return CubePlace(run.cube, run)
+
+
+def run_at(place: Path) -> RunFolder:
+    """The run of a folder, or of the cube in it: ``runs/NAME`` and ``runs/NAME/cube.zarr`` are the same run."""
+    holds = RunFolder(place.parent)
+    return holds if place.name == holds.own_cube.name and has_key(place, _GROUP) else RunFolder(place)
 
 
 def _absolute(text: str) -> Path:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from stores.columns import AREA_FRACTION, AREA_KM2, CROPLAND_MASK, map_column
-from stores.legends import CROPLAND, FLAG_COLOURS, FLAG_LABELS, INTEGRATED, NO_IMAGERY
+from stores.columns import AREA_FRACTION, map_column
+from stores.legends import CROPLAND, FLAG_COLOURS, FLAG_LABELS, NO_IMAGERY
 
 if TYPE_CHECKING:
     from croplayer.products.product import Product
@@ -23,28 +23,47 @@ class CropAccessor:
     def __init__(self, dataset: xr.Dataset) -> None:
         self._dataset = dataset
 
-    def area(self, by: gpd.GeoDataFrame, source: str | None = None) -> pd.DataFrame:
-        """Cropland area by admin unit to the pixel.
+    def flags(self, source: str | None = None) -> xr.DataArray:
+        """The map of the region, lazy (y, x) uint8: 0, 1, 254 no imagery, 255 never processed or outside the region.
 
         Parameters
         ----------
-        by : units with a column adcode, any CRS
+        source : a source's own mask; None is the integrated map
+        """
+        from croplayer.cube.lattice import flags_of
+
+        return flags_of(self._dataset, source)
+
+    def area(self, by: gpd.GeoDataFrame | None = None, source: str | None = None) -> pd.DataFrame:
+        """Cropland area of the region, or of the admin units in it, to the pixel.
+
+        Parameters
+        ----------
+        by : units with a column adcode, any CRS; None measures the region as one
         source : a source's own mask; None is the integrated map
 
         Returns
         -------
-        Table with adcode, the units' names and area_km2 on the ellipsoid.
+        Table with adcode and the units' names, if there are units, area_km2 and known_share. area_km2 is the cropland
+        that is known inside the region on the ellipsoid, NaN where nothing is known. known_share is the share (0..1) of
+        the land that is known, which is the whole land of each unit, also beyond the region.
         """
-        from croplayer.cube.lazy import area_by_unit
+        from croplayer.cube.lattice import IN_REGION
+        from croplayer.cube.unit_areas import area_of_region, areas_of_units
 
-        areas = area_by_unit(self._dataset, self._mask(source), by)
+        flags = self.flags(source)
+        if by is None:
+            return area_of_region(self._dataset, flags, self._dataset.coords.get(IN_REGION))
+        if "adcode" not in by.columns:
+            raise ValueError(f"the units have no column 'adcode'; they have {', '.join(map(str, by.columns))}")
         names = [c for c in ("name_en", "name_zh") if c in by.columns]
         table = pd.DataFrame(by[["adcode", *names]]).reset_index(drop=True)
-        table[AREA_KM2] = areas.to_numpy()
-        return table
+        return table.join(areas_of_units(self._dataset, flags, by))
 
     def compare(self, product: Product | str, path: str = "", source: str | None = None, **how: Any) -> pd.Series:
-        """Agreement with an existing map: counts of pixels, IoU, F1 and both area fractions.
+        """Agreement with an existing map in the region: counts of pixels, IoU, F1 and both area fractions.
+
+        Pixels that one of the maps does not know are in no count but ``unknown``.
 
         Parameters
         ----------
@@ -53,7 +72,7 @@ class CropAccessor:
         path : its GeoTIFFs or STAC items
         source : a source's own mask; None is the integrated map
         """
-        from croplayer.cube.lazy import grid_of, map_lattice
+        from croplayer.cube.lattice import IN_REGION, grid_of, map_lattice
         from croplayer.measures.agreement import Agreement
         from croplayer.products.open import open_product
 
@@ -62,7 +81,8 @@ class CropAccessor:
         flags = map_lattice(
             self._dataset, lambda place: opened.read(place, grid).flags(), dtype=np.uint8, name=opened.name
         )
-        mask = self._mask(source)
+        mask = self.flags(source)
+        counted = self._dataset.coords.get(IN_REGION, xr.ones_like(mask, bool))
         known = (mask < NO_IMAGERY) & (flags < NO_IMAGERY)
         crop, other = mask == CROPLAND, flags == CROPLAND
         sums = xr.Dataset(
@@ -71,12 +91,14 @@ class CropAccessor:
                 "fp": (crop & ~other & known).sum(),
                 "fn": (~crop & other & known).sum(),
                 "tn": (~crop & ~other & known).sum(),
+                "unknown": (~known & counted).sum(),
             }
         ).compute()
         counts = Agreement(*(int(sums[f]) for f in Agreement._fields))
         return pd.Series(
             {
                 **counts._asdict(),
+                "unknown": int(sums["unknown"]),
                 "iou": counts.iou,
                 "f1": counts.f1,
                 AREA_FRACTION: (counts.tp + counts.fp) / counts.pixels if counts.pixels else np.nan,
@@ -88,43 +110,47 @@ class CropAccessor:
         )
 
     def polygons(self, source: str | None = None) -> gpd.GeoDataFrame:
-        """Cropland regions as polygons with their area in hectares; loads the selected region."""
-        from croplayer.cube.lazy import grid_of, window_of
+        """Cropland of the region as polygons with their area in hectares; loads the map of the region."""
+        from croplayer.cube.lattice import grid_of, window_of
         from croplayer.vector.parcels import parcels_of_mask
 
-        mask = self._mask(source).to_numpy() == CROPLAND
-        return parcels_of_mask(mask, window_of(self._dataset), grid_of(self._dataset))
+        window = window_of(self._dataset)
+        return parcels_of_mask(self.flags(source).to_numpy() == CROPLAND, window, grid_of(self._dataset))
 
     def plot(self, source: str | None = None, ax: Any = None, most_px: int = 1024) -> Any:
-        """Draw the map, thinned to at most ``most_px`` pixels along an edge; returns the axes."""
+        """Draw the map of the region, thinned to at most about ``most_px`` pixels along an edge; returns the axes."""
         import matplotlib.pyplot as plt
         from matplotlib.colors import BoundaryNorm, ListedColormap
         from matplotlib.patches import Patch
 
-        mask = self._mask(source)
+        mask = self.flags(source)
         step = max(1, max(mask.sizes["y"], mask.sizes["x"]) // most_px)
-        mask = mask[::step, ::step].compute()
+        thin = mask[::step, ::step].compute()
+        inside = self._dataset.coords.get("in_region")
+        drawn = np.ma.masked_array(
+            thin, np.zeros(thin.shape, bool) if inside is None else ~inside[::step, ::step].to_numpy()
+        )
         ax = ax or plt.subplots(figsize=(7, 5), layout="constrained")[1]
         colours = ListedColormap(list(FLAG_COLOURS.values()))
         norm = BoundaryNorm([-0.5, 0.5, 1.5, 254.5, 255.5], 4)
-        west, east = float(self._dataset.x[0]), float(self._dataset.x[-1])
-        south, north = float(self._dataset.y[-1]), float(self._dataset.y[0])
+        (west, east), (north, south) = self._edges("x"), self._edges("y")
         ax.imshow(
-            mask, cmap=colours, norm=norm, extent=(west, east, south, north), interpolation="nearest",
+            drawn, cmap=colours, norm=norm, extent=(west, east, south, north), interpolation="nearest",
             aspect=1 / np.cos(np.deg2rad((south + north) / 2)),
         )  # fmt: skip
         ax.set(xlabel="longitude", ylabel="latitude")
-        present = np.unique(mask)
+        present = np.unique(drawn.compressed())
         handles = [
             Patch(color=colour, label=FLAG_LABELS[flag]) for flag, colour in FLAG_COLOURS.items() if flag in present
         ]
         ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
         return ax
 
-    def _mask(self, source: str | None) -> xr.DataArray:
-        if source is None:
-            return self._dataset[INTEGRATED]
-        known = [str(s) for s in self._dataset.source.to_numpy()]
-        if source not in known:
-            raise ValueError(f"source '{source}' is not in the cube; it has {', '.join(known)}")
-        return self._dataset[CROPLAND_MASK].isel(source=known.index(source))
+    def _edges(self, dim: str) -> tuple[float, float]:
+        """First and last edge of the pixels along a dimension, in degrees."""
+        from croplayer.cube.lattice import grid_of
+
+        centres = self._dataset[dim].to_numpy()
+        one = grid_of(self._dataset).px_deg * (1 if dim == "x" else -1)
+        half = (centres[1] - centres[0] if len(centres) > 1 else one) / 2
+        return float(centres[0] - half), float(centres[-1] + half)

@@ -1,134 +1,50 @@
-"""Kernels on lazy cubes, wrapped in map_blocks."""
+"""Segmentation and shapes of regions on lazy cubes, chunk by chunk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import dask.array as da
-import geopandas as gpd
 import numpy as np
-import pandas as pd
 import xarray as xr
-from shapely.geometry.base import BaseGeometry
 
-from stores.columns import AREA_KM2, CROPLAND_PROBABILITY
-from stores.grid import CRS, BlockGrid, PixelWindow
-from stores.legends import CROPLAND
-from stores.schema import ATTRIBUTES
+from croplayer.cube.behind import Behind, cube_behind, imagery_around
+from croplayer.cube.lattice import grid_of, in_chunks, map_lattice, only_region, pixels_of_blocks, window_of
+from stores.block_list import BlockList
+from stores.columns import CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
+from stores.grid import BlockGrid, PixelWindow
+from stores.legends import CROPLAND, NEVER_PROCESSED, NO_IMAGERY
 
-
-def grid_of(dataset: xr.Dataset | xr.DataArray) -> BlockGrid:
-    """The lattice of an opened cube."""
-    facts = dataset.attrs.get(ATTRIBUTES)
-    if facts is None:
-        raise ValueError(f"this is not a dataset of open_cube: it has no '{ATTRIBUTES}' attribute")
-    return BlockGrid(facts["block_px"])
-
-
-def window_of(dataset: xr.Dataset) -> PixelWindow:
-    """Pixels of the lattice that a dataset covers, read from its coordinates, so it is right after a selection too."""
-    grid = grid_of(dataset)
-    row, col = grid.pixel_at(float(dataset.x[0]), float(dataset.y[0]))
-    last_row, last_col = grid.pixel_at(float(dataset.x[-1]), float(dataset.y[-1]))
-    window = PixelWindow(row, col, dataset.sizes["y"], dataset.sizes["x"])
-    if (window.row_stop, window.col_stop) != (last_row + 1, last_col + 1):
-        raise ValueError("the dataset skips rows or columns; select a contiguous window")
-    return window
-
-
-def map_lattice(
-    dataset: xr.Dataset, kernel: Callable[..., np.ndarray], *arrays: xr.DataArray, dtype: Any, name: str
-) -> xr.DataArray:
-    """Lazy (y, x) array of ``kernel(PixelWindow, *pixels)`` for every chunk of a dataset.
-
-    The kernel receives the window of its chunk on the lattice and must return one value per pixel.
-    """
-    window = window_of(dataset)
-    chunks = dataset.chunksizes
-    rows = np.concatenate([[0], np.cumsum(chunks["y"])])
-    cols = np.concatenate([[0], np.cumsum(chunks["x"])])
-
-    def on_chunk(*pixels: np.ndarray, block_info: Any = None) -> np.ndarray:
-        i, j = block_info[None]["chunk-location"]
-        height, width = int(rows[i + 1] - rows[i]), int(cols[j + 1] - cols[j])
-        place = PixelWindow(int(window.row + rows[i]), int(window.col + cols[j]), height, width)
-        return kernel(place, *pixels)
-
-    lazy = da.map_blocks(
-        on_chunk,
-        *(a.data for a in arrays),
-        chunks=(chunks["y"], chunks["x"]),
-        dtype=dtype,
-        meta=np.empty((0, 0), dtype),
-        name=None,
-    )
-    return xr.DataArray(lazy, dims=("y", "x"), coords={"y": dataset.y, "x": dataset.x}, name=name)
-
-
-def inside(dataset: xr.Dataset, geometry: BaseGeometry) -> xr.DataArray:
-    """Whether each pixel centre lies in a polygon: lazy (y, x) bool."""
-    from croplayer.vector.zones import pixels_inside
-
-    grid = grid_of(dataset)
-    units = gpd.GeoDataFrame(geometry=[geometry], crs=CRS)
-    return map_lattice(dataset, lambda place: pixels_inside(units, place, grid), dtype=bool, name="in_region")
-
-
-def area_by_unit(dataset: xr.Dataset, mask: xr.DataArray, units: gpd.GeoDataFrame) -> pd.Series:
-    """Cropland area of a (y, x) mask of flags in each admin unit, pixel by pixel, in km2.
-
-    Returns a Series by adcode. Pixels without imagery count as no area; check the share of missing
-    pixels separately.
-    """
-    from croplayer.vector.zones import UnitRings
-
-    grid = grid_of(dataset)
-    rings = UnitRings.of(units.to_crs(CRS).reset_index(drop=True))
-    window = window_of(dataset)
-    chunks = dataset.chunksizes
-    rows, cols = (np.concatenate([[0], np.cumsum(chunks[d])[:-1]]) for d in ("y", "x"))
-
-    def on_chunk(pixels: np.ndarray, block_info: Any = None) -> np.ndarray:
-        i, j = block_info[0]["chunk-location"]
-        place = PixelWindow(int(window.row + rows[i]), int(window.col + cols[j]), *pixels.shape)
-        sums = np.zeros((1, 1, len(units)))
-        for unit, area in rings.areas_km2((pixels == CROPLAND) * np.uint8(100), place, grid).items():
-            sums[0, 0, unit] = area
-        return sums
-
-    parts = da.map_blocks(
-        on_chunk,
-        mask.data,
-        chunks=((1,) * len(chunks["y"]), (1,) * len(chunks["x"]), (len(units),)),
-        new_axis=2,
-        dtype=np.float64,
-        meta=np.empty((0, 0, 0)),
-    )
-    return pd.Series(parts.sum(axis=(0, 1)).compute(), index=pd.Index(units.adcode, name="adcode"), name=AREA_KM2)
+CONTEXT_KNOWN = "context_known"
+"""Coordinate (y, x) bool of a lazy segmentation: whether all imagery that a pixel's value depends on is in the cube."""
 
 
 def region_properties(dataset: xr.Dataset, mask: xr.DataArray) -> xr.Dataset:
     """Lazy shape of the cropland in every chunk of a (y, x) mask of flags, dims block_row and block_col.
 
-    Variables regions, area_px, solidity_mean, solidity_total, euler_mean, euler_total, float64; means of a
-    chunk without cropland are NaN.
+    Pixels outside the region of the dataset do not count. Variables regions, area_px, solidity_mean, solidity_total,
+    euler_mean, euler_total, float64; means of a chunk without cropland are NaN, and so is everything of a chunk of which
+    no pixel is known.
     """
     from croplayer.kernels.regions import RegionSummary, summarise
     from croplayer.kernels.regions import region_properties as of_pixels
 
-    chunks = dataset.chunksizes
+    window_of(dataset)
+    mask = only_region(dataset, mask)
+    mask = mask if mask.chunks else mask.chunk(in_chunks(dataset).chunksizes)
     count = len(RegionSummary._fields)
 
     def on_chunk(pixels: np.ndarray) -> np.ndarray:
+        if not (pixels < NO_IMAGERY).any():
+            return np.full((1, 1, count), np.nan)
         return np.array(summarise(of_pixels(pixels == CROPLAND)), np.float64)[None, None]
 
     lazy = da.map_blocks(
         on_chunk,
         mask.data,
-        chunks=((1,) * len(chunks["y"]), (1,) * len(chunks["x"]), (count,)),
+        chunks=(*((1,) * len(mask.chunksizes[dim]) for dim in ("y", "x")), (count,)),
         new_axis=2,
         dtype=np.float64,
         meta=np.empty((0, 0, 0)),
@@ -149,76 +65,199 @@ def segment(
 ) -> xr.DataArray:
     """Lazy probability of cropland of one source of a cube, each chunk predicted when it is computed.
 
-    A pixel has the value that a run with the same settings writes, provided that its context lies in the
-    dataset; a run reads imagery beyond the dataset's edge from the source, and here there is none.
+    The context of a selection comes from the cube behind it, so a pixel has the value that a run with the same settings
+    writes, also at the edge of the selection. Beyond the blocks that a run has mosaicked, the run reads its context from
+    the source of the imagery, which is not at hand here; pixels that depend on it are predicted without it and are False
+    in the coordinate ``context_known``. Imagery that is not the cube's own (computed from it, or read from another file)
+    has no context beyond the dataset.
 
     Parameters
     ----------
-    dataset : of ``open_cube``, cut along cells; its chunks are multiples of a cell
+    dataset : of ``open_cube``, or a selection of it without gaps
     source : name of the imagery source
     model : name of an included model, or the folder of a bundle
     cell_px, blend_px, batch_cells, runtime : as in a recipe's ``grid`` and ``segmentation``
 
     Returns
     -------
-    (y, x) uint8: 0..250 = probability 0..1, 254 where there is no imagery
+    (y, x) uint8: 0..250 = probability 0..1, 254 where there is no imagery, 255 where the run has not mosaicked; with the
+    lazy bool coordinate ``context_known``, and ``in_region`` if the dataset has it
 
     Raises
     ------
-    ValueError when the dataset is not cut along cells; what ``models.load`` raises for a wrong model.
+    ValueError when the dataset has gaps, has no such source, or its imagery is not the cube's and not cut along cells;
+    what ``models.load`` raises for a wrong model.
     """
     from croplayer.models.bundles.catalogue import find_bundle
-    from croplayer.models.networks.inference import blended_halo_px
     from croplayer.models.networks.manifest import bundle_digest
 
-    window = window_of(dataset)
-    cell_px = min(cell_px, grid_of(dataset).block_px)
-    lengths = [length for dim in ("y", "x") for length in dataset.chunksizes[dim]]
-    if any(n % cell_px for n in (window.row, window.col, *lengths)):
-        raise ValueError(f"the dataset is not cut along cells of {cell_px} px; open it by blocks, not by pixels")
+    grid, window = grid_of(dataset), window_of(dataset)
     folder = find_bundle(model)
-    digest = bundle_digest(folder)
-    halo_px = blended_halo_px(cell_px, blend_px)
-    if min(lengths) < halo_px:
-        raise ValueError(f"chunks of {min(lengths)} px are smaller than the context of {halo_px} px that cells need")
+    cells = _Cells(min(cell_px, grid.block_px), blend_px)
+    network = _Network(str(folder), bundle_digest(folder), runtime, batch_cells)
+    imagery = _of_source(dataset, source)
+    behind = cube_behind(imagery)
+    if behind is not None and imagery[RGB].chunks and imagery[IMAGERY_VALID].chunks:
+        cube = behind.open()
+        held = behind.blocks_with_imagery(cube, cells.context(window))
+        from_cube = _FromCube(behind, source, grid, held, cells, network)
+        values = map_lattice(imagery, from_cube.values, dtype=np.uint8, name=CROPLAND_PROBABILITY)
+        known = map_lattice(imagery, from_cube.context_known, dtype=bool, name=CONTEXT_KNOWN)
+    else:
+        values = _from_dataset(in_chunks(imagery), cells, network)
+        alone = _FromDataset(window, cells)
+        known = map_lattice(imagery, alone.context_known, dtype=bool, name=CONTEXT_KNOWN)
+    coordinates = {CONTEXT_KNOWN: known} | ({"in_region": dataset.in_region} if "in_region" in dataset.coords else {})
+    return values.assign_coords({name: each.drop_vars(name, errors="ignore") for name, each in coordinates.items()})
 
-    imagery = dataset.sel(source=source)
-    around = {0: halo_px, 1: halo_px}
-    rgb = da.overlap.overlap(imagery.rgb.data, {**around, 2: 0}, {0: 0, 1: 0, 2: "none"}, allow_rechunk=False)
-    valid = da.overlap.overlap(imagery.imagery_valid.data, around, {0: False, 1: False}, allow_rechunk=False)
-    lazy = da.map_blocks(
-        _Prediction(str(folder), digest, runtime, cell_px, blend_px, batch_cells),
-        rgb,
-        valid[..., None],
-        chunks=(dataset.chunksizes["y"], dataset.chunksizes["x"]),
-        drop_axis=2,
-        dtype=np.uint8,
-        meta=np.empty((0, 0), np.uint8),
-    )
-    return xr.DataArray(lazy, dims=("y", "x"), coords={"y": dataset.y, "x": dataset.x}, name=CROPLAND_PROBABILITY)
+
+def _of_source(dataset: xr.Dataset, source: str) -> xr.Dataset:
+    """Imagery of one source, dims y and x (and band)."""
+    missing = [name for name in (RGB, IMAGERY_VALID) if name not in dataset]
+    if missing:
+        raise ValueError(f"the dataset has no array '{missing[0]}'; open_cube gives it")
+    known = [str(s) for s in np.atleast_1d(dataset.source.to_numpy())]
+    if source not in known:
+        raise ValueError(f"source '{source}' is not in the dataset; it has {', '.join(known)}")
+    imagery = dataset[[RGB, IMAGERY_VALID]]
+    return imagery.isel(source=known.index(source)) if "source" in imagery.dims else imagery
+
+
+class _Cells(NamedTuple):
+    """Cells of the lattice and the fade between them."""
+
+    cell_px: int
+    blend_px: int
+
+    @property
+    def halo_px(self) -> int:
+        """Context of whole cells."""
+        from croplayer.models.networks.inference import blended_halo_px
+
+        return blended_halo_px(self.cell_px, self.blend_px)
+
+    def around(self, window: PixelWindow) -> PixelWindow:
+        """The smallest window of whole cells around a window."""
+        n = self.cell_px
+        row, col = window.row // n * n, window.col // n * n
+        return PixelWindow(row, col, -(-(window.row_stop - row) // n) * n, -(-(window.col_stop - col) // n) * n)
+
+    def context(self, window: PixelWindow) -> PixelWindow:
+        """All pixels that the values of a window depend on, and few more."""
+        return self.around(window).grown(self.halo_px)
+
+    def depend_on(self, known: np.ndarray) -> np.ndarray:
+        """Which pixels of whole cells depend on known pixels alone: (h, w) bool.
+
+        Parameters
+        ----------
+        known : (h + 2 halo, w + 2 halo) bool
+        """
+        n, halo, blend = self.cell_px, self.halo_px, self.blend_px
+        height, width = known.shape[0] - 2 * halo, known.shape[1] - 2 * halo
+        first, context = (-(n // 2), blend) if blend else (0, halo)
+        sure = np.ones((height, width), bool)
+        for top in range(first, height, n):
+            for left in range(first, width, n):
+                y, x = top + halo - context, left + halo - context
+                if not known[y : y + n + 2 * context, x : x + n + 2 * context].all():
+                    sure[max(top - blend, 0) : top + n + blend, max(left - blend, 0) : left + n + blend] = False
+        return sure
 
 
 @dataclass(frozen=True)
-class _Prediction:
-    """Predicts one chunk with its context; each process loads the model once."""
+class _Network:
+    """Predicts whole cells with their context; each process loads the model once."""
 
     folder: str
     digest: str
     runtime: str
-    cell_px: int
-    blend_px: int
     batch_cells: int
 
-    def __call__(self, rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        from croplayer.models.bundles.kinds import load_segmenter
-        from croplayer.models.networks.inference import blended_halo_px, predict_block
+    def __call__(self, rgb: np.ndarray, valid: np.ndarray, cells: _Cells) -> np.ndarray:
+        import torch
 
-        return predict_block(
-            load_segmenter(self.folder, self.digest, self.runtime),
-            rgb,
-            valid[..., 0],
-            cell_px=self.cell_px,
-            halo_px=blended_halo_px(self.cell_px, self.blend_px),
-            batch_cells=self.batch_cells,
-            blend_px=self.blend_px,
+        from croplayer.models.bundles.kinds import load_segmenter
+        from croplayer.models.networks.inference import predict_block
+
+        before = torch.get_num_threads()
+        # As in the workers of a run: with more threads sums are rounded in another order. Chunks run beside each other.
+        torch.set_num_threads(1)
+        try:
+            return predict_block(
+                load_segmenter(self.folder, self.digest, self.runtime),
+                rgb,
+                valid,
+                cell_px=cells.cell_px,
+                halo_px=cells.halo_px,
+                batch_cells=self.batch_cells,
+                blend_px=cells.blend_px,
+            )
+        finally:
+            torch.set_num_threads(before)
+
+
+@dataclass(frozen=True)
+class _FromCube:
+    """Values of a window from the imagery in the cube, whatever the window."""
+
+    behind: Behind
+    source: str
+    grid: BlockGrid
+    held: BlockList
+    """Blocks around the dataset whose imagery is in the cube."""
+    cells: _Cells
+    network: _Network
+
+    def values(self, window: PixelWindow) -> np.ndarray:
+        whole = self.cells.around(window)
+        rgb, valid = imagery_around(self.behind.open(), self.cells.context(window), self.source, self.held)
+        values = self.network(rgb, valid, self.cells)[window.slices_in(whole)]
+        return np.where(pixels_of_blocks(window, self.grid, self.held), values, np.uint8(NEVER_PROCESSED))
+
+    def context_known(self, window: PixelWindow) -> np.ndarray:
+        known = pixels_of_blocks(self.cells.context(window), self.grid, self.held)
+        return self.cells.depend_on(known)[window.slices_in(self.cells.around(window))]
+
+
+@dataclass(frozen=True)
+class _FromDataset:
+    """A dataset of its own imagery, beyond which nothing is known."""
+
+    window: PixelWindow
+    cells: _Cells
+
+    def context_known(self, window: PixelWindow) -> np.ndarray:
+        context = self.cells.context(window)
+        known = np.zeros((context.height, context.width), bool)
+        known[self.window.common(context).slices_in(context)] = True
+        return self.cells.depend_on(known)[window.slices_in(self.cells.around(window))]
+
+
+def _from_dataset(imagery: xr.Dataset, cells: _Cells, network: _Network) -> xr.DataArray:
+    """Values from the imagery of a dataset alone; chunks lend each other their context."""
+    window, halo_px = window_of(imagery), cells.halo_px
+    lengths = [length for dim in ("y", "x") for length in imagery.chunksizes[dim]]
+    if any(n % cells.cell_px for n in (window.row, window.col, *lengths)):
+        raise ValueError(
+            f"the dataset has imagery of its own and is not cut along cells of {cells.cell_px} px; select and chunk whole blocks"
         )
+    if min(lengths) < halo_px:
+        raise ValueError(f"chunks of {min(lengths)} px are smaller than the context of {halo_px} px that cells need")
+    around = {0: halo_px, 1: halo_px}
+    rgb = da.overlap.overlap(imagery[RGB].data, {**around, 2: 0}, {0: 0, 1: 0, 2: "none"}, allow_rechunk=False)
+    valid = da.overlap.overlap(imagery[IMAGERY_VALID].data, around, {0: False, 1: False}, allow_rechunk=False)
+
+    def on_chunk(rgb: np.ndarray, valid: np.ndarray) -> Any:
+        return network(rgb, valid[..., 0], cells)
+
+    lazy = da.map_blocks(
+        on_chunk,
+        rgb,
+        valid[..., None],
+        chunks=(imagery.chunksizes["y"], imagery.chunksizes["x"]),
+        drop_axis=2,
+        dtype=np.uint8,
+        meta=np.empty((0, 0), np.uint8),
+    )
+    return xr.DataArray(lazy, dims=("y", "x"), coords={"y": imagery.y, "x": imagery.x}, name=CROPLAND_PROBABILITY)

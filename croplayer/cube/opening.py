@@ -2,58 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rioxarray  # noqa: F401  (gives opened cubes their .rio)
 import shapely
 import xarray as xr
-from shapely.geometry.base import BaseGeometry
 
 from croplayer.cube import accessor  # noqa: F401  (gives opened cubes their .crop)
+from croplayer.cube.behind import Behind, link
+from croplayer.cube.lattice import BLOCK_PX, EDITION, inside, on_blocks
+from croplayer.cube.regions import Asked, Region, asked_region, exchanged_hint
 from croplayer.cube.whole_blocks import Cube
-from croplayer.vector.boundaries import boundary_named
 from stores.block_list import BlockList
-from stores.finished import MissingBlocksError, check_finished
-from stores.grid import CRS, BlockGrid, BlockIndex, Bounds, PixelWindow
-from stores.places import is_remote, open_store
-from stores.run_folder import BOUNDARIES_FILE
+from stores.cube import CUBE
+from stores.finished import (
+    STEP_OF_ARRAY,
+    MissingBlocksError,
+    UnfinishedBlocksWarning,
+    check_finished,
+    finished_steps,
+    unfinished_words,
+)
+from stores.grid import CRS, PixelWindow
+from stores.places import open_store
+from stores.run_folder import CubePlace, cube_place
 from stores.schema import SchemaError
 
+_SMALL_PX = 1_000_000
+"""A region of at most this many pixels is looked at when it is opened, so that one without a pixel is noticed."""
 
-def open_cube(
-    path: str | Path,
-    region: Bounds | tuple[float, float, float, float] | BaseGeometry | str | Iterable[str] | None = None,
-    edition: str | None = None,
-    strict: bool = False,
-) -> xr.Dataset:
-    """Open a cube lazily, cut to a region first and chunked by block after.
+
+def open_cube(path: str | Path, region: Region = None, edition: str | None = None, strict: bool = False) -> xr.Dataset:
+    """Open a cube lazily, cut to a region.
 
     Parameters
     ----------
-    path : the cube, usually ``runs/NAME/cube.zarr``, or its address ``s3://BUCKET/PREFIX``
-    region : bounds (west, south, east, north) in degrees, a polygon in EPSG:4326, the name of an
-        admin unit of the run (English, Chinese or code), or names of blocks; None is everything
+    path : the folder of a run, its ``cube.zarr``, or the address ``s3://BUCKET/PREFIX`` of a cube
+    region : bounds (west, south, east, north) in degrees, a GeoDataFrame or GeoSeries of polygons in any CRS, a
+        shapely polygon in EPSG:4326, the name of an admin unit of the run (English, Chinese or code), or names of blocks;
+        None is everything
     edition : name of the edition; may be left out when the cube holds one
-    strict : whether every block of the region must be finished according to the run's ledgers; without it,
-        blocks that a run has not reached read as never processed
+    strict : whether every block of the region must be finished according to the run's ledgers
 
     Returns
     -------
-    Dataset of dask arrays with ``.rio.crs`` set. Masks are uint8 flags: 0, 1, 254 no imagery, 255
-    never processed. With a polygon or admin name the dataset covers its bounding box and the lazy
-    coordinate ``in_region`` says which pixel centres lie inside.
+    Dataset of dask arrays with ``.rio.crs`` set. Masks are uint8 flags: 0, 1, 254 no imagery, 255 never processed. What
+    the ledgers beside the cube do not call finished, under the settings with which each step was begun last, reads as
+    never processed. A cube that has no ledgers beside it reads as it is stored.
+
+    With bounds every pixel that shares area with the box belongs to the region. Other regions hold the pixels whose
+    centres lie inside: the dataset covers their bounding box, the lazy coordinate ``in_region`` tells which pixels these
+    are, and ``.crop`` counts no others. There are as many chunks as the region meets blocks, of equal sizes. Attributes
+    hold nothing that a later selection would make untrue.
+
+    Warns
+    -----
+    UnfinishedBlocksWarning when blocks of the region are not finished or lie outside the cube.
 
     Raises
     ------
-    FileNotFoundError when there is no cube; ValueError when the region is unknown or does not
-    overlap the cube; SchemaError when it is not laid out on the lattice; MissingBlocksError when ``strict`` and a block
-    of the region is not finished or lies outside the cube.
+    FileNotFoundError when there is no cube; ValueError when the region is unknown, does not overlap the cube or holds no
+    pixel; SchemaError when the cube is not laid out on the lattice; MissingBlocksError when ``strict`` and a block of the
+    region is not finished or lies outside the cube.
     """
-    cube = Cube.open(path, edition)
+    place = cube_place(path)
+    cube = Cube.open(place.cube, edition)
+    dataset = _opened(cube)
+    whole = cube.blocks.window(cube.grid)
+    asked = asked_region(region, place)
+    window = _overlap(cube, asked)
+    held = BlockList.under(whole, cube.grid.block_px)
+    blocks = BlockList.of(cube.grid.blocks_in(asked.for_blocks)) if asked else held
+    outside = len(blocks.without(held))
+    if strict:
+        _check_strictly(place, cube, blocks, outside)
+    y, x = window.slices_in(whole)
+    dataset = _chunked(dataset.isel(y=y, x=x), window, cube.grid.block_px)
+    if place.folder is not None and place.folder.has_ledgers:
+        finished = finished_steps(place.folder, place.cube, cube.edition, cube.blocks)
+        words = unfinished_words(place.folder, place.cube, cube.edition, blocks, finished)
+        dataset = _finished_only(dataset, finished)
+    else:
+        words = ""
+    _warn_of(words, cube, len(blocks), outside)
+    dataset = link(dataset, Behind.of(cube, place))
+    if asked and not asked.is_box:
+        dataset = dataset.assign_coords(in_region=inside(dataset, asked.geometry))
+        if window.height * window.width <= _SMALL_PX and not bool(dataset.in_region.any()):
+            raise ValueError(
+                f"region {asked.name} holds the centre of no pixel of {cube.path}, which has pixels of {cube.grid.px_deg:.3g} "
+                "degrees; give its bounds to get the pixels that it touches"
+            )
+    return dataset
+
+
+def _opened(cube: Cube) -> xr.Dataset:
+    """All of an edition, not in chunks, with attributes that hold for every part of it."""
     dataset = xr.open_zarr(
-        open_store(path, read_only=True),
+        open_store(cube.path, read_only=True),
         group=cube.edition,
         decode_coords="all",
         chunks=None,
@@ -61,40 +112,72 @@ def open_cube(
         consolidated=False,
     )
     dataset = dataset.assign_coords(source=("source", np.array(cube.sources, dtype=object), dataset.source.attrs))
-    whole = window = cube.blocks.window(cube.grid)
-    _check_place(dataset, cube, whole)
-    geometry = _as_geometry(region, path)
-    if geometry is not None:
-        window = _overlap(cube, geometry, str(region)[:80])
-    if strict:
-        asked = Bounds(*region) if isinstance(region, tuple) else geometry or cube.grid.window_bounds(window)
-        _check_strictly(path, cube, asked)
-    y, x = window.slices_in(whole)
-    dataset = dataset.isel(y=y, x=x)
-    n = cube.grid.block_px
-    dataset = dataset.chunk(
-        y=_block_chunks(window.row, window.height, n), x=_block_chunks(window.col, window.width, n), source=1, band=-1
-    )
-    dataset.attrs["edition"] = cube.edition
-    dataset.attrs["window"] = list(window)
-    if geometry is not None and not isinstance(region, Bounds | tuple):
-        from croplayer.cube.lazy import inside
-
-        dataset = dataset.assign_coords(in_region=inside(dataset, geometry))
+    _check_place(dataset, cube, cube.blocks.window(cube.grid))
+    dataset.attrs = {
+        "Conventions": dataset.attrs.get("Conventions", "CF-1.11"),
+        "proj:code": CRS,
+        BLOCK_PX: cube.grid.block_px,
+        EDITION: cube.edition,
+    }
+    dataset.spatial_ref.attrs.pop("GeoTransform", None)  # of the whole cube; readers take the coordinates without it
     return dataset
 
 
-def _check_strictly(path: str | Path, cube: Cube, region: Bounds | BaseGeometry) -> None:
+def _chunked(dataset: xr.Dataset, window: PixelWindow, block_px: int) -> xr.Dataset:
+    """A dataset in chunks of equal sizes, as many as there are blocks.
+
+    Blocks are read whole and once. Zarr stores no chunks of different sizes, so those that end on block edges could not
+    be written by ``to_zarr``.
+    """
+    blocks = {
+        "y": _block_chunks(window.row, window.height, block_px),
+        "x": _block_chunks(window.col, window.width, block_px),
+    }
+    dataset = dataset.chunk({**blocks, "source": 1, "band": -1})
+    equal = {dim: -(-sum(lengths) // len(lengths)) for dim, lengths in blocks.items()}
+    dataset = dataset.chunk(equal)
+    for variable in dataset.variables.values():
+        variable.encoding = _encoding(variable)
+    return dataset
+
+
+def _encoding(variable: xr.Variable) -> dict[str, Any]:
+    """How a variable is written by ``to_netcdf`` and ``to_zarr``: chunks of the cube's store fit no selection."""
+    encoding = {k: v for k, v in variable.encoding.items() if k in ("grid_mapping", "compressors", "fill_value")}
+    if variable.dtype == np.uint8 and not (find_spec("netCDF4") or find_spec("h5netcdf")):
+        # xarray then writes NetCDF 3, which has no unsigned bytes.
+        encoding |= {"dtype": np.dtype(np.int16)}
+    return encoding
+
+
+def _finished_only(dataset: xr.Dataset, finished: Mapping[str, BlockList]) -> xr.Dataset:
+    """A dataset whose unfinished blocks hold the fill values of the cube's arrays."""
+    fill = {spec.name: spec.fill_value for spec in CUBE.arrays}
+    known = {step: on_blocks(dataset, blocks) for step, blocks in finished.items()}
+    changed = {}
+    for name, step in STEP_OF_ARRAY.items():
+        if name in dataset and known[step] is not None:
+            array = dataset[name]
+            changed[name] = array.where(known[step], array.dtype.type(fill[name])).transpose(*array.dims)
+            changed[name].attrs, changed[name].encoding = array.attrs, array.encoding
+    return dataset.assign(changed)
+
+
+def _warn_of(words: str, cube: Cube, asked: int, outside: int) -> None:
+    """Warn of unfinished blocks, and of blocks of the region that lie outside the cube."""
+    said = [words] if words else []
+    if outside:
+        said.append(f"{outside} of {asked} blocks of the region lie outside {cube.path} and are not in the dataset")
+    if words:
+        said.append("unfinished blocks read as never processed (255)")
+    if said:
+        warnings.warn("; ".join(said), UnfinishedBlocksWarning, stacklevel=3)
+
+
+def _check_strictly(place: CubePlace, cube: Cube, blocks: BlockList, outside: int) -> None:
     """Raise unless every block of a region lies in the cube and is finished according to the ledgers beside it."""
-    if is_remote(path):
-        raise ValueError(f"{path} has no ledgers beside it; `croplayer verify` with the run's folder checks its blocks")
-    check_finished(Path(path), cube.edition, _held_blocks(cube, region))
-
-
-def _held_blocks(cube: Cube, region: Bounds | BaseGeometry) -> BlockList:
-    """Blocks of a region; raises MissingBlocksError when the cube does not hold all of them."""
-    blocks = BlockList.of(cube.grid.blocks_in(region))
-    outside = sum(not cube.holds(block) for block in blocks)
+    if place.folder is None:
+        raise ValueError(f"{cube.path} has no ledgers beside it; open it by the folder of its run to use strict")
     if outside:
         box = cube.grid.window_bounds(cube.blocks.window(cube.grid))
         raise MissingBlocksError(
@@ -102,7 +185,7 @@ def _held_blocks(cube: Cube, region: Bounds | BaseGeometry) -> BlockList:
             f"south={box.south} east={box.east} north={box.north}; ask for a region inside it, or open the cube "
             "without strict"
         )
-    return blocks
+    check_finished(place.folder, place.cube, cube.edition, cube.blocks, blocks)
 
 
 def _check_place(dataset: xr.Dataset, cube: Cube, window: PixelWindow) -> None:
@@ -120,33 +203,17 @@ def _check_place(dataset: xr.Dataset, cube: Cube, window: PixelWindow) -> None:
         raise SchemaError(f"edition '{cube.edition}' of {cube.path} is in {dataset.rio.crs}; expected {CRS}")
 
 
-def _as_geometry(region: object, path: str | Path) -> BaseGeometry | None:
-    if region is None or isinstance(region, BaseGeometry):
-        return region
-    if isinstance(region, str):
-        if is_remote(path):
-            raise ValueError(f"region '{region}' cannot be looked up beside {path}; give bounds or a polygon")
-        return boundary_named(Path(path).parent / BOUNDARIES_FILE, region)
-    items = list(region)  # type: ignore[call-overload]
-    if items and all(isinstance(i, str) for i in items):
-        grid = BlockGrid()
-        return shapely.union_all([shapely.box(*grid.bounds(BlockIndex.parse(i))) for i in items])
-    if len(items) != 4:
-        raise ValueError(
-            f"region {region!r} is not bounds (west, south, east, north), a polygon, a name or block names"
-        )
-    return shapely.box(*(float(i) for i in items))
-
-
-def _overlap(cube: Cube, geometry: BaseGeometry, what: str) -> PixelWindow:
-    """Pixels of the cube whose area the geometry's bounding box shares."""
+def _overlap(cube: Cube, asked: Asked | None) -> PixelWindow:
+    """Pixels of the cube whose area the box around a region shares; all of them without a region."""
     whole = cube.blocks.window(cube.grid)
-    part = cube.grid.pixels_of(Bounds(*geometry.bounds)).common(whole)
-    if part.is_empty:
-        box = cube.grid.window_bounds(whole)
+    if asked is None:
+        return whole
+    box = cube.grid.window_bounds(whole)
+    part = cube.grid.pixels_of(asked.bounds).common(whole)
+    if part.is_empty or not shapely.relate_pattern(asked.geometry, shapely.box(*box), "T********"):
         raise ValueError(
-            f"region {what} does not overlap the cube, which covers west={box.west} south={box.south} "
-            f"east={box.east} north={box.north}"
+            f"region {asked.name} does not overlap the cube, which covers west={box.west} south={box.south} "
+            f"east={box.east} north={box.north}{exchanged_hint(asked, box)}"
         )
     return part
 

@@ -105,10 +105,22 @@ class UnitRings:
         -------
         Area in km2 on the ellipsoid by row of the unit; a pixel belongs to the unit that contains its centre
         """
-        near = self.near(window, grid)
         values = [int(v) for v in np.unique(percent) if 0 < v <= 100]
+        near, areas = self.areas_of_values_m2(percent, values, window, grid)
+        return dict(zip(near.tolist(), (areas @ (np.array(values) / 100) / 1e6).tolist(), strict=True))
+
+    def areas_of_values_m2(
+        self, classes: np.ndarray, values: Sequence[int], window: PixelWindow, grid: BlockGrid
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Area of some values of (h, w) uint8 classes in each unit near a window, pixel by pixel.
+
+        Returns
+        -------
+        (n,) rows of the units near the window, and (n, values) float64, square metres on the ellipsoid
+        """
+        near = self.near(window, grid)
         if not len(near) or not values:
-            return dict.fromkeys(near.tolist(), 0.0)
+            return near, np.zeros((len(near), len(values)))
         west, _, _, north = grid.window_bounds(window)
         mine = np.flatnonzero(np.isin(self.unit, near))
         lengths = np.diff(self.offsets)[mine]
@@ -117,5 +129,4 @@ class UnitRings:
         rows = grid.pixel_area_m2(window.row, window.height)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         zone = np.searchsorted(near, self.unit[mine])
-        areas = zone_areas(percent, rows, pixels, offsets, zone, len(near), values).area_m2
-        return dict(zip(near.tolist(), (areas @ (np.array(values) / 100) / 1e6).tolist(), strict=True))
+        return near, zone_areas(classes, rows, pixels, offsets, zone, len(near), values).area_m2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pipelines.commands.options import bounds_of
 
 
 @click.command()
-@click.argument("cube", type=click.Path(path_type=Path))
+@click.argument("cube")
 @click.option("--bbox", help="west,south,east,north in degrees.")
 @click.option(
     "--polygon", type=click.Path(path_type=Path), help="Vector file; the region is all its polygons together."
@@ -21,7 +22,7 @@ from pipelines.commands.options import bounds_of
 @click.option("--edition", help="Edition of the cube, when it holds several.")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="File: .tif, .parquet or .shp.")
 def query(
-    cube: Path,
+    cube: str,
     bbox: str | None,
     polygon: Path | None,
     admin: str | None,
@@ -29,10 +30,15 @@ def query(
     edition: str | None,
     out: Path,
 ) -> None:
-    """Cut a region out of CUBE (a run's cube.zarr) into a GeoTIFF, GeoParquet or Shapefile."""
+    """Cut a region out of CUBE into a GeoTIFF, GeoParquet or Shapefile.
+
+    CUBE is the folder of a run, its cube.zarr, or s3://BUCKET/PREFIX. The cropland area of the region and the share of
+    its land that is known are printed to standard error.
+    """
     from croplayer.cube.cuts import write_cut
     from croplayer.cube.opening import open_cube
     from croplayer.cube.query import cut_region
+    from stores.finished import UnfinishedBlocksWarning
 
     if sum(v is not None for v in (bbox, polygon, admin)) != 1:
         raise ValueError("give exactly one of --bbox, --polygon and --admin")
@@ -41,11 +47,18 @@ def query(
         region = bounds_of(bbox)
     elif polygon is not None:
         region = _polygon(polygon)
-    for path in write_cut(cut_region(open_cube(cube, region, edition), source), out):
+    with warnings.catch_warnings(record=True, action="always", category=UnfinishedBlocksWarning) as unfinished:
+        dataset = open_cube(cube, region, edition)
+    for path in write_cut(cut_region(dataset, source), out):
         click.echo(path)
+    for warning in unfinished:
+        click.echo(f"Warning: {warning.message}", err=True)
+    (found,) = dataset.crop.area(source=source).itertuples()
+    area = f"{found.area_km2:,.4g} km² of cropland" if found.known_share else "no land is known"
+    click.echo(f"{area}; {found.known_share:.1%} of the land of the region in the cube is known", err=True)
 
 
 def _polygon(path: Path) -> Any:
     from croplayer.vector.read import read_vector
 
-    return read_vector(path, "--polygon").to_crs("EPSG:4326").make_valid().union_all()
+    return read_vector(path, "--polygon")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from shapely import Point
 
 from croplayer.cube.lazy import segment
 from croplayer.cube.opening import open_cube
@@ -73,20 +76,70 @@ def test_it_is_the_maps_of_the_run(mapped: Path, bundle: Path) -> None:
     np.testing.assert_array_equal(lazy.to_numpy(), expected)
 
 
-def test_other_chunks_are_the_same_map(mapped: Path, bundle: Path) -> None:
+def test_a_selection_is_the_map_up_to_its_edge(mapped: Path, bundle: Path) -> None:
+    """Whatever is selected and however, chunked or sent: the context comes from the cube behind it."""
     cube = open_cube(mapped)
-    whole = segment(cube.chunk(y=2 * BLOCK, x=3 * BLOCK), "aster", bundle, cell_px=CELL, blend_px=BLEND, batch_cells=2)
-    expected = cube.cropland_probability.sel(source="aster").to_numpy()
-    np.testing.assert_array_equal(whole.to_numpy(), expected)
-    east = cube.isel(x=slice(BLOCK, None))
-    part = segment(east, "aster", bundle, cell_px=CELL, blend_px=BLEND, batch_cells=2)
-    reach = CELL + 2 * BLEND
-    np.testing.assert_array_equal(part.to_numpy()[:, reach:], expected[:, BLOCK + reach :])
+    selections = [
+        cube.chunk(y=2 * BLOCK, x=3 * BLOCK),
+        cube.isel(x=slice(BLOCK, None)),
+        cube.isel(y=slice(37, 70), x=slice(41, 150)),
+        pickle.loads(pickle.dumps(cube.sel(y=slice(34.98, 34.93)).isel(x=slice(100, 101)).chunk(y=17))),
+        cube.sel(source="aster")[["rgb", "imagery_valid", "cropland_probability"]].isel(y=[70]),
+        open_cube(mapped, Point(114.07, 34.95).buffer(0.03)),
+    ]
+    for part in selections:
+        lazy = segment(part, "aster", bundle, cell_px=CELL, blend_px=BLEND, batch_cells=2)
+        expected = part.cropland_probability.squeeze("source") if "source" in part.dims else part.cropland_probability
+        np.testing.assert_array_equal(lazy.to_numpy(), expected)
+        assert lazy.context_known.shape == lazy.shape and ("in_region" in lazy.coords) == ("in_region" in part.coords)
 
 
-def test_a_cut_through_cells_is_refused(mapped: Path, bundle: Path) -> None:
+def test_pixels_whose_context_is_not_in_the_cube_are_told(mapped: Path, bundle: Path, tmp_path: Path) -> None:
+    """Beyond the blocks with imagery a run asks the source. What it finds there changes no pixel that is called known."""
+    shutil.copytree(mapped, tmp_path / "cube.zarr")
+    for key in (tmp_path / "cube.zarr/2020").glob("*/c/0/0/2*"):
+        key.unlink() if key.is_file() else shutil.rmtree(key)
+    cube = open_cube(tmp_path / "cube.zarr")
+    lazy = segment(cube, "aster", bundle, cell_px=CELL, blend_px=BLEND, batch_cells=2).compute()
+    known = lazy.context_known.to_numpy()
+    expected = open_cube(mapped).cropland_probability.sel(source="aster").to_numpy()
+    np.testing.assert_array_equal(lazy.to_numpy()[known], expected[known])
+    assert (lazy[:BLOCK, 2 * BLOCK :] == 255).all()
+    # Cells lie half a cell across the edges of blocks, and see a fade beyond their own.
+    reach = CELL // 2 + BLEND
+    assert (
+        known[reach:-reach, reach : 2 * BLOCK - reach].all() and known[BLOCK + reach : -reach, 2 * BLOCK : -reach].all()
+    )
+    assert not known[0].any() and not known[:, 0].any() and not known[BLOCK - 1, 2 * BLOCK :].any()
+    differ = (lazy.to_numpy() != expected)[:, : 2 * BLOCK]
+    assert differ.any() and (np.argwhere(differ)[:, 1] >= 2 * BLOCK - reach - BLEND).all()
+
+
+def test_imagery_that_was_computed_is_not_mixed_with_that_of_the_cube(mapped: Path, bundle: Path) -> None:
     cube = open_cube(mapped)
-    with pytest.raises(ValueError, match="not cut along cells of 32 px"):
-        segment(cube.isel(x=slice(8, None)), "aster", bundle, cell_px=CELL, blend_px=BLEND)
+    darker = cube.assign(rgb=cube.rgb // 2)
+    lazy = segment(darker, "aster", bundle, cell_px=CELL, blend_px=BLEND, batch_cells=2)
+    whole = segment(darker.chunk(y=-1, x=-1), "aster", bundle, cell_px=CELL, blend_px=BLEND, batch_cells=2)
+    np.testing.assert_array_equal(lazy, whole)
+    part = segment(
+        darker.isel(x=slice(BLOCK, None)), "aster", bundle, cell_px=CELL, blend_px=BLEND, batch_cells=2
+    ).compute()
+    known = part.context_known.to_numpy()
+    assert known.any() and not known[:, 0].any()
+    np.testing.assert_array_equal(part.to_numpy()[known], lazy.to_numpy()[:, BLOCK:][known])
+    with pytest.raises(ValueError, match="imagery of its own and is not cut along cells of 32 px"):
+        segment(darker.isel(x=slice(8, None)), "aster", bundle, cell_px=CELL, blend_px=BLEND)
+    in_memory = segment(cube.load(), "aster", bundle, cell_px=CELL, blend_px=BLEND, batch_cells=2)
+    np.testing.assert_array_equal(in_memory, cube.cropland_probability.sel(source="aster"))
+
+
+def test_what_cannot_be_segmented_is_refused(mapped: Path, bundle: Path) -> None:
+    cube = open_cube(mapped)
+    with pytest.raises(ValueError, match="does not hold every pixel of a window along 'y'"):
+        segment(cube.isel(y=slice(None, None, 2)), "aster", bundle, cell_px=CELL, blend_px=BLEND)
+    with pytest.raises(ValueError, match="source 'bing' is not in the dataset; it has aster"):
+        segment(cube, "bing", bundle, cell_px=CELL, blend_px=BLEND)
+    with pytest.raises(ValueError, match="has no array 'rgb'"):
+        segment(cube[["croplayer"]], "aster", bundle, cell_px=CELL, blend_px=BLEND)
     with pytest.raises(FileNotFoundError, match="is not a model bundle"):
         segment(cube, "aster", "fancy", cell_px=CELL, blend_px=BLEND)

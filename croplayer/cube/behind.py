@@ -1,0 +1,97 @@
+"""The cube behind a dataset: where the imagery beside a selection is read from.
+
+``open_cube`` notes in the encoding of the imagery arrays which cube they are of. Selections, chunking, copies, pickles
+and dask keep an encoding; computing new values from an array drops it. So what carries the note is the cube's imagery.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from croplayer.cube.whole_blocks import Cube
+from stores.block_list import BlockList
+from stores.columns import IMAGERY_VALID, RGB
+from stores.finished import STEP_OF_ARRAY, finished_steps
+from stores.grid import PixelWindow
+from stores.places import has_key, is_remote
+from stores.run_folder import CubePlace, RunFolder
+
+NOTE = "croplayer_cube"
+"""Key of the encoding; writers of files leave it out."""
+
+
+@dataclass(frozen=True)
+class Behind:
+    """The cube that a dataset was opened from, by its place, so that it can be sent anywhere."""
+
+    cube: str
+    edition: str
+    run: str | None
+    """Folder of the run whose ledgers tell which imagery is finished; None where there are none."""
+
+    @classmethod
+    def of(cls, cube: Cube, place: CubePlace) -> Behind:
+        """The note for an opened cube."""
+        path = cube.path if is_remote(cube.path) else str(Path(cube.path).absolute())
+        has_run = place.folder is not None and place.folder.has_ledgers
+        return cls(path, cube.edition, str(place.folder.root.absolute()) if place.folder and has_run else None)
+
+    def open(self) -> Cube:
+        """The cube."""
+        return Cube.open(self.cube, self.edition)
+
+    def blocks_with_imagery(self, cube: Cube, window: PixelWindow) -> BlockList:
+        """Blocks under a window whose imagery is in the cube; without ledgers, those that have files."""
+        inside = window.common(cube.blocks.window(cube.grid))
+        blocks = BlockList.under(inside, cube.grid.block_px)
+        if self.run is not None:
+            finished = finished_steps(RunFolder(Path(self.run)), cube.path, cube.edition, cube.blocks)
+            return blocks.both(finished[STEP_OF_ARRAY[RGB]])
+        return BlockList.of(block for block in blocks if _is_written(cube, block.row, block.col))
+
+
+def link(dataset: xr.Dataset, behind: Behind) -> xr.Dataset:
+    """The dataset with the note in its imagery."""
+    for name in (RGB, IMAGERY_VALID):
+        if name in dataset:
+            dataset[name].encoding[NOTE] = behind
+    return dataset
+
+
+def cube_behind(dataset: xr.Dataset) -> Behind | None:
+    """What a dataset's imagery is of; None for imagery that was computed, or read from another file."""
+    notes = {dataset[name].encoding.get(NOTE) if name in dataset else None for name in (RGB, IMAGERY_VALID)}
+    note = notes.pop()
+    return note if not notes and isinstance(note, Behind) else None
+
+
+def imagery_around(cube: Cube, window: PixelWindow, source: str, held: BlockList) -> tuple[np.ndarray, np.ndarray]:
+    """Imagery of a window that may reach beyond the cube.
+
+    Parameters
+    ----------
+    held : blocks whose imagery is in the cube; the others are without imagery
+
+    Returns
+    -------
+    (h, w, 3) uint8 and (h, w) bool, where there is imagery
+    """
+    rgb = np.zeros((window.height, window.width, 3), np.uint8)
+    valid = np.zeros((window.height, window.width), bool)
+    for block in cube.grid.blocks_under(window):
+        if block in held:
+            part = window.common(cube.grid.window(block))
+            area = part.slices_in(window)
+            rgb[area] = cube.read_window(RGB, part, source)
+            valid[area] = cube.read_window(IMAGERY_VALID, part, source)
+    return rgb, valid
+
+
+def _is_written(cube: Cube, row: int, col: int) -> bool:
+    """Whether a block has imagery files: every block is written, also one without imagery."""
+    key = f"{cube.edition}/{IMAGERY_VALID}/c/0/{row - cube.blocks.row}/{col - cube.blocks.col}"
+    return has_key(cube.path, key)
