@@ -16,7 +16,7 @@ from pyproj import CRS
 from rasterio.errors import RasterioIOError
 from shapely.geometry.base import BaseGeometry
 
-from croplayer.sources.raster import DRIVER, check_georeference, open_raster
+from croplayer.sources.raster_file import DRIVER, check_georeference, open_raster
 from croplayer.vector.read import cut_name_hint, read_vector
 
 SCENE_DRIVERS = {".tif": DRIVER, ".tiff": DRIVER, ".png": "PNG", ".jpg": "JPEG", ".jp2": "JP2OpenJPEG"}
