@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.recipe_models import Coverage, Segmentation
-from pipelines.recipe_parts import Codes, Name, Names, Part, TomlPair
+from pipelines.recipe_parts import Codes, Name, Names, Networked, Part, TomlPair, public_address
 from stores.grid import LARGEST_BLOCK_PX
 from stores.legends import DEFAULT_CLASSES, CorrectnessClasses
 from stores.places import check_place
@@ -84,34 +84,71 @@ class HttpSource(Part):
     witness: Annotated[tuple[int, int, int], Field(strict=False)] | None = None
     """x, y and zoom of a tile that the provider is known to have."""
 
+    @model_validator(mode="after")
+    def _public(self) -> HttpSource:
+        public_address(self.template, self.token_env)
+        return self
 
-class RasterImagery(Part):
+
+Bands = Annotated[tuple[int, int, int], Field(strict=False)]
+
+
+class RasterImagery(Networked):
     """GeoTIFF or COG imagery."""
 
     name: Name
     kind: Literal["raster"]
     paths: Names
-    bands: Annotated[tuple[int, int, int], Field(strict=False)] = (1, 2, 3)
+    """Files or addresses; ``{token}`` in an address stands for the value of ``token_env``."""
+    bands: Bands | None = None
+    """Bands of red, green and blue; when not given, those that the files name so."""
+    scale: TomlPair | None = None
+    """Values that become 0 and 255, for pixels of other than 8 bits."""
     assume_crs: str | None = None
+    token_env: str | None = None
+
+    @model_validator(mode="after")
+    def _public(self) -> RasterImagery:
+        for path in self.paths:
+            public_address(path, self.token_env)
+        return self
 
 
-class StacImagery(Part):
+class StacImagery(Networked):
     """Imagery listed by STAC items."""
 
     name: Name
     kind: Literal["stac"]
     items: str
     assets: Names = ("red", "green", "blue")
+    """Three assets of one band each, or one of several bands."""
+    bands: Bands | None = None
+    """Bands of red, green and blue of a single asset; when not given, those that the files name so."""
+    scale: TomlPair | None = None
+    """Values that become 0 and 255, for pixels of other than 8 bits."""
+    assume_crs: str | None = None
+    folders: Names = ()
+    """Folders, besides that of the items, in which their files may lie."""
 
 
 Source = Annotated[FolderSource | HttpSource | RasterImagery | StacImagery, Field(discriminator="kind")]
 
 
-class Terrain(Part):
+class Terrain(Networked):
     """The elevation model."""
 
     path: str
     assume_crs: str | None = None
+    band: int | None = None
+    """Band of the heights, of files with several."""
+    unit: str | None = None
+    """Unit of the heights, which counts whatever the file says; when not given what the file says, or else metres."""
+    token_env: str | None = None
+
+    @model_validator(mode="after")
+    def _public(self) -> Terrain:
+        public_address(self.path, self.token_env)
+        return self
 
 
 class Decisions(Part):
@@ -154,7 +191,7 @@ class Decisions(Part):
         return CorrectnessClasses(self.classes, self.correct)
 
 
-class ProductPart(Part):
+class ProductPart(Networked):
     """An existing map to compare with, read by a legend or by the codes given here."""
 
     name: Name
@@ -170,7 +207,12 @@ class ProductPart(Part):
     asset: str = ""
     """Asset of the STAC items."""
     year: int | None = None
-    """Year of the STAC items."""
+    """Year of the STAC items, and of the band where files have one for each of several years."""
+    band: int | None = None
+    """Band of files with several."""
+    token_env: str | None = None
+    folders: Names = ()
+    """Folders, besides that of the STAC items, in which their files may lie."""
     crop_codes: Codes = ()
     known_codes: Codes = ()
     nodata: Codes = ()
@@ -182,8 +224,11 @@ class ProductPart(Part):
     def _one(self) -> ProductPart:
         if self.legend and (self.crop_codes or self.known_codes or self.nodata):
             raise ValueError("give either a legend or codes")
-        if not self.legend and (self.include or self.exclude or self.asset or self.year):
-            raise ValueError("include, exclude, asset and year need a legend")
+        if not self.legend and (self.include or self.exclude or self.asset):
+            raise ValueError("include, exclude and asset need a legend")
+        if self.band is not None and self.year is not None and not self.asset:
+            raise ValueError("give either band or year")
+        public_address(self.path, self.token_env)
         return self
 
 

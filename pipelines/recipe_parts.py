@@ -17,3 +17,22 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-cas
 TomlPair = Annotated[tuple[float, float], Field(strict=False)]
 Codes = Annotated[tuple[int, ...], Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class Networked(Part):
+    """A part whose files may lie on a server. Nothing is fetched unless the recipe states the rights."""
+
+    i_have_rights: bool = False
+    """The statement that you may fetch, store and analyse what lies at the addresses."""
+    hosts: Names = ()
+    """Further hosts that may be reached: those that STAC items refer to, or that a server redirects to."""
+    private_network: bool = False
+    """Whether the hosts' names may resolve to addresses of a private network."""
+
+
+def public_address(address: str, token_env: str | None = None) -> str:
+    """An address that may be stored; raises ValueError if it holds what may be a secret, or its token has no variable."""
+    from croplayer.sources.addresses import check_public
+
+    check_public(address, token_env, "address")
+    return address

@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyproj
+from affine import Affine
 from rasterio.crs import CRS as RasterCrs
-from rasterio.enums import MaskFlags
-from rasterio.env import set_gdal_config
-from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from croplayer.files.file_cache import cached_file_reads
 from croplayer.kernels.lookup import MESH_PX, nearest_codes
 from croplayer.products.strips import repeated_edges
-from croplayer.sources.raster import (
+from croplayer.sources.access import NO_ACCESS, Access
+from croplayer.sources.addresses import http_address
+from croplayer.sources.box_index import BoxIndex
+from croplayer.sources.raster_bands import Band, code_band
+from croplayer.sources.raster_file import (
     MINIMUM_OVERLAP,
-    check_georeference,
-    crs_of,
-    digest_raster,
-    lonlat_boxes,
-    open_raster,
-    overlap_share,
+    RasterFile,
+    RasterPlace,
+    boxes_of,
+    common_share,
+    local_files,
+    open_file,
+    turns,
 )
 from stores.durable import digest_text
-from stores.grid import CRS, BlockGrid, Bounds, PixelWindow
-
-GDAL_CACHE_MB = 64
-"""Size of GDAL's cache of decoded pixels in a process; its default is 5 % of the machine's memory."""
-
-_reading = threading.Lock()
-"""An open dataset may be read by one thread at a time only, and notebooks read in several."""
+from stores.grid import CRS, BlockGrid, BlockIndex, Bounds, PixelWindow
 
 FIRST = "first"
 """Where files overlap, the first one with a known code counts."""
@@ -76,24 +73,43 @@ class CodeSource(Protocol):
 
     @property
     def is_remote(self) -> bool:
-        """Whether files come over a network."""
+        """Whether a file lies on a server."""
         ...
 
     def settings(self) -> str:
         """Text that changes with the way files are read; not with their content, names and times."""
         ...
 
-    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
-        """Digest of everything that the codes of a window are read from, without names and times of files."""
+    def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
+        """Digest of what the codes of a block are read from; that of a file that is copied or renamed is the same."""
         ...
 
-    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
-        """The local files, there or not, that decide the codes of a window."""
+    def files_of(self, block: BlockIndex, grid: BlockGrid) -> tuple[str, ...]:
+        """Files of this machine that are looked at for a block; files on servers are left out."""
         ...
 
     def check(self, bounds: Bounds) -> None:
         """Raise ValueError or FileNotFoundError if a file cannot be read, or none overlaps the region (degrees)."""
         ...
+
+
+class CodeRules(NamedTuple):
+    """How files of codes are read, whether a folder or STAC items list them."""
+
+    band: int | None = None
+    """One-based band; None for the only one, or the one of the year."""
+    year: int | None = None
+    """Year whose band is read, of files with one band for each of several years."""
+    overlap: str = FIRST
+    """Which file counts where several overlap: ``first``, or ``utm`` for the one of the pixel's UTM zone."""
+    cut_repeated_strips: bool = False
+    """Whether to leave out rows and columns at the lower and right edge that repeat the ones before them."""
+
+    def check(self, file: RasterFile) -> None:
+        """Raise ValueError if a file cannot be read as codes."""
+        code_band(file.bands, file.name, self.band, self.year)
+        if self.overlap == UTM and _zone(file.crs) is None:
+            raise ValueError(f"raster {file.name} is in {file.crs}; a product tiled by UTM zone needs EPSG:326zz")
 
 
 @dataclass(frozen=True)
@@ -108,6 +124,20 @@ class RasterCodes:
     """Which file counts where several overlap: ``first``, or ``utm`` for the one of the pixel's UTM zone."""
     cut_repeated_strips: bool = False
     """Whether to leave out rows and columns at the lower and right edge that repeat the ones before them."""
+    band: int | None = None
+    """One-based band of files with several."""
+    year: int | None = None
+    """Year whose band is read, of files with one band for each of several years."""
+    access: Access = NO_ACCESS
+    """What may be fetched, for addresses."""
+
+    def __post_init__(self) -> None:
+        self.access.for_recipe(self.paths)
+
+    @property
+    def rules(self) -> CodeRules:
+        """How the files are read."""
+        return CodeRules(self.band, self.year, self.overlap, self.cut_repeated_strips)
 
     def parts(self, window: PixelWindow, grid: BlockGrid) -> Iterator[CodePart]:
         """Codes of each file in a window, in order of priority.
@@ -115,63 +145,97 @@ class RasterCodes:
         Every pixel of the window takes the pixel of the file that contains its centre. A file in EPSG:4326 comes
         at its own resolution, another one at that of the window.
 
-        Raises FileNotFoundError or ValueError if a file cannot be opened or has no usable georeference.
+        Raises FileNotFoundError or ValueError if a file cannot be opened, has no usable georeference or several bands
+        of which none is named; PermissionError or ConnectionError if it may not or cannot be fetched.
         """
-        box = grid.window_bounds(window)
-        for path in _near(self, box):
-            file = _open_codes(path, self.assume_crs, self.cut_repeated_strips)
-            read = _read_lonlat if file.is_lonlat else _read_projected
-            part = read(file, window, grid)
+        return code_parts(self.near(grid.window_bounds(window)), self.rules, window, grid)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a file lies on a server."""
+        return any(http_address(path) for path in self.paths)
+
+    def settings(self) -> str:
+        """Text that changes when the assumed CRS or the rules of reading change; not with the files."""
+        return digest_text(f"codes {self.assume_crs} {tuple(self.rules)}")
+
+    def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
+        """Digest of what the codes of a block are read from; that of a file that is copied or renamed is the same."""
+        return codes_content(self.near(grid.bounds(block)), self.rules, block, grid)
+
+    def files_of(self, block: BlockIndex, grid: BlockGrid) -> tuple[str, ...]:
+        """Files of this machine that are looked at for a block; files on servers are left out."""
+        return tuple(f for place in self.near(grid.bounds(block)) for f in local_files(place))
+
+    def check(self, bounds: Bounds) -> None:
+        """Raise ValueError or FileNotFoundError if a file cannot be read as codes, or none overlaps the region."""
+        shares = []
+        for place in _places(self):
+            file = open_file(place)
+            self.rules.check(file)
+            if self.year is not None and self.band is None and len(file.bands) == 1:
+                raise ValueError(
+                    f"raster {file.name} has one band, so year = {self.year} chooses nothing; leave year out"
+                )
+            shares.append(common_share(boxes_of(place), bounds))
+        if not shares or max(shares) < MINIMUM_OVERLAP:
+            names = ", ".join(self.paths[:3]) + (f" and {len(self.paths) - 3} more" if len(self.paths) > 3 else "")
+            raise ValueError(f"{names or 'no file'} does not overlap the region {tuple(bounds)}")
+
+    def near(self, box: Bounds) -> list[RasterPlace]:
+        """The files that meet a box, in order of priority."""
+        places = _places(self)
+        return [places[number] for number in _boxes(self).near(box)]
+
+
+@lru_cache(maxsize=16)
+def _places(source: RasterCodes) -> tuple[RasterPlace, ...]:
+    access = source.access.for_recipe(source.paths)
+    return tuple(RasterPlace(path, source.assume_crs, access) for path in source.paths)
+
+
+@cached_file_reads(16)
+def _boxes(source: RasterCodes) -> BoxIndex:
+    return BoxIndex.of(boxes_of(place) for place in _places(source))
+
+
+def code_parts(
+    places: Iterable[RasterPlace], rules: CodeRules, window: PixelWindow, grid: BlockGrid
+) -> Iterator[CodePart]:
+    """Codes of each file in a window, in the order of the files."""
+    for place in places:
+        file = _open_codes(place, rules)
+        for read in _readings(file, window, grid):
+            part = _codes_of(file, read, window)
             if part is None:
                 continue
-            if self.overlap == UTM:
+            if rules.overlap == UTM:
                 own = _in_zone(file.zone, grid.longitudes(window.col, window.width))
                 if not own.any():
                     continue
                 part = part._replace(reached=part.reached & own[None, :])
             yield part
 
-    @property
-    def is_remote(self) -> bool:
-        return False
 
-    def settings(self) -> str:
-        return ""
-
-    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
-        return self.fingerprint()
-
-    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
-        return self.paths
-
-    def fingerprint(self) -> str:
-        """Text that changes when the files or the way they are read change."""
-        digests = [digest_raster(p) for p in self.paths]
-        return digest_text(f"raster codes {self.assume_crs} {self.overlap} {self.cut_repeated_strips} {digests}")
-
-    def check(self, bounds: Bounds) -> None:
-        """Raise ValueError or FileNotFoundError if a file cannot be read as codes, or none overlaps the region."""
-        shares = []
-        for path in self.paths:
-            with open_raster(path) as dataset:
-                crs = check_georeference(dataset, self.assume_crs)
-                if np.dtype(dataset.dtypes[0]).kind not in "iu":
-                    raise ValueError(f"raster {path} has {dataset.dtypes[0]} pixels; expected integer codes")
-                own = crs_of(dataset, self.assume_crs)
-                if self.overlap == UTM and _zone(own) is None:
-                    raise ValueError(f"raster {path} is in {own}; a product tiled by UTM zone needs EPSG:326zz")
-                shares.append(overlap_share(dataset, crs, bounds))
-        if not shares or max(shares) < MINIMUM_OVERLAP:
-            names = ", ".join(self.paths[:3]) + (f" and {len(self.paths) - 3} more" if len(self.paths) > 3 else "")
-            raise ValueError(f"{names or 'no file'} does not overlap the region {tuple(bounds)}")
+def codes_content(places: Iterable[RasterPlace], rules: CodeRules, block: BlockIndex, grid: BlockGrid) -> str:
+    """Digest of the codes, masks, places and rules that a block is read from, in the order of the files."""
+    digest = sha256(f"{rules.overlap}".encode())
+    for place in places:
+        file = _open_codes(place, rules)
+        for read in _readings(file, grid.window(block), grid):
+            values, known = _pixels(file, read.area)
+            facts = file.raster.facts([file.band.number], read.area, read.turn)
+            digest.update(f"{facts} {file.height} {file.width} {values.dtype}".encode())
+            digest.update(np.ascontiguousarray(values).data)
+            digest.update(np.packbits(known).data)
+    return digest.hexdigest()
 
 
 class _CodeFile(NamedTuple):
     """An open file of codes."""
 
-    dataset: DatasetReader
-    crs: str
-    is_lonlat: bool
+    raster: RasterFile
+    band: Band
     zone: int | None
     """UTM zone, 1 to 60; None if the file is in another CRS."""
     height: int
@@ -181,34 +245,13 @@ class _CodeFile(NamedTuple):
 
 
 @cached_file_reads(64)
-def _open_codes(path: str, assume_crs: str | None, cut_repeated_strips: bool) -> _CodeFile:
-    # Set once for the process: leaving a rasterio.Env around each read would empty the cache.
-    set_gdal_config("GDAL_CACHEMAX", GDAL_CACHE_MB)
-    dataset = open_raster(path)
-    crs = check_georeference(dataset, assume_crs)
-    own = crs_of(dataset, assume_crs)
-    rows, cols = repeated_edges(dataset) if cut_repeated_strips else (0, 0)
-    height, width = dataset.height - rows, dataset.width - cols
-    return _CodeFile(dataset, crs, own.to_epsg() == 4326, _zone(own), height, width)
-
-
-def _near(source: RasterCodes, box: Bounds) -> list[str]:
-    """Files whose bounding box meets a box."""
-    return [
-        path
-        for path, b in _boxes(source.paths, source.assume_crs)
-        if b.west < box.east and box.west < b.east and b.south < box.north and box.south < b.north
-    ]
-
-
-@cached_file_reads(16)
-def _boxes(paths: tuple[str, ...], assume_crs: str | None) -> tuple[tuple[str, Bounds], ...]:
-    boxes: list[tuple[str, Bounds]] = []
-    for path in paths:
-        with open_raster(path) as dataset:
-            crs = check_georeference(dataset, assume_crs)
-            boxes += [(path, box) for box in lonlat_boxes(dataset, crs)]
-    return tuple(boxes)
+def _open_codes(place: RasterPlace, rules: CodeRules) -> _CodeFile:
+    file = open_file(place)
+    rules.check(file)
+    band = code_band(file.bands, file.name, rules.band, rules.year)
+    rows, cols = repeated_edges(file, band.number) if rules.cut_repeated_strips else (0, 0)
+    height, width = file.shape
+    return _CodeFile(file, band, _zone(file.crs), height - rows, width - cols)
 
 
 def _zone(crs: RasterCrs) -> int | None:
@@ -223,57 +266,73 @@ def _in_zone(zone: int | None, longitudes: np.ndarray) -> np.ndarray:
     return np.asarray(np.floor((longitudes + 180) / 6) + 1 == zone)
 
 
-def _read_lonlat(file: _CodeFile, window: PixelWindow, grid: BlockGrid) -> CodePart | None:
-    """The file's own pixels, with one extra row and column for pixels of the window outside of the file."""
-    dataset = file.dataset
-    t = dataset.transform
+class _Reading(NamedTuple):
+    """Which pixels of a file a window needs."""
+
+    area: Window
+    turn: int
+    cols: np.ndarray
+    """(w,) columns, or (H, W) for a mesh of projected points, counted from those of the area."""
+    rows: np.ndarray
+    is_mesh: bool
+
+
+def _readings(file: _CodeFile, window: PixelWindow, grid: BlockGrid) -> Iterator[_Reading]:
+    """The parts of a file under a window: one, or two where longitudes of the file begin anew."""
+    is_lonlat = file.raster.crs.to_epsg() == 4326
+    for turn in turns(file.raster, grid.window_bounds(window)):
+        found = (_lonlat if is_lonlat else _projected)(file, file.raster.transform(turn), window, grid)
+        if found is not None:
+            yield found._replace(turn=turn)
+
+
+def _lonlat(file: _CodeFile, t: Affine, window: PixelWindow, grid: BlockGrid) -> _Reading | None:
     cols = np.floor((grid.longitudes(window.col, window.width) - t.c) / t.a).astype(np.int64)
     rows = np.floor((grid.latitudes(window.row, window.height) - t.f) / t.e).astype(np.int64)
     row_in, col_in = (rows >= 0) & (rows < file.height), (cols >= 0) & (cols < file.width)
     if not (row_in.any() and col_in.any()):
         return None
     top, left = int(rows[row_in].min()), int(cols[col_in].min())
-    area = Window(left, top, int(cols[col_in].max()) - left + 1, int(rows[row_in].max()) - top + 1)
-    with _reading:
-        values, known = dataset.read(1, window=area), _known(dataset, area)
-    codes, reached = (np.pad(pixels, ((0, 1), (0, 1))) for pixels in (values, known))
-    index_y = np.where(row_in, rows - top, codes.shape[0] - 1)
-    index_x = np.where(col_in, cols - left, codes.shape[1] - 1)
-    return CodePart(dataset.name, codes, reached, dataset.nodata, index_y, index_x)
+    height, width = int(rows[row_in].max()) - top + 1, int(cols[col_in].max()) - left + 1
+    # One extra row and column stand for pixels of the window outside of the file.
+    rows, cols = np.where(row_in, rows - top, height), np.where(col_in, cols - left, width)
+    return _Reading(Window(left, top, width, height), 0, cols, rows, False)
 
 
-def _read_projected(file: _CodeFile, window: PixelWindow, grid: BlockGrid) -> CodePart | None:
-    """The file's pixels at the centres of the window's own pixels."""
-    dataset = file.dataset
-    t = dataset.transform
+def _projected(file: _CodeFile, t: Affine, window: PixelWindow, grid: BlockGrid) -> _Reading | None:
     lon = grid.longitudes(window.col, 1)[0] + grid.px_deg * np.arange(0, window.width + MESH_PX, MESH_PX)
     lat = grid.latitudes(window.row, 1)[0] - grid.px_deg * np.arange(0, window.height + MESH_PX, MESH_PX)
-    x, y = _to_projected(file.crs).transform(*np.meshgrid(lon, lat))
+    x, y = _to_projected(file.raster.wkt).transform(*np.meshgrid(lon, lat))
     cols, rows = (x - t.c) / t.a, (y - t.f) / t.e
     row, col = max(int(rows.min()) - 1, 0), max(int(cols.min()) - 1, 0)
     row_stop, col_stop = min(int(rows.max()) + 2, file.height), min(int(cols.max()) + 2, file.width)
     if row >= row_stop or col >= col_stop:
         return None
-    area = Window(col, row, col_stop - col, row_stop - row)
-    with _reading:
-        values, known = dataset.read(1, window=area), _known(dataset, area)
+    return _Reading(Window(col, row, col_stop - col, row_stop - row), 0, cols - col, rows - row, True)
+
+
+def _codes_of(file: _CodeFile, read: _Reading, window: PixelWindow) -> CodePart | None:
+    """The codes of a part of a file: of its own pixels, or at the centres of those of the window."""
+    values, known = _pixels(file, read.area)
+    name = file.raster.name
+    if not read.is_mesh:
+        codes, reached = (np.pad(pixels, ((0, 1), (0, 1))) for pixels in (values, known))
+        return CodePart(name, codes, reached, file.band.nodata, read.rows, read.cols)
     codes = np.zeros((window.height, window.width), values.dtype)
     reached = np.zeros((window.height, window.width), np.bool_)
-    nearest_codes(cols - col, rows - row, values, codes, reached)
+    nearest_codes(read.cols, read.rows, values, codes, reached)
     if not known.all():
-        shown = np.zeros_like(reached)
-        nearest_codes(cols - col, rows - row, known, shown, reached)
-        reached &= shown
+        seen = np.zeros_like(reached)
+        nearest_codes(read.cols, read.rows, known, seen, reached)
+        reached &= seen
     if not reached.any():
         return None
-    return CodePart(dataset.name, codes, reached, dataset.nodata, np.arange(window.height), np.arange(window.width))
+    return CodePart(name, codes, reached, file.band.nodata, np.arange(window.height), np.arange(window.width))
 
 
-def _known(dataset: DatasetReader, area: Window) -> np.ndarray:
-    """Pixels of the first band that no mask of the file hides: (H, W) bool; a declared nodata code is not a mask."""
-    if MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
-        return np.asarray(dataset.read_masks(1, window=area) > 0)
-    return np.ones((area.height, area.width), bool)
+def _pixels(file: _CodeFile, area: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (H, W) and where no mask of the file hides them: (H, W) bool; a declared nodata code is not a mask."""
+    return file.raster.read([file.band.number], area)[0], file.raster.unmasked(area)
 
 
 @lru_cache(maxsize=64)

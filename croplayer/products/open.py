@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from croplayer.products.codes import RasterCodes
 from croplayer.products.legend import read_legend
 from croplayer.products.product import Product
+from croplayer.sources.access import NO_ACCESS, Access
+from croplayer.sources.addresses import http_address
 
 if TYPE_CHECKING:
     from croplayer.products.stac_codes import StacCodes
@@ -18,11 +20,13 @@ RASTERS = ("*.tif", "*.tiff", "*.TIF", "*.TIFF")
 
 
 def product_files(path: str) -> tuple[str, ...]:
-    """GeoTIFFs of a product, sorted: a file, all files below a folder, or those that match a pattern with ``*``.
+    """GeoTIFFs of a product, sorted: a file or address, all below a folder, or those that match a pattern with ``*``.
 
     Raises FileNotFoundError if there is none.
     """
     place = Path(path)
+    if http_address(path):
+        return (path,)
     if place.is_dir():
         found = sorted({str(p) for pattern in RASTERS for p in place.rglob(pattern)})
     elif any(c in path for c in WILDCARDS):
@@ -45,7 +49,9 @@ def open_product(
     exclude: Iterable[str] = (),
     asset: str = "",
     year: int | None = None,
+    band: int | None = None,
     assume_crs: str | None = None,
+    access: Access = NO_ACCESS,
 ) -> Product:
     """A map of the paper, or one of your own, ready to be compared with.
 
@@ -58,8 +64,11 @@ def open_product(
     name : name of the map in tables; the legend's key in lower case if None
     include, exclude : kinds of land (paddy, orchard, greenhouse, fallow) to count as cropland or not, where the map
         has classes for them
-    asset, year : asset of the STAC items, and their year
+    asset : asset of the STAC items
+    year : year of the STAC items, and of the band where files have one for each of several years
+    band : one-based band of files with several
     assume_crs : CRS of files that have none
+    access : what may be fetched, and which hosts and folders STAC items may refer to
 
     Raises
     ------
@@ -77,9 +86,19 @@ def open_product(
     if asset:
         from croplayer.products.stac_codes import StacCodes  # needs packages of the extra run
 
-        codes = StacCodes(path, asset, year, read.file.overlap)
+        codes = StacCodes(
+            path,
+            asset,
+            year,
+            read.file.overlap,
+            read.file.repeated_strips,
+            band=band,
+            assume_crs=assume_crs,
+            access=access,
+        )
     else:
-        codes = RasterCodes(product_files(path), assume_crs, read.file.overlap, read.file.repeated_strips)
+        strips, overlap = read.file.repeated_strips, read.file.overlap
+        codes = RasterCodes(product_files(path), assume_crs, overlap, strips, band, year, access)
     return Product(
         name or read.file.key.lower(),
         codes,

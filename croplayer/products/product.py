@@ -10,7 +10,7 @@ import numpy as np
 
 from croplayer.products.codes import CodePart, CodeSource
 from stores.durable import digest_text
-from stores.grid import BlockGrid, Bounds, PixelWindow
+from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 from stores.legends import NO_IMAGERY
 
 UNKNOWN = 255
@@ -112,13 +112,13 @@ class Product:
         """Text that changes with the legend and the way the files are read; not with their content, names and times."""
         return digest_text(f"product {self.crop_codes} {self.known_codes} {self.nodata} {self.source.settings()}")
 
-    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
-        """Digest of everything that the codes of a window are read from."""
-        return self.source.content_of(window, grid)
+    def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
+        """Digest of everything that the codes of a block are read from."""
+        return self.source.content_of(block, grid)
 
-    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
-        """The local files, there or not, that decide the codes of a window."""
-        return self.source.files_of(window, grid)
+    def files_of(self, block: BlockIndex, grid: BlockGrid) -> Sequence[str]:
+        """The local files, there or not, that decide the codes of a block."""
+        return self.source.files_of(block, grid)
 
     def check(self, bounds: Bounds) -> None:
         """Raise when the product is unreadable, has no CRS or does not overlap the region."""

@@ -1,24 +1,16 @@
-"""Class codes of maps listed by STAC items, read through stackstac."""
+"""Class codes of maps listed by STAC items."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
-import pystac
-from rasterio.enums import Resampling
-
-from croplayer.files.file_cache import cached_file_reads
-from croplayer.products.codes import FIRST, UTM, CodePart
-from croplayer.sources.raster import MINIMUM_OVERLAP, block_parts
-from croplayer.sources.stac import digest_assets, parsed_items, read_items, share_of, stacked
-from stores.durable import digest_file, digest_text
+from croplayer.products.codes import FIRST, CodePart, CodeRules, code_parts, codes_content
+from croplayer.sources.access import NO_ACCESS, Access
+from croplayer.sources.raster_file import RasterPlace, boxes_of, local_files, meets, open_file
+from croplayer.sources.stac_items import ListedItem, check_items, is_remote, parsed_items, read_items
+from stores.durable import digest_text
 from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
-
-FILL = 0
-"""Value where an item has no pixels; a code 0 therefore always means "unknown"."""
 
 
 @dataclass(frozen=True)
@@ -28,102 +20,63 @@ class StacCodes:
     items: str
     """Path of a GeoJSON FeatureCollection of STAC items, such as a saved search."""
     asset: str
-    """Key of the asset, with one uint8 band."""
+    """Key of the asset."""
     year: int | None = None
-    """Only items of this year; None for all, the latest first."""
+    """Only items whose time lies in this year or spans it, and of assets with a band a year its band; None for all."""
     overlap: str = FIRST
     """Which item counts where several overlap: ``first``, or ``utm`` for the one of the pixel's UTM zone."""
+    cut_repeated_strips: bool = False
+    """Whether to leave out rows and columns at the lower and right edge that repeat the ones before them."""
+    band: int | None = None
+    """One-based band of assets with several."""
+    assume_crs: str | None = None
+    """CRS of assets that have none."""
+    access: Access = NO_ACCESS
+    """Which hosts and folders the items may refer to."""
+
+    @property
+    def rules(self) -> CodeRules:
+        """How the assets are read."""
+        return CodeRules(self.band, self.year, self.overlap, self.cut_repeated_strips)
 
     def parts(self, window: PixelWindow, grid: BlockGrid) -> Iterator[CodePart]:
-        """Codes of each item in a window at the window's resolution, the latest item first.
+        """Codes of each item in a window, the latest item first, as ``RasterCodes`` reads the same files.
 
-        Every pixel takes the nearest pixel of the asset; code 0 means that an item does not know the pixel.
-
-        Raises FileNotFoundError or ValueError if the items cannot be read, ConnectionError if an asset cannot be.
+        Raises FileNotFoundError or ValueError if the items or an asset cannot be read as codes, PermissionError or
+        ConnectionError if an asset may not or cannot be fetched.
         """
-        whole = [
-            (_stack_block(self, block, grid.block_px), inside, outside)
-            for block, inside, outside in block_parts(window, grid)
-        ]
-        names = dict.fromkeys(name for layers, _, _ in whole for name, _ in layers)
-        for name in names:
-            codes = np.zeros((window.height, window.width), np.uint8)
-            for layers, inside, outside in whole:
-                if name in dict(layers):
-                    codes[outside] = dict(layers)[name][inside]
-            reached = codes != FILL
-            if self.overlap == UTM:
-                reached &= _in_zone(self._item(name), grid.longitudes(window.col, window.width))[None, :]
-            yield CodePart(name, codes, reached, None, np.arange(window.height), np.arange(window.width))
+        return code_parts(self.near(grid.window_bounds(window)), self.rules, window, grid)
 
     @property
     def is_remote(self) -> bool:
-        return False
+        """Whether a file lies on a server."""
+        return is_remote(parsed_items(self.items), [self.asset])
 
     def settings(self) -> str:
-        return ""
+        """Text that changes when the asset, its year, the assumed CRS or the rules of reading change."""
+        return digest_text(f"stac codes {self.asset} {self.year} {self.assume_crs} {tuple(self.rules)}")
 
-    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
-        return self.fingerprint()
+    def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
+        """Digest of what the codes of a block are read from; that of an asset that is copied or renamed is the same."""
+        return codes_content(self.near(grid.bounds(block)), self.rules, block, grid)
 
-    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
-        return (self.items,)
-
-    def fingerprint(self) -> str:
-        """Text that changes when the items, their assets on this machine or the settings change."""
-        assets = digest_assets(self._of_the_year(parsed_items(self.items)), [self.asset])
-        items = digest_file(Path(self.items)).sha256
-        return digest_text(f"stac codes {self.asset} {self.year} {self.overlap} {items} {assets}")
+    def files_of(self, block: BlockIndex, grid: BlockGrid) -> tuple[str, ...]:
+        """Files of this machine that are looked at for a block; assets on servers are left out."""
+        return (self.items, *(f for place in self.near(grid.bounds(block)) for f in local_files(place)))
 
     def check(self, bounds: Bounds) -> None:
-        """Raise ValueError or FileNotFoundError if there are no such items, or none overlaps the region."""
-        chosen = self.chosen()
+        """Raise unless there are such items, they may refer to their assets, and those in the region hold codes."""
+        chosen = self._of_the_year(read_items(self.items))
         if not chosen:
             raise ValueError(f"{self.items} has no item" + (f" of {self.year}" if self.year else ""))
-        for item in chosen:
-            if self.asset not in item.assets:
-                have = ", ".join(sorted(item.assets))
-                raise ValueError(f"STAC item '{item.id}' of {self.items} has no asset '{self.asset}'; it has {have}")
-            if self.overlap == UTM and _zone(item) is None:
-                raise ValueError(f"STAC item '{item.id}' of {self.items} names no UTM zone in proj:code or proj:epsg")
-        if max(share_of(item, bounds) for item in chosen) < MINIMUM_OVERLAP:
-            raise ValueError(f"no STAC item of {self.items} overlaps the region {tuple(bounds)}")
+        for (place,) in check_items(chosen, [self.asset], self.items, self.access, bounds, self.assume_crs):
+            self.rules.check(open_file(place))
 
-    def chosen(self) -> list[pystac.Item]:
-        """Items of the year, or all of them, the latest first."""
-        return self._of_the_year(read_items(self.items))
+    def near(self, box: Bounds) -> list[RasterPlace]:
+        """The assets that meet a box, the latest first."""
+        items = [i for i in self._of_the_year(read_items(self.items)) if not i.boxes or meets(i.boxes, box)]
+        places = [item.place(self.asset, self.items, self.access, self.assume_crs) for item in items]
+        return [place for place in places if meets(boxes_of(place), box)]
 
-    def _of_the_year(self, items: Sequence[pystac.Item]) -> list[pystac.Item]:
-        return [i for i in items if self.year is None or _year(i) == self.year][::-1]
-
-    def _item(self, name: str) -> pystac.Item:
-        return next(i for i in read_items(self.items) if i.id == name)
-
-
-def _year(item: pystac.Item) -> int | None:
-    when = item.datetime or item.common_metadata.start_datetime
-    return when.year if when else None
-
-
-def _zone(item: pystac.Item) -> int | None:
-    code = str(item.properties.get("proj:code") or item.properties.get("proj:epsg") or "").removeprefix("EPSG:")
-    return int(code[3:]) if len(code) == 5 and code[:3] in ("326", "327") and code.isdigit() else None
-
-
-def _in_zone(item: pystac.Item, longitudes: np.ndarray) -> np.ndarray:
-    return np.asarray(np.floor((longitudes + 180) / 6) + 1 == _zone(item))
-
-
-@cached_file_reads(6)
-def _stack_block(source: StacCodes, block: BlockIndex, block_px: int) -> tuple[tuple[str, np.ndarray], ...]:
-    """Id of every item near a block and its codes on the block's pixels, (h, w) uint8, the latest item first."""
-    grid = BlockGrid(block_px)
-    layers = []
-    for item in source.chosen():
-        if share_of(item, grid.bounds(block)) == 0:
-            continue
-        data = item.to_dict(include_self_link=False, transform_hrefs=False)
-        data["assets"] = {source.asset: {"href": item.assets[source.asset].href, "type": "image/tiff"}}
-        ((codes,),) = stacked([data], [source.asset], block, grid, Resampling.nearest)
-        layers.append((item.id, codes))
-    return tuple(layers)
+    def _of_the_year(self, items: tuple[ListedItem, ...]) -> list[ListedItem]:
+        return [item for item in items if self.year is None or item.is_of(self.year)]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from rasterio.io import DatasetReader
 from rasterio.windows import Window
+
+from croplayer.sources.raster_file import RasterFile
 
 LEAST_PX = 8
 """Smallest width of a repeated strip: neighbouring rows of a fine map are often equal anyway."""
@@ -23,23 +24,23 @@ Read = Callable[[int, int, int, int], np.ndarray]
 """Function that reads pixels (start, stop, left, right) as (across, along)."""
 
 
-def repeated_edges(dataset: DatasetReader) -> tuple[int, int]:
+def repeated_edges(file: RasterFile, band: int) -> tuple[int, int]:
     """Number of rows at the lower edge and of columns at the right edge that repeat those before them.
 
-    Only the raster's first band is compared; (0, 0) if nothing is repeated.
+    Only one band is compared; (0, 0) if nothing is repeated.
     """
-    return _repeated(dataset, down=True), _repeated(dataset, down=False)
+    return _repeated(file, band, down=True), _repeated(file, band, down=False)
 
 
-def _repeated(dataset: DatasetReader, *, down: bool) -> int:
+def _repeated(file: RasterFile, band: int, *, down: bool) -> int:
     """Number of repeated rows (``down``) or columns at the end of a raster."""
-    length, across = (dataset.height, dataset.width) if down else (dataset.width, dataset.height)
+    length, across = file.shape if down else file.shape[::-1]
 
     def read(start: int, stop: int, left: int, right: int) -> np.ndarray:
         """Pixels from start to stop along the direction and left to right across it: (across, along)."""
         if down:
-            return np.asarray(dataset.read(1, window=Window(left, start, right - left, stop - start)).T)
-        return np.asarray(dataset.read(1, window=Window(start, left, stop - start, right - left)))
+            return file.read([band], Window(left, start, right - left, stop - start))[0].T
+        return file.read([band], Window(start, left, stop - start, right - left))[0]
 
     places = np.unique(np.linspace(0, across - 1, LINES).astype(int))
     lines = np.concatenate([read(0, length, p, p + 1) for p in places])

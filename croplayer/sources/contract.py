@@ -20,10 +20,10 @@ A source of one colour, in the module of a test:
 ...     def settings(self) -> str:
 ...         return "grey 128"
 ...
-...     def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
+...     def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
 ...         return ""
 ...
-...     def files_of(self, window: PixelWindow, grid: BlockGrid) -> list[str]:
+...     def files_of(self, block: BlockIndex, grid: BlockGrid) -> list[str]:
 ...         return []
 ...
 ...     def check(self, bounds: Bounds) -> None:
@@ -162,9 +162,10 @@ def _check_equal(source: ImagerySource, found: Imagery, rgb: np.ndarray, valid: 
 
 def _check_identity(source: ImagerySource, copy: ImagerySource | None, grid: BlockGrid, window: PixelWindow) -> None:
     """Raise AssertionError unless a source and its copy tell the same settings and content each time."""
-    first = source.settings(), source.content_of(window, grid)
+    block = next(grid.blocks_under(window))
+    first = source.settings(), source.content_of(block, grid)
     for name, other in (("", source), (" of its copy", copy or source)):
-        again = other.settings(), other.content_of(window, grid)
+        again = other.settings(), other.content_of(block, grid)
         for what, old, new in zip(("settings", "digests of the content"), first, again, strict=True):
             _require(
                 new == old,

@@ -54,6 +54,8 @@ class Answer(NamedTuple):
     body: bytes
     retry_after_s: float | None
     """Time in seconds that the server asks to wait; None if it names none."""
+    whole_bytes: int | None = None
+    """Size of the whole file of which the body is a part; None if the server does not say."""
 
 
 @dataclass
@@ -84,15 +86,15 @@ class _Call:
 _current = threading.local()
 
 
-def fetch(url: str, limits: Limits) -> Answer:
-    """Get the answer to a request.
+def fetch(url: str, limits: Limits, part: tuple[int, int] | None = None) -> Answer:
+    """Get the answer to a request, or a part of it: the first and the last byte.
 
     Raises FetchError if there is no complete answer within the limits; the error holds no trace of the address.
     """
     problem = ""
     try:
         with _watched(limits) as call:
-            answer = _follow(url, limits, call)
+            answer = _follow(url, limits, call, part)
         # A connection that was shut down looks like one that has ended.
         if not call.is_over:
             return answer
@@ -135,16 +137,18 @@ def _problem(error: BaseException) -> str:
     return f"could not be fetched: {type(error).__name__}"
 
 
-def _follow(url: str, limits: Limits, call: _Call) -> Answer:
+def _follow(url: str, limits: Limits, call: _Call, part: tuple[int, int] | None) -> Answer:
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={part[0]}-{part[1]}"} if part else {})
     for _ in range(MOST_REDIRECTS + 1):
         parts = urlsplit(url)
         if (parts.hostname or "") not in limits.hosts:
             raise FetchError(f"was redirected to {parts.hostname}, which is not one of its hosts")
         with _session().get(
-            url, stream=True, timeout=limits.deadline_s, allow_redirects=False, headers={"Accept-Encoding": "identity"}
+            url, stream=True, timeout=limits.deadline_s, allow_redirects=False, headers=headers
         ) as answer:
             if not answer.is_redirect:
-                return Answer(answer.status_code, _body(answer, limits, call), _retry_after(answer))
+                body = _body(answer, limits, call)
+                return Answer(answer.status_code, body, _retry_after(answer), _whole_bytes(answer))
             target = urljoin(url, answer.headers["location"])
         if parts.scheme == "https" and urlsplit(target).scheme != "https":
             raise FetchError("was redirected to an address without encryption")
@@ -172,6 +176,11 @@ def _retry_after(answer: requests.Response) -> float | None:
         return max(0.0, float(Retry().parse_retry_after(text)))
     except InvalidHeader:
         return None
+
+
+def _whole_bytes(answer: requests.Response) -> int | None:
+    whole = answer.headers.get("content-range", "").rpartition("/")[2]
+    return int(whole) if whole.isdecimal() else None
 
 
 class _PrivateAddressError(OSError):

@@ -12,12 +12,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from croplayer.sources.addresses import check_public, is_private
 from croplayer.sources.guarded_http import FetchError, Limits, fetch
-from croplayer.sources.redaction import literal_secret, secret_from_environment
+from croplayer.sources.redaction import secret_from_environment
 from croplayer.sources.throttle import ProviderOutError, Throttle
 from croplayer.sources.tile_cache import TileCache
 from croplayer.sources.tile_image import MAX_TILE_BYTES, MISSING, BadTileError, Decoder, Tile
@@ -76,12 +76,7 @@ class HttpTiles:
     processes; until a tile has been served, no tile counts as absent."""
 
     def __post_init__(self) -> None:
-        part = literal_secret(self.template)
-        if part is not None:
-            raise ValueError(
-                f"tile template of {self.host} holds a secret ({part}); write {{token}} in its place and name the "
-                "environment variable that holds it in token_env"
-            )
+        check_public(self.template, self.token_env, "tile template")
         check_template(self.template, frozenset({"z", "x", "y", "token"}))
         parts = urlsplit(self.template)
         if parts.scheme not in ("http", "https") or not self.host or "{" in parts.netloc:
@@ -91,12 +86,6 @@ class HttpTiles:
                 f"imagery from {self.host} is not fetched: set i_have_rights = true in the recipe's source if you hold "
                 "the right to fetch, store and analyse it"
             )
-        if ("{token}" in self.template) != (self.token_env is not None):
-            raise ValueError(
-                "a tile template with {token} needs token_env, and token_env needs {token} in the template"
-            )
-        if self.token_env is not None and parts.scheme == "http" and not _is_private(self.host):
-            raise ValueError(f"the token for {self.host} would travel unencrypted; use an https address")
         for name in ("requests_per_s", "deadline_s", "patience_s", "tries"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"tiles of {self.host}: {name} is {getattr(self, name)}; expected more than 0")
@@ -219,7 +208,7 @@ class HttpTiles:
             self.deadline_s,
             MAX_TILE_BYTES,
             frozenset({self.host, *self.hosts}),
-            self.private_network or _is_private(self.host),
+            self.private_network or is_private(self.host),
         )
         answer = fetch(self._address(place), limits)
         if answer.status in ABSENT_STATUS:
@@ -281,11 +270,3 @@ def _from_cache(cached: bytes | None, decode: Decoder) -> Tile | None:
         return decode(cached)
     except BadTileError:
         return None
-
-
-def _is_private(host: str) -> bool:
-    """Whether a host is written out as an address of this machine or of a private network, so that it is meant."""
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return host == "localhost"

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from stores.grid import BlockGrid, Bounds, PixelWindow
+from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 
 
 class Imagery(NamedTuple):
@@ -64,15 +64,15 @@ class ImagerySource(Protocol):
         """Text that changes with the way files are read; not with their content, names and times."""
         ...
 
-    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
-        """Digest of everything that the pixels of a window are read from, without names and times of files.
+    def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
+        """Digest of everything that the pixels of a block are read from, without names and times of files.
 
-        Two windows of the same content and settings have the same pixels.
+        Two readings of the same content and settings have the same pixels.
         """
         ...
 
-    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
-        """The local files, there or not, that decide the pixels of a window."""
+    def files_of(self, block: BlockIndex, grid: BlockGrid) -> Sequence[str]:
+        """The local files, there or not, that decide the pixels of a block."""
         ...
 
     def check(self, bounds: Bounds) -> None:

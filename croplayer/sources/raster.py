@@ -2,148 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
+from hashlib import sha256
+from typing import NamedTuple
 
 import numpy as np
-import rasterio
-from rasterio.crs import CRS as RasterCrs
-from rasterio.errors import CRSError, RasterioIOError
-from rasterio.io import DatasetReader
-from rasterio.warp import Resampling, reproject, transform_bounds
-from rasterio.windows import Window, from_bounds
+from rasterio.warp import Resampling, reproject
+from rasterio.windows import Window
+from rasterio.windows import transform as window_transform
 
 from croplayer.files.file_cache import cached_file_reads
+from croplayer.sources.access import NO_ACCESS, Access
+from croplayer.sources.addresses import http_address
+from croplayer.sources.box_index import BoxIndex
 from croplayer.sources.imagery import Imagery, empty_imagery
-from stores.durable import digest_file, digest_text
+from croplayer.sources.raster_bands import ColourBands, colour_bands
+from croplayer.sources.raster_file import (
+    MINIMUM_OVERLAP,
+    RasterFile,
+    RasterPlace,
+    boxes_of,
+    common_share,
+    local_files,
+    meets,
+    open_file,
+    source_window,
+    turns,
+)
+from stores.durable import digest_text
 from stores.grid import BLOCKS_PER_DEGREE, CRS, BlockGrid, BlockIndex, Bounds, PixelWindow
 
-DRIVER = "GTiff"
-"""Only plain GeoTIFF is opened: a file of another driver, such as VRT, can refer to any other file."""
-
-MINIMUM_OVERLAP = 0.01
-"""Least overlap of a region and a raster, as a share of the smaller of the two."""
-
-LARGEST_PART_BYTES = 512 * 1024**2
-"""Largest decoded tile or strip of a raster: a small compressed file can expand to more than the memory."""
-MOST_PIXELS = 20_000**2
-"""Largest number of pixels of one raster under one block."""
-
-MARGIN_PX = 8
-"""Source pixels read around a block for the resampling kernel."""
+NEAR_DEG = 0.02 / BLOCKS_PER_DEGREE
+"""Degrees around a block in which a raster still meets it, as for the window that is read."""
 
 
-def open_raster(path: Path | str, driver: str = DRIVER) -> DatasetReader:
-    """Open a raster with one driver.
+class Colours(NamedTuple):
+    """How the recipe wants imagery to be read."""
 
-    Raises FileNotFoundError if it does not exist, ValueError if it is damaged or of another format.
-    """
-    if not str(path).startswith(("http://", "https://", "s3://")) and not Path(path).is_file():
-        raise FileNotFoundError(f"raster {path} does not exist")
-    try:
-        # stackstac leaves GDAL set to ignore the files beside a raster, such as its mask and CRS.
-        with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"):
-            return rasterio.open(path, driver=driver)
-    except RasterioIOError as error:
-        name = "GeoTIFF" if driver == DRIVER else driver
-        raise ValueError(f"raster {path} cannot be opened as {name}: {error}") from error
+    source: str
+    """Name of the source, for messages."""
+    bands: tuple[int, int, int] | None = None
+    """One-based numbers of the red, green and blue band; None for what the files say."""
+    scale: tuple[float, float] | None = None
+    """Values that become 0 and 255; None for pixels of 8 bits."""
 
-
-def digest_raster(path: Path | str) -> str:
-    """Digest of a raster and of the files that GDAL reads with it: masks, world file, .aux.xml, overviews.
-
-    These files are identified by their endings, so a raster that is moved or renamed keeps its digest.
-    """
-    with open_raster(path) as dataset:
-        files = [Path(file) for file in dataset.files]
-    own = Path(path).stem
-    return digest_text(repr(sorted((file.name.removeprefix(own), digest_file(file).sha256) for file in files)))
+    def of(self, file: RasterFile, n: int) -> ColourBands:
+        """The bands of a file that hold n = 3 colours, or one."""
+        return colour_bands(file.bands, file.name, self.source, self.bands if n == 3 else None, self.scale, n)
 
 
-def crs_of(dataset: DatasetReader, assume_crs: str | None) -> RasterCrs:
-    """CRS of a raster, or the assumed CRS if it has none; raises ValueError if there is neither."""
-    if dataset.crs is not None:
-        return dataset.crs
-    if assume_crs is None:
-        raise ValueError(f"raster {dataset.name} has no CRS; add it to the file or set assume_crs in the recipe")
-    try:
-        return RasterCrs.from_user_input(assume_crs)
-    except CRSError:
-        raise ValueError(
-            f"raster {dataset.name} has no CRS and assume_crs is '{assume_crs}'; expected a form like 'EPSG:32650'"
-        ) from None
+class Layer(NamedTuple):
+    """Rasters that give the imagery of one place together: one with three colours, or three with one each."""
 
+    places: tuple[RasterPlace, ...]
 
-def check_georeference(dataset: DatasetReader, assume_crs: str | None) -> str:
-    """CRS of a raster as WKT.
+    @property
+    def colours_each(self) -> int:
+        """Number of colours of each raster, 3 or 1."""
+        return 3 // len(self.places)
 
-    Raises ValueError if the raster has no CRS, is not north-up or is stored in tiles or strips too large to read.
-    """
-    crs = crs_of(dataset, assume_crs)
-    t = dataset.transform
-    if not np.isfinite(t[:6]).all():
-        raise ValueError(f"raster {dataset.name} has a transform that is not finite; georeference it again")
-    if t.b or t.d:
-        raise ValueError(f"raster {dataset.name} is rotated; warp it to a north-up raster first")
-    if t.a <= 0 or t.e >= 0:
-        raise ValueError(f"raster {dataset.name} is not north-up or has no georeference; warp it to a north-up raster")
-    for height, width in dataset.block_shapes:
-        if height * width * np.dtype(dataset.dtypes[0]).itemsize * dataset.count > LARGEST_PART_BYTES:
-            raise ValueError(
-                f"raster {dataset.name} is stored in parts of {height} x {width} px, too large to read; tile it first"
-            )
-    return str(crs.to_wkt())
+    def is_near(self, box: Bounds) -> bool:
+        """Whether every raster meets the box of a block."""
+        return all(meets(boxes_of(place), box, NEAR_DEG) for place in self.places)
 
-
-def overlap_share(dataset: DatasetReader, crs: str, bounds: Bounds) -> float:
-    """Common area of a raster and a region (degrees) over the smaller of the two, 0 to 1."""
-    return common_share(lonlat_boxes(dataset, crs), bounds)
-
-
-def lonlat_boxes(dataset: DatasetReader, crs: str) -> tuple[Bounds, ...]:
-    """Bounding box of a raster in degrees, split in two at the antimeridian.
-
-    Raises ValueError if the raster does not lie within the domain of its CRS.
-    """
-    try:
-        box = Bounds(*transform_bounds(crs, CRS, *dataset.bounds, densify_pts=21))
-    except Exception as error:  # the errors of GDAL and PROJ have no public base class
-        raise ValueError(f"raster {dataset.name} does not lie where its CRS says; check the CRS") from error
-    if not np.isfinite(box).all():
-        raise ValueError(f"raster {dataset.name} does not lie where its CRS says; check the CRS")
-    return split_at_antimeridian(box)
-
-
-def split_at_antimeridian(box: Bounds) -> tuple[Bounds, ...]:
-    """A box in degrees as one box, or as two if it crosses 180 degrees, so that west > east."""
-    if box.west <= box.east:
-        return (box,)
-    return box._replace(east=180.0), box._replace(west=-180.0)
-
-
-def common_share(boxes: Sequence[Bounds], region: Bounds) -> float:
-    """Common area of boxes and a region (degrees) over the smaller of the two, 0 to 1."""
-    common = sum(
-        max(min(b.east, region.east) - max(b.west, region.west), 0)
-        * max(min(b.north, region.north) - max(b.south, region.south), 0)
-        for b in boxes
-    )
-    of_boxes, of_region = (sum((b.east - b.west) * (b.north - b.south) for b in bs) for bs in (boxes, (region,)))
-    return common / min(of_boxes, of_region) if common > 0 else 0.0
+    def check(self, colours: Colours) -> None:
+        """Raise if a raster cannot be read in these colours."""
+        for place in self.places:
+            colours.of(open_file(place), self.colours_each)
 
 
 @dataclass(frozen=True)
 class RasterSource:
-    """Imagery from 8-bit RGB rasters; where several cover a pixel, the first valid one counts."""
+    """Imagery from RGB rasters; where several cover a pixel, the first valid one counts."""
 
     name: str
     paths: tuple[str, ...]
     """Files or addresses of the rasters, in order of priority."""
-    bands: tuple[int, int, int] = (1, 2, 3)
-    """One-based numbers of the red, green and blue band."""
+    bands: tuple[int, int, int] | None = None
+    """One-based numbers of the red, green and blue band, which count whatever the tags say; None for those that the
+    tags or descriptions name, else the first three that are no alpha band."""
     assume_crs: str | None = None
     """CRS of rasters that have none."""
+    scale: tuple[float, float] | None = None
+    """Values that become 0 and 255, after the bands' own scale and offset; None for rasters of 8 bits."""
+    access: Access = NO_ACCESS
+    """What may be fetched, for addresses."""
+
+    def __post_init__(self) -> None:
+        check_scale(self.scale, self.name)
+        self.access.for_recipe(self.paths)
+
+    @property
+    def colours(self) -> Colours:
+        """How the files are read."""
+        return Colours(self.name, self.bands, self.scale)
+
+    def layers(self, box: Bounds) -> tuple[Layer, ...]:
+        """The rasters that meet the box of a block, in order of priority."""
+        layers = _all_layers(self)
+        return tuple(layers[number] for number in _boxes(self).near(box, NEAR_DEG))
 
     def read(self, window: PixelWindow, grid: BlockGrid) -> Imagery:
         """Pixels of a window of the lattice, bilinear between the rasters' valid pixels.
@@ -154,14 +113,17 @@ class RasterSource:
         Returns
         -------
         Imagery with rgb (h, w, 3) uint8 and valid (h, w) bool; False where no raster has a valid pixel
-        (nodata, mask and alpha band count)
+        (nodata, masks inside or beside the file, and alpha bands count; black alone does not)
 
         Raises
         ------
         FileNotFoundError
             if a raster does not exist
         ValueError
-            if a raster is damaged, has no CRS, is not north-up, or is too fine or its tiles too large to read
+            if a raster is damaged, has no CRS, is not north-up, does not tell its colours, or is too fine or its
+            tiles too large to read
+        PermissionError, ConnectionError
+            if a raster may not or cannot be fetched
         """
         out = empty_imagery(window)
         for block, inside, outside in block_parts(window, grid):
@@ -172,45 +134,43 @@ class RasterSource:
 
     @property
     def is_remote(self) -> bool:
-        return False
+        """Whether a file lies on a server."""
+        return any(http_address(path) for path in self.paths)
 
     def settings(self) -> str:
-        return ""
+        """Text that changes when the chosen bands, their scale or the assumed CRS change; not with the rasters."""
+        return digest_text(f"raster {self.bands} {self.scale} {self.assume_crs}")
 
-    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
-        return self.fingerprint()
+    def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
+        """Digest of what the pixels of a block are read from; that of a raster that is copied or renamed is the same."""
+        return layers_content(self.layers(grid.bounds(block)), self.colours, block)
 
-    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
-        return self.paths
-
-    def fingerprint(self) -> str:
-        """Text that changes when the rasters, their bands or the assumed CRS change."""
-        digests = [digest_raster(p) for p in self.paths]
-        return digest_text(f"raster {self.bands} {self.assume_crs} {digests}")
+    def files_of(self, block: BlockIndex, grid: BlockGrid) -> tuple[str, ...]:
+        """Files of this machine that are looked at for a block; rasters on servers are left out."""
+        return layer_files(self.layers(grid.bounds(block)))
 
     def check(self, bounds: Bounds) -> None:
         """Raise ValueError or FileNotFoundError if a raster cannot be read as RGB, or none overlaps the region."""
         if not self.paths:
             raise ValueError(f"source '{self.name}' lists no raster")
         shares = []
-        for path in self.paths:
-            with open_raster(path) as dataset:
-                crs = check_georeference(dataset, self.assume_crs)
-                if max(self.bands) > dataset.count:
-                    raise ValueError(
-                        f"raster {path} has {dataset.count} bands; source '{self.name}' asks for {self.bands}"
-                    )
-                if min(self.bands) < 1:
-                    raise ValueError(f"source '{self.name}': bands are {self.bands}; the first band is 1")
-                kinds = sorted({dataset.dtypes[band - 1] for band in self.bands} - {"uint8"})
-                if kinds:
-                    raise ValueError(f"raster {path} has {kinds[0]} pixels; expected uint8: scale it first")
-                shares.append(overlap_share(dataset, crs, bounds))
+        for layer in _all_layers(self):
+            layer.check(self.colours)
+            shares.append(common_share(boxes_of(layer.places[0]), bounds))
         if max(shares) < MINIMUM_OVERLAP:
+            names = ", ".join(layer.places[0].name for layer in _all_layers(self))
             raise ValueError(
-                f"source '{self.name}' does not overlap the region {tuple(bounds)}: {', '.join(self.paths)} cover "
+                f"source '{self.name}' does not overlap the region {tuple(bounds)}: {names} cover "
                 f"{max(shares):.1%} of it; check the region and the rasters' CRS"
             )
+
+
+def check_scale(scale: tuple[float, float] | None, name: str) -> None:
+    """Raise ValueError unless a scale has two finite numbers, the first below the second."""
+    if scale is not None and not (np.isfinite(scale).all() and scale[0] < scale[1]):
+        raise ValueError(
+            f"source '{name}': scale is {list(scale)}; expected [low, high], the values that become 0 and 255"
+        )
 
 
 def block_parts(
@@ -222,78 +182,126 @@ def block_parts(
         yield block, part.slices_in(grid.window(block)), part.slices_in(window)
 
 
+@lru_cache(maxsize=8)
+def _all_layers(source: RasterSource) -> tuple[Layer, ...]:
+    """A layer for each raster, in order of priority."""
+    access = source.access.for_recipe(source.paths)
+    return tuple(Layer((RasterPlace(path, source.assume_crs, access),)) for path in source.paths)
+
+
+@cached_file_reads(8)
+def _boxes(source: RasterSource) -> BoxIndex:
+    return BoxIndex.of(boxes_of(layer.places[0]) for layer in _all_layers(source))
+
+
 @cached_file_reads(6)
 def _read_block(source: RasterSource, block: BlockIndex, block_px: int) -> Imagery:
     """Imagery of a whole block: the warp always sees the same window, so its pixels are always the same."""
     grid = BlockGrid(block_px)
-    out = empty_imagery(grid.window(block))
-    for path in source.paths:
-        with open_raster(path) as dataset:
-            part = _warp_block(dataset, check_georeference(dataset, source.assume_crs), source.bands, block, grid)
-        if part is None:
-            continue
-        new = part.valid & ~out.valid
-        out.rgb[new] = part.rgb[new]
+    layers = source.layers(grid.bounds(block))
+    return first_valid((layer_imagery(layer, source.colours, block, grid) for layer in layers), grid.window(block))
+
+
+def first_valid(layers: Iterable[Imagery], window: PixelWindow) -> Imagery:
+    """Imagery in which the first layer with a valid pixel counts; layers behind a full picture are not asked for."""
+    out = empty_imagery(window)
+    for layer in layers:
+        new = layer.valid & ~out.valid
+        out.rgb[new] = layer.rgb[new]
         out.valid[new] = True
         if out.valid.all():
             break
     return out
 
 
-def _warp_block(
-    dataset: DatasetReader, crs: str, bands: tuple[int, int, int], block: BlockIndex, grid: BlockGrid
-) -> Imagery | None:
-    """One raster resampled to one block, or None if it has no valid pixel there."""
-    area = source_window(dataset, crs, block)
-    if area is None:
-        return None
-    try:
-        pixels = dataset.read(list(bands), window=area).astype(np.float32)
-        known = (dataset.dataset_mask(window=area) > 0).astype(np.float32)
-    except RasterioIOError as error:
-        raise ValueError(f"raster {dataset.name} cannot be read at block {block.name}: {error}") from error
-    if not known.any():
-        return None
-    n = grid.block_px
-    destination = np.zeros((4, n, n), np.float32)
-    nearest = np.zeros((n, n), np.float32)
+def layer_imagery(layer: Layer, colours: Colours, block: BlockIndex, grid: BlockGrid) -> Imagery:
+    """A layer resampled to one block; a pixel is valid where all its rasters are."""
+    parts = [_warped(open_file(place), colours, layer.colours_each, block, grid) for place in layer.places]
+    valid = np.logical_and.reduce([valid for _, valid in parts])
+    rgb = np.concatenate([colour for colour, _ in parts]).transpose(1, 2, 0)
+    return Imagery(np.ascontiguousarray(rgb * valid[..., None]), valid)
+
+
+def _warped(
+    file: RasterFile, colours: Colours, n: int, block: BlockIndex, grid: BlockGrid
+) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (n, h, w) uint8 of a raster resampled to a block, and where they are valid: (h, w) bool."""
+    size = grid.block_px
+    out, valid = np.zeros((n, size, size), np.uint8), np.zeros((size, size), bool)
+    taken = colours.of(file, n)
+    for turn in turns(file, grid.bounds(block)):
+        area = source_window(file, block, turn)
+        if area is None:
+            continue
+        pixels, known = _colour_pixels(file, taken, area)
+        if not known.any():
+            continue
+        colour, seen = _resampled(file, pixels, known, area, turn, block, grid)
+        new = seen & ~valid
+        out[:, new] = colour[:, new]
+        valid |= seen
+    return out, valid
+
+
+def _colour_pixels(file: RasterFile, taken: ColourBands, area: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (n, h, w) float32 from 0 to 255 as the file stores them, and where they are known: (h, w) bool."""
+    raw = file.read(taken.numbers, area)
+    known = file.unmasked(area) & file.not_nodata(taken.numbers, raw, area)
+    if taken.is_palette:
+        table = np.zeros((256, 4), np.float32)
+        for number, colour in file.dataset.colormap(taken.numbers[0]).items():
+            table[number] = colour
+        return table[raw[0], :3].transpose(2, 0, 1), known & (table[raw[0], 3] > 0)
+    if all(f == 1 for f in taken.factors) and not any(taken.terms):
+        return raw.astype(np.float32), known
+    factors, terms = (np.array(v, np.float64)[:, None, None] for v in (taken.factors, taken.terms))
+    scaled = np.where(known, raw, 0).astype(np.float64) * factors + terms
+    return np.clip(scaled, 0, 255).astype(np.float32), known
+
+
+def _resampled(
+    file: RasterFile, pixels: np.ndarray, known: np.ndarray, area: Window, turn: int, block: BlockIndex, grid: BlockGrid
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bilinear between the known pixels: (n, h, w) uint8, and where the nearest pixel is known: (h, w) bool."""
+    n, size = len(pixels), grid.block_px
+    weights = known.astype(np.float32)
+    destination = np.zeros((n + 1, size, size), np.float32)
+    nearest = np.zeros((size, size), np.float32)
     shared = {
-        "src_transform": dataset.window_transform(area),
-        "src_crs": crs,
+        "src_transform": window_transform(area, file.transform(turn)),
+        "src_crs": file.wkt,
         "dst_transform": grid.transform(grid.window(block)),
         "dst_crs": CRS,
         "tolerance": 0.0,
         "num_threads": 1,
     }
-    reproject(np.concatenate([pixels * known, known[None]]), destination, resampling=Resampling.bilinear, **shared)
-    reproject(known, nearest, resampling=Resampling.nearest, **shared)
-    weight = destination[3]
+    reproject(np.concatenate([pixels * weights, weights[None]]), destination, resampling=Resampling.bilinear, **shared)
+    reproject(weights, nearest, resampling=Resampling.nearest, **shared)
+    weight = destination[n]
     valid = (nearest > 0) & (weight > 0)
-    colour = destination[:3] / np.where(weight > 0, weight, 1)
-    rgb = np.clip(np.rint(colour), 0, 255).astype(np.uint8).transpose(1, 2, 0)
-    return Imagery(np.ascontiguousarray(rgb * valid[..., None]), valid)
+    colour = destination[:n] / np.where(weight > 0, weight, 1)
+    return np.clip(np.rint(colour), 0, 255).astype(np.uint8), valid
 
 
-def source_window(dataset: DatasetReader, crs: str, block: BlockIndex) -> Window | None:
-    """Window of a raster under a block, with a margin, or None if they do not meet.
+def layers_content(layers: Iterable[Layer], colours: Colours, block: BlockIndex) -> str:
+    """Digest of the pixels, masks, places and settings that a block of these layers is read from, in their order."""
+    digest = sha256()
+    for layer in layers:
+        for place in layer.places:
+            file = open_file(place)
+            taken = colours.of(file, layer.colours_each)
+            for turn in turns(file, BlockGrid().bounds(block)):
+                area = source_window(file, block, turn)
+                if area is None:
+                    continue
+                pixels, known = _colour_pixels(file, taken, area)
+                digest.update(f"{taken} {file.facts(taken.numbers, area, turn)}".encode())
+                digest.update(np.ascontiguousarray(pixels * known).data)
+                digest.update(np.packbits(known).data)
+        digest.update(b"layer")
+    return digest.hexdigest()
 
-    Raises ValueError if the raster has more than ``MOST_PIXELS`` pixels there.
-    """
-    box = BlockGrid().bounds(block)
-    pad = 0.02 / BLOCKS_PER_DEGREE
-    bounds = transform_bounds(
-        CRS, crs, box.west - pad, box.south - pad, box.east + pad, box.north + pad, densify_pts=21
-    )
-    wanted = from_bounds(*bounds, transform=dataset.transform)
-    row = max(int(np.floor(wanted.row_off)) - MARGIN_PX, 0)
-    col = max(int(np.floor(wanted.col_off)) - MARGIN_PX, 0)
-    row_stop = min(int(np.ceil(wanted.row_off + wanted.height)) + MARGIN_PX, dataset.height)
-    col_stop = min(int(np.ceil(wanted.col_off + wanted.width)) + MARGIN_PX, dataset.width)
-    if row >= row_stop or col >= col_stop:
-        return None
-    if (row_stop - row) * (col_stop - col) > MOST_PIXELS:
-        raise ValueError(
-            f"raster {dataset.name} has {row_stop - row} x {col_stop - col} px under block {block.name}; "
-            "average it to about the map's pixel size first"
-        )
-    return Window(col, row, col_stop - col, row_stop - row)
+
+def layer_files(layers: Iterable[Layer]) -> tuple[str, ...]:
+    """Files of this machine that layers are read from, each once."""
+    return tuple(dict.fromkeys(f for layer in layers for place in layer.places for f in local_files(place)))

@@ -5,32 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from typing import NoReturn
-from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
-
-SECRET_FIELDS = frozenset(
-    [
-        "access_token",
-        "accesskey",
-        "api_key",
-        "apikey",
-        "auth",
-        "authorization",
-        "client_secret",
-        "key",
-        "password",
-        "secret",
-        "sig",
-        "signature",
-        "subscription-key",
-        "token",
-        "x-amz-credential",
-        "x-amz-security-token",
-        "x-amz-signature",
-    ]
-)
-"""Names of address parts whose value is a secret, in lower case."""
 
 _known: set[str] = set()
 
@@ -70,17 +47,6 @@ def redacted(text: str) -> str:
     for secret in sorted(_known, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return text
-
-
-def literal_secret(address: str) -> str | None:
-    """Name of the part of an address that is a literal secret, None if there is none; ``{token}`` is not one."""
-    parts = urlsplit(address)
-    if parts.username is not None or parts.password is not None:
-        return "user name or password"
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
-        if name.casefold() in SECRET_FIELDS and value and value != "{token}":
-            return name
-    return None
 
 
 class RedactingFilter(logging.Filter):

@@ -1,25 +1,36 @@
-"""Imagery listed by STAC items, read through stackstac."""
+"""Imagery listed by STAC items: stackstac lays the items over each other, and the door of rasters reads them."""
 
 from __future__ import annotations
 
-import json
-import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
-from urllib.parse import unquote, urljoin, urlsplit
 
 import numpy as np
-import pystac
-from rasterio.enums import Resampling
+from rasterio.windows import Window
 
 from croplayer.files.file_cache import cached_file_reads
+from croplayer.sources.access import NO_ACCESS, Access
 from croplayer.sources.imagery import Imagery, empty_imagery
-from croplayer.sources.raster import MINIMUM_OVERLAP, block_parts, common_share, split_at_antimeridian
-from stores.durable import digest_file, digest_text
+from croplayer.sources.raster import (
+    NEAR_DEG,
+    Colours,
+    Layer,
+    block_parts,
+    check_scale,
+    first_valid,
+    layer_files,
+    layer_imagery,
+    layers_content,
+)
+from croplayer.sources.raster_file import meets
+from croplayer.sources.stac_items import check_items, is_remote, parsed_items, read_items
+from stores.durable import digest_text
 from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
+
+CHANNELS = ("red", "green", "blue", "valid")
 
 
 @dataclass(frozen=True)
@@ -30,214 +41,168 @@ class StacSource:
     items: str
     """Path of a GeoJSON FeatureCollection of STAC items."""
     assets: tuple[str, ...] = ("red", "green", "blue")
-    """Keys of three one-band assets, or of one asset with three bands: red, green, blue in uint8."""
+    """Keys of three one-band assets, or of one asset that holds red, green and blue."""
+    bands: tuple[int, int, int] | None = None
+    """One-based bands of a single asset, as for ``RasterSource``."""
+    scale: tuple[float, float] | None = None
+    """Values that become 0 and 255, after the bands' own scale and offset; None for assets of 8 bits."""
+    assume_crs: str | None = None
+    """CRS of assets that have none."""
+    access: Access = NO_ACCESS
+    """Which hosts and folders the items may refer to."""
+
+    def __post_init__(self) -> None:
+        check_scale(self.scale, self.name)
+        if len(self.assets) not in (1, 3):
+            raise ValueError(
+                f"source '{self.name}' names {len(self.assets)} assets; expected one, or red, green and blue"
+            )
+        if self.bands is not None and len(self.assets) == 3:
+            raise ValueError(
+                f"source '{self.name}': bands choose the bands of a single asset; name one asset, or no bands"
+            )
+
+    @property
+    def colours(self) -> Colours:
+        """How the assets are read."""
+        return Colours(self.name, self.bands, self.scale)
 
     def read(self, window: PixelWindow, grid: BlockGrid) -> Imagery:
-        """Pixels of a window of the lattice, bilinear between the assets' pixels.
+        """Pixels of a window of the lattice, bilinear between the assets' valid pixels.
 
         Obeys the contract of ``ImagerySource.read``: whole blocks are resampled, so a pixel does not
-        depend on the window.
+        depend on the window. One asset gives the pixels that ``RasterSource`` gives of the same file.
 
         Returns
         -------
-        Imagery with rgb (h, w, 3) uint8 and valid (h, w) bool; False where all bands of every item are 0
-        or absent
+        Imagery with rgb (h, w, 3) uint8 and valid (h, w) bool; False where no item has a valid pixel in every asset
+        (nodata, masks inside or beside the file, and alpha bands count; black alone does not)
 
         Raises
         ------
         FileNotFoundError, ValueError
-            if the items do not exist, or are not STAC items
-        ConnectionError
-            if an asset cannot be read, also if its server says that it does not exist
+            if the items or an asset do not exist, are not STAC items, or not such rasters
+        PermissionError, ConnectionError
+            if an asset may not or cannot be read, also if its server says that it does not exist
         """
         out = empty_imagery(window)
         for block, inside, outside in block_parts(window, grid):
-            whole = _stack_block(self, block, grid.block_px)
+            whole = _read_block(self, block, grid.block_px)
             out.rgb[outside] = whole.rgb[inside]
             out.valid[outside] = whole.valid[inside]
         return out
 
     @property
     def is_remote(self) -> bool:
-        return False
+        """Whether a file lies on a server."""
+        return is_remote(parsed_items(self.items), self.assets)
 
     def settings(self) -> str:
-        return ""
+        """Text that changes when the assets, the chosen bands, their scale or the assumed CRS change; not with the items."""
+        return digest_text(f"stac {self.assets} {self.bands} {self.scale} {self.assume_crs}")
 
-    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
-        return self.fingerprint()
+    def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
+        """Digest of what the pixels of a block are read from; that of an asset that is copied or renamed is the same."""
+        return layers_content(self.layers(grid.bounds(block)), self.colours, block)
 
-    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
-        return (self.items,)
-
-    def fingerprint(self) -> str:
-        """Text that changes when the items, their assets on this machine or the asset keys change.
-
-        Assets on a server are identified by their items alone.
-        """
-        assets = digest_assets(parsed_items(self.items), self.assets)
-        return digest_text(f"stac {self.assets} {digest_file(Path(self.items)).sha256} {assets}")
+    def files_of(self, block: BlockIndex, grid: BlockGrid) -> tuple[str, ...]:
+        """Files of this machine that are looked at for a block; assets on servers are left out."""
+        return (self.items, *layer_files(self.layers(grid.bounds(block))))
 
     def check(self, bounds: Bounds) -> None:
-        """Raise ValueError or FileNotFoundError if the items cannot be read, lack an asset or miss the region."""
-        items = read_items(self.items)
-        for item in items:
-            missing = [a for a in self.assets if a not in item.assets]
-            if missing:
-                have = ", ".join(sorted(item.assets))
-                raise ValueError(f"STAC item '{item.id}' of {self.items} has no asset '{missing[0]}'; it has {have}")
-        if not any(share_of(item, bounds) >= MINIMUM_OVERLAP for item in items):
-            raise ValueError(f"source '{self.name}': no STAC item of {self.items} overlaps the region {tuple(bounds)}")
-
-
-@cached_file_reads(8)
-def read_items(path: str) -> tuple[pystac.Item, ...]:
-    """Items of a GeoJSON FeatureCollection, oldest first, with absolute addresses of their assets.
-
-    Raises FileNotFoundError if there is no such file, ValueError if it is not a FeatureCollection of STAC items.
-    """
-    return parsed_items(path)
-
-
-def parsed_items(path: str) -> tuple[pystac.Item, ...]:
-    """Items of a GeoJSON FeatureCollection as the file holds them now, oldest first, with absolute addresses."""
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"STAC items {path} do not exist")
-    try:
-        features = json.loads(Path(path).read_text(encoding="utf-8"))["features"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a FeatureCollection of STAC items: {error}") from error
-    base = Path(path).resolve().as_posix()
-    items = []
-    for number, feature in enumerate(features, start=1):
+        """Raise unless the items can be read, may refer to their assets, and give RGB imagery in the region."""
         try:
-            item = pystac.Item.from_dict(feature)
-        except Exception as error:  # the reader raises errors of any class
-            raise ValueError(f"{path} feature {number} ({type(error).__name__}) is not a STAC item") from error
-        for asset in item.assets.values():
-            if "://" not in asset.href:
-                asset.href = urljoin(base, asset.href)
-        items.append(item)
-    return tuple(sorted(items, key=lambda i: (i.datetime.isoformat() if i.datetime else "", i.id)))
+            near = check_items(read_items(self.items), self.assets, self.items, self.access, bounds, self.assume_crs)
+        except ValueError as error:
+            raise ValueError(f"source '{self.name}': {error}") from error
+        for places in near:
+            Layer(places).check(self.colours)
 
-
-def digest_assets(items: Iterable[pystac.Item], keys: Sequence[str]) -> str:
-    """Digest of the bytes of the assets that are files on this machine; other assets are left out.
-
-    A missing file counts as missing and is not an error: items far from the region need not have their files.
-    """
-    paths = [_local_file(item.assets[key].href) for item in items for key in keys if key in item.assets]
-    return digest_text(repr([digest_file(path).sha256 if path.is_file() else None for path in paths if path]))
-
-
-def _local_file(href: str) -> Path | None:
-    """The file of an absolute address, None if it is not on this machine."""
-    if href.startswith("file://"):
-        return Path(unquote(urlsplit(href).path))
-    return None if "://" in href or href.startswith("/vsi") else Path(href)
-
-
-def share_of(item: pystac.Item, bounds: Bounds) -> float:
-    """Common area of an item's bbox and a region (degrees) over the smaller of the two, 0 to 1.
-
-    Raises ValueError if the item has no bbox.
-    """
-    if item.bbox is None:
-        raise ValueError(f"STAC item '{item.id}' has no bbox")
-    return common_share(split_at_antimeridian(Bounds(*item.bbox)), bounds)
-
-
-def _band_items(items: list[pystac.Item], assets: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Items with exactly the assets red, green and blue, one band each, as stackstac expects them."""
-    plain = []
-    for item in items:
-        data = item.to_dict(include_self_link=False, transform_hrefs=False)
-        hrefs = [item.assets[a].href for a in assets]
-        if len(hrefs) == 1:
-            hrefs = [f"vrt://{hrefs[0]}?bands={band}" for band in (1, 2, 3)]
-        data["assets"] = {
-            name: {"href": href, "type": "image/tiff"}
-            for name, href in zip(("red", "green", "blue"), hrefs, strict=True)
-        }
-        plain.append(data)
-    return plain
+    def layers(self, box: Bounds) -> tuple[Layer, ...]:
+        """The items that meet the box of a block, the latest first."""
+        found = []
+        for item in read_items(self.items):
+            if item.boxes and not meets(item.boxes, box, NEAR_DEG):
+                continue
+            layer = Layer(tuple(item.place(key, self.items, self.access, self.assume_crs) for key in self.assets))
+            if item.boxes or layer.is_near(box):
+                found.append(layer)
+        return tuple(found)
 
 
 @cached_file_reads(6)
-def _stack_block(source: StacSource, block: BlockIndex, block_px: int) -> Imagery:
+def _read_block(source: StacSource, block: BlockIndex, block_px: int) -> Imagery:
     """Imagery of a whole block, from the latest item to the oldest."""
     grid = BlockGrid(block_px)
-    items = [i for i in read_items(source.items) if share_of(i, grid.bounds(block)) > 0]
-    out = empty_imagery(grid.window(block))
-    if not items:
-        return out
-    bands = _band_items(items, source.assets)
-    for layer in stacked(bands, ["red", "green", "blue"], block, grid, Resampling.bilinear)[::-1]:
-        new = (layer != 0).any(axis=0) & ~out.valid
-        out.rgb[new] = layer.transpose(1, 2, 0)[new]
-        out.valid[new] = True
-    return out
+    layers = source.layers(grid.bounds(block))
+    return first_valid(_stacked(layers, source.colours, block, grid), grid.window(block))
 
 
-def stacked(
-    items: Sequence[dict[str, Any]],
-    assets: Sequence[str],
-    block: BlockIndex,
-    grid: BlockGrid,
-    resampling: Resampling,
-) -> np.ndarray:
-    """Assets of items resampled to a block.
-
-    Parameters
-    ----------
-    items : STAC items as dictionaries
-    assets : keys of one-band uint8 assets
-
-    Returns
-    -------
-    (item, asset, h, w) uint8, 0 where an asset has no pixel
-
-    Raises
-    ------
-    ConnectionError
-        if an asset cannot be read, also if its server says that it does not exist
-    """
+def _stacked(layers: Sequence[Layer], colours: Colours, block: BlockIndex, grid: BlockGrid) -> Iterator[Imagery]:
+    """The imagery of each layer, read when it is asked for, by a lazy stack whose reader is the door of rasters."""
+    if not layers:
+        return
     import stackstac
 
-    bounds = grid.bounds(block)
+    box = [*grid.bounds(block)]
+    # The reader knows where each layer lies, so here all lie at the block.
+    items = [
+        {
+            "id": str(i), "bbox": box, "properties": {"datetime": "2000-01-01T00:00:00Z"}, "type": "Feature", "geometry": None,
+            "links": [], "assets": {channel: {"href": f"{i}/{channel}"} for channel in CHANNELS},
+        }
+        for i in range(len(layers))
+    ]  # fmt: skip
     with warnings.catch_warnings():
         # stackstac multiplies affine transforms in an order that affine 3 will reject.
         warnings.simplefilter("ignore", PendingDeprecationWarning)
         stack = stackstac.stack(
-            [_placed_at(item, bounds) for item in items],
-            assets=list(assets),
+            items,
+            assets=list(CHANNELS),
             epsg=4326,
             resolution=grid.px_deg,
-            bounds=tuple(bounds),
+            bounds=tuple(box),
             snap_bounds=False,
-            xy_coords="center",
-            resampling=resampling,
+            sortby_date=False,
             dtype="uint8",
             fill_value=np.uint8(0),
             rescale=False,
-            errors_as_nodata=(),
+            chunksize=grid.block_px + 1,
+            reader=partial(_LayerReader, layers=layers, colours=colours, block=block, grid=grid),
         )
-        try:
-            # Rounding in stackstac may add a row or column at the end.
-            pixels = stack[:, :, : grid.block_px, : grid.block_px].compute(scheduler="synchronous").to_numpy()
-        except RuntimeError as error:
-            what = re.sub(r"\?[^\s'\"]*", "", str(error))
-            raise ConnectionError(
-                f"an asset of STAC items at block {block.name} cannot be read: {what}; "
-                "run the same command again once it can"
-            ) from None
-    return np.asarray(pixels)
+    n = grid.block_px
+    for item in range(len(layers)):
+        # Rounding in stackstac may add a row or column at the end.
+        pixels = stack[item, :, :n, :n].compute(scheduler="synchronous").to_numpy()
+        yield Imagery(pixels[:3].transpose(1, 2, 0), pixels[3] > 0)
 
 
-def _placed_at(item: dict[str, Any], bounds: Bounds) -> dict[str, Any]:
-    """An item whose metadata place it at some bounds.
+class _LayerReader:
+    """Reads one channel of one layer for stackstac (``stackstac.reader_protocol.Reader``)."""
 
-    stackstac skips items whose metadata do not meet the block, and wrongly those that cross 180 degrees.
-    """
-    properties = {k: v for k, v in item["properties"].items() if not k.startswith("proj:")}
-    return item | {"bbox": [*bounds], "properties": properties}
+    def __init__(
+        self, *, url: str, layers: Sequence[Layer], colours: Colours, block: BlockIndex, grid: BlockGrid, **_: Any
+    ) -> None:
+        number, channel = url.rsplit("/", 2)[-2:]
+        self._layer, self._channel = layers[int(number)], CHANNELS.index(channel)
+        self._how = colours, block, grid.block_px
+
+    def read(self, window: Window) -> np.ndarray:
+        """(h, w) uint8 of a window of the block; 0 beyond it."""
+        imagery = _layer_of_block(self._layer, *self._how)
+        channel = imagery.valid.astype(np.uint8) if self._channel == 3 else imagery.rgb[..., self._channel]
+        rows, cols = (
+            slice(int(a), int(a) + int(n)) for a, n in ((window.row_off, window.height), (window.col_off, window.width))
+        )
+        out = np.zeros((int(window.height), int(window.width)), np.uint8)
+        part = channel[rows, cols]
+        out[: part.shape[0], : part.shape[1]] = part
+        return out
+
+    def close(self) -> None:
+        """Nothing: the door keeps its files open."""
+
+
+@cached_file_reads(1)
+def _layer_of_block(layer: Layer, colours: Colours, block: BlockIndex, block_px: int) -> Imagery:
+    return layer_imagery(layer, colours, block, BlockGrid(block_px))

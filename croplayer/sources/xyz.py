@@ -20,7 +20,7 @@ from croplayer.sources.imagery import Imagery, empty_imagery
 from croplayer.sources.tile_image import BadTileError, Tile, TileKind, decode_tile
 from croplayer.sources.tiles import REQUESTS_AT_ONCE, TilePlace, TileStore
 from stores.durable import digest_bytes, digest_file, digest_text
-from stores.grid import BlockGrid, Bounds, PixelWindow
+from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 
 PROBES = 64
 """Tiles tried before a source counts as having none in a region; all of them in a smaller region."""
@@ -106,19 +106,19 @@ class XyzSource:
         """Text that changes with the zoom, the placeholders and the provider of the tiles."""
         return digest_text(f"xyz {self.zoom} {self.tile_px} {sorted(self.placeholders)} {self.tiles.settings()}")
 
-    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
-        """Digest of the bytes of the tiles under a window in their order; of the pixels of tiles from a provider."""
+    def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
+        """Digest of the bytes of the tiles under a block in their order; of the pixels of tiles from a provider."""
         if self.is_remote:
-            rgb, valid, _ = _read_from_provider(self, window, grid)
+            rgb, valid, _ = _read_from_provider(self, grid.window(block), grid)
             return digest_text(f"{digest_bytes(rgb.data).sha256} {digest_bytes(np.packbits(valid).data).sha256}")
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-            return digest_text(" ".join(pool.map(_digest_or_absent, self.files_of(window, grid))))
+            return digest_text(" ".join(pool.map(_digest_or_absent, self.files_of(block, grid))))
 
-    def files_of(self, window: PixelWindow, grid: BlockGrid) -> list[str]:
-        """Files of the tiles under a window, there or not; none where tiles come over a network."""
+    def files_of(self, block: BlockIndex, grid: BlockGrid) -> list[str]:
+        """Files of the tiles under a block, there or not; none where tiles come over a network."""
         if self.is_remote:
             return []
-        rows, cols = self._tiles_under(window, grid)
+        rows, cols = self._tiles_under(grid.window(block), grid)
         return [self.tiles.file_of(TilePlace(x, y, self.zoom)) for y in rows for x in cols]
 
     def check(self, bounds: Bounds) -> None:

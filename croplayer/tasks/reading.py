@@ -13,7 +13,7 @@ from typing import Protocol
 
 from croplayer.files.change_times import signature_of
 from croplayer.tasks.each import Origins, each_block
-from stores.grid import BlockGrid, BlockIndex, PixelWindow
+from stores.grid import BlockGrid, BlockIndex
 from stores.records import BlockRecord
 
 DIGEST_BYTES = 16
@@ -27,12 +27,12 @@ class FileReader(Protocol):
         """Whether it reads over a network, where nothing tells cheaply that something changed."""
         ...
 
-    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
-        """Digest of everything that the pixels of a window are read from, without names and times of files."""
+    def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
+        """Digest of everything that the pixels of a block are read from, without names and times of files."""
         ...
 
-    def files_of(self, window: PixelWindow, grid: BlockGrid) -> Sequence[str]:
-        """The local files, there or not, that decide the pixels of a window."""
+    def files_of(self, block: BlockIndex, grid: BlockGrid) -> Sequence[str]:
+        """The local files, there or not, that decide the pixels of a block."""
         ...
 
 
@@ -69,13 +69,12 @@ class Reading:
         digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
         for reader in self.readers:
             counts = self.asks_network or not reader.is_remote
-            digest.update(reader.content_of(self.grid.window(block), self.grid).encode() if counts else b"remote")
+            digest.update(reader.content_of(block, self.grid).encode() if counts else b"remote")
         return digest.hexdigest()
 
     def times_under(self, block: BlockIndex) -> str:
         """Digest of sizes and change times of the files under a block; empty if these prove nothing."""
-        window = self.grid.window(block)
-        return signature_of(path for reader in self.readers for path in reader.files_of(window, self.grid))
+        return signature_of(path for reader in self.readers for path in reader.files_of(block, self.grid))
 
 
 @dataclass(frozen=True)

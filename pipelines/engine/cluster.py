@@ -18,7 +18,7 @@ from pipelines.recipe import Cluster, Slurm
 if TYPE_CHECKING:
     from distributed import Client
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     # The default closes workers that a nanny is restarting and leaves tasks queued for ever.
     "distributed.deploy.lost-worker-timeout": "1 hour",
     "distributed.scheduler.no-workers-timeout": None,

@@ -18,7 +18,7 @@ from croplayer.sources.imagery import ImagerySource
 from croplayer.vector.boundaries import UnitColumns, check_overlap, read_boundaries
 from croplayer.vector.polygons import read_polygons
 from pipelines.engine.models import Models
-from pipelines.engine.openings import imagery_source, product
+from pipelines.engine.openings import elevation, imagery_source, product
 from pipelines.recipe import Recipe
 from stores.block_list import BlockList
 from stores.grid import BlockGrid, Bounds
@@ -66,7 +66,7 @@ class Inputs:
     def elevation(self) -> ElevationRaster | None:
         """The elevation model, where the recipe names one."""
         terrain = self.recipe.terrain
-        return ElevationRaster(terrain.path, terrain.assume_crs) if terrain else None
+        return elevation(terrain) if terrain else None
 
     @cached_property
     def products(self) -> tuple[Product, ...]:

@@ -31,11 +31,11 @@ def test_a_full_disk_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_rights_tokens_and_files_of_a_recipe_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_SUCH_TOKEN", raising=False)
+    monkeypatch.delenv("CROPLAYER_TOKEN_ABSENT", raising=False)
     recipe = tmp_path / "r.toml"
     recipe.write_text(
         'name = "r"\ntitle = "R"\n[region]\nbounds = [10.0, 5.0, 10.1, 5.1]\n[segmentation]\nmodel = "m"\n'
-        '[[sources]]\nname = "a"\nkind = "http"\ntoken_env = "NO_SUCH_TOKEN"\n'
+        '[[sources]]\nname = "a"\nkind = "http"\ntoken_env = "CROPLAYER_TOKEN_ABSENT"\n'
         'template = "https://tiles.example.org/{z}/{x}/{y}?k={token}"\n[terrain]\npath = "nowhere.tif"\n'
     )
     code, text = says(recipe, "-o", tmp_path)

@@ -16,7 +16,7 @@ TOKEN = "canary-9c4e/+ x"
 SOURCE = """
 kind = "http"
 template = "URL?key={token}"
-token_env = "TILE_TOKEN"
+token_env = "CROPLAYER_TOKEN_TILES"
 i_have_rights = true
 requests_per_s = 1000
 deadline_s = 5
@@ -47,7 +47,7 @@ def test_the_token_is_in_nothing_that_a_whole_run_says_or_leaves(
     country: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the provider is out, while some of its tiles fail, and when it is well."""
-    monkeypatch.setenv("TILE_TOKEN", TOKEN)
+    monkeypatch.setenv("CROPLAYER_TOKEN_TILES", TOKEN)
     recipe, out, cache = tmp_path / "http.toml", tmp_path / "run", tmp_path / "tiles"
     with serve(country / "tiles") as server:
         recipe.write_text(recipe_over_http(server, country, cache), encoding="utf-8")

@@ -43,10 +43,10 @@ class PaintedSource:
     def is_remote(self) -> bool:
         return False
 
-    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
+    def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
         return "painted"
 
-    def files_of(self, window: PixelWindow, grid: BlockGrid) -> list[str]:
+    def files_of(self, block: BlockIndex, grid: BlockGrid) -> list[str]:
         return []
 
 

@@ -43,10 +43,10 @@ class PaintedSource:
     def settings(self) -> str:
         return "painted"
 
-    def content_of(self, window: PixelWindow, grid: BlockGrid) -> str:
+    def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
         return ""
 
-    def files_of(self, window: PixelWindow, grid: BlockGrid) -> list[str]:
+    def files_of(self, block: BlockIndex, grid: BlockGrid) -> list[str]:
         return []
 
     def check(self, bounds: Bounds) -> None:

@@ -13,7 +13,8 @@ from shared.tile_server import GRID, ZOOM, a_place
 
 from croplayer.landscape.server import TileServer
 from croplayer.products.stac_codes import StacCodes
-from croplayer.sources import guarded_http
+from croplayer.sources import guarded_http, remote_raster
+from croplayer.sources.access import Access
 from croplayer.sources.guarded_http import FetchError, Limits, fetch
 from croplayer.sources.http_tiles import HttpTiles
 from croplayer.sources.stac import StacSource
@@ -100,17 +101,21 @@ def test_a_name_must_not_lead_into_a_private_network(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("status", [b"404 Not Found", b"500 Internal Server Error"])
-def test_an_asset_that_its_server_does_not_have_is_no_missing_imagery(tmp_path: Path, status: bytes) -> None:
+def test_an_asset_that_its_server_does_not_have_is_no_missing_imagery(
+    tmp_path: Path, status: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_raster, "FIRST_WAIT_S", 0.01)
     listening, port = raw_server(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     href = f"http://127.0.0.1:{port}/{status[:3].decode()}/scene.tif?sig=canary-7f3a"
     items = write_items(tmp_path / "items.json", href)
     window = GRID.window(BLOCK)
-    expected = rf"asset of STAC items at block {BLOCK.name} cannot be read: .*scene\.tif.*run the same command again"
+    access = Access(True, ("127.0.0.1",), private_network=True)
+    expected = r"raster http://127.*/scene\.tif (does not exist: its server|was answered with status 500; run the same)"
     with listening:
         with pytest.raises(ConnectionError, match=expected) as imagery:
-            StacSource("a", items, ("visual",)).read(window, GRID)
+            StacSource("a", items, ("visual",), access=access).read(window, GRID)
         with pytest.raises(ConnectionError, match=expected) as codes:
-            list(StacCodes(items, "visual").parts(window, GRID))
+            list(StacCodes(items, "visual", access=access).parts(window, GRID))
     for caught in (imagery, codes):
         assert "canary" not in str(caught.value) and caught.value.__cause__ is None
 

@@ -153,20 +153,18 @@ def test_the_content_of_tiles_is_that_of_their_bytes(tiles: Path, tmp_path: Path
     import os
     import shutil
 
-    window = GRID.window(BLOCK)
-
     def source(folder: Path, layout: str = "{z}/{x}/{y}.jpg") -> XyzSource:
         return XyzSource("a", FolderTiles(f"{folder}/{layout}"), 14)
 
     def content(*args: Any) -> str:
-        return source(*args).content_of(window, GRID)
+        return source(*args).content_of(BLOCK, GRID)
 
     before = content(tiles)
     assert content(tiles, "{z}/{y}/{x}.jpg") != before, "rows and columns swapped by mistake"
     shutil.copytree(tiles, tmp_path / "copy")
     (tmp_path / "linked").symlink_to(tmp_path / "copy", target_is_directory=True)
     assert content(tmp_path / "copy") == content(tmp_path / "linked") == before
-    first = next(p for p in map(Path, source(tmp_path / "copy").files_of(window, GRID)) if p.exists())
+    first = next(p for p in map(Path, source(tmp_path / "copy").files_of(BLOCK, GRID)) if p.exists())
     status, data = first.stat(), first.read_bytes()
     os.utime(first)
     assert content(tmp_path / "copy") == before

@@ -17,7 +17,7 @@ from rasterio.errors import RasterioIOError
 from shapely.geometry.base import BaseGeometry
 
 from croplayer.models.training.label_places import beside, misplaced_words
-from croplayer.sources.raster import DRIVER, check_georeference, open_raster
+from croplayer.sources.raster_file import DRIVER, check_georeference, open_raster
 from croplayer.vector.read import cut_name_hint, read_vector
 
 SCENE_DRIVERS = {".tif": DRIVER, ".tiff": DRIVER, ".png": "PNG", ".jpg": "JPEG", ".jp2": "JP2OpenJPEG"}
