@@ -163,7 +163,8 @@ def test_the_synthetic_country_could_be_a_package_of_its_own() -> None:
 def test_a_mosaic_is_made_of_little_code() -> None:
     closure = import_closure(["croplayer.tasks.mosaic"])
     lines = sum(len(MODULES[name].read_text(encoding="utf-8").splitlines()) for name in closure)
-    assert lines < 1500, f"{lines} lines in {sorted(closure)}"
+    # Of these 350 find out what a block is read from, and what the cube's groups are called.
+    assert lines < 1750, f"{lines} lines in {sorted(closure)}"
 
 
 def test_an_export_is_made_of_what_cuts_and_writes_it() -> None:

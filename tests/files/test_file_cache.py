@@ -1,4 +1,4 @@
-"""Files that are replaced under their names: what is read is what a fingerprint or a step that began later saw."""
+"""Files that are replaced under their names: what is read is what a digest or a step that began later saw."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ SOURCES: dict[str, tuple[Callable[[str, str], Any], Callable[[Any], int], int]] 
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_what_is_read_is_what_the_fingerprint_saw(tmp_path: Path, kind: str) -> None:
+def test_what_is_read_is_what_the_digest_saw(tmp_path: Path, kind: str) -> None:
     make, read, bands = SOURCES[kind]
     source = make(scene(tmp_path, 7, bands), write_items(tmp_path / "items.json", str(tmp_path / "scene.tif")))
-    before = source.fingerprint()
+    before = source.content_of(BLOCK, GRID)
     assert read(source) == 7
     scene(tmp_path, 9, bands)
     forget_files()  # as a run does when it begins
-    assert source.fingerprint() != before
+    assert source.content_of(BLOCK, GRID) != before
     assert read(source) == 9
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_a_fingerprint_is_that_of_the_files_and_changes_no_cache(tmp_path: Path, kind: str) -> None:
+def test_a_digest_is_of_what_is_read_until_a_run_begins(tmp_path: Path, kind: str) -> None:
     make, read, bands = SOURCES[kind]
     (tmp_path / "later").mkdir()
     early, late = scene(tmp_path, 7, bands), scene(tmp_path / "later", 9, bands)
@@ -77,15 +77,14 @@ def test_a_fingerprint_is_that_of_the_files_and_changes_no_cache(tmp_path: Path,
 
     source = make(early, items)
     assert other() == 1 and read(source) == 7
-    before = source.fingerprint()
+    before = source.content_of(BLOCK, GRID)
     if "stac" in kind:
         write_items(tmp_path / "items.json", late)
     else:
         shutil.copy(late, early)
-    replaced = source.fingerprint()
-    assert replaced != before and other() == 1
+    assert other() == 1
     forget_files()
-    assert source.fingerprint() == replaced and read(source) == 9 and other() == 2
+    assert source.content_of(BLOCK, GRID) != before and read(source) == 9 and other() == 2
 
 
 def test_items_that_are_replaced_are_read_anew(tmp_path: Path) -> None:
