@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 
 from croplayer.evaluation.provinces import BORDER_CODE, OUTSIDE_CODE, interior_sums, unit_table
 from croplayer.evaluation.statistics import land_of
@@ -20,6 +22,7 @@ from pipelines.engine.rules import Earlier, Rule
 from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.recipe import Recipe
 from pipelines.stages.maps import maps_found
+from stores.block_digests import BlockDigests
 from stores.block_list import BlockList
 from stores.columns import (
     AREA_KM2,
@@ -33,6 +36,7 @@ from stores.columns import (
     unit_column,
 )
 from stores.durable import digest_bytes, digest_file
+from stores.grid import BlockGrid
 from stores.legends import own_maps
 from stores.results import Results
 from stores.run_folder import RunFolder
@@ -62,7 +66,7 @@ def boundaries(inputs: Inputs, output: Output, done: Earlier) -> Iterator[Output
         ]
         return [write_parquet(output.folder.boundaries, inputs.units), *levels]
 
-    files = [(a.model_dump(mode="json"), digest_vector(Path(a.path))) for a in inputs.recipe.admin]
+    files = [(a.model_dump(mode="json", exclude={"path"}), digest_vector(Path(a.path))) for a in inputs.recipe.admin]
     yield OutputStep(name="boundaries", made_of={"files": files}, make=make)
 
 
@@ -121,12 +125,11 @@ def aggregate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSt
         finished = done["integrate"].blocks if inputs.sources else inputs.blocks
         shared = BlockList.of(zip(border.row, border.col, strict=True)).both(finished)
         path = units_path(output.folder, admin.level)
-        digest = digest_file(path).sha256
-        task = AggregateTask(inputs.grid, output.cube_if_any, inputs.other_maps, str(path), digest)
+        task = AggregateTask(inputs.grid, output.cube_if_any, inputs.other_maps, str(path), digest_file(path).sha256)
+        near = units_near(inputs.level_units(admin.level), shared, inputs.grid)
         yield BlockStep(
             name=f"aggregate_{admin.level}",
             made_of={
-                "units": digest,
                 "products": inputs.product_settings,
                 "block_px": inputs.grid.block_px,
                 "maps": own_maps(inputs.recipe.source_names) if inputs.sources else None,
@@ -134,9 +137,19 @@ def aggregate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSt
             blocks=shared,
             task_for=lambda blocks, task=task: task,  # type: ignore[misc]
             blocks_per_task=64,
-            follows=maps_found(done).only(shared) if inputs.sources else None,
+            follows=maps_found(done).only(shared).joined(near) if inputs.sources else near,
             reading=task.reading,
         )
+
+
+def units_near(units: gpd.GeoDataFrame, blocks: BlockList, grid: BlockGrid) -> BlockDigests:
+    """Digest of the codes and outlines of the units that meet each block."""
+    each = [f"{unit.adcode} {digest_bytes(unit.geometry.wkb).sha256}" for unit in units.itertuples()]
+    boxes = [shapely.box(*grid.bounds(block)) for block in blocks]
+    found: list[list[int]] = [[] for _ in boxes]
+    for block, unit in units.sindex.query(boxes).T.tolist():
+        found[block].append(unit)
+    return BlockDigests.of_texts(blocks, (repr(sorted(each[unit] for unit in near)) for near in found))
 
 
 def unit_tables(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
@@ -166,7 +179,10 @@ def _unit_table(inputs: Inputs, output: Output, done: Earlier, level: int) -> Ou
             "border": border.digest,
             "units": digest_file(units_path(output.folder, level)).sha256,
             "blocks": done["block_table"].digest,
-            "statistics": (statistics.model_dump(mode="json"), digest_file(Path(statistics.path)).sha256)
+            "statistics": (
+                statistics.model_dump(mode="json", exclude={"path"}),
+                digest_file(Path(statistics.path)).sha256,
+            )
             if statistics
             else None,
         },

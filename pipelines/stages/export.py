@@ -14,7 +14,8 @@ from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
 from pipelines.engine.steps import OutputStep
 from pipelines.recipe import Recipe
-from stores.durable import digest_file
+from stores.block_list import BlockList
+from stores.durable import digest_bytes
 from stores.file_names import file_names
 from stores.step_memory import EXPORTS
 
@@ -34,15 +35,18 @@ def export(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
     cube = output.cube
     around = cube.grid.window_bounds(cube.blocks.window(cube.grid))
     units = inputs.level_units(part.level)
-    made_of = {
-        "map": done["integrate"].digest,
-        "boundaries": digest_file(output.folder.boundaries).sha256,
-        "formats": part.formats,
-    }
+    found = done["integrate"].found
     names = dict(zip(units.adcode, export_names(units), strict=True))
     for unit in units.cx[around.west : around.east, around.south : around.north].itertuples():
         if window_of_polygon(cube, unit.geometry).is_empty:
             continue
+        blocks = BlockList.of(cube.grid.blocks_in(unit.geometry)).both(found.blocks)
+        made_of = {
+            "map": digest_bytes(blocks.codes.tobytes() + found.under(blocks).tobytes()).sha256,
+            "outline": digest_bytes(unit.geometry.wkb).sha256,
+            "name": names[unit.adcode],
+            "formats": part.formats,
+        }
         paths = [output.folder.export / f"{names[unit.adcode]}{ENDINGS[f]}" for f in part.formats]
         yield OutputStep(f"{EXPORTS}{unit.adcode}", made_of, _Files(output, done, unit.geometry, paths))
 
