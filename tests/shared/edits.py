@@ -115,11 +115,11 @@ def _raster(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Change:
     return edit
 
 
-def _patch(values: np.ndarray, value: int) -> np.ndarray:
-    """A few pixels, a third of the way from the corner to the other, get another value."""
+def _patch(values: np.ndarray, value: int, other: int) -> np.ndarray:
+    """A few pixels, a third of the way from the corner to the other, get one of two values, which they do not have."""
     changed = values.copy()
     row, col = (size // 3 for size in values.shape)
-    changed[row : row + 3, col : col + 3] = value
+    changed[row : row + 3, col : col + 3] = other if changed[row, col] == value else value
     return changed
 
 
@@ -182,11 +182,11 @@ EDITS = (
     Edit("a tile mirrored", _mirrored_tile, IMAGERY, 4, {"mosaic", "segment"}),
     Edit("a tile of the same size and time", _same_size_and_time, IMAGERY, 4, {"mosaic", "segment"}),
     Edit("a tile lost", _lost_tile, IMAGERY, 4, {"mosaic", "segment"}),
-    Edit("a patch of the elevation", _raster("dem.tif", lambda v: _patch(v, 4000)), {"assess"} | MAPS, 4, {"assess"}),
-    Edit("a patch of a product", _raster("products/coarse.tif", lambda v: _patch(v, 20)), PRODUCTS, 1, {"compare"}),
+    Edit("a patch of the elevation", _raster("dem.tif", lambda v: _patch(v, 4000, 5000)), {"assess"} | MAPS, 4, {"assess"}),
+    Edit("a patch of a product", _raster("products/coarse.tif", lambda v: _patch(v, 20, 10)), PRODUCTS, 1, {"compare"}),
     Edit("a product renamed", _renamed_product, set()),
     Edit("a mask beside a product", _mask_beside_product, PRODUCTS, 1, {"compare"}),
-    Edit("a patch of the reference", _raster("truth.tif", lambda v: _patch(v, 1)), PRODUCTS | {"evaluate"}, 1, {"compare", "evaluate"}),
+    Edit("a patch of the reference", _raster("truth.tif", lambda v: _patch(v, 1, 9)), PRODUCTS | {"evaluate"}, 1, {"compare", "evaluate"}),
     Edit("a unit's name", _units(lambda u: u.assign(name_en=[f"{n}x" for n in u.name_en])), UNITS),
     Edit("the order of units", _units(lambda u: u.iloc[::-1]), UNITS),
     Edit("a statistic", _statistic, {"unit_table", "levels"}),
