@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from pipelines.cli import main
+from pipelines import stopping
 
-main()
+
+def main() -> None:
+    """The command line; signals are handled before anything else is imported."""
+    stopping.install()
+    from pipelines.cli import main as commands
+
+    commands()
+
+
+if __name__ == "__main__":
+    main()

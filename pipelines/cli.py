@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import click
 
+from pipelines import stopping
 from pipelines.console import printable_streams
 from pipelines.exit_codes import BAD_INPUT, INTERRUPTED
 from pipelines.extras import missing_package
@@ -71,8 +71,15 @@ class _Commands(click.Group):
             formatter.write_dl([(stage.name, _sentence(stage.about)) for stage in STAGES])
 
     def invoke(self, context: click.Context) -> Any:
-        with printable_streams():
-            return self._invoke(context)
+        try:
+            stopping.begin()
+            with printable_streams():
+                return self._invoke(context)
+        except BaseException:
+            # Whatever comes up on the way to the end of a command that was stopped only tells of that.
+            if stopping.is_requested():
+                stopping.end()
+            raise
 
     def _invoke(self, context: click.Context) -> Any:
         try:
@@ -81,6 +88,8 @@ class _Commands(click.Group):
         except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except (ValueError, OSError, RuntimeError) as error:
+            if stopping.is_requested():
+                raise
             click.echo(f"croplayer: {error}", err=True)
             context.exit(BAD_INPUT)
         except ModuleNotFoundError as error:
@@ -90,7 +99,9 @@ class _Commands(click.Group):
             click.echo(sentence, err=True)
             context.exit(BAD_INPUT)
         except KeyboardInterrupt:
-            click.echo("croplayer: stopped; run the same command again to continue", err=True)
+            if stopping.is_requested():
+                raise
+            click.echo(stopping.SENTENCE, err=True)
             context.exit(INTERRUPTED)
 
 
@@ -98,16 +109,10 @@ def _sentence(about: str) -> str:
     return f"{about[0].upper()}{about[1:]}."
 
 
-def stop_on_signal(signum: int, frame: object) -> None:
-    """Stop as Ctrl-C does: finished work is kept, unfinished work is redone."""
-    raise KeyboardInterrupt
-
-
 @click.group(cls=_Commands)
 @click.version_option(__version__)
 def main() -> None:
     """Map cropland from two imagery sources, block by block, and evaluate the maps."""
-    signal.signal(signal.SIGTERM, stop_on_signal)
     # Threads of torch that spin while they wait are many times slower where other processes share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     messages = logging.getLogger("croplayer")

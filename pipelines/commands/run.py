@@ -125,7 +125,8 @@ def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler
     config = run.recipe.cluster.model_copy(update={"workers": workers}) if workers else run.recipe.cluster
     folder = run.output.folder
     log = RunLog(folder.log, len([r for r in run.rules if stages is None or r.stage in stages]))
-    with lease(folder), log.open(f"recipe {run.recipe.name}"), Workers(config, scheduler) as pool:
+    with lease(folder) as held, log.open(f"recipe {run.recipe.name}"), Workers(config, scheduler) as pool:
+        run.output.ledgers.also_check(held.check)
         run.check()
         results = run_rules(run.rules, run.output, pool, log, stages, _say, trusts_times=not recheck)
     failed = [(result.name, record) for result in results for record in result.failed]

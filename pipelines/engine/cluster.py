@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from croplayer.workers.isolated import BlockLimits
+from pipelines import stopping
 from pipelines.engine.run_log import messages
 from pipelines.recipe import Cluster, Slurm
 
@@ -92,6 +93,7 @@ class Workers:
         """Number of tasks that workers run at a time; waits for the first worker."""
         self._seen, self._checked = time.monotonic(), 0.0
         while not (slots := self.slots(resources)):
+            stopping.check()
             time.sleep(0.1)
         return slots
 

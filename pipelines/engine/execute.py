@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from croplayer.tasks.reading import CompareContent
 from croplayer.workers.isolated import Outcome, UnloadableTaskError, Work, run_group
+from pipelines import stopping
 from pipelines.engine.cluster import Workers
 from pipelines.engine.left import left_of_step
 from pipelines.engine.run_log import RunLog
@@ -41,6 +42,7 @@ def run_step(
 ) -> StepResult:
     """Do the remaining work of a step."""
     log = log or RunLog()
+    ledgers.check()
     if isinstance(step, BlockStep):
         result = _run_blocks(step, ledgers, workers, log, trusts_times)
     else:
@@ -94,6 +96,7 @@ def _run_blocks(step: BlockStep, ledgers: StepLedgers, workers: Workers, log: Ru
         void_what_follows(ledgers, step, redo)
         with log.step(step.name, len(step.blocks), len(step.blocks) - len(redo)) as progress:
             for records in _Window(step, redo, workers, log).records():
+                ledgers.check()
                 ledger.append(step.fingerprint, [step.completed(r) for r in records])
                 lost = [r for r in records if not r.status.is_finished]
                 log.failed(step.name, lost)
@@ -180,6 +183,7 @@ class _Window:
 
     def _wait(self) -> list[Future[Any]]:
         """Futures that have arrived, after TICK_S at most."""
+        stopping.check()
         try:
             first = self._arrived.get(timeout=TICK_S)
         except queue.Empty:

@@ -6,7 +6,8 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
@@ -15,8 +16,28 @@ from stores.durable import PARTIAL, partial_folder
 from stores.run_folder import FOLDERS, RunFolder
 
 
+@dataclass(frozen=True)
+class Lease:
+    """The hold of a process on the folder of a run."""
+
+    lock: Path
+    inode: int
+
+    def check(self) -> None:
+        """Raise RuntimeError if the lock was removed, so that another run may hold the folder, too."""
+        try:
+            found = self.lock.stat().st_ino
+        except FileNotFoundError:
+            found = 0
+        if found != self.inode:
+            raise RuntimeError(
+                f"{self.lock} was removed or replaced while this run held it, so another run may write the same folder; "
+                "make sure that only one runs, and run the same command again"
+            )
+
+
 @contextmanager
-def lease(folder: RunFolder) -> Iterator[None]:
+def lease(folder: RunFolder) -> Iterator[Lease]:
     """Hold the folder of a run for this process.
 
     Raises BlockingIOError when another run holds it, ValueError when a link in it leads elsewhere.
@@ -29,10 +50,14 @@ def lease(folder: RunFolder) -> Iterator[None]:
     except filelock.Timeout:
         raise BlockingIOError(f"another run holds {folder.root}; wait for it or write elsewhere") from None
     try:
+        held = Lease(folder.lock, folder.lock.stat().st_ino)
         clear_partial(folder)
-        yield
+        yield held
     finally:
-        clear_partial(folder)
+        # Unfinished files may be those of another run once the lock was removed.
+        with suppress(RuntimeError):
+            held.check()
+            clear_partial(folder)
         lock.release()
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from pipelines import stopping
 from pipelines.engine.steps import BlockStep
 from stores.block_list import BlockList
 from stores.results import Results, read_results
@@ -13,7 +16,17 @@ class StepLedgers:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
+        self._checks: list[Callable[[], None]] = [stopping.check]
         self._read: dict[str, tuple[tuple[object, ...], Results]] = {}
+
+    def also_check(self, check: Callable[[], None]) -> None:
+        """Add to what is checked before anything is written, such as the hold on the folder."""
+        self._checks.append(check)
+
+    def check(self) -> None:
+        """Raise if nothing more may be written: KeyboardInterrupt when this process is to stop, or what a check raises."""
+        for check in self._checks:
+            check()
 
     def results(self, step: BlockStep) -> Results:
         """The blocks that are finished: same fingerprint, made from what earlier steps found, files of the recorded size."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,10 +12,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
+import pytest
 from shared.commands import croplayer
 from shared.run_files import digests
 from soak.damage import UNFINISHED, problems_of
+from soak.stops import stop_and_compare
 
+from pipelines.engine.cluster import Workers
+from pipelines.engine.lease import lease
+from pipelines.engine.run_log import RunLog
+from pipelines.engine.walk import run_rules
+from pipelines.recipe_files import load_recipe
+from pipelines.run import Run
 from stores.step_memory import END_OF_RUN, StepEntry, StepMemory
 
 
@@ -77,3 +86,32 @@ def test_ctrl_c_in_a_terminal_stops_a_run_with_a_sentence_and_running_again_goes
     assert not alive
     croplayer("run", small_recipe, "-o", out, "--workers", 1, models=models)
     assert digests(out) == digests(finished)
+
+
+@pytest.mark.parametrize("stops", [6, pytest.param(100, marks=pytest.mark.soak)])
+def test_stopped_at_random_moments_a_run_says_one_sentence_and_loses_nothing(
+    finished: Path, small_recipe: Path, models: Path, tmp_path: Path, stops: int
+) -> None:
+    found = stop_and_compare(small_recipe, finished, tmp_path, models, stops, seed=stops)
+    assert found.stops.total() >= stops
+    assert found.unsaid == [] and found.wrong_codes == []
+    assert (found.left_alive, found.damaged, found.differing) == (0, 0, 0)
+    assert found.longest_s < 60
+
+
+def test_a_run_whose_lock_was_removed_writes_nothing_more(
+    small_recipe: Path, models: Path, finished: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    recipe = tmp_path / "other.toml"
+    text = small_recipe.read_text(encoding="utf-8")
+    recipe.write_text(text.replace("[segmentation]\n", "[segmentation]\nthreshold = 0.7\n"), encoding="utf-8")
+    run = Run(load_recipe(recipe, out), out, models)
+    with lease(run.output.folder) as held:
+        run.output.ledgers.also_check(held.check)
+        run.output.folder.lock.unlink()
+        before = digests(out)
+        with pytest.raises(RuntimeError, match="was removed or replaced while this run held it"):
+            run_rules(run.rules, run.output, Workers(run.recipe.cluster), RunLog(), None, lambda *_: None)
+    assert digests(out) == before

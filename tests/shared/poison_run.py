@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from pipelines.cli import stop_on_signal
+from pipelines import stopping
 from pipelines.engine.cluster import Workers
 from pipelines.engine.execute import run_step
 from pipelines.engine.step_ledgers import StepLedgers
@@ -27,7 +27,8 @@ def poison_step(
 
 
 def main(out: str, count: str, seconds: str, scheduler: str | None = None) -> int:
-    signal.signal(signal.SIGTERM, stop_on_signal)
+    stopping.install()
+    stopping.begin()
     # A shell that starts a program in the background has it ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = RunFolder(Path(out))

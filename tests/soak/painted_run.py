@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 
-from pipelines.cli import stop_on_signal
+from pipelines import stopping
 from pipelines.engine.cluster import Workers
 from pipelines.engine.execute import run_step
 from pipelines.engine.lease import clear_partial
@@ -17,7 +16,8 @@ from stores.run_folder import RunFolder
 
 
 def main(out: str, count: str, scheduler: str | None = None) -> int:
-    signal.signal(signal.SIGTERM, stop_on_signal)
+    stopping.install()
+    stopping.begin()
     folder = RunFolder(Path(out))
     folder.root.mkdir(parents=True, exist_ok=True)
     folder.recipe.touch()
