@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pipelines.engine.lease import is_leased
 from pipelines.engine.run_log import duration
 from stores.ledger import Ledger
+from stores.records import Status
 from stores.run_folder import RunFolder
 from stores.run_log import BEGAN, ENDED, WHOLE_RUN, LogLine, read_run_log
 from stores.step_memory import CUBE_FILES, END_OF_RUN, EXPORTS, HEAD, StepEntry
@@ -82,11 +83,12 @@ def _step_status(
         return StepStatus(name, entry.blocks, 0, entry.blocks, 0, False, None, None)
     # Settings that came back find the records of before, whatever later records of other settings say.
     last = {
-        record.block: record.status.is_finished
+        record.block: record.status
         for fingerprint, record in Ledger(folder.ledger(name)).lines()
         if fingerprint == entry.fingerprint
     }
-    done, failed = sum(last.values()), len(last) - sum(last.values())
+    done = sum(status.is_finished for status in last.values())
+    failed = sum(status is Status.FAILED for status in last.values())
     # A ledger may hold blocks that left the region since.
     done = min(done, entry.blocks)
     left = entry.blocks - done

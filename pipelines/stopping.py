@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Any
+from typing import Any, NoReturn
 
 from pipelines.exit_codes import INTERRUPTED
 
@@ -28,6 +28,7 @@ class _State:
 
     has_begun = False
     is_requested = False
+    has_said = False
 
 
 def install() -> None:
@@ -54,22 +55,26 @@ def check() -> None:
         raise KeyboardInterrupt
 
 
-def end() -> None:
-    """End the process now, with the sentence: what runs at the exit of Python may block or print once it was interrupted."""
+def end() -> NoReturn:
+    """End the process with the sentence; what is left to close is closed as at any exit."""
     _say()
-    sys.stdout.flush()
+    sys.exit(INTERRUPTED)
+
+
+def _end_now() -> NoReturn:
+    _say()
     os._exit(INTERRUPTED)
 
 
 def _on_signal(number: int, frame: object) -> None:
     if not _State.has_begun:
-        end()
+        _end_now()
     if _State.is_requested:
         return
     _State.is_requested = True
     sys.unraisablehook = _say_nothing
     threading.excepthook = _say_nothing
-    watchdog = threading.Timer(LONGEST_END_S, end)
+    watchdog = threading.Timer(LONGEST_END_S, _end_now)
     watchdog.daemon = True
     watchdog.start()
     raise KeyboardInterrupt
@@ -80,4 +85,6 @@ def _say_nothing(problem: Any) -> None:
 
 
 def _say() -> None:
-    os.write(sys.stderr.fileno() if sys.stderr else 2, f"{SENTENCE}\n".encode())
+    if not _State.has_said:
+        _State.has_said = True
+        os.write(2, f"{SENTENCE}\n".encode())
