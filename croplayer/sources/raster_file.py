@@ -116,13 +116,22 @@ class RasterFile:
     def unmasked(self, window: Window) -> np.ndarray:
         """Where no mask of the file and no alpha band, wherever it lies, hides the pixels: (h, w) bool."""
         shown_px = np.ones((int(window.height), int(window.width)), bool)
-        flags = self.dataset.mask_flag_enums[0]
-        if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
-            shown_px &= self._asked(lambda: np.asarray(self.dataset.read_masks(1, window=window) > 0))
-        for band in self.bands:
+        for band, flags in zip(self.bands, self.dataset.mask_flag_enums, strict=True):
+            is_own = not flags  # a mask of this band alone
+            is_shared = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
             if band.colour == ALPHA:
                 shown_px &= self.read([band.number], window)[0] > 0
+            elif is_own or (is_shared and band.number == self._first):
+                shown_px &= self._mask(band.number, window)
         return shown_px
+
+    @property
+    def _first(self) -> int:
+        """The first band that is no alpha band."""
+        return next((band.number for band in self.bands if band.colour != ALPHA), 1)
+
+    def _mask(self, number: int, window: Window) -> np.ndarray:
+        return self._asked(lambda: np.asarray(self.dataset.read_masks(number, window=window) > 0))
 
     def not_nodata(self, numbers: Sequence[int], pixels: np.ndarray, window: Window) -> np.ndarray:
         """Where colours (n, h, w) are no nodata: (h, w) bool.
@@ -148,10 +157,12 @@ class RasterFile:
     def _asked(self, ask: Any) -> np.ndarray:
         try:
             with _reading:
-                return np.asarray(ask())
+                found = np.asarray(ask())
         except RasterioIOError as error:
             _raise_problem(self._remote)
             raise ValueError(f"raster {self.name} cannot be read: {_without_address(error)}") from None
+        _raise_problem(self._remote)
+        return found
 
 
 def _fits(value: float | None, dtype: np.dtype[Any]) -> bool:
@@ -203,8 +214,10 @@ def _check_files_beside(file: Path) -> None:
 
 
 def _raise_problem(remote: Any) -> None:
+    """Raise what a reader of a server met while GDAL asked it, once."""
     if remote is not None and remote.problem is not None:
-        raise remote.problem from None
+        problem, remote.problem = remote.problem, None
+        raise problem from None
 
 
 def _without_address(error: Exception) -> str:
@@ -228,6 +241,9 @@ def open_file(place: RasterPlace) -> RasterFile:
     # Set once for the process: leaving a rasterio.Env around each read would empty the cache.
     set_gdal_config("GDAL_CACHEMAX", GDAL_CACHE_MB)
     dataset, remote = _opened(place.path, DRIVER, place.access)
+    # GDAL looks for a mask once. If its server fails at that moment the file must not count as one without a mask.
+    _ = dataset.mask_flag_enums
+    _raise_problem(remote)
     check_georeference(dataset, place.assume_crs, place.name)
     if len(dataset.subdatasets) > 1:
         raise ValueError(
