@@ -291,7 +291,7 @@ def test_content_is_that_of_the_pixels(tmp_path: Path) -> None:
     forget_files()
     assert content(copy) != first
     files = RasterSource("s", (str(copy), str(path))).files_of(BLOCK, GRID)
-    assert files == (str(copy), f"{copy}.msk", str(path))
+    assert [file for file in files if Path(file).exists()] == [str(copy), f"{copy}.msk", str(path)]
     assert RasterSource("s", (str(copy),)).files_of(BlockIndex(BLOCK.row, BLOCK.col + 9), GRID) == ()
 
 
