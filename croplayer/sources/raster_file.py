@@ -11,10 +11,12 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyproj
 import rasterio
 from affine import Affine
 from rasterio.crs import CRS as RasterCrs
@@ -96,6 +98,11 @@ class RasterFile:
     def shape(self) -> tuple[int, int]:
         """(rows, columns)."""
         return self.dataset.height, self.dataset.width
+
+    @property
+    def is_lonlat(self) -> bool:
+        """Whether the raster is in longitude and latitude in degrees from Greenwich, on any datum."""
+        return _is_lonlat(self.wkt)
 
     @property
     def wkt(self) -> str:
@@ -296,20 +303,28 @@ def lonlat_boxes(file: RasterFile) -> tuple[Bounds, ...]:
 
     Longitudes of the file may also run from 0 to 360. Raises ValueError if it does not lie within the domain of its CRS.
     """
-    try:
-        box = Bounds(*transform_bounds(file.wkt, CRS, *file.dataset.bounds, densify_pts=21))
-    except Exception as error:  # the errors of GDAL and PROJ have no public base class
-        raise ValueError(f"raster {file.name} does not lie where its CRS says; check the CRS") from error
-    if file.crs.is_geographic:
+    if file.is_lonlat:
         bounds = file.dataset.bounds
         if not (bounds.left >= -361 and bounds.right <= 541 and bounds.right - bounds.left <= 361):
             raise ValueError(f"raster {file.name} has longitudes {bounds.left:g} to {bounds.right:g}; check the CRS")
         # Shifts between datums are far smaller than a pixel of the search.
         box = Bounds(bounds.left, max(bounds.bottom, -90.0), bounds.right, min(bounds.top, 90.0))
         return _within_one_turn(box)
+    try:
+        box = Bounds(*transform_bounds(file.wkt, CRS, *file.dataset.bounds, densify_pts=21))
+    except Exception as error:  # the errors of GDAL and PROJ have no public base class
+        raise ValueError(f"raster {file.name} does not lie where its CRS says; check the CRS") from error
     if not np.isfinite(box).all():
         raise ValueError(f"raster {file.name} does not lie where its CRS says; check the CRS")
     return split_at_antimeridian(box)
+
+
+@lru_cache(maxsize=64)
+def _is_lonlat(wkt: str) -> bool:
+    crs = pyproj.CRS(wkt)
+    if not crs.is_geographic or crs.is_derived or crs.prime_meridian is None or crs.prime_meridian.longitude != 0:
+        return False
+    return all(np.isclose(axis.unit_conversion_factor, np.pi / 180) for axis in crs.axis_info[:2])
 
 
 def _within_one_turn(box: Bounds) -> tuple[Bounds, ...]:
@@ -371,7 +386,7 @@ def turns(file: RasterFile, box: Bounds) -> tuple[int, ...]:
 
     Only rasters in longitude and latitude are moved, whose longitudes may run from 0 to 360 or across 180 degrees.
     """
-    if not file.crs.is_geographic:
+    if not file.is_lonlat:
         return (0,)
     left, right = file.dataset.bounds.left, file.dataset.bounds.right
     pad = 0.02 / BLOCKS_PER_DEGREE

@@ -43,6 +43,7 @@ def load(tmp_path: Path, text: str) -> Recipe:
         (RASTER + 'paths = ["a.tif", "https://h.example/a.tif?sig=canary"]', r"sources\.0"),
         (RASTER + 'paths = ["https://me:canary@h.example/a.tif"]', r"sources\.0"),
         (PRODUCT + 'path = "https://h.example/3f2a9c0d7e6b4a518c2dcanary/a.tif"', r"products\.0"),
+        (TERRAIN + 'path = "/vsicurl/https://me:canary@h.example/a.tif"', "terrain"),
         (TERRAIN + 'path = "s3://bucket/a.tif?x-amz-security-token=canary"', "terrain"),
         (HTTP + 'template = "https://h.example/{z}/{x}/{y}?tk=canary"\ntoken_env = "PATH"', r"sources\.0"),
     ],
@@ -61,6 +62,7 @@ def test_an_address_with_a_secret_is_refused_and_not_told(tmp_path: Path, text: 
         (RASTER + 'paths = ["https://h.example/{token}/a.tif"]', r"\{token\} needs token_env"),
         (PRODUCT + 'path = "a.tif"\nband = 1\nyear = 2020', "give either band or year"),
         (PRODUCT + 'path = "a.json"\nasset = "map"', "include, exclude and asset need a legend"),
+        (STAC.replace("i.json", "https://h.example/search"), "STAC items are read from a file"),
         (STAC + 'token_env = "CROPLAYER_TOKEN"', "token_env is not a known key"),
     ],
 )  # fmt: skip

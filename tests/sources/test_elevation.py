@@ -143,3 +143,24 @@ def test_longitudes_of_an_elevation_model_may_run_from_0_to_360(tmp_path: Path, 
         dem.check(BlockGrid().bounds(block))
         assert dem.block_terrain(block).elevation_m == pytest.approx(1000 + at, abs=0.05)
         assert dem.block_terrain(block).elevation_void_fraction == 0
+
+
+@pytest.mark.parametrize("crs", ["EPSG:27572", "EPSG:4807", "EPSG:2154", "EPSG:3035"])
+def test_projections_on_another_meridian_and_in_grads_are_measured_on_the_ground(tmp_path: Path, crs: str) -> None:
+    """France, also in Lambert II, whose own longitudes are grads from Paris, and in these themselves."""
+    from pyproj import Transformer
+
+    to, back = Transformer.from_crs(4326, crs, always_xy=True), Transformer.from_crs(crs, 4326, always_xy=True)
+    x, y = to.transform(0.525, 47.025)
+    step = abs(to.transform(0.525, 47.0253)[1] - y)
+    place = from_origin(x - 150 * step, y + 150 * step, step, step)
+    columns, rows = np.meshgrid(np.arange(300) + 0.5, np.arange(300) + 0.5)
+    _, lats = back.transform(place.c + place.a * columns, place.f + place.e * rows)
+    heights = 300 + 0.1 * 111_170 * (lats - 47.025)  # metres of a degree of latitude at 47 N
+    path = write_raster(tmp_path / "dem.tif", heights[None].astype(np.float32), crs=crs, transform=place)
+    block = BlockGrid().block_at(0.525, 47.025)
+    dem = ElevationRaster(str(path))
+    dem.check(BlockGrid().bounds(block))
+    terrain = dem.block_terrain(block)
+    assert terrain.slope_deg == pytest.approx(5.7106, rel=0.01 if crs != "EPSG:3035" else 0.03)
+    assert terrain.elevation_m == pytest.approx(300, abs=2) and terrain.elevation_void_fraction == 0
