@@ -49,7 +49,14 @@ class Colours(NamedTuple):
     """Values that become 0 and 255; None for pixels of 8 bits."""
 
     def of(self, file: RasterFile, n: int) -> ColourBands:
-        """The bands of a file that hold n = 3 colours, or one."""
+        """The bands of a file that hold n = 3 colours, or one.
+
+        Raises ValueError if they cannot be told, are not RGB of 8 bits and have no scale, or if 0 means white.
+        """
+        if file.dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
+            raise ValueError(
+                f"raster {file.name} says that 0 is white; invert it first, for example with gdal_translate -scale"
+            )
         return colour_bands(file.bands, file.name, self.source, self.bands if n == 3 else None, self.scale, n)
 
 

@@ -185,6 +185,11 @@ def test_other_pixels_need_a_scale_and_have_the_same_colours_then(
     assert np.abs(found.rgb.astype(int) - plain.rgb).max() <= 1
 
 
+def test_a_picture_in_which_0_is_white_is_refused(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "scene.tif", SCENE[:1], photometric="MINISWHITE")
+    refused(str(path), tmp_path, "says that 0 is white; invert it first", bands=(1, 1, 1))
+
+
 def test_values_beyond_the_scale_and_no_numbers(tmp_path: Path) -> None:
     pixels = np.full((3, 300, 300), 0.5, np.float32)
     pixels[:, :, :100], pixels[:, :, 200:], pixels[:, 100:150] = 7.0, -7.0, np.nan
@@ -244,6 +249,16 @@ def test_where_longitudes_begin_anew_under_a_block_both_sides_are_read(tmp_path:
     found = RasterSource("s", (path,)).read(grid.window(grid.block_at(-0.12, 34.07)), grid)
     assert found.valid.all()
     assert (found.rgb[:, :30] == 30).all() and (found.rgb[:, 34:] == 90).all()
+
+
+def test_a_mask_of_one_band_alone_hides(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "scene.tif", SCENE[:3])
+    mask = write_raster(tmp_path / "mask.tif", np.stack([np.full_like(HALF, 255), HALF, np.full_like(HALF, 255)]))
+    with rasterio.open(mask, "r+") as file:
+        file.update_tags(INTERNAL_MASK_FLAGS_1="0", INTERNAL_MASK_FLAGS_2="0", INTERNAL_MASK_FLAGS_3="0")
+    mask.rename(tmp_path / "scene.tif.msk")
+    found = both(str(path), tmp_path)
+    assert found.valid[:, :60].all() and not found.valid[:, 68:].any()
 
 
 def test_a_mask_beside_that_is_no_tiff_is_refused(tmp_path: Path) -> None:
