@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from croplayer.sources.addresses import http_address, local_path
 from pipelines.extras import missing_package
 from pipelines.recipe import HttpSource, Recipe
 from pipelines.recipe_files import DATA_VARIABLE, find_recipe, load_recipe
@@ -145,7 +146,8 @@ def _variables(recipe: Recipe) -> Iterator[Finding]:
     """Files that the recipe names and that do not exist, one finding each."""
     named = [p for s in recipe.sources for p in getattr(s, "paths", ())]
     named += [part.path for part in (*recipe.admin, recipe.terrain, recipe.statistics) if part is not None]
-    missing = [p for p in named if not Path(p).exists()]
+    named = [p for p in named if http_address(p) is None]
+    missing = [p for p in named if not local_path(p).exists()]
     yield from (Finding("file", False, f"{p} does not exist; check {DATA_VARIABLE}") for p in missing)
     if named and not missing:
         yield Finding("files", True, f"the {len(named)} files that the recipe names exist")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.recipe_models import Coverage, Segmentation
-from pipelines.recipe_parts import Codes, Name, Names, Networked, Part, TomlPair, public_address
+from pipelines.recipe_parts import Codes, Name, Names, Networked, Part, TomlPair, items_file, public_address
 from stores.grid import LARGEST_BLOCK_PX
 from stores.legends import DEFAULT_CLASSES, CorrectnessClasses
 from stores.places import check_place
@@ -130,6 +130,11 @@ class StacImagery(Networked):
     folders: Names = ()
     """Folders, besides that of the items, in which their files may lie."""
 
+    @model_validator(mode="after")
+    def _file(self) -> StacImagery:
+        items_file(self.items)
+        return self
+
 
 Source = Annotated[FolderSource | HttpSource | RasterImagery | StacImagery, Field(discriminator="kind")]
 
@@ -229,6 +234,8 @@ class ProductPart(Networked):
         if self.band is not None and self.year is not None and not self.asset:
             raise ValueError("give either band or year")
         public_address(self.path, self.token_env)
+        if self.asset:
+            items_file(self.path)
         return self
 
 

@@ -36,3 +36,10 @@ def public_address(address: str, token_env: str | None = None) -> str:
 
     check_public(address, token_env, "address")
     return address
+
+
+def items_file(path: str) -> str:
+    """A path of STAC items; raises ValueError for an address."""
+    if "://" in path:
+        raise ValueError("STAC items are read from a file; save the answer of the search, and name the file")
+    return path

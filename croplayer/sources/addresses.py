@@ -78,6 +78,7 @@ PUBLIC_PARAMETERS = frozenset(
 )
 """Names of parts of an address that say what is asked for, in lower case. The value of any other may be a secret."""
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _FIELD = re.compile(r"\{\w*\}")
 _PLAIN = re.compile(r"\d{0,4}|true|false", re.IGNORECASE)
 _RUN = re.compile(r"[A-Za-z0-9]{20,}")
@@ -118,8 +119,10 @@ def check_public(address: str, token_env: str | None, what: str) -> None:
     token_env : name of the variable that holds the token
     what : what the address is, for messages ("tile template")
     """
-    if "://" not in address:
+    start = _SCHEME.search(address)
+    if start is None:
         return
+    address = address[start.start() :]
     found = secret_part(address)
     if found is not None:
         raise ValueError(

@@ -181,7 +181,7 @@ def cell_size(file: RasterFile, transform: Affine, rows: int, cols: int) -> tupl
 
     Raises ValueError if rows and columns are too far from a right angle on the ground.
     """
-    if file.crs.is_geographic:
+    if file.is_lonlat:
         latitudes = transform.f + transform.e * (np.arange(rows) + 0.5)
         return (
             geographic_cell_size(latitudes, abs(transform.a)).x_m,
@@ -206,18 +206,16 @@ def cell_size(file: RasterFile, transform: Affine, rows: int, cols: int) -> tupl
 
 @lru_cache(maxsize=16)
 def _on_the_ground(wkt: str) -> tuple[pyproj.Transformer, pyproj.Geod]:
-    """From a CRS to its own longitudes and latitudes, and the geodesics of its ellipsoid.
+    """From a CRS to longitudes and latitudes in degrees, and the geodesics of its ellipsoid.
 
-    Web Mercator is defined on a sphere; it is measured on that, as longitude and latitude are.
+    Not to those of its own, which may be grads from Paris. Web Mercator is defined on a sphere; it is measured on that,
+    as longitude and latitude are.
     """
     crs = pyproj.CRS(wkt)
-    geodetic = crs.geodetic_crs
-    if geodetic is None:
-        raise ValueError("the CRS of the elevation model has no datum; georeference it again")
     method = crs.coordinate_operation.method_name if crs.coordinate_operation else ""
     is_sphere = "Pseudo Mercator" in method
-    geod = pyproj.Geod(a=SPHERE_M, b=SPHERE_M) if is_sphere else geodetic.get_geod()
-    return pyproj.Transformer.from_crs(crs, geodetic, always_xy=True), geod or pyproj.Geod(ellps="WGS84")
+    geod = pyproj.Geod(a=SPHERE_M, b=SPHERE_M) if is_sphere else crs.get_geod()
+    return pyproj.Transformer.from_crs(crs, CRS, always_xy=True), geod or pyproj.Geod(ellps="WGS84")
 
 
 @lru_cache(maxsize=16)

@@ -49,7 +49,14 @@ class Colours(NamedTuple):
     """Values that become 0 and 255; None for pixels of 8 bits."""
 
     def of(self, file: RasterFile, n: int) -> ColourBands:
-        """The bands of a file that hold n = 3 colours, or one."""
+        """The bands of a file that hold n = 3 colours, or one.
+
+        Raises ValueError if they cannot be told, are not RGB of 8 bits and have no scale, or if 0 means white.
+        """
+        if file.dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
+            raise ValueError(
+                f"raster {file.name} says that 0 is white; invert it first, for example with gdal_translate -scale"
+            )
         return colour_bands(file.bands, file.name, self.source, self.bands if n == 3 else None, self.scale, n)
 
 
@@ -217,8 +224,10 @@ def first_valid(layers: Iterable[Imagery], window: PixelWindow) -> Imagery:
 def layer_imagery(layer: Layer, colours: Colours, block: BlockIndex, grid: BlockGrid) -> Imagery:
     """A layer resampled to one block; a pixel is valid where all its rasters are."""
     parts = [_warped(open_file(place), colours, layer.colours_each, block, grid) for place in layer.places]
-    valid = np.logical_and.reduce([valid for _, valid in parts])
-    rgb = np.concatenate([colour for colour, _ in parts]).transpose(1, 2, 0)
+    (colour, valid), *others = parts
+    for _, seen in others:
+        valid = valid & seen
+    rgb = (np.concatenate([c for c, _ in parts]) if others else colour).transpose(1, 2, 0)
     return Imagery(np.ascontiguousarray(rgb * valid[..., None]), valid)
 
 
@@ -227,33 +236,38 @@ def _warped(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Colours (n, h, w) uint8 of a raster resampled to a block, and where they are valid: (h, w) bool."""
     size = grid.block_px
-    out, valid = np.zeros((n, size, size), np.uint8), np.zeros((size, size), bool)
     taken = colours.of(file, n)
+    found = []
     for turn in turns(file, grid.bounds(block)):
         area = source_window(file, block, turn)
         if area is None:
             continue
-        pixels, known = _colour_pixels(file, taken, area)
-        if not known.any():
-            continue
-        colour, seen = _resampled(file, pixels, known, area, turn, block, grid)
-        new = seen & ~valid
-        out[:, new] = colour[:, new]
-        valid |= seen
+        pixels, known = colour_pixels(file, taken, area)
+        if known.any():
+            found.append(_resampled(file, pixels, known, area, turn, block, grid))
+    if not found:
+        return np.zeros((n, size, size), np.uint8), np.zeros((size, size), bool)
+    (out, valid), *others = found
+    for colour, seen in others:
+        np.copyto(out, colour, where=~valid)
+        valid = valid | seen
     return out, valid
 
 
-def _colour_pixels(file: RasterFile, taken: ColourBands, area: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Colours (n, h, w) float32 from 0 to 255 as the file stores them, and where they are known: (h, w) bool."""
+def colour_pixels(file: RasterFile, taken: ColourBands, area: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (n, h, w) from 0 to 255 as the file stores them, and where they are known: (h, w) bool.
+
+    They are uint8, or float32 if they had to be scaled; unknown pixels have any colour.
+    """
     raw = file.read(taken.numbers, area)
     known = file.unmasked(area) & file.not_nodata(taken.numbers, raw, area)
     if taken.is_palette:
-        table = np.zeros((256, 4), np.float32)
+        table = np.zeros((256, 4), np.uint8)
         for number, colour in file.dataset.colormap(taken.numbers[0]).items():
             table[number] = colour
         return table[raw[0], :3].transpose(2, 0, 1), known & (table[raw[0], 3] > 0)
-    if all(f == 1 for f in taken.factors) and not any(taken.terms):
-        return raw.astype(np.float32), known
+    if raw.dtype == np.uint8 and all(f == 1 for f in taken.factors) and not any(taken.terms):
+        return raw, known
     factors, terms = (np.array(v, np.float64)[:, None, None] for v in (taken.factors, taken.terms))
     scaled = np.where(known, raw, 0).astype(np.float64) * factors + terms
     return np.clip(scaled, 0, 255).astype(np.float32), known
@@ -294,7 +308,7 @@ def layers_content(layers: Iterable[Layer], colours: Colours, block: BlockIndex)
                 area = source_window(file, block, turn)
                 if area is None:
                     continue
-                pixels, known = _colour_pixels(file, taken, area)
+                pixels, known = colour_pixels(file, taken, area)
                 digest.update(f"{taken} {file.facts(taken.numbers, area, turn)}".encode())
                 digest.update(np.ascontiguousarray(pixels * known).data)
                 digest.update(np.packbits(known).data)

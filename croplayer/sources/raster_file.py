@@ -11,10 +11,12 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyproj
 import rasterio
 from affine import Affine
 from rasterio.crs import CRS as RasterCrs
@@ -98,6 +100,11 @@ class RasterFile:
         return self.dataset.height, self.dataset.width
 
     @property
+    def is_lonlat(self) -> bool:
+        """Whether the raster is in longitude and latitude in degrees from Greenwich, on any datum."""
+        return _is_lonlat(self.wkt)
+
+    @property
     def wkt(self) -> str:
         """The CRS as WKT."""
         return str(self.crs.to_wkt())
@@ -116,13 +123,22 @@ class RasterFile:
     def unmasked(self, window: Window) -> np.ndarray:
         """Where no mask of the file and no alpha band, wherever it lies, hides the pixels: (h, w) bool."""
         shown_px = np.ones((int(window.height), int(window.width)), bool)
-        flags = self.dataset.mask_flag_enums[0]
-        if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
-            shown_px &= self._asked(lambda: np.asarray(self.dataset.read_masks(1, window=window) > 0))
-        for band in self.bands:
+        for band, flags in zip(self.bands, self.dataset.mask_flag_enums, strict=True):
+            is_own = not flags  # a mask of this band alone
+            is_shared = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
             if band.colour == ALPHA:
                 shown_px &= self.read([band.number], window)[0] > 0
+            elif is_own or (is_shared and band.number == self._first):
+                shown_px &= self._mask(band.number, window)
         return shown_px
+
+    @property
+    def _first(self) -> int:
+        """The first band that is no alpha band."""
+        return next((band.number for band in self.bands if band.colour != ALPHA), 1)
+
+    def _mask(self, number: int, window: Window) -> np.ndarray:
+        return self._asked(lambda: np.asarray(self.dataset.read_masks(number, window=window) > 0))
 
     def not_nodata(self, numbers: Sequence[int], pixels: np.ndarray, window: Window) -> np.ndarray:
         """Where colours (n, h, w) are no nodata: (h, w) bool.
@@ -148,10 +164,12 @@ class RasterFile:
     def _asked(self, ask: Any) -> np.ndarray:
         try:
             with _reading:
-                return np.asarray(ask())
+                found = np.asarray(ask())
         except RasterioIOError as error:
             _raise_problem(self._remote)
             raise ValueError(f"raster {self.name} cannot be read: {_without_address(error)}") from None
+        _raise_problem(self._remote)
+        return found
 
 
 def _fits(value: float | None, dtype: np.dtype[Any]) -> bool:
@@ -203,8 +221,10 @@ def _check_files_beside(file: Path) -> None:
 
 
 def _raise_problem(remote: Any) -> None:
+    """Raise what a reader of a server met while GDAL asked it, once."""
     if remote is not None and remote.problem is not None:
-        raise remote.problem from None
+        problem, remote.problem = remote.problem, None
+        raise problem from None
 
 
 def _without_address(error: Exception) -> str:
@@ -228,6 +248,9 @@ def open_file(place: RasterPlace) -> RasterFile:
     # Set once for the process: leaving a rasterio.Env around each read would empty the cache.
     set_gdal_config("GDAL_CACHEMAX", GDAL_CACHE_MB)
     dataset, remote = _opened(place.path, DRIVER, place.access)
+    # GDAL looks for a mask once. If its server fails at that moment the file must not count as one without a mask.
+    _ = dataset.mask_flag_enums
+    _raise_problem(remote)
     check_georeference(dataset, place.assume_crs, place.name)
     if len(dataset.subdatasets) > 1:
         raise ValueError(
@@ -280,20 +303,28 @@ def lonlat_boxes(file: RasterFile) -> tuple[Bounds, ...]:
 
     Longitudes of the file may also run from 0 to 360. Raises ValueError if it does not lie within the domain of its CRS.
     """
-    try:
-        box = Bounds(*transform_bounds(file.wkt, CRS, *file.dataset.bounds, densify_pts=21))
-    except Exception as error:  # the errors of GDAL and PROJ have no public base class
-        raise ValueError(f"raster {file.name} does not lie where its CRS says; check the CRS") from error
-    if file.crs.is_geographic:
+    if file.is_lonlat:
         bounds = file.dataset.bounds
         if not (bounds.left >= -361 and bounds.right <= 541 and bounds.right - bounds.left <= 361):
             raise ValueError(f"raster {file.name} has longitudes {bounds.left:g} to {bounds.right:g}; check the CRS")
         # Shifts between datums are far smaller than a pixel of the search.
         box = Bounds(bounds.left, max(bounds.bottom, -90.0), bounds.right, min(bounds.top, 90.0))
         return _within_one_turn(box)
+    try:
+        box = Bounds(*transform_bounds(file.wkt, CRS, *file.dataset.bounds, densify_pts=21))
+    except Exception as error:  # the errors of GDAL and PROJ have no public base class
+        raise ValueError(f"raster {file.name} does not lie where its CRS says; check the CRS") from error
     if not np.isfinite(box).all():
         raise ValueError(f"raster {file.name} does not lie where its CRS says; check the CRS")
     return split_at_antimeridian(box)
+
+
+@lru_cache(maxsize=64)
+def _is_lonlat(wkt: str) -> bool:
+    crs = pyproj.CRS(wkt)
+    if not crs.is_geographic or crs.is_derived or crs.prime_meridian is None or crs.prime_meridian.longitude != 0:
+        return False
+    return all(np.isclose(axis.unit_conversion_factor, np.pi / 180) for axis in crs.axis_info[:2])
 
 
 def _within_one_turn(box: Bounds) -> tuple[Bounds, ...]:
@@ -355,7 +386,7 @@ def turns(file: RasterFile, box: Bounds) -> tuple[int, ...]:
 
     Only rasters in longitude and latitude are moved, whose longitudes may run from 0 to 360 or across 180 degrees.
     """
-    if not file.crs.is_geographic:
+    if not file.is_lonlat:
         return (0,)
     left, right = file.dataset.bounds.left, file.dataset.bounds.right
     pad = 0.02 / BLOCKS_PER_DEGREE

@@ -13,11 +13,13 @@ import rasterio
 import rasterio.features
 import shapely
 from pyproj import CRS
-from rasterio.errors import RasterioIOError
+from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
 
 from croplayer.models.training.label_places import beside, misplaced_words
-from croplayer.sources.raster_file import DRIVER, check_georeference, open_raster
+from croplayer.sources.raster import colour_pixels
+from croplayer.sources.raster_bands import bands_of, colour_bands
+from croplayer.sources.raster_file import DRIVER, RasterFile, RasterPlace, check_georeference, open_raster
 from croplayer.vector.read import cut_name_hint, read_vector
 
 SCENE_DRIVERS = {".tif": DRIVER, ".tiff": DRIVER, ".png": "PNG", ".jpg": "JPEG", ".jp2": "JP2OpenJPEG"}
@@ -58,13 +60,12 @@ class LabelledScene:
     def read(self) -> SceneArrays:
         """Read pixels and labels; raises ValueError when the raster is damaged or is not RGB of uint8."""
         with _open_scene(self.path) as raster:
-            if raster.count < 3 or set(raster.dtypes[:3]) != {"uint8"}:
+            if raster.count < 3 or {*raster.dtypes} != {"uint8"}:
                 raise ValueError(f"{self.path} has {raster.count} bands of {raster.dtypes[0]}; expected RGB of uint8")
-            try:
-                rgb = np.moveaxis(raster.read([1, 2, 3]), 0, -1)
-                valid = raster.dataset_mask() > 0
-            except RasterioIOError as error:
-                raise ValueError(f"raster {self.path} cannot be read: {error}") from error
+            file = RasterFile(RasterPlace(str(self.path)), raster, raster.crs, bands_of(raster, str(self.path)))
+            taken = colour_bands(file.bands, file.name, self.name, None, None)
+            colours, valid = colour_pixels(file, taken, Window(0, 0, raster.width, raster.height))
+            rgb = np.moveaxis(colours, 0, -1)
             shapes = [(polygon, i) for i, polygon in enumerate(self.polygons, start=1)]
             parcels = (
                 rasterio.features.rasterize(shapes, out_shape=raster.shape, transform=raster.transform, dtype="int32")
