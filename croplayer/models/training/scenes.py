@@ -17,6 +17,7 @@ from rasterio.errors import RasterioIOError
 from shapely.geometry.base import BaseGeometry
 
 from croplayer.models.training.label_places import beside, misplaced_words
+from croplayer.sources.raster_bands import bands_of, colour_bands
 from croplayer.sources.raster_file import DRIVER, check_georeference, open_raster
 from croplayer.vector.read import cut_name_hint, read_vector
 
@@ -56,12 +57,14 @@ class LabelledScene:
     polygons: tuple[BaseGeometry, ...]
 
     def read(self) -> SceneArrays:
-        """Read pixels and labels; raises ValueError when the raster is damaged or is not RGB of uint8."""
+        """Read pixels and labels; raises ValueError when the raster is damaged or is not RGB of uint8.
+
+        Bands are those that the file says are red, green and blue, else the first three that are no alpha band.
+        """
         with _open_scene(self.path) as raster:
-            if raster.count < 3 or set(raster.dtypes[:3]) != {"uint8"}:
-                raise ValueError(f"{self.path} has {raster.count} bands of {raster.dtypes[0]}; expected RGB of uint8")
+            numbers = _colours(raster, self.path)
             try:
-                rgb = np.moveaxis(raster.read([1, 2, 3]), 0, -1)
+                rgb = np.moveaxis(raster.read(numbers), 0, -1)
                 valid = raster.dataset_mask() > 0
             except RasterioIOError as error:
                 raise ValueError(f"raster {self.path} cannot be read: {error}") from error
@@ -251,6 +254,18 @@ def _open_scene(path: Path) -> rasterio.DatasetReader:
             f"{path} is {raster.width} x {raster.height} px; expected at most {MOST_SCENE_PIXELS} pixels; split it"
         )
     return raster
+
+
+def _colours(raster: rasterio.DatasetReader, path: Path) -> list[int]:
+    """Numbers of the bands of red, green and blue."""
+    try:
+        taken = colour_bands(bands_of(raster, str(path)), str(path), "labelled scenes", None, None)
+    except ValueError as error:
+        reason = str(error).partition(";")[0]
+        raise ValueError(f"{reason}; expected RGB of uint8, so write the scene so") from error
+    if taken.is_palette:
+        raise ValueError(f"{path} numbers the colours of a table; expected RGB of uint8, so convert it")
+    return list(taken.numbers)
 
 
 def _read_table(polygons: Path, image_column: str) -> geopandas.GeoDataFrame:
