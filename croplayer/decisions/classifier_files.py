@@ -267,6 +267,9 @@ def _check_trees(data: bytes, manifest: ClassifierManifest, path: Path) -> None:
         is_right &= learner["objective"]["name"] == PARAMETERS["objective"]
         is_right &= int(booster["model"]["gbtree_model_param"]["num_trees"]) == len(trees) == len(info) > 0
         is_right &= all(0 <= k < classes for k in info) and all(_is_whole(tree, features) for tree in trees)
+        # Categories are codes here, so the file's own table of them is empty; each round has one tree per class.
+        is_right &= not any(booster["model"]["cats"].values())
+        is_right &= booster["model"]["iteration_indptr"] == list(range(0, len(trees) + 1, classes))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ValueError(f"{path} holds no trees of XGBoost: {type(error).__name__} {error}") from error
     if not is_right:

@@ -282,14 +282,21 @@ def list_models(home: Path | None, as_json: bool) -> None:
     cross-validation, whose figures belong to other weights (`croplayer models show`).
     """
     from croplayer.models.bundles.catalogue import shipped_folder, shipped_names
+    from croplayer.models.bundles.whole_folders import repair_all
     from croplayer.models.networks.manifest import MANIFEST_NAME, read_manifest
     from pipelines.engine.models import default_home
 
-    here = sorted(p.parent for p in (home or default_home()).glob(f"*/{MANIFEST_NAME}"))
+    place = home or default_home()
+    repair_all(place, MANIFEST_NAME)
+    here = sorted(p.parent for p in place.glob(f"*/{MANIFEST_NAME}") if not p.parent.name.startswith("."))
     found = [*((name, shipped_folder(name)) for name in shipped_names()), *((str(p), p) for p in here)]
     facts = []
     for name, folder in found:
-        m = read_manifest(folder)
+        try:
+            m = read_manifest(folder)
+        except (ValueError, OSError) as error:
+            click.echo(f"left out: {error}", err=True)
+            continue
         facts.append({"name": name, "kind": m.kind, "architecture": m.architecture, "size": m.size, "figure": m.figure})
     if as_json:
         click.echo(json.dumps(facts, indent=1))

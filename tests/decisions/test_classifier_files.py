@@ -150,6 +150,8 @@ def _tree(trees: Any) -> Any:
         lambda trees: trees["learner"]["learner_model_param"].__setitem__("num_class", "1000000000"),
         lambda trees: trees["learner"]["gradient_booster"]["model"]["tree_info"].__setitem__(0, 7),
         lambda trees: trees["learner"]["gradient_booster"].__setitem__("name", "dart"),
+        lambda trees: trees["learner"]["gradient_booster"]["model"]["iteration_indptr"].__setitem__(1, 10**6),
+        lambda trees: trees["learner"]["gradient_booster"]["model"]["cats"].__setitem__("enc", [{"offsets": [0, 9]}]),
         lambda trees: trees.__setitem__("learner", []),
     ],
 )  # fmt: skip

@@ -59,6 +59,9 @@ class Manifest:
             raise ValueError(f"manifest field 'version' is {self.version}; this croplayer reads {MANIFEST_VERSION}")
         if not all(isinstance(v, str) for v in (self.architecture, self.size, *self.classes, *self.bands)):
             raise ValueError("manifest fields 'architecture', 'size', 'classes' and 'bands' are not all text")
+        for name in ("metrics", "recipe", "versions", "files"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise ValueError(f"manifest field '{name}' is no list of keys and values")
         numbers = (*self.mean, *self.std, self.temperature)
         if len(self.mean) != 3 or len(self.std) != 3 or not all(map(math.isfinite, numbers)) or min(self.std) <= 0:
             raise ValueError("manifest fields 'mean' and 'std' are not three finite numbers each, with 'std' above 0")
@@ -73,11 +76,13 @@ class Manifest:
         The figures of a cross-validation belong to the models of its folds, each trained without the scenes that it was
         scored on, and not to the weights of the bundle, which learned from all scenes.
         """
-        validation = self.metrics.get("validation", {})
-        if validation.get("folds"):
-            return None
-        found = validation.get("pooled", {}).get("iou", self.metrics.get("accuracy"))
-        return float(found) if isinstance(found, (int, float)) else None
+        validation = self.metrics.get("validation")
+        if not isinstance(validation, Mapping):
+            found = self.metrics.get("accuracy")
+        else:
+            pooled = validation.get("pooled")
+            found = pooled.get("iou") if isinstance(pooled, Mapping) and not validation.get("folds") else None
+        return float(found) if isinstance(found, (int, float)) and abs(found) <= 1 else None
 
     @classmethod
     def from_json(cls, data: bytes, origin: Path) -> Manifest:
