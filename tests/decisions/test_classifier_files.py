@@ -159,7 +159,7 @@ def test_trees_that_point_outside_are_refused_before_they_are_used(
     change: Callable[[Any], None], run: RunFolder, tmp_path: Path
 ) -> None:
     read_named(_signed(tmp_path, run, lambda trees: None), CORRECTNESS, SOURCES, DEFAULT_CLASSES)
-    with pytest.raises(ValueError, match=r"holds (trees that do not fit|no trees)"):
+    with pytest.raises(ValueError, match="holds no whole trees of XGBoost for the features and classes"):
         read_named(_signed(tmp_path, run, change), CORRECTNESS, SOURCES, DEFAULT_CLASSES)
 
 
