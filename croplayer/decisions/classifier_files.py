@@ -16,6 +16,7 @@ from typing import Any
 import xgboost
 
 from croplayer.decisions.boosting import PARAMETERS, ROUNDS, Classifier
+from croplayer.decisions.tree_checks import is_written_by_xgboost
 from croplayer.measures.features import Feature, correctness_columns, integration_columns
 from stores import __version__
 from stores.durable import digest_bytes
@@ -28,11 +29,6 @@ LARGEST_TREES = 64 * 2**20
 LARGEST_MANIFEST = 16 * 2**20
 """Largest files that are read, in bytes; a fitted classifier takes about one megabyte."""
 LONGEST_TEXT = 200
-OF_NODES = (
-    "left_children", "right_children", "parents", "split_indices", "split_conditions", "split_type", "default_left",
-    "base_weights", "loss_changes", "sum_hessian",
-)  # fmt: skip
-"""What XGBoost's file lists for each node of a tree."""
 
 
 @dataclass(frozen=True)
@@ -159,14 +155,18 @@ def read_classifier(
     trees = _read(beside, LARGEST_TREES)
     if digest_bytes(trees).sha256 != manifest.trees_sha256:
         raise ValueError(f"{beside} does not match its digest in {path.name}; it is damaged or was changed")
-    _check_trees(trees, manifest, beside)
+    names, categorical = [name for name, _ in manifest.features], [bool(c) for _, c in manifest.features]
+    if not is_written_by_xgboost(_parsed(trees, beside), names, categorical, len(manifest.classes)):
+        raise ValueError(
+            f"{beside} holds no whole trees of XGBoost for the features and classes of its manifest (written with xgboost "
+            f"{manifest.versions.get('xgboost', '?')}, read with {xgboost.__version__}); fit the classifier again"
+        )
     booster = xgboost.Booster()
     try:
         booster.load_model(bytearray(trees))
     except (ValueError, xgboost.core.XGBoostError) as error:
         raise ValueError(f"{beside} is no classifier of XGBoost: {str(error).splitlines()[0]}") from error
-    names = tuple(name for name, _ in manifest.features)
-    return KeptClassifier(Classifier(booster, manifest.classes, names), manifest)
+    return KeptClassifier(Classifier(booster, manifest.classes, tuple(names)), manifest)
 
 
 def read_named(place: Path, kind: str, sources: Sequence[str], classes: CorrectnessClasses) -> KeptClassifier:
@@ -252,58 +252,3 @@ def _parsed(data: bytes, path: Path) -> Any:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
-
-
-def _check_trees(data: bytes, manifest: ClassifierManifest, path: Path) -> None:
-    """Raise ValueError unless every index in the trees lies within them and within the features and classes."""
-    values = _parsed(data, path)
-    features, classes = len(manifest.features), len(manifest.classes)
-    try:
-        learner = values["learner"]
-        parameters, booster = learner["learner_model_param"], learner["gradient_booster"]
-        shape = (int(parameters["num_feature"]), int(parameters["num_class"]), int(parameters["num_target"]))
-        trees, info = booster["model"]["trees"], booster["model"]["tree_info"]
-        is_right = shape == (features, classes, 1) and booster["name"] == "gbtree"
-        is_right &= learner["objective"]["name"] == PARAMETERS["objective"]
-        is_right &= int(booster["model"]["gbtree_model_param"]["num_trees"]) == len(trees) == len(info) > 0
-        is_right &= all(0 <= k < classes for k in info) and all(_is_whole(tree, features) for tree in trees)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise ValueError(f"{path} holds no trees of XGBoost: {type(error).__name__} {error}") from error
-    if not is_right:
-        raise ValueError(f"{path} holds trees that do not fit the features and classes of its manifest, or are damaged")
-
-
-def _is_whole(tree: Mapping[str, Any], features: int) -> bool:
-    """Whether every node of a tree is reached once from its root, and splits on one of the features."""
-    left, right, split = tree["left_children"], tree["right_children"], tree["split_indices"]
-    nodes = int(tree["tree_param"]["num_nodes"])
-    if nodes < 1 or any(len(tree[name]) != nodes for name in OF_NODES) or int(tree["tree_param"]["num_deleted"]):
-        return False
-    if not all(0 <= feature < features for feature in split) or not _has_whole_categories(tree, nodes):
-        return False
-    seen, waiting = set(), [0]
-    while waiting:
-        node = waiting.pop()
-        if node in seen:
-            return False
-        seen.add(node)
-        children = (left[node], right[node])
-        if children != (-1, -1):
-            if not all(0 < child < nodes for child in children):
-                return False
-            waiting += children
-    return len(seen) == nodes
-
-
-def _has_whole_categories(tree: Mapping[str, Any], nodes: int) -> bool:
-    """Whether the categories of each node that splits by category lie in the tree's list of them."""
-    where = (tree["categories_nodes"], tree["categories_segments"], tree["categories_sizes"])
-    categories = tree["categories"]
-    by_category = [node for node, kind in enumerate(tree["split_type"]) if kind]
-    return (
-        len({len(w) for w in where}) == 1
-        and list(where[0]) == by_category
-        and all(a >= 0 and n >= 0 and a + n <= len(categories) for _, a, n in zip(*where, strict=True))
-        and all(0 <= c < 256 for c in categories)
-        and len(by_category) <= nodes
-    )

@@ -164,15 +164,27 @@ def _train_recipe(recipe: str, home: Path, out: Path | None) -> list[Path]:
 )
 @click.option("--description", required=True, help="What it was trained on, for the manifest.")
 @click.option("--licence", required=True, help="Licence of the weights and of the data behind them.")
+@click.option(
+    "--cropland",
+    multiple=True,
+    help="Name or number of a class that is cropland; repeatable. Needed where the names of the classes do not say it.",
+)
 @click.option("-o", "--out", type=_PATH, required=True, help="Folder of the bundle.")
-def import_pretrained(pretrained: str, gsd: tuple[float, float], description: str, licence: str, out: Path) -> None:
+def import_pretrained(
+    pretrained: str, gsd: tuple[float, float], description: str, licence: str, cropland: tuple[str, ...], out: Path
+) -> None:
     """Make a bundle of PRETRAINED: weights of transformers in a local folder, or their name on a hub.
 
-    The model must have two classes, cropland at index 1, and its weights as safetensors.
+    The weights must be safetensors. Which class is cropland and how pixels are normalised is read from config.json and
+    preprocessor_config.json; a model that needs anything else is refused.
     """
     from croplayer.models.bundles.pretrained import bundle_from_pretrained
 
-    click.echo(bundle_from_pretrained(pretrained, out, gsd_m=gsd, training_data=description, licence=licence))
+    click.echo(
+        bundle_from_pretrained(
+            pretrained, out, gsd_m=gsd, training_data=description, licence=licence, cropland=cropland
+        )
+    )
 
 
 @models.command("evaluate")
@@ -270,14 +282,21 @@ def list_models(home: Path | None, as_json: bool) -> None:
     cross-validation, whose figures belong to other weights (`croplayer models show`).
     """
     from croplayer.models.bundles.catalogue import shipped_folder, shipped_names
+    from croplayer.models.bundles.whole_folders import repair_all
     from croplayer.models.networks.manifest import MANIFEST_NAME, read_manifest
     from pipelines.engine.models import default_home
 
-    here = sorted(p.parent for p in (home or default_home()).glob(f"*/{MANIFEST_NAME}"))
+    place = home or default_home()
+    repair_all(place, MANIFEST_NAME)
+    here = sorted(p.parent for p in place.glob(f"*/{MANIFEST_NAME}") if not p.parent.name.startswith("."))
     found = [*((name, shipped_folder(name)) for name in shipped_names()), *((str(p), p) for p in here)]
     facts = []
     for name, folder in found:
-        m = read_manifest(folder)
+        try:
+            m = read_manifest(folder)
+        except (ValueError, OSError) as error:
+            click.echo(f"left out: {error}", err=True)
+            continue
         facts.append({"name": name, "kind": m.kind, "architecture": m.architecture, "size": m.size, "figure": m.figure})
     if as_json:
         click.echo(json.dumps(facts, indent=1))

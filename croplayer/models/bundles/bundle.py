@@ -8,13 +8,13 @@ it, from the same read, so a damaged, swapped or half-written model is refused.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import safetensors.torch
 import torch
 import transformers
@@ -25,12 +25,15 @@ from croplayer.models.bundles.runtimes import TORCH, runtime_version
 from croplayer.models.bundles.whole_folders import write_whole_folder
 from croplayer.models.networks.architectures import MODEL_CLASSES, build_from_config, config_from_dict
 from croplayer.models.networks.coverage_network import CoverageNetwork
+from croplayer.models.networks.limits import COVERAGE, check_config, check_layout, parsed_json
 from croplayer.models.networks.manifest import MANIFEST_NAME, MANIFEST_SUM_NAME, Manifest, manifest_bytes, manifest_sum
 from croplayer.models.networks.segmentation import SegmentationNetwork, pick_device
 from stores import __version__
 
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
+LARGEST_FILE = 16 * 2**30
+"""Largest file of a bundle that is read, in bytes."""
 
 
 def write_bundle(
@@ -94,6 +97,10 @@ def read_checked(folder: Path, digest: str | None = None) -> tuple[Manifest, dic
         path = folder / name
         if not path.is_file():
             raise FileNotFoundError(f"model bundle {folder} lacks {name}")
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"{path} is a link to a file outside the bundle; copy the file there")
+        if path.stat().st_size > LARGEST_FILE:
+            raise ValueError(f"{path} has {path.stat().st_size:,} bytes; expected at most {LARGEST_FILE:,}")
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != manifest.files[name]:
             raise ValueError(
@@ -110,11 +117,17 @@ def check_finite(model: PreTrainedModel, origin: Path) -> None:
             raise ValueError(f"model {origin}: weight '{name}' holds NaN or infinity")
 
 
-def load_weights(model: PreTrainedModel, weights: bytes, origin: Path) -> None:
-    """Fill a model with the weights of a bundle; every weight must be there, finite and of its shape."""
-    state = safetensors.torch.load(weights)
+def _parsed_weights(data: bytes, folder: Path) -> dict[str, torch.Tensor]:
     try:
-        model.load_state_dict(state, strict=True)
+        return safetensors.torch.load(data)
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise ValueError(f"{folder / WEIGHTS_NAME} is no file of safetensors: {error}") from error
+
+
+def load_weights(model: PreTrainedModel, weights: Mapping[str, torch.Tensor], origin: Path) -> None:
+    """Fill a model with the weights of a bundle; every weight must be there, finite and of its shape."""
+    try:
+        model.load_state_dict(weights, strict=True)
     except RuntimeError as error:
         raise ValueError(f"{origin} does not fit its configuration: {error}") from error
     check_finite(model, origin)
@@ -142,8 +155,9 @@ def load(
     """
     folder = Path(folder)
     manifest, contents = read_checked(folder, digest)
-    network = _build(manifest, _parsed_config(contents[CONFIG_NAME], folder), folder)
-    load_weights(network.model, contents[WEIGHTS_NAME], folder)
+    weights = _parsed_weights(contents[WEIGHTS_NAME], folder)
+    network = _build(manifest, parsed_json(contents[CONFIG_NAME], str(folder / CONFIG_NAME)), weights, folder)
+    load_weights(network.model, weights, folder)
     network.eval()
     if runtime == TORCH or not isinstance(network, SegmentationNetwork):
         return network.to(_available(device))
@@ -165,23 +179,24 @@ def _available(device: torch.device | str | None) -> torch.device:
     return torch.device(device)
 
 
-def _parsed_config(config: bytes, folder: Path) -> dict[str, Any]:
-    try:
-        values: dict[str, Any] = json.loads(config)
-    except ValueError as error:
-        raise ValueError(f"{folder / CONFIG_NAME} is not valid JSON: {error}") from error
-    return values
-
-
-def _build(manifest: Manifest, config: dict[str, Any], folder: Path) -> SegmentationNetwork | CoverageNetwork:
-    """The network a manifest describes, without its weights."""
+def _build(
+    manifest: Manifest, config: dict[str, Any], weights: Mapping[str, torch.Tensor], folder: Path
+) -> SegmentationNetwork | CoverageNetwork:
+    """The network a manifest describes, without its weights; nothing is built that the weights are not of."""
+    check_config(config, str(folder / CONFIG_NAME))
     if manifest.kind == "coverage":
+        check_layout(COVERAGE, config, weights, str(folder), exact=True)
         resnet = ResNetForImageClassification(ResNetConfig.from_dict(config))
         return CoverageNetwork(resnet, manifest.size, manifest.temperature, manifest)
     if manifest.architecture not in MODEL_CLASSES:
         known = ", ".join(MODEL_CLASSES)
         raise ValueError(f"{folder} holds architecture '{manifest.architecture}'; expected one of {known}")
+    check_layout(manifest.architecture, config, weights, str(folder), exact=True)
     model = build_from_config(manifest.architecture, config_from_dict(manifest.architecture, config), seed=0)
+    if model.config.num_labels != len(manifest.classes):
+        raise ValueError(
+            f"{folder}: the manifest names {len(manifest.classes)} classes, the model has {model.config.num_labels}"
+        )
     return SegmentationNetwork(
         manifest.architecture,
         manifest.size,
@@ -189,6 +204,7 @@ def _build(manifest: Manifest, config: dict[str, Any], folder: Path) -> Segmenta
         mean=manifest.mean,
         std=manifest.std,
         gsd_m=manifest.ground_sample_distance_m,
+        classes=manifest.classes,
         manifest=manifest,
     )
 

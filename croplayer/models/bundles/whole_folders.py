@@ -95,6 +95,13 @@ def repair(folder: Path, marker: str) -> None:
             continue
 
 
+def repair_all(parent: Path, marker: str) -> None:
+    """`repair` of every folder in ``parent`` that a killed process left something beside."""
+    names = {_LEFT_OVER.sub("", path.name) for path in parent.glob(".*") if _LEFT_OVER.search(path.name)}
+    for name in sorted(names):
+        repair(parent / name.removeprefix("."), marker)
+
+
 @contextmanager
 def only_one(path: Path, what: str) -> Iterator[None]:
     """Hold a lock file; it ends with the process and is removed.

@@ -9,7 +9,6 @@ import torch
 
 from croplayer.models.networks.inference import mixed_precision
 from croplayer.models.networks.segmentation import SegmentationNetwork
-from stores.legends import CROPLAND
 
 
 class Parcels(NamedTuple):
@@ -50,8 +49,8 @@ def predict_parcels(
         )[0].sigmoid()
         claims = (classes[:, :-1].amax(-1)[:, None, None] * masks).cpu().numpy()
     owner = claims.argmax(axis=0)
-    is_field = (classes[:, :-1].argmax(-1) == CROPLAND).cpu().numpy()
-    masks_np, chances = masks.cpu().numpy(), classes[:, CROPLAND].cpu().numpy()
+    is_field = np.isin(classes[:, :-1].argmax(-1).cpu().numpy(), model.cropland)
+    masks_np, chances = masks.cpu().numpy(), classes[:, list(model.cropland)].sum(-1).cpu().numpy()
     labels, scores = np.zeros(valid.shape, dtype=np.int32), []
     for query in np.flatnonzero(is_field):
         own = (owner == query) & (masks_np[query] > 0.5) & valid

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -13,6 +14,8 @@ MANIFEST_NAME = "manifest.json"
 MANIFEST_SUM_NAME = "manifest.sha256"
 """Digest of the manifest, as ``sha256sum`` writes and checks it."""
 MANIFEST_VERSION = 1
+LARGEST_MANIFEST = 64 * 2**20
+"""Largest manifest that is read, in bytes."""
 KINDS = ("segmentation", "coverage")
 
 
@@ -54,8 +57,16 @@ class Manifest:
             raise ValueError(f"manifest field 'kind' is '{self.kind}'; expected one of {', '.join(KINDS)}")
         if self.version != MANIFEST_VERSION:
             raise ValueError(f"manifest field 'version' is {self.version}; this croplayer reads {MANIFEST_VERSION}")
+        if not all(isinstance(v, str) for v in (self.architecture, self.size, *self.classes, *self.bands)):
+            raise ValueError("manifest fields 'architecture', 'size', 'classes' and 'bands' are not all text")
+        for name in ("metrics", "recipe", "versions", "files"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise ValueError(f"manifest field '{name}' is no list of keys and values")
+        numbers = (*self.mean, *self.std, self.temperature)
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(map(math.isfinite, numbers)) or min(self.std) <= 0:
+            raise ValueError("manifest fields 'mean' and 'std' are not three finite numbers each, with 'std' above 0")
         low, high = self.ground_sample_distance_m
-        if not 0 < low <= high:
+        if not 0 < low <= high < math.inf:
             raise ValueError(f"manifest field 'ground_sample_distance_m' is ({low}, {high}); expected 0 < low <= high")
 
     @property
@@ -65,11 +76,13 @@ class Manifest:
         The figures of a cross-validation belong to the models of its folds, each trained without the scenes that it was
         scored on, and not to the weights of the bundle, which learned from all scenes.
         """
-        validation = self.metrics.get("validation", {})
-        if validation.get("folds"):
-            return None
-        found = validation.get("pooled", {}).get("iou", self.metrics.get("accuracy"))
-        return float(found) if isinstance(found, (int, float)) else None
+        validation = self.metrics.get("validation")
+        if not isinstance(validation, Mapping):
+            found = self.metrics.get("accuracy")
+        else:
+            pooled = validation.get("pooled")
+            found = pooled.get("iou") if isinstance(pooled, Mapping) and not validation.get("folds") else None
+        return float(found) if isinstance(found, (int, float)) and abs(found) <= 1 else None
 
     @classmethod
     def from_json(cls, data: bytes, origin: Path) -> Manifest:
@@ -111,6 +124,8 @@ def manifest_bytes(folder: Path) -> bytes:
         raise FileNotFoundError(f"{folder} is not a model bundle: it holds no {MANIFEST_NAME}")
     if not sum_path.is_file():
         raise FileNotFoundError(f"model bundle {folder} lacks {MANIFEST_SUM_NAME}, the digest of its {MANIFEST_NAME}")
+    if path.stat().st_size > LARGEST_MANIFEST:
+        raise ValueError(f"{path} has {path.stat().st_size:,} bytes; expected at most {LARGEST_MANIFEST:,}")
     stored = path.read_bytes()
     if sum_path.read_bytes() != manifest_sum(stored):
         raise ValueError(f"{path} does not match {MANIFEST_SUM_NAME}; the model is damaged or was changed")

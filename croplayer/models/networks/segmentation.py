@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from transformers import AutoConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
-from croplayer.models.networks.architectures import CLASSES, MODEL_CLASSES, architecture_config, build_from_config
+from croplayer.models.networks.architectures import CLASSES, architecture_config, build_from_config
 from croplayer.models.networks.inference import CellFunction, predict_proba
 from croplayer.models.networks.manifest import Manifest
-from stores.legends import CROPLAND, NOT_CROPLAND
+from stores.legends import CROPLAND
 
 BANDS = ("red", "green", "blue")
 IMAGE_MEAN = (0.485, 0.456, 0.406)
@@ -44,10 +43,17 @@ class SegmentationNetwork(nn.Module):
         mean: tuple[float, ...] = IMAGE_MEAN,
         std: tuple[float, ...] = IMAGE_STD,
         gsd_m: tuple[float, float] | None = None,
+        classes: tuple[str, ...] = CLASSES,
         manifest: Manifest | None = None,
         compiled: CellFunction | None = None,
     ) -> None:
         super().__init__()
+        self.classes = classes
+        """Name of each class of the model by index: one or more are cropland, the others are not."""
+        self.cropland = cropland_indices(classes)
+        """Indices of the classes that are cropland."""
+        self.mean, self.std = tuple(mean), tuple(std)
+        """Mean and standard deviation of each band that pixels are normalised by, in 0..1."""
         self.architecture = architecture
         self.size = size
         self.model = model
@@ -65,9 +71,10 @@ class SegmentationNetwork(nn.Module):
             self.architecture,
             self.size,
             self.model,
-            mean=tuple(self.image_mean.flatten().tolist()),
-            std=tuple(self.image_std.flatten().tolist()),
+            mean=self.mean,
+            std=self.std,
             gsd_m=self.gsd_m,
+            classes=self.classes,
             manifest=self.manifest,
             compiled=compiled,
         ).eval()
@@ -76,16 +83,6 @@ class SegmentationNetwork(nn.Module):
     def device(self) -> torch.device:
         """The device that the network computes on."""
         return self.image_mean.device
-
-    @property
-    def mean(self) -> tuple[float, ...]:
-        """Mean of each band that pixels are normalised by, in 0..1."""
-        return tuple(round(v, 6) for v in self.image_mean.flatten().tolist())
-
-    @property
-    def std(self) -> tuple[float, ...]:
-        """Standard deviation of each band that pixels are normalised by, in 0..1."""
-        return tuple(round(v, 6) for v in self.image_std.flatten().tolist())
 
     def described(
         self,
@@ -101,7 +98,7 @@ class SegmentationNetwork(nn.Module):
             kind="segmentation",
             architecture=self.architecture,
             size=self.size,
-            classes=CLASSES,
+            classes=self.classes,
             bands=BANDS,
             mean=self.mean,
             std=self.std,
@@ -135,9 +132,9 @@ class SegmentationNetwork(nn.Module):
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Logits of cropland (n, h, w) float32 of normalised pixels (n, 3, h, w) float32."""
         if self.architecture == "mask2former":
-            logits = query_logits(self.model(pixel_values=pixels))
+            logits = query_logits(self.model(pixel_values=pixels), self.cropland)
         else:
-            logits = class_logits(self.model(pixel_values=pixels).logits)
+            logits = class_logits(self.model(pixel_values=pixels).logits, self.cropland)
         return enlarge(logits, pixels.shape[-2:])
 
     def predict_proba(
@@ -152,21 +149,46 @@ def enlarge(logits: torch.Tensor, shape: torch.Size | tuple[int, int]) -> torch.
     return nn.functional.interpolate(logits[:, None], size=tuple(shape), mode="bilinear", align_corners=False)[:, 0]
 
 
-def class_logits(logits: torch.Tensor) -> torch.Tensor:
-    """Cropland logits (n, h, w) float32 from class logits (n, 2, h, w): the difference of the two."""
+def cropland_indices(classes: Sequence[str]) -> tuple[int, ...]:
+    """Indices of the classes named as cropland; of two that are named otherwise, the second.
+
+    Raises ValueError if none, or all, are cropland.
+    """
+    found = tuple(i for i, name in enumerate(classes) if name == CLASSES[CROPLAND])
+    if not found and len(classes) == len(CLASSES):
+        return (CROPLAND,)
+    if not found or len(found) == len(classes):
+        raise ValueError(
+            f"the classes are {', '.join(classes)}; expected some '{CLASSES[CROPLAND]}', and some that are not"
+        )
+    return found
+
+
+def class_logits(logits: torch.Tensor, cropland: tuple[int, ...] = (CROPLAND,)) -> torch.Tensor:
+    """Cropland logits (n, h, w) float32 from class logits (n, k, h, w).
+
+    Of two classes, the difference; of more, the logit of the sum of the softmax over the classes that are cropland.
+    """
     logits = logits.float()
-    return logits[:, CROPLAND] - logits[:, NOT_CROPLAND]
+    if logits.shape[1] == 2:
+        return logits[:, cropland[0]] - logits[:, 1 - cropland[0]]
+    others = [i for i in range(logits.shape[1]) if i not in cropland]
+    return logits[:, list(cropland)].logsumexp(1) - logits[:, others].logsumexp(1)
 
 
-def query_logits(output: Any) -> torch.Tensor:
+def query_logits(output: Any, cropland: tuple[int, ...] = (CROPLAND,)) -> torch.Tensor:
     """Cropland logits from class and mask queries: shares sum_q softmax(class)[q, c] x sigmoid(mask)[q].
 
-    The library's own post-processing resizes masks to a fixed size; here they keep the cell's.
+    The library's own post-processing resizes masks to a fixed size; here they keep the cell's. Shares of several classes
+    of cropland, or of several others, are added.
     """
     classes = output.class_queries_logits.float().softmax(-1)[..., :-1]
     masks = output.masks_queries_logits.float().sigmoid()
     shares = torch.einsum("nqc,nqhw->nchw", classes, masks) + _SMALLEST_SHARE
-    return shares[:, CROPLAND].log() - shares[:, NOT_CROPLAND].log()
+    if shares.shape[1] == 2:
+        return shares[:, cropland[0]].log() - shares[:, 1 - cropland[0]].log()
+    others = [i for i in range(shares.shape[1]) if i not in cropland]
+    return shares[:, list(cropland)].sum(1).log() - shares[:, others].sum(1).log()
 
 
 def pick_device() -> torch.device:
@@ -181,19 +203,3 @@ def build_segmenter(architecture: str, size: str, seed: int) -> SegmentationNetw
     """
     config = architecture_config(architecture, size)
     return SegmentationNetwork(architecture, size, build_from_config(architecture, config, seed)).train()
-
-
-def segmenter_from_pretrained(name_or_folder: str | Path) -> SegmentationNetwork:
-    """A segmentation network from weights of transformers: a local folder or a name on a hub.
-
-    Only safetensors are read. The model must know two classes, cropland at index 1.
-    """
-    config = AutoConfig.from_pretrained(name_or_folder)
-    if config.model_type not in MODEL_CLASSES:
-        raise ValueError(
-            f"{name_or_folder} holds a model of type '{config.model_type}'; expected one of {', '.join(MODEL_CLASSES)}"
-        )
-    if config.num_labels != len(CLASSES):
-        raise ValueError(f"{name_or_folder} knows {config.num_labels} classes; expected 2, cropland at index 1")
-    model = MODEL_CLASSES[config.model_type].from_pretrained(name_or_folder, use_safetensors=True)
-    return SegmentationNetwork(config.model_type, "pretrained", model).eval()

@@ -58,7 +58,10 @@ class LabelledScene:
     polygons: tuple[BaseGeometry, ...]
 
     def read(self) -> SceneArrays:
-        """Read pixels and labels; raises ValueError when the raster is damaged or is not RGB of uint8."""
+        """Read pixels and labels; raises ValueError when the raster is damaged or is not RGB of uint8.
+
+        Bands are those that the file says are red, green and blue, else the first three that are no alpha band.
+        """
         with _open_scene(self.path) as raster:
             if raster.count < 3 or {*raster.dtypes} != {"uint8"}:
                 raise ValueError(f"{self.path} has {raster.count} bands of {raster.dtypes[0]}; expected RGB of uint8")

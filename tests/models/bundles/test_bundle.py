@@ -13,10 +13,11 @@ from transformers import AutoModelForSemanticSegmentation
 
 from croplayer.models.bundles.bundle import load, load_cached, write_bundle
 from croplayer.models.bundles.card import mlm_properties
+from croplayer.models.bundles.pretrained import segmenter_from_pretrained
 from croplayer.models.networks.architectures import CLASSES
 from croplayer.models.networks.coverage_network import build_coverage_network, predict_coverage
 from croplayer.models.networks.manifest import Manifest, bundle_digest, manifest_sum, read_manifest
-from croplayer.models.networks.segmentation import BANDS, build_segmenter, segmenter_from_pretrained
+from croplayer.models.networks.segmentation import BANDS, build_segmenter
 
 
 def manifest_for(network, **changes) -> Manifest:
@@ -70,7 +71,7 @@ def test_same_weights_same_bytes(written, tmp_path):
 def test_the_ordinary_from_pretrained_reads_a_bundle(written):
     folder, network = written
     model = AutoModelForSemanticSegmentation.from_pretrained(folder).eval()
-    face = segmenter_from_pretrained(folder)
+    face, _ = segmenter_from_pretrained(folder)
     pixels = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.equal(model(pixels).logits, network.model(pixels).logits)

@@ -3,8 +3,10 @@ from __future__ import annotations
 import geopandas
 import numpy as np
 import pytest
+import rasterio
 import rasterio.shutil
 import shapely
+from rasterio.enums import ColorInterp
 from shapely.geometry import LineString, Polygon
 
 from croplayer.models.training.scenes import LabelledScenes
@@ -167,6 +169,31 @@ def test_scenes_of_every_format_are_read(painted, tmp_path):
         found = LabelledScenes.open(folder, tmp_path / "fields.gpkg").scenes[0].read()
         np.testing.assert_array_equal(found.rgb, expected.rgb)
         np.testing.assert_array_equal(found.parcels, expected.parcels)
+
+
+def test_bands_in_another_order_are_read_by_their_names(painted, tmp_path):
+    images, polygons = painted
+    table = geopandas.read_file(polygons)
+    table[table.image == "scene0"].to_file(tmp_path / "fields.gpkg")
+    expected = LabelledScenes.open(*painted).subset(["scene0"]).scenes[0].read()
+    with rasterio.open(images / "scene0.tif") as raster:
+        profile, pixels = raster.profile, raster.read()
+    colours = [ColorInterp.alpha, ColorInterp.blue, ColorInterp.green, ColorInterp.red]
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    with rasterio.open(folder / "scene0.tif", "w", **profile | {"count": 4}) as raster:
+        raster.write(np.stack([np.full_like(pixels[0], 255), *pixels[::-1]]))
+        raster.colorinterp = colours
+    found = LabelledScenes.open(folder, tmp_path / "fields.gpkg").scenes[0].read()
+    np.testing.assert_array_equal(found.rgb, expected.rgb)
+    for changes, message in (
+        ({"dtype": "uint16"}, "has uint16 pixels; expected uint8: set scale|expected RGB of uint8"),
+        ({"count": 1}, "has 1 bands.*expected RGB of uint8"),
+    ):
+        with rasterio.open(folder / "scene0.tif", "w", **profile | changes) as raster:
+            raster.write(pixels[: raster.count].astype(raster.dtypes[0]))
+        with pytest.raises(ValueError, match=message):
+            LabelledScenes.open(folder, tmp_path / "fields.gpkg").scenes[0].read()
 
 
 def test_missing_things_are_named(painted, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from click.testing import CliRunner
 
 from croplayer.models.bundles.bundle import load
-from croplayer.models.networks.manifest import bundle_digest, read_manifest
+from croplayer.models.networks.manifest import bundle_digest, manifest_sum, read_manifest
 from croplayer.models.networks.segmentation import build_segmenter
 from pipelines.cli import main
 
@@ -178,6 +179,22 @@ def test_options_that_a_recipe_leaves_without_effect_are_refused(option):
 def test_a_recipe_that_trains_nothing_is_refused():
     output = croplayer_models("train", "demo", code=2).output
     assert "recipe 'demo' trains no model: it names landscape, landscape_coverage" in output
+
+
+def test_the_list_repairs_what_killed_trainings_left_and_names_what_is_damaged(trained, tmp_path):
+    shutil.copytree(trained, tmp_path / f".moved.{'0' * 32}.old")
+    shutil.copytree(trained, tmp_path / f".half.{'1' * 32}.partial")
+    for name, change in (("hostile", {"metrics": []}), ("wide", {"std": [0, 1, 1]}), ("odd", {"classes": [1, 2]})):
+        shutil.copytree(trained, tmp_path / name)
+        values = json.loads((tmp_path / name / "manifest.json").read_text()) | change
+        (tmp_path / name / "manifest.json").write_text(json.dumps(values))
+        (tmp_path / name / "manifest.sha256").write_bytes(
+            manifest_sum((tmp_path / name / "manifest.json").read_bytes())
+        )
+    listed = croplayer_models("list", "--models", tmp_path, "--json")
+    names = [row["name"] for row in json.loads(listed.stdout) if row["name"].startswith(str(tmp_path))]
+    assert names == [str(tmp_path / "moved")] and not list(tmp_path.glob(".*"))
+    assert listed.stderr.count("left out: ") == 3 and "'metrics' is no list of keys and values" in listed.stderr
 
 
 def test_list_and_show(trained):
