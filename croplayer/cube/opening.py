@@ -25,13 +25,14 @@ from stores.finished import (
     MissingBlocksError,
     UnfinishedBlocksWarning,
     check_finished,
-    finished_steps,
+    finished_blocks,
     unfinished_words,
 )
 from stores.grid import CRS, PixelWindow
 from stores.places import open_store
 from stores.run_folder import CubePlace, cube_place
 from stores.schema import SchemaError
+from stores.step_memory import STEPS_OF_CUBE
 
 _SMALL_PX = 1_000_000
 """A region of at most this many pixels is looked at when it is opened, so that one without a pixel is noticed."""
@@ -84,8 +85,11 @@ def open_cube(path: str | Path, region: Region = None, edition: str | None = Non
     y, x = window.slices_in(whole)
     dataset = _chunked(dataset.isel(y=y, x=x), window, cube.grid.block_px)
     if place.folder is not None and place.folder.has_ledgers:
-        finished = finished_steps(place.folder, place.cube, cube.edition, cube.blocks)
-        words = unfinished_words(place.folder, place.cube, cube.edition, blocks, finished)
+        near = BlockList.under(window, cube.grid.block_px)
+        finished = {step: finished_blocks(place.folder, place.cube, cube.edition, step, near) for step in STEPS_OF_CUBE}
+        words = unfinished_words(
+            place.folder, place.cube, cube.edition, blocks.both(held), finished, all_of=asked is not None
+        )
         dataset = _finished_only(dataset, finished)
     else:
         words = ""
@@ -185,7 +189,7 @@ def _check_strictly(place: CubePlace, cube: Cube, blocks: BlockList, outside: in
             f"south={box.south} east={box.east} north={box.north}; ask for a region inside it, or open the cube "
             "without strict"
         )
-    check_finished(place.folder, place.cube, cube.edition, cube.blocks, blocks)
+    check_finished(place.folder, place.cube, cube.edition, blocks)
 
 
 def _check_place(dataset: xr.Dataset, cube: Cube, window: PixelWindow) -> None:
