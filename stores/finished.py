@@ -10,12 +10,12 @@ import pandas as pd
 
 from stores.block_list import BlockList
 from stores.columns import CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
-from stores.grid import BlockIndex, BlockRange
-from stores.ledger import Ledger, block_code
+from stores.grid import LATTICE_COLS
+from stores.ledger import TEXT, Ledger, block_code
 from stores.legends import INTEGRATED
 from stores.results import Results, read_results
 from stores.run_folder import RunFolder
-from stores.step_memory import END_OF_RUN, STEPS_OF_CUBE
+from stores.step_memory import END_OF_RUN, STEPS_OF_CUBE, StepEntry
 
 NAMES_SHOWN = 3
 STEP_OF_ARRAY = {
@@ -36,19 +36,14 @@ class UnfinishedBlocksWarning(UserWarning):
     """Blocks that were asked for are not finished, or lie outside the cube; they read as never processed."""
 
 
-def check_finished(folder: RunFolder, cube: str | Path, edition: str, whole: BlockRange, blocks: BlockList) -> None:
+def check_finished(folder: RunFolder, cube: str | Path, edition: str, blocks: BlockList) -> None:
     """Raise MissingBlocksError unless every block is finished in every step that writes an edition.
 
     A block counts as finished when its last record under the latest settings of the step says so and its files have
     the recorded size. Safe while a run writes.
-
-    Parameters
-    ----------
-    whole : the cube's rectangle of blocks
-    blocks : blocks that are asked for
     """
-    for step, finished in finished_steps(folder, cube, edition, whole).items():
-        left = blocks.without(finished)
+    for step in STEPS_OF_CUBE:
+        left = blocks.without(finished_blocks(folder, cube, edition, step, blocks))
         if left:
             raise MissingBlocksError(
                 f"{_left_words(left, len(blocks), edition, cube, step)}; finish the run, ask for a region that is "
@@ -56,37 +51,37 @@ def check_finished(folder: RunFolder, cube: str | Path, edition: str, whole: Blo
             )
 
 
-def finished_steps(folder: RunFolder, cube: str | Path, edition: str, whole: BlockRange) -> dict[str, BlockList]:
-    """Blocks of a run's region that are finished in each step, under the settings with which it was begun last.
+def finished_blocks(folder: RunFolder, cube: str | Path, edition: str, step: str, blocks: BlockList) -> BlockList:
+    """Those of some blocks that are in a run's region and finished in a step, under the settings it was begun with last.
 
     Raises ValueError when a ledger is damaged.
     """
-    entries = folder.memory.entries()
-    blocks = BlockList.rectangle(whole.row, whole.col, whole.rows, whole.cols)
-    finished = {}
-    for step in STEPS_OF_CUBE:
-        entry = entries.get(step)
-        found = read_results(folder.ledger(step), entry.fingerprint if entry else "", blocks, cube)
-        finished[step] = found.blocks if _is_of(edition, found) else BlockList.of(())
-        if entry and len(finished[step]) > entry.blocks:
-            # The region became smaller. Records of the blocks that left it are still in the ledger.
-            finished[step] = finished[step].both(_blocks_of_table(folder))
-    return finished
+    entry = folder.memory.entries().get(step)
+    if entry is None:
+        return BlockList.of(())
+    found = read_results(folder.ledger(step), entry.fingerprint, blocks, cube)
+    return found.blocks.both(_region(folder, step, entry, blocks)) if _is_of(edition, found) else BlockList.of(())
 
 
 def unfinished_words(
-    folder: RunFolder, cube: str | Path, edition: str, blocks: BlockList, finished: Mapping[str, BlockList]
+    folder: RunFolder,
+    cube: str | Path,
+    edition: str,
+    blocks: BlockList,
+    finished: Mapping[str, BlockList],
+    all_of: bool,
 ) -> str:
-    """One sentence that names the blocks that a run began and did not finish; empty when there are none.
+    """One sentence that names the blocks that are not finished; empty when there are none.
 
     Parameters
     ----------
-    blocks : blocks that were asked for; those without any record are not of the run's region and are not named
+    blocks : blocks that were asked for
     finished : those that are finished, by step
+    all_of : whether blocks count that a run has no record of; a cube's rectangle holds some that are not of its region
     """
     for step in STEPS_OF_CUBE:
         left = blocks.without(finished[step])
-        left = left.both(_recorded(folder)) if left else left
+        left = left if all_of or not left else left.both(_recorded(folder))
         if left:
             return _left_words(left, len(blocks), edition, cube, step)
     return ""
@@ -107,12 +102,18 @@ def _recorded(folder: RunFolder) -> BlockList:
     return BlockList(np.unique(np.array(codes, np.int32)))
 
 
-def _blocks_of_table(folder: RunFolder) -> BlockList:
-    """Blocks of a finished run's region, which its block table lists; none while a run is not finished."""
-    if END_OF_RUN not in folder.memory.entries() or not folder.blocks.is_file():
-        return BlockList.of(())
-    names = pd.read_parquet(folder.blocks, columns=["block"]).block
-    return BlockList.of(BlockIndex.parse(name) for name in names)
+def _region(folder: RunFolder, step: str, entry: StepEntry, blocks: BlockList) -> BlockList:
+    """Those of some blocks that are in the region of a run; records of blocks that left it stay in the ledgers.
+
+    The block table of a finished run lists the region. Before, there are at most as many blocks with records of these
+    settings as the step has blocks, unless some of them left the region; which ones is then not known.
+    """
+    if END_OF_RUN in folder.memory.entries() and folder.blocks.is_file():
+        table = pd.read_parquet(folder.blocks, columns=["row", "col"])
+        return BlockList(np.unique((table.row * LATTICE_COLS + table.col).to_numpy(np.int32)))
+    start = f'{{"fingerprint":"{entry.fingerprint}",'.encode()
+    codes = (block_code(line) for _, line in Ledger(folder.ledger(step)).texts() if line.startswith(start, TEXT))
+    return blocks if len(set(codes)) <= entry.blocks else BlockList.of(())
 
 
 def _is_of(edition: str, found: Results) -> bool:

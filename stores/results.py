@@ -23,6 +23,8 @@ from stores.records import BlockRecord, Status, Value
 
 STATUSES = tuple(status.value for status in Status)
 DIGESTS_AT_A_TIME = 1 << 14
+FEW_BLOCKS = 10_000
+"""For at most so many blocks the lines of other blocks are not looked at."""
 _STATUS, _FILES, _VALUES, _SECONDS = b',"status":"', b',"files":', b',"values":', b',"seconds":'
 _FOLLOWS, _READ = b',"follows":"', b',"read":'
 # JSON escapes every quote within a text, so these bytes cannot occur in a reason or a value.
@@ -126,7 +128,10 @@ def read_results(
     status, digests, origins = array("B"), bytearray(), bytearray()
     start = f'{{"fingerprint":"{fingerprint}",'.encode()
     size_of = size_finder(root) if path.exists() else None
+    asked = set(blocks.codes.tolist()) if len(blocks) <= FEW_BLOCKS else None
     for place, line in Ledger(path).texts():
+        if asked is not None and block_code(line) not in asked:
+            continue
         if not line.startswith(start, TEXT):
             others.add(line, place)
             continue

@@ -101,6 +101,8 @@ class StoreSchema:
                 f"edition '{edition}' of {store} has lost its metadata {edition}/zarr.json but still has blocks, such as "
                 f"{block}; restore the file from a copy, or remove the edition to map it again"
             )
+        if not root.attrs:
+            root.attrs.update(store_attributes(edition))
         sizes = self.sizes(grid, blocks, sources)
         group = root.create_group(edition, overwrite=True)
         for spec in self.arrays:
@@ -193,6 +195,15 @@ class StoreSchema:
                     f"array '{spec.name}' of edition '{group.path}' is {array.shape} {array.dtype} fill "
                     f"{array.fill_value}, expected {shape} {dtype} fill {spec.fill_value}"
                 )
+
+
+def store_attributes(edition: str) -> dict[str, str]:
+    """Attributes of a store's root, which readers show that open the store and no edition; ``edition`` is its first."""
+    return {
+        "title": "cropland maps of croplayer",
+        "comment": "each edition is a group of its own; open one with croplayer.open_cube(path) or "
+        f"xarray.open_zarr(path, group='{edition}', consolidated=False)",
+    }
 
 
 def _write_coordinates(group: Any, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> None:

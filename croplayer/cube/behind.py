@@ -15,7 +15,7 @@ import xarray as xr
 from croplayer.cube.whole_blocks import Cube
 from stores.block_list import BlockList
 from stores.columns import IMAGERY_VALID, RGB
-from stores.finished import STEP_OF_ARRAY, finished_steps
+from stores.finished import STEP_OF_ARRAY, finished_blocks
 from stores.grid import PixelWindow
 from stores.places import has_key, is_remote
 from stores.run_folder import CubePlace, RunFolder
@@ -49,8 +49,8 @@ class Behind:
         inside = window.common(cube.blocks.window(cube.grid))
         blocks = BlockList.under(inside, cube.grid.block_px)
         if self.run is not None:
-            finished = finished_steps(RunFolder(Path(self.run)), cube.path, cube.edition, cube.blocks)
-            return blocks.both(finished[STEP_OF_ARRAY[RGB]])
+            folder = RunFolder(Path(self.run))
+            return finished_blocks(folder, cube.path, cube.edition, STEP_OF_ARRAY[RGB], blocks)
         return BlockList.of(block for block in blocks if _is_written(cube, block.row, block.col))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import dask.array as da
 import geopandas as gpd
@@ -16,6 +16,7 @@ from stores.columns import CROPLAND_MASK
 from stores.grid import CRS, BlockGrid, PixelWindow
 from stores.legends import INTEGRATED, NEVER_PROCESSED
 
+Held = TypeVar("Held", xr.Dataset, xr.DataArray)
 BLOCK_PX, EDITION = "block_px", "edition"
 """Attributes of an opened cube: pixels along the edge of a block, and the edition's name."""
 IN_REGION = "in_region"
@@ -54,12 +55,11 @@ def window_of(dataset: xr.Dataset) -> PixelWindow:
     return window
 
 
-def in_chunks(dataset: xr.Dataset) -> xr.Dataset:
-    """A dataset whose arrays are chunked along y and x, as after loading them; chunks of a lazy one stay."""
-    if {"y", "x"} <= set(dataset.chunksizes):
-        return dataset
-    n = grid_of(dataset).block_px
-    return dataset.chunk(y=n, x=n)
+def in_chunks(held: Held, grid: BlockGrid) -> Held:
+    """A dataset or array chunked along y and x, as by blocks when it is in memory; chunks of a lazy one stay."""
+    if {"y", "x"} <= set(held.chunksizes):
+        return held
+    return held.chunk(y=grid.block_px, x=grid.block_px)
 
 
 def map_lattice(
@@ -70,7 +70,7 @@ def map_lattice(
     The kernel receives the window of its chunk on the lattice and must return one value per pixel.
     """
     window = window_of(dataset)
-    chunks = in_chunks(dataset).chunksizes
+    chunks = in_chunks(dataset, grid_of(dataset)).chunksizes
     rows = np.concatenate([[0], np.cumsum(chunks["y"])])
     cols = np.concatenate([[0], np.cumsum(chunks["x"])])
 
@@ -98,14 +98,6 @@ def inside(dataset: xr.Dataset, geometry: BaseGeometry) -> xr.DataArray:
     grid = grid_of(dataset)
     units = gpd.GeoDataFrame(geometry=[geometry], crs=CRS)
     return map_lattice(dataset, lambda place: pixels_inside(units, place, grid), dtype=bool, name=IN_REGION)
-
-
-def on_blocks(dataset: xr.Dataset, blocks: BlockList) -> xr.DataArray | None:
-    """Whether each pixel lies in one of some blocks: lazy (y, x) bool; None when all do."""
-    grid = grid_of(dataset)
-    if not BlockList.under(window_of(dataset), grid.block_px).without(blocks):
-        return None
-    return map_lattice(dataset, lambda place: pixels_of_blocks(place, grid, blocks), dtype=bool, name="on_blocks")
 
 
 def pixels_of_blocks(window: PixelWindow, grid: BlockGrid, blocks: BlockList) -> np.ndarray:

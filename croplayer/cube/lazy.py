@@ -33,7 +33,7 @@ def region_properties(dataset: xr.Dataset, mask: xr.DataArray) -> xr.Dataset:
 
     window_of(dataset)
     mask = only_region(dataset, mask)
-    mask = mask if mask.chunks else mask.chunk(in_chunks(dataset).chunksizes)
+    mask = in_chunks(mask, grid_of(dataset))
     count = len(RegionSummary._fields)
 
     def on_chunk(pixels: np.ndarray) -> np.ndarray:
@@ -104,7 +104,7 @@ def segment(
         values = map_lattice(imagery, from_cube.values, dtype=np.uint8, name=CROPLAND_PROBABILITY)
         known = map_lattice(imagery, from_cube.context_known, dtype=bool, name=CONTEXT_KNOWN)
     else:
-        values = _from_dataset(in_chunks(imagery), cells, network)
+        values = _from_dataset(in_chunks(imagery, grid), cells, network)
         alone = _FromDataset(window, cells)
         known = map_lattice(imagery, alone.context_known, dtype=bool, name=CONTEXT_KNOWN)
     coordinates = {CONTEXT_KNOWN: known} | ({"in_region": dataset.in_region} if "in_region" in dataset.coords else {})

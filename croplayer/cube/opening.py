@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import rioxarray  # noqa: F401  (gives opened cubes their .rio)
 import shapely
@@ -15,7 +17,7 @@ import xarray as xr
 
 from croplayer.cube import accessor  # noqa: F401  (gives opened cubes their .crop)
 from croplayer.cube.behind import Behind, link
-from croplayer.cube.lattice import BLOCK_PX, EDITION, inside, on_blocks
+from croplayer.cube.lattice import BLOCK_PX, EDITION, IN_REGION, inside
 from croplayer.cube.regions import Asked, Region, asked_region, exchanged_hint
 from croplayer.cube.whole_blocks import Cube
 from stores.block_list import BlockList
@@ -25,13 +27,14 @@ from stores.finished import (
     MissingBlocksError,
     UnfinishedBlocksWarning,
     check_finished,
-    finished_steps,
+    finished_blocks,
     unfinished_words,
 )
 from stores.grid import CRS, PixelWindow
 from stores.places import open_store
 from stores.run_folder import CubePlace, cube_place
 from stores.schema import SchemaError
+from stores.step_memory import STEPS_OF_CUBE
 
 _SMALL_PX = 1_000_000
 """A region of at most this many pixels is looked at when it is opened, so that one without a pixel is noticed."""
@@ -72,7 +75,6 @@ def open_cube(path: str | Path, region: Region = None, edition: str | None = Non
     """
     place = cube_place(path)
     cube = Cube.open(place.cube, edition)
-    dataset = _opened(cube)
     whole = cube.blocks.window(cube.grid)
     asked = asked_region(region, place)
     window = _overlap(cube, asked)
@@ -81,23 +83,32 @@ def open_cube(path: str | Path, region: Region = None, edition: str | None = Non
     outside = len(blocks.without(held))
     if strict:
         _check_strictly(place, cube, blocks, outside)
-    y, x = window.slices_in(whole)
-    dataset = _chunked(dataset.isel(y=y, x=x), window, cube.grid.block_px)
-    if place.folder is not None and place.folder.has_ledgers:
-        finished = finished_steps(place.folder, place.cube, cube.edition, cube.blocks)
-        words = unfinished_words(place.folder, place.cube, cube.edition, blocks, finished)
-        dataset = _finished_only(dataset, finished)
+    finished = _finished(place, cube, BlockList.under(window, cube.grid.block_px))
+    dataset = _cut(_opened(cube), cube, window, finished)
+    if place.folder is not None and finished:
+        words = unfinished_words(place.folder, place.cube, cube.edition, blocks.both(held), finished, asked is not None)
     else:
         words = ""
     _warn_of(words, cube, len(blocks), outside)
     dataset = link(dataset, Behind.of(cube, place))
-    if asked and not asked.is_box:
-        dataset = dataset.assign_coords(in_region=inside(dataset, asked.geometry))
-        if window.height * window.width <= _SMALL_PX and not bool(dataset.in_region.any()):
-            raise ValueError(
-                f"region {asked.name} holds the centre of no pixel of {cube.path}, which has pixels of {cube.grid.px_deg:.3g} "
-                "degrees; give its bounds to get the pixels that it touches"
-            )
+    return dataset if asked is None or asked.is_box else _with_region(dataset, cube, asked)
+
+
+def _finished(place: CubePlace, cube: Cube, blocks: BlockList) -> dict[str, BlockList]:
+    """Those of some blocks that are finished, by step; empty where no ledgers tell."""
+    if place.folder is None or not place.folder.has_ledgers:
+        return {}
+    return {s: finished_blocks(place.folder, place.cube, cube.edition, s, blocks) for s in STEPS_OF_CUBE}
+
+
+def _with_region(dataset: xr.Dataset, cube: Cube, asked: Asked) -> xr.Dataset:
+    """A dataset with the coordinate ``in_region``; raises ValueError when it is seen that the region holds no pixel."""
+    dataset = dataset.assign_coords({IN_REGION: inside(dataset, asked.geometry)})
+    if dataset.sizes["y"] * dataset.sizes["x"] <= _SMALL_PX and not bool(dataset[IN_REGION].any()):
+        raise ValueError(
+            f"region {asked.name} holds the centre of no pixel of {cube.path}, which has pixels of {cube.grid.px_deg:.3g} "
+            "degrees; give its bounds to get the pixels that it touches"
+        )
     return dataset
 
 
@@ -123,19 +134,17 @@ def _opened(cube: Cube) -> xr.Dataset:
     return dataset
 
 
-def _chunked(dataset: xr.Dataset, window: PixelWindow, block_px: int) -> xr.Dataset:
-    """A dataset in chunks of equal sizes, as many as there are blocks.
+def _cut(dataset: xr.Dataset, cube: Cube, window: PixelWindow, finished: Mapping[str, BlockList]) -> xr.Dataset:
+    """A window of an edition in as many chunks of equal sizes as it meets blocks, which are read whole and once.
 
-    Blocks are read whole and once. Zarr stores no chunks of different sizes, so those that end on block edges could not
-    be written by ``to_zarr``.
+    Zarr stores no chunks of different sizes, so those that end on block edges could not be written by ``to_zarr``.
     """
-    blocks = {
-        "y": _block_chunks(window.row, window.height, block_px),
-        "x": _block_chunks(window.col, window.width, block_px),
-    }
-    dataset = dataset.chunk({**blocks, "source": 1, "band": -1})
-    equal = {dim: -(-sum(lengths) // len(lengths)) for dim, lengths in blocks.items()}
-    dataset = dataset.chunk(equal)
+    y, x = window.slices_in(cube.blocks.window(cube.grid))
+    n = cube.grid.block_px
+    blocks = {"y": _block_chunks(window.row, window.height, n), "x": _block_chunks(window.col, window.width, n)}
+    dataset = dataset.isel(y=y, x=x).chunk({**blocks, "source": 1, "band": -1})
+    dataset = _finished_only(dataset, cube, window, finished) if finished else dataset
+    dataset = dataset.chunk({dim: -(-sum(lengths) // len(lengths)) for dim, lengths in blocks.items()})
     for variable in dataset.variables.values():
         variable.encoding = _encoding(variable)
     return dataset
@@ -150,17 +159,54 @@ def _encoding(variable: xr.Variable) -> dict[str, Any]:
     return encoding
 
 
-def _finished_only(dataset: xr.Dataset, finished: Mapping[str, BlockList]) -> xr.Dataset:
-    """A dataset whose unfinished blocks hold the fill values of the cube's arrays."""
-    fill = {spec.name: spec.fill_value for spec in CUBE.arrays}
-    known = {step: on_blocks(dataset, blocks) for step, blocks in finished.items()}
+def _finished_only(
+    dataset: xr.Dataset, cube: Cube, window: PixelWindow, finished: Mapping[str, BlockList]
+) -> xr.Dataset:
+    """A dataset whose unfinished blocks are not read, and hold the fill values of the cube's arrays.
+
+    Parameters
+    ----------
+    finished : blocks that are finished, by step
+    """
+    near = BlockList.under(window, cube.grid.block_px)
     changed = {}
-    for name, step in STEP_OF_ARRAY.items():
-        if name in dataset and known[step] is not None:
-            array = dataset[name]
-            changed[name] = array.where(known[step], array.dtype.type(fill[name])).transpose(*array.dims)
-            changed[name].attrs, changed[name].encoding = array.attrs, array.encoding
+    for spec in CUBE.arrays:
+        blocks = finished[STEP_OF_ARRAY[spec.name]]
+        if spec.name in dataset and near.without(blocks):
+            array = dataset[spec.name]
+            read = _Blocks(cube, spec.name, spec.dims, window, blocks, array.dtype.type(spec.fill_value))
+            lazy = da.map_blocks(
+                read, chunks=array.data.chunks, dtype=array.dtype, meta=np.empty((0,) * array.ndim, array.dtype)
+            )
+            changed[spec.name] = array.copy(data=lazy)
     return dataset.assign(changed)
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """Reads chunks of an array of a cube from the blocks that are finished."""
+
+    cube: Cube
+    name: str
+    dims: tuple[str, ...]
+    window: PixelWindow
+    """Of the dataset."""
+    blocks: BlockList
+    fill: Any
+
+    def __call__(self, block_info: Any = None) -> np.ndarray:
+        chunk = block_info[None]
+        at = {dim: slice(*ends) for dim, ends in zip(self.dims, chunk["array-location"], strict=True)}
+        source = self.cube.sources[at["source"].start] if "source" in at else None
+        y, x = at["y"], at["x"]
+        place = PixelWindow(self.window.row + y.start, self.window.col + x.start, y.stop - y.start, x.stop - x.start)
+        out = np.full(chunk["chunk-shape"], self.fill)
+        pixels = out if source is None else out[0]
+        for block in self.cube.grid.blocks_under(place):
+            if block in self.blocks:
+                part = place.common(self.cube.grid.window(block))
+                pixels[part.slices_in(place)] = self.cube.read_window(self.name, part, source)
+        return out
 
 
 def _warn_of(words: str, cube: Cube, asked: int, outside: int) -> None:
@@ -185,7 +231,7 @@ def _check_strictly(place: CubePlace, cube: Cube, blocks: BlockList, outside: in
             f"south={box.south} east={box.east} north={box.north}; ask for a region inside it, or open the cube "
             "without strict"
         )
-    check_finished(place.folder, place.cube, cube.edition, cube.blocks, blocks)
+    check_finished(place.folder, place.cube, cube.edition, blocks)
 
 
 def _check_place(dataset: xr.Dataset, cube: Cube, window: PixelWindow) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import shapely
 import xarray as xr
 
-from croplayer.cube.lattice import grid_of, window_of
+from croplayer.cube.lattice import grid_of, in_chunks, window_of
 from stores.columns import AREA_KM2
 from stores.grid import CRS, PixelWindow
 from stores.legends import CROPLAND, NO_IMAGERY
@@ -34,12 +34,12 @@ def area_of_region(dataset: xr.Dataset, mask: xr.DataArray, in_region: xr.DataAr
     One row: area_km2 (float64, on the ellipsoid; NaN if nothing is known) and known_share
     """
     window = window_of(dataset)
-    km2 = xr.DataArray(grid_of(dataset).pixel_area_m2(window.row, window.height) / 1e6, dims="y")
-    is_crop, is_known = mask == CROPLAND, mask < NO_IMAGERY
+    km2 = grid_of(dataset).pixel_area_m2(window.row, window.height) / 1e6
     counted = xr.ones_like(mask, bool) if in_region is None else in_region
-    parts = {"crop": is_crop, "known": is_known, "land": counted}
-    sums = xr.Dataset({name: (part.sum("x") * km2).sum() for name, part in parts.items()}).compute()
-    crop, known, land = (np.array([float(sums[name])]) for name in parts)
+    # Pixels are counted by row before their areas are added, so no chunking changes the sum.
+    parts = {"crop": mask == CROPLAND, "known": mask < NO_IMAGERY, "land": counted}
+    rows = xr.Dataset({name: part.sum("x") for name, part in parts.items()}).compute()
+    crop, known, land = (np.array([float(rows[name].to_numpy() @ km2)]) for name in parts)
     return _table(crop, known, land)
 
 
@@ -94,7 +94,7 @@ def sum_over_chunks(
 ) -> np.ndarray:
     """Sum of what a kernel returns for each chunk of a (y, x) mask of flags: float64 of a shape."""
     window = window_of(dataset)
-    mask = mask if mask.chunks else mask.chunk(y=grid_of(dataset).block_px, x=grid_of(dataset).block_px)
+    mask = in_chunks(mask, grid_of(dataset))
     rows, cols = (np.concatenate([[0], np.cumsum(mask.chunksizes[d])[:-1]]) for d in ("y", "x"))
 
     def on_chunk(pixels: np.ndarray, block_info: Any = None) -> np.ndarray:

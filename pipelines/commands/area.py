@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from croplayer.evaluation.frame import Frame
+    from croplayer.evaluation.sample_files import ReviewedSample
+    from stores.block_list import BlockList
+    from stores.run_folder import RunFolder
 
 CONFIDENCE = 0.95
 
@@ -141,14 +144,20 @@ def draw(
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="CSV file for the areas; the accuracy is written beside it."
 )
+@click.option(
+    "--run", type=click.Path(path_type=Path), help="Run that the sample was drawn from; refuses if its map has changed."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def estimate(sample: Path, confidence: float, out: Path | None, as_json: bool) -> None:
+def estimate(sample: Path, confidence: float, out: Path | None, run: Path | None, as_json: bool) -> None:
     """Estimate areas and accuracy from SAMPLE, a labelled .gpkg or .csv with its design file beside it."""
     from croplayer.evaluation.area_estimates import estimate_areas
     from croplayer.evaluation.sample_files import read_sample
     from croplayer.files.tables import write_csv
 
-    result = estimate_areas(read_sample(sample), confidence)
+    reviewed = read_sample(sample)
+    if run is not None:
+        _check_same_map(reviewed, run)
+    result = estimate_areas(reviewed, confidence)
     if out:
         write_csv(out, result.areas)
         write_csv(out.with_name(f"{out.stem}_accuracy.csv"), result.accuracy)
@@ -181,10 +190,11 @@ def _frame(run: Path, level: int | None, by_unit: bool) -> Frame:
 
     from croplayer.cube.whole_blocks import Cube
     from croplayer.evaluation.frame import Population, measure_frame
+    from stores.block_list import BlockList
     from stores.grid import BlockIndex
-    from stores.run_folder import RunFolder
+    from stores.run_folder import run_at
 
-    folder = RunFolder(run)
+    folder = run_at(run)
     if not folder.blocks.exists():
         raise FileNotFoundError(f"{run} holds no finished map: it has no {folder.blocks.name}; run its recipe first")
     if by_unit and level is None:
@@ -197,9 +207,50 @@ def _frame(run: Path, level: int | None, by_unit: bool) -> Frame:
         units = known[known.level == level].reset_index(drop=True)
         if units.empty:
             raise ValueError(f"{run} has no admin units of level {level}; it has {sorted(known.level.unique())}")
-    names = pd.read_parquet(folder.blocks, columns=["block"]).block
-    population = Population(Cube.open(folder.cube, folder.edition), tuple(BlockIndex.parse(n) for n in names), units)
-    return measure_frame(population, tqdm(range(len(names)), unit="block", disable=None, leave=False))
+    blocks = tuple(BlockIndex.parse(n) for n in pd.read_parquet(folder.blocks, columns=["block"]).block)
+    cube = Cube.open(folder.cube, folder.edition)
+    _check_map(folder, cube.edition, BlockList.of(blocks))
+    progress = tqdm(range(len(blocks)), unit="block", disable=None, leave=False)
+    return measure_frame(Population(cube, blocks, units), progress)
+
+
+def _check_same_map(sample: ReviewedSample, run: Path) -> None:
+    """Raise ValueError unless the map of a run is finished and what it was when a sample was drawn from it."""
+    from croplayer.cube.whole_blocks import Cube
+    from croplayer.evaluation.frame import changed_points
+    from stores.block_list import BlockList
+    from stores.grid import BlockIndex
+    from stores.run_folder import run_at
+
+    if sample.design is None:
+        raise ValueError(f"{sample.flaw}; without it the sample cannot be compared with {run}")
+    folder = run_at(run)
+    cube = Cube.open(folder.cube, folder.edition)
+    blocks = BlockList.of(BlockIndex.parse(name) for name in sample.points.block.unique())
+    _check_map(folder, cube.edition, blocks)
+    if changed := changed_points(cube, blocks, sample.points):
+        raise ValueError(
+            f"at {changed} of {len(sample.points)} points the map of {run} has changed since the sample was drawn, so its "
+            "areas are those of the earlier map; draw a new sample"
+        )
+
+
+def _check_map(folder: RunFolder, edition: str, blocks: BlockList) -> None:
+    """Raise ValueError unless a run's map is finished everywhere: an interval is of one map."""
+    from stores.finished import MissingBlocksError, check_finished
+    from stores.step_memory import STEPS_OF_CUBE
+
+    entries = folder.memory.entries()
+    begun = [step for step in STEPS_OF_CUBE if step not in entries or entries[step].is_open]
+    if begun:
+        raise ValueError(
+            f"the map of {folder.root} is not finished: the step '{begun[0]}' is still to be done; finish the run first"
+        )
+    try:
+        check_finished(folder, folder.cube, edition, blocks)
+    except MissingBlocksError as error:
+        sentence = str(error).partition("; ")[0]
+        raise ValueError(f"{sentence}; finish the run first: a sample and its areas are of a whole map") from None
 
 
 def _reached_words(standard_error: float, total_km2: float) -> str:

@@ -24,9 +24,10 @@ def verify(out: Path, mend: bool, as_json: bool) -> None:
     """Check every byte of the run in OUT against its ledger; exits with 1 when anything is damaged or unfinished."""
     from pipelines.engine.lease import lease
     from pipelines.verify import find_problems, repair
-    from stores.run_folder import RunFolder
+    from stores.run_folder import run_at
 
-    problems = find_problems(RunFolder(out))
+    folder = run_at(out)
+    problems = find_problems(folder)
     if as_json:
         click.echo(json.dumps({"problems": [p.sentence for p in problems]}, indent=1, ensure_ascii=False))
     else:
@@ -35,8 +36,8 @@ def verify(out: Path, mend: bool, as_json: bool) -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         click.echo(count if problems else "no problems: every file matches its ledger")
     if mend and problems:
-        with lease(RunFolder(out)):
-            repair(RunFolder(out), problems)
+        with lease(folder):
+            repair(folder, problems)
         click.echo("marked what a run can redo; run the recipe again", err=as_json)
     if problems:
         sys.exit(UNFINISHED)

@@ -25,10 +25,12 @@ def cube_template() -> str:
     """Metadata of a cube of two blocks and two sources, as text."""
     store = MemoryStore()
     CUBE.create(store, "edition", BlockGrid(2560), BlockRange(1100, 5880, 1, 2), ("a", "b"))
-    group = zarr.open_group(store, mode="r")["edition"]
+    root = zarr.open_group(store, mode="r")
+    group = root["edition"]
     assert isinstance(group, zarr.Group)
     arrays = {name: _plain(array.metadata.to_dict()) for name, array in sorted(group.arrays())}
-    return json.dumps({"attributes": dict(group.attrs), "arrays": arrays}, indent=1, ensure_ascii=False) + "\n"
+    facts = {"store": dict(root.attrs), "attributes": dict(group.attrs), "arrays": arrays}
+    return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
 
 
 def _plain(metadata: Any) -> Any:

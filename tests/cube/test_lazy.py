@@ -28,9 +28,16 @@ class NothingBeyond:
     """A source that has no imagery outside the cube."""
 
     name = "aster"
+    is_remote = False
 
     def read(self, window: PixelWindow, grid: BlockGrid) -> Imagery:
         return empty_imagery(window)
+
+    def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
+        return "nothing"
+
+    def files_of(self, block: BlockIndex, grid: BlockGrid) -> list[str]:
+        return []
 
 
 @pytest.fixture(scope="module")

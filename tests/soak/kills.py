@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from shared.dask_processes import DaskProcesses, environment, kill_group, make_c
 from croplayer.cube.opening import open_cube
 from soak.painted import COLS, FIRST, GRID, PaintedSource, mask_of, painted_blocks
 from stores.durable import digest_file
-from stores.finished import MissingBlocksError
+from stores.finished import MissingBlocksError, UnfinishedBlocksWarning
 from stores.grid import BlockIndex
 from stores.ledger import Ledger
 from stores.legends import NEVER_PROCESSED
@@ -213,6 +214,7 @@ class _Readers:
 
     def _read(self) -> None:
         rng = random.Random(0)
+        warnings.simplefilter("ignore", UnfinishedBlocksWarning)  # the run goes on
         while not self._is_over:
             cube = self._cube
             if cube is None or not (cube / "2020" / "croplayer").exists():

@@ -10,8 +10,10 @@ from unittest import mock
 
 import filelock
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
+import xarray as xr
 from shared.commands import croplayer
 from soak.crash_points import Inline, run_painted
 from soak.damage import LEDGER_KINDS, UNFINISHED, add_foreign_files, damage_and_find, damage_ledgers, problems_of
@@ -256,3 +258,70 @@ def test_all_damage_is_found_and_nothing_else_is_named(run: Path) -> None:
     assert ledgers.made.keys() == LEDGER_KINDS.keys()
     assert (ledgers.missed, ledgers.blamed) == (0, 0)
     assert add_foreign_files(run)[1:] == (0, 0)
+
+
+def test_a_half_rewritten_map_is_not_read(run: Path) -> None:
+    """The first block is segmented with new settings: its mask is of them, and there is no map of anything."""
+    first, second = painted_blocks(2)
+    done = next(r for _, r in Ledger(run / "ledger/segment.jsonl").lines() if r.block == first)
+    step = BlockStep("segment", {"settings": "new"}, painted_blocks(2), lambda group: len, 16)
+    RunFolder(run).memory.begin(step.name, step.fingerprint, blocks=2)
+    Ledger(run / "ledger/segment.jsonl").append(step.fingerprint, [done])
+    (run / "cube.zarr/2020/cropland/c/0/0/1").write_bytes(b"torn")
+    words = f"1 of 2 blocks of edition '2020' of .*cube.zarr have no finished 'segment': {second.name}"
+    with pytest.warns(UnfinishedBlocksWarning, match=words):
+        cube = open_cube(run).load()
+    assert (cube.croplayer == 255).all() and (cube.cropland[0, :, 16:] == 255).all()
+    assert (cube.cropland_probability[0, :, 16:] == 255).all() and (cube.cropland[0, :, :16] < 2).all()
+    assert cube.imagery_valid.all() and cube.rgb.any()
+    assert (
+        cube.croplayer.dtype == cube.cropland.dtype == cube.rgb.dtype == np.uint8 and cube.imagery_valid.dtype == bool
+    )
+    assert cube.cropland.attrs["flag_values"] == [0, 1, 254, 255]
+    assert cube.crop.area().area_km2.isna().all()
+    with pytest.warns(UnfinishedBlocksWarning, match=f"1 of 1 blocks of .* no finished 'integrate': {first.name}"):
+        open_cube(run, [first.name])
+
+
+def test_a_block_whose_imagery_is_being_replaced_reads_as_never_processed(run: Path) -> None:
+    step = BlockStep("mosaic", {"settings": "new"}, painted_blocks(2), lambda group: len, 16)
+    RunFolder(run).memory.begin(step.name, step.fingerprint, blocks=2)
+    with pytest.warns(UnfinishedBlocksWarning, match="2 of 2 blocks of .* no finished 'mosaic'"):
+        cube = open_cube(run).load()
+    assert not cube.imagery_valid.any() and not cube.rgb.any() and (cube.croplayer == 255).all()
+
+
+def test_blocks_that_left_the_region_are_not_read(run: Path, tmp_path: Path) -> None:
+    """Their records are still those of the step. The block table of a finished run tells which they are."""
+    first, _ = painted_blocks(2)
+    memory = StepMemory(run / "ledger/outputs.json", run)
+    for name in STEPS_OF_CUBE:
+        memory.finish(name, memory.entries()[name].fingerprint, BlocksDone(1, run / f"ledger/{name}.jsonl"))
+    with pytest.warns(UnfinishedBlocksWarning, match="2 of 2 blocks"):
+        assert (open_cube(run).croplayer == 255).all()
+    pd.DataFrame({"row": [first.row], "col": [first.col]}).to_parquet(run / "blocks.parquet")
+    memory.end()
+    with pytest.warns(UnfinishedBlocksWarning, match="1 of 2 blocks"):
+        cube = open_cube(run).load()
+    assert (cube.croplayer[:, :16] < 2).all() and (cube.croplayer[:, 16:] == 255).all()
+    with pytest.raises(MissingBlocksError, match="1 of 2 blocks"):
+        open_cube(run, strict=True)
+
+
+def test_a_cube_without_ledgers_reads_as_it_is_stored(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run / "cube.zarr", tmp_path / "alone/cube.zarr")
+    xr.testing.assert_identical(open_cube(tmp_path / "alone/cube.zarr").load(), open_cube(run).load())
+
+
+def test_a_place_that_is_no_cube_gets_a_sentence(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/recipe.toml").write_text("")
+    for place, error, message in (
+        (run / "cube.zarr/2020", ValueError, r"is a part of .*cube.zarr; give that and edition='2020'"),
+        (run / "ledger/outputs.json", ValueError, "is a file, not a cube; expected a run's folder"),
+        (run / "ledger", ValueError, "is not a cube and not a run's folder"),
+        (tmp_path / "new", FileNotFoundError, "has no cube.zarr yet"),
+        (tmp_path / "nothing", FileNotFoundError, "does not exist, so it is not a cube"),
+    ):
+        with pytest.raises(error, match=message):
+            open_cube(place)
