@@ -223,6 +223,8 @@ class BlockGrid:
         if isinstance(region, Bounds):
             yield from _blocks_in_bounds(region)
             return
+        # Preparing a geometry makes predicates on it crash where threads share it, so this is done to a copy.
+        region = shapely.from_wkb(region.wkb)
         shapely.prepare(region)
         rows, cols = block_rectangle(Bounds(*region.bounds))
         column_index = np.arange(cols.start, cols.stop)

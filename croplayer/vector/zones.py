@@ -12,7 +12,7 @@ import shapely
 from rasterio.features import rasterize
 
 from croplayer.kernels.zones import zone_areas
-from stores.grid import BlockGrid, BlockIndex, PixelWindow
+from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 
 OUTSIDE = -1
 """Zone of a pixel or block outside of all units."""
@@ -30,7 +30,8 @@ def zones_of_blocks(units: gpd.GeoDataFrame, blocks: Sequence[BlockIndex]) -> np
     bounds = np.array([grid.bounds(b) for b in blocks]).reshape(-1, 4)
     boxes = shapely.box(*bounds.T)
     tree = shapely.STRtree(boxes)
-    for row, geometry in enumerate(units.geometry):
+    # Preparing a geometry makes predicates on it crash where threads share it, so this is done to copies.
+    for row, geometry in enumerate(shapely.from_wkb(shapely.to_wkb(units.geometry.to_numpy()))):
         shapely.prepare(geometry)
         hit = np.sort(tree.query(geometry, predicate="intersects"))
         whole = shapely.covers(geometry, boxes[hit])
@@ -43,8 +44,7 @@ def zones_of_blocks(units: gpd.GeoDataFrame, blocks: Sequence[BlockIndex]) -> np
 def pixels_inside(units: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid) -> np.ndarray:
     """Whether the centre of each pixel lies in any unit: (h, w) bool."""
     shape = (window.height, window.width)
-    box = shapely.box(*grid.window_bounds(window))
-    near = units.geometry[shapely.intersects(units.geometry.to_numpy(), box)]
+    near = units.geometry.iloc[_boxes_near(units, grid.window_bounds(window))]
     if near.empty:
         return np.zeros(shape, bool)
     with _ONE_AT_A_TIME:
@@ -57,13 +57,22 @@ def zones_of_pixels(units: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGri
     Where units overlap, the last one counts.
     """
     shape = (window.height, window.width)
-    box = shapely.box(*grid.window_bounds(window))
-    near = np.flatnonzero(shapely.intersects(units.geometry.to_numpy(), box))
+    near = _boxes_near(units, grid.window_bounds(window))
     if not len(near):
         return np.full(shape, OUTSIDE, np.int32)
     shapes = [(units.geometry.iloc[row], int(row)) for row in near]
     with _ONE_AT_A_TIME:
         return rasterize(shapes, shape, fill=OUTSIDE, transform=grid.transform(window), dtype="int32")
+
+
+def _boxes_near(units: gpd.GeoDataFrame, box: Bounds) -> np.ndarray:
+    """Rows of the units whose bounding boxes meet a box: (n,) int64.
+
+    Threads ask this of the same geometries at once. A predicate of GEOS would crash them where somebody prepared a
+    geometry, because its index is built by whoever comes first.
+    """
+    west, south, east, north = shapely.bounds(units.geometry.to_numpy()).T
+    return np.flatnonzero((west <= box.east) & (box.west <= east) & (south <= box.north) & (box.south <= north))
 
 
 @dataclass(frozen=True)

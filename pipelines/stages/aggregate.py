@@ -147,7 +147,7 @@ def units_near(units: gpd.GeoDataFrame, blocks: BlockList, grid: BlockGrid) -> B
     each = [f"{unit.adcode} {digest_bytes(unit.geometry.wkb).sha256}" for unit in units.itertuples()]
     boxes = [shapely.box(*grid.bounds(block)) for block in blocks]
     found: list[list[int]] = [[] for _ in boxes]
-    for block, unit in units.sindex.query(boxes).T.tolist():
+    for block, unit in units.sindex.query(np.array(boxes, dtype=object)).T.tolist():
         found[block].append(unit)
     return BlockDigests.of_texts(blocks, (repr(sorted(each[unit] for unit in near)) for near in found))
 
