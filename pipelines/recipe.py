@@ -247,6 +247,11 @@ class Admin(Part):
     adcode: str = "adcode"
     name_en: str = "name_en"
     name_zh: str = "name_zh"
+    """Columns of the names; a file may have neither, and then the code stands for them."""
+    layer: str | None = None
+    """Layer of the units in a GeoPackage that has several."""
+    encoding: str | None = None
+    """Encoding of the texts of a shapefile, such as ``gb18030``; needed where the file does not tell."""
 
 
 class Statistics(Part):

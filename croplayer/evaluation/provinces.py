@@ -9,13 +9,11 @@ import numpy as np
 import pandas as pd
 
 from croplayer.evaluation.statistics import KM2_PER_KHA
+from croplayer.vector.boundaries import BORDER_CODE, OUTSIDE_CODE
 from stores.columns import BLOCK_KM2, LAND, known_land, known_share_column, mapped_column, percent_column, within_column
 
 COMPLETE_SHARE = 0.98
 """Share of a unit or block that a map must cover to be compared with a statistic or another map."""
-
-BORDER_CODE, OUTSIDE_CODE = "border", ""
-"""Values in place of a unit's code: for a block that several units share, and for a block outside all units."""
 
 
 def interior_sums(path: Path, code: str, areas: Mapping[str, str], shares: Mapping[str, str]) -> pd.DataFrame:

@@ -17,6 +17,8 @@ from stores.durable import PARTIAL, sync_folder
 from stores.grid import CRS, BlockGrid, PixelWindow
 from stores.legends import NEVER_PROCESSED
 
+DBF_DATE = "2000-01-01"
+"""Date in every .dbf file, so that the same map gives the same bytes on every day."""
 SHAPEFILE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 
 
@@ -54,7 +56,13 @@ def write_shapefile(path: Path, frame: gpd.GeoDataFrame) -> list[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(PARTIAL, f".{path.name}.", path.parent) as scratch:
-        frame.to_file(Path(scratch) / path.name, driver="ESRI Shapefile", encoding="UTF-8", engine="pyogrio")
+        frame.to_file(
+            Path(scratch) / path.name,
+            driver="ESRI Shapefile",
+            encoding="UTF-8",
+            engine="pyogrio",
+            DBF_DATE_LAST_UPDATE=DBF_DATE,
+        )
         parts = []
         for suffix in SHAPEFILE_PARTS:
             part = Path(scratch) / path.with_suffix(suffix).name

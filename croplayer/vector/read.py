@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import struct
 from collections.abc import Iterable
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pyogrio
+import shapely
 
+from croplayer.files.encodings import UnclearEncodingError
+from croplayer.vector.dbf_encoding import dbf_encoding
 from stores.durable import digest_file, digest_text
 
 MAGIC = {
@@ -18,35 +23,55 @@ MAGIC = {
     b"PAR1": "GeoParquet",
     b"{": "GeoJSON",
 }
-SIDECARS = (".dbf", ".shx", ".prj", ".cpg")
+NEEDED_PARTS = (".dbf", ".shx", ".prj")
+SIDECARS = (*NEEDED_PARTS, ".cpg")
 SHAPEFILE_NAME_BYTES = 10
 """Length to which a shapefile cuts the name of a column."""
 _SHX_HEADER_BYTES, _SHX_RECORD_BYTES = 100, 8
 
 
-def read_vector(path: Path, what: str) -> gpd.GeoDataFrame:
+def read_vector(path: Path, what: str, layer: str | None = None, encoding: str | None = None) -> gpd.GeoDataFrame:
     """Features of a Shapefile, GeoPackage, FlatGeobuf, GeoParquet or GeoJSON in the CRS of the file.
 
     The format is told from the first bytes, because a library that guesses it can be made to read other files.
-    A Shapefile needs its .dbf, .shx, .prj and .cpg, and as many features as its index says.
+    A Shapefile needs its .dbf, .shx and .prj, and as many features as its index says; its texts are in the encoding of
+    ``dbf_encoding``. Heights are dropped, and curves become lines.
 
     Parameters
     ----------
     path : the file
     what : what the file is, for messages ("boundaries")
+    layer : layer of a GeoPackage; None for the only one with geometry
+    encoding : encoding of the texts of a Shapefile; None for the one that the file states or that its bytes tell
 
     Raises
     ------
     FileNotFoundError
         if the file or a part of a Shapefile does not exist
     ValueError
-        if the file is of another format or damaged, or has no geometry column, no feature or no CRS
+        if the file is of another format or damaged, has several layers or an unclear encoding that is not given, or has
+        no geometry column, no feature or no CRS
     """
     kind = _kind_of(path, what)
     if kind == "Shapefile":
         _check_parts(path, what)
+        encoding = _encoding(path, what, encoding)
+    elif encoding is not None:
+        raise ValueError(f"{what} {path} is a {kind}, whose texts are UTF-8; remove the encoding '{encoding}'")
+    if kind == "GeoPackage":
+        layer = _layer(path, what, layer)
+    elif layer is not None:
+        raise ValueError(f"{what} {path} is a {kind}, which has no layers; remove the layer '{layer}'")
     try:
-        frame = gpd.read_parquet(path) if kind == "GeoParquet" else gpd.read_file(path, engine="pyogrio")
+        if kind == "GeoParquet":
+            frame = gpd.read_parquet(path)
+        else:
+            frame = gpd.read_file(path, engine="pyogrio", layer=layer, encoding=encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{what} {path}: a text is not {error.encoding} ({error.object[:24]!r}); give the right encoding, or correct "
+            f"{path.with_suffix('.cpg').name}"
+        ) from None
     except Exception as error:  # readers raise errors of any class on damaged files
         raise ValueError(f"{what} {path} cannot be read as {kind}: {_first_line(error)}") from error
     if not isinstance(frame, gpd.GeoDataFrame):
@@ -63,7 +88,44 @@ def read_vector(path: Path, what: str) -> gpd.GeoDataFrame:
     if double:
         raise ValueError(f"{what} {path} has the column '{double[0]}' twice; name each column once")
     _check_coordinates(frame, path, what)
-    return frame
+    return frame.set_geometry(shapely.force_2d(frame.geometry)) if frame.geometry.has_z.any() else frame
+
+
+def _layer(path: Path, what: str, wanted: str | None) -> str:
+    """Name of the layer to read; raises ValueError unless it is given or the only one with geometry."""
+    try:
+        layers = pyogrio.list_layers(path)
+    except Exception as error:  # readers raise errors of any class on damaged files
+        raise ValueError(f"{what} {path} cannot be read as GeoPackage: {_first_line(error)}") from error
+    names = [str(name) for name, kind in layers if kind is not None]
+    listed = ", ".join(f"'{name}'" for name in names)
+    if wanted is not None and wanted not in names:
+        raise ValueError(f"{what} {path} has no layer '{wanted}' with geometry; it has {listed or 'none'}")
+    if wanted is None and len(names) != 1:
+        if not names:
+            raise ValueError(f"{what} {path} has no layer with geometry; expected polygons or points")
+        raise ValueError(
+            f"{what} {path} has {len(names)} layers: {listed}; name one with the key layer, or keep it in a file of its own"
+        )
+    return wanted or names[0]
+
+
+def _encoding(path: Path, what: str, wanted: str | None) -> str:
+    """Encoding of the texts of a shapefile; raises ValueError if it is unknown or unclear."""
+    if wanted is None:
+        try:
+            return dbf_encoding(path.with_suffix(".dbf"))
+        except UnclearEncodingError as error:
+            raise ValueError(
+                f"{what} {path}: the encoding of the texts is unclear ({error}); give it with the key encoding, or write "
+                f"its name into a file {path.with_suffix('.cpg').name}"
+            ) from None
+    try:
+        return codecs.lookup(wanted).name
+    except LookupError:
+        raise ValueError(
+            f"{what} {path}: '{wanted}' is not an encoding; expected one such as utf-8 or gb18030"
+        ) from None
 
 
 def _kind_of(path: Path, what: str) -> str:
@@ -92,10 +154,11 @@ def cut_name_hint(columns: Iterable[object], path: Path, name: str) -> str:
 
 
 def _check_parts(path: Path, what: str) -> None:
-    missing = [s for s in SIDECARS if not path.with_suffix(s).is_file()]
+    missing = [s for s in NEEDED_PARTS if not path.with_suffix(s).is_file()]
     if missing:
         raise FileNotFoundError(f"{what} {path}: the {', '.join(missing)} file is missing; a shapefile needs it")
-    stated = 2 * struct.unpack(">i", path.read_bytes()[24:28].ljust(4, b"\0"))[0]
+    with path.open("rb") as file:
+        stated = 2 * struct.unpack(">i", file.read(28)[24:].ljust(4, b"\0"))[0]
     if stated != path.stat().st_size:
         raise ValueError(f"{what} {path} has {path.stat().st_size} bytes, its header says {stated}; it is truncated")
 

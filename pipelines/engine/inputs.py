@@ -15,7 +15,8 @@ from croplayer.files.file_cache import forget_files
 from croplayer.products.product import Product
 from croplayer.sources.elevation import ElevationRaster
 from croplayer.sources.imagery import ImagerySource
-from croplayer.vector.boundaries import UnitColumns, check_overlap, read_boundaries
+from croplayer.vector.boundaries import UnitColumns, check_overlap, joined, read_boundaries
+from croplayer.vector.overlaps import check_apart
 from croplayer.vector.polygons import read_polygons
 from pipelines.engine.models import Models
 from pipelines.engine.openings import elevation, imagery_source, product
@@ -86,11 +87,22 @@ class Inputs:
     @cached_property
     def units(self) -> gpd.GeoDataFrame:
         """Admin units of all levels; raises when a file does not match the recipe."""
-        frames = [
-            read_boundaries(Path(a.path), UnitColumns(a.adcode, a.name_en, a.name_zh), a.level)
-            for a in self.recipe.admin
-        ]
-        return gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=frames[0].crs)
+        return joined(
+            [
+                (
+                    Path(a.path),
+                    read_boundaries(
+                        Path(a.path), UnitColumns(a.adcode, a.name_en, a.name_zh), a.level, a.layer, a.encoding
+                    ),
+                )
+                for a in self.recipe.admin
+            ]
+        )
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Levels of the admin units, in the order of the recipe; a level may be in several files."""
+        return tuple(dict.fromkeys(a.level for a in self.recipe.admin))
 
     def level_units(self, level: int) -> gpd.GeoDataFrame:
         """Admin units of one level."""
@@ -132,6 +144,9 @@ class Inputs:
             other.check(self.bounds)
         for admin in self.recipe.admin:
             check_overlap(self.level_units(admin.level), self.bounds, Path(admin.path))
+        for level in self.levels:
+            paths = [Path(a.path) for a in self.recipe.admin if a.level == level]
+            check_apart(self.level_units(level), self.bounds, paths)
         if self.recipe.statistics:
             _ = self.statistics
         if self.recipe.evaluation.parcels:

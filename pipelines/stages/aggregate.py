@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from croplayer.evaluation.provinces import BORDER_CODE, OUTSIDE_CODE, interior_sums, unit_table
+from croplayer.evaluation.provinces import interior_sums, unit_table
 from croplayer.evaluation.statistics import land_of
 from croplayer.files.tables import block_areas_km2, with_geometry, write_csv, write_parquet
 from croplayer.tasks.aggregate import AggregateTask
+from croplayer.vector.boundaries import BORDER_CODE, OUTSIDE_CODE
 from croplayer.vector.read import digest_vector
 from croplayer.vector.zones import BORDER, OUTSIDE, zones_of_blocks
 from pipelines.engine.inputs import Inputs
@@ -61,9 +62,7 @@ def boundaries(inputs: Inputs, output: Output, done: Earlier) -> Iterator[Output
     """Write the run's admin units, all together for queries by name and level by level for the sums."""
 
     def make() -> Sequence[Path]:
-        levels = [
-            write_parquet(units_path(output.folder, a.level), inputs.level_units(a.level)) for a in inputs.recipe.admin
-        ]
+        levels = [write_parquet(units_path(output.folder, level), inputs.level_units(level)) for level in inputs.levels]
         return [write_parquet(output.folder.boundaries, inputs.units), *levels]
 
     files = [(a.model_dump(mode="json", exclude={"path"}), digest_vector(Path(a.path))) for a in inputs.recipe.admin]
@@ -91,8 +90,8 @@ def block_table(inputs: Inputs, output: Output, done: Earlier) -> Iterator[Outpu
             for name in DECIDED:
                 table = table.merge(pd.read_parquet(output.folder.table(f"{name}.parquet")), on="block", how="left")
         table[BLOCK_KM2] = block_areas_km2(inputs.grid, table.row)
-        for admin in inputs.recipe.admin:
-            table[unit_column(admin.level)] = _unit_of_blocks(inputs, admin.level)
+        for level in inputs.levels:
+            table[unit_column(level)] = _unit_of_blocks(inputs, level)
         return [write_parquet(output.folder.blocks, with_geometry(table))]
 
     yield OutputStep(
@@ -118,17 +117,17 @@ def _unit_of_blocks(inputs: Inputs, level: int) -> np.ndarray:
 
 def aggregate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:
     """Sum areas to the pixel in the blocks that units of a level share; one step per level."""
-    for admin in inputs.recipe.admin:
-        column = unit_column(admin.level)
+    for level in inputs.levels:
+        column = unit_column(level)
         blocks = pd.read_parquet(output.folder.blocks, columns=["block", "row", "col", column])
         border = blocks[blocks[column] == BORDER_CODE]
         finished = done["integrate"].blocks if inputs.sources else inputs.blocks
         shared = BlockList.of(zip(border.row, border.col, strict=True)).both(finished)
-        path = units_path(output.folder, admin.level)
+        path = units_path(output.folder, level)
         task = AggregateTask(inputs.grid, output.cube_if_any, inputs.other_maps, str(path), digest_file(path).sha256)
-        near = units_near(inputs.level_units(admin.level), shared, inputs.grid)
+        near = units_near(inputs.level_units(level), shared, inputs.grid)
         yield BlockStep(
-            name=f"aggregate_{admin.level}",
+            name=f"aggregate_{level}",
             made_of={
                 "products": inputs.product_settings,
                 "block_px": inputs.grid.block_px,
@@ -154,8 +153,8 @@ def units_near(units: gpd.GeoDataFrame, blocks: BlockList, grid: BlockGrid) -> B
 
 def unit_tables(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
     """Write ``tables/units_LEVEL.csv``: areas of every map by unit, compared with the statistics on level 1."""
-    for admin in inputs.recipe.admin:
-        yield _unit_table(inputs, output, done, admin.level)
+    for level in inputs.levels:
+        yield _unit_table(inputs, output, done, level)
 
 
 def _unit_table(inputs: Inputs, output: Output, done: Earlier, level: int) -> OutputStep:
