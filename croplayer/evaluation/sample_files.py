@@ -15,6 +15,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from croplayer.files.tables import csv_of
 from croplayer.files.text_tables import read_text_table
 from croplayer.vector.read import read_vector
 from stores.durable import write_durable
@@ -81,7 +82,7 @@ def write_sample(path: Path, design: SampleDesign) -> list[Path]:
     geometry = gpd.points_from_xy(review.lon, review.lat)
     path.parent.mkdir(parents=True, exist_ok=True)
     gpd.GeoDataFrame(review, geometry=geometry, crs=CRS).to_file(paths[0], driver="GPKG", layer="sample")
-    write_durable(paths[1], review.to_csv(index=False, float_format="%.9f", lineterminator="\n").encode())
+    write_durable(paths[1], csv_of(review, "%.9f").encode())
     write_durable(paths[2], json.dumps(facts, indent=1, ensure_ascii=False).encode())
     return paths
 

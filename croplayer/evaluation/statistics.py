@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 
 import geopandas as gpd
@@ -10,7 +11,7 @@ import pandas as pd
 import shapely
 from pyproj import Geod
 
-from croplayer.files.text_tables import parse_number, read_text_table
+from croplayer.files.text_tables import CellError, parse_numbers, read_text_table
 
 KM2_PER_KHA = 10.0
 UNITS_KHA = {"kha": 1.0, "ha": 1 / 1000, "km2": 1 / KM2_PER_KHA, "mu": 1 / 15_000}
@@ -37,19 +38,16 @@ def read_statistics(path: Path) -> pd.DataFrame:
     column, to_kha = _area_column(table, path)
     if table.empty:
         raise ValueError(f"statistics {path} hold no row; expected one per unit")
-    areas = []
     for row, (code, text) in enumerate(zip(table.adcode, table[column], strict=True), start=2):
-        try:
-            area = parse_number(text)
-        except ValueError:
-            raise ValueError(
-                f"statistics {path} row {row} (adcode {code}): {column} is '{text}'; expected a plain number"
-            ) from None
-        if area < 0:
-            raise ValueError(f"statistics {path} row {row} (adcode {code}): {column} is {text}; expected 0 or more")
         if not code:
             raise ValueError(f"statistics {path} row {row}: adcode is empty; expected the code of the unit")
-        areas.append(area * to_kha)
+        if text.startswith("-") and len(text) > 1:
+            raise ValueError(f"statistics {path} row {row} (adcode {code}): {column} is {text}; expected 0 or more")
+    try:
+        areas = [area * to_kha for area in parse_numbers(table, column)]
+    except CellError as error:
+        code = table.adcode[error.row]
+        raise ValueError(f"statistics {path} row {error.row + 2} (adcode {code}): {error}") from None
     double = table.index[table.adcode.duplicated()]
     if len(double):
         raise ValueError(
@@ -111,7 +109,7 @@ def match_statistics(
     """
     table = statistics.set_index("adcode")
     lacking = [
-        f"{code} ({name})"
+        f"{code} ({name}{_near_match(code, table.index)})"
         for code, name in zip(units.adcode, units.name_en, strict=True)
         if code not in table.index and code not in without
     ]
@@ -129,6 +127,16 @@ def match_statistics(
             f"{sum_km2[0]:g} to {sum_km2[1]:g}, so check the unit of measure and the rows"
         )
     return matched
+
+
+def _near_match(code: str, codes: pd.Index) -> str:
+    """Words on a code of the statistics that differs only in zeros at its start, a fraction of zeros, case or spaces."""
+    near = [other for other in codes if _plain(other) == _plain(code)]
+    return f"; the table has '{near[0]}', so write one as the other" if near else ""
+
+
+def _plain(code: str) -> str:
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", code).casefold()).removesuffix(".0").lstrip("0")
 
 
 def left_over(units: pd.DataFrame, statistics: pd.DataFrame) -> pd.DataFrame:

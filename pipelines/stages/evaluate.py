@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from croplayer.evaluation.levels import level_table
-from croplayer.files.tables import write_csv, write_parquet
+from croplayer.files.tables import read_csv, write_csv, write_parquet
 from croplayer.products.product import Product
 from croplayer.tasks.evaluate import EvaluateTask
 from croplayer.vector.read import digest_vector
@@ -71,11 +71,11 @@ def levels(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
 
     def make() -> Sequence[Path]:
         evaluated = done["evaluate"].table()
-        units = pd.read_csv(folder.table("units_1.csv"), dtype={"adcode": str}) if has_units else None
+        units = read_csv(folder.table("units_1.csv")) if has_units else None
         blocks = pd.DataFrame(gpd.read_parquet(folder.blocks).drop(columns="geometry"))
         names = own_maps(recipe.source_names)
         # An integration by rules takes only masks judged correct, so its share would be 1 for any map.
-        by_rules = pd.isna(pd.read_csv(method).accuracy[0])
+        by_rules = pd.isna(read_csv(method).accuracy[0])
         judged = [m for m in names if m != INTEGRATED or not by_rules]
         table = level_table(
             blocks, evaluated, units, names, recipe.source_names, reference.name if reference else None, judged,

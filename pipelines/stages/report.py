@@ -11,6 +11,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from croplayer.files.tables import read_csv
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, always
@@ -93,7 +94,7 @@ def _results(run: Shown) -> ReportTables:
         product_titles={p.name: p.title for p in named},
         reference=recipe.reference.name if recipe.reference else None,
         blocks=pd.DataFrame(gpd.read_parquet(run.output.folder.blocks).drop(columns="geometry")),
-        units={level: pd.read_csv(path, dtype={"adcode": str}) for level, path in units.items()},
+        units={level: read_csv(path) for level, path in units.items()},
         tables={name: table for name, table in tables.items() if table is not None},
         classes=recipe.decisions.classes,
         correct=recipe.decisions.correct,
@@ -109,7 +110,7 @@ def _read(run: Shown, name: str) -> pd.DataFrame | None:
     for suffix in (".csv", ".parquet"):
         path = run.output.folder.table(f"{name}{suffix}")
         if path.exists():
-            return pd.read_csv(path, dtype={"adcode": str}) if suffix == ".csv" else pd.read_parquet(path)
+            return read_csv(path) if suffix == ".csv" else pd.read_parquet(path)
     return None
 
 
