@@ -50,6 +50,7 @@ RC: Any = {
     "savefig.dpi": 110,
     "legend.frameon": False,
     "svg.hashsalt": "croplayer",
+    "text.parse_math": False,  # names of data may hold two dollar signs
     "pdf.fonttype": 3,  # fonts of type 42 take seconds per figure to subset
 }
 
