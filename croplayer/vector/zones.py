@@ -181,7 +181,9 @@ class UnitRings:
         west, south, east, north = grid.window_bounds(window)
         margin = 1 / grid.px_per_degree
         low_x, low_y, high_x, high_y = self.piece_bounds.T
-        aside = (high_x < west - margin) | (low_x > east + margin) | (high_y < south - margin) | (low_y > north + margin)
+        aside = (
+            (high_x < west - margin) | (low_x > east + margin) | (high_y < south - margin) | (low_y > north + margin)
+        )
         starts, stops = (np.searchsorted(self.pieces, self.offsets[rings + end]) for end in (0, 1))
         chosen, lengths = [], []
         for first, stop in zip(starts, stops, strict=True):
