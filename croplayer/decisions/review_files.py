@@ -7,12 +7,15 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from PIL import Image
 from skimage.segmentation import find_boundaries
 
 from croplayer.cube.whole_blocks import Cube
+from croplayer.vector.files import write_geopackage
 from stores.columns import CROPLAND_MASK, RGB, map_column
+from stores.durable import write_durable
 from stores.grid import CRS, BlockIndex
 from stores.legends import CROPLAND, NO_IMAGERY
 
@@ -46,7 +49,8 @@ def write_review_files(folder: Path, cube: Cube, blocks: Sequence[BlockIndex]) -
     """
     csv, gpkg = folder / "blocks.csv", folder / "blocks.gpkg"
     for path in (csv, gpkg):
-        if path.exists():
+        # Without the GeoPackage, which is written last, an empty table was left by a call that was killed.
+        if path.exists() and (path is gpkg or _has_reviews(path)):
             raise FileExistsError(f"{path} exists and may hold reviews; give another folder")
     (folder / "thumbnails").mkdir(parents=True, exist_ok=True)
     table = review_table(cube, blocks)
@@ -54,9 +58,17 @@ def write_review_files(folder: Path, cube: Cube, blocks: Sequence[BlockIndex]) -
     for block, name in zip(blocks, table.thumbnail, strict=True):
         Image.fromarray(thumbnail(cube, block)).save(folder / name, optimize=True)
         pictures.append(folder / name)
-    table.drop(columns="geometry").to_csv(csv, index=False, lineterminator="\n", encoding="utf-8-sig")
-    table.to_file(gpkg, layer="blocks", driver="GPKG")
+    text = table.drop(columns="geometry").to_csv(index=False, lineterminator="\n")
+    write_durable(csv, text.encode("utf-8-sig"))
+    write_geopackage(gpkg, table, "blocks")
     return [csv, gpkg, *pictures]
+
+
+def _has_reviews(path: Path) -> bool:
+    """Whether a table holds anything in a column that people fill in."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, sep=None, engine="python", encoding="utf-8-sig")
+    measured = {"block", "lon", "lat", "thumbnail"}
+    return not measured <= {*table} or any((table[name] != "").any() for name in {*table} - measured)
 
 
 def thumbnail(cube: Cube, block: BlockIndex) -> np.ndarray:

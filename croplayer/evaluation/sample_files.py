@@ -17,6 +17,7 @@ import pandas as pd
 
 from croplayer.files.tables import csv_of
 from croplayer.files.text_tables import read_text_table
+from croplayer.vector.files import write_geopackage
 from croplayer.vector.read import read_vector
 from stores.durable import write_durable
 from stores.grid import CRS
@@ -65,13 +66,15 @@ class ReviewedSample:
 
 
 def write_sample(path: Path, design: SampleDesign) -> list[Path]:
-    """Write NAME.gpkg, NAME.csv and NAME.design.json; returns their paths.
+    """Write NAME.design.json, NAME.csv and NAME.gpkg, in this order; returns the paths of all, the last one first.
 
-    Raises FileExistsError when one of them exists, because it may hold labels.
+    A call that was killed leaves files without the GeoPackage, which the next one writes again.
+
+    Raises FileExistsError when the GeoPackage exists, or a CSV with a label, because people may have labelled it.
     """
     paths = [path.with_suffix(suffix) for suffix in (".gpkg", ".csv", ".design.json")]
-    for existing in paths:
-        if existing.exists():
+    for existing in paths[:2]:
+        if existing.exists() and (existing.suffix == ".gpkg" or _has_labels(existing)):
             raise FileExistsError(f"{existing} exists and may hold labels; write the sample elsewhere or remove it")
     review = design.points[["id", "lon", "lat"]].assign(label="", note="")
     facts = asdict(design) | {
@@ -80,11 +83,16 @@ def write_sample(path: Path, design: SampleDesign) -> list[Path]:
         "points": design.points.to_dict("records"),
     }
     geometry = gpd.points_from_xy(review.lon, review.lat)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    gpd.GeoDataFrame(review, geometry=geometry, crs=CRS).to_file(paths[0], driver="GPKG", layer="sample")
-    write_durable(paths[1], csv_of(review, "%.9f").encode())
     write_durable(paths[2], json.dumps(facts, indent=1, ensure_ascii=False).encode())
+    write_durable(paths[1], csv_of(review, "%.9f").encode())
+    write_geopackage(paths[0], gpd.GeoDataFrame(review, geometry=geometry, crs=CRS), "sample")
     return paths
+
+
+def _has_labels(path: Path) -> bool:
+    """Whether a CSV holds anything that a call of ``write_sample`` did not write, as far as can be told."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, sep=None, engine="python")
+    return "label" not in table or bool((table.label != "").any())
 
 
 def read_sample(path: Path) -> ReviewedSample:

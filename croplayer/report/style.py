@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import matplotlib as mpl
+import matplotlib.style
 from matplotlib.figure import Figure
 
 COVERAGE_COLOURS = {
@@ -57,8 +57,8 @@ RC: Any = {
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """Apply RC to the figures that are drawn in this context."""
-    with mpl.rc_context(RC):
+    """Apply RC to the figures that are drawn in this context, and nothing of the user's own settings."""
+    with matplotlib.style.context(RC, after_reset=True):
         yield
 
 

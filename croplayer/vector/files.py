@@ -49,6 +49,19 @@ def write_geoparquet(path: Path, frame: gpd.GeoDataFrame) -> Path:
     return write_parquet(path, frame)
 
 
+def write_geopackage(path: Path, frame: gpd.GeoDataFrame, layer: str) -> Path:
+    """Write polygons or points as a GeoPackage, which is whole or not there. Returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(PARTIAL, f".{path.name}.", path.parent) as scratch:
+        whole = Path(scratch) / path.name
+        frame.to_file(whole, driver="GPKG", layer=layer, engine="pyogrio")
+        with whole.open("rb") as file:
+            os.fsync(file.fileno())
+        whole.replace(path)
+    sync_folder(path.parent)
+    return path
+
+
 def write_shapefile(path: Path, frame: gpd.GeoDataFrame) -> list[Path]:
     """Write polygons as a shapefile in UTF-8. Returns the paths of its parts.
 

@@ -78,3 +78,31 @@ def test_labels_are_never_overwritten_and_a_damaged_design_is_named(drawn: Path,
     design.write_text(json.dumps(facts | {"format": "other"}))
     with pytest.raises(ValueError, match="format 'other'"):
         read_sample(drawn)
+
+
+def test_a_draw_that_was_killed_leaves_nothing_that_stops_the_next(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything but the GeoPackage is there; then it is again, and a label in the table is never lost."""
+    from croplayer.evaluation import sample_files
+
+    def killed(*_: object) -> Path:
+        raise KeyboardInterrupt
+
+    design = read_sample(drawn).design
+    assert design is not None
+    tmp_path /= "again"
+    tmp_path.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(sample_files, "write_geopackage", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_sample(tmp_path / "sample", design)
+    assert {p.name for p in tmp_path.iterdir()} == {"sample.csv", "sample.design.json"}
+    first = [path.read_bytes() for path in write_sample(tmp_path / "sample", design)[1:]]
+    (tmp_path / "sample.gpkg").unlink()
+    assert [path.read_bytes() for path in write_sample(tmp_path / "sample", design)[1:]] == first
+    (tmp_path / "sample.gpkg").unlink()
+    csv = tmp_path / "sample.csv"
+    csv.write_text(csv.read_text().replace(",,", ",1,", 1))
+    with pytest.raises(FileExistsError, match=r"sample\.csv exists and may hold labels"):
+        write_sample(tmp_path / "sample", design)
