@@ -282,6 +282,8 @@ class Export(Part):
     """Files for other software."""
 
     level: int = 1
+    names: Literal["zh", "en", "code"] = "zh"
+    """The name of a unit in the names of its files, beside its code; the other one where it has none."""
     formats: Annotated[tuple[Literal["geotiff", "geoparquet", "shapefile"], ...], Field(strict=False)] = (
         "geotiff",
         "geoparquet",

@@ -36,7 +36,7 @@ def export(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
     around = cube.grid.window_bounds(cube.blocks.window(cube.grid))
     units = inputs.level_units(part.level)
     found = done["integrate"].found
-    names = dict(zip(units.adcode, export_names(units), strict=True))
+    names = dict(zip(units.adcode, export_names(units, part.names), strict=True))
     for unit in units.cx[around.west : around.east, around.south : around.north].itertuples():
         if window_of_polygon(cube, unit.geometry).is_empty:
             continue
@@ -51,9 +51,13 @@ def export(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
         yield OutputStep(f"{EXPORTS}{unit.adcode}", made_of, _Files(output, done, unit.geometry, paths))
 
 
-def export_names(units: pd.DataFrame) -> list[str]:
-    """Names of the files of admin units of one level without their ending, each from code and name of the unit."""
-    labels = units.name_zh.where(units.name_zh != "", units.name_en)
+def export_names(units: pd.DataFrame, names: str = "zh") -> list[str]:
+    """Names of the files of admin units of one level without their ending, each from code and name of the unit.
+
+    ``names`` is "zh" or "en" for the name that is taken first, "code" for none.
+    """
+    first, second = (units.name_en, units.name_zh) if names == "en" else (units.name_zh, units.name_en)
+    labels = units.adcode if names == "code" else first.where(first != "", second)
     # A NUL is in no code or name, so different units have different texts.
     texts = [
         f"cf_{code}" if label in ("", code) else f"cf_{code}\0{label}"

@@ -16,6 +16,12 @@ def test_a_name_is_made_of_the_code_and_the_chinese_name_or_the_other_one() -> N
     assert names_of(*units) == ["cf_110000_北京", "cf_XX_01_West", "cf__outside_East", "cf_7"]
 
 
+def test_the_recipe_chooses_which_name_comes_first() -> None:
+    units = pd.DataFrame([("1", "Beijing", "北京"), ("2", "", "上海")], columns=["adcode", "name_en", "name_zh"])
+    assert export_names(units, "en") == ["cf_1_Beijing", "cf_2_上海"]
+    assert export_names(units, "code") == ["cf_1", "cf_2"]
+
+
 def test_units_whose_names_collide_after_cleaning_or_on_a_disk_without_case_get_files_of_their_own() -> None:
     names = names_of(("A/1", "x", ""), ("A?1", "x", ""), ("a_1", "X", ""), ("A", "1_x", ""), ("B", "y", ""))
     assert len({name.casefold() for name in names}) == 5

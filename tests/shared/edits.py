@@ -201,6 +201,7 @@ EDITS = (
     Edit("the order of admin levels", _levels_swapped, UNITS),
     Edit("the level of exports", _replaced("[export]\nlevel = 1", "[export]\nlevel = 2"), {"export"}),
     Edit("the formats of exports", _replaced("[export]\nlevel = 1", '[export]\nlevel = 1\nformats = ["geotiff"]'), {"export"}),
+    Edit("the names of exports", _replaced("[export]\nlevel = 1", '[export]\nlevel = 1\nnames = "code"'), {"export"}),
     Edit("no exports", _without("[export]"), set()),
     Edit("the title", _replaced("A small synthetic country", "A country"), set()),
     Edit("the number of workers", lambda country, text: f"{text}\n[cluster]\nworkers = 2\n", set()),
