@@ -19,6 +19,7 @@ from pipelines.exit_codes import BAD_INPUT, INTERRUPTED
 from pipelines.extras import missing_package
 from pipelines.stages.order import STAGES
 from stores import __version__
+from stores.near_names import did_you_mean
 
 
 class _Entry(NamedTuple):
@@ -84,13 +85,17 @@ class _Commands(click.Group):
     def _invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
+        except click.UsageError as error:
+            _add_meant_command(error)
+            raise
         # click ends --help and prompts with RuntimeErrors of its own, and knows what to do with a closed pipe.
         except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except (ValueError, OSError, RuntimeError) as error:
             if stopping.is_requested():
                 raise
-            click.echo(f"croplayer: {error}", err=True)
+            for line in str(error).splitlines() or [type(error).__name__]:
+                click.echo(f"croplayer: {line}", err=True)
             context.exit(BAD_INPUT)
         except ModuleNotFoundError as error:
             sentence = missing_package(f"croplayer {context.invoked_subcommand}", error)
@@ -103,6 +108,14 @@ class _Commands(click.Group):
                 raise
             click.echo(stopping.SENTENCE, err=True)
             context.exit(INTERRUPTED)
+
+
+def _add_meant_command(error: click.UsageError) -> None:
+    """Ask after the command that was meant, where a name is that of none; click does so for groups that list theirs."""
+    group = error.ctx.command if error.ctx else None
+    if isinstance(group, _Commands) and error.ctx and error.message.startswith("No such command"):
+        name = error.message.split("'")[1]
+        error.message = error.message.removesuffix(".") + did_you_mean(name, group.list_commands(error.ctx))
 
 
 def _sentence(about: str) -> str:

@@ -19,10 +19,12 @@ from croplayer.models.networks.manifest import MANIFEST_NAME, bundle_digest
 from pipelines.engine.code import code_digest
 from pipelines.engine.run_log import messages
 from pipelines.recipe import Recipe
-from pipelines.recipe_files import RecipeError, find_recipe, load_recipe
+from pipelines.recipe_errors import RecipeError
+from pipelines.recipe_files import find_recipe, load_recipe
 from pipelines.recipe_models import Coverage, CoverageTraining, Segmentation, Training
 from stores.durable import digest_file, digest_text
 from stores.file_names import file_name
+from stores.near_names import did_you_mean
 
 if TYPE_CHECKING:
     from croplayer.models.training.scenes import LabelledScenes
@@ -250,6 +252,7 @@ def _other_recipe(model: str, recipe: str | None, out: Path) -> Recipe:
         raise RecipeError(
             f"model '{model}' is neither a folder with a {MANIFEST_NAME} nor an included model "
             f"({', '.join(shipped_names())}), and neither training nor recipe says how to train it"
+            f"{did_you_mean(model, shipped_names())}"
         )
     return load_recipe(find_recipe(recipe), out)
 
