@@ -142,5 +142,6 @@ class Coverage(Part):
     model: NameOrPath
     recipe: NameOrPath | None = None
     nodata_above: float = Field(default=NODATA_ABOVE, ge=0, le=1)
-    """Share of pixels without imagery above which a block is Nodata (paper: 10 %)."""
+    """Share of gaps above which a block is Nodata (paper: 10 %). A gap is ground of the region without imagery that has
+    imagery on both sides; ground beyond the edge of the imagery does not count."""
     training: CoverageTraining | None = None

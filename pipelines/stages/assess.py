@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from croplayer.tasks.assess import AssessTask
+from croplayer.vector.read import digest_vector
+from croplayer.vector.region import Region, parts_of_region
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
 from pipelines.engine.steps import BlockStep
+from stores.block_digests import BlockDigests
 from stores.legends import NODATA_ABOVE
 
 
@@ -18,7 +22,9 @@ def assess(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]
     folder = str(inputs.models.coverage(coverage)) if coverage else None
     digest = inputs.models.digests(inputs.recipe).get("coverage")
     nodata_above = coverage.nodata_above if coverage else NODATA_ABOVE
-    task = AssessTask(output.cube, inputs.elevation, folder, digest, nodata_above)
+    region, blocks = region_of(inputs), mosaic.blocks
+    task = AssessTask(output.cube, inputs.elevation, folder, digest, nodata_above, region)
+    parts = BlockDigests.of_texts(blocks, parts_of_region(region, blocks))
     yield BlockStep(
         name="assess",
         made_of={
@@ -26,12 +32,21 @@ def assess(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]
             "model": digest,
             "nodata_above": nodata_above,
         },
-        blocks=mosaic.blocks,
-        task_for=lambda blocks: task,
+        blocks=blocks,
+        task_for=lambda group: task.narrowed(group, blocks),
         blocks_per_task=16,
-        follows=mosaic.found,
+        # Whether ground without imagery is a gap depends on the imagery beside the block.
+        follows=mosaic.found.with_beside().joined(parts),
         reading=task.reading,
     )
+
+
+def region_of(inputs: Inputs) -> Region:
+    """The region of a run as its tasks read it."""
+    part = inputs.recipe.region
+    if part is None or part.bounds is not None:
+        return Region(inputs.bounds)
+    return Region(None, str(part.boundaries), digest_vector(Path(str(part.boundaries))))
 
 
 RULES = (
