@@ -104,8 +104,10 @@ def _expected(kind: str, context: Mapping[str, Any]) -> str:
 
 
 def _shown(found: Any) -> str:
-    """A value as a recipe writes it, cut where it is long."""
+    """A value as a recipe writes it, cut where it is long; addresses are left out, because they may hold secrets."""
     text = json.dumps(found, ensure_ascii=False, default=str)
+    if "://" in text:
+        return "an address" if isinstance(found, str) else "a list or table with an address"
     return text if len(text) <= LONGEST_FOUND else f"{text[:LONGEST_FOUND]}..."
 
 

@@ -111,13 +111,14 @@ def _stages_until(run: Run, until: str | None) -> list[str] | None:
 
 
 def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler: str | None, recheck: bool) -> None:
-    """Run some or all stages of a recipe; exits with 1 when a block is not finished."""
+    """Run some or all stages of a recipe; exits with 1 when a block is not finished, or the map is empty."""
     from pipelines.engine.cluster import Workers
     from pipelines.engine.lease import lease
     from pipelines.engine.run_log import RunLog
-    from pipelines.engine.walk import run_rules
+    from pipelines.engine.walk import Walk, run_rules
     from pipelines.stages.decided import decision_sentences
     from pipelines.stages.order import stage_names
+    from pipelines.summary import steps_over_blocks, summary_of
 
     names = stage_names(run.rules)
     if stages is not None and not set(stages) & set(names):
@@ -125,10 +126,11 @@ def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler
     config = run.recipe.cluster.model_copy(update={"workers": workers}) if workers else run.recipe.cluster
     folder = run.output.folder
     log = RunLog(folder.log, len([r for r in run.rules if stages is None or r.stage in stages]))
+    walk = Walk(run.output)
     with lease(folder) as held, log.open(f"recipe {run.recipe.name}"), Workers(config, scheduler) as pool:
         run.output.ledgers.also_check(held.check)
         run.check()
-        results = run_rules(run.rules, run.output, pool, log, stages, _say, trusts_times=not recheck)
+        results = run_rules(run.rules, run.output, pool, log, stages, _say, trusts_times=not recheck, walk=walk)
     failed = [(result.name, record) for result in results for record in result.failed]
     for step, record in failed:
         click.echo(f"{step} {record.block.name} failed: {record.reason}", err=True)
@@ -138,8 +140,16 @@ def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler
         click.echo(sentence)
     if folder.report.exists():
         click.echo(f"report: {folder.report}")
+    done = steps_over_blocks(walk.done)
+    summary = summary_of(len(run.inputs.blocks), done, results) if done else None
+    if summary is not None:
+        click.echo(summary.line())
     if failed:
         click.echo(f"{len(failed)} blocks are not finished; run the same command again to retry them", err=True)
+    empty = summary.emptiness() if summary is not None else None
+    if empty is not None:
+        click.echo(f"croplayer: EMPTY MAP: {empty}", err=True)
+    if failed or empty is not None:
         sys.exit(UNFINISHED)
 
 

@@ -39,13 +39,13 @@ def load(tmp_path: Path, text: str) -> Recipe:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        (HTTP + 'template = "https://h.example/{z}/{x}/{y}?tk=canary"', r"sources\.0"),
-        (RASTER + 'paths = ["a.tif", "https://h.example/a.tif?sig=canary"]', r"sources\.0"),
-        (RASTER + 'paths = ["https://me:canary@h.example/a.tif"]', r"sources\.0"),
-        (PRODUCT + 'path = "https://h.example/3f2a9c0d7e6b4a518c2dcanary/a.tif"', r"products\.0"),
-        (TERRAIN + 'path = "/vsicurl/https://me:canary@h.example/a.tif"', "terrain"),
-        (TERRAIN + 'path = "s3://bucket/a.tif?x-amz-security-token=canary"', "terrain"),
-        (HTTP + 'template = "https://h.example/{z}/{x}/{y}?tk=canary"\ntoken_env = "PATH"', r"sources\.0"),
+        (HTTP + 'template = "https://h.example/{z}/{x}/{y}?tk=canary"', r"\[\[sources\]\] 1(: paths, entry .)?"),
+        (RASTER + 'paths = ["a.tif", "https://h.example/a.tif?sig=canary"]', r"\[\[sources\]\] 1(: paths, entry .)?"),
+        (RASTER + 'paths = ["https://me:canary@h.example/a.tif"]', r"\[\[sources\]\] 1(: paths, entry .)?"),
+        (PRODUCT + 'path = "https://h.example/3f2a9c0d7e6b4a518c2dcanary/a.tif"', r"\[\[products\]\] 1"),
+        (TERRAIN + 'path = "/vsicurl/https://me:canary@h.example/a.tif"', r"\[terrain\]"),
+        (TERRAIN + 'path = "s3://bucket/a.tif?x-amz-security-token=canary"', r"\[terrain\]"),
+        (HTTP + 'template = "https://h.example/{z}/{x}/{y}?tk=canary"\ntoken_env = "PATH"', r"\[\[sources\]\] 1(: paths, entry .)?"),
     ],
 )
 def test_an_address_with_a_secret_is_refused_and_not_told(tmp_path: Path, text: str, key: str) -> None:
