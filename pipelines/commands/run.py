@@ -15,6 +15,7 @@ from pipelines.stages.order import STAGES
 
 if TYPE_CHECKING:
     from pipelines.engine.steps import StepResult
+    from pipelines.engine.walk import Walk
     from pipelines.run import Run
 
 STEPS_SHOWN = 8
@@ -116,9 +117,8 @@ def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler
     from pipelines.engine.lease import lease
     from pipelines.engine.run_log import RunLog
     from pipelines.engine.walk import Walk, run_rules
-    from pipelines.stages.decided import decision_sentences
+    from pipelines.plan import warnings_before
     from pipelines.stages.order import stage_names
-    from pipelines.summary import steps_over_blocks, summary_of
 
     names = stage_names(run.rules)
     if stages is not None and not set(stages) & set(names):
@@ -127,10 +127,21 @@ def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler
     folder = run.output.folder
     log = RunLog(folder.log, len([r for r in run.rules if stages is None or r.stage in stages]))
     walk = Walk(run.output)
+    run.check()
+    for sentence in warnings_before(run):
+        click.echo(f"warning: {sentence}", err=True)
     with lease(folder) as held, log.open(f"recipe {run.recipe.name}"), Workers(config, scheduler) as pool:
         run.output.ledgers.also_check(held.check)
-        run.check()
         results = run_rules(run.rules, run.output, pool, log, stages, _say, trusts_times=not recheck, walk=walk)
+    _end(run, walk, results)
+
+
+def _end(run: Run, walk: Walk, results: Sequence[StepResult]) -> None:
+    """Say what came of a run; exits with 1 when a block is not finished, or the map is empty."""
+    from pipelines.stages.decided import decision_sentences
+    from pipelines.summary import steps_over_blocks, summary_of
+
+    folder = run.output.folder
     failed = [(result.name, record) for result in results for record in result.failed]
     for step, record in failed:
         click.echo(f"{step} {record.block.name} failed: {record.reason}", err=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from croplayer.tasks.assess import AssessTask
-from croplayer.vector.read import digest_vector
-from croplayer.vector.region import Region, parts_of_region
+from croplayer.vector.region import parts_of_region
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
@@ -22,7 +20,7 @@ def assess(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]
     folder = str(inputs.models.coverage(coverage)) if coverage else None
     digest = inputs.models.digests(inputs.recipe).get("coverage")
     nodata_above = coverage.nodata_above if coverage else NODATA_ABOVE
-    region, blocks = region_of(inputs), mosaic.blocks
+    region, blocks = inputs.pixel_region, mosaic.blocks
     task = AssessTask(output.cube, inputs.elevation, folder, digest, nodata_above, region)
     parts = BlockDigests.of_texts(blocks, parts_of_region(region, blocks))
     yield BlockStep(
@@ -39,14 +37,6 @@ def assess(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]
         follows=mosaic.found.with_beside().joined(parts),
         reading=task.reading,
     )
-
-
-def region_of(inputs: Inputs) -> Region:
-    """The region of a run as its tasks read it."""
-    part = inputs.recipe.region
-    if part is None or part.bounds is not None:
-        return Region(inputs.bounds)
-    return Region(None, str(part.boundaries), digest_vector(Path(str(part.boundaries))))
 
 
 RULES = (

@@ -45,7 +45,10 @@ def load(tmp_path: Path, text: str) -> Recipe:
         (PRODUCT + 'path = "https://h.example/3f2a9c0d7e6b4a518c2dcanary/a.tif"', r"\[\[products\]\] 1"),
         (TERRAIN + 'path = "/vsicurl/https://me:canary@h.example/a.tif"', r"\[terrain\]"),
         (TERRAIN + 'path = "s3://bucket/a.tif?x-amz-security-token=canary"', r"\[terrain\]"),
-        (HTTP + 'template = "https://h.example/{z}/{x}/{y}?tk=canary"\ntoken_env = "PATH"', r"\[\[sources\]\] 1(: paths, entry .)?"),
+        (
+            HTTP + 'template = "https://h.example/{z}/{x}/{y}?tk=canary"\ntoken_env = "PATH"',
+            r"\[\[sources\]\] 1(: paths, entry .)?",
+        ),
     ],
 )
 def test_an_address_with_a_secret_is_refused_and_not_told(tmp_path: Path, text: str, key: str) -> None:
