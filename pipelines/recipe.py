@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
@@ -311,6 +312,17 @@ class Statistics(Part):
     """Whether agreement with these statistics was also used to decide when to stop the training."""
     without: Names = ()
     """Codes (as in the table) of units that are known to have no statistic."""
+
+    @field_validator("adcode_pattern")
+    @classmethod
+    def _has_groups(cls, pattern: str) -> str:
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"'{pattern}' is no regular expression: {error}") from None
+        if pattern and not groups:
+            raise ValueError(f"'{pattern}' has no group; put what the table's code is made of in ( )")
+        return pattern
 
 
 class Evaluation(Part):

@@ -12,6 +12,7 @@ import click
 from pipelines.commands.options import MODELS, OUT
 from pipelines.exit_codes import UNFINISHED
 from pipelines.stages.order import STAGES
+from stores.near_names import did_you_mean
 
 if TYPE_CHECKING:
     from pipelines.engine.steps import StepResult
@@ -107,7 +108,9 @@ def _stages_until(run: Run, until: str | None) -> list[str] | None:
         return None
     names = stage_names(run.rules)
     if until not in names:
-        raise ValueError(f"recipe '{run.recipe.name}' has no stage '{until}'; it has {', '.join(names)}")
+        raise ValueError(
+            f"recipe '{run.recipe.name}' has no stage '{until}'; it has {', '.join(names)}{did_you_mean(until, names)}"
+        )
     return names[: names.index(until) + 1]
 
 

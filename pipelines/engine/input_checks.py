@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,8 +56,6 @@ def _checks(inputs: Inputs) -> Iterator[tuple[str, Callable[[], object]]]:
         yield "[evaluation]: parcels", lambda: read_polygons(Path(str(recipe.evaluation.parcels)), "parcels")
     if recipe.evaluation.sample:
         yield "[evaluation]: sample", lambda: _check_sample(Path(str(recipe.evaluation.sample)))
-    if recipe.statistics:
-        yield "[statistics]: adcode_pattern", lambda: re.compile(recipe.statistics.adcode_pattern)  # type: ignore[union-attr]
 
 
 def _checks_in_region(inputs: Inputs) -> Iterator[tuple[str, Callable[[], object]]]:
