@@ -86,8 +86,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(context)
         except click.UsageError as error:
-            _add_meant_command(error)
-            raise
+            raise _with_meant_command(error) from None
         # click ends --help and prompts with RuntimeErrors of its own, and knows what to do with a closed pipe.
         except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
@@ -110,12 +109,16 @@ class _Commands(click.Group):
             context.exit(INTERRUPTED)
 
 
-def _add_meant_command(error: click.UsageError) -> None:
-    """Ask after the command that was meant, where a name is that of none; click does so for groups that list theirs."""
+def _with_meant_command(error: click.UsageError) -> click.UsageError:
+    """An error that asks after the command that was meant, where a name is that of none.
+
+    click does so itself for groups that hold their commands; this one finds them by name.
+    """
     group = error.ctx.command if error.ctx else None
-    if isinstance(group, _Commands) and error.ctx and error.message.startswith("No such command"):
-        name = error.message.split("'")[1]
-        error.message = error.message.removesuffix(".") + did_you_mean(name, group.list_commands(error.ctx))
+    if not (isinstance(group, _Commands) and error.ctx and error.message.startswith("No such command")):
+        return error
+    hint = did_you_mean(error.message.split("'")[1], group.list_commands(error.ctx))
+    return click.UsageError(error.message.removesuffix(".") + hint, error.ctx)
 
 
 def _sentence(about: str) -> str:

@@ -97,9 +97,9 @@ def _expected(kind: str, context: Mapping[str, Any]) -> str:
     if kind in ("too_long", "too_short"):
         limit = "at most" if kind == "too_long" else "at least"
         return f"{limit} {context.get('max_length', context.get('min_length'))} entries"
-    limit = next((key for key in LIMITS if key in context), None)
-    if limit is not None:
-        return f"{LIMITS[limit]} {context[limit]:g}"
+    for key, words in LIMITS.items():
+        if key in context:
+            return f"{words} {context[key]:g}"
     return KINDS.get(kind.split("_")[0], "another value")
 
 

@@ -64,11 +64,11 @@ def _checks_in_region(inputs: Inputs) -> Iterator[tuple[str, Callable[[], object
     for i in range(len(recipe.sources)):
         yield f"[[sources]] {i + 1}", lambda i=i: check_in(inputs.source(i), bounds)  # type: ignore[misc]
     if recipe.terrain:
-        yield "[terrain]", lambda: inputs.elevation and inputs.elevation.check(bounds)
+        yield "[terrain]", lambda: _check_elevation(inputs)
     for i in range(len(recipe.products)):
         yield f"[[products]] {i + 1}", lambda i=i: inputs.product(i).check(bounds)  # type: ignore[misc]
     if recipe.reference:
-        yield "[reference]", lambda: inputs.reference and inputs.reference.check(bounds)
+        yield "[reference]", lambda: _check_reference(inputs)
     failed = False
     for i, admin in enumerate(recipe.admin, start=1):
         check = lambda level=admin.level, path=admin.path: check_overlap(  # noqa: E731
@@ -97,6 +97,16 @@ def check_in(source: ImagerySource, bounds: Bounds) -> None:
 def _check_region(inputs: Inputs) -> None:
     if not len(inputs.blocks):
         raise ValueError(f"the region {tuple(inputs.bounds)} holds no block; give a region with area")
+
+
+def _check_elevation(inputs: Inputs) -> None:
+    if inputs.elevation is not None:
+        inputs.elevation.check(inputs.bounds)
+
+
+def _check_reference(inputs: Inputs) -> None:
+    if inputs.reference is not None:
+        inputs.reference.check(inputs.bounds)
 
 
 def _check_model(inputs: Inputs, kind: str) -> None:

@@ -90,9 +90,9 @@ def test_the_keys_of_a_recipe_reach_the_sources(tmp_path: Path) -> None:
     one, two = (imagery_source(part) for part in recipe.sources)
     with_token = Access(True, ("b.example",), True, "CROPLAYER_TOKEN_A")
     assert one == RasterSource("a", ("https://h.example/{token}/a.tif",), (3, 2, 1), None, (0, 3000), with_token)
-    allowed = Access(True, ("b.example",), True, folders=("d",))
-    assert two == StacSource("b", "i.json", ("visual",), None, (0.0, 0.3), "EPSG:32650", allowed)
-    assert product(recipe.products[0]).source == RasterCodes(("a.tif",), year=2020)
+    allowed = Access(True, ("b.example",), True, folders=(str(tmp_path / "d"),))
+    assert two == StacSource("b", str(tmp_path / "i.json"), ("visual",), None, (0.0, 0.3), "EPSG:32650", allowed)
+    assert product(recipe.products[0]).source == RasterCodes((str(tmp_path / "a.tif"),), year=2020)
     codes = product(recipe.products[1]).source
     assert isinstance(codes, StacCodes)
     assert (codes.band, codes.year, codes.access) == (2, 2020, allowed)
