@@ -464,9 +464,6 @@ class Recipe(Part):
             yield f"[statistics] needs [[admin]] units of level 1; {_levels_given(levels)}"
         if self.export and self.export.level not in levels:
             yield f"[export] needs [[admin]] units of its level {self.export.level}; {_levels_given(levels)}"
-        for level in sorted({n for n in levels if levels.count(n) > 1}):
-            places = " and ".join(f"[[admin]] {i}" for i, n in enumerate(levels, start=1) if n == level)
-            yield f"{places} are both of level {level}; give each level once, with all its units in one file"
 
     @property
     def source_names(self) -> tuple[str, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from croplayer.models.networks.manifest import read_manifest
 from croplayer.sources.imagery import ImagerySource
 from croplayer.vector.boundaries import check_overlap
+from croplayer.vector.overlaps import check_apart
 from croplayer.vector.polygons import read_polygons
 from stores.grid import Bounds
 
@@ -25,10 +27,11 @@ def problems_of(inputs: Inputs) -> list[str]:
     problems = [line for place, check in _checks(inputs) for line in _told(place, check)]
     if recipe.region is None:
         return problems
-    region = _told("[region]", lambda: _check_region(inputs))
+    region = _told("[region]", partial(_check_region, inputs))
     if region:
         return [*region, *problems]
-    return [*problems, *(line for place, check in _checks_in_region(inputs) for line in _told(place, check))]
+    problems += [line for place, check in _checks_in_region(inputs) for line in _told(place, check)]
+    return [*problems, *_told_of_units(inputs)]
 
 
 def _told(place: str, check: Callable[[], object]) -> list[str]:
@@ -44,14 +47,14 @@ def _told(place: str, check: Callable[[], object]) -> list[str]:
 def _checks(inputs: Inputs) -> Iterator[tuple[str, Callable[[], object]]]:
     """Checks of what does not depend on the region, each with its table."""
     recipe, decisions = inputs.recipe, inputs.recipe.decisions
-    yield "[segmentation]", lambda: _check_model(inputs, "segmentation")
-    yield "[coverage]", lambda: _check_model(inputs, "coverage")
+    yield "[segmentation]", partial(_check_model, inputs, "segmentation")
+    yield "[coverage]", partial(_check_model, inputs, "coverage")
     if decisions.reviews:
-        yield "[decisions]: reviews", lambda: _check_reviews(inputs)
+        yield "[decisions]: reviews", partial(_check_reviews, inputs)
     if decisions.overrides:
-        yield "[decisions]: overrides", lambda: _check_overrides(inputs)
+        yield "[decisions]: overrides", partial(_check_overrides, inputs)
     for kind in ("correctness", "integration"):
-        yield f"[decisions]: {kind}_model", lambda kind=kind: _check_classifier(inputs, kind)  # type: ignore[misc]
+        yield f"[decisions]: {kind}_model", partial(_check_classifier, inputs, kind)
     if recipe.evaluation.parcels:
         yield "[evaluation]: parcels", lambda: read_polygons(Path(str(recipe.evaluation.parcels)), "parcels")
     if recipe.evaluation.sample:
@@ -60,24 +63,29 @@ def _checks(inputs: Inputs) -> Iterator[tuple[str, Callable[[], object]]]:
 
 def _checks_in_region(inputs: Inputs) -> Iterator[tuple[str, Callable[[], object]]]:
     """Checks of what must lie in the region, each with its table."""
-    recipe, bounds = inputs.recipe, inputs.bounds
+    recipe = inputs.recipe
     for i in range(len(recipe.sources)):
-        yield f"[[sources]] {i + 1}", lambda i=i: check_in(inputs.source(i), bounds)  # type: ignore[misc]
+        yield f"[[sources]] {i + 1}", partial(_check_source, inputs, i)
     if recipe.terrain:
-        yield "[terrain]", lambda: _check_elevation(inputs)
+        yield "[terrain]", partial(_check_elevation, inputs)
     for i in range(len(recipe.products)):
-        yield f"[[products]] {i + 1}", lambda i=i: inputs.product(i).check(bounds)  # type: ignore[misc]
+        yield f"[[products]] {i + 1}", partial(_check_product, inputs, i)
     if recipe.reference:
-        yield "[reference]", lambda: _check_reference(inputs)
-    failed = False
-    for i, admin in enumerate(recipe.admin, start=1):
-        check = lambda level=admin.level, path=admin.path: check_overlap(  # noqa: E731
-            inputs.level_units(level), bounds, Path(path)
-        )
-        failed |= bool(_told("", check))
-        yield f"[[admin]] {i}", check
-    if recipe.statistics and not failed:
-        yield "[statistics]", lambda: _check_statistics(inputs)
+        yield "[reference]", partial(_check_reference, inputs)
+
+
+def _told_of_units(inputs: Inputs) -> list[str]:
+    """What is wrong with the admin units and their statistics; those that follow from other problems are left out."""
+    told = [
+        line
+        for i in range(len(inputs.recipe.admin))
+        for line in _told(f"[[admin]] {i + 1}", partial(inputs.units_of, i))
+    ]
+    if told:
+        return told
+    for level in inputs.levels:
+        told += _told(f"[[admin]] of level {level}", partial(_check_units, inputs, level))
+    return told or (_told("[statistics]", partial(_check_statistics, inputs)) if inputs.recipe.statistics else [])
 
 
 def check_in(source: ImagerySource, bounds: Bounds) -> None:
@@ -87,16 +95,41 @@ def check_in(source: ImagerySource, bounds: Bounds) -> None:
     except ValueError as error:
         south, west, north, east = bounds
         exchanged = Bounds(west, south, east, north)
-        if max(abs(exchanged.south), abs(exchanged.north)) > 90 or _told("", lambda: source.check(exchanged)):
+        if max(abs(exchanged.south), abs(exchanged.north)) > 90 or not _covers(source, exchanged):
             raise
         raise ValueError(
             f"{error}; it does cover {tuple(exchanged)}, so exchange latitudes and longitudes in the bounds of [region]"
         ) from error
 
 
+def _covers(source: ImagerySource, bounds: Bounds) -> bool:
+    """Whether files of this machine have imagery of a source in a box; nothing is fetched to find out."""
+    try:
+        if source.is_remote:
+            return False
+        source.check(bounds)
+    except (ValueError, OSError):
+        return False
+    return True
+
+
 def _check_region(inputs: Inputs) -> None:
     if not len(inputs.blocks):
         raise ValueError(f"the region {tuple(inputs.bounds)} holds no block; give a region with area")
+
+
+def _check_source(inputs: Inputs, i: int) -> None:
+    check_in(inputs.source(i), inputs.bounds)
+
+
+def _check_product(inputs: Inputs, i: int) -> None:
+    inputs.product(i).check(inputs.bounds)
+
+
+def _check_units(inputs: Inputs, level: int) -> None:
+    paths = [Path(a.path) for a in inputs.recipe.admin if a.level == level]
+    check_overlap(inputs.level_units(level), inputs.bounds, paths[0])
+    check_apart(inputs.level_units(level), inputs.bounds, paths)
 
 
 def _check_elevation(inputs: Inputs) -> None:

@@ -155,7 +155,7 @@ WRONG = [
     ('model = "landscape"', 'model = "landscape"\nruntime = "onnx"', '[segmentation]: runtime is "onnx"; expected "torch", "openvino" or "openvino-bf16"'),
     (UNITS, UNITS.replace("1", "2"), "[statistics] needs [[admin]] units of level 1; the recipe has level 2"),
     ("[export]\nlevel = 1", "[export]\nlevel = 3", "[export] needs [[admin]] units of its level 3; the recipe has level 1"),
-    ("[statistics]", '[[admin]]\nlevel = 1\npath = "units.gpkg"\n[statistics]', "[[admin]] 1 and [[admin]] 2 are both of level 1"),
+    ("[statistics]", '[[admin]]\nlevel = 1\npath = "units.gpkg"\n[statistics]', "[[admin]] of level 1: "),
     ('"units.gpkg"', '"unit.gpkg"', "[[admin]] 1: boundaries"),
     ('"units.gpkg"', '"units.gpkg"\nadcode = "code"', "[[admin]] 1: boundaries"),
     ('"statistics.csv"', '"others.csv"', "[statistics]: statistics"),
