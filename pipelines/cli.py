@@ -19,6 +19,7 @@ from pipelines.exit_codes import BAD_INPUT, INTERRUPTED
 from pipelines.extras import missing_package
 from pipelines.stages.order import STAGES
 from stores import __version__
+from stores.near_names import did_you_mean
 
 
 class _Entry(NamedTuple):
@@ -84,13 +85,16 @@ class _Commands(click.Group):
     def _invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
+        except click.UsageError as error:
+            raise _with_meant_command(error) from None
         # click ends --help and prompts with RuntimeErrors of its own, and knows what to do with a closed pipe.
         except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except (ValueError, OSError, RuntimeError) as error:
             if stopping.is_requested():
                 raise
-            click.echo(f"croplayer: {error}", err=True)
+            for line in str(error).splitlines() or [type(error).__name__]:
+                click.echo(f"croplayer: {line}", err=True)
             context.exit(BAD_INPUT)
         except ModuleNotFoundError as error:
             sentence = missing_package(f"croplayer {context.invoked_subcommand}", error)
@@ -103,6 +107,18 @@ class _Commands(click.Group):
                 raise
             click.echo(stopping.SENTENCE, err=True)
             context.exit(INTERRUPTED)
+
+
+def _with_meant_command(error: click.UsageError) -> click.UsageError:
+    """An error that asks after the command that was meant, where a name is that of none.
+
+    click does so itself for groups that hold their commands; this one finds them by name.
+    """
+    group = error.ctx.command if error.ctx else None
+    if not (isinstance(group, _Commands) and error.ctx and error.message.startswith("No such command")):
+        return error
+    hint = did_you_mean(error.message.split("'")[1], group.list_commands(error.ctx))
+    return click.UsageError(error.message.removesuffix(".") + hint, error.ctx)
 
 
 def _sentence(about: str) -> str:

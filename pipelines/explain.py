@@ -32,7 +32,7 @@ NOUNS = {
     "model": "model",
     "models": "model",
     "mosaic": "imagery in the cube",
-    "nodata_above": "share of missing pixels that makes a block Nodata",
+    "nodata_above": "share of gaps that makes a block Nodata",
     "parcels": "reference parcels",
     "parts": "results of",
     "product_order": "order of the products",

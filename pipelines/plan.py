@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from pipelines.engine.expected import coverage_of, pixel_sizes, warnings_of
 from pipelines.extrapolate import extrapolated, read_pilot
 from pipelines.recipe import FolderSource, HttpSource
 from pipelines.run import Run
@@ -17,7 +18,7 @@ MASKS_PER_SOURCE = 3
 
 
 def plan_of(run: Run, pilot: Path | None = None) -> dict[str, Any]:
-    """Blocks, tiles, bytes before compression and stages of a recipe.
+    """Blocks, tiles, bytes before compression, stages, coverage and sizes of pixels of a recipe, and what to be warned of.
 
     Parameters
     ----------
@@ -43,11 +44,52 @@ def plan_of(run: Run, pilot: Path | None = None) -> dict[str, Any]:
     for kind, part in (("segmentation", recipe.segmentation), ("coverage", recipe.coverage)):
         if part is not None:
             facts[f"{kind} model"] = "available" if kind in models else "to be trained first"
+    if recipe.sources:
+        facts |= _imagery(run)
     if pilot is not None:
         facts |= extrapolated(read_pilot(pilot), len(blocks), n, recipe.cluster.workers)
     else:
-        facts["hours, disk, objects"] = "not known; run some similar blocks and name that run with --pilot"
+        facts["hours, disk, objects"] = (
+            "not known; run some similar blocks and name that run with --pilot to learn them"
+        )
     return facts
+
+
+def _imagery(run: Run) -> dict[str, Any]:
+    """Coverage and expected Nodata of the sources, and the pixels of the map, the imagery and the model."""
+    inputs, names = run.inputs, run.recipe.source_names
+    coverage, sizes = coverage_of(inputs), pixel_sizes(inputs)
+    where = "region" if coverage.is_whole else f"{coverage.blocks} blocks looked at"
+    facts: dict[str, Any] = {}
+    for i, name in enumerate(names):
+        share, nodata, own = coverage.shares[i], coverage.nodata[i], sizes.sources_m[i]
+        facts[f"coverage of {name}"] = (
+            "not known before its provider is asked" if share is None else f"{share:.1%} of the {where}"
+        )
+        if nodata is not None:
+            facts[f"expected Nodata of {name}"] = (
+                f"{nodata} of {coverage.with_imagery[i]} blocks with imagery, by gaps between files"
+            )
+        if own is not None:
+            facts[f"pixel of {name}"] = f"about {own:.3g} m"
+    if coverage.both is not None:
+        facts["coverage of both"] = f"{coverage.both:.1%} of the {where}"
+    facts["pixel of the map"] = f"{sizes.map_m:.3g} m"
+    if sizes.model_m is not None:
+        facts["pixels of the model"] = "{:g} to {:g} m".format(*sizes.model_m)
+    if sizes.recommended_block_px is not None:
+        facts["recommended block_px"] = sizes.recommended_block_px
+    warnings = list(warnings_of(inputs, coverage, sizes))
+    if warnings:
+        facts["warnings"] = warnings
+    return facts
+
+
+def warnings_before(run: Run) -> list[str]:
+    """What to be warned of before a run begins: sources without common ground, gaps, pixels that do not fit."""
+    if not run.recipe.sources:
+        return []
+    return list(warnings_of(run.inputs, coverage_of(run.inputs), pixel_sizes(run.inputs)))
 
 
 def _tiles_of_block(run: Run, row: int, zoom: int) -> float:

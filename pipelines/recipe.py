@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipelines.recipe_models import Coverage, Segmentation
-from pipelines.recipe_parts import Codes, Name, Names, Networked, Part, TomlPair, items_file, public_address
+from pipelines.recipe_names import check_edition, clashes
+from pipelines.recipe_parts import (
+    Codes,
+    FilePath,
+    FilePaths,
+    Name,
+    NameOrPath,
+    Names,
+    Networked,
+    Part,
+    TomlPair,
+    items_file,
+    public_address,
+)
 from stores.grid import LARGEST_BLOCK_PX
 from stores.legends import DEFAULT_CLASSES, CorrectnessClasses
 from stores.places import check_place
@@ -18,14 +33,44 @@ class Region(Part):
 
     bounds: Annotated[tuple[float, float, float, float], Field(strict=False)] | None = None
     """west, south, east, north in degrees."""
-    boundaries: str | None = None
+    boundaries: FilePath | None = None
     """Vector file; all its polygons together are the region."""
 
     @model_validator(mode="after")
     def _one(self) -> Region:
         if (self.bounds is None) == (self.boundaries is None):
             raise ValueError("give either bounds or boundaries")
+        if self.bounds is not None:
+            check_bounds(self.bounds)
         return self
+
+
+def check_bounds(bounds: tuple[float, float, float, float]) -> None:
+    """Raise ValueError unless four numbers are a box in degrees; says so where latitudes stand before longitudes."""
+    west, south, east, north = bounds
+    if _is_box(west, south, east, north):
+        return
+    found = f"bounds are {list(bounds)}"
+    if _is_box(south, west, north, east):
+        raise ValueError(
+            f"{found}, with latitudes before longitudes; expected west, south, east, north, so write "
+            f"{[south, west, north, east]}"
+        )
+    if west > east and _is_box(east, south, west, north):
+        raise ValueError(
+            f"{found}, with west {west:g} east of east {east:g}; exchange the two, or map a region that crosses the "
+            "meridian of 180 degrees in two parts"
+        )
+    if south > north and _is_box(west, north, east, south):
+        raise ValueError(f"{found}, with south {south:g} north of north {north:g}; exchange the two")
+    raise ValueError(
+        f"{found}; expected west, south, east, north in degrees, with -180 <= west < east <= 180 and "
+        "-90 <= south < north <= 90"
+    )
+
+
+def _is_box(west: float, south: float, east: float, north: float) -> bool:
+    return -180 <= west < east <= 180 and -90 <= south < north <= 90
 
 
 class Grid(Part):
@@ -50,7 +95,7 @@ class FolderSource(Part):
 
     name: Name
     kind: Literal["tiles"]
-    template: str
+    template: FilePath
     zoom: int = 16
     tile_px: int = 256
     placeholders: Names = ()
@@ -79,7 +124,7 @@ class HttpSource(Part):
     patience_s: float = Field(default=300.0, gt=0)
     """How long a block waits for a provider that does not answer before it fails."""
     tries: int = Field(default=5, ge=1)
-    cache: str | None = None
+    cache: FilePath | None = None
     """Folder in which tiles are kept with their digests."""
     witness: Annotated[tuple[int, int, int], Field(strict=False)] | None = None
     """x, y and zoom of a tile that the provider is known to have."""
@@ -98,7 +143,7 @@ class RasterImagery(Networked):
 
     name: Name
     kind: Literal["raster"]
-    paths: Names
+    paths: FilePaths
     """Files or addresses; ``{token}`` in an address stands for the value of ``token_env``."""
     bands: Bands | None = None
     """Bands of red, green and blue; when not given, those that the files name so."""
@@ -119,7 +164,7 @@ class StacImagery(Networked):
 
     name: Name
     kind: Literal["stac"]
-    items: str
+    items: FilePath
     assets: Names = ("red", "green", "blue")
     """Three assets of one band each, or one of several bands."""
     bands: Bands | None = None
@@ -127,7 +172,7 @@ class StacImagery(Networked):
     scale: TomlPair | None = None
     """Values that become 0 and 255, for pixels of other than 8 bits."""
     assume_crs: str | None = None
-    folders: Names = ()
+    folders: FilePaths = ()
     """Folders, besides that of the items, in which their files may lie."""
 
     @model_validator(mode="after")
@@ -142,7 +187,7 @@ Source = Annotated[FolderSource | HttpSource | RasterImagery | StacImagery, Fiel
 class Terrain(Networked):
     """The elevation model."""
 
-    path: str
+    path: FilePath
     assume_crs: str | None = None
     band: int | None = None
     """Band of the heights, of files with several."""
@@ -159,18 +204,18 @@ class Terrain(Networked):
 class Decisions(Part):
     """Reviewed blocks, classifiers and overrides; rules decide where no classifier is shown to be better, and the report says so."""
 
-    reviews: Names = ()
+    reviews: FilePaths = ()
     """Review files (CSV or GeoPackage)."""
     review_from_reference: bool = False
     """Whether the recipe's [reference] gives the labels of a systematic sample instead of a person."""
     sample_deg: float = Field(default=0.5, gt=0)
     """Grid of that sample in degrees."""
-    overrides: str | None = None
+    overrides: FilePath | None = None
     """File of manual decisions that take precedence."""
-    correctness_model: str | None = None
+    correctness_model: FilePath | None = None
     """Classifier that decides the correctness, fitted in another run: that run's folder or its file
     ``tables/correctness_classifier.json``. Reviews then measure it, and nothing is fitted."""
-    integration_model: str | None = None
+    integration_model: FilePath | None = None
     """Classifier that decides the integration, likewise: ``tables/integration_classifier.json``."""
     classes: Names = DEFAULT_CLASSES.labels
     """Classes of semantic correctness."""
@@ -201,9 +246,9 @@ class ProductPart(Networked):
 
     name: Name
     title: str
-    path: str
+    path: FilePath
     """A GeoTIFF, a folder of them, a pattern with *, or with ``asset`` a GeoJSON file of STAC items."""
-    legend: str = ""
+    legend: NameOrPath = ""
     """CACD, CLCD, ESA, ESRI, FROM, FCS30, GL30, SinoLC ..., or a legend file (TOML)."""
     include: Names = ()
     """Kinds of land (paddy, orchard, greenhouse, fallow) that are counted as cropland as well."""
@@ -216,7 +261,7 @@ class ProductPart(Networked):
     band: int | None = None
     """Band of files with several."""
     token_env: str | None = None
-    folders: Names = ()
+    folders: FilePaths = ()
     """Folders, besides that of the STAC items, in which their files may lie."""
     crop_codes: Codes = ()
     known_codes: Codes = ()
@@ -243,7 +288,7 @@ class Admin(Part):
     """A level of admin units."""
 
     level: int = Field(default=1, ge=0)
-    path: str
+    path: FilePath
     adcode: str = "adcode"
     name_en: str = "name_en"
     name_zh: str = "name_zh"
@@ -257,7 +302,7 @@ class Admin(Part):
 class Statistics(Part):
     """Official cropland areas of the units of level 1."""
 
-    path: str
+    path: FilePath
     adcode_pattern: str = ""
     """Maps the units' codes to the table's: a regular expression whose groups are joined and filled with zeros."""
     sum_km2: TomlPair | None = None
@@ -268,13 +313,24 @@ class Statistics(Part):
     without: Names = ()
     """Codes (as in the table) of units that are known to have no statistic."""
 
+    @field_validator("adcode_pattern")
+    @classmethod
+    def _has_groups(cls, pattern: str) -> str:
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"'{pattern}' is no regular expression: {error}") from None
+        if pattern and not groups:
+            raise ValueError(f"'{pattern}' has no group; put what the table's code is made of in ( )")
+        return pattern
+
 
 class Evaluation(Part):
     """Data drawn or labelled by people, to evaluate the maps of a run."""
 
-    parcels: str | None = None
+    parcels: FilePath | None = None
     """Vector file of reference parcels; over- and under-segmentation are measured against them."""
-    sample: str | None = None
+    sample: FilePath | None = None
     """Reviewed sample of ``croplayer area draw``; gives areas with confidence intervals."""
 
 
@@ -363,7 +419,7 @@ class Recipe(Part):
     title: str
     about: str = ""
     """Sentences at the top of the report, such as which data are real and which are synthetic."""
-    edition: str = "1"
+    edition: Annotated[str, AfterValidator(check_edition)] = "1"
     region: Region | None = None
     grid: Grid = Field(default_factory=Grid)
     sources: Annotated[tuple[Source, ...], Field(strict=False, max_length=2)] = ()
@@ -382,25 +438,34 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
-        names = [s.name for s in self.sources] + [p.name for p in self.products]
-        names += [self.reference.name] if self.reference else []
-        double = sorted({n for n in names if names.count(n) > 1})
-        if double:
-            raise ValueError(f"the name '{double[0]}' is used twice among sources, products and reference")
+        problems = [
+            *self._lacking(),
+            *clashes(self.source_names, [p.name for p in self.products], self._reference_name),
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @property
+    def _reference_name(self) -> str | None:
+        return self.reference.name if self.reference else None
+
+    def _lacking(self) -> Iterator[str]:
+        """Sentences about tables that need others."""
         if self.sources and self.segmentation is None:
-            raise ValueError("a recipe with sources needs a [segmentation] model")
+            yield "a recipe with sources needs a [segmentation] model"
         cell = min(self.grid.cell_px, self.grid.block_px)
         if self.sources and (cell % 2 or 2 * self.grid.blend_px > cell):
-            raise ValueError(f"grid: a cell of {cell} px must be even and at least twice blend_px {self.grid.blend_px}")
+            yield f"[grid]: a cell of {cell} px must be even and at least twice blend_px {self.grid.blend_px}"
         if (self.sources or self.products) and self.region is None:
-            raise ValueError("a recipe with sources or products needs a [region]")
+            yield "a recipe with sources or products needs a [region]"
         if self.decisions.review_from_reference and self.reference is None:
-            raise ValueError("decisions.review_from_reference needs a [reference]")
-        if self.statistics and not any(a.level == 1 for a in self.admin):
-            raise ValueError("[statistics] needs [[admin]] units of level 1")
-        if self.export and not any(a.level == self.export.level for a in self.admin):
-            raise ValueError(f"[export] needs [[admin]] units of its level {self.export.level}")
-        return self
+            yield "[decisions]: review_from_reference needs a [reference]"
+        levels = [a.level for a in self.admin]
+        if self.statistics and 1 not in levels:
+            yield f"[statistics] needs [[admin]] units of level 1; {_levels_given(levels)}"
+        if self.export and self.export.level not in levels:
+            yield f"[export] needs [[admin]] units of its level {self.export.level}; {_levels_given(levels)}"
 
     @property
     def source_names(self) -> tuple[str, ...]:
@@ -412,6 +477,12 @@ class Recipe(Part):
         import tomli_w  # only a run writes its recipe
 
         return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+
+
+def _levels_given(levels: Sequence[int]) -> str:
+    """What the recipe has, and what to do about a level that it lacks."""
+    given = f"the recipe has level {', '.join(map(str, sorted(set(levels))))}" if levels else "the recipe has none"
+    return f"{given}; add a table [[admin]] with that level and the path of its units"
 
 
 def _without_none(value: Any) -> Any:

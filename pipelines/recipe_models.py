@@ -16,7 +16,7 @@ from croplayer.models.training.training_config import (
     CoverageSize,
     TrainingConfig,
 )
-from pipelines.recipe_parts import Part, TomlPair
+from pipelines.recipe_parts import FilePath, NameOrPath, Part, TomlPair
 from stores.legends import NODATA_ABOVE
 
 
@@ -32,9 +32,9 @@ class Training(Part):
     Fields that both have mean the same; `config` passes them on by name.
     """
 
-    images: str
+    images: FilePath
     """Folder of labelled scenes."""
-    polygons: str = ""
+    polygons: FilePath = ""
     """Vector file of field polygons with the column ``image``; only for the segmentation."""
     image_column: str = "image"
     validation_fraction: float = Field(default=VALIDATION_FRACTION, gt=0, lt=1)
@@ -90,12 +90,12 @@ class Training(Part):
 class CoverageTraining(Part):
     """How the coverage classifier is trained."""
 
-    samples: str | None = None
+    samples: FilePath | None = None
     """Folder with images/ and labels.csv (image, coverage_type, origin)."""
-    scenes: str | None = None
+    scenes: FilePath | None = None
     """Folder of labelled scenes from which samples are drawn instead."""
-    polygons: str = ""
-    clouds: str | None = None
+    polygons: FilePath = ""
+    clouds: FilePath | None = None
     """Folder of labelled cloud scenes that are composited onto the samples."""
     size: CoverageSize = CoverageConfig.size
     per_class: int = Field(default=60, ge=10)
@@ -115,9 +115,9 @@ class CoverageTraining(Part):
 class Segmentation(Part):
     """The network that maps cropland."""
 
-    model: str
-    """Name of an included or a trained model, or a folder that holds one."""
-    recipe: str | None = None
+    model: NameOrPath
+    """Name of an included or a trained model, or the path of a folder that holds one."""
+    recipe: NameOrPath | None = None
     """Recipe that trains the model when it is missing."""
     threshold: float = Field(default=0.5, gt=0, lt=1)
     batch_cells: int = Field(default=1, ge=1)
@@ -139,8 +139,9 @@ class Segmentation(Part):
 class Coverage(Part):
     """The classifier of coverage types."""
 
-    model: str
-    recipe: str | None = None
+    model: NameOrPath
+    recipe: NameOrPath | None = None
     nodata_above: float = Field(default=NODATA_ABOVE, ge=0, le=1)
-    """Share of pixels without imagery above which a block is Nodata (paper: 10 %)."""
+    """Share of gaps above which a block is Nodata (paper: 10 %). A gap is ground of the region without imagery that has
+    imagery on both sides; ground beyond the edge of the imagery does not count."""
     training: CoverageTraining | None = None

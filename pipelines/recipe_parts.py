@@ -1,19 +1,61 @@
-"""What all parts of a recipe have in common: they are frozen, and an unknown key is an error."""
+"""What all parts of a recipe have in common: they are frozen, an unknown key is an error, and paths begin at the recipe."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+
+FOLDER = "folder"
+"""Entry of the context of a validation: the folder of the recipe's file; without it, paths stay as they are."""
+FIRST_WILD = "{*?["
+"""Characters with which the part of a path begins that stands for several files."""
 
 
 class Part(BaseModel):
     """A part of a recipe."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits and _")]
+def beside_recipe(text: str, info: ValidationInfo) -> str:
+    """A path as an absolute one: a relative path begins at the folder of the recipe. Addresses stay as they are.
+
+    Raises ValueError for a path that is not there but would be in the working folder, where earlier versions looked.
+    """
+    folder = (info.context or {}).get(FOLDER)
+    if folder is None or not text or "://" in text or Path(text).is_absolute():
+        return text
+    there, here = Path(folder) / text, Path(text)
+    if not _fixed_part(there).exists() and _fixed_part(here).exists() and str(here) != ".":
+        raise ValueError(
+            f"'{text}' does not exist beside the recipe, but it does in the working folder; relative paths begin at the "
+            f"folder of the recipe, so write '{os.path.relpath(here, folder)}'"
+        )
+    return str(there)
+
+
+def name_or_beside_recipe(text: str, info: ValidationInfo) -> str:
+    """A name as it is, or a path, which holds a / or ends with .toml, as `beside_recipe` gives it."""
+    is_path = "/" in text or os.sep in text or text.endswith(".toml")
+    return beside_recipe(text, info) if is_path else text
+
+
+def _fixed_part(path: Path) -> Path:
+    """The part of a path before the first that stands for several files."""
+    fixed = [*path.parts]
+    wild = next((i for i, part in enumerate(fixed) if any(c in part for c in FIRST_WILD)), len(fixed))
+    return Path(*fixed[:wild])
+
+
+Name = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64, description="lower-case letters, digits and _")
+]
+FilePath = Annotated[str, AfterValidator(beside_recipe)]
+FilePaths = Annotated[tuple[FilePath, ...], Field(strict=False)]
+NameOrPath = Annotated[str, AfterValidator(name_or_beside_recipe)]
 TomlPair = Annotated[tuple[float, float], Field(strict=False)]
 Codes = Annotated[tuple[int, ...], Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]

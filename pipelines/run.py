@@ -18,8 +18,10 @@ from stores.run_folder import RunFolder
 class Run:
     """A recipe with the folder that it is run in."""
 
-    def __init__(self, recipe: Recipe, folder: Path, models: Path) -> None:
+    def __init__(self, recipe: Recipe, folder: Path, models: Path, origin: Path | None = None) -> None:
         self.recipe = recipe
+        self.origin = origin
+        """The recipe's file, for messages."""
         self.inputs = Inputs(recipe, Models(models, folder))
         self.output = Output(RunFolder(folder, recipe.store.url if recipe.store else None), self.inputs)
 
@@ -29,8 +31,12 @@ class Run:
         return rules_of(self.recipe)
 
     def check(self) -> None:
-        """Raise on the first unusable input, or on a folder of another edition, before any work starts."""
-        self.inputs.check()
+        """Raise ValueError with a line for every unusable input, or for a folder of another edition, before any work."""
+        try:
+            self.inputs.check()
+        except ValueError as error:
+            place = f"recipe {self.origin}: " if self.origin else ""
+            raise ValueError("\n".join(f"{place}{line}" for line in str(error).splitlines())) from None
         self.output.check()
 
 
@@ -46,11 +52,11 @@ def open_run(recipe: str, out: Path | None = None, models: Path | None = None) -
     given = RunFolder(Path(recipe))
     if given.recipe.is_file():
         folder = out or given.root
-        return Run(load_resolved_recipe(given), folder, models or default_home())
+        return Run(load_resolved_recipe(given), folder, models or default_home(), given.recipe)
     path = find_recipe(recipe)
     beside = RunFolder(path.parent)
     if out is None and path.name == beside.recipe.name and beside.outputs.is_file():
         # The recipe in the folder of a run stands for that run.
-        return Run(load_resolved_recipe(beside), beside.root, models or default_home())
+        return Run(load_resolved_recipe(beside), beside.root, models or default_home(), beside.recipe)
     folder = out or Path("runs") / path.stem
-    return Run(load_recipe(path, folder), folder, models or default_home())
+    return Run(load_recipe(path, folder), folder, models or default_home(), path)

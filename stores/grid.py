@@ -55,6 +55,12 @@ class BlockIndex(NamedTuple):
         """The block's name in every run and every country, for example ``r1100c5900``."""
         return f"r{self.row:04d}c{self.col:04d}"
 
+    @property
+    def beside(self) -> tuple[BlockIndex, BlockIndex, BlockIndex, BlockIndex]:
+        """The positions north, west, east and south of the block; at its ends they are none of the lattice's blocks."""
+        row, col = self
+        return BlockIndex(row - 1, col), BlockIndex(row, col - 1), BlockIndex(row, col + 1), BlockIndex(row + 1, col)
+
     @classmethod
     def parse(cls, name: str) -> BlockIndex:
         """The block called ``name``; raises ValueError when it is not a block name."""

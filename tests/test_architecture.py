@@ -31,7 +31,7 @@ FLOORS = (
     {"croplayer.report"},
     {"croplayer"},
     {"pipelines.exit_codes"},
-    {"pipelines.recipe_parts", "pipelines.stopping"},
+    {"pipelines.recipe_parts", "pipelines.recipe_names", "pipelines.recipe_errors", "pipelines.stopping"},
     {"pipelines.recipe_models"},
     {"pipelines.recipe"},
     {"pipelines.recipe_files"},

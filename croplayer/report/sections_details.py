@@ -29,10 +29,10 @@ def quality_section(results: ReportTables) -> Section:
     columns = {map_column(COVERAGE_TYPE, s): s for s in results.sources}
     parts: list[Part] = []
     if not results.has_coverage_model:
-        parts.append(Gap("No coverage classifier was used, so only Nodata is recognised, by counting missing pixels."))
+        parts.append(Gap("No coverage classifier was used, so only Nodata is recognised, by counting gaps."))
     caption = (
-        f"Coverage type of each block by source. A block is Nodata when more than {100 * results.nodata_above:.0f} % of its "
-        "pixels have no imagery; the classifier decides the other types."
+        f"Coverage type of each block by source. A block is Nodata when it has no imagery, or when more than "
+        f"{100 * results.nodata_above:.0f} % of its ground are gaps between imagery; the classifier decides the other types."
     )
     figure = class_figure(blocks, columns, COVERAGE_COLOURS)
     parts.append(Picture.of("coverage_type", "What the imagery shows", caption, figure, "Fig. 6"))

@@ -40,12 +40,15 @@ def plan(target: str, out: Path | None, models: Path | None, pilot: Path | None,
     if as_json:
         click.echo(json.dumps(facts | ({"would be done": due} if due else {}), indent=1, ensure_ascii=False))
         return
+    warnings = facts.pop("warnings", [])
     for name, value in facts.items():
         click.echo(f"{name:<28} {value}")
     folder = opened.output.folder.root
     click.echo(f"{'folder of the run':<28} {folder}, {'which holds a run' if has_run else 'which holds no run yet'}")
     for line in due or (["nothing: everything is up to date"] if has_run else []):
         click.echo(f"{'would be done':<28} {line}")
+    for line in warnings:
+        click.echo(f"warning: {line}", err=True)
 
 
 @click.command()

@@ -12,9 +12,11 @@ import click
 from pipelines.commands.options import MODELS, OUT
 from pipelines.exit_codes import UNFINISHED
 from pipelines.stages.order import STAGES
+from stores.near_names import did_you_mean
 
 if TYPE_CHECKING:
     from pipelines.engine.steps import StepResult
+    from pipelines.engine.walk import Walk
     from pipelines.run import Run
 
 STEPS_SHOWN = 8
@@ -106,17 +108,19 @@ def _stages_until(run: Run, until: str | None) -> list[str] | None:
         return None
     names = stage_names(run.rules)
     if until not in names:
-        raise ValueError(f"recipe '{run.recipe.name}' has no stage '{until}'; it has {', '.join(names)}")
+        raise ValueError(
+            f"recipe '{run.recipe.name}' has no stage '{until}'; it has {', '.join(names)}{did_you_mean(until, names)}"
+        )
     return names[: names.index(until) + 1]
 
 
 def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler: str | None, recheck: bool) -> None:
-    """Run some or all stages of a recipe; exits with 1 when a block is not finished."""
+    """Run some or all stages of a recipe; exits with 1 when a block is not finished, or the map is empty."""
     from pipelines.engine.cluster import Workers
     from pipelines.engine.lease import lease
     from pipelines.engine.run_log import RunLog
-    from pipelines.engine.walk import run_rules
-    from pipelines.stages.decided import decision_sentences
+    from pipelines.engine.walk import Walk, run_rules
+    from pipelines.plan import warnings_before
     from pipelines.stages.order import stage_names
 
     names = stage_names(run.rules)
@@ -125,10 +129,22 @@ def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler
     config = run.recipe.cluster.model_copy(update={"workers": workers}) if workers else run.recipe.cluster
     folder = run.output.folder
     log = RunLog(folder.log, len([r for r in run.rules if stages is None or r.stage in stages]))
+    walk = Walk(run.output)
+    run.check()
+    for sentence in warnings_before(run):
+        click.echo(f"warning: {sentence}", err=True)
     with lease(folder) as held, log.open(f"recipe {run.recipe.name}"), Workers(config, scheduler) as pool:
         run.output.ledgers.also_check(held.check)
-        run.check()
-        results = run_rules(run.rules, run.output, pool, log, stages, _say, trusts_times=not recheck)
+        results = run_rules(run.rules, run.output, pool, log, stages, _say, trusts_times=not recheck, walk=walk)
+    _end(run, walk, results)
+
+
+def _end(run: Run, walk: Walk, results: Sequence[StepResult]) -> None:
+    """Say what came of a run; exits with 1 when a block is not finished, or the map is empty."""
+    from pipelines.stages.decided import decision_sentences
+    from pipelines.summary import steps_over_blocks, summary_of
+
+    folder = run.output.folder
     failed = [(result.name, record) for result in results for record in result.failed]
     for step, record in failed:
         click.echo(f"{step} {record.block.name} failed: {record.reason}", err=True)
@@ -138,8 +154,16 @@ def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler
         click.echo(sentence)
     if folder.report.exists():
         click.echo(f"report: {folder.report}")
+    done = steps_over_blocks(walk.done)
+    summary = summary_of(len(run.inputs.blocks), done, results) if done else None
+    if summary is not None:
+        click.echo(summary.line())
     if failed:
         click.echo(f"{len(failed)} blocks are not finished; run the same command again to retry them", err=True)
+    empty = summary.emptiness() if summary is not None else None
+    if empty is not None:
+        click.echo(f"croplayer: EMPTY MAP: {empty}", err=True)
+    if failed or empty is not None:
         sys.exit(UNFINISHED)
 
 

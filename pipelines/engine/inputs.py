@@ -15,9 +15,11 @@ from croplayer.files.file_cache import forget_files
 from croplayer.products.product import Product
 from croplayer.sources.elevation import ElevationRaster
 from croplayer.sources.imagery import ImagerySource
-from croplayer.vector.boundaries import UnitColumns, check_overlap, joined, read_boundaries
-from croplayer.vector.overlaps import check_apart
+from croplayer.vector.boundaries import UnitColumns, joined, read_boundaries
 from croplayer.vector.polygons import read_polygons
+from croplayer.vector.read import digest_vector
+from croplayer.vector.region import Region
+from pipelines.engine.input_checks import problems_of
 from pipelines.engine.models import Models
 from pipelines.engine.openings import elevation, imagery_source, product
 from pipelines.recipe import Recipe
@@ -48,6 +50,14 @@ class Inputs:
         path = Path(str(region.boundaries))
         return read_polygons(path, "region.boundaries").union_all()
 
+    @cached_property
+    def pixel_region(self) -> Region:
+        """The region as tasks read it."""
+        part = self.recipe.region
+        if part is None or part.bounds is not None:
+            return Region(self.bounds)
+        return Region(None, str(part.boundaries), digest_vector(Path(str(part.boundaries))))
+
     @property
     def bounds(self) -> Bounds:
         """Box around the region."""
@@ -58,10 +68,20 @@ class Inputs:
         """Blocks of the region in raster order."""
         return BlockList.of(self.grid.blocks_in(self.region))
 
-    @cached_property
+    @property
     def sources(self) -> tuple[ImagerySource, ...]:
         """The imagery sources, in the order of the recipe."""
-        return tuple(imagery_source(part) for part in self.recipe.sources)
+        return tuple(self.source(i) for i in range(len(self.recipe.sources)))
+
+    def source(self, i: int) -> ImagerySource:
+        """One of the imagery sources."""
+        if i not in self._sources:
+            self._sources[i] = imagery_source(self.recipe.sources[i])
+        return self._sources[i]
+
+    @cached_property
+    def _sources(self) -> dict[int, ImagerySource]:
+        return {}
 
     @cached_property
     def elevation(self) -> ElevationRaster | None:
@@ -69,10 +89,20 @@ class Inputs:
         terrain = self.recipe.terrain
         return elevation(terrain) if terrain else None
 
-    @cached_property
+    @property
     def products(self) -> tuple[Product, ...]:
         """The maps that are compared."""
-        return tuple(product(part) for part in self.recipe.products)
+        return tuple(self.product(i) for i in range(len(self.recipe.products)))
+
+    def product(self, i: int) -> Product:
+        """One of the maps that are compared."""
+        if i not in self._products:
+            self._products[i] = product(self.recipe.products[i])
+        return self._products[i]
+
+    @cached_property
+    def _products(self) -> dict[int, Product]:
+        return {}
 
     @cached_property
     def reference(self) -> Product | None:
@@ -87,17 +117,19 @@ class Inputs:
     @cached_property
     def units(self) -> gpd.GeoDataFrame:
         """Admin units of all levels; raises when a file does not match the recipe."""
-        return joined(
-            [
-                (
-                    Path(a.path),
-                    read_boundaries(
-                        Path(a.path), UnitColumns(a.adcode, a.name_en, a.name_zh), a.level, a.layer, a.encoding
-                    ),
-                )
-                for a in self.recipe.admin
-            ]
-        )
+        return joined([(Path(a.path), self.units_of(i)) for i, a in enumerate(self.recipe.admin)])
+
+    def units_of(self, i: int) -> gpd.GeoDataFrame:
+        """Admin units of one of the files; raises when it does not match the recipe."""
+        if i not in self._files:
+            a = self.recipe.admin[i]
+            columns = UnitColumns(a.adcode, a.name_en, a.name_zh)
+            self._files[i] = read_boundaries(Path(a.path), columns, a.level, a.layer, a.encoding)
+        return self._files[i]
+
+    @cached_property
+    def _files(self) -> dict[int, gpd.GeoDataFrame]:
+        return {}
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -134,31 +166,8 @@ class Inputs:
         return {p.name: p.settings() for p in self.other_maps}
 
     def check(self) -> None:
-        """Raise on the first unusable input, before any work starts."""
+        """Raise ValueError with a line for every unusable input, before any work starts."""
         forget_files()
-        for source in self.sources:
-            source.check(self.bounds)
-        if self.elevation:
-            self.elevation.check(self.bounds)
-        for other in self.other_maps:
-            other.check(self.bounds)
-        for admin in self.recipe.admin:
-            check_overlap(self.level_units(admin.level), self.bounds, Path(admin.path))
-        for level in self.levels:
-            paths = [Path(a.path) for a in self.recipe.admin if a.level == level]
-            check_apart(self.level_units(level), self.bounds, paths)
-        if self.recipe.statistics:
-            _ = self.statistics
-        if self.recipe.evaluation.parcels:
-            read_polygons(Path(self.recipe.evaluation.parcels), "parcels")
-        self._check_classifiers()
-
-    def _check_classifiers(self) -> None:
-        """Raise if a block classifier that the recipe names is not there, is damaged or fits other blocks."""
-        decisions = self.recipe.decisions
-        for kind in ("correctness", "integration"):
-            place = decisions.model_of(kind)
-            if place is not None:
-                from croplayer.decisions.classifier_files import read_named
-
-                read_named(Path(place), kind, self.recipe.source_names, decisions.correctness_classes)
+        problems = problems_of(self)
+        if problems:
+            raise ValueError("\n".join(problems))

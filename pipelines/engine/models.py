@@ -19,10 +19,12 @@ from croplayer.models.networks.manifest import MANIFEST_NAME, bundle_digest
 from pipelines.engine.code import code_digest
 from pipelines.engine.run_log import messages
 from pipelines.recipe import Recipe
-from pipelines.recipe_files import RecipeError, find_recipe, load_recipe
+from pipelines.recipe_errors import RecipeError
+from pipelines.recipe_files import find_recipe, load_recipe
 from pipelines.recipe_models import Coverage, CoverageTraining, Segmentation, Training
 from stores.durable import digest_file, digest_text
 from stores.file_names import file_name
+from stores.near_names import did_you_mean
 
 if TYPE_CHECKING:
     from croplayer.models.training.scenes import LabelledScenes
@@ -95,16 +97,29 @@ class Models:
         """Digest of each existing model of a recipe."""
         return {kind: bundle_digest(folder) for kind, folder in self.folders(recipe).items()}
 
+    def folder(self, recipe: Recipe, kind: str) -> Path | None:
+        """Folder of a recipe's model of a kind; None if it names none, or if it is still to be trained.
+
+        Raises RecipeError for a model that is neither there nor can be trained, FileNotFoundError without its data.
+        """
+        place = None
+        if kind == "segmentation" and recipe.segmentation:
+            place = self.segmentation(recipe.segmentation)
+        elif kind == "coverage" and recipe.coverage:
+            place = self.coverage(recipe.coverage)
+        if place is None:
+            return None
+        repair(place, MANIFEST_NAME)
+        return place if (place / MANIFEST_NAME).exists() else None
+
+    def training_of(self, part: Segmentation) -> Training:
+        """How a segmentation model is trained; raises RecipeError where nothing says so."""
+        return _segmentation_training(part, self.out)
+
     def folders(self, recipe: Recipe) -> dict[str, Path]:
         """Folders of the recipe's existing models, by kind."""
-        found = {}
-        if recipe.segmentation:
-            found["segmentation"] = self.segmentation(recipe.segmentation)
-        if recipe.coverage:
-            found["coverage"] = self.coverage(recipe.coverage)
-        for folder in found.values():
-            repair(folder, MANIFEST_NAME)
-        return {kind: folder for kind, folder in found.items() if (folder / MANIFEST_NAME).exists()}
+        found = {kind: self.folder(recipe, kind) for kind in self.kinds(recipe)}
+        return {kind: folder for kind, folder in found.items() if folder is not None}
 
     def _train_segmentation(self, part: Segmentation, place: Path) -> None:
         training = _segmentation_training(part, self.out)
@@ -250,6 +265,7 @@ def _other_recipe(model: str, recipe: str | None, out: Path) -> Recipe:
         raise RecipeError(
             f"model '{model}' is neither a folder with a {MANIFEST_NAME} nor an included model "
             f"({', '.join(shipped_names())}), and neither training nor recipe says how to train it"
+            f"{did_you_mean(model, shipped_names())}"
         )
     return load_recipe(find_recipe(recipe), out)
 

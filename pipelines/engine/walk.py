@@ -97,6 +97,7 @@ def run_rules(
     stages: Collection[str] | None,
     on_stage: Callable[[str, list[StepResult]], None],
     trusts_times: bool = True,
+    walk: Walk | None = None,
 ) -> list[StepResult]:
     """Do the remaining work of some stages, or of all; a step is built when those before it have run.
 
@@ -106,13 +107,14 @@ def run_rules(
     stages : names of stages that follow each other; None is all of them
     on_stage : called with the name and the results of each stage when it is finished
     trusts_times : whether a file of the same size and change time counts as the same; without it all are read again
+    walk : keeps the steps for the caller
 
     Raises
     ------
     RuntimeError when an earlier stage than those asked for is not finished, or when no block of a step could be
     finished: later steps would have nothing to work on.
     """
-    walk, memory, code = Walk(output), output.folder.memory, _code_of(rules, output)
+    walk, memory, code = walk or Walk(output), output.folder.memory, _code_of(rules, output)
     chosen = [rule for rule in rules if stages is None or rule.stage in stages]
     first = rules.index(chosen[0])
     for state in _surveyed(rules[:first], walk):

@@ -144,7 +144,7 @@ def aggregate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSt
 def units_near(units: gpd.GeoDataFrame, blocks: BlockList, grid: BlockGrid) -> BlockDigests:
     """Digest of the codes and outlines of the units that meet each block."""
     each = [f"{unit.adcode} {digest_bytes(unit.geometry.wkb).sha256}" for unit in units.itertuples()]
-    boxes = [shapely.box(*grid.bounds(block)) for block in blocks]
+    boxes = np.array([shapely.box(*grid.bounds(block)) for block in blocks], dtype=object)
     found: list[list[int]] = [[] for _ in boxes]
     for block, unit in units.sindex.query(np.array(boxes, dtype=object)).T.tolist():
         found[block].append(unit)

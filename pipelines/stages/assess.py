@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from croplayer.tasks.assess import AssessTask
+from croplayer.vector.region import parts_of_region
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
 from pipelines.engine.steps import BlockStep
+from stores.block_digests import BlockDigests
 from stores.legends import NODATA_ABOVE
 
 
@@ -18,7 +20,9 @@ def assess(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]
     folder = str(inputs.models.coverage(coverage)) if coverage else None
     digest = inputs.models.digests(inputs.recipe).get("coverage")
     nodata_above = coverage.nodata_above if coverage else NODATA_ABOVE
-    task = AssessTask(output.cube, inputs.elevation, folder, digest, nodata_above)
+    region, blocks = inputs.pixel_region, mosaic.blocks
+    task = AssessTask(output.cube, inputs.elevation, folder, digest, nodata_above, region)
+    parts = BlockDigests.of_texts(blocks, parts_of_region(region, blocks))
     yield BlockStep(
         name="assess",
         made_of={
@@ -26,10 +30,11 @@ def assess(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]
             "model": digest,
             "nodata_above": nodata_above,
         },
-        blocks=mosaic.blocks,
-        task_for=lambda blocks: task,
+        blocks=blocks,
+        task_for=lambda group: task.narrowed(group, blocks),
         blocks_per_task=16,
-        follows=mosaic.found,
+        # Whether ground without imagery is a gap depends on the imagery beside the block.
+        follows=mosaic.found.with_beside().joined(parts),
         reading=task.reading,
     )
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.recipe import Recipe
-from pipelines.recipe_files import RECIPES, RecipeError, find_recipe, load_recipe, load_resolved_recipe
+from pipelines.recipe_errors import RecipeError
+from pipelines.recipe_files import RECIPES, find_recipe, load_recipe, load_resolved_recipe
 from stores.run_folder import RunFolder
 
 GOOD = """
@@ -46,14 +47,26 @@ def test_every_recipe_that_comes_along_is_valid(name: str, tmp_path: Path) -> No
     ("old", "new", "message"),
     [
         ('title = "A map"\n', "", "title is missing"),
-        ('kind = "raster"', 'kind = "raster"\ncolour = 3', r"sources.0.colour is not a known key"),
+        (
+            'kind = "raster"',
+            'kind = "raster"\ncolour = 3',
+            r"\[\[sources\]\] 1: colour is not a known key; known are .*paths",
+        ),
         ("[region]", "blocks = 4\n[region]", "blocks is not a known key"),
-        ("bounds = [10.0, 5.0, 10.1, 5.1]", "", "region: give either bounds or boundaries"),
-        ('model = "m"', 'model = "m"\nthreshold = 1.5', "segmentation.threshold"),
+        ("bounds = [10.0, 5.0, 10.1, 5.1]", "", r"\[region\]: give either bounds or boundaries"),
+        ('model = "m"', 'model = "m"\nthreshold = 1.5', r"\[segmentation\]: threshold is 1.5; expected less than 1$"),
         ('[segmentation]\nmodel = "m"\n', "", r"needs a \[segmentation\] model"),
-        ('paths = ["a.tif"]', 'paths = ["$NOWHERE/a.tif"]', r"sources\[0\].paths\[0\] has an unknown variable"),
-        ('name = "x"', 'name = "X y"', "name: String should match pattern"),
-        ('kind = "raster"', 'kind = "satellite"', "sources.0"),
+        (
+            'paths = ["a.tif"]',
+            'paths = ["$NOWHERE/a.tif"]',
+            r"\[\[sources\]\] 1: paths, entry 1 has an unknown variable \$NOWHERE",
+        ),
+        ('name = "x"', 'name = "X y"', r'name is "X y"; expected lower-case letters, digits and _, a letter first$'),
+        (
+            'kind = "raster"',
+            'kind = "rastr"',
+            r'\[\[sources\]\] 1: kind is "rastr"; expected .*; did you mean \'raster\'',
+        ),
         ('name = "x"', 'name = "x', "is not TOML"),
     ],
 )

@@ -39,13 +39,16 @@ def load(tmp_path: Path, text: str) -> Recipe:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        (HTTP + 'template = "https://h.example/{z}/{x}/{y}?tk=canary"', r"sources\.0"),
-        (RASTER + 'paths = ["a.tif", "https://h.example/a.tif?sig=canary"]', r"sources\.0"),
-        (RASTER + 'paths = ["https://me:canary@h.example/a.tif"]', r"sources\.0"),
-        (PRODUCT + 'path = "https://h.example/3f2a9c0d7e6b4a518c2dcanary/a.tif"', r"products\.0"),
-        (TERRAIN + 'path = "/vsicurl/https://me:canary@h.example/a.tif"', "terrain"),
-        (TERRAIN + 'path = "s3://bucket/a.tif?x-amz-security-token=canary"', "terrain"),
-        (HTTP + 'template = "https://h.example/{z}/{x}/{y}?tk=canary"\ntoken_env = "PATH"', r"sources\.0"),
+        (HTTP + 'template = "https://h.example/{z}/{x}/{y}?tk=canary"', r"\[\[sources\]\] 1(: paths, entry .)?"),
+        (RASTER + 'paths = ["a.tif", "https://h.example/a.tif?sig=canary"]', r"\[\[sources\]\] 1(: paths, entry .)?"),
+        (RASTER + 'paths = ["https://me:canary@h.example/a.tif"]', r"\[\[sources\]\] 1(: paths, entry .)?"),
+        (PRODUCT + 'path = "https://h.example/3f2a9c0d7e6b4a518c2dcanary/a.tif"', r"\[\[products\]\] 1"),
+        (TERRAIN + 'path = "/vsicurl/https://me:canary@h.example/a.tif"', r"\[terrain\]"),
+        (TERRAIN + 'path = "s3://bucket/a.tif?x-amz-security-token=canary"', r"\[terrain\]"),
+        (
+            HTTP + 'template = "https://h.example/{z}/{x}/{y}?tk=canary"\ntoken_env = "PATH"',
+            r"\[\[sources\]\] 1(: paths, entry .)?",
+        ),
     ],
 )
 def test_an_address_with_a_secret_is_refused_and_not_told(tmp_path: Path, text: str, key: str) -> None:
@@ -87,9 +90,9 @@ def test_the_keys_of_a_recipe_reach_the_sources(tmp_path: Path) -> None:
     one, two = (imagery_source(part) for part in recipe.sources)
     with_token = Access(True, ("b.example",), True, "CROPLAYER_TOKEN_A")
     assert one == RasterSource("a", ("https://h.example/{token}/a.tif",), (3, 2, 1), None, (0, 3000), with_token)
-    allowed = Access(True, ("b.example",), True, folders=("d",))
-    assert two == StacSource("b", "i.json", ("visual",), None, (0.0, 0.3), "EPSG:32650", allowed)
-    assert product(recipe.products[0]).source == RasterCodes(("a.tif",), year=2020)
+    allowed = Access(True, ("b.example",), True, folders=(str(tmp_path / "d"),))
+    assert two == StacSource("b", str(tmp_path / "i.json"), ("visual",), None, (0.0, 0.3), "EPSG:32650", allowed)
+    assert product(recipe.products[0]).source == RasterCodes((str(tmp_path / "a.tif"),), year=2020)
     codes = product(recipe.products[1]).source
     assert isinstance(codes, StacCodes)
     assert (codes.band, codes.year, codes.access) == (2, 2020, allowed)

@@ -14,7 +14,8 @@ from croplayer.models.networks.coverage_network import CoverageNetwork
 from croplayer.models.networks.manifest import Manifest, bundle_digest, read_manifest
 from croplayer.models.networks.segmentation import BANDS, SegmentationNetwork, build_segmenter
 from pipelines.engine.models import Models
-from pipelines.recipe_files import RecipeError, find_recipe, load_recipe
+from pipelines.recipe_errors import RecipeError
+from pipelines.recipe_files import find_recipe, load_recipe
 from stores.grid import Bounds
 
 MEGABYTE = 2**20

@@ -1,0 +1,181 @@
+"""What is to be expected of a run's imagery and model before anything is read: coverage, gaps and sizes of pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from croplayer.measures.gaps import gap_share, gaps
+from croplayer.models.networks.manifest import read_manifest
+from croplayer.sources.ground import ground_with_files, pixel_of_source_m
+from croplayer.vector.region import pixels_of_region
+from stores.grid import BlockGrid, BlockIndex
+from stores.legends import NODATA_ABOVE
+
+if TYPE_CHECKING:
+    from pipelines.engine.inputs import Inputs
+
+BLOCKS_LOOKED_AT = 64
+"""Blocks, spread over the region, that are looked at; all of a smaller region."""
+POINTS = 32
+"""Points along the edge of a block at which files are looked for."""
+FAR_FROM_MODEL = 1.25
+"""Factor beyond the sizes of pixels that a model learned from, from which on a run is warned of."""
+FAR_FROM_IMAGERY = 2.0
+"""Factor between the pixels of the map and of the imagery from which on a run is warned of."""
+FOLDS_OF_BLOCK_PX = 64
+"""Recommended numbers of pixels are multiples of this, or of the recipe's cell where that is smaller."""
+
+
+class Coverage(NamedTuple):
+    """What the files of the sources cover of the blocks that were looked at."""
+
+    blocks: int
+    shares: tuple[float | None, ...]
+    """Share of the region that each source covers, 0..1; None where only its provider knows."""
+    both: float | None
+    """Share that two sources cover both."""
+    nodata: tuple[int | None, ...]
+    """Blocks of each source, of those with imagery, that would be Nodata because of gaps between its files."""
+    with_imagery: tuple[int | None, ...]
+    is_whole: bool
+    """Whether all blocks of the region were looked at."""
+
+
+def coverage_of(inputs: Inputs) -> Coverage:
+    """The coverage of the sources in a sample of the blocks, told from tile files and boxes of rasters."""
+    blocks = inputs.blocks[:: max(1, len(inputs.blocks) // BLOCKS_LOOKED_AT)]
+    part = inputs.recipe.coverage
+    limit = part.nodata_above if part else NODATA_ABOVE
+    inside, names = [], range(len(inputs.sources))
+    seen: list[list[np.ndarray | None]] = [[] for _ in names]
+    nodata, covered = [0 for _ in names], [0 for _ in names]
+    for block in blocks:
+        counted = pixels_of_region(inputs.pixel_region, BlockGrid(POINTS).window(block), BlockGrid(POINTS))
+        inside.append(counted)
+        for i in names:
+            around = _around(inputs, i, block)
+            valid = None if around is None else around[POINTS : 2 * POINTS, POINTS : 2 * POINTS]
+            seen[i].append(valid)
+            if around is not None and valid is not None and (valid & counted).any():
+                gap = gaps(around[POINTS : 2 * POINTS], around[:, POINTS : 2 * POINTS], POINTS, POINTS)
+                covered[i] += 1
+                nodata[i] += gap_share(valid, gap, counted) > limit
+    known = [all(v is not None for v in each) for each in seen]
+    total = sum(int(c.sum()) for c in inside)
+    shares = [_share(seen[i], inside, total) if known[i] else None for i in names]
+    both = None
+    if len(known) == 2 and all(known):
+        joint = [a & b for a, b in zip(*seen, strict=True) if a is not None and b is not None]
+        both = _share(joint, inside, total)
+    return Coverage(
+        len(blocks), tuple(shares), both, tuple(nodata[i] if known[i] else None for i in names),
+        tuple(covered[i] if known[i] else None for i in names), len(blocks) == len(inputs.blocks),
+    )  # fmt: skip
+
+
+def _around(inputs: Inputs, source: int, block: BlockIndex) -> np.ndarray | None:
+    """Where a block and those of the run around it have files of a source: (3 POINTS, 3 POINTS) bool."""
+    grid = BlockGrid(POINTS)
+    out = np.zeros((3 * POINTS, 3 * POINTS), bool)
+    for i, near in enumerate((block, *block.beside)):
+        if near not in inputs.blocks:
+            continue
+        found = ground_with_files(inputs.sources[source], grid.window(near), grid)
+        if found is None:
+            return None
+        row, col = ((1, 1), (0, 1), (1, 0), (1, 2), (2, 1))[i]
+        out[row * POINTS : (row + 1) * POINTS, col * POINTS : (col + 1) * POINTS] = found
+    return out
+
+
+def _share(seen: Sequence[np.ndarray | None], inside: Sequence[np.ndarray], total: int) -> float:
+    count = sum(int((v & c).sum()) for v, c in zip(seen, inside, strict=True) if v is not None)
+    return count / total if total else 0.0
+
+
+class PixelSizes(NamedTuple):
+    """Edges of pixels in the middle of the region, metres."""
+
+    map_m: float
+    sources_m: tuple[float | None, ...]
+    """Those of each source's own imagery; None where nothing tells them."""
+    model_m: tuple[float, float] | None
+    """Smallest and largest that the segmentation model learned from; None without one."""
+    recommended_block_px: int | None
+    """Pixels of a block that keep the finest imagery's own pixel, or the finest that the model knows where that is coarser."""
+
+
+def pixel_sizes(inputs: Inputs) -> PixelSizes:
+    """The sizes of pixels of the map, the imagery and the model."""
+    block = inputs.blocks[len(inputs.blocks) // 2]
+    edge_m = 1000 * math.sqrt(inputs.grid.block_km2(block.row))
+    sources = tuple(pixel_of_source_m(source, block) for source in inputs.sources)
+    model = model_pixel_m(inputs)
+    known = [m for m in sources if m is not None]
+    recommended = None
+    if known or model:
+        wanted = min(known) if known else math.sqrt(model[0] * model[1]) if model else 1.0
+        # Finer imagery than the model knows can be made coarser; coarser imagery cannot be made finer.
+        wanted = max(wanted, model[0]) if model else wanted
+        step = min(FOLDS_OF_BLOCK_PX, inputs.recipe.grid.cell_px)
+        recommended = max(step, round(edge_m / wanted / step) * step)
+    return PixelSizes(edge_m / inputs.grid.block_px, sources, model, recommended)
+
+
+def model_pixel_m(inputs: Inputs) -> tuple[float, float] | None:
+    """Smallest and largest pixel that the segmentation model learned from, or will; None without one."""
+    part = inputs.recipe.segmentation
+    folder = inputs.models.folders(inputs.recipe).get("segmentation")
+    if folder is not None:
+        return read_manifest(folder).ground_sample_distance_m
+    return inputs.models.training_of(part).gsd_m if part is not None else None
+
+
+def warnings_of(inputs: Inputs, coverage: Coverage, sizes: PixelSizes) -> Iterator[str]:
+    """Sentences about what the recipe allows and most likely nobody wants."""
+    names = inputs.recipe.source_names
+    for i, (name, share) in enumerate(zip(names, coverage.shares, strict=True), start=1):
+        nodata, imagery = coverage.nodata[i - 1], coverage.with_imagery[i - 1]
+        if share == 0:
+            yield f"[[sources]] {i}: '{name}' covers none of the {coverage.blocks} blocks that were looked at"
+        elif imagery and nodata and 2 * nodata > imagery:
+            yield (
+                f"[[sources]] {i}: '{name}' has gaps of more than [coverage] nodata_above in {nodata} of the {imagery} blocks "
+                "with imagery that were looked at; they would be Nodata, and not mapped from it"
+            )
+    if coverage.both == 0 and all(coverage.shares):
+        yield (
+            f"[[sources]]: '{names[0]}' and '{names[1]}' share no ground in the {coverage.blocks} blocks that were looked at, so "
+            "neither confirms the other"
+        )
+    yield from _of_pixels(inputs, sizes)
+
+
+def _of_pixels(inputs: Inputs, sizes: PixelSizes) -> Iterator[str]:
+    px, part = inputs.recipe.grid.block_px, inputs.recipe.segmentation
+    hint = f"; recommended is block_px = {sizes.recommended_block_px}" if sizes.recommended_block_px else ""
+    is_best = sizes.recommended_block_px == px
+    if sizes.model_m and part is not None:
+        low, high = sizes.model_m
+        learned = f"the model '{part.model}' learned from pixels of {low:g} to {high:g} m"
+        own = min((m for m in sizes.sources_m if m is not None), default=low)
+        if own > high * FAR_FROM_MODEL:
+            yield (
+                f"[segmentation]: {learned}, but the finest imagery has pixels of {own:.3g} m; name or train a model of such imagery"
+            )
+            return
+        if not low / FAR_FROM_MODEL <= sizes.map_m <= high * FAR_FROM_MODEL:
+            yield f"[grid]: block_px = {px} gives pixels of {sizes.map_m:.3g} m, but {learned}{'' if is_best else hint}"
+            return
+    for i, pixel_m in enumerate(sizes.sources_m, start=1):
+        is_far = pixel_m is not None and not 1 / FAR_FROM_IMAGERY <= sizes.map_m / pixel_m <= FAR_FROM_IMAGERY
+        if is_far and not is_best:
+            yield (
+                f"[grid]: block_px = {px} gives pixels of {sizes.map_m:.3g} m, but [[sources]] {i} has pixels of "
+                f"{pixel_m:.3g} m{hint}"
+            )
+            return
