@@ -10,6 +10,7 @@ from pipelines.engine.models import Models, default_home
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Rule
 from pipelines.recipe import Recipe
+from pipelines.recipe_data import check_needs
 from pipelines.recipe_files import find_recipe, load_recipe, load_resolved_recipe
 from pipelines.stages.order import rules_of
 from stores.run_folder import RunFolder
@@ -30,6 +31,7 @@ class Run:
 
     def check(self) -> None:
         """Raise on the first unusable input, or on a folder of another edition, before any work starts."""
+        check_needs(self.recipe, self.output.folder.root)
         self.inputs.check()
         self.output.check()
 
