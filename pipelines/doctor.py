@@ -15,8 +15,10 @@ from typing import NamedTuple
 from croplayer.sources.addresses import http_address, local_path
 from pipelines.extras import missing_package
 from pipelines.recipe import HttpSource, Recipe
-from pipelines.recipe_files import DATA_VARIABLE, find_recipe, load_recipe
+from pipelines.recipe_data import needs_of
+from pipelines.recipe_files import find_recipe, load_recipe
 from stores.durable import write_durable
+from stores.extras import how_to_install
 from stores.places import bucket_of, check_place, is_remote
 
 LEAST_FREE_GB = 2.0
@@ -48,10 +50,13 @@ def examine(target: str | None, folder: Path) -> Iterator[Finding]:
     if is_remote(target):
         yield from _bucket(target)
         return
-    recipe = load_recipe(find_recipe(target), folder)
+    path = find_recipe(target)
+    # Where `croplayer run` puts it.
+    out = folder / path.stem
+    recipe = load_recipe(path, out)
     yield Finding("recipe", True, f"{recipe.name} is valid")
     yield from _sources(recipe)
-    yield from _variables(recipe)
+    yield from _files(recipe, out)
     if recipe.store:
         yield from _bucket(recipe.store.url)
 
@@ -75,7 +80,7 @@ def _libraries() -> str:
     missing = [name for name in NEEDED if name not in installed]
     if missing:
         raise RuntimeError(
-            f"a run needs packages that are not installed ({', '.join(missing)}); pip install 'croplayer[run]'"
+            f"a run needs packages that are not installed ({', '.join(missing)}); {how_to_install('run')}"
         )
     return ", ".join(f"{name} {metadata.version(name)}" for name in NEEDED)
 
@@ -142,13 +147,17 @@ def _sources(recipe: Recipe) -> Iterator[Finding]:
             yield Finding("token", is_set, f"environment variable {source.token_env} is {'set' if is_set else 'empty'}")
 
 
-def _variables(recipe: Recipe) -> Iterator[Finding]:
-    """Files that the recipe names and that do not exist, one finding each."""
+def _files(recipe: Recipe, out: Path) -> Iterator[Finding]:
+    """What the recipe reads and what does not exist; what croplayer itself makes is no problem."""
+    absent = [need for need in needs_of(recipe, out) if not need.is_there]
+    yield from (Finding("data", need.is_made, need.sentence) for need in absent)
     named = [p for s in recipe.sources for p in getattr(s, "paths", ())]
     named += [part.path for part in (*recipe.admin, recipe.terrain, recipe.statistics) if part is not None]
     named = [p for p in named if http_address(p) is None]
+    folders = [need.folder.resolve() for need in absent]
+    named = [p for p in named if not any(local_path(p).resolve().is_relative_to(folder) for folder in folders)]
     missing = [p for p in named if not local_path(p).exists()]
-    yield from (Finding("file", False, f"{p} does not exist; check {DATA_VARIABLE}") for p in missing)
+    yield from (Finding("file", False, f"{p} does not exist") for p in missing)
     if named and not missing:
         yield Finding("files", True, f"the {len(named)} files that the recipe names exist")
 

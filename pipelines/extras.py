@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from stores.extras import how_to_install
+
 EXTRA_OF = {
     "PIL": "run",
     "cryptography": "run",
@@ -36,9 +38,9 @@ def missing_package(who: str, error: ModuleNotFoundError) -> str | None:
     Examples
     --------
     >>> missing_package("croplayer run", ModuleNotFoundError(name="torch"))
-    "croplayer run needs packages that are not installed (torch); pip install 'croplayer[run]'"
+    "croplayer run needs packages that are not installed (torch); in a checkout of croplayer: pip install '.[run]'"
     """
     module = (error.name or "").partition(".")[0]
     if module not in EXTRA_OF:
         return None
-    return f"{who} needs packages that are not installed ({module}); pip install 'croplayer[{EXTRA_OF[module]}]'"
+    return f"{who} needs packages that are not installed ({module}); {how_to_install(EXTRA_OF[module])}"

@@ -9,6 +9,7 @@ from typing import Any
 from pipelines.engine.expected import coverage_of, pixel_sizes, warnings_of
 from pipelines.extrapolate import extrapolated, read_pilot
 from pipelines.recipe import FolderSource, HttpSource
+from pipelines.recipe_data import needs_of
 from pipelines.run import Run
 from pipelines.stages.order import stage_names
 
@@ -24,8 +25,9 @@ def plan_of(run: Run, pilot: Path | None = None) -> dict[str, Any]:
     ----------
     pilot : folder of a finished run of similar blocks, from which time, disk space and object count are estimated
     """
-    recipe = run.recipe
+    recipe, root = run.recipe, run.output.folder.root
     facts: dict[str, Any] = {"recipe": recipe.name, "stages": ", ".join(stage_names(run.rules))}
+    facts |= {f"data in {need.folder}": "there" if need.is_there else need.sentence for need in needs_of(recipe, root)}
     if recipe.region is None:
         return facts
     run.check()

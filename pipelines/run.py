@@ -10,6 +10,7 @@ from pipelines.engine.models import Models, default_home
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Rule
 from pipelines.recipe import Recipe
+from pipelines.recipe_data import check_needs
 from pipelines.recipe_files import find_recipe, load_recipe, load_resolved_recipe
 from pipelines.stages.order import rules_of
 from stores.run_folder import RunFolder
@@ -32,6 +33,7 @@ class Run:
 
     def check(self) -> None:
         """Raise ValueError with a line for every unusable input, or for a folder of another edition, before any work."""
+        check_needs(self.recipe, self.output.folder.root)
         try:
             self.inputs.check()
         except ValueError as error:

@@ -21,6 +21,7 @@ from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore, ObjectStore
 
 from stores.durable import DurableStore, FileDigest, digest_bytes, digest_file
+from stores.extras import how_to_install
 
 SCHEME = "s3://"
 
@@ -85,7 +86,7 @@ def bucket_of(place: str) -> Any:
     try:
         from obstore.store import S3Store
     except ImportError:
-        raise RuntimeError(f"{place} needs the package obstore: install croplayer[s3]") from None
+        raise RuntimeError(f"{place} needs the package obstore; {how_to_install('s3')}") from None
     return S3Store.from_url(place)
 
 

@@ -1,9 +1,8 @@
-"""The README's code runs: its Python on a small cube, its TOML as parts of a recipe."""
+"""The README's Python gives right areas on a small cube whose cropland is known."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
 import geopandas as gpd
@@ -14,7 +13,6 @@ import shapely
 from shared.places import REPOSITORY
 
 from croplayer.cube.whole_blocks import Cube
-from pipelines.recipe import Recipe
 from stores.cube import CUBE
 from stores.durable import DurableStore
 from stores.grid import BlockGrid, BlockRange, Bounds
@@ -48,12 +46,3 @@ def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert opened.rio.crs.to_epsg() == 4326  # type: ignore[attr-defined]
     areas = opened.crop.area(by=provinces)  # type: ignore[attr-defined]
     assert areas.area_km2.tolist() == pytest.approx([50.6, 50.6], abs=0.2)
-
-
-def test_the_toml_is_of_a_recipe() -> None:
-    parts = code("toml")
-    assert len(parts) == 3
-    region = '[region]\nbounds = [0.0, 0.0, 1.0, 1.0]\n[segmentation]\nmodel = "default"\n'
-    recipe = tomllib.loads('name = "readme"\ntitle = "readme"\n' + region + "\n".join(parts))
-    made = Recipe.model_validate(recipe)
-    assert made.sources and made.products and made.decisions.reviews

@@ -112,10 +112,10 @@ class CropAccessor:
     def polygons(self, source: str | None = None) -> gpd.GeoDataFrame:
         """Cropland of the region as polygons with their area in hectares; loads the map of the region."""
         from croplayer.cube.lattice import grid_of, window_of
-        from croplayer.vector.parcels import parcels_of_mask
+        from croplayer.vector.regions import regions_of_mask
 
         window = window_of(self._dataset)
-        return parcels_of_mask(self.flags(source).to_numpy() == CROPLAND, window, grid_of(self._dataset))
+        return regions_of_mask(self.flags(source).to_numpy() == CROPLAND, window, grid_of(self._dataset))
 
     def plot(self, source: str | None = None, ax: Any = None, most_px: int = 1024) -> Any:
         """Draw the map of the region, thinned to at most about ``most_px`` pixels along an edge; returns the axes."""

@@ -11,7 +11,7 @@ from shapely.geometry.base import BaseGeometry
 
 from croplayer.cube.whole_blocks import Cube
 from croplayer.vector.files import write_geoparquet, write_geotiff, write_shapefile
-from croplayer.vector.parcels import parcels_of_mask
+from croplayer.vector.regions import regions_of_mask
 from croplayer.vector.zones import pixels_inside
 from stores.block_list import BlockList
 from stores.grid import CRS, BlockGrid, Bounds, PixelWindow
@@ -90,5 +90,5 @@ def write_cut(cut: Cut, path: Path) -> list[Path]:
     if path.suffix not in FORMATS:
         known = ", ".join(f"{ending} ({name})" for ending, name in FORMATS.items())
         raise ValueError(f"output {path} ends in '{path.suffix}'; expected one of {known}")
-    parcels = parcels_of_mask(cut.mask == CROPLAND, cut.window, cut.grid)
-    return [write_geoparquet(path, parcels)] if path.suffix == ".parquet" else write_shapefile(path, parcels)
+    regions = regions_of_mask(cut.mask == CROPLAND, cut.window, cut.grid)
+    return [write_geoparquet(path, regions)] if path.suffix == ".parquet" else write_shapefile(path, regions)

@@ -115,7 +115,7 @@ def sum_over_chunks(
 
 def _geodesic_km2(polygon: shapely.Geometry) -> float:
     """Area of polygons in longitudes and latitudes on the ellipsoid, with edges as they run on the lattice."""
-    from croplayer.vector.parcels import GEOD
+    from croplayer.vector.regions import GEOD
 
     parts = [g for g in shapely.get_parts(polygon) if g.geom_type == "Polygon" and not g.is_empty]
     straight = (shapely.segmentize(shapely.Polygon(ring), 0.05) for part in parts for ring in [part.exterior])

@@ -20,7 +20,7 @@ MEASURES = (AREA_FRACTION, "edge_density")
 
 
 def deviation_table(blocks: pd.DataFrame, products: Sequence[str], own: str) -> pd.DataFrame:
-    """Area fraction and edge density of products and of our own map, with their deviation (paper Fig. 14).
+    """Area fraction and edge density of products and of our own map, with their deviation.
 
     Both are measured where both maps have data, edge density in blocks that both cover completely (`side_by_side`). The
     deviation is (product - own) / own of the means. The quartiles are those of the deviations of single blocks where our
@@ -49,7 +49,7 @@ def deviation_table(blocks: pd.DataFrame, products: Sequence[str], own: str) -> 
 def slope_table(
     blocks: pd.DataFrame, products: Sequence[str], own: str, edges: Sequence[float] = SLOPE_CLASSES_DEG
 ) -> pd.DataFrame:
-    """`deviation_table` by class of the blocks' median slope (paper Fig. 15).
+    """`deviation_table` by class of the blocks' median slope.
 
     Blocks without a slope are left out; a class without blocks has missing values.
 
@@ -86,7 +86,7 @@ def _deviation(values: pd.Series, own_values: pd.Series) -> dict[str, float]:
 
 
 def definition_table(products: Sequence[Product], legends: Mapping[str, ProductLegend]) -> pd.DataFrame:
-    """What each map counts as cropland in this run (paper Table 3 and Fig. 4).
+    """What each map counts as cropland in this run.
 
     Columns product, year, crop_codes, then paddy, orchard, greenhouse and fallow ("in", "out", empty where not
     stated), licence, source, note. For a map without a legend file only the codes are known.

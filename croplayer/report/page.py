@@ -28,7 +28,7 @@ class Picture:
     png: bytes
     pdf: bytes
     paper: str = ""
-    """The figure of the paper that it answers, such as "Fig. 12"; empty for none"""
+    """The figure of the paper that shows the same, such as "Fig. 12"; empty for none"""
 
     @classmethod
     def of(cls, name: str, title: str, caption: str, figure: Figure, paper: str = "") -> Picture:
@@ -77,7 +77,7 @@ class Section:
 
 
 class IndexRow(NamedTuple):
-    """Where the report answers a figure or table of the paper."""
+    """Where the report shows the same as a figure or table of the paper."""
 
     paper: str
     what: str
@@ -104,7 +104,7 @@ class Report:
 
     @property
     def index(self) -> list[IndexRow]:
-        """One row per answer to a figure or table of the paper: its figures, then its tables, by number."""
+        """One row per part that shows the same as a figure or table of the paper: its figures, then its tables, by number."""
         return sorted(self._answers(), key=lambda row: (row.paper.split()[0], int(row.paper.split()[1]), -row.is_there))
 
     def _answers(self) -> Iterator[IndexRow]:

@@ -26,7 +26,7 @@ def sample_section(results: ReportTables) -> Section:
     reviewed = results.blocks[columns].notna() & (results.blocks[columns] != "") if columns else pd.DataFrame()
     if not columns or not reviewed.any(axis=None):
         text = "This run has no reviewed blocks. `croplayer judge sample` draws blocks to review."
-        return Section(GROUP, "Reviewed blocks", [Gap(text, "Fig. 3")])
+        return Section(GROUP, "Reviewed blocks", [Gap(text)])
     labels = reviewed.any(axis=1).map({True: "reviewed", False: "not reviewed"})
     figure = class_figure(
         results.blocks.assign(reviewed=labels), {"reviewed": "reviewed blocks"},
@@ -35,9 +35,7 @@ def sample_section(results: ReportTables) -> Section:
     counted = f"{int(reviewed.any(axis=1).sum()):,} of {len(results.blocks):,} blocks have a review."
     methods = [_method_words(results, name) for name in ("correctness", "integration")]
     caption = " ".join(filter(None, [counted, *methods]))
-    return Section(
-        GROUP, "Reviewed blocks", [Picture.of("reviewed", "Where the reviewed blocks lie", caption, figure, "Fig. 3")]
-    )
+    return Section(GROUP, "Reviewed blocks", [Picture.of("reviewed", "Where the reviewed blocks lie", caption, figure)])
 
 
 def correctness_section(results: ReportTables) -> Section:
@@ -52,8 +50,8 @@ def correctness_section(results: ReportTables) -> Section:
     parts: list[Part] = [
         *_method_parts(results, "correctness"),
         Picture.of("correctness", "Semantic correctness of the masks", caption, figure, "Fig. 9"),
-        *_quality_parts(results, "correctness", "Table 4"),
-        *_importance_parts(results, "correctness", ""),
+        *_quality_parts(results, "correctness"),
+        *_importance_parts(results, "correctness"),
     ]
     return Section(GROUP, "Semantic correctness", parts)
 
@@ -69,8 +67,8 @@ def integration_section(results: ReportTables) -> Section:
             "integration", "Which source the map takes", f"{results.letters}. The legend gives the share of each choice.", figure,
             "Fig. 10",
         ),
-        *_quality_parts(results, "integration", ""),
-        *_importance_parts(results, "integration", "Fig. 11"),
+        *_quality_parts(results, "integration"),
+        *_importance_parts(results, "integration"),
     ]  # fmt: skip
     return Section(GROUP, "Integration", parts)
 
@@ -130,11 +128,11 @@ def _no_classifier(results: ReportTables, name: str) -> str:
     return "no reviewed samples measure the classifier in this run"
 
 
-def _quality_parts(results: ReportTables, name: str, paper: str) -> list[Part]:
+def _quality_parts(results: ReportTables, name: str) -> list[Part]:
     """Accuracy, confusion and calibration on held-out reviews, or the gap."""
     accuracy, confusion = results.table(f"{name}_accuracy"), results.table(f"{name}_confusion")
     if accuracy is None or confusion is None:
-        return [Gap(f"Accuracy of the {name}: {_no_classifier(results, name)}.", paper)]
+        return [Gap(f"Accuracy of the {name}: {_no_classifier(results, name)}.")]
     columns = [Column("split", "held out"), Column("samples", "samples"), Column("accuracy", "accuracy", "share")]
     columns += [Column("accuracy_low", "95 % from", "share"), Column("accuracy_high", "to", "share")]
     columns += [
@@ -153,7 +151,7 @@ def _quality_parts(results: ReportTables, name: str, paper: str) -> list[Part]:
         square_blocks=accuracy.square_blocks.where(accuracy.square_blocks > 0),
     )
     caption = f"Accuracy on reviews that the classifier had not seen. {_new_land_words(accuracy)}"
-    parts: list[Part] = [table_of(shown, caption, columns, paper)]
+    parts: list[Part] = [table_of(shown, caption, columns)]
     for split in confusion.split.unique()[:1]:
         counts = confusion[confusion.split == split].pivot(index="reviewed", columns="predicted", values="samples")
         labels = [label for label in dict.fromkeys(confusion.reviewed) if label in counts.index]
@@ -191,10 +189,10 @@ def _new_land_words(accuracy: pd.DataFrame) -> str:
     )
 
 
-def _importance_parts(results: ReportTables, name: str, paper: str) -> list[Part]:
+def _importance_parts(results: ReportTables, name: str) -> list[Part]:
     importance = results.table(f"{name}_importance")
     if importance is None:
-        return [Gap(f"Which features decide the {name}: {_no_classifier(results, name)}.", paper)]
+        return [Gap(f"Which features decide the {name}: {_no_classifier(results, name)}.", "Fig. 11")]
     parts: list[Part] = []
     titles = {
         "group": "groups of features",
@@ -217,7 +215,7 @@ def _importance_parts(results: ReportTables, name: str, paper: str) -> list[Part
         )
         figure = bar_figure(bars, "accuracy lost, percentage points")
         title = f"What decides the {name}: {titles[kind]}"
-        parts.append(Picture.of(f"{name}_importance_{kind}", title, caption, figure, paper))
+        parts.append(Picture.of(f"{name}_importance_{kind}", title, caption, figure, "Fig. 11"))
     return parts
 
 

@@ -46,7 +46,7 @@ def quality_section(results: ReportTables) -> Section:
         text += f"; {100 * both:.1f} % of the blocks in both sources, which remain unusable when each block takes the better source"
     caption = f"Blocks without usable imagery (clouds, snow, missing tiles): {text}."
     figure = share_figure(shares, COVERAGE_COLOURS)
-    parts.append(Picture.of("coverage_shares", "How much imagery can be used", caption, figure, "Fig. 7"))
+    parts.append(Picture.of("coverage_shares", "How much imagery can be used", caption, figure, "Fig. 6"))
     return Section(GROUP, "Image quality", parts)
 
 
@@ -113,8 +113,8 @@ def model_section(
             f"{manifest.training_data}. Licence: {manifest.licence}."
         )
         parts += _metric_tables(kind, manifest)
-    if not any(isinstance(part, Table) and part.paper == "Table 6" for part in parts):
-        parts.append(Gap("The model comes without a validation of its segmentation.", "Table 6"))
+    if "segmentation" not in manifests or "validation" not in manifests["segmentation"].metrics:
+        parts.append(Gap("The model comes without a validation of its segmentation."))
     if curves:
         caption = "Loss of every step and its running mean."
         parts.append(Picture.of("training", "Training loss", caption, curve_figure(curves)))
@@ -165,6 +165,6 @@ def _validation_tables(validation: Mapping[str, Any], training_scenes: int) -> l
         f"{validation_words(validation)}"
     )
     return [
-        Table(caption, ["answer", *figures.values()], pooled, "Table 6"),
+        Table(caption, ["answer", *figures.values()], pooled),
         Table("The same by scene, worst first.", ["scene", "pixel, m", *figures.values()], scenes),
     ]

@@ -95,9 +95,7 @@ def _interval(count: int, of: int) -> str:
 def map_section(rows: Sequence[Panels], bounds: Bounds, part: str) -> Section:
     """Imagery of the sources, their masks and the integrated map."""
     caption = f"Above: imagery of each source. Below: cropland of each source and of the integrated map. {part}"
-    picture = Picture.of(
-        "map", "Imagery and the cropland mapped in it", caption, picture_figure(rows, bounds), "Fig. 8"
-    )
+    picture = Picture.of("map", "Imagery and the cropland mapped in it", caption, picture_figure(rows, bounds))
     return Section(GROUP, "Imagery and map", [picture])
 
 
@@ -107,7 +105,7 @@ def area_section(results: ReportTables) -> Section:
     if results.sources:
         figure = value_figure(results.blocks, {map_column(AREA_FRACTION, INTEGRATED): "cropland share"}, {})
         caption = "Cropland share of each block in the integrated map."
-        parts.append(Picture.of("cropland_share", "Where the cropland is", caption, figure))
+        parts.append(Picture.of("cropland_share", "Where the cropland is", caption, figure, "Fig. 17"))
     for level in sorted(results.units):
         parts += unit_area_parts(results, level)
     if not results.units:

@@ -26,9 +26,7 @@ def products_section(results: ReportTables, places: Sequence[tuple[str, Panels]]
     places : title and panels of each small window of imagery and maps
     """
     if not results.products:
-        names = ("Fig. 13", "Fig. 14", "Fig. 15", "Fig. 17", "Table 3")
-        gaps = [Gap("No other product was given.", paper) for paper in names]
-        return Section(GROUP, "Other products", gaps)
+        return Section(GROUP, "Other products", [Gap("No other product was given.", "Fig. 13")])
     parts: list[Part] = ["Agreement with another product is not accuracy: where two maps differ, either may be right."]
     parts += _agreement_parts(results)
     parts += _density_parts(results)
@@ -38,23 +36,23 @@ def products_section(results: ReportTables, places: Sequence[tuple[str, Panels]]
             "Windows from the block where the products agree best with our map to the block where they agree least."
         )
         figure = local_figure(places)
-        parts.append(Picture.of("places", "The same places in imagery and maps", caption, figure, "Fig. 17"))
+        parts.append(Picture.of("places", "The same places in imagery and maps", caption, figure))
     else:
-        parts.append(Gap("No block has both our map and a product, so no place can be shown.", "Fig. 17"))
+        parts.append(Gap("No block has both our map and a product, so no place can be shown."))
     return Section(GROUP, "Other products", [*parts, *_definition_parts(results)])
 
 
 def _definition_parts(results: ReportTables) -> list[Part]:
     definitions = results.table("definitions")
     if definitions is None:
-        return [Gap("The run did not write the definitions of its products.", "Table 3")]
+        return [Gap("The run did not write the definitions of its products.")]
     shown = results.titled(definitions.fillna("").astype(str), ["product"]).replace("", "not stated")
     shown = shown.assign(year=[str(y).removesuffix(".0") for y in shown.year])
     columns = [Column("product", "product"), Column("year", "year"), Column("crop_codes", "cropland codes")]
     columns += [Column(kind, kind) for kind in ("paddy", "orchard", "greenhouse", "fallow")]
     columns += [Column("licence", "licence"), Column("note", "note")]
     caption = "What each product counts as cropland: in, out, or not stated by its authors."
-    return [table_of(shown, caption, columns, "Table 3")]
+    return [table_of(shown, caption, columns)]
 
 
 def product_only_section(results: ReportTables, notes: Sequence[str]) -> Section:
@@ -110,10 +108,10 @@ def _agreement_parts(results: ReportTables) -> list[Part]:
 def _density_parts(results: ReportTables) -> list[Part]:
     products = results.table("products")
     if products is None:
-        return [Gap("No block has both our map and a product.", "Fig. 14")]
+        return [Gap("No block has both our map and a product.")]
     deviations = results.table("product_deviations")
     if deviations is None:
-        return [Gap("The run did not write the deviations of its products.", "Fig. 14")]
+        return [Gap("The run did not write the deviations of its products.")]
     blocks = results.blocks
     panels: dict[str, list[Bar]] = {}
     for measure, title in ((AREA_FRACTION, "cropland share"), ("edge_density", "edge density")):
@@ -139,7 +137,7 @@ def _density_parts(results: ReportTables) -> list[Part]:
     titles = {n: results.titles[n] for n in products["product"]}
     scatter = fraction_figure(blocks, INTEGRATED, titles, results.colours)
     return [
-        Picture.of("area_and_edges", "Cropland share and edge density of the products", caption, figure, "Fig. 14"),
+        Picture.of("area_and_edges", "Cropland share and edge density of the products", caption, figure),
         Picture.of(
             "area_fraction",
             "Cropland share block by block",
@@ -155,9 +153,9 @@ def _density_parts(results: ReportTables) -> list[Part]:
 def _slope_parts(results: ReportTables) -> list[Part]:
     slopes = results.table("product_slopes")
     if slopes is None or not (slopes.blocks > 0).any():
-        return [Gap("No elevation model was given, so deviations are not known by slope.", "Fig. 15")]
+        return [Gap("No elevation model was given, so deviations are not known by slope.")]
     caption = (
         "Deviation of the mean cropland share of each product from ours; blocks are grouped by their median slope."
     )
     figure = slope_figure(slopes[slopes.measure == AREA_FRACTION], results.titles, results.colours)
-    return [Picture.of("slope", "Deviation of the products by slope", caption, figure, "Fig. 15")]
+    return [Picture.of("slope", "Deviation of the products by slope", caption, figure)]

@@ -38,7 +38,7 @@ def levels_section(results: ReportTables) -> Section:
     """Pixels, blocks and provinces in one figure and one table."""
     levels = results.table("levels")
     if levels is None:
-        return Section(GROUP, "Three levels", [Gap("The run was not evaluated.", "Fig. 12")])
+        return Section(GROUP, "Three levels", [Gap("The run was not evaluated.")])
     levels = levels.reindex(
         columns=[*levels.columns, *(c for c in ("iou", "boundary_iou", "f1", "within", "compared") if c not in levels)]
     )
@@ -58,7 +58,7 @@ def levels_section(results: ReportTables) -> Section:
         "and provinces as drawn at random."
     )
     figure = bar_panels(panels, [("pixels", 3), ("blocks", len(measures) - 4), ("provinces", 1)])
-    parts: list[Part] = [Picture.of("levels", "The maps at three levels", caption, figure, "Fig. 12")]
+    parts: list[Part] = [Picture.of("levels", "The maps at three levels", caption, figure)]
     shown = results.titled(levels, ["map"]).assign(
         provinces=[
             share_cell(int(w), int(c)) if c == c else None for w, c in zip(levels.within, levels.compared, strict=True)
@@ -261,7 +261,7 @@ def statistics_section(results: ReportTables) -> Section:
     """Provinces compared with the official statistic, for every map and product."""
     units = results.units.get(1)
     if units is None or results.within is None:
-        gap = Gap("No statistics of provinces were given, so areas are not compared with any.", "Fig. 16")
+        gap = Gap("No statistics of provinces were given, so areas are not compared with any.", "Fig. 12")
         return Section(GROUP, "Provinces and statistics", [gap])
     names = [*results.maps, *results.products]
     parts: list[Part] = []
@@ -269,14 +269,14 @@ def statistics_section(results: ReportTables) -> Section:
     figure = unit_heatmap(units, names, results.titles, results.within)
     if figure is None:
         parts.append(
-            Gap("No province with a statistic is mapped completely, so no percentage can be given.", "Fig. 16")
+            Gap("No province with a statistic is mapped completely, so no percentage can be given.", "Fig. 12")
         )
     else:
         caption = (
             f"Mapped area as a percentage of the statistic; provinces are sorted by their statistic. Percentages within "
             f"{limit} are framed and bold. Orange means more than the statistic, purple less."
         )
-        parts.append(Picture.of("statistics", "Mapped area against the statistic", caption, figure, "Fig. 16"))
+        parts.append(Picture.of("statistics", "Mapped area against the statistic", caption, figure, "Fig. 12"))
         rows = []
         for name in names:
             good, compared = count_within(units, name)

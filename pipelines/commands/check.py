@@ -45,9 +45,18 @@ def verify(out: Path, mend: bool, as_json: bool) -> None:
 
 @click.command()
 @click.argument("target", required=False)
-@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("runs"), help="Folder for runs.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder for runs; a recipe's own run is looked for in it under the name of the recipe's file.",
+)
 def doctor(target: str | None, out: Path) -> None:
     """Check whether this machine, and a recipe or a bucket (s3://BUCKET/PREFIX) as TARGET, are fit for a run.
+
+    A RECIPE is a file or the name of an included recipe.
 
     Prints one line per check; exits with 1 when a check finds a problem.
     """

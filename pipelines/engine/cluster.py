@@ -15,6 +15,7 @@ from croplayer.workers.isolated import BlockLimits
 from pipelines import stopping
 from pipelines.engine.run_log import messages
 from pipelines.recipe import Cluster, Slurm
+from stores.extras import how_to_install
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -177,9 +178,7 @@ def _slurm_cluster(config: Cluster, slurm: Slurm) -> Any:
     try:
         from dask_jobqueue.slurm import SLURMCluster
     except ImportError as error:
-        raise RuntimeError(
-            f"[cluster.slurm] needs dask-jobqueue ({error}); pip install 'croplayer[cluster]'"
-        ) from error
+        raise RuntimeError(f"[cluster.slurm] needs dask-jobqueue ({error}); {how_to_install('cluster')}") from error
 
     dask.config.set({"distributed.deploy.lost-worker-timeout": JOB_ENDED_AFTER})
     status_pages = ["--dashboard-address", "127.0.0.1:0"]

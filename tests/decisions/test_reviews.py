@@ -16,7 +16,7 @@ from shared.commands import croplayer
 from croplayer.cube.whole_blocks import Cube
 from croplayer.decisions.review_files import MISSING, OUTLINE, write_review_files
 from croplayer.decisions.reviews import read_overrides, read_reviews, reviewed_by
-from croplayer.decisions.sampling import systematic_blocks
+from croplayer.decisions.sampling import spacing_for, systematic_blocks
 from croplayer.measures.reference import reference_labels
 from stores.cube import CUBE
 from stores.durable import DurableStore
@@ -94,6 +94,17 @@ def test_the_systematic_sample_does_not_depend_on_the_region() -> None:
     assert {b - a for a, b in itertools.pairwise(rows)} == {10}
     with pytest.raises(ValueError, match=r"a grid of 0.5 degree meets none of the 1 blocks"):
         systematic_blocks([BlockIndex(1100, 5900)])
+
+
+@pytest.mark.parametrize(
+    ("degrees", "spacing", "blocks"), [(6, 0.5, 144), (3, 0.25, 144), (1, 0.1, 100), (0.9, 0.05, 324), (0.2, 0.05, 16)]
+)
+def test_a_sample_without_a_stated_spacing_has_a_hundred_blocks_or_all(
+    degrees: float, spacing: float, blocks: int
+) -> None:
+    among = list(BlockGrid().blocks_in(Bounds(110, 30, 110 + degrees, 30 + degrees)))
+    assert spacing_for(among) == spacing
+    assert len(systematic_blocks(among, spacing_for(among))) == blocks
     with pytest.raises(ValueError, match=r"expected a multiple of 0.05"):
         systematic_blocks([BlockIndex(1100, 5900)], 0.07)
 
@@ -133,7 +144,7 @@ def test_review_files_are_filled_in_and_read_back(tmp_path: Path) -> None:
 
 def test_a_sample_is_drawn_from_a_run(finished_small_run: Path, models: Path, tmp_path: Path) -> None:
     done = croplayer("judge", "sample", finished_small_run, "-o", tmp_path, "--spacing-deg", "0.05", models=models)
-    assert "4 of 4 blocks to review" in done.stdout
+    assert "4 of 4 blocks, every 0.05 degree: fill in" in done.stdout
     assert "TP, TN, FP, Noise, Artifacts" in done.stdout
     assert len(list((tmp_path / "thumbnails").glob("*.png"))) == 4
     done = croplayer("judge", "sample", tmp_path, "-o", tmp_path / "other", models=models, check=False)

@@ -44,6 +44,37 @@ def test_rights_tokens_and_files_of_a_recipe_are_looked_at(tmp_path: Path, monke
         assert line in text, text
 
 
+def test_files_that_a_command_makes_are_no_problem_and_missing_data_say_where_they_come_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "LEAST_FREE_GB", 0)
+    monkeypatch.setattr(doctor, "SLOWEST_FSYNC_MS", 1e9)
+    code, text = says("demo", "-o", tmp_path / "runs")
+    assert code == 0, text
+    assert f"make it with `croplayer demo -o {tmp_path}/runs/demo`" in text
+    (tmp_path / "runs/demo/country").mkdir(parents=True)
+    code, text = says("demo", "-o", tmp_path / "runs")
+    assert code == 1 and "problem  file              " in text and "runs/demo/country/dem.tif does not exist" in text
+    monkeypatch.setenv("CROPLAYER_DATA", str(tmp_path / "data"))
+    code, text = says("china_grid", "-o", tmp_path)
+    assert code == 1
+    assert f"{tmp_path}/data/china_admin does not exist: get it from https://github.com/opengeos/data (china)" in text
+
+
+def test_plan_says_which_data_are_missing_and_where_they_come_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROPLAYER_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["plan", "swellendam"])
+    assert done.exit_code == 2
+    assert "https://github.com/qgis/QGIS-Training-Data (exercise_data)" in done.stderr
+    done = CliRunner().invoke(main, ["plan", "naip_fields"])
+    assert done.exit_code == 0 and "superlinear-ai/agoro-field-boundary-detector" in done.stdout
+    done = CliRunner().invoke(main, ["plan", "landscape"])
+    assert "make it with `croplayer landscape samples " in done.stdout
+
+
 def test_a_target_that_is_none_is_refused(tmp_path: Path) -> None:
     code, text = says("no_such_recipe", "-o", tmp_path)
     assert code == 2 and "no_such_recipe" in text

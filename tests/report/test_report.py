@@ -57,9 +57,8 @@ def gaps(section: Section) -> list[Gap]:
 def test_what_a_run_has_not_is_a_gap_with_the_papers_number() -> None:
     run = results()
     missing = {
-        "Fig. 16": statistics_section(run),
+        "Fig. 12": statistics_section(run),
         "Fig. 13": products_section(run, []),
-        "Fig. 3": sample_section(run),
         "Fig. 11": integration_section(run),
     }
     for paper, section in missing.items():
@@ -70,9 +69,9 @@ def test_what_a_run_has_not_is_a_gap_with_the_papers_number() -> None:
     assert any("what the rules assume" in gap.text for gap in gaps(levels))
     report = Report("t", [], [], [*missing.values(), levels])
     found = {row.paper: row.is_there for row in report.index}
-    assert found["Fig. 12"] and found["Fig. 10"] and not found["Fig. 16"] and not found["Fig. 3"]
+    assert found["Fig. 10"] and not found["Fig. 12"] and not found["Fig. 13"]
     html = report.to_html()
-    assert html.index("Fig. 3</td>") < html.index("Fig. 10</td>") < html.index("Table 3</td>")
+    assert html.index("Fig. 10</td>") < html.index("Fig. 11</td>") < html.index("Fig. 12</td>")
     assert "nan" not in re.sub(r"base64,[^\"]*", "", html).lower()
 
 
@@ -99,7 +98,7 @@ def test_provinces_within_the_limit_are_counted_with_their_interval() -> None:
     rows = next(p for p in section.parts if isinstance(p, Table) and "Wilson" in p.caption).rows
     assert list(rows[-1]) == ["integrated map", "2 of 4 (50 %)", "15 to 85 %"]
     assert any("leave one province out" in gap.text for gap in gaps(section))
-    assert any(isinstance(p, Picture) and p.paper == "Fig. 16" for p in section.parts)
+    assert any(isinstance(p, Picture) and p.paper == "Fig. 12" for p in section.parts)
 
 
 @pytest.mark.parametrize(

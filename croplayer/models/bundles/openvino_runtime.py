@@ -20,13 +20,14 @@ from croplayer.models.bundles.graph import PixelsToProbability, example_pixels, 
 from croplayer.models.bundles.runtimes import OPENVINO_BF16
 from croplayer.models.networks.inference import CellFunction
 from croplayer.models.networks.segmentation import SegmentationNetwork
+from stores.extras import how_to_install
 
 
 def _openvino() -> Any:
     try:
         import openvino
     except ImportError as error:
-        raise ValueError("the runtime openvino is not installed; pip install 'croplayer[openvino]'") from error
+        raise ValueError(f"the runtime openvino is not installed; {how_to_install('openvino')}") from error
     return openvino
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from stores.extras import how_to_install
+
 TORCH, OPENVINO, OPENVINO_BF16 = "torch", "openvino", "openvino-bf16"
 RUNTIMES = (TORCH, OPENVINO, OPENVINO_BF16)
 CPU, CUDA = "cpu", "cuda"
@@ -42,4 +44,4 @@ def runtime_version(runtime: str) -> str:
     try:
         return f"{runtime} {version(package).partition('+')[0]}"
     except PackageNotFoundError as error:
-        raise ValueError(f"the runtime {runtime} is not installed; pip install 'croplayer[{package}]'") from error
+        raise ValueError(f"the runtime {runtime} is not installed; {how_to_install(package)}") from error

@@ -12,7 +12,7 @@ from stores.grid import CRS, BlockGrid, PixelWindow
 GEOD = Geod(ellps="WGS84")
 
 
-def parcels_of_mask(crop: np.ndarray, window: PixelWindow, grid: BlockGrid) -> gpd.GeoDataFrame:
+def regions_of_mask(crop: np.ndarray, window: PixelWindow, grid: BlockGrid) -> gpd.GeoDataFrame:
     """4-connected cropland regions of a mask as polygons along pixel edges.
 
     Parameters

@@ -1,0 +1,83 @@
+"""What recipes read that neither croplayer nor the user has written yet: public data, and files of the synthetic country."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipelines.recipe import Recipe
+from pipelines.recipe_files import DATA_VARIABLE, DEFAULT_DATA
+
+PUBLIC_DATA = {
+    "naip_fields": "get it from https://github.com/superlinear-ai/agoro-field-boundary-detector (data, converted)",
+    "naip_dates": "get it from https://github.com/opengeos/data (naip)",
+    "swellendam": "get it from https://github.com/qgis/QGIS-Training-Data (exercise_data)",
+    "china_admin": "get it from https://github.com/opengeos/data (china)",
+    "hyde_cropland": "get it from https://github.com/GeoTIFF/test-data (files)",
+    "clouds": "get it from https://github.com/dlr-eoc/ukis-csmask (tests/testfiles)",
+    "../tables": "write tnls.csv into it, a table of official statistics by province (docs/evaluation.md has its columns)",
+}
+"""Where the folders in ``$CROPLAYER_DATA`` come from, which README.md describes."""
+
+MADE_BY = {
+    "demo": "croplayer demo -o {out}",
+    "synthetic_country": "croplayer landscape make {out}/country --bbox 114.8,34.5,116.0,35.5 --training-scenes 0",
+    "landscape": "croplayer landscape samples {out}/country",
+}
+"""The command that makes the synthetic country of an included recipe, by the recipe's name."""
+
+
+class Need(NamedTuple):
+    """A folder that a recipe reads."""
+
+    folder: Path
+    origin: str
+    """How to get it: where it is published and what to take from there, or the command that makes it"""
+    is_made: bool
+    """Whether croplayer makes it"""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder exists."""
+        return self.folder.exists()
+
+    @property
+    def sentence(self) -> str:
+        """What is missing and how to get it."""
+        if self.is_made:
+            return f"{self.folder} does not exist: make it with `{self.origin}`"
+        return f"{self.folder} does not exist: {self.origin}, or set {DATA_VARIABLE}; README.md describes it"
+
+
+def needs_of(recipe: Recipe, out: Path) -> list[Need]:
+    """Folders of public data and of the synthetic country that a recipe names, whether they exist or not.
+
+    Parameters
+    ----------
+    out : folder of the run
+    """
+    data = Path(os.environ.get(DATA_VARIABLE, DEFAULT_DATA)).resolve()
+    places = [Need((data / name).resolve(), origin, False) for name, origin in PUBLIC_DATA.items()]
+    if recipe.name in MADE_BY:
+        places.append(Need(out / "country", MADE_BY[recipe.name].format(out=out), True))
+    named = [Path(text).resolve() for text in _texts(recipe.model_dump()) if os.sep in text]
+    return [need for need in places if any(p.is_relative_to(need.folder.resolve()) for p in named)]
+
+
+def check_needs(recipe: Recipe, out: Path) -> None:
+    """Raise FileNotFoundError, with how to get it, for a folder of `needs_of` that does not exist."""
+    missing = [need.sentence for need in needs_of(recipe, out) if not need.is_there]
+    if missing:
+        raise FileNotFoundError(f"recipe '{recipe.name}': " + "; ".join(missing))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _texts(part)
+    elif isinstance(value, str | Path):
+        yield str(value)
