@@ -34,7 +34,8 @@ class Summary(NamedTuple):
     def line(self) -> str:
         """One line that sums up."""
         area = "" if self.cropland_km2 is None else f"; {self.cropland_km2:,.6g} km2 of cropland"
-        return f"{self.blocks} blocks: {self.done} done, {self.failed} failed, {self.without_imagery} without imagery{area}"
+        blocks = "1 block" if self.blocks == 1 else f"{self.blocks} blocks"
+        return f"{blocks}: {self.done} done, {self.failed} failed, {self.without_imagery} without imagery{area}"
 
     def emptiness(self) -> str | None:
         """Why the map is empty, in one sentence; None if it is not, or if there is none."""

@@ -55,6 +55,7 @@ def test_the_line_says_blocks_and_cropland() -> None:
         Summary(5, 3, 1, 1, 0, 1234.5).line()
         == "5 blocks: 3 done, 1 failed, 1 without imagery; 1,234.5 km2 of cropland"
     )
+    assert Summary(1, 1, 0, 0, 0, None).line() == "1 block: 1 done, 0 failed, 0 without imagery"
     assert Summary(5, 4, 0, 1, 0, None).line() == "5 blocks: 4 done, 0 failed, 1 without imagery"
 
 
