@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from stores.block_list import BlockList
-from stores.grid import LATTICE_COLS, BlockIndex
+from stores.grid import BlockIndex
 
 DIGEST_BYTES = 16
 
@@ -46,19 +46,6 @@ class BlockDigests:
         """Digests that change with any of several, for the blocks of this one; raises KeyError if another lacks one."""
         columns = np.concatenate([self.digests, *(other.under(self.blocks) for other in others)], axis=1)
         rows = (hashlib.blake2b(row.tobytes(), digest_size=DIGEST_BYTES).digest() for row in columns)
-        return BlockDigests(self.blocks, np.frombuffer(b"".join(rows), np.uint8).reshape(-1, DIGEST_BYTES))
-
-    def with_beside(self) -> BlockDigests:
-        """Digests that change with that of a block, and with those of the four blocks beside it that have one."""
-        codes = self.blocks.codes.astype(np.int64)
-        columns = [self.digests]
-        for step in (-LATTICE_COLS, -1, 1, LATTICE_COLS):
-            place = np.clip(np.searchsorted(codes, codes + step), 0, max(len(codes) - 1, 0))
-            there = codes[place] == codes + step if len(codes) else np.zeros(0, bool)
-            if abs(step) == 1:
-                there &= codes // LATTICE_COLS == (codes + step) // LATTICE_COLS
-            columns.append(np.where(there[:, None], self.digests[place], np.uint8(0)) if len(codes) else self.digests)
-        rows = (hashlib.blake2b(row.tobytes(), digest_size=DIGEST_BYTES).digest() for row in np.concatenate(columns, 1))
         return BlockDigests(self.blocks, np.frombuffer(b"".join(rows), np.uint8).reshape(-1, DIGEST_BYTES))
 
     def only(self, blocks: BlockList) -> BlockDigests:

@@ -15,7 +15,6 @@ from croplayer.models.networks.manifest import bundle_digest
 from croplayer.tasks.assess import AssessTask
 from croplayer.vector.read import digest_vector
 from croplayer.vector.region import Region, parts_of_region
-from stores.block_digests import BlockDigests
 from stores.block_list import BlockList
 from stores.cube import CUBE
 from stores.durable import DurableStore
@@ -86,11 +85,3 @@ def test_one_pixel_of_imagery_is_enough_for_a_type(cube: Cube) -> None:
     valid[40, 30] = True
     cube.write_block("imagery_valid", WEST, valid, "aster")
     assert coverage(task(cube), WEST) is not None
-
-
-def test_digests_follow_the_four_blocks_beside() -> None:
-    blocks = BlockList.rectangle(10, 7198, 3, 2)
-    before = BlockDigests.of_texts(blocks, "abcdef")
-    after = BlockDigests.of_texts(blocks, "abXdef")
-    changed = [b for b in blocks if before.with_beside().of(b) != after.with_beside().of(b)]
-    assert changed == [BlockIndex(10, 7198), BlockIndex(11, 7198), BlockIndex(11, 7199), BlockIndex(12, 7198)]
