@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from stores.near_names import did_you_mean
+
 LEGENDS = Path(__file__).parent / "legends"
 
 Land = Literal["crop", "paddy", "orchard", "greenhouse", "fallow"]
@@ -120,8 +122,10 @@ def read_legend(name: str) -> ProductLegend:
     """
     path = Path(name) if name.endswith(".toml") else LEGENDS / f"{name}.toml"
     if not path.is_file():
-        known = ", ".join(known_legends())
-        raise FileNotFoundError(f"legend '{name}' is neither a .toml file nor one of the included maps {known}")
+        known = known_legends()
+        raise FileNotFoundError(
+            f"legend '{name}' is neither a .toml file nor one of the included maps {', '.join(known)}{did_you_mean(name, known)}"
+        )
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -15,6 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from croplayer.vector.polygons import checked_polygons
 from croplayer.vector.read import cut_name_hint, read_vector
 from stores.grid import CRS, Bounds
+from stores.near_names import did_you_mean
 
 COLUMNS = ("adcode", "name_en", "name_zh", "level")
 
@@ -73,7 +74,7 @@ def read_boundaries(
             texts[field.name] = _texts(frame[name])
         elif field.name == "adcode" or name != field.default:
             have = ", ".join(str(c) for c in frame.columns if c != "geometry")
-            hint = cut_name_hint(frame.columns, path, name)
+            hint = cut_name_hint(frame.columns, path, name) or did_you_mean(name, map(str, frame.columns))
             raise ValueError(f"boundaries {path} have no column '{name}' for {field.name}; they have {have}{hint}")
     units = gpd.GeoDataFrame(texts, geometry=frame.geometry, crs=frame.crs).to_crs(CRS)
     units["name_zh"] = units.get("name_zh", "")
