@@ -58,18 +58,19 @@ def test_what_is_measured_of_a_source_depends_on_its_mask(
 ) -> None:
     """Also where the integrated map takes the other source and stays as it is."""
 
-    def fingerprints() -> list[str]:
-        steps = {step.name: step for step in built_steps(run_of(small_recipe, out, models))}
-        return [steps[name].fingerprint for name in ("compare", "evaluate", "aggregate_1")]
-
-    before = fingerprints()
     ledger = Ledger(out / "ledger/segment.jsonl")
     fingerprint, record = next(ledger.newest())
+
+    def followed() -> list[str]:
+        steps = {step.name: step for step in built_steps(run_of(small_recipe, out, models))}
+        return [steps[name].follows.of(record.block) for name in ("compare", "evaluate", "aggregate_1")]
+
+    before = followed()
     key = next(k for k in record.files if f"/cropland/c/{source}/" in k)
     ledger.append(
         fingerprint, [replace(record, files={**record.files, key: FileDigest("0" * 64, record.files[key].size)})]
     )
-    assert not set(before) & set(fingerprints())
+    assert not set(before) & set(followed())
 
 
 def test_pixels_of_blocks_that_are_not_finished_are_never_shown() -> None:
