@@ -10,6 +10,7 @@ EXTRA_OF = {
     "dask_geopandas": "run",
     "dask_jobqueue": "cluster",
     "distributed": "run",
+    "huggingface_hub": "run",
     "jinja2": "run",
     "matplotlib": "run",
     "morecantile": "run",
@@ -17,7 +18,6 @@ EXTRA_OF = {
     "openvino": "openvino",
     "psutil": "run",
     "pystac": "run",
-    "requests": "run",
     "safetensors": "run",
     "scipy": "run",
     "simplejpeg": "run",
@@ -26,7 +26,6 @@ EXTRA_OF = {
     "tomli_w": "run",
     "torch": "run",
     "transformers": "run",
-    "urllib3": "run",
     "xgboost": "run",
 }
 """The extra that installs a package, by the name that is imported; ``run`` includes ``models``."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -242,25 +241,3 @@ def test_the_public_names_are_there_and_documented() -> None:
     assert all(thing.__doc__ for thing in public.values())
     with pytest.raises(AttributeError, match="no attribute 'open_cubes'"):
         croplayer.open_cubes  # noqa: B018
-
-
-def test_the_readme_names_commands_that_exist() -> None:
-    from pipelines.cli import COMMANDS
-    from pipelines.stages.order import STAGES
-
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    named = set(
-        re.findall(r"`?croplayer ([a-z]+)\b", " ".join(re.findall(r"`[^`]+`|^    .*$|^croplayer.*$", text, re.M)))
-    )
-    known = {*COMMANDS, *(stage.name for stage in STAGES)}
-    assert {"run", "query", "verify", "plan"} <= named
-    assert named <= known, named - known
-    makefile = (REPOSITORY / "Makefile").read_text()
-    for target in re.findall(r"`?make ([a-z]+)`?", text):
-        assert f"\n{target}:" in makefile, f"make {target}"
-
-
-def test_the_readme_names_files_that_exist() -> None:
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    for link in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert (REPOSITORY / link).exists(), link

@@ -26,7 +26,7 @@ from stores.durable import DurableStore
 from stores.grid import BlockGrid, BlockIndex, BlockRange
 
 OURS = {"croplayer", "stores", "pipelines"}
-PART_OF = {"llvmlite": "numba", "pydantic-core": "pydantic"}
+PART_OF = {"huggingface-hub": "transformers", "llvmlite": "numba", "pydantic-core": "pydantic"}
 """Packages that another one brings in the very version that it needs."""
 LIGHT = """
 import sys

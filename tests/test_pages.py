@@ -11,6 +11,7 @@ import shutil
 import tomllib
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
 
@@ -77,6 +78,60 @@ def test_commands_in_the_text_exist(page: Path) -> None:
         if given[0] == "make" and len(given) > 1:
             assert given[1] in make_targets(), span
         assert set(extras_in(span)) <= extras(), span
+
+
+def test_commands_in_recipes_messages_and_docstrings_exist() -> None:
+    """``croplayer area draw`` and such, wherever the software speaks of itself."""
+    rooms = [path for room in ("croplayer", "stores", "pipelines") for path in (REPOSITORY / room).rglob("*.py")]
+    found = 0
+    for path in [*rooms, *RECIPES.glob("*.toml")]:
+        text = path.read_text(encoding="utf-8")
+        said = re.findall(r"`croplayer ([a-z][^`{}\n]*)", text) + re.findall(r"^# +croplayer ([a-z].*)$", text, re.M)
+        for words_after in said:
+            command, rest = command_of(words_after.split())
+            found += 1
+            assert not rest or not isinstance(command, click.Group) or command.name == "judge", (path, words_after)
+            options = {word for word in rest if word.startswith("-")}
+            assert options <= {*options_of(command), "--help"}, (path, words_after)
+    assert found > 20
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_modules_in_the_text_exist(page: Path) -> None:
+    for span in spans(page):
+        if called := re.match(r"python -m ([a-z][\w.]+)(.*)", span):
+            found = find_spec(called[1])
+            assert found and found.origin, span
+            folder = Path(found.origin).parent
+            text = "\n".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
+            for option in re.findall(r"--[a-z-]+", called[2]):
+                assert f'"{option}"' in text, span
+
+
+def test_the_legends_of_the_readme_are_the_legends() -> None:
+    (listed,) = re.findall(r"Legends for (.+?)\sare included", README.read_text(encoding="utf-8"), re.S)
+    names = set(re.findall(r"\w+", listed)) - {"and"}
+    assert names == {path.stem for path in (REPOSITORY / "croplayer/products/legends").glob("*.toml")}
+
+
+def test_defaults_that_help_texts_state_are_shown_by_the_command_line() -> None:
+    """An option with a value that matters says it; a default in words stands where the value depends on others."""
+    for command, path in every_command(main, ()):
+        for option in command.params:
+            if isinstance(option, click.Option) and not option.is_flag and not option.multiple:
+                has_default = isinstance(option.default, int | float | str | tuple | Path) and option.default != ""
+                assert option.show_default or not has_default, f"{' '.join(path)} {option.opts[0]}"
+
+
+def every_command(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[click.Command, tuple[str, ...]]]:
+    if not isinstance(command, click.Group):
+        yield command, path
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        below = command.get_command(context, name)
+        assert below is not None
+        yield from every_command(below, (*path, name))
 
 
 @cache

@@ -16,8 +16,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-import psutil
-
 TRUSTED = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay", "f2fs", "apfs", "hfs"})
 """File systems whose change times are set by the kernel of this machine alone."""
 
@@ -68,4 +66,7 @@ def _file_system(path: str) -> str:
 
 @lru_cache(maxsize=1)
 def _mounts() -> tuple[tuple[str, str], ...]:
+    # Of the extra that runs need; commands that only look at runs do without.
+    import psutil
+
     return tuple((mount.mountpoint, mount.fstype.lower()) for mount in psutil.disk_partitions(all=True))

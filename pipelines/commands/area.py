@@ -95,11 +95,17 @@ def plan(
 )  # fmt: skip
 @_UNITS
 @_BY_UNIT
-@click.option("--points", type=click.IntRange(4), help="Points to draw; default as many as the standard error needs.")
+@click.option(
+    "--points",
+    type=click.IntRange(4),
+    help="Points to draw; default as many as the standard error needs. For a stratified design.",
+)
 @_ACCURACY
 @_ERROR
 @_LEAST
-@click.option("--spacing", type=float, default=0.5, show_default=True, help="Degrees between points of a grid.")
+@click.option(
+    "--spacing", type=float, default=0.5, show_default=True, help="Degrees between points; for a systematic design."
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed draws the same points.")
 def draw(
     run: Path,

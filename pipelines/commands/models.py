@@ -59,18 +59,33 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_training_options
 @_training_option("--architecture", click.Choice(ARCHITECTURES))
 @_training_option("--size", str)
-@click.option("--folds", type=click.IntRange(0), default=0, help="Cross-validation by scene; then train on all scenes.")
+@click.option(
+    "--folds",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Parts of a cross-validation by scene, after which a model is trained on all scenes; 0 is none.",
+)
 @click.option(
     "--validation",
     type=click.FloatRange(0, 0.9),
     default=VALIDATION_FRACTION,
     show_default=True,
-    help="Share of the scenes.",
+    help="Share of the scenes that are held out; not used with --folds.",
 )
-@_training_option("--patience", click.IntRange(0), "Validations without a better IoU before stopping.")
+@_training_option(
+    "--patience",
+    click.IntRange(0),
+    "Evaluations on some of the training scenes without a better IoU after which training stops; 0 trains all steps.",
+)
 @click.option("--description", default="", help="What the scenes are, for the manifest.")
 @click.option("--licence", default="not stated", show_default=True, help="Licence of the training data.")
-@click.option("--models", "home", type=_PATH, help="Folder of trained models; default $CROPLAYER_MODELS.")
+@click.option(
+    "--models",
+    "home",
+    type=_PATH,
+    help="Folder of trained models; default $CROPLAYER_MODELS, or a folder of the user's cache.",
+)
 @click.option(
     "-o",
     "--out",
@@ -231,7 +246,7 @@ def evaluate(model: str, images: Path, polygons: Path, image_column: str, thresh
     type=click.FloatRange(0.01, 0.9),
     default=VALIDATION_FRACTION,
     show_default=True,
-    help="Share of the scenes.",
+    help="Share of the scenes that are held out.",
 )
 @click.option("-o", "--out", type=_PATH, required=True, help="Folder of the bundles and of comparison.json.")
 def compare(
@@ -273,7 +288,12 @@ def compare(
 
 
 @models.command("list")
-@click.option("--models", "home", type=_PATH, help="Folder of trained models; default $CROPLAYER_MODELS.")
+@click.option(
+    "--models",
+    "home",
+    type=_PATH,
+    help="Folder of trained models; default $CROPLAYER_MODELS, or a folder of the user's cache.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_models(home: Path | None, as_json: bool) -> None:
     """List the included models and those trained here.
@@ -322,7 +342,9 @@ def show(model: str, as_json: bool) -> None:
 @models.command("export")
 @click.argument("model")
 @click.option("--format", "kind", type=click.Choice(["torch", "openvino"]), default="torch", show_default=True)
-@click.option("--side-px", type=click.IntRange(32), default=576, show_default=True, help="Edge of the input; of 32 px.")
+@click.option(
+    "--side-px", type=click.IntRange(32), default=576, show_default=True, help="Edge of the input, a multiple of 32 px."
+)
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Images per pass.")
 @click.option("-o", "--out", type=_PATH, required=True, help="Folder to write.")
 def export(model: str, kind: str, side_px: int, batch: int, out: Path) -> None:

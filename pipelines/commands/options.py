@@ -13,7 +13,9 @@ OUT = click.option(
     help="Folder of the run; default runs/ and the name of the recipe's file.",
 )
 MODELS = click.option(
-    "--models", type=click.Path(path_type=Path), help="Folder of trained models; default $CROPLAYER_MODELS."
+    "--models",
+    type=click.Path(path_type=Path),
+    help="Folder of trained models; default $CROPLAYER_MODELS, or a folder of the user's cache.",
 )
 
 
