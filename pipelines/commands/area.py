@@ -120,7 +120,7 @@ def draw(
     spacing: float,
     seed: int,
 ) -> None:
-    """Draw sample points from the map in RUN into files to label: OUT.gpkg, OUT.csv and OUT.design.json."""
+    """Draw sample points from the map in RUN into files to label: NAME.gpkg, NAME.csv and NAME.design.json."""
     from croplayer.evaluation.frame import strata_of, stratum_km2
     from croplayer.evaluation.sample_drawing import draw_stratified, draw_systematic
     from croplayer.evaluation.sample_files import write_sample

@@ -10,7 +10,7 @@ OUT = click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path),
-    help="Folder of the run; default runs/ and the name of the recipe's file.",
+    help="Folder of the run; default runs/ and the name of the recipe's file, or the folder of the run that is given.",
 )
 MODELS = click.option(
     "--models",
