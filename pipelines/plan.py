@@ -27,7 +27,8 @@ def plan_of(run: Run, pilot: Path | None = None) -> dict[str, Any]:
     """
     recipe, root = run.recipe, run.output.folder.root
     facts: dict[str, Any] = {"recipe": recipe.name, "stages": ", ".join(stage_names(run.rules))}
-    facts |= {f"data in {need.folder}": "there" if need.is_there else need.sentence for need in needs_of(recipe, root)}
+    needs = needs_of(recipe, root)
+    facts |= {f"data in {need.folder}": "there" if need.is_there else need.sentence for need in needs}
     if recipe.region is None:
         return facts
     run.check()

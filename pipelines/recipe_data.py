@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipelines.recipe import Recipe
-from pipelines.recipe_files import DATA_VARIABLE, DEFAULT_DATA
+from pipelines.recipe_files import DATA_VARIABLE, DEFAULT_DATA, find_recipe, load_recipe
 
 PUBLIC_DATA = {
     "naip_fields": "get it from https://github.com/superlinear-ai/agoro-field-boundary-detector (data, converted)",
@@ -54,6 +54,8 @@ class Need(NamedTuple):
 def needs_of(recipe: Recipe, out: Path) -> list[Need]:
     """Folders of public data and of the synthetic country that a recipe names, whether they exist or not.
 
+    The data that its models are trained from are among them: a model is known by their content.
+
     Parameters
     ----------
     out : folder of the run
@@ -63,7 +65,11 @@ def needs_of(recipe: Recipe, out: Path) -> list[Need]:
     if recipe.name in MADE_BY:
         places.append(Need(out / "country", MADE_BY[recipe.name].format(out=out), True))
     named = [Path(text).resolve() for text in _texts(recipe.model_dump()) if os.sep in text]
-    return [need for need in places if any(p.is_relative_to(need.folder.resolve()) for p in named)]
+    needs = [need for need in places if any(p.is_relative_to(need.folder.resolve()) for p in named)]
+    for part in (recipe.segmentation, recipe.coverage):
+        if part is not None and part.recipe is not None:
+            needs += needs_of(load_recipe(find_recipe(part.recipe), out), out)
+    return list(dict.fromkeys(needs))
 
 
 def check_needs(recipe: Recipe, out: Path) -> None:

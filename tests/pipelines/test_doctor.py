@@ -69,6 +69,8 @@ def test_plan_says_which_data_are_missing_and_where_they_come_from(
     done = CliRunner().invoke(main, ["plan", "swellendam"])
     assert done.exit_code == 2
     assert "https://github.com/qgis/QGIS-Training-Data (exercise_data)" in done.stderr
+    # What its models are trained from, too.
+    assert f"{tmp_path}/naip_fields does not exist: get it from" in done.stderr
     done = CliRunner().invoke(main, ["plan", "naip_fields"])
     assert done.exit_code == 0 and "superlinear-ai/agoro-field-boundary-detector" in done.stdout
     done = CliRunner().invoke(main, ["plan", "landscape"])
