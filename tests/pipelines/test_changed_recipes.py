@@ -56,14 +56,14 @@ def test_tables_of_parts_that_left_the_recipe_leave_the_report(small_recipe: Pat
 def test_what_is_measured_of_a_source_depends_on_its_mask(
     small_recipe: Path, models: Path, out: Path, source: int
 ) -> None:
-    """Also where the integrated map takes the other source and stays as it is."""
+    """What is measured of it is measured again; what follows from that depends on what is found."""
 
     ledger = Ledger(out / "ledger/segment.jsonl")
     fingerprint, record = next(ledger.newest())
 
     def followed() -> list[str]:
         steps = {step.name: step for step in built_steps(run_of(small_recipe, out, models))}
-        return [steps[name].follows.of(record.block) for name in ("describe", "compare", "evaluate")]
+        return [steps[name].follows.of(record.block) for name in ("describe",)]
 
     before = followed()
     key = next(k for k in record.files if f"/cropland/c/{source}/" in k)

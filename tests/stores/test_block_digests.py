@@ -1,0 +1,46 @@
+"""Digests of many blocks: by block, for some of the blocks, and joined with others."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from stores.block_digests import BlockDigests
+from stores.block_list import BlockList
+from stores.grid import BlockIndex
+
+BLOCKS = BlockList.of([(5, 7), (5, 8), (6, 7)])
+
+
+def test_digests_are_those_of_their_texts() -> None:
+    digests = BlockDigests.of_texts(BLOCKS, ["a", "b", "c"])
+    assert digests.of(BlockIndex(5, 8)) == hashlib.blake2b(b"b", digest_size=16).hexdigest()
+    some = digests.only(BlockList.of([(6, 7), (5, 7)]))
+    assert [some.of(block) for block in some.blocks] == [digests.of(block) for block in some.blocks]
+    with pytest.raises(KeyError, match="r0000c0000"):
+        digests.of(BlockIndex(0, 0))
+    with pytest.raises(KeyError, match="r0001c0001"):
+        digests.under(BlockList.of([(1, 1)]))
+
+
+@pytest.mark.parametrize("changed", [0, 1])
+def test_joined_digests_change_with_each_of_them_and_for_that_block_alone(changed: int) -> None:
+    """So a map that stays as it is does not hide that a mask beside it changed."""
+    before = [["a", "b", "c"], ["d", "e", "f"]]
+    after = [list(texts) for texts in before]
+    after[changed][1] = "x"
+    first, second = (
+        BlockDigests.of_texts(BLOCKS, one).joined(BlockDigests.of_texts(BLOCKS, other))
+        for one, other in (before, after)
+    )
+    assert (first.digests != second.digests).any(axis=1).tolist() == [False, True, False]
+    swapped = BlockDigests.of_texts(BLOCKS, before[1]).joined(BlockDigests.of_texts(BLOCKS, before[0]))
+    assert (swapped.digests != first.digests).any(axis=1).all()
+
+
+def test_neighbours_of_blocks_stop_at_the_poles_and_go_round_the_world() -> None:
+    grown = BlockList.of([(0, 0)]).grown()
+    assert {tuple(block) for block in grown} == {(0, 7199), (0, 0), (0, 1), (1, 7199), (1, 0), (1, 1)}
+    assert np.all(np.diff(BLOCKS.grown().codes) > 0) and len(BLOCKS.grown()) == 15
