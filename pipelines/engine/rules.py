@@ -73,7 +73,14 @@ class Done:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of what the step was made of; it does not depend on which blocks are finished."""
+        """Digest of what a step that writes files was made of.
+
+        Raises TypeError for a step over blocks: its fingerprint does not tell that one of them was done again.
+        """
+        if isinstance(self.step, BlockStep):
+            raise TypeError(
+                f"step '{self.step.name}' works block by block; follow what it found with BlockStep.follows"
+            )
         return self.step.fingerprint
 
     @property

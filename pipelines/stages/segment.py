@@ -40,7 +40,7 @@ def segment(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep
     yield BlockStep(
         name="segment",
         made_of={
-            "mosaic": mosaic.fingerprint,
+            "mosaic": mosaic.step.fingerprint,  # the content of each block is in `known`
             "model": digest,
             "cell_px": task.cell_px,
             "blend_px": task.blend_px,
