@@ -28,7 +28,8 @@ def signature_of(paths: Iterable[str]) -> str:
 
     Parameters
     ----------
-    paths : paths of local files; one that does not exist counts as absent
+    paths : paths of local files; one that does not exist counts as absent. An http or https address counts as its text:
+        what lies there is not asked for
 
     Returns
     -------
@@ -37,6 +38,9 @@ def signature_of(paths: Iterable[str]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     oldest_young = time.time_ns() - YOUNG_NS
     for path in paths:
+        if path.startswith(("http://", "https://")):
+            digest.update(hashlib.blake2b(path.encode(), digest_size=16).digest())
+            continue
         try:
             found = os.stat(path)  # noqa: PTH116 - of millions of tiles, where a Path costs as much as the call
         except (FileNotFoundError, NotADirectoryError):

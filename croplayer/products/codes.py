@@ -27,7 +27,7 @@ from croplayer.sources.raster_file import (
     RasterPlace,
     boxes_of,
     common_share,
-    local_files,
+    files_of_raster,
     open_file,
     turns,
 )
@@ -85,7 +85,7 @@ class CodeSource(Protocol):
         ...
 
     def files_of(self, block: BlockIndex, grid: BlockGrid) -> tuple[str, ...]:
-        """Files of this machine that are looked at for a block; files on servers are left out."""
+        """Files that are looked at for a block, and addresses of those on servers."""
         ...
 
     def check(self, bounds: Bounds) -> None:
@@ -164,8 +164,8 @@ class RasterCodes:
         return codes_content(self.near(grid.bounds(block)), self.rules, block, grid)
 
     def files_of(self, block: BlockIndex, grid: BlockGrid) -> tuple[str, ...]:
-        """Files of this machine that are looked at for a block; files on servers are left out."""
-        return tuple(f for place in self.near(grid.bounds(block)) for f in local_files(place))
+        """Files that are looked at for a block, and addresses of those on servers."""
+        return tuple(f for place in self.near(grid.bounds(block)) for f in files_of_raster(place))
 
     def check(self, bounds: Bounds) -> None:
         """Raise ValueError or FileNotFoundError if a file cannot be read as codes, or none overlaps the region."""

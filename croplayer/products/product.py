@@ -117,7 +117,7 @@ class Product:
         return self.source.content_of(block, grid)
 
     def files_of(self, block: BlockIndex, grid: BlockGrid) -> Sequence[str]:
-        """The local files, there or not, that decide the codes of a block."""
+        """The files, there or not, and the addresses that decide the codes of a block."""
         return self.source.files_of(block, grid)
 
     def check(self, bounds: Bounds) -> None:

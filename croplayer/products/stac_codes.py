@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from croplayer.products.codes import FIRST, CodePart, CodeRules, code_parts, codes_content
 from croplayer.sources.access import NO_ACCESS, Access
-from croplayer.sources.raster_file import RasterPlace, boxes_of, local_files, meets, open_file
+from croplayer.sources.raster_file import RasterPlace, boxes_of, files_of_raster, meets, open_file
 from croplayer.sources.stac_items import ListedItem, check_items, is_remote, parsed_items, read_items
 from stores.durable import digest_text
 from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
@@ -61,8 +61,8 @@ class StacCodes:
         return codes_content(self.near(grid.bounds(block)), self.rules, block, grid)
 
     def files_of(self, block: BlockIndex, grid: BlockGrid) -> tuple[str, ...]:
-        """Files of this machine that are looked at for a block; assets on servers are left out."""
-        return (self.items, *(f for place in self.near(grid.bounds(block)) for f in local_files(place)))
+        """Files that are looked at for a block, and addresses of assets on servers."""
+        return (self.items, *(f for place in self.near(grid.bounds(block)) for f in files_of_raster(place)))
 
     def check(self, bounds: Bounds) -> None:
         """Raise unless there are such items, they may refer to their assets, and those in the region hold codes."""

@@ -23,7 +23,7 @@ from croplayer.sources.raster_file import (
     RasterPlace,
     boxes_of,
     common_share,
-    local_files,
+    files_of_raster,
     open_file,
     turns,
 )
@@ -119,8 +119,8 @@ class ElevationRaster:
         return digest.hexdigest()
 
     def files_of(self, block: BlockIndex, grid: BlockGrid) -> tuple[str, ...]:
-        """Files of this machine that are looked at for a block; none for a raster on a server."""
-        return local_files(self.place)
+        """Files that are looked at for a block; the address of a raster on a server."""
+        return files_of_raster(self.place)
 
     def check(self, bounds: Bounds) -> None:
         """Raise ValueError or FileNotFoundError if the raster is unreadable, has no CRS or misses the region."""

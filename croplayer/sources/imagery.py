@@ -72,7 +72,10 @@ class ImagerySource(Protocol):
         ...
 
     def files_of(self, block: BlockIndex, grid: BlockGrid) -> Sequence[str]:
-        """The local files, there or not, that decide the pixels of a block."""
+        """The local files, there or not, and the addresses of files on servers that decide the pixels of a block.
+
+        Empty where ``settings`` tells the provider.
+        """
         ...
 
     def check(self, bounds: Bounds) -> None:

@@ -25,7 +25,7 @@ from croplayer.sources.raster_file import (
     RasterPlace,
     boxes_of,
     common_share,
-    local_files,
+    files_of_raster,
     meets,
     open_file,
     source_window,
@@ -153,7 +153,7 @@ class RasterSource:
         return layers_content(self.layers(grid.bounds(block)), self.colours, block)
 
     def files_of(self, block: BlockIndex, grid: BlockGrid) -> tuple[str, ...]:
-        """Files of this machine that are looked at for a block; rasters on servers are left out."""
+        """Files that are looked at for a block, and addresses of rasters on servers."""
         return layer_files(self.layers(grid.bounds(block)))
 
     def check(self, bounds: Bounds) -> None:
@@ -317,5 +317,5 @@ def layers_content(layers: Iterable[Layer], colours: Colours, block: BlockIndex)
 
 
 def layer_files(layers: Iterable[Layer]) -> tuple[str, ...]:
-    """Files of this machine that layers are read from, each once."""
-    return tuple(dict.fromkeys(f for layer in layers for place in layer.places for f in local_files(place)))
+    """Files and addresses that layers are read from, each once."""
+    return tuple(dict.fromkeys(f for layer in layers for place in layer.places for f in files_of_raster(place)))

@@ -372,11 +372,11 @@ def boxes_of(place: RasterPlace) -> tuple[Bounds, ...]:
 
 
 @cached_file_reads(65536)
-def local_files(place: RasterPlace) -> tuple[str, ...]:
-    """The files of this machine that a raster is read from, and those that GDAL would read if they were there."""
+def files_of_raster(place: RasterPlace) -> tuple[str, ...]:
+    """The files that a raster is read from, and those that GDAL would read if they were there; its address on a server."""
     file = place.file
     if file is None:
-        return ()
+        return (str(http_address(place.path)),)
     beside = [f"{file}{ending}" for ending in BESIDE] + [str(file.with_suffix(ending)) for ending in WORLD_FILES]
     return tuple(dict.fromkeys([str(file), *map(str, open_file(place).dataset.files), *beside]))
 

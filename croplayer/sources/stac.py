@@ -106,7 +106,7 @@ class StacSource:
         return layers_content(self.layers(grid.bounds(block)), self.colours, block)
 
     def files_of(self, block: BlockIndex, grid: BlockGrid) -> tuple[str, ...]:
-        """Files of this machine that are looked at for a block; assets on servers are left out."""
+        """Files that are looked at for a block, and addresses of assets on servers."""
         return (self.items, *layer_files(self.layers(grid.bounds(block))))
 
     def check(self, bounds: Bounds) -> None:

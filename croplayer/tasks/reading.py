@@ -32,7 +32,7 @@ class FileReader(Protocol):
         ...
 
     def files_of(self, block: BlockIndex, grid: BlockGrid) -> Sequence[str]:
-        """The local files, there or not, that decide the pixels of a block."""
+        """The local files, there or not, and the addresses of files on servers that decide the pixels of a block."""
         ...
 
 
@@ -47,7 +47,7 @@ class Reading:
     but: Container[BlockIndex] = frozenset()
     """Blocks whose pixels are read from the cube instead."""
     asks_network: bool = True
-    """Whether the content of what is read over a network counts; without it such files count as unchanged."""
+    """Whether providers that name no files are asked for their content; without it that counts as unchanged."""
 
     def around(self, block: BlockIndex) -> list[BlockIndex]:
         """The block, and those that the pixels around it lie in."""
@@ -68,8 +68,8 @@ class Reading:
         """Digest of the content of the files under a block: 32 hexadecimal digits."""
         digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
         for reader in self.readers:
-            counts = self.asks_network or not reader.is_remote
-            digest.update(reader.content_of(block, self.grid).encode() if counts else b"remote")
+            is_asked = self.asks_network or reader.files_of(block, self.grid) or not reader.is_remote
+            digest.update(reader.content_of(block, self.grid).encode() if is_asked else b"remote")
         return digest.hexdigest()
 
     def times_under(self, block: BlockIndex) -> str:

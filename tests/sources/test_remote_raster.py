@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from shared.range_server import FileServer, serve_files
 from shared.source_files import BLOCK, BOUNDS, GRID, texture, write_items, write_mask_beside, write_raster
 
+from croplayer.files.change_times import YOUNG_NS
 from croplayer.files.file_cache import forget_files
 from croplayer.products.codes import RasterCodes
 from croplayer.products.stac_codes import StacCodes
@@ -18,6 +20,7 @@ from croplayer.sources.access import Access
 from croplayer.sources.elevation import ElevationRaster
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
+from croplayer.tasks.reading import Reading
 
 WINDOW = GRID.window(BLOCK)
 RIGHTS = Access(True)
@@ -40,6 +43,24 @@ def server(tmp_path: Path) -> Iterator[FileServer]:
         yield running
 
 
+def test_another_address_is_noticed(server: FileServer) -> None:
+    """Of the same settings; nothing of a server tells that a file changed, but its address does."""
+    write_raster(server.folder / "other.tif", texture(3, seed=5))
+    here = write_raster(server.folder.parent / "here.tif", texture(3, seed=7))
+    time.sleep(2 * YOUNG_NS / 1e9)
+    scene, other, map_ = (f"{server.url}/{name}.tif" for name in ("scene", "other", "map"))
+    orders = ([scene], [other], [scene, other], [other, scene], [scene, str(here)], [str(here), scene])
+    imagery = [RasterSource("a", tuple(paths), access=RIGHTS) for paths in orders]
+    codes = [RasterCodes((url,), band=1, access=RIGHTS) for url in (map_, other)]
+    heights = [ElevationRaster(url, band=1, access=RIGHTS) for url in (map_, other)]
+    for readers in (imagery, codes, heights):
+        assert len({reader.settings() for reader in readers}) == 1
+        asked, beside = ([Reading((r,), GRID, asks_network=asks) for r in readers] for asks in (True, False))
+        assert len({reading.times_under(BLOCK) for reading in asked}) == len(readers)
+        assert len({reading.content_under(BLOCK) for reading in asked}) == len(readers)
+        assert [r.content_under(BLOCK) for r in beside] == [r.content_under(BLOCK) for r in asked]
+
+
 @pytest.mark.parametrize("sends_parts", [True, False])
 def test_a_raster_on_a_server_has_the_pixels_of_the_file(server: FileServer, sends_parts: bool, tmp_path: Path) -> None:
     """Its mask beside it counts as for a file, and a server that sends whole files only is all right too."""
@@ -54,7 +75,8 @@ def test_a_raster_on_a_server_has_the_pixels_of_the_file(server: FileServer, sen
         np.testing.assert_array_equal(found.rgb, expected.rgb)
         np.testing.assert_array_equal(found.valid, expected.valid)
         assert source.is_remote
-    assert raster.files_of(BLOCK, GRID) == () and stac.files_of(BLOCK, GRID) == (items,)
+    assert raster.files_of(BLOCK, GRID) == (f"{server.url}/scene.tif",)
+    assert stac.files_of(BLOCK, GRID) == (items, f"{server.url}/scene.tif?se=1")
     assert 0.4 < expected.valid.mean() < 0.6
     codes = RasterCodes((f"{server.url}/map.tif",), access=RIGHTS)
     codes.check(BOUNDS)
