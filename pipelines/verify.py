@@ -108,6 +108,8 @@ def _block_problems(
             )
             return
         is_own = entry is not None and fingerprint == entry.fingerprint
+        if is_own and record.status is Status.VOID:
+            continue
         done += is_own
         # While a step is open, a block of an older fingerprint may have been rewritten.
         if entry is None or not entry.is_open or is_own:

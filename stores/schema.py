@@ -102,7 +102,8 @@ class StoreSchema:
                 f"{block}; restore the file from a copy, or remove the edition to map it again"
             )
         if not root.attrs:
-            root.attrs.update(store_attributes(edition))
+            # In one write: updating ``attrs`` writes once for each attribute, and a run may be killed in between.
+            root.update_attributes(store_attributes(edition))
         sizes = self.sizes(grid, blocks, sources)
         group = root.create_group(edition, overwrite=True)
         for spec in self.arrays:
@@ -123,7 +124,7 @@ class StoreSchema:
             )
         _write_coordinates(group, grid, blocks, sources)
         # The attributes come last: an edition without them was never finished.
-        group.attrs.update(self.group_attributes(grid, blocks, sources))
+        group.update_attributes(self.group_attributes(grid, blocks, sources))
 
     async def _any_block(self, store: Store, edition: str) -> str | None:
         """A key of an edition that its creation did not write, None if there is none."""

@@ -28,7 +28,7 @@ from stores.ledger import Ledger
 from stores.records import BlockRecord, BlockTask, Status
 from stores.run_folder import RunFolder
 from stores.run_log import BEGAN, NOTE
-from stores.step_memory import BlocksDone
+from stores.step_memory import VOID, BlocksDone
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -76,24 +76,31 @@ def _run_blocks(step: BlockStep, ledgers: StepLedgers, workers: Workers, log: Ru
     start, folder = time.monotonic(), ledgers.folder
     memory, ledger = folder.memory, Ledger(folder.ledger(step.name))
     made_of = short_parts(step.made_of)
+    is_new = not memory.was_begun_last(step.name, step.fingerprint)
+
+    def begin(is_checked: bool) -> None:
+        # Readers count the records of the step that was begun last, so it is begun once those that do not hold are void.
+        fingerprint = f"{VOID}{step.fingerprint}" if is_new and not is_checked else step.fingerprint
+        memory.begin(step.name, fingerprint, made_of, blocks=len(step.blocks))
 
     def append(records: Sequence[BlockRecord]) -> None:
         if records:
-            memory.begin(step.name, step.fingerprint, made_of, blocks=len(step.blocks))
+            begin(is_checked=False)
             ledger.append(step.fingerprint, records)
 
     ledger.cut_torn_tail()
-    if not memory.was_begun_last(step.name, step.fingerprint):
+    if is_new:
         append(changed_files(ledgers, step))
     append(restored(ledgers, step))
     left = left_of_step(step, ledgers, trusts_times)
-    same, changed = _compared(step, left.unsure, ledgers, workers, log)
+    same, differing = _compared(step, left.unsure, ledgers, workers, log)
     append(same)
-    redo = BlockList.of([*left.new, *left.outdated, *changed])
+    redo = BlockList.of([*left.new, *left.outdated, *differing])
     failed: list[BlockRecord] = []
     if redo:
-        memory.begin(step.name, step.fingerprint, made_of, blocks=len(step.blocks))
+        begin(is_checked=False)
         void_what_follows(ledgers, step, redo)
+        begin(is_checked=True)
         with log.step(step.name, len(step.blocks), len(step.blocks) - len(redo)) as progress:
             for records in _Window(step, redo, workers, log).records():
                 ledgers.check()

@@ -47,9 +47,8 @@ def left_of_step(step: BlockStep, ledgers: StepLedgers, trusts_times: bool = Tru
     unsure: list[BlockIndex] = []
     if step.reading is not None:
         for block, read, seen in results.read():
-            known = step.known_around(block)
             under = step.reading.under(block)
-            if read.keys() != {*known, *(near.name for near in under)} or any(read[n] != known[n] for n in known):
+            if not step.is_read_beside(block, read, under):
                 outdated.append(block)
             elif under and not (
                 trusts_times and all(seen.get(near.name) == step.reading.times_under(near) for near in under)

@@ -46,6 +46,18 @@ class BlockStep:
             return {}
         return {near.name: self.known.of(near) for near in self.reading.around(block) if near in self.known.blocks}
 
+    def is_read_beside(self, block: BlockIndex, read: Mapping[str, str], under: Sequence[BlockIndex]) -> bool:
+        """Whether a record's block was read beside the imagery that is in the cube now.
+
+        Parameters
+        ----------
+        read : content by the name of its block, as the record has it
+        under : the blocks whose files are read for the block now
+        """
+        known = self.known_around(block)
+        names = {*known, *(near.name for near in under)}
+        return read.keys() == names and all(read[name] == content for name, content in known.items())
+
     def completed(self, record: BlockRecord) -> BlockRecord:
         """A record of the task with what it follows."""
         if self.follows is None and self.known is None:

@@ -32,8 +32,15 @@ def changed_files(ledgers: StepLedgers, step: BlockStep) -> list[BlockRecord]:
 
 
 def restored(ledgers: StepLedgers, step: BlockStep) -> list[BlockRecord]:
-    """Voided records that hold again: nothing that they follow changed, and their files have the same bytes."""
-    return [record for record in ledgers.results(step).voided_records() if _has_its_files(ledgers.folder, record)]
+    """Voided records that hold again: nothing that they follow or saw changed, and their files have the same bytes."""
+
+    def holds(record: BlockRecord) -> bool:
+        is_same = step.reading is None or step.is_read_beside(
+            record.block, record.read, step.reading.under(record.block)
+        )
+        return is_same and _has_its_files(ledgers.folder, record)
+
+    return [record for record in ledgers.results(step).voided_records() if holds(record)]
 
 
 def void_what_follows(ledgers: StepLedgers, step: BlockStep, redo: BlockList) -> None:
@@ -47,10 +54,12 @@ def void_what_follows(ledgers: StepLedgers, step: BlockStep, redo: BlockList) ->
     stale = BlockList.of([*redo.both(results.blocks), *redo.both(results.outdated)])
     if not stale:
         return
-    entries = ledgers.folder.memory.entries()
-    for name in steps_of_cube_after(step.name)[::-1]:
-        if name in entries and not entries[name].is_void:
-            _void(ledgers.folder, name, entries[name].fingerprint, stale.grown())
+    memory = ledgers.folder.memory
+    entries = memory.entries()
+    later = [name for name in steps_of_cube_after(step.name)[::-1] if name in entries and not entries[name].is_void]
+    memory.forget(later)
+    for name in later:
+        _void(ledgers.folder, name, entries[name].fingerprint, stale.grown())
     _void(ledgers.folder, step.name, step.fingerprint, stale)
 
 
