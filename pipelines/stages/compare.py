@@ -35,6 +35,7 @@ def compare(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep
         name="compare",
         made_of={
             "products": inputs.product_settings,
+            "product_order": [p.name for p in inputs.products],
             "reference": inputs.reference.name if inputs.reference else None,
             "block_px": inputs.grid.block_px,
             "maps": own_maps(inputs.recipe.source_names) if has_maps else None,

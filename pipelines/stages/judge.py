@@ -50,18 +50,19 @@ def review(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]
 def write_reviews(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
     """Write ``tables/reviews.csv``: those labels as an ordinary review file."""
     labelled = done["review"]
+    reviewer = f"{REFERENCE}'{inputs.reference.name}'" if inputs.reference else ""
 
     def make() -> Sequence[Path]:
         table = labelled.table().drop(columns=["row", "col"])
-        reviewer = f"{REFERENCE}'{inputs.reference.name}'" if inputs.reference else ""
         return [write_csv(output.folder.table("reviews.csv"), table.assign(reviewer=reviewer))]
 
-    yield OutputStep(name="reviews", made_of={"review": labelled.digest}, make=make)
+    yield OutputStep(name="reviews", made_of={"review": labelled.digest, "reviewer": reviewer}, make=make)
 
 
 def judge(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
     """Judge the masks of every source in every block."""
-    decisions, names = inputs.recipe.decisions, inputs.recipe.source_names
+    recipe, decisions, names = inputs.recipe, inputs.recipe.decisions, inputs.recipe.source_names
+    review_texts = reviews_digest(inputs, output)
 
     def make() -> Sequence[Path]:
         from croplayer.decisions.correctness import decide_correctness
@@ -78,7 +79,9 @@ def judge(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]
         made_of={
             "assess": done["assess"].digest,
             "describe": done["describe"].digest,
-            "reviews": reviews_digest(inputs, output),
+            "reviews": review_texts,
+            # A classifier that is fitted says to which recipe.
+            "fitted_on": [recipe.name, recipe.edition] if review_texts else None,
             "model": classifier_digest(inputs, "correctness"),
             "classes": (decisions.classes, decisions.correct),
             "seed": decisions.seed,

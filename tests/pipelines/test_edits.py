@@ -101,6 +101,24 @@ def test_edits_one_after_the_other_leave_the_bytes_of_a_fresh_run(base: Path, mo
         check_edits(base, Path(work), models, edits)
 
 
+def test_names_that_tables_and_classifiers_quote_are_those_of_the_recipe(
+    base: Path, models: Path, tmp_path: Path
+) -> None:
+    """Of the reference that reviews come from, and of the recipe whose blocks a classifier is fitted to."""
+    shutil.copytree(base / "country", tmp_path / "country")
+    recipe, out = tmp_path / "recipe.toml", tmp_path / "run"
+    text = recipe_without_training(tmp_path / "country")
+    text += "\n[decisions]\nreview_from_reference = true\nsample_deg = 0.05\n"
+    recipe.write_text(text, encoding="utf-8")
+    run_inline(recipe, out, models)
+    assert "'truth'" in (out / "tables/reviews.csv").read_text()
+    recipe.write_text(text.replace('name = "truth"', 'name = "verity"'), encoding="utf-8")
+    assert "review" not in run_inline(recipe, out, models)
+    assert "'verity'" in (out / "tables/reviews.csv").read_text()
+    recipe.write_text(recipe.read_text(encoding="utf-8").replace('name = "small"', 'name = "other"'), encoding="utf-8")
+    assert {"judge", "decide"} <= run_inline(recipe, out, models).keys()
+
+
 def test_a_recheck_reads_everything_and_redoes_nothing(base: Path, models: Path, tmp_path: Path) -> None:
     """Without one a file that changed behind the times of its record would not be seen."""
     shutil.copytree(base / "country", tmp_path / "country")

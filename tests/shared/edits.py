@@ -204,6 +204,7 @@ EDITS = (
     Edit("the names of exports", _replaced("[export]\nlevel = 1", '[export]\nlevel = 1\nnames = "code"'), {"export"}),
     Edit("no exports", _without("[export]"), set()),
     Edit("the title", _replaced("A small synthetic country", "A country"), set()),
+    Edit("the name of the recipe", _replaced('name = "small"', 'name = "other"'), set()),
     Edit("the number of workers", lambda country, text: f"{text}\n[cluster]\nworkers = 2\n", set()),
     Edit("the threshold", _replaced("[segmentation]\n", "[segmentation]\nthreshold = 0.6\n"), {"segment"} | MAPS),
     Edit("cells in a batch", _replaced("[segmentation]\n", "[segmentation]\nbatch_cells = 3\n"), {"segment"}),
