@@ -21,6 +21,8 @@ TRUSTED = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "ov
 
 YOUNG_NS = 100_000_000
 """A file that changed this shortly before may change again within the same tick of the clock."""
+COARSE_NS = 2_000_000_000
+"""The same for a change time of whole seconds, as ext2, ext3, HFS+ and ext4 with small inodes keep them."""
 
 
 def signature_of(paths: Iterable[str]) -> str:
@@ -36,7 +38,7 @@ def signature_of(paths: Iterable[str]) -> str:
     32 hexadecimal digits; empty if the times of one of the files prove nothing
     """
     digest = hashlib.blake2b(digest_size=16)
-    oldest_young = time.time_ns() - YOUNG_NS
+    now = time.time_ns()
     for path in paths:
         if path.startswith(("http://", "https://")):
             digest.update(hashlib.blake2b(path.encode(), digest_size=16).digest())
@@ -46,7 +48,10 @@ def signature_of(paths: Iterable[str]) -> str:
         except (FileNotFoundError, NotADirectoryError):
             digest.update(b"absent")
             continue
-        if found.st_ctime_ns > oldest_young or not _is_trusted(found.st_dev, path):
+        except OSError:  # whoever reads it says what is wrong
+            return ""
+        tick = YOUNG_NS if found.st_ctime_ns % 1_000_000_000 else COARSE_NS
+        if found.st_ctime_ns > now - tick or not _is_trusted(found.st_dev, path):
             return ""
         digest.update(struct.pack("<QQqq", found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
     return digest.hexdigest()
@@ -64,7 +69,8 @@ def _is_trusted(device: int, path: str) -> bool:
 
 def _file_system(path: str) -> str:
     """Name of the file system on which a path lies, in lower case; empty if it is not known."""
-    holding = [mount for mount in _mounts() if Path(path).is_relative_to(mount[0])]
+    # Of mounts at the same place the last one hides the others.
+    holding = [mount for mount in reversed(_mounts()) if Path(path).is_relative_to(mount[0])]
     return max(holding, key=lambda mount: len(mount[0]), default=("", ""))[1]
 
 

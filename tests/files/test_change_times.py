@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from croplayer.files import change_times
-from croplayer.files.change_times import YOUNG_NS, signature_of
+from croplayer.files.change_times import COARSE_NS, YOUNG_NS, signature_of
 
 pytestmark = pytest.mark.skipif(
     change_times._file_system(os.path.realpath("/tmp")) not in change_times.TRUSTED,
@@ -70,8 +70,30 @@ def test_a_young_file_and_an_untrusted_file_system_prove_nothing(old: Path, monk
     assert signature(old) == ""
 
 
+def test_a_time_of_whole_seconds_is_young_for_longer(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on ext3: a file can change twice within such a second."""
+    found = os.stat_result([*old.stat()], {"st_ctime_ns": time.time_ns() // 10**9 * 10**9 - 10**9, "st_mtime_ns": 0})
+    monkeypatch.setattr(os, "stat", lambda path: found)
+    monkeypatch.setattr(change_times, "_is_trusted", lambda device, path: True)
+    assert signature_of([str(old)]) == ""
+    later = time.time_ns() + COARSE_NS
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    assert len(signature_of([str(old)])) == 32
+
+
+def test_a_link_that_leads_to_itself_proves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert signature_of([str(tmp_path / "loop")]) == ""
+
+
+def test_an_address_counts_as_its_text() -> None:
+    scene, other = "https://example.org/scene.tif", "https://example.org/other.tif"
+    orders = ([scene], [other], [scene, other], [other, scene], [])
+    assert len({signature_of(order) for order in orders}) == len(orders)
+
+
 def test_the_innermost_mount_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    mounts = (("/", "ext4"), ("/data", "nfs4"), ("/data/fast", "xfs"), ("/data/fastest", "cifs"))
+    mounts = (("/", "overlay"), ("/", "ext4"), ("/data", "nfs4"), ("/data/fast", "xfs"), ("/data/fastest", "cifs"))
     monkeypatch.setattr(change_times, "_mounts", lambda: mounts)
     paths = ("/home/a", "/data/a", "/data/fast/a", "/data/fastest/a")
     assert [change_times._file_system(path) for path in paths] == ["ext4", "nfs4", "xfs", "cifs"]
