@@ -25,13 +25,14 @@ COARSE_NS = 2_000_000_000
 """The same for a change time of whole seconds, as ext2, ext3, HFS+ and ext4 with small inodes keep them."""
 
 
-def signature_of(paths: Iterable[str]) -> str:
+def signature_of(paths: Iterable[str], until_ns: int | None = None) -> str:
     """Digest of inode, size, modification and change time of files, in their order; links are followed.
 
     Parameters
     ----------
     paths : paths of local files; one that does not exist counts as absent. An http or https address counts as its text:
         what lies there is not asked for
+    until_ns : a file that changed later, in nanoseconds since 1970, proves nothing; None for now
 
     Returns
     -------
@@ -39,6 +40,7 @@ def signature_of(paths: Iterable[str]) -> str:
     """
     digest = hashlib.blake2b(digest_size=16)
     now = time.time_ns()
+    last = now if until_ns is None else min(until_ns, now)
     for path in paths:
         if path.startswith(("http://", "https://")):
             digest.update(hashlib.blake2b(path.encode(), digest_size=16).digest())
@@ -51,7 +53,7 @@ def signature_of(paths: Iterable[str]) -> str:
         except OSError:  # whoever reads it says what is wrong
             return ""
         tick = YOUNG_NS if found.st_ctime_ns % 1_000_000_000 else COARSE_NS
-        if found.st_ctime_ns > now - tick or not _is_trusted(found.st_dev, path):
+        if found.st_ctime_ns > last - tick or not _is_trusted(found.st_dev, path):
             return ""
         digest.update(struct.pack("<QQqq", found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
     return digest.hexdigest()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from croplayer.files.change_times import signature_of
+from croplayer.files.file_cache import cached_since_ns
 from croplayer.tasks.each import Origins, each_block
 from stores.grid import BlockGrid, BlockIndex
 from stores.records import BlockRecord
@@ -74,7 +75,8 @@ class Reading:
 
     def times_under(self, block: BlockIndex) -> str:
         """Digest of sizes and change times of the files under a block; empty if these prove nothing."""
-        return signature_of(path for reader in self.readers for path in reader.files_of(block, self.grid))
+        paths = (path for reader in self.readers for path in reader.files_of(block, self.grid))
+        return signature_of(paths, cached_since_ns())
 
 
 @dataclass(frozen=True)

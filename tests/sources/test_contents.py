@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ import pytest
 from rasterio.transform import from_origin
 from shared.source_files import BLOCK, GRID, texture, write_items, write_mask_beside, write_raster
 
+from croplayer.files.change_times import YOUNG_NS
 from croplayer.files.file_cache import forget_files
 from croplayer.products.codes import RasterCodes
 from croplayer.products.stac_codes import StacCodes
 from croplayer.sources.elevation import ElevationRaster
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
+from croplayer.tasks.reading import Reading
 
 
 def world(west: float) -> str:
@@ -75,6 +78,23 @@ def test_assets_on_this_machine_are_part_of_their_items(tmp_path: Path) -> None:
         found.append(contents(*sources))
     assert [len({*three}) for three in zip(*found, strict=True)] == [3, 3]
     assert all({items, str(here), str(linked)} <= set(source.files_of(BLOCK, GRID)) for source in sources)
+
+
+def test_times_of_a_file_that_is_replaced_while_it_is_cached_prove_nothing(tmp_path: Path) -> None:
+    """The pixels are those of before, so a record with the times of today would hide the change for good."""
+    path = write_raster(tmp_path / "scene.tif", texture())
+    reading = Reading((RasterSource("a", (str(path),)),), GRID)
+    time.sleep(2 * YOUNG_NS / 1e9)
+    forget_files()
+    first = reading.origins(BLOCK)
+    assert first.seen
+    time.sleep(2 * YOUNG_NS / 1e9)
+    write_raster(tmp_path / "new.tif", texture(seed=1)).replace(path)
+    time.sleep(2 * YOUNG_NS / 1e9)
+    assert reading.origins(BLOCK) == (first.read, {})
+    forget_files()
+    now = reading.origins(BLOCK)
+    assert now.read != first.read and now.seen
 
 
 def test_a_raster_that_is_renamed_keeps_its_content(tmp_path: Path) -> None:

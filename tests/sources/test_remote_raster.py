@@ -48,6 +48,7 @@ def test_another_address_is_noticed(server: FileServer) -> None:
     write_raster(server.folder / "other.tif", texture(3, seed=5))
     here = write_raster(server.folder.parent / "here.tif", texture(3, seed=7))
     time.sleep(2 * YOUNG_NS / 1e9)
+    forget_files()
     scene, other, map_ = (f"{server.url}/{name}.tif" for name in ("scene", "other", "map"))
     orders = ([scene], [other], [scene, other], [other, scene], [scene, str(here)], [str(here), scene])
     imagery = [RasterSource("a", tuple(paths), access=RIGHTS) for paths in orders]
