@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from croplayer.files.file_cache import cached_file_reads
 from croplayer.products.codes import FIRST, CodePart, CodeRules, code_parts, codes_content
 from croplayer.sources.access import NO_ACCESS, Access
 from croplayer.sources.raster_file import RasterPlace, boxes_of, files_of_raster, meets, open_file
-from croplayer.sources.stac_items import ListedItem, check_items, is_remote, parsed_items, read_items
+from croplayer.sources.stac_items import ItemIndex, check_items, is_remote, parsed_items, read_items
 from stores.durable import digest_text
 from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 
@@ -66,7 +67,7 @@ class StacCodes:
 
     def check(self, bounds: Bounds) -> None:
         """Raise unless there are such items, they may refer to their assets, and those in the region hold codes."""
-        chosen = self._of_the_year(read_items(self.items))
+        chosen = _index(self.items, self.year).items
         if not chosen:
             raise ValueError(f"{self.items} has no item" + (f" of {self.year}" if self.year else ""))
         for (place,) in check_items(chosen, [self.asset], self.items, self.access, bounds, self.assume_crs):
@@ -74,9 +75,12 @@ class StacCodes:
 
     def near(self, box: Bounds) -> list[RasterPlace]:
         """The assets that meet a box, the latest first."""
-        items = [i for i in self._of_the_year(read_items(self.items)) if not i.boxes or meets(i.boxes, box)]
+        items = _index(self.items, self.year).near(box)
         places = [item.place(self.asset, self.items, self.access, self.assume_crs) for item in items]
         return [place for place in places if meets(boxes_of(place), box)]
 
-    def _of_the_year(self, items: tuple[ListedItem, ...]) -> list[ListedItem]:
-        return [item for item in items if self.year is None or item.is_of(self.year)]
+
+@cached_file_reads(16)
+def _index(path: str, year: int | None) -> ItemIndex:
+    """The items whose time lies in a year or spans it; all without one."""
+    return ItemIndex.of(item for item in read_items(path) if year is None or item.is_of(year))

@@ -25,8 +25,7 @@ from croplayer.sources.raster import (
     layer_imagery,
     layers_content,
 )
-from croplayer.sources.raster_file import meets
-from croplayer.sources.stac_items import check_items, is_remote, parsed_items, read_items
+from croplayer.sources.stac_items import ItemIndex, check_items, is_remote, parsed_items, read_items
 from stores.durable import digest_text
 from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 
@@ -121,13 +120,16 @@ class StacSource:
     def layers(self, box: Bounds) -> tuple[Layer, ...]:
         """The items that meet the box of a block, the latest first."""
         found = []
-        for item in read_items(self.items):
-            if item.boxes and not meets(item.boxes, box, NEAR_DEG):
-                continue
+        for item in _index(self.items).near(box, NEAR_DEG):
             layer = Layer(tuple(item.place(key, self.items, self.access, self.assume_crs) for key in self.assets))
             if item.boxes or layer.is_near(box):
                 found.append(layer)
         return tuple(found)
+
+
+@cached_file_reads(8)
+def _index(path: str) -> ItemIndex:
+    return ItemIndex.of(read_items(path))
 
 
 @cached_file_reads(6)

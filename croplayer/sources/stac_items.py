@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import unquote, urljoin
 
 import numpy as np
@@ -16,9 +17,12 @@ import shapely
 from croplayer.files.file_cache import cached_file_reads
 from croplayer.sources.access import Access
 from croplayer.sources.addresses import http_address
+from croplayer.sources.box_index import BoxIndex
 from croplayer.sources.raster_bands import AssetWords
 from croplayer.sources.raster_file import RasterPlace, boxes_of, common_share, split_at_antimeridian
 from stores.grid import Bounds
+
+ANYWHERE = Bounds(-np.inf, -np.inf, np.inf, np.inf)
 
 
 class ListedAsset(NamedTuple):
@@ -79,6 +83,24 @@ def read_items(path: str) -> tuple[ListedItem, ...]:
     Raises FileNotFoundError if there is no such file, ValueError if it is not a FeatureCollection of STAC items.
     """
     return parsed_items(path)
+
+
+@dataclass(frozen=True, eq=False)
+class ItemIndex:
+    """Items in their order, found by place; those of a nation are thousands, and each of its blocks asks."""
+
+    items: tuple[ListedItem, ...]
+    boxes: BoxIndex
+
+    @classmethod
+    def of(cls, items: Iterable[ListedItem]) -> Self:
+        """An index of items; one that does not say where it lies may lie anywhere."""
+        items = tuple(items)
+        return cls(items, BoxIndex.of(item.boxes or (ANYWHERE,) for item in items))
+
+    def near(self, box: Bounds, pad: float = 0.0) -> list[ListedItem]:
+        """Items that may meet a box, widened by ``pad`` degrees, in their order."""
+        return [self.items[number] for number in self.boxes.near(box, pad)]
 
 
 def parsed_items(path: str) -> tuple[ListedItem, ...]:

@@ -15,7 +15,8 @@ from croplayer.products.stac_codes import StacCodes
 from croplayer.sources.access import Access
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
-from croplayer.sources.stac_items import read_items
+from croplayer.sources.stac_items import ItemIndex, read_items
+from stores.grid import Bounds
 
 WINDOW = GRID.window(BLOCK)
 BOX = [BOUNDS.west - 0.005, BOUNDS.north - 0.055, BOUNDS.east + 0.005, BOUNDS.north + 0.005]
@@ -105,6 +106,18 @@ def test_items_of_one_name_are_items_of_their_own(tmp_path: Path) -> None:
     changes = [{"id": "same", "assets": {"visual": {"href": f"{value}.tif"}}} for value in (1, 2)]
     parts = list(StacCodes(items_of(tmp_path / "items.json", *changes), "visual").parts(WINDOW, GRID))
     assert sorted(int(part.codes.max()) for part in parts) == [1, 2]
+
+
+def test_items_near_a_box_are_found_in_their_order(tmp_path: Path, scene: Path) -> None:
+    """Those that do not say where they lie are always among them."""
+    away = {"bbox": [0.0, 0.0, 1.0, 1.0]}
+    both = {"bbox": [179.0, BOX[1], -179.0, BOX[3]]}  # across 180 degrees
+    path = items_of(tmp_path / "items.json", {}, away, {"bbox": None}, both, {})
+    index = ItemIndex.of(read_items(path))
+    assert [item.id for item in index.near(BOUNDS)] == ["item4", "item2", "item0"]
+    assert [item.id for item in index.near(Bounds(0.5, 0.5, 0.6, 0.6))] == ["item2", "item1"]
+    assert [item.id for item in index.near(Bounds(-179.5, BOX[1], -179.4, BOX[3]))] == ["item3", "item2"]
+    assert [item.id for item in index.near(Bounds(1.001, 0.5, 1.1, 0.6), 0.01)] == ["item2", "item1"]
 
 
 def test_a_year_chooses_items_by_their_span(tmp_path: Path, scene: Path) -> None:
