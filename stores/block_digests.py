@@ -31,9 +31,9 @@ class BlockDigests:
 
     def of(self, block: BlockIndex) -> str:
         """Digest of a block as 32 hexadecimal digits; raises KeyError if it has none."""
-        if block not in self.blocks:
+        place = self.blocks.place_of(block)
+        if place is None:
             raise KeyError(block.name)
-        (place,) = self.blocks.positions(BlockList.of([block]).codes)
         return bytes(self.digests[place]).hex()
 
     def under(self, blocks: BlockList) -> np.ndarray:

@@ -58,11 +58,14 @@ class BlockList(Sequence[BlockIndex]):
         return BlockIndex(*divmod(int(self.codes[place]), LATTICE_COLS))
 
     def __contains__(self, block: object) -> bool:
-        if not isinstance(block, BlockIndex):
-            return False
-        code = block.row * LATTICE_COLS + block.col
-        place = int(np.searchsorted(self.codes, code))
-        return place < len(self.codes) and int(self.codes[place]) == code
+        return isinstance(block, BlockIndex) and self.place_of(block) is not None
+
+    def place_of(self, block: BlockIndex) -> int | None:
+        """Place of a block in the list, None if it is not in it."""
+        # A plain integer would have numpy copy all codes into 64 bits, for each block that is asked for.
+        code = np.int32(block.row * LATTICE_COLS + block.col)
+        place = int(self.codes.searchsorted(code))
+        return place if place < len(self.codes) and self.codes[place] == code else None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, BlockList) and np.array_equal(self.codes, other.codes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import timeit
 
 import numpy as np
 import pytest
@@ -44,3 +45,14 @@ def test_neighbours_of_blocks_stop_at_the_poles_and_go_round_the_world() -> None
     grown = BlockList.of([(0, 0)]).grown()
     assert {tuple(block) for block in grown} == {(0, 7199), (0, 0), (0, 1), (1, 7199), (1, 0), (1, 1)}
     assert np.all(np.diff(BLOCKS.grown().codes) > 0) and len(BLOCKS.grown()) == 15
+
+
+def test_a_block_is_found_among_those_of_a_nation_as_fast_as_among_a_few() -> None:
+    """Each block of a nation asks for those around it: a look at all of them each time would take hours."""
+
+    def seconds(blocks: BlockList) -> float:
+        digests = BlockDigests(blocks, np.zeros((len(blocks), 16), np.uint8))
+        return min(timeit.repeat(lambda: (blocks[2] in blocks, digests.of(blocks[2])), number=50, repeat=5))
+
+    nation = BlockList.rectangle(600, 5000, 600, 650)
+    assert seconds(nation) < 20 * seconds(nation[:10])
