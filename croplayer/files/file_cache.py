@@ -2,8 +2,9 @@
 
 A worker process outlives a run, and between runs a file may be replaced under its name. No read asks whether its file
 is still the same. Instead whatever begins anew calls ``forget_files`` first: a run before it checks and digests its
-inputs, and a process of blocks before a step. So what is read is what was digested, unless a file is replaced later.
-Times of files that changed after that prove nothing (``change_times.signature_of``), so the next run reads them again.
+inputs, a survey of a run, and a process of blocks before a step. So what is read is what was digested, unless a file
+is replaced later. Times of files that changed after that prove nothing (``change_times.signature_of``), so the next run
+reads them again.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from croplayer.files.file_cache import forget_files
 from pipelines.engine.cluster import Workers
 from pipelines.engine.code import code_digest, modules_of
 from pipelines.engine.execute import run_step
@@ -60,8 +61,8 @@ def survey(rules: Iterable[Rule], output: Output) -> Iterator[StepState]:
 
     The steps of a rule are known only once those that it follows are finished, because they depend on their results.
     """
-    walk = Walk(output)
-    yield from _surveyed(rules, walk)
+    forget_files()
+    yield from _surveyed(rules, Walk(output))
 
 
 def _surveyed(rules: Iterable[Rule], walk: Walk) -> Iterator[StepState]:
