@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,7 +69,9 @@ def needs_of(recipe: Recipe, out: Path) -> list[Need]:
     needs = [need for need in places if any(p.is_relative_to(need.folder.resolve()) for p in named)]
     for part in (recipe.segmentation, recipe.coverage):
         if part is not None and part.recipe is not None:
-            needs += needs_of(load_recipe(find_recipe(part.recipe), out), out)
+            # One that is not there, or is wrong, is named by the check of the inputs, with its place in the recipe.
+            with suppress(FileNotFoundError, ValueError):
+                needs += needs_of(load_recipe(find_recipe(part.recipe), out), out)
     return list(dict.fromkeys(needs))
 
 

@@ -26,8 +26,8 @@ def test_few_reviews_leave_the_rules_and_the_run_says_so(
     recipe.write_text(f'{text}\n[decisions]\nreviews = ["{reviews}"]\n', encoding="utf-8")
     done = croplayer("run", recipe, "-o", out, "--until", "report", models=models)
     sentence = "3 samples reviewed by people are all of the class TP, so no classifier can be fitted and tried"
-    assert f"correctness was decided by rules ({sentence})" in done.stdout.splitlines()[-2]
-    assert done.stdout.splitlines()[-1].startswith("report: ")
+    assert f"correctness was decided by rules ({sentence})" in done.stdout.splitlines()[-3]
+    assert done.stdout.splitlines()[-2].startswith("report: ")
     decided = pd.read_parquet(out / "tables/correctness.parquet").set_index("block")
     for source in SOURCES:
         assert decided[f"correctness_{source}"].equals(ruled[f"correctness_{source}"])
