@@ -18,7 +18,7 @@ from rasterio.enums import Resampling
 
 from croplayer.models import load_segmenter
 from croplayer.models.judging.seams import SeamReport, measure_seams
-from croplayer.models.networks.inference import blended_halo_px
+from croplayer.models.networks.cells import blended_halo_px
 from croplayer.models.networks.segmentation import SegmentationNetwork
 
 CELL_PX = 512

@@ -6,12 +6,14 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pipelines.engine.expected import coverage_of, pixel_sizes, warnings_of
+from croplayer.evaluation.source_coverage import Coverage, coverage_of
+from pipelines.engine.expected import pixel_sizes, warnings_of
 from pipelines.extrapolate import extrapolated, read_pilot
 from pipelines.recipe import FolderSource, HttpSource
 from pipelines.recipe_data import needs_of
 from pipelines.run import Run
 from pipelines.stages.order import stage_names
+from stores.legends import NODATA_ABOVE
 
 RGB_BYTES, MASK_BYTES = 3, 1
 MASKS_PER_SOURCE = 3
@@ -61,7 +63,7 @@ def plan_of(run: Run, pilot: Path | None = None) -> dict[str, Any]:
 def _imagery(run: Run) -> dict[str, Any]:
     """Coverage and expected Nodata of the sources, and the pixels of the map, the imagery and the model."""
     inputs, names = run.inputs, run.recipe.source_names
-    coverage, sizes = coverage_of(inputs), pixel_sizes(inputs)
+    coverage, sizes = _coverage(run), pixel_sizes(inputs)
     where = "region" if coverage.is_whole else f"{coverage.blocks} blocks looked at"
     facts: dict[str, Any] = {}
     for i, name in enumerate(names):
@@ -92,7 +94,13 @@ def warnings_before(run: Run) -> list[str]:
     """What to be warned of before a run begins: sources without common ground, gaps, pixels that do not fit."""
     if not run.recipe.sources:
         return []
-    return list(warnings_of(run.inputs, coverage_of(run.inputs), pixel_sizes(run.inputs)))
+    return list(warnings_of(run.inputs, _coverage(run), pixel_sizes(run.inputs)))
+
+
+def _coverage(run: Run) -> Coverage:
+    inputs, part = run.inputs, run.recipe.coverage
+    nodata_above = part.nodata_above if part else NODATA_ABOVE
+    return coverage_of(inputs.sources, inputs.blocks, inputs.pixel_region, nodata_above)
 
 
 def _tiles_of_block(run: Run, row: int, zoom: int) -> float:

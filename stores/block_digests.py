@@ -11,8 +11,7 @@ import numpy as np
 
 from stores.block_list import BlockList
 from stores.grid import BlockIndex
-
-DIGEST_BYTES = 16
+from stores.records import DIGEST_BYTES
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from stores.durable import FileDigest
 from stores.grid import BlockIndex
 from stores.inner_paths import check_name
 
+DIGEST_BYTES = 16
+"""Number of bytes of the digests in ``follows`` and ``read``."""
 Value = float | int | str | None
 """A number or text in a block's record; None means "not known"."""
 

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from pydantic_core import from_json
 
-from stores.block_digests import DIGEST_BYTES, BlockDigests
+from stores.block_digests import BlockDigests
 from stores.block_list import BlockList
 from stores.grid import LATTICE_COLS, BlockIndex
 from stores.ledger import TEXT, Ledger, block_code, decode_line, lines_at
 from stores.places import size_finder
-from stores.records import BlockRecord, Status, Value
+from stores.records import DIGEST_BYTES, BlockRecord, Status, Value
 
 STATUSES = tuple(status.value for status in Status)
 DIGESTS_AT_A_TIME = 1 << 14

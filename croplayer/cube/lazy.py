@@ -132,7 +132,7 @@ class _Cells(NamedTuple):
     @property
     def halo_px(self) -> int:
         """Context of whole cells."""
-        from croplayer.models.networks.inference import blended_halo_px
+        from croplayer.models.networks.cells import blended_halo_px
 
         return blended_halo_px(self.cell_px, self.blend_px)
 

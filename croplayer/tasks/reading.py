@@ -15,9 +15,7 @@ from croplayer.files.change_times import signature_of
 from croplayer.files.file_cache import cached_since_ns
 from croplayer.tasks.each import Origins, each_block
 from stores.grid import BlockGrid, BlockIndex
-from stores.records import BlockRecord
-
-DIGEST_BYTES = 16
+from stores.records import DIGEST_BYTES, BlockRecord
 
 
 class FileReader(Protocol):

@@ -10,6 +10,7 @@ import numpy as np
 
 from croplayer.cube.whole_blocks import Cube
 from croplayer.models.bundles.kinds import load_segmenter
+from croplayer.models.networks.cells import blended_halo_px
 from croplayer.sources.imagery import Imagery, ImagerySource, empty_imagery
 from croplayer.tasks.each import each_block
 from croplayer.tasks.reading import Reading
@@ -89,8 +90,6 @@ class SegmentTask:
     @property
     def halo_px(self) -> int:
         """Context around the block."""
-        from croplayer.models.networks.inference import blended_halo_px
-
         return blended_halo_px(self.cell_px, self.blend_px)
 
     @property

@@ -3,98 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from croplayer.measures.gaps import gap_share, gaps
+from croplayer.evaluation.source_coverage import Coverage
 from croplayer.models.networks.manifest import read_manifest
-from croplayer.sources.ground import ground_with_files, pixel_of_source_m
-from croplayer.vector.region import pixels_of_region
-from stores.grid import BlockGrid, BlockIndex
-from stores.legends import NODATA_ABOVE
+from croplayer.sources.ground import pixel_of_source_m
 
 if TYPE_CHECKING:
     from pipelines.engine.inputs import Inputs
 
-BLOCKS_LOOKED_AT = 64
-"""Blocks, spread over the region, that are looked at; all of a smaller region."""
-POINTS = 32
-"""Points along the edge of a block at which files are looked for."""
 FAR_FROM_MODEL = 1.25
 """Factor beyond the sizes of pixels that a model learned from, from which on a run is warned of."""
 FAR_FROM_IMAGERY = 2.0
 """Factor between the pixels of the map and of the imagery from which on a run is warned of."""
 FOLDS_OF_BLOCK_PX = 64
 """Recommended numbers of pixels are multiples of this, or of the recipe's cell where that is smaller."""
-
-
-class Coverage(NamedTuple):
-    """What the files of the sources cover of the blocks that were looked at."""
-
-    blocks: int
-    shares: tuple[float | None, ...]
-    """Share of the region that each source covers, 0..1; None where only its provider knows."""
-    both: float | None
-    """Share that two sources cover both."""
-    nodata: tuple[int | None, ...]
-    """Blocks of each source, of those with imagery, that would be Nodata because of gaps between its files."""
-    with_imagery: tuple[int | None, ...]
-    is_whole: bool
-    """Whether all blocks of the region were looked at."""
-
-
-def coverage_of(inputs: Inputs) -> Coverage:
-    """The coverage of the sources in a sample of the blocks, told from tile files and boxes of rasters."""
-    blocks = inputs.blocks[:: max(1, len(inputs.blocks) // BLOCKS_LOOKED_AT)]
-    part = inputs.recipe.coverage
-    limit = part.nodata_above if part else NODATA_ABOVE
-    inside, names = [], range(len(inputs.sources))
-    seen: list[list[np.ndarray | None]] = [[] for _ in names]
-    nodata, covered = [0 for _ in names], [0 for _ in names]
-    for block in blocks:
-        counted = pixels_of_region(inputs.pixel_region, BlockGrid(POINTS).window(block), BlockGrid(POINTS))
-        inside.append(counted)
-        for i in names:
-            around = _around(inputs, i, block)
-            valid = None if around is None else around[POINTS : 2 * POINTS, POINTS : 2 * POINTS]
-            seen[i].append(valid)
-            if around is not None and valid is not None and (valid & counted).any():
-                gap = gaps(around[POINTS : 2 * POINTS], around[:, POINTS : 2 * POINTS], POINTS, POINTS)
-                covered[i] += 1
-                nodata[i] += gap_share(valid, gap, counted) > limit
-    known = [all(v is not None for v in each) for each in seen]
-    total = sum(int(c.sum()) for c in inside)
-    shares = [_share(seen[i], inside, total) if known[i] else None for i in names]
-    both = None
-    if len(known) == 2 and all(known):
-        joint = [a & b for a, b in zip(*seen, strict=True) if a is not None and b is not None]
-        both = _share(joint, inside, total)
-    return Coverage(
-        len(blocks), tuple(shares), both, tuple(nodata[i] if known[i] else None for i in names),
-        tuple(covered[i] if known[i] else None for i in names), len(blocks) == len(inputs.blocks),
-    )  # fmt: skip
-
-
-def _around(inputs: Inputs, source: int, block: BlockIndex) -> np.ndarray | None:
-    """Where a block and those of the run around it have files of a source: (3 POINTS, 3 POINTS) bool."""
-    grid = BlockGrid(POINTS)
-    out = np.zeros((3 * POINTS, 3 * POINTS), bool)
-    for i, near in enumerate((block, *block.beside)):
-        if near not in inputs.blocks:
-            continue
-        found = ground_with_files(inputs.sources[source], grid.window(near), grid)
-        if found is None:
-            return None
-        row, col = ((1, 1), (0, 1), (1, 0), (1, 2), (2, 1))[i]
-        out[row * POINTS : (row + 1) * POINTS, col * POINTS : (col + 1) * POINTS] = found
-    return out
-
-
-def _share(seen: Sequence[np.ndarray | None], inside: Sequence[np.ndarray], total: int) -> float:
-    count = sum(int((v & c).sum()) for v, c in zip(seen, inside, strict=True) if v is not None)
-    return count / total if total else 0.0
 
 
 class PixelSizes(NamedTuple):

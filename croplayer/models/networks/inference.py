@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from croplayer.models.networks.cells import blended_halo_px
 from stores.legends import NO_IMAGERY, PROBABILITY_SCALE
 
 STRIDE_PX = 32
@@ -101,11 +102,6 @@ def predict_block(
     half = cell_px // 2
     layout = _Layout(range(-half, h, cell_px), range(-half, w, cell_px), cell_px, halo_px, blend_px, blend_px)
     return _predict_layout(model, rgb, valid, layout, batch_cells)
-
-
-def blended_halo_px(cell_px: int, blend_px: int) -> int:
-    """Context that a blended block needs around it: half a cell and the fade."""
-    return cell_px // 2 + blend_px
 
 
 class _Layout(NamedTuple):

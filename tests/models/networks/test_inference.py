@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from croplayer.models.networks.architectures import ARCHITECTURES
-from croplayer.models.networks.inference import blended_halo_px, mask_from_probability, predict_block, predict_image
+from croplayer.models.networks.cells import blended_halo_px
+from croplayer.models.networks.inference import mask_from_probability, predict_block, predict_image
 from croplayer.models.networks.segmentation import build_segmenter
 
 CELL, HALO = 64, 16
