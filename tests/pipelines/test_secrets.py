@@ -60,8 +60,8 @@ def test_the_token_is_in_nothing_that_a_whole_run_says_or_leaves(
             assert done.returncode == code, done.stdout + done.stderr
             said += [done.stdout, done.stderr]
         assert server.requests.total() > 20
-    answered = r"recipe \S+: \[\[sources\]\] \d: tile \S+ of 127.0.0.1 was answered with status 500\n"
-    assert re.fullmatch(f"croplayer: ({answered}){{2}}", said[1])
+    answered = r"croplayer: recipe \S+: \[\[sources\]\] \d: tile \S+ of 127.0.0.1 was answered with status 500\n"
+    assert re.fullmatch(f"({answered}){{2}}", said[1])
     assert re.search(r"^mosaic \w+ failed: ConnectionError: tile \S+ of 127.0.0.1 could not be fetched", said[3], re.M)
     assert re.search(r"^mosaic \w+ failed: .* was answered with status 500$", said[3], re.M)
     assert "Warning" not in "".join(said)
