@@ -70,17 +70,63 @@ def zone_areas(
         raise ValueError(f"row_areas_m2 has shape {areas.shape}; expected one value per row, ({height},)")
     if not all(0 <= value <= 255 for value in values):
         raise ValueError(f"values are {list(values)}; expected integers of 0 to 255")
+    planes = [packed_equal(pixels, value) for value in values]
+    counts = zone_counts(planes, (height, width), coordinates, ring_offsets, ring_zone, zones)
+    return ZoneAreas(counts.sum(axis=2), counts @ areas)
+
+
+def packed_equal(classes: np.ndarray, value: int) -> np.ndarray:
+    """Which of (h, w) bool or uint8 pixels equal a value, packed as by `bits.pack_mask`: (h, ceil(w / 64)) uint64."""
+    pixels = as_mask(classes, "classes")
+    words = np.empty((len(pixels), -(-pixels.shape[1] // WORD_PX)), np.uint64)
+    pack_equal(pixels, value, words)
+    return words
+
+
+def packed_equal_under(classes: np.ndarray, index_y: np.ndarray, index_x: np.ndarray, value: int) -> np.ndarray:
+    """`packed_equal` of ``classes[index_y[:, None], index_x]``, (h, w), for (H, W) uint8 classes."""
+    rows, cols = (np.ascontiguousarray(index, np.int64) for index in (index_y, index_x))
+    words = np.empty((len(rows), -(-len(cols) // WORD_PX)), np.uint64)
+    pack_equal_under(np.ascontiguousarray(classes), rows, cols, value, words)
+    return words
+
+
+def zone_counts(
+    planes: Sequence[np.ndarray],
+    shape: tuple[int, int],
+    coordinates: np.ndarray,
+    ring_offsets: np.ndarray,
+    ring_zone: np.ndarray,
+    zones: int,
+) -> np.ndarray:
+    """Pixels of many masks inside polygons, row by row; the polygons are cut into spans once for all masks.
+
+    Parameters
+    ----------
+    planes : masks of one shape, each packed as by `bits.pack_mask`
+    shape : (h, w) of the masks
+    coordinates, ring_offsets, ring_zone, zones : as in `zone_areas`
+
+    Returns
+    -------
+    (zones, planes, h) int64
+
+    Raises
+    ------
+    ValueError as `zone_areas`
+    """
+    height, width = shape
     points, offsets, owners = _check_rings(coordinates, ring_offsets, ring_zone, zones)
-    planes = np.empty((len(values), height, -(-width // WORD_PX)), np.uint64)
-    for k, value in enumerate(values):
-        pack_equal(pixels, value, planes[k])
-    counts = np.zeros((zones, len(values), height), np.int64)
+    counts = np.zeros((zones, len(planes), height), np.int64)
+    if not planes:
+        return counts
+    stack = np.stack(planes)
     ring_stops = np.searchsorted(owners, np.arange(zones + 1))
     for zone in range(zones):
         rings = offsets[ring_stops[zone] : ring_stops[zone + 1] + 1]
         if len(rings) > 1:
-            count_zone(planes, width, points, rings, counts[zone])
-    return ZoneAreas(counts.sum(axis=2), counts @ areas)
+            count_zone(stack, width, points, rings, counts[zone])
+    return counts
 
 
 def _check_rings(
@@ -123,6 +169,25 @@ def pack_equal(pixels: np.ndarray, value: int, words: np.ndarray) -> None:
             for col in range(whole * WORD_PX, width):
                 word |= np.uint64(pixels[row, col] == value) << np.uint64(col - whole * WORD_PX)
             words[row, whole] = word
+
+
+@kernel
+def pack_equal_under(
+    classes: np.ndarray, index_y: np.ndarray, index_x: np.ndarray, value: int, words: np.ndarray
+) -> None:
+    """Pack which pixels under the indices equal a value; a row over the same row as the one before is copied."""
+    n_words = words.shape[1]
+    pixels = np.full(n_words * WORD_PX, np.uint8(value) ^ np.uint8(1), np.uint8)
+    address = np.uintp(pixels.ctypes.data)
+    for row in range(len(index_y)):
+        if row and index_y[row] == index_y[row - 1]:
+            words[row] = words[row - 1]
+            continue
+        here = classes[index_y[row]]
+        for col in range(len(index_x)):
+            pixels[col] = here[index_x[col]]
+        for j in range(n_words):
+            words[row, j] = bytes_equal(address + np.uintp(WORD_PX * j), np.uint8(value))
 
 
 @kernel

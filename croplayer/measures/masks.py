@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 
+from croplayer.kernels.flags import merged_flags, row_counts
 from croplayer.kernels.regions import region_properties, summarise
 from stores.columns import AREA_FRACTION, AREA_KM2, EULER_MEAN, KNOWN, SOLIDITY_MEAN
 from stores.grid import BlockGrid, BlockIndex
@@ -26,16 +28,21 @@ def integrated_mask(masks: Sequence[np.ndarray], choice: Integration, no_usable_
         return masks[1]
     if choice is Integration.MERGE_BOTH:
         return merged_mask(masks)
-    known = (np.stack(masks) != NO_IMAGERY).any(axis=0)
+    known = reduce(np.logical_or, (mask != NO_IMAGERY for mask in masks))
     return np.where(known & ~np.bool_(no_usable_imagery), NOT_CROPLAND, NO_IMAGERY).astype(np.uint8)
 
 
 def merged_mask(masks: Sequence[np.ndarray]) -> np.ndarray:
-    """Flags (h, w) of masks of flags merged: cropland where any sees it, no imagery where none has any."""
-    stack = np.stack(masks)
-    known = (stack != NO_IMAGERY).any(axis=0)
-    crop = (stack == CROPLAND).any(axis=0)
-    return np.where(crop, CROPLAND, np.where(known, NOT_CROPLAND, NO_IMAGERY)).astype(np.uint8)
+    """Flags (h, w) uint8 of masks of flags merged: cropland where any sees it, no imagery where none has any."""
+    merged = masks[0]
+    for mask in masks[1:] or masks:
+        merged = merged_flags(merged, mask, CROPLAND, NO_IMAGERY)
+    return merged
+
+
+def has_data(mask: np.ndarray) -> bool:
+    """Whether a mask of flags (h, w) says something anywhere."""
+    return bool((mask != NO_IMAGERY).any())
 
 
 def shape_features(mask: np.ndarray, grid: BlockGrid, block: BlockIndex) -> dict[str, Value]:
@@ -43,16 +50,16 @@ def shape_features(mask: np.ndarray, grid: BlockGrid, block: BlockIndex) -> dict
 
     Totals of a mask without cropland are 0 and means are missing; everything but ``known`` is missing without imagery.
     """
-    known = mask != NO_IMAGERY
-    crop = mask == CROPLAND
-    if not known.any():
+    known_px = mask.size - int(row_counts(mask, NO_IMAGERY).sum())
+    if not known_px:
         names = (AREA_KM2, AREA_FRACTION, SOLIDITY_MEAN, "solidity_total", EULER_MEAN, "euler_total", "regions")
         return {KNOWN: 0.0, **dict.fromkeys(names)}
-    summary = summarise(region_properties(crop))
+    crop_rows = row_counts(mask, CROPLAND)
+    summary = summarise(region_properties(mask == CROPLAND))
     return {
-        KNOWN: float(known.mean()),
-        AREA_KM2: area_km2(crop, grid, block),
-        AREA_FRACTION: float(crop.sum() / known.sum()),
+        KNOWN: known_px / mask.size,
+        AREA_KM2: rows_km2(crop_rows, grid, block),
+        AREA_FRACTION: float(crop_rows.sum() / known_px),
         SOLIDITY_MEAN: finite(summary.solidity_mean),
         "solidity_total": finite(summary.solidity_total),
         EULER_MEAN: finite(summary.euler_mean),
@@ -61,7 +68,7 @@ def shape_features(mask: np.ndarray, grid: BlockGrid, block: BlockIndex) -> dict
     }
 
 
-def area_km2(weight: np.ndarray, grid: BlockGrid, block: BlockIndex) -> float:
-    """Area of a block's pixels weighted by ``weight`` (h, w), in km2 on the ellipsoid."""
+def rows_km2(counts: np.ndarray, grid: BlockGrid, block: BlockIndex) -> float:
+    """Area of a block's pixels, of which there are (h,) in each row, in km2 on the ellipsoid."""
     rows = grid.pixel_area_m2(block.row * grid.block_px, grid.block_px)
-    return float(weight.sum(axis=1, dtype=np.float64) @ rows / 1e6)
+    return float(counts.astype(np.float64) @ rows / 1e6)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
-from croplayer.kernels.agreement import Reference, agreement, agreements
+from croplayer.kernels.agreement import AgreementCounts, Reference, agreements
+from croplayer.kernels.flags import percent_rows
 from croplayer.measures.agreement import Agreement
+from croplayer.measures.masks import has_data
 from croplayer.products.product import ProductWindow
 from stores.columns import AREA_FRACTION, AREA_KM2, KNOWN, agreement_columns, map_column
 from stores.grid import BlockGrid, BlockIndex
@@ -13,15 +18,26 @@ from stores.legends import CROPLAND, NO_IMAGERY
 from stores.records import Value
 
 
+class Compared(NamedTuple):
+    """A mask of flags (h, w) uint8 beside a product."""
+
+    agreement: Agreement
+    """Counts over the pixels for which both have data."""
+    mask_edge: int
+    """Cropland pixels of the mask with one of four neighbours outside of it."""
+    product_edge: int
+    """The same of the product, at the mask's pixels."""
+
+
 def area_values(name: str, product: ProductWindow, grid: BlockGrid, block: BlockIndex) -> dict[str, Value]:
     """Cropland area, area fraction and known share of a product in a block, without upsampling it."""
-    columns = np.bincount(product.index_x, minlength=product.percent.shape[1]).astype(np.float64)
-    known = product.is_known()
-    known_px = (known @ columns)[product.index_y].sum()
+    columns = np.bincount(product.index_x, minlength=product.percent.shape[1])
+    known, percents = percent_rows(np.ascontiguousarray(product.percent), columns)
+    known_px = float(known[product.index_y].sum())
     size = len(product.index_x) * len(product.index_y)
-    values: dict[str, Value] = {map_column(KNOWN, name): float(known_px / size)}
+    values: dict[str, Value] = {map_column(KNOWN, name): known_px / size}
     if known_px:
-        crop_px = (np.where(known, product.percent, 0) @ columns / 100)[product.index_y]
+        crop_px = (percents.astype(np.float64) / 100)[product.index_y]
         rows = grid.pixel_area_m2(block.row * grid.block_px, grid.block_px)
         values[map_column(AREA_KM2, name)] = float(crop_px @ rows / 1e6)
         values[map_column(AREA_FRACTION, name)] = float(crop_px.sum() / known_px)
@@ -30,28 +46,50 @@ def area_values(name: str, product: ProductWindow, grid: BlockGrid, block: Block
 
 def density_values(map_name: str, mask: np.ndarray, name: str, product: ProductWindow) -> dict[str, Value]:
     """Edge density of a mask of flags and of a product at the mask's pixels; missing where either has no data."""
-    counts = agreement(mask == CROPLAND, product.is_crop(), product.index_y, product.index_x)
+    (compared,) = compared_with(mask, [product])
+    return edge_densities(map_name, mask, name, product, compared)
+
+
+def edge_densities(
+    map_name: str, mask: np.ndarray, name: str, product: ProductWindow, compared: Compared
+) -> dict[str, Value]:
+    """`density_values` of what was compared."""
     return {
-        map_column("edge_density", map_name): counts.mask_edge / mask.size if (mask != NO_IMAGERY).any() else None,
-        map_column("edge_density", name): counts.reference_edge / mask.size if product.is_known().any() else None,
+        map_column("edge_density", map_name): compared.mask_edge / mask.size if has_data(mask) else None,
+        map_column("edge_density", name): compared.product_edge / mask.size if product.is_known().any() else None,
     }
 
 
-def agreement_values(map_name: str, mask: np.ndarray, name: str, product: ProductWindow) -> dict[str, Value]:
+def agreement_values(map_name: str, name: str, compared: Compared) -> dict[str, Value]:
     """Agreement counts of a mask of flags with a product, as ``tp_MAP_PRODUCT`` and so on."""
-    counts = map_agreement(mask, product)
-    return dict(zip(agreement_columns(map_name, name), counts, strict=True))
+    return dict(zip(agreement_columns(map_name, name), compared.agreement, strict=True))
 
 
 def map_agreement(mask: np.ndarray, product: ProductWindow) -> Agreement:
-    """Counts over the pixels for which both a mask of flags (h, w) and a product of classes have data.
+    """Counts over the pixels for which both a mask of flags (h, w) and a product of classes have data."""
+    return compared_with(mask, [product])[0].agreement
 
-    The kernel counts masks without gaps; the counts under the gaps of either are subtracted.
+
+def compared_with(mask: np.ndarray, products: Sequence[ProductWindow]) -> list[Compared]:
+    """A mask of flags (h, w) beside products of classes.
+
+    The kernel counts masks without gaps; the counts under the gaps of either are subtracted, where there are gaps.
     """
-    index = product.index_y, product.index_x
-    references = [Reference(product.is_crop(), *index), Reference(~product.is_known(), *index)]
-    crop, crop_gap = agreements(mask == CROPLAND, references)
-    blind, blind_gap = agreements(mask == NO_IMAGERY, references)
-    fp, fn = crop.fp - crop_gap.tp, crop.fn - blind.tp
-    unknown = (blind.tp + blind.fp) + (crop_gap.tp + crop_gap.fn) - blind_gap.tp
-    return Agreement(crop.tp, fp, fn, mask.size - unknown - crop.tp - fp - fn)
+    crops = [Reference(p.is_crop(), p.index_y, p.index_x) for p in products]
+    gaps = [None if p.is_known().all() else Reference(~p.is_known(), p.index_y, p.index_x) for p in products]
+    references = [*crops, *(gap for gap in gaps if gap is not None)]
+    crop = iter(agreements(mask == CROPLAND, references))
+    unseen = mask == NO_IMAGERY
+    blind = iter(agreements(unseen, references) if unseen.any() else [_NOTHING] * len(references))
+    pairs = [(next(crop), next(blind)) for _ in products]
+    found = []
+    for (seen, hidden), gap in zip(pairs, gaps, strict=True):
+        seen_gap, hidden_gap = (_NOTHING, _NOTHING) if gap is None else (next(crop), next(blind))
+        fp, fn = seen.fp - seen_gap.tp, seen.fn - hidden.tp
+        unknown = (hidden.tp + hidden.fp) + (seen_gap.tp + seen_gap.fn) - hidden_gap.tp
+        counts = Agreement(seen.tp, fp, fn, mask.size - unknown - seen.tp - fp - fn)
+        found.append(Compared(counts, seen.mask_edge, seen.reference_edge))
+    return found
+
+
+_NOTHING = AgreementCounts(0, 0, 0, 0, 0, 0)

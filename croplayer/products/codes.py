@@ -40,25 +40,50 @@ UTM = "utm"
 """Where UTM files overlap, the one in whose zone the longitude of the pixel lies counts."""
 
 
+class Mesh(NamedTuple):
+    """Where the pixels of a window lie in a file of another CRS."""
+
+    cols: np.ndarray
+    """(m, n) float64, column coordinates of every MESH_PX-th pixel, as ``kernels.lookup.nearest_codes`` takes them."""
+    rows: np.ndarray
+    shape: tuple[int, int]
+    """Rows and columns of the window."""
+    own: np.ndarray | None = None
+    """(w,) bool, the columns of the window for which the file counts; None if it counts for all."""
+
+
 class CodePart(NamedTuple):
-    """The codes of one file in a window of the lattice, at a resolution of their own."""
+    """The codes of one file in a window of the lattice, at the file's own pixels."""
 
     file: str
     """The file's name, for messages."""
     codes: np.ndarray
     """(H, W) integers."""
     reached: np.ndarray
-    """(H, W) bool, False where the file has no pixel, or one that a mask hides or that does not count."""
+    """(H, W) bool, False where the file has no pixel, or one that a mask hides."""
     declared: float | None
     """The nodata code that the file declares; None if it declares none."""
-    index_y: np.ndarray
-    """(h,) int64, the part's row under each row of the window."""
-    index_x: np.ndarray
-    """(w,) int64, the part's column under each column of the window."""
+    under: tuple[np.ndarray, np.ndarray] | Mesh
+    """The part's row under each row of the window, (h,) int64, and its column under each column, (w,) int64; or a mesh."""
 
-    def on_pixels(self, values: np.ndarray) -> np.ndarray:
-        """Values (H, W) of the part at every pixel of the window: (h, w)."""
-        return values[self.index_y[:, None], self.index_x]
+    def on_pixels(self, values: np.ndarray, beyond: int) -> np.ndarray:
+        """Values (H, W) of the part at every pixel of the window: (h, w), ``beyond`` where the part does not reach."""
+        values = np.where(self.reached, values, values.dtype.type(beyond))
+        if not isinstance(self.under, Mesh):
+            return on_pixels(values, *self.under)
+        out = np.full(self.under.shape, beyond, values.dtype)
+        nearest_codes(self.under.cols, self.under.rows, values, out)
+        if self.under.own is not None:
+            out[:, ~self.under.own] = beyond
+        return out
+
+
+def on_pixels(values: np.ndarray, index_y: np.ndarray, index_x: np.ndarray) -> np.ndarray:
+    """Values (H, W) at rows (h,) and columns (w,): (h, w)."""
+    # Rows over one row of the values are equal, so each is spread along its columns once.
+    rows, place = np.unique(index_y, return_inverse=True)
+    spread: np.ndarray = values[rows].take(index_x, axis=1)
+    return spread if len(rows) == len(index_y) else spread.take(place, axis=0)
 
 
 class CodeSource(Protocol):
@@ -142,8 +167,7 @@ class RasterCodes:
     def parts(self, window: PixelWindow, grid: BlockGrid) -> Iterator[CodePart]:
         """Codes of each file in a window, in order of priority.
 
-        Every pixel of the window takes the pixel of the file that contains its centre. A file in EPSG:4326 comes
-        at its own resolution, another one at that of the window.
+        Every pixel of the window takes the pixel of the file that contains its centre.
 
         Raises FileNotFoundError or ValueError if a file cannot be opened, has no usable georeference or several bands
         of which none is named; PermissionError or ConnectionError if it may not or cannot be fetched.
@@ -206,15 +230,12 @@ def code_parts(
     for place in places:
         file = _open_codes(place, rules)
         for read in _readings(file, window, grid):
-            part = _codes_of(file, read, window)
-            if part is None:
-                continue
+            own = None
             if rules.overlap == UTM:
                 own = _in_zone(file.zone, grid.longitudes(window.col, window.width))
                 if not own.any():
                     continue
-                part = part._replace(reached=part.reached & own[None, :])
-            yield part
+            yield _part(file, _pixels(place, rules, _corners(read.area)), read, window, own)
 
 
 def codes_content(places: Iterable[RasterPlace], rules: CodeRules, block: BlockIndex, grid: BlockGrid) -> str:
@@ -223,7 +244,7 @@ def codes_content(places: Iterable[RasterPlace], rules: CodeRules, block: BlockI
     for place in places:
         file = _open_codes(place, rules)
         for read in _readings(file, grid.window(block), grid):
-            values, known = _pixels(file, read.area)
+            values, known = _pixels(place, rules, _corners(read.area))
             facts = file.raster.facts([file.band.number], read.area, read.turn)
             digest.update(f"{facts} {file.height} {file.width} {values.dtype}".encode())
             digest.update(np.ascontiguousarray(values).data)
@@ -311,28 +332,29 @@ def _projected(file: _CodeFile, t: Affine, window: PixelWindow, grid: BlockGrid)
     return _Reading(Window(col, row, col_stop - col, row_stop - row), 0, cols - col, rows - row, True)
 
 
-def _codes_of(file: _CodeFile, read: _Reading, window: PixelWindow) -> CodePart | None:
-    """The codes of a part of a file: of its own pixels, or at the centres of those of the window."""
-    values, known = _pixels(file, read.area)
-    name = file.raster.name
-    if not read.is_mesh:
-        codes, reached = (np.pad(pixels, ((0, 1), (0, 1))) for pixels in (values, known))
-        return CodePart(name, codes, reached, file.band.nodata, read.rows, read.cols)
-    codes = np.zeros((window.height, window.width), values.dtype)
-    reached = np.zeros((window.height, window.width), np.bool_)
-    nearest_codes(read.cols, read.rows, values, codes, reached)
-    if not known.all():
-        seen = np.zeros_like(reached)
-        nearest_codes(read.cols, read.rows, known, seen, reached)
-        reached &= seen
-    if not reached.any():
-        return None
-    return CodePart(name, codes, reached, file.band.nodata, np.arange(window.height), np.arange(window.width))
+def _part(
+    file: _CodeFile, pixels: tuple[np.ndarray, np.ndarray], read: _Reading, window: PixelWindow, own: np.ndarray | None
+) -> CodePart:
+    """The codes of a part of a file."""
+    name, declared = file.raster.name, file.band.nodata
+    if read.is_mesh:
+        return CodePart(name, *pixels, declared, Mesh(read.cols, read.rows, (window.height, window.width), own))
+    codes, reached = (np.pad(values, ((0, 1), (0, 1))) for values in pixels)
+    return CodePart(name, codes, reached, declared, (read.rows, read.cols))
 
 
-def _pixels(file: _CodeFile, area: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (H, W) and where no mask of the file hides them: (H, W) bool; a declared nodata code is not a mask."""
-    return file.raster.read([file.band.number], area)[0], file.raster.unmasked(area)
+def _corners(area: Window) -> tuple[int, int, int, int]:
+    return int(area.col_off), int(area.row_off), int(area.width), int(area.height)
+
+
+@cached_file_reads(32)
+def _pixels(place: RasterPlace, rules: CodeRules, area: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (H, W) of an area of a file, and where no mask of the file hides them: (H, W) bool.
+
+    A declared nodata code is not a mask. A block's digest and its values come from one reading.
+    """
+    file, window = _open_codes(place, rules), Window(*area)
+    return file.raster.read([file.band.number], window)[0], file.raster.unmasked(window)
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from croplayer.products.codes import CodePart, CodeSource
+from croplayer.products.codes import CodePart, CodeSource, Mesh, on_pixels
 from stores.durable import digest_text
 from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 from stores.legends import NO_IMAGERY
@@ -29,7 +29,7 @@ class ProductWindow(NamedTuple):
 
     def on_pixels(self) -> np.ndarray:
         """Per cent of cropland at every pixel of the window: (h, w) uint8, 255 where nothing is known."""
-        return self.percent[self.index_y[:, None], self.index_x]
+        return on_pixels(self.percent, self.index_y, self.index_x)
 
     def is_known(self) -> np.ndarray:
         """Where the product says something, at its own resolution: (H, W) bool."""
@@ -42,7 +42,7 @@ class ProductWindow(NamedTuple):
     def flags(self) -> np.ndarray:
         """Cropland by majority at every pixel of the window: (h, w) uint8, 0, 1, or 254 where nothing is known."""
         flags = np.where(self.is_known(), self.is_crop(), np.uint8(NO_IMAGERY))
-        return flags[self.index_y[:, None], self.index_x]
+        return on_pixels(flags, self.index_y, self.index_x)
 
 
 @dataclass(frozen=True)
@@ -73,34 +73,36 @@ class Product:
         ValueError
             for a code outside the legend or a per cent above 100, with its file
         """
-        percents = [(part, self._percent(part)) for part in self.source.parts(window, grid)]
-        if len(percents) == 1:
-            part, percent = percents[0]
-            return ProductWindow(percent, part.index_y, part.index_x)
-        if not percents:
+        parts = [(part, self._percent(part)) for part in self.source.parts(window, grid)]
+        if len(parts) == 1 and not isinstance(parts[0][0].under, Mesh):
+            ((part, percent),) = parts
+            return ProductWindow(percent, *part.under)
+        known = [part.on_pixels(percent, UNKNOWN) for part, percent in parts if (percent != UNKNOWN).any()]
+        if not known:
             nowhere = np.zeros(window.height, np.int64), np.zeros(window.width, np.int64)
             return ProductWindow(np.full((1, 1), UNKNOWN, np.uint8), *nowhere)
-        out = np.full((window.height, window.width), UNKNOWN, np.uint8)
-        for part, percent in percents:
-            np.copyto(out, part.on_pixels(percent), where=out == UNKNOWN)
+        out = known[0]
+        for other in known[1:]:
+            np.copyto(out, other, where=out == UNKNOWN)
         return ProductWindow(out, np.arange(window.height), np.arange(window.width))
 
     def _percent(self, part: CodePart) -> np.ndarray:
-        """(H, W) uint8, per cent of cropland of a part; 255 where it says nothing."""
+        """(H, W) uint8, per cent of cropland at the pixels of a part; 255 where it says nothing."""
         known = part.reached & ~np.isin(part.codes, self.nodata)
         if part.declared is not None and part.declared not in (*self.crop_codes, *self.known_codes):
             known &= part.codes != part.declared
         if self.is_percent:
-            if (part.codes[known] > 100).any():
-                raise ValueError(f"product '{self.name}' holds {part.codes[known].max()} per cent in {part.file}")
-            return np.where(known, part.codes, UNKNOWN).astype(np.uint8)
-        if self.known_codes:
-            unknown = np.setdiff1d(part.codes[known], self.known_codes)
-            if unknown.size:
-                raise ValueError(
-                    f"product '{self.name}' holds code {unknown[0]} in {part.file}, which its legend does not name; "
-                    "check that the file and the legend are of the same edition"
-                )
+            if (code := _under_pixels(part, known & (part.codes > 100))) is not None:
+                raise ValueError(f"product '{self.name}' holds {code} per cent in {part.file}")
+            return np.where(known & (part.codes <= 100), part.codes, UNKNOWN).astype(np.uint8)
+        if (
+            self.known_codes
+            and (code := _under_pixels(part, known & ~np.isin(part.codes, self.known_codes))) is not None
+        ):
+            raise ValueError(
+                f"product '{self.name}' holds code {code} in {part.file}, which its legend does not name; "
+                "check that the file and the legend are of the same edition"
+            )
         return np.where(known, np.isin(part.codes, self.crop_codes) * np.uint8(100), np.uint8(UNKNOWN))
 
     @property
@@ -126,3 +128,11 @@ class Product:
             self.source.check(bounds)
         except ValueError as error:
             raise ValueError(f"product '{self.name}': {error}") from error
+
+
+def _under_pixels(part: CodePart, chosen: np.ndarray) -> int | None:
+    """Smallest code of the chosen pixels (H, W) of a part that holds the centre of a pixel of the window, if there is one."""
+    if not chosen.any():
+        return None
+    codes = part.on_pixels(part.codes, 0)[part.on_pixels(chosen, False)]
+    return int(codes.min()) if codes.size else None

@@ -11,6 +11,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
+from croplayer.kernels.detail import detail_ratio, is_one_colour
 from croplayer.sources.imagery import Imagery
 from stores.durable import digest_bytes
 
@@ -96,37 +97,11 @@ def decode_tile(data: bytes, tile_px: int, placeholders: frozenset[str], where: 
     if not imagery.valid.any():
         return Tile(TileKind.BLANK, None, data)
     if imagery.valid.all():
-        if (imagery.rgb == imagery.rgb[0, 0]).all():
+        if is_one_colour(imagery.rgb):
             return Tile(TileKind.BLANK, None, data)
         if detail_ratio(imagery.rgb) < DETAIL_RATIO:
             return Tile(TileKind.OVERZOOMED, imagery)
     return Tile(TileKind.IMAGE, imagery)
-
-
-def detail_ratio(rgb: np.ndarray) -> float:
-    """Detail lost from a tile's zoom to the next coarser one, over the detail lost from there to the one after.
-
-    Detail is the mean squared difference of grey values from the mean of each square of 2 x 2 pixels,
-    which is exactly one pixel of the next coarser zoom. Native imagery has about the same detail at every
-    zoom; an upsampled tile has next to none at the finest.
-
-    Parameters
-    ----------
-    rgb : (h, w, 3) uint8, h and w divisible by 4
-
-    Returns
-    -------
-    Ratio, at least 0; 1 if there is no detail at the next coarser zoom
-    """
-    grey = rgb.sum(axis=2, dtype=np.float32)
-    detail = []
-    for _ in range(2):
-        h, w = grey.shape
-        squares = grey.reshape(h // 2, 2, w // 2, 2)
-        mean = squares.mean(axis=(1, 3), keepdims=True)
-        detail.append(float(np.square(squares - mean).mean()))
-        grey = mean[:, 0, :, 0]
-    return detail[0] / detail[1] if detail[1] > 0 else 1.0
 
 
 def decode_image(data: bytes, tile_px: int, where: str) -> Imagery:

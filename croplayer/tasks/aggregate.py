@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import geopandas as gpd
-import numpy as np
 
 from croplayer.cube.maps import read_maps
 from croplayer.cube.whole_blocks import Cube
-from croplayer.products.product import UNKNOWN, Product
+from croplayer.measures.unit_areas import area_sums, layer_of_mask, layer_of_product
+from croplayer.products.product import Product
 from croplayer.tasks.each import each_block
 from croplayer.tasks.reading import Reading
 from croplayer.vector.zones import UnitRings
-from stores.columns import LAND, known_land, unit_sum
 from stores.grid import BlockGrid, BlockIndex
-from stores.legends import CROPLAND, NO_IMAGERY
-from stores.records import BlockRecord, Value
+from stores.records import BlockRecord
 
 
 @dataclass(frozen=True)
@@ -44,17 +42,10 @@ class AggregateTask:
         """Record of one block with the area of each map in each unit near it."""
         codes, rings = _units(self.units, self.units_digest)
         window = self.grid.window(block)
-        layers = {LAND: np.full((window.height, window.width), 100, np.uint8)}
-        for name, mask in (read_maps(self.cube, block) if self.cube else {}).items():
-            layers |= {name: (mask == CROPLAND) * np.uint8(100), known_land(name): (mask != NO_IMAGERY) * np.uint8(100)}
-        for product in self.products:
-            percent = product.read(window, self.grid).on_pixels()
-            layers |= {product.name: percent, known_land(product.name): (percent != UNKNOWN) * np.uint8(100)}
-        values: dict[str, Value] = {}
-        for name, percent in layers.items():
-            areas = rings.areas_km2(percent, window, self.grid)
-            values |= {unit_sum(codes[unit], name): area for unit, area in areas.items()}
-        return BlockRecord(block, values=values)
+        maps = read_maps(self.cube, block) if self.cube else {}
+        layers = [layer_of_mask(name, mask) for name, mask in maps.items()]
+        layers += [layer_of_product(p.name, p.read(window, self.grid), p.is_percent) for p in self.products]
+        return BlockRecord(block, values=area_sums(layers, codes, rings, window, self.grid))
 
 
 @lru_cache(maxsize=2)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from croplayer.cube.maps import read_maps
 from croplayer.cube.whole_blocks import Cube
-from croplayer.measures.products import agreement_values, area_values, density_values
+from croplayer.measures.products import agreement_values, area_values, compared_with, edge_densities
 from croplayer.products.product import Product
 from croplayer.tasks.each import each_block
 from croplayer.tasks.reading import Reading
@@ -40,20 +40,20 @@ class CompareTask:
         """Record of one block: areas and densities per product, agreement counts per map."""
         maps = read_maps(self.cube, block) if self.cube else {}
         window = self.grid.window(block)
-        products = {p: p.read(window, self.grid) for p in self.products}
+        read = {p.name: p.read(window, self.grid) for p in self.products}
+        classes = {p.name: read[p.name] for p in self.products if not p.is_percent}
+        ours = dict(zip(classes, compared_with(maps[INTEGRATED], list(classes.values())), strict=True)) if maps else {}
         values: dict[str, Value] = {}
-        for product, read in products.items():
-            values |= area_values(product.name, read, self.grid, block)
-            if maps and not product.is_percent:
-                values |= agreement_values(INTEGRATED, maps[INTEGRATED], product.name, read)
-                values |= density_values(INTEGRATED, maps[INTEGRATED], product.name, read)
+        for name, product in read.items():
+            values |= area_values(name, product, self.grid, block)
+            if name in ours:
+                values |= agreement_values(INTEGRATED, name, ours[name])
+                values |= edge_densities(INTEGRATED, maps[INTEGRATED], name, product, ours[name])
         if self.reference is not None:
             truth = self.reference.read(window, self.grid)
             name = self.reference.name
             values |= area_values(name, truth, self.grid, block)
-            for map_name, mask in maps.items():
-                values |= agreement_values(map_name, mask, name, truth)
-            for product, read in products.items():
-                if not product.is_percent:
-                    values |= agreement_values(product.name, read.flags(), name, truth)
+            flags = maps | {product: theirs.flags() for product, theirs in classes.items()}
+            for map_name, mask in flags.items():
+                values |= agreement_values(map_name, name, *compared_with(mask, [truth]))
         return BlockRecord(block, values=values)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from croplayer.cube.whole_blocks import Cube
+from croplayer.kernels.flags import row_counts
 from croplayer.measures.agreement import mask_agreement
-from croplayer.measures.masks import area_km2, merged_mask, shape_features
+from croplayer.measures.masks import merged_mask, rows_km2, shape_features
 from croplayer.tasks.each import each_block
 from stores.columns import AREA_KM2, CROPLAND_MASK, KNOWN, map_column
 from stores.grid import BlockIndex
@@ -36,8 +37,10 @@ class DescribeTask:
         if len(masks) == 2:
             values |= consistency_features(masks)
             merged = merged_mask(list(masks.values()))
-            values[map_column(KNOWN, MERGE_BOTH)] = float((merged != NO_IMAGERY).mean())
-            values[map_column(AREA_KM2, MERGE_BOTH)] = area_km2(merged == CROPLAND, self.cube.grid, block)
+            unseen = int(row_counts(merged, NO_IMAGERY).sum())
+            values[map_column(KNOWN, MERGE_BOTH)] = (merged.size - unseen) / merged.size
+            crop_rows = row_counts(merged, CROPLAND)
+            values[map_column(AREA_KM2, MERGE_BOTH)] = rows_km2(crop_rows, self.cube.grid, block)
         return BlockRecord(block, values=values)
 
 

@@ -13,7 +13,7 @@ import shapely
 from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
-from croplayer.kernels.zones import zone_areas
+from croplayer.kernels.zones import packed_equal, zone_counts
 from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 
 OUTSIDE = -1
@@ -137,21 +137,6 @@ class UnitRings:
         b = self.bounds
         return np.flatnonzero((b[:, 0] < east) & (b[:, 2] > west) & (b[:, 1] < north) & (b[:, 3] > south))
 
-    def areas_km2(self, percent: np.ndarray, window: PixelWindow, grid: BlockGrid) -> dict[int, float]:
-        """Area in each unit near a window, with every pixel weighted by its per cent.
-
-        Parameters
-        ----------
-        percent : (h, w) uint8, 0 to 100; pixels above 100 are unknown and count as 0
-
-        Returns
-        -------
-        Area in km2 on the ellipsoid by row of the unit; a pixel belongs to the unit that contains its centre
-        """
-        values = [int(v) for v in np.unique(percent) if 0 < v <= 100]
-        near, areas = self.areas_of_values_m2(percent, values, window, grid)
-        return dict(zip(near.tolist(), (areas @ (np.array(values) / 100) / 1e6).tolist(), strict=True))
-
     def areas_of_values_m2(
         self, classes: np.ndarray, values: Sequence[int], window: PixelWindow, grid: BlockGrid
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -161,16 +146,32 @@ class UnitRings:
         -------
         (n,) rows of the units near the window, and (n, values) float64, square metres on the ellipsoid
         """
+        planes = [packed_equal(classes, value) for value in values]
+        near, counts = self.counts(planes, window, grid)
+        return near, counts @ grid.pixel_area_m2(window.row, window.height)
+
+    def counts(
+        self, planes: Sequence[np.ndarray], window: PixelWindow, grid: BlockGrid
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels of many masks of a window in each unit near it; a pixel belongs to the unit that contains its centre.
+
+        Parameters
+        ----------
+        planes : masks of the window, each packed as by `kernels.bits.pack_mask`
+
+        Returns
+        -------
+        (n,) rows of the units near the window, and (n, planes, h) int64, pixels in each row of the window
+        """
         near = self.near(window, grid)
-        if not len(near) or not values:
-            return near, np.zeros((len(near), len(values)))
+        if not len(near) or not planes:
+            return near, np.zeros((len(near), len(planes), window.height), np.int64)
         west, _, _, north = grid.window_bounds(window)
         mine = np.flatnonzero(np.isin(self.unit, near))
         vertices, offsets = self._vertices(mine, window, grid)
         pixels = (self.lonlat[vertices] - (west, north)) * (grid.px_per_degree, -grid.px_per_degree)
-        rows = grid.pixel_area_m2(window.row, window.height)
         zone = np.searchsorted(near, self.unit[mine])
-        return near, zone_areas(classes, rows, pixels, offsets, zone, len(near), values).area_m2
+        return near, zone_counts(planes, (window.height, window.width), pixels, offsets, zone, len(near))
 
     def _vertices(self, rings: np.ndarray, window: PixelWindow, grid: BlockGrid) -> tuple[np.ndarray, np.ndarray]:
         """Vertices of rings that can matter to a window (n,), and the offsets of the rings in them (rings + 1,).

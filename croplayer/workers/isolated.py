@@ -37,6 +37,12 @@ ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENB
 Several cores are used by several workers.
 """
 
+GIVEN_BACK_AT_ONCE = "MALLOC_TRIM_THRESHOLD_"
+"""Variable that Dask's nanny sets for its workers, so that freed memory goes back to the system at once.
+
+A network frees and allocates the same buffers in every layer, and would spend half of its time on fresh pages.
+"""
+
 Position = tuple[int, int]
 """Row and column of a block."""
 
@@ -180,7 +186,7 @@ class _BlockProcess:
         self._child = subprocess.Popen(
             [sys.executable, "-P", "-m", "croplayer.workers.block_process", *map(str, fds)],
             pass_fds=fds,
-            env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            env=_environment(),
             stdin=subprocess.DEVNULL,
         )
         theirs.close()
@@ -273,6 +279,12 @@ class _BlockProcess:
         frames = re.findall(r'File "([^"]+)", line (\d+) in (\S+)', mine.split("in _serve")[0])
         calls = [f"{name} ({os.path.basename(file)}:{line})" for file, line, name in frames[:FRAMES_SHOWN]]  # noqa: PTH119
         return f" in {' < '.join(calls)}" if calls else ""
+
+
+def _environment() -> dict[str, str]:
+    """The environment of a process of blocks."""
+    inherited = {name: value for name, value in os.environ.items() if name != GIVEN_BACK_AT_ONCE}
+    return {**inherited, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
 
 
 _of_thread = threading.local()

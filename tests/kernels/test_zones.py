@@ -8,10 +8,11 @@ import shapely
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from rasterio.features import rasterize
 from scipy import spatial
 
-from croplayer.kernels.zones import ZoneAreas, zone_areas
+from croplayer.kernels.zones import ZoneAreas, packed_equal, packed_equal_under, zone_areas, zone_counts
 
 
 def rings_of(zones: list[shapely.Geometry]) -> dict[str, object]:
@@ -144,3 +145,21 @@ def test_bad_input(change: dict[str, object], error: type[Exception], message: s
     good = {"classes": np.ones((4, 4), bool), "row_areas_m2": np.ones(4), **rings_of([shapely.box(0, 0, 2, 2)])}
     with pytest.raises(error, match=message):
         zone_areas(**{**good, **change})
+
+
+@settings(max_examples=20)
+@given(st.data())
+def test_many_masks_are_counted_as_each_alone(data: st.DataObject) -> None:
+    """Masks of classes, and of coarser classes that lie under the pixels."""
+    rows, cols = (np.sort(data.draw(hnp.arrays(np.int64, n, elements=st.integers(0, 3)))) for n in (9, 70))
+    coarse = data.draw(hnp.arrays(np.uint8, (4, 4), elements=st.sampled_from([0, 1, 255])))
+    classes = coarse[np.ix_(rows, cols)]
+    zones = [shapely.box(-1, 2, 33, 20), shapely.Point(40, 5).buffer(12)]
+    rings = rings_of(zones)
+    values = (1, 255)
+    planes = [packed_equal_under(coarse, rows, cols, value) for value in values]
+    for value, plane in zip(values, planes, strict=True):
+        np.testing.assert_array_equal(plane, packed_equal(classes, value))
+    counts = zone_counts(planes, classes.shape, **rings)
+    each = zone_areas(classes, np.ones(9), **rings, values=values)
+    np.testing.assert_array_equal(counts.sum(axis=2), each.pixels)

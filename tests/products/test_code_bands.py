@@ -165,6 +165,6 @@ def test_longitudes_of_a_map_may_run_from_0_to_360(tmp_path: Path, west: float) 
         assert (product.read(window, grid).on_pixels() == 100).all()
         seen = np.full((64, 64), -1)
         for part in RasterCodes((str(path),)).parts(window, grid):
-            seen = np.where(part.on_pixels(part.reached), part.on_pixels(part.codes), seen)
+            seen = np.where(part.on_pixels(part.reached, False), part.on_pixels(part.codes, 0), seen)
         place = west + (np.floor((grid.longitudes(window.col, 64) - west) / 0.25) + 0.5) * 0.25
         np.testing.assert_array_equal(seen, np.broadcast_to(np.rint(np.abs(place)), (64, 64)))

@@ -255,7 +255,7 @@ import sys
 import numpy as np
 from stores.grid import BlockGrid
 from croplayer.products.open import open_product
-from croplayer.measures.products import agreement_values, area_values
+from croplayer.measures.products import agreement_values, area_values, compared_with
 grid = BlockGrid(2560)
 product = open_product("ESA", sys.argv[1])
 mask = np.ones((2560, 2560), np.uint8)
@@ -263,7 +263,7 @@ pixels = 0
 for i in range(1, 30):
     block = grid.block_at(6 + 0.1 * i, 3 - 0.1 * i)
     read = product.read(grid.window(block), grid)
-    counts = agreement_values("map", mask, "esa", read)
+    counts = agreement_values("map", "esa", *compared_with(mask, [read]))
     pixels += sum(counts.values())
     assert area_values("esa", read, grid, block)["known_esa"] * 2560**2 == sum(counts.values())
 print(pixels)
