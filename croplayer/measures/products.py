@@ -11,7 +11,7 @@ from croplayer.kernels.agreement import AgreementCounts, Reference, agreements
 from croplayer.kernels.flags import percent_rows
 from croplayer.measures.agreement import Agreement
 from croplayer.measures.masks import has_data
-from croplayer.products.product import ProductWindow
+from croplayer.products.product import UNKNOWN, ProductWindow
 from stores.columns import AREA_FRACTION, AREA_KM2, KNOWN, agreement_columns, map_column
 from stores.grid import BlockGrid, BlockIndex
 from stores.legends import CROPLAND, NO_IMAGERY
@@ -76,7 +76,11 @@ def compared_with(mask: np.ndarray, products: Sequence[ProductWindow]) -> list[C
     The kernel counts masks without gaps; the counts under the gaps of either are subtracted, where there are gaps.
     """
     crops = [Reference(p.is_crop(), p.index_y, p.index_x) for p in products]
-    gaps = [None if p.is_known().all() else Reference(~p.is_known(), p.index_y, p.index_x) for p in products]
+    unknown_px = [p.percent == UNKNOWN for p in products]
+    gaps = [
+        Reference(unknown, p.index_y, p.index_x) if unknown.any() else None
+        for p, unknown in zip(products, unknown_px, strict=True)
+    ]
     references = [*crops, *(gap for gap in gaps if gap is not None)]
     crop = iter(agreements(mask == CROPLAND, references))
     unseen = mask == NO_IMAGERY

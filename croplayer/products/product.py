@@ -37,7 +37,7 @@ class ProductWindow(NamedTuple):
 
     def is_crop(self) -> np.ndarray:
         """Where more than half of a pixel is cropland, at the product's own resolution: (H, W) bool."""
-        return (self.percent > 50) & self.is_known()
+        return (self.percent > 50) & (self.percent <= 100)
 
     def flags(self) -> np.ndarray:
         """Cropland by majority at every pixel of the window: (h, w) uint8, 0, 1, or 254 where nothing is known."""
@@ -88,22 +88,34 @@ class Product:
 
     def _percent(self, part: CodePart) -> np.ndarray:
         """(H, W) uint8, per cent of cropland at the pixels of a part; 255 where it says nothing."""
-        known = part.reached & ~np.isin(part.codes, self.nodata)
-        if part.declared is not None and part.declared not in (*self.crop_codes, *self.known_codes):
-            known &= part.codes != part.declared
-        if self.is_percent:
-            if (code := _under_pixels(part, known & (part.codes > 100))) is not None:
+        percent, strange = (self._looked_up if part.codes.dtype == np.uint8 else self._judged)(part)
+        strange &= part.reached
+        if (code := _under_pixels(part, strange)) is not None:
+            if self.is_percent:
                 raise ValueError(f"product '{self.name}' holds {code} per cent in {part.file}")
-            return np.where(known & (part.codes <= 100), part.codes, UNKNOWN).astype(np.uint8)
-        if (
-            self.known_codes
-            and (code := _under_pixels(part, known & ~np.isin(part.codes, self.known_codes))) is not None
-        ):
             raise ValueError(
                 f"product '{self.name}' holds code {code} in {part.file}, which its legend does not name; "
                 "check that the file and the legend are of the same edition"
             )
-        return np.where(known, np.isin(part.codes, self.crop_codes) * np.uint8(100), np.uint8(UNKNOWN))
+        percent[~part.reached] = UNKNOWN
+        return percent
+
+    def _looked_up(self, part: CodePart) -> tuple[np.ndarray, np.ndarray]:
+        """`_judged` of codes of one byte, of which each is judged once."""
+        percent, strange = self._judged(part._replace(codes=np.arange(256).astype(np.uint8)))
+        return percent.take(part.codes), strange.take(part.codes)
+
+    def _judged(self, part: CodePart) -> tuple[np.ndarray, np.ndarray]:
+        """Per cent of cropland of codes, uint8, 255 where they say nothing; and which of them the legend does not name."""
+        codes = part.codes
+        known = ~np.isin(codes, self.nodata)
+        if part.declared is not None and part.declared not in (*self.crop_codes, *self.known_codes):
+            known &= codes != part.declared
+        if self.is_percent:
+            strange = known & (codes > 100)
+            return np.where(known & ~strange, codes, UNKNOWN).astype(np.uint8), strange
+        strange = known & ~np.isin(codes, self.known_codes) if self.known_codes else np.zeros(codes.shape, bool)
+        return np.where(known, np.isin(codes, self.crop_codes) * np.uint8(100), np.uint8(UNKNOWN)), strange
 
     @property
     def is_remote(self) -> bool:

@@ -11,6 +11,7 @@ from scipy import sparse
 from torch import nn
 from transformers import ResNetConfig, ResNetForImageClassification
 
+from croplayer.kernels.averages import add_rows
 from croplayer.models.networks.manifest import Manifest
 from stores.legends import CoverageType
 
@@ -104,8 +105,10 @@ def thumbnail(rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
     if valid.shape != rgb.shape[:2]:
         raise ValueError(f"valid has shape {valid.shape}; expected {rgb.shape[:2]}")
     h, w = valid.shape
-    shown = (rgb * valid[..., None]).astype(np.float32)
-    rows = _area_weights(h) @ shown.reshape(h, w * 3)
+    shown = rgb if valid.all() else rgb * valid[..., None]
+    weights = _area_weights(h)
+    rows = np.zeros((THUMBNAIL_PX, w * 3), np.float32)
+    add_rows(np.ascontiguousarray(shown).reshape(h, w * 3), weights.indptr, weights.indices, weights.data, rows)
     columns = rows.reshape(THUMBNAIL_PX, w, 3).transpose(1, 0, 2).reshape(w, THUMBNAIL_PX * 3)
     small = (_area_weights(w) @ columns).reshape(THUMBNAIL_PX, THUMBNAIL_PX, 3).transpose(1, 0, 2)
     return np.ascontiguousarray(np.rint(small).clip(0, 255), dtype=np.uint8)

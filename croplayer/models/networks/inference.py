@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from croplayer.kernels.levels import level_values
 from croplayer.models.networks.cells import blended_halo_px
 from stores.legends import NO_IMAGERY, PROBABILITY_SCALE
 
@@ -49,7 +50,7 @@ class CellNetwork(Protocol):
         """Where torch computes."""
 
     def normalise(self, rgb: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """(n, 3, h, w) float32 from (n, h, w, 3) uint8 pixels and (n, h, w) bool."""
+        """(n, 3, h, w) float32 from (n, h, w, 3) uint8 pixels and (n, h, w) bool: each value from its level and band alone."""
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
         """(n, h, w) float32 logits of cropland from normalised pixels."""
@@ -206,14 +207,22 @@ def predict_cells(model: CellNetwork, rgb: np.ndarray, valid: np.ndarray) -> np.
         return np.rint(probability * np.float32(PROBABILITY_SCALE)).astype(np.uint8)
     device = model.device
     with torch.inference_mode(), mixed_precision(device):
-        pixels = model.normalise(torch.from_numpy(rgb).to(device), torch.from_numpy(valid).to(device))
-        logits = model(pixels)
+        logits = model(_normalised(model, rgb, valid))
         # A sum is NaN or infinite when a part of it is, and is much cheaper to look at.
         if not bool(torch.isfinite(logits.sum())):
             raise ValueError(_NOT_FINITE)
         scaled = logits.sigmoid().mul_(PROBABILITY_SCALE).round_().to(torch.uint8)
     result: np.ndarray = scaled.cpu().numpy()
     return result
+
+
+def _normalised(model: CellNetwork, rgb: np.ndarray, valid: np.ndarray) -> torch.Tensor:
+    """What ``model.normalise`` makes of cells; on a CPU each level of a band is normalised once and then looked up."""
+    if model.device.type != "cpu":
+        return model.normalise(torch.from_numpy(rgb).to(model.device), torch.from_numpy(valid).to(model.device))
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 256, 1, 1).expand(1, 256, 1, 3)
+    table = model.normalise(levels, torch.ones(1, 256, 1, dtype=torch.bool))[0, :, :, 0].numpy()
+    return torch.from_numpy(level_values(rgb, valid, table)).permute(0, 3, 1, 2)
 
 
 def mixed_precision(device: torch.device, on_cpu: bool = False) -> AbstractContextManager[object]:

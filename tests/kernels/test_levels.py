@@ -1,0 +1,31 @@
+"""Look-ups and weighted rows beside plain numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import sparse
+
+from croplayer.kernels.averages import add_rows
+from croplayer.kernels.levels import level_values
+
+
+@given(st.data(), st.integers(1, 5), st.integers(1, 5))
+def test_each_level_of_a_band_has_its_value(data: st.DataObject, h: int, w: int) -> None:
+    rgb = data.draw(hnp.arrays(np.uint8, (2, h, w, 3)))
+    valid = data.draw(hnp.arrays(bool, (2, h, w)))
+    table = np.random.default_rng(0).normal(size=(3, 256)).astype(np.float32)
+    expected = np.where(valid[..., None], table[np.arange(3), rgb], 0)
+    np.testing.assert_array_equal(level_values(rgb, valid, table), expected)
+
+
+@given(hnp.arrays(np.uint8, (30, 21)), st.integers(1, 12))
+def test_rows_are_weighted_as_by_a_sparse_matrix(pixels: np.ndarray, n: int) -> None:
+    """To the last bit."""
+    dense = np.random.default_rng(n).random((n, 30), np.float32)
+    weights = sparse.csr_array(np.where(dense > 0.6, dense, 0))
+    sums = np.zeros((n, 21), np.float32)
+    add_rows(pixels, weights.indptr, weights.indices, weights.data, sums)
+    np.testing.assert_array_equal(sums, weights @ pixels.astype(np.float32))
