@@ -79,6 +79,16 @@ class BlockList(Sequence[BlockIndex]):
         """Place in the list of each of some of its blocks, by their codes: (n,) int64."""
         return np.searchsorted(self.codes, codes)
 
+    def neighbourhoods(self, size: int) -> Iterator[BlockList]:
+        """The blocks in groups of ``size``, the last may be smaller, that lie close together.
+
+        They follow a curve that fills squares within squares (Morton 1966), so that groups which follow each other lie
+        close together, too.
+        """
+        rows, cols = np.divmod(self.codes.astype(np.int64), LATTICE_COLS)
+        order = np.argsort(_spread_bits(rows) << 1 | _spread_bits(cols), kind="stable")
+        return (BlockList(np.sort(self.codes[order[i : i + size]])) for i in range(0, len(order), size))
+
     def grown(self) -> BlockList:
         """The blocks and their eight neighbours on the lattice, those beyond its rows left out."""
         rows, cols = np.divmod(self.codes.astype(np.int64), LATTICE_COLS)
@@ -94,3 +104,10 @@ class BlockList(Sequence[BlockIndex]):
     def without(self, other: BlockList) -> BlockList:
         """Blocks that are not in the other list."""
         return BlockList(np.setdiff1d(self.codes, other.codes, assume_unique=True))
+
+
+def _spread_bits(numbers: np.ndarray) -> np.ndarray:
+    """Numbers below 2**16 with a zero before each of their bits: (n,) int64."""
+    for shift, kept in ((8, 0x00FF00FF), (4, 0x0F0F0F0F), (2, 0x33333333), (1, 0x55555555)):
+        numbers = (numbers | numbers << shift) & kept
+    return numbers

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from croplayer.cube.whole_blocks import Cube
 from croplayer.models.bundles.kinds import load_segmenter
+from croplayer.models.networks.cell_memory import CellMemory
 from croplayer.models.networks.cells import blended_halo_px
 from croplayer.sources.imagery import Imagery, ImagerySource, empty_imagery
 from croplayer.tasks.each import each_block
@@ -18,6 +20,9 @@ from stores.columns import CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, R
 from stores.durable import FileDigest
 from stores.grid import BlockIndex
 from stores.records import BlockRecord, Status
+
+CELLS_KEPT = 192
+"""Predicted cells that a process keeps for the blocks beside them: the edges of eight blocks with two sources, 60 MB."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class SegmentTask:
                 probability = predict_block(
                     model, context.rgb, context.valid,
                     cell_px=self.cell_px, halo_px=self.halo_px, blend_px=self.blend_px, batch_cells=self.batch_cells,
+                    memory=_cells_of(self.model_digest, self.runtime, self.device),
                 )  # fmt: skip
                 writes.append(beside_the_network.submit(self._write, block, source.name, probability))
                 has_imagery |= bool(context.valid[self._inner].any())
@@ -112,3 +118,9 @@ class SegmentTask:
             area = part.slices_in(whole)
             out.rgb[area], out.valid[area] = imagery.rgb, imagery.valid
         return out
+
+
+@lru_cache(maxsize=1)
+def _cells_of(model_digest: str, runtime: str, device: str | None) -> CellMemory:
+    """The cells that this process predicted with a network."""
+    return CellMemory(CELLS_KEPT)

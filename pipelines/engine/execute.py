@@ -147,8 +147,7 @@ class _Window:
         self._step, self._workers, self._log = step, workers, log
         self._resources = workers.resources(step.runs_network)
         self._slots = workers.begin(self._resources)
-        size = _group_size(step, len(blocks), self._slots)
-        self._groups = (blocks[i : i + size] for i in range(0, len(blocks), size))
+        self._groups = BlockList.of(blocks).neighbourhoods(_group_size(step, len(blocks), self._slots))
         self._alone: deque[BlockIndex] = deque()
         """Blocks of groups that were lost with their worker: sent again one by one."""
         self._in_flight: dict[Future[Any], Sequence[BlockIndex]] = {}
@@ -169,7 +168,7 @@ class _Window:
 
     def _fill(self) -> None:
         while len(self._in_flight) < TASKS_IN_FLIGHT_PER_SLOT * max(1, self._slots):
-            group: Sequence[BlockIndex] = next(self._groups, ())
+            group: Sequence[BlockIndex] = next(self._groups, [])
             if not group and self._alone:
                 group = [self._alone.popleft()]
             if not group:
@@ -221,7 +220,7 @@ class _Window:
 
 def _group_size(step: BlockStep, left: int, slots: int) -> int:
     """Blocks per task: the step's own number, fewer when that would leave workers idle."""
-    return max(1, min(step.blocks_per_task, -(-left // (2 * slots))))
+    return max(1, min(step.blocks_per_task, -(-left // (3 * slots))))
 
 
 def _how_lost(error: Exception) -> str:

@@ -51,7 +51,7 @@ def segment(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep
         },
         blocks=blocks,
         task_for=lambda group: task.narrowed(group, blocks),
-        blocks_per_task=1,
+        blocks_per_task=8,
         runs_network=True,
         reading=replace(task.reading, but=blocks),
         known=mosaic.results.contents(),

@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional
 
 from croplayer.kernels.levels import level_values
+from croplayer.models.networks.cell_memory import CellMemory
 from croplayer.models.networks.cells import blended_halo_px
 from stores.legends import NO_IMAGERY, PROBABILITY_SCALE
 
@@ -65,6 +66,7 @@ def predict_block(
     halo_px: int = DEFAULT_HALO_PX,
     batch_cells: int = DEFAULT_BATCH_CELLS,
     blend_px: int = 0,
+    memory: CellMemory | None = None,
 ) -> np.ndarray:
     """Probability of cropland of one block, cell by cell.
 
@@ -81,6 +83,7 @@ def predict_block(
     batch_cells : cells the network sees at once; the last batch is filled with empty cells, so
         every forward pass has the same shape
     blend_px : reach of the fade on each side of a border between cells; 0 cuts at the border
+    memory : cells that this network predicted before; those of the block are added
 
     Returns
     -------
@@ -94,7 +97,7 @@ def predict_block(
     h, w = _block_shape(rgb, valid, cell_px, halo_px, batch_cells)
     if not blend_px:
         layout = _Layout(range(0, h, cell_px), range(0, w, cell_px), cell_px, halo_px, halo_px, 0)
-        return _predict_layout(model, rgb, valid, layout, batch_cells)
+        return _predict_layout(model, rgb, valid, layout, batch_cells, memory)
     if halo_px < blended_halo_px(cell_px, blend_px) or 2 * blend_px > cell_px or cell_px % 2:
         raise ValueError(
             f"{halo_px=} and {blend_px=} do not fit {cell_px=}; expected an even cell, a fade of at most half "
@@ -102,7 +105,7 @@ def predict_block(
         )
     half = cell_px // 2
     layout = _Layout(range(-half, h, cell_px), range(-half, w, cell_px), cell_px, halo_px, blend_px, blend_px)
-    return _predict_layout(model, rgb, valid, layout, batch_cells)
+    return _predict_layout(model, rgb, valid, layout, batch_cells, memory)
 
 
 class _Layout(NamedTuple):
@@ -150,7 +153,12 @@ class _Layout(NamedTuple):
 
 
 def _predict_layout(
-    model: CellNetwork, rgb: np.ndarray, valid: np.ndarray, layout: _Layout, batch_cells: int
+    model: CellNetwork,
+    rgb: np.ndarray,
+    valid: np.ndarray,
+    layout: _Layout,
+    batch_cells: int,
+    memory: CellMemory | None = None,
 ) -> np.ndarray:
     halo_px, context_px = layout.halo_px, layout.context_px
     h, w = valid.shape[0] - 2 * halo_px, valid.shape[1] - 2 * halo_px
@@ -160,21 +168,45 @@ def _predict_layout(
     rows, cols = layout.shares(layout.tops, h), layout.shares(layout.lefts, w)
     # A cell that gives to no pixel with imagery is left out; what it would give is masked at the end.
     places = [(y, x) for y in layout.tops for x in layout.lefts if inner[rows[y][0], cols[x][0]].any()]
+
+    def cell(place: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        y, x = (start + halo_px - context_px for start in place)
+        area = slice(y, y + window_px), slice(x, x + window_px)
+        return rgb[area], valid[area]
+
+    predicted = _predicted(model, places, cell, (batch_cells, side), memory)
     mean = np.zeros((h, w), dtype=np.float32)
-    for group in _groups(places, batch_cells):
-        cells = np.zeros((batch_cells, side, side, 3), dtype=np.uint8)
-        known = np.zeros((batch_cells, side, side), dtype=bool)
-        for i, (top, left) in enumerate(group):
-            y, x = top + halo_px - context_px, left + halo_px - context_px
-            cells[i, :window_px, :window_px] = rgb[y : y + window_px, x : x + window_px]
-            known[i, :window_px, :window_px] = valid[y : y + window_px, x : x + window_px]
-        predicted = predict_cells(model, cells, known)
-        for i, (top, left) in enumerate(group):
-            (block_rows, cell_rows, of_rows), (block_cols, cell_cols, of_cols) = rows[top], cols[left]
-            mean[block_rows, block_cols] += predicted[i, cell_rows, cell_cols] * (of_rows[:, None] * of_cols)
+    for place in places:
+        (block_rows, cell_rows, of_rows), (block_cols, cell_cols, of_cols) = rows[place[0]], cols[place[1]]
+        mean[block_rows, block_cols] += predicted[place][cell_rows, cell_cols] * (of_rows[:, None] * of_cols)
     stored = np.rint(mean, out=mean).astype(np.uint8)
     stored[~inner] = NO_IMAGERY
     return stored
+
+
+def _predicted(
+    model: CellNetwork,
+    places: list[tuple[int, int]],
+    cell: Callable[[tuple[int, int]], tuple[np.ndarray, np.ndarray]],
+    batch: tuple[int, int],
+    memory: CellMemory | None,
+) -> dict[tuple[int, int], np.ndarray]:
+    """Probabilities (side, side) uint8 of cells with their context by place, in batches of (cells, side) of one shape."""
+    batch_cells, side = batch
+    digests = {place: memory.digest(*cell(place)) for place in places} if memory else {}
+    predicted = {p: found for p, digest in digests.items() if memory and (found := memory.get(digest)) is not None}
+    for group in _groups([place for place in places if place not in predicted], batch_cells):
+        rgb = np.zeros((batch_cells, side, side, 3), dtype=np.uint8)
+        known = np.zeros((batch_cells, side, side), dtype=bool)
+        for i, place in enumerate(group):
+            pixels, valid = cell(place)
+            rgb[i, : len(valid), : valid.shape[1]], known[i, : len(valid), : valid.shape[1]] = pixels, valid
+        probability = predict_cells(model, rgb, known)
+        for i, place in enumerate(group):
+            predicted[place] = probability[i]
+            if memory:
+                memory.add(digests[place], probability[i])
+    return predicted
 
 
 def _block_shape(rgb: np.ndarray, valid: np.ndarray, cell_px: int, halo_px: int, batch_cells: int) -> tuple[int, int]:
