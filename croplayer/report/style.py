@@ -100,8 +100,8 @@ def _lay_out(figure: Figure) -> None:
     if engine is not None:
         engine.execute(figure)
         figure.set_layout_engine(None)
-    for ax in (child for ax in figure.axes for child in (ax, *ax.child_axes)):
-        for axis in (ax.xaxis, ax.yaxis):
+    for ax in figure.axes:
+        for axis in (axis for drawn in (ax, *ax.child_axes) for axis in (drawn.xaxis, drawn.yaxis)):
             if not axis.get_label_text():
                 # A label without text has a place beside the ticks, which are measured for it in every drawing.
                 axis.set_label_coords(0, 0)
