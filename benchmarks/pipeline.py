@@ -1,9 +1,10 @@
 """Whole runs against a plain script of the usual libraries: CPU seconds of all processes, wall time and memory by step.
 
-    python -m benchmarks.pipeline [--only country,swellendam,scaling] [--json FILE] [--markdown FILE]
+    python -m benchmarks.pipeline [--only scaling --blocks 8 64] [--json FILE] [--markdown FILE]
 
 Parts: ``country`` (eight blocks of 2,560 px of a synthetic country, two sources of tiles and eight products), ``swellendam``
-(the real images in $CROPLAYER_DATA). Runs go through the command line with two workers: client, workers and block processes.
+(the real images in $CROPLAYER_DATA), ``scaling`` (countries of 8, 64 and 512 blocks, the largest with a cube of 35 GB, and
+how well a plan foretells them). Runs go through the command line with two workers: client, workers and block processes.
 A cold run finds no compiled code; a warm run finds what a cold run compiled. What is in the JSON file of an earlier call and
 was not measured again is kept.
 """
@@ -14,97 +15,24 @@ import argparse
 import importlib.util
 import json
 import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from benchmarks.machine import processor
-from benchmarks.pipeline_inputs import COUNTRY_BOUNDS, ZOOM, country_recipe, plain_job, swellendam_recipe
+from benchmarks.pipeline_inputs import COUNTRY_BOUNDS, PROVINCES, ZOOM, country_recipe, swellendam_recipe
 from benchmarks.pipeline_page import page
-from benchmarks.processes import Watched, by_step, run_watched
+from benchmarks.pipeline_runs import Found, compare
+from benchmarks.pipeline_scaling import measure_scaling
 from croplayer.landscape.make import make_country
 from pipelines.recipe_files import DATA_VARIABLE
 from stores.grid import Bounds
-from stores.ledger import Ledger
-from stores.run_folder import RunFolder
 
+PARTS = ("country", "swellendam", "scaling")
+SIZES = (8, 64, 512)
 RUNS = Path("runs")
 """Folder in which the runs have temporary folders."""
-WORKERS = 2
-PROVINCES = 4
-
-Found = dict[str, Any]
-
-
-def measure_run(recipe: Path, out: Path, compiled: Path, *options: str) -> Found:
-    """What `croplayer run` takes by step, with its compiled code in a folder."""
-    command = [
-        sys.executable,
-        "-m",
-        "pipelines",
-        "run",
-        str(recipe),
-        "-o",
-        str(out),
-        "--workers",
-        str(WORKERS),
-        *options,
-    ]
-    folder = RunFolder(out)
-    watched = run_watched(command, folder.log, {**os.environ, "NUMBA_CACHE_DIR": str(compiled)})
-    ledgers = {path.stem: [r.seconds for _, r in Ledger(path).newest()] for path in out.glob("ledger/*.jsonl")}
-    return {
-        **_facts(watched),
-        "steps": {name: {"wall_s": t.wall_s, "cpu_s": dict(t.cpu_s)} for name, t in by_step(watched).items()},
-        "seconds_of_blocks": {step: sum(seconds) / len(seconds) for step, seconds in ledgers.items() if seconds},
-    }
-
-
-def measure_script(recipe: Path, work: Path) -> Found:
-    """What the plain script takes by step for the work of a recipe."""
-    job, said = work / "job.json", work / "script.json"
-    job.write_text(json.dumps(plain_job(recipe, work / "none")))
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.plain_script",
-        str(job),
-        str(work / "script"),
-        "--workers",
-        str(WORKERS),
-    ]
-    watched = run_watched([*command, "--json", str(said)])
-    return {**_facts(watched), **json.loads(said.read_text())}
-
-
-def _facts(watched: Watched) -> Found:
-    kinds = {kind: round(seconds, 2) for kind, seconds in watched.samples[-1].cpu_s.items()}
-    peaks = {kind: round(peak) for kind, peak in watched.peak_mb.items()}
-    return {"wall_s": watched.wall_s, "cpu_s": watched.cpu_s, "cpu_s_of_kinds": kinds, "peak_mb": peaks}
-
-
-def measure_kernels(recipe: Path, out: Path) -> Found:
-    """CPU seconds of the kernels of a block, in a process of their own."""
-    command = [sys.executable, "-m", "benchmarks.pipeline_kernels", str(recipe), str(out)]
-    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[-1])
-
-
-def compare(recipes: dict[str, Path], work: Path, compiled: Path) -> Found:
-    """The runs of recipes of the same blocks by runtime, torch first, beside the plain script."""
-    (torch, recipe), *others = recipes.items()
-    found: Found = {"blocks": len(plain_job(recipe, work / "none")["blocks"]), "runs": {}}
-    found["runs"]["cold"] = measure_run(recipe, work / "cold", compiled)
-    found["runs"]["script"] = measure_script(recipe, work)
-    found["runs"][torch] = measure_run(recipe, work / torch, compiled)
-    for name, other in others:
-        found["runs"][name] = measure_run(other, work / name, compiled)
-    found["runs"]["again"] = measure_run(recipe, work / torch, compiled)
-    found["kernels"] = {name: measure_kernels(path, work / name) for name, path in recipes.items()}
-    return found
 
 
 def country(work: Path) -> Found:
@@ -126,13 +54,25 @@ def swellendam(work: Path) -> Found | None:
     return compare({"torch": swellendam_recipe(work)}, work, work / "compiled")
 
 
-PARTS: dict[str, Callable[[Path], Found | None]] = {"country": country, "swellendam": swellendam}
+def measure(part: str, work: Path, arguments: argparse.Namespace) -> Found | None:
+    """A part in a folder; None where it cannot be measured."""
+    match part:
+        case "country":
+            return country(work)
+        case "swellendam":
+            return swellendam(work)
+        case _:
+            return measure_scaling(work, arguments.blocks, arguments.model)
 
 
 def main() -> None:
     """Measure the parts and write them with what is kept of earlier ones."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default=",".join(PARTS), help=f"parts of {', '.join(PARTS)}, parted by commas")
+    parser.add_argument("--only", default=",".join(PARTS), help=f"of {', '.join(PARTS)}, parted by commas")
+    parser.add_argument("--blocks", type=int, nargs="+", default=SIZES, help="numbers of blocks of the part scaling")
+    parser.add_argument(
+        "--model", help="included model of the part scaling; a small one with random weights if not given"
+    )
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--markdown", type=Path, help="page for the figures")
     arguments = parser.parse_args()
@@ -143,7 +83,7 @@ def main() -> None:
         RUNS.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=RUNS.absolute()) as work:
             load = os.getloadavg()[0]
-            found = PARTS[part](Path(work))
+            found = measure(part, Path(work), arguments)
         if found is None:
             continue
         found |= {"date": datetime.now(UTC).date().isoformat(), "machine": processor(), "cores": os.cpu_count()}

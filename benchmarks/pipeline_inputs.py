@@ -15,6 +15,7 @@ from pipelines.run import open_run
 
 BLOCK_PX = 2560
 ZOOM = 16
+PROVINCES = 4
 COUNTRY_BOUNDS = (115.1, 34.95, 115.3, 35.05)
 """4 x 2 blocks, on which four provinces meet."""
 
@@ -83,7 +84,7 @@ def country_recipe(
         text += SOURCE.format(name=name, country=country, zoom=ZOOM)
     for key, legend in LEGENDS.items():
         text += PRODUCT.format(name=key.lower(), key=key, country=country) + legend
-    return _written(folder / f"{model}_{runtime}.toml", text)
+    return _written(folder / f"{runtime}.toml", text)
 
 
 def swellendam_recipe(folder: Path) -> Path:

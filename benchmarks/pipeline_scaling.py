@@ -1,15 +1,22 @@
-"""Inputs of the benchmark of runs of several sizes: countries of cheap tiles, and a small network.
+"""What runs of several sizes cost per block, and how well a plan foretells them from the smallest.
 
-A block of a country costs as much as any other, so the same tiles, which are made for one block, lie under all of them.
+The countries have cheap tiles: those of one block lie under all blocks, as hard links.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import re
 import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.pipeline_inputs import PROVINCES, ZOOM, country_recipe
+from benchmarks.pipeline_runs import Found, measure_run
 from croplayer.landscape.country import Country
 from croplayer.landscape.make import DEMO_SEED, MARGIN_DEG, make_country
 from croplayer.landscape.sources import SOURCES
@@ -28,6 +35,52 @@ TRUTH_PX = 64
 """Pixels of a block of the truth, which only the statistics are counted from."""
 NARROW, NARROW_SEED = {"width": 4, "pyramid_width": 8, "head_width": 8}, 3
 """Widths of a PIDNet with a fifth of the weights per layer; its random weights map 40 % of farmland as cropland."""
+
+
+PLANNED = re.compile(r"[\d,.]+ = ([\d,]+) blocks x ([\d.e+-]+) s .*/ (\d+) workers")
+
+
+def measure_scaling(work: Path, sizes: Sequence[int], model: str | None) -> Found:
+    """Runs of countries of several numbers of blocks; the smallest is the pilot of the plans of the others.
+
+    A first run of the smallest compiles what is compiled and is not counted. Each cube but the pilot's is removed.
+    """
+    network = model or str(write_narrow_network(work / "network"))
+    found: Found = {"model": model or "a PIDNet with random weights", "blocks": {}, "plans": {}}
+    pilot = work / f"run_{min(sizes)}"
+    for size in sorted(sizes):
+        bounds, inputs, out = bounds_of(size), work / f"country_{size}", work / f"run_{size}"
+        make_cheap_country(inputs, bounds, PROVINCES, ZOOM)
+        recipe = country_recipe(inputs, inputs, bounds, network)
+        if out == pilot:
+            measure_run(recipe, out, work / "compiled")
+            shutil.rmtree(out)
+        else:
+            found["plans"][str(size)] = planned_s(recipe, pilot)
+        found["blocks"][str(size)] = run = measure_run(recipe, out, work / "compiled")
+        run["cube_gb"] = sum(path.stat().st_size for path in (out / "cube.zarr").rglob("*") if path.is_file()) / 1e9
+        if out != pilot:
+            shutil.rmtree(out)
+        shutil.rmtree(inputs / "tiles")
+    return found
+
+
+def planned_s(recipe: Path, pilot: Path) -> dict[str, float]:
+    """Seconds of each step that `croplayer plan` foretells from a pilot."""
+    command = [sys.executable, "-m", "pipelines", "plan", str(recipe), "--pilot", str(pilot), "--json"]
+    command += ["-o", str(recipe.parent / "none")]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return seconds_of_plan(json.loads(done.stdout))
+
+
+def seconds_of_plan(facts: Mapping[str, object]) -> dict[str, float]:
+    """Seconds by step from the arithmetic of a plan, which shows hours to two digits only."""
+    found = {}
+    for name, text in facts.items():
+        if name.startswith("hours of ") and (terms := PLANNED.match(str(text))):
+            blocks, seconds, workers = terms[1].replace(",", ""), terms[2], terms[3]
+            found[name.removeprefix("hours of ")] = int(blocks) * float(seconds) / int(workers)
+    return found
 
 
 def bounds_of(blocks: int) -> Bounds:
