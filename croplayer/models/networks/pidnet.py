@@ -186,7 +186,7 @@ class FullFusion(nn.Module):
 
 class _Head(nn.Sequential):
     def __init__(self, inputs: int, width: int, outputs: int) -> None:
-        super().__init__(NormConv(inputs, width, 3), nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, outputs, 1))
+        super().__init__(NormConv(inputs, width, 3), nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.Conv2d(width, outputs, 1))
 
 
 class PIDNetForSemanticSegmentation(PreTrainedModel):
@@ -201,8 +201,8 @@ class PIDNetForSemanticSegmentation(PreTrainedModel):
         w, m, n = config.width, config.branch_depth, config.context_depth
         labels = int(config.num_labels or 0)
         self.stem = nn.Sequential(
-            *(nn.Conv2d(3, w, 3, 2, 1), nn.BatchNorm2d(w), nn.ReLU()),
-            *(nn.Conv2d(w, w, 3, 2, 1), nn.BatchNorm2d(w), nn.ReLU()),
+            *(nn.Conv2d(3, w, 3, 2, 1), nn.BatchNorm2d(w), nn.ReLU(inplace=True)),
+            *(nn.Conv2d(w, w, 3, 2, 1), nn.BatchNorm2d(w), nn.ReLU(inplace=True)),
         )
         self.context1 = _layer(BasicBlock, w, w, m)
         self.context2 = _layer(BasicBlock, w, 2 * w, m, 2)
@@ -241,13 +241,14 @@ class PIDNetForSemanticSegmentation(PreTrainedModel):
     def forward(self, pixel_values: torch.Tensor) -> PIDNetOutput:
         """Logits (n, classes, h / 8, w / 8) of normalised pixels (n, 3, h, w)."""
         relu = nn.functional.relu
-        context = relu(self.context2(relu(self.context1(self.stem(pixel_values)))))
+        relu_ = nn.functional.relu_
+        context = relu_(self.context2(relu_(self.context1(self.stem(pixel_values)))))
         detail, boundary = self.detail3(context), self.boundary3(context)
-        context = relu(self.context3(context))
+        context = relu_(self.context3(context))
         detail = self.attend3(detail, self.reduce3(context))
         boundary = boundary + resized_to(self.difference3(context), boundary)
         detail_logits = self.detail_head(detail) if self.training else None
-        context = relu(self.context4(context))
+        context = relu_(self.context4(context))
         detail, boundary = self.detail4(relu(detail)), self.boundary4(relu(boundary))
         detail = self.attend4(detail, self.reduce4(context))
         boundary = boundary + resized_to(self.difference4(context), boundary)
