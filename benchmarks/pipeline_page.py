@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.processes import BETWEEN, END, START
@@ -41,6 +41,8 @@ def page(figures: Found) -> str:
     for part, title in PART_TITLES.items():
         if part in figures:
             lines += ["", f"## {title}", "", *_comparison(figures[part])]
+    if "scaling" in figures:
+        lines += ["", "## Cost of a block by the number of blocks", "", *_scaling(figures["scaling"])]
     return "\n".join(lines) + "\n"
 
 
@@ -88,10 +90,19 @@ def ratios(found: Found) -> Iterator[tuple[str, float, float | None]]:
     yield "wall time, with the best runtime", runs["script"]["wall_s"] / best["wall_s"], GOAL_WALL
 
 
+def _head(found: Found, about: str) -> list[str]:
+    """Date and machine of a part, and what it measured."""
+    busy = ""
+    if found["load"] > 0.5:
+        busy = f" Other work shared the machine (load {found['load']:.1f} when the part began): wall times are upper"
+        busy += " bounds and the ratios are rough."
+    return [f"{found['date']}, {found['machine']}, {found['cores']} cores; {about}.{busy}", ""]
+
+
 def _comparison(found: Found) -> list[str]:
     runs, blocks = found["runs"], found["blocks"]
     shown = {name: title for name, title in NAMES.items() if name in runs}
-    lines = [f"{found['date']}, {found['machine']}, {found['cores']} cores; {blocks} blocks.{_busy(found)}", ""]
+    lines = _head(found, f"{blocks} blocks")
     lines += _cpu_table(found, shown, blocks)
     lines += ["", "Wall seconds of the whole run by step:", ""]
     walls = {name: wall_by_row(runs[name]) for name in shown}
@@ -106,14 +117,6 @@ def _comparison(found: Found) -> list[str]:
     goals = [[name, f"{ratio:.2f}", f"{goal:g}" if goal else ""] for name, ratio, goal in ratios(found)]
     lines += ["", "What the script takes, divided by what a warm run takes:", "", *_table(["", "ratio", "goal"], goals)]
     return [*lines, "", "Processes by kind:", "", *_process_table(runs, shown)]
-
-
-def _busy(found: Found) -> str:
-    """A sentence on other work of the machine, where there was some."""
-    if found["load"] < 0.5:
-        return ""
-    words = f" Other work shared the machine (load {found['load']:.1f} when the part began): wall times are upper bounds and"
-    return f"{words} the ratios are rough."
 
 
 def _cpu_table(found: Found, shown: Mapping[str, str], blocks: int) -> list[str]:
@@ -148,7 +151,59 @@ def _process_table(runs: Found, shown: Mapping[str, str]) -> list[str]:
     return _table(["process", *header], rows)
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def _scaling(found: Found) -> list[str]:
+    """What blocks cost in runs of several sizes, and what a plan said of them."""
+    runs: dict[str, Found] = found["blocks"]
+    header = ["", *(f"{int(size):,} blocks" for size in runs)]
+    cpu, wall = ({size: by(run) for size, run in runs.items()} for by in (cpu_by_row, wall_by_row))
+
+    def per_block(rows: Mapping[str, Mapping[str, float]], row: str) -> list[str]:
+        return [row, *(_text(rows[size][row] / int(size) if row in rows[size] else None) for size in runs)]
+
+    lines = _head(found, f"two sources, eight products, {found['model']}")
+    in_all = ["in all", *(_text(run["cpu_s"] / int(size)) for size, run in runs.items())]
+    lines += ["CPU seconds per block:", "", *_table(header, [*(per_block(cpu, row) for row in ROWS), in_all])]
+    in_all = ["in all", *(_text(run["wall_s"] / int(size)) for size, run in runs.items())]
+    lines += ["", "Wall seconds per block:", "", *_table(header, [*(per_block(wall, row) for row in ROWS), in_all])]
+    lines += ["", "What is not the work of a block:", "", *_table(header, _overheads(runs))]
+    for size, planned in found["plans"].items():
+        words = f"What `croplayer plan` foretold of {int(size):,} blocks from the run of {min(map(int, runs))}, wall seconds:"
+        lines += ["", words, "", *_table(["step", "planned", "measured", "error"], _plan_rows(planned, runs[size]))]
+    return lines
+
+
+def _overheads(runs: Mapping[str, Found]) -> list[list[str]]:
+    """Times of the run that do not belong to the work on a block, and memory, by size."""
+    rows: dict[str, list[float]] = {}
+    for size, run in runs.items():
+        steps = [step for name, step in run["steps"].items() if row_of(name) in OF_BLOCKS]
+        busy = sum(run["seconds_of_blocks"].values()) * int(size)
+        idle = run["workers"] * sum(step["wall_s"] for step in steps) - busy
+        kinds = {kind: sum(step["cpu_s"].get(kind, 0.0) for step in steps) for kind in run["peak_mb"]}
+        rest = [step["wall_s"] for name, step in run["steps"].items() if row_of(name) not in OF_BLOCKS]
+        found = {
+            "start, s of the run": run["steps"][START]["wall_s"],
+            "all but the steps over blocks, s of the run": sum(rest),
+            "workers without a block during the steps over blocks, s per block": idle / int(size),
+            **{f"{kind} during the steps over blocks, CPU s per block": s / int(size) for kind, s in kinds.items()},
+            **{f"{kind}, peak MB": peak for kind, peak in run["peak_mb"].items()},
+            "cube, GB": run["cube_gb"],
+        }
+        for name, value in found.items():
+            rows.setdefault(name, []).append(value)
+    return [[name, *map(_text, values)] for name, values in rows.items()]
+
+
+def _plan_rows(planned: Mapping[str, float], run: Found) -> Iterator[list[str]]:
+    """Planned and measured seconds by step, and of the whole run."""
+    for step, seconds in planned.items():
+        measured = run["steps"][step]["wall_s"]
+        yield [step, _text(seconds), _text(measured), f"{seconds / measured - 1:+.0%}"]
+    total = sum(planned.values())
+    yield ["in all", _text(total), _text(run["wall_s"]), f"{total / run['wall_s'] - 1:+.0%}"]
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = ["| " + " | ".join(header) + " |", "|---" + "|---:" * (len(header) - 1) + "|"]
     return [*lines, *("| " + " | ".join(row) + " |" for row in rows)]
 

@@ -38,6 +38,7 @@ def measure_run(recipe: Path, out: Path, compiled: Path, *options: str) -> Found
     ledgers = {path.stem: [r.seconds for _, r in Ledger(path).newest()] for path in out.glob("ledger/*.jsonl")}
     return {
         **_facts(watched),
+        "workers": WORKERS,
         "steps": {name: {"wall_s": t.wall_s, "cpu_s": dict(t.cpu_s)} for name, t in by_step(watched).items()},
         "seconds_of_blocks": {step: sum(seconds) / len(seconds) for step, seconds in ledgers.items() if seconds},
     }

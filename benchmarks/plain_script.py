@@ -17,7 +17,7 @@ import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -81,7 +81,7 @@ def do_block(job: Job, out: Path, name: str) -> tuple[dict[str, Any], dict[str, 
     steps, n = Steps(), job["block_px"]
     box = job["blocks"][name]
     to = from_bounds(*box, n, n)
-    network = croplayer.models.load(job["model"])
+    network = loaded(job["model"])
     values: dict[str, Any] = {}
     masks = []
     steps.end("start")
@@ -115,6 +115,12 @@ def do_block(job: Job, out: Path, name: str) -> tuple[dict[str, Any], dict[str, 
     gpd.GeoDataFrame(geometry=found, crs=LONLAT).to_file(out / f"{name}.gpkg")
     steps.end("export")
     return values, steps.seconds
+
+
+@lru_cache(maxsize=1)
+def loaded(model: str) -> Any:
+    """The network, once for each process."""
+    return croplayer.models.load(model)
 
 
 def from_tiles(source: dict[str, Any], box: Sequence[float], to: Affine, n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -186,7 +186,9 @@ class FullFusion(nn.Module):
 
 class _Head(nn.Sequential):
     def __init__(self, inputs: int, width: int, outputs: int) -> None:
-        super().__init__(NormConv(inputs, width, 3), nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.Conv2d(width, outputs, 1))
+        super().__init__(
+            NormConv(inputs, width, 3), nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.Conv2d(width, outputs, 1)
+        )
 
 
 class PIDNetForSemanticSegmentation(PreTrainedModel):
