@@ -24,3 +24,28 @@ def add_rows(pixels: np.ndarray, starts: np.ndarray, rows: np.ndarray, weights: 
             weight, row = weights[entry], pixels[rows[entry]]
             for k in range(len(total)):
                 total[k] += weight * np.float32(row[k])
+
+
+@kernel
+def add_weighted(
+    mean: np.ndarray,
+    corner: tuple[int, int],
+    cell: np.ndarray,
+    cell_corner: tuple[int, int],
+    row_weights: np.ndarray,
+    col_weights: np.ndarray,
+) -> None:
+    """Add a part of a cell, each pixel with the product of its row's and its column's weight, to a part of a mean.
+
+    Parameters
+    ----------
+    mean : (h, w) float32, added to
+    corner : row and column in ``mean`` of the first pixel
+    cell : (m, n) uint8
+    cell_corner : row and column in ``cell`` of the first pixel
+    row_weights, col_weights : float32, as many as the part has rows and columns
+    """
+    for i in range(len(row_weights)):
+        total, values, weight = mean[corner[0] + i], cell[cell_corner[0] + i], row_weights[i]
+        for k in range(len(col_weights)):
+            total[corner[1] + k] += np.float32(values[cell_corner[1] + k]) * (weight * col_weights[k])

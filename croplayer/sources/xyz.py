@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -111,8 +112,12 @@ class XyzSource:
         if self.is_remote:
             rgb, valid, _ = _read_from_provider(self, grid.window(block), grid)
             return digest_text(f"{digest_bytes(rgb.data).sha256} {digest_bytes(np.packbits(valid).data).sha256}")
+        files = self.files_of(block, grid)
+        # Few tasks of many files: handing over a task takes longer than a tile does.
+        size = max(1, -(-len(files) // REQUESTS_AT_ONCE))
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-            return digest_text(" ".join(pool.map(_digest_or_absent, self.files_of(block, grid))))
+            parts = pool.map(_digests, (files[i : i + size] for i in range(0, len(files), size)))
+            return digest_text(" ".join(itertools.chain.from_iterable(parts)))
 
     def files_of(self, block: BlockIndex, grid: BlockGrid) -> list[str]:
         """Files of the tiles under a block, there or not; none where tiles come over a network."""
@@ -192,6 +197,10 @@ def _lattice(window: PixelWindow, grid: BlockGrid) -> dict[str, Any]:
 def _read_from_provider(source: XyzSource, window: PixelWindow, grid: BlockGrid) -> Imagery:
     """Imagery of the window that was asked for last, so that a provider is asked once for its content and its pixels."""
     return source._read(window, grid)
+
+
+def _digests(paths: Sequence[str]) -> list[str]:
+    return [_digest_or_absent(path) for path in paths]
 
 
 def _digest_or_absent(path: str) -> str:

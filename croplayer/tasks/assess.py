@@ -18,7 +18,7 @@ from croplayer.tasks.each import each_block
 from croplayer.tasks.reading import Reading
 from croplayer.vector.region import Region, pixels_of_region
 from stores.columns import COVERAGE_TYPE, IMAGERY_VALID, RGB, VALID_FRACTION, map_column
-from stores.grid import BlockIndex, PixelWindow
+from stores.grid import BlockIndex
 from stores.legends import CoverageType
 from stores.records import BlockRecord, Value, finite
 
@@ -62,9 +62,11 @@ class AssessTask:
         """Record of one block with its image and terrain features."""
         terrain = self.elevation.block_terrain(block) if self.elevation else UNKNOWN_TERRAIN
         values: dict[str, Value] = {name: finite(v) for name, v in terrain._asdict().items()}
+        middles = []
         for source in self.cube.sources:
             rgb = self.cube.read_block(RGB, block, source)
             valid = self.cube.read_block(IMAGERY_VALID, block, source)
+            middles.append(_middle(rgb, valid))
             quality = image_quality(rgb, valid)
             values |= {
                 map_column(name, source): finite(v)
@@ -77,32 +79,10 @@ class AssessTask:
             coverage, confidence = self._coverage(rgb, valid, self._gaps(block, source, valid), block)
             values[map_column(COVERAGE_TYPE, source)] = coverage
             values[map_column("coverage_confidence", source)] = confidence
-            values[map_column(VALID_FRACTION, source)] = float(valid.mean())
-        if len(self.cube.sources) == 2:
-            values |= self._shift(block)
+            values[map_column(VALID_FRACTION, source)] = np.count_nonzero(valid) / valid.size
+        if len(middles) == 2:
+            values |= _shift(middles)
         return BlockRecord(block, values=values)
-
-    def _shift(self, block: BlockIndex) -> dict[str, Value]:
-        """Displacement of the second source relative to the first in the middle of the block, in pixels.
-
-        By phase correlation of the sources' grey values (skimage.registration.phase_cross_correlation);
-        missing where either lacks imagery.
-        """
-        n = self.cube.grid.block_px
-        side = min(n, SHIFT_WINDOW_PX)
-        whole = self.cube.grid.window(block)
-        middle = PixelWindow(whole.row + (n - side) // 2, whole.col + (n - side) // 2, side, side)
-        grey = []
-        for source in self.cube.sources:
-            if not self.cube.read_window(IMAGERY_VALID, middle, source).all():
-                return {"shift_rows_px": None, "shift_cols_px": None}
-            grey.append(self.cube.read_window(RGB, middle, source).mean(axis=2))
-        if any(g.std() == 0 for g in grey):
-            return {"shift_rows_px": None, "shift_cols_px": None}
-        from skimage.registration import phase_cross_correlation
-
-        (rows, cols), _, _ = phase_cross_correlation(*grey, upsample_factor=10)
-        return {"shift_rows_px": finite(float(rows)), "shift_cols_px": finite(float(cols))}
 
     def _gaps(self, block: BlockIndex, source: str, valid: np.ndarray) -> np.ndarray:
         """Gaps in the imagery of a block, told from it and from the four blocks beside it in the cube: (n, n) bool."""
@@ -135,6 +115,29 @@ class AssessTask:
         probability = predict_coverage(model, thumbnail(shown, seen)[None])[0]
         best = int(probability.argmax())
         return CoverageType(best).label, float(probability[best])
+
+
+def _middle(rgb: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
+    """Grey values (m, m) float64 in the middle of a block; None where imagery is missing there."""
+    n = len(valid)
+    side = min(n, SHIFT_WINDOW_PX)
+    middle = slice((n - side) // 2, (n - side) // 2 + side)
+    grey: np.ndarray = rgb[middle, middle].mean(axis=2)
+    return grey if valid[middle, middle].all() else None
+
+
+def _shift(middles: Sequence[np.ndarray | None]) -> dict[str, Value]:
+    """Displacement of the second source relative to the first in the middle of the block, in pixels.
+
+    By phase correlation of the sources' grey values (skimage.registration.phase_cross_correlation);
+    missing where either lacks imagery.
+    """
+    if any(grey is None or grey.std() == 0 for grey in middles):
+        return {"shift_rows_px": None, "shift_cols_px": None}
+    from skimage.registration import phase_cross_correlation
+
+    (rows, cols), _, _ = phase_cross_correlation(*middles, upsample_factor=10)
+    return {"shift_rows_px": finite(float(rows)), "shift_cols_px": finite(float(cols))}
 
 
 def _without_outside(rgb: np.ndarray, valid: np.ndarray, gap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

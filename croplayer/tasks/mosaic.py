@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from croplayer.cube.whole_blocks import Cube
 from croplayer.sources.imagery import ImagerySource
 from croplayer.tasks.each import each_block
@@ -40,7 +42,7 @@ class MosaicTask:
             has_imagery |= bool(imagery.valid.any())
             files |= self.cube.write_block(RGB, block, imagery.rgb, source.name)
             files |= self.cube.write_block(IMAGERY_VALID, block, imagery.valid, source.name)
-            values[map_column(VALID_FRACTION, source.name)] = float(imagery.valid.mean())
+            values[map_column(VALID_FRACTION, source.name)] = np.count_nonzero(imagery.valid) / imagery.valid.size
             values |= {map_column(name, source.name): count for name, count in imagery.notes.items()}
         status = Status.DONE if has_imagery else Status.NO_IMAGERY
         return BlockRecord(block, status, files=files, values=values)

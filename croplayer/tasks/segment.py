@@ -22,7 +22,7 @@ from stores.grid import BlockIndex
 from stores.records import BlockRecord, Status
 
 CELLS_KEPT = 192
-"""Predicted cells that a process keeps for the blocks beside them: the edges of eight blocks with two sources, 60 MB."""
+"""Predicted cells that a process keeps for the blocks beside them: the edges of five blocks with two sources, 60 MB."""
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,7 @@ class _BlockProcess:
             env=_environment(),
             stdin=subprocess.DEVNULL,
         )
+        self._seen = psutil.Process(self._child.pid)
         theirs.close()
 
     @property
@@ -248,7 +249,7 @@ class _BlockProcess:
     def _memory(self) -> int:
         """Resident memory of the process in bytes, 0 if it has ended."""
         try:
-            return int(psutil.Process(self._child.pid).memory_info().rss)
+            return int(self._seen.memory_info().rss)
         except psutil.NoSuchProcess:
             return 0
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from croplayer.kernels.averages import add_weighted
 from croplayer.kernels.levels import level_values
 from croplayer.models.networks.cell_memory import CellMemory
 from croplayer.models.networks.cells import blended_halo_px
@@ -178,7 +179,8 @@ def _predict_layout(
     mean = np.zeros((h, w), dtype=np.float32)
     for place in places:
         (block_rows, cell_rows, of_rows), (block_cols, cell_cols, of_cols) = rows[place[0]], cols[place[1]]
-        mean[block_rows, block_cols] += predicted[place][cell_rows, cell_cols] * (of_rows[:, None] * of_cols)
+        at, from_ = (block_rows.start, block_cols.start), (cell_rows.start, cell_cols.start)
+        add_weighted(mean, at, np.ascontiguousarray(predicted[place]), from_, of_rows, of_cols)
     stored = np.rint(mean, out=mean).astype(np.uint8)
     stored[~inner] = NO_IMAGERY
     return stored
@@ -193,7 +195,10 @@ def _predicted(
 ) -> dict[tuple[int, int], np.ndarray]:
     """Probabilities (side, side) uint8 of cells with their context by place, in batches of (cells, side) of one shape."""
     batch_cells, side = batch
-    digests = {place: memory.digest(*cell(place)) for place in places} if memory else {}
+    # Other blocks hold none of the cells inside of a block.
+    tops, lefts = ({place[axis] for place in places} for axis in (0, 1))
+    at_edge = [(y, x) for y, x in places if y in (min(tops), max(tops)) or x in (min(lefts), max(lefts))]
+    digests = {place: memory.digest(*cell(place)) for place in at_edge} if memory else {}
     predicted = {p: found for p, digest in digests.items() if memory and (found := memory.get(digest)) is not None}
     for group in _groups([place for place in places if place not in predicted], batch_cells):
         rgb = np.zeros((batch_cells, side, side, 3), dtype=np.uint8)
@@ -204,7 +209,7 @@ def _predicted(
         probability = predict_cells(model, rgb, known)
         for i, place in enumerate(group):
             predicted[place] = probability[i]
-            if memory:
+            if memory and place in digests:
                 memory.add(digests[place], probability[i])
     return predicted
 

@@ -37,9 +37,9 @@ def test_blocks_side_by_side_share_the_cells_at_their_edge(batch_cells: int, mon
     memory = CellMemory(100)
     for block in (0, 1, 2, 1):
         np.testing.assert_array_equal(predict(block, memory), alone[block])
-    # Each block has 3 x 3 cells, and the 3 at an edge are those of the next block.
+    # Each block has 3 x 3 cells; the 3 at an edge are those of the next block, and the one in the middle is not kept.
     assert once == 3 * -(-9 // batch_cells)
-    assert len(passes) - once == -(-9 // batch_cells) + 2 * -(-6 // batch_cells)
+    assert len(passes) - once == -(-9 // batch_cells) + 2 * -(-6 // batch_cells) + 1
 
 
 def test_the_cell_that_was_used_the_longest_ago_is_forgotten() -> None:
