@@ -56,7 +56,8 @@ def kernel_seconds(recipe: Path, out: Path) -> dict[str, float]:
     found: dict[str, float] = {}
     for block in blocks:
         for step, works in _works(inputs, cube, block).items():
-            found[step] = found.get(step, 0.0) + sum(map(median_s, works)) / len(blocks)
+            if works:
+                found[step] = found.get(step, 0.0) + sum(map(median_s, works)) / len(blocks)
     cells = sum(_cells_with_imagery(inputs, cube, block) for block in blocks) / len(blocks)
     return found | {"segment": cells * _pass_s(inputs)}
 

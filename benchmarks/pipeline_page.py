@@ -62,6 +62,11 @@ def wall_by_row(run: Found) -> dict[str, float]:
     return _by_row(run, lambda step: step["wall_s"], "step_wall_s")
 
 
+def _rows_of(found: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """The rows that any run has."""
+    return [row for row in ROWS if any(row in rows for rows in found.values())]
+
+
 def _by_row(run: Found, of_step: Any, of_script: str) -> dict[str, float]:
     if of_script in run:
         return dict(run[of_script])
@@ -106,7 +111,7 @@ def _comparison(found: Found) -> list[str]:
     lines += _cpu_table(found, shown, blocks)
     lines += ["", "Wall seconds of the whole run by step:", ""]
     walls = {name: wall_by_row(runs[name]) for name in shown}
-    rows = [[row, *(_text(walls[name].get(row)) for name in shown)] for row in ROWS]
+    rows = [[row, *(_text(walls[name].get(row)) for name in shown)] for row in _rows_of(walls)]
     rows.append(["in all", *(_text(runs[name]["wall_s"]) for name in shown)])
     lines += _table(["step", *shown.values()], rows)
     again = runs["again"]
@@ -124,7 +129,7 @@ def _cpu_table(found: Found, shown: Mapping[str, str], blocks: int) -> list[str]
     runs, kernels = found["runs"], found["kernels"]["torch"]
     cpu = {name: cpu_by_row(runs[name]) for name in shown}
     rows = []
-    for row in ROWS:
+    for row in _rows_of(cpu):
         own, warm = kernels.get(row), cpu["torch"].get(row, 0.0) / blocks
         script = cpu["script"].get(row)
         over = warm / own if own else None
@@ -162,9 +167,14 @@ def _scaling(found: Found) -> list[str]:
 
     lines = _head(found, f"two sources, eight products, {found['model']}")
     in_all = ["in all", *(_text(run["cpu_s"] / int(size)) for size, run in runs.items())]
-    lines += ["CPU seconds per block:", "", *_table(header, [*(per_block(cpu, row) for row in ROWS), in_all])]
+    lines += ["CPU seconds per block:", "", *_table(header, [*(per_block(cpu, row) for row in _rows_of(cpu)), in_all])]
     in_all = ["in all", *(_text(run["wall_s"] / int(size)) for size, run in runs.items())]
-    lines += ["", "Wall seconds per block:", "", *_table(header, [*(per_block(wall, row) for row in ROWS), in_all])]
+    lines += [
+        "",
+        "Wall seconds per block:",
+        "",
+        *_table(header, [*(per_block(wall, row) for row in _rows_of(wall)), in_all]),
+    ]
     lines += ["", "What is not the work of a block:", "", *_table(header, _overheads(runs))]
     for size, planned in found["plans"].items():
         words = f"What `croplayer plan` foretold of {int(size):,} blocks from the run of {min(map(int, runs))}, wall seconds:"
