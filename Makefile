@@ -8,10 +8,10 @@ export OMP_WAIT_POLICY ?= PASSIVE
 OLD_PYTHON := 'import sys; sys.exit(sys.version_info < (3, 11) and "croplayer needs Python 3.11 or later, this is " + sys.version.split()[0])'
 PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-lowest check bench bench-nation soak clean
+.PHONY: help demo test test-lowest check bench bench-pipeline bench-nation soak clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## map a small synthetic country into runs/demo and say where the report is
 	$(BIN)/croplayer demo -o runs/demo
@@ -36,6 +36,11 @@ bench: $(VENV)/.installed ## measure kernels, models and tables again and write 
 	$(BIN)/python -m benchmarks.kernels --json bench_kernels.json --markdown docs/kernels.md
 	$(BIN)/python -m benchmarks.models --json bench_models.json
 	$(BIN)/python -m benchmarks.table --json bench_table.json
+
+# Parts: ARGS="--only country". The real images need CROPLAYER_DATA.
+bench-pipeline: $(VENV)/.installed ## measure whole runs against a plain script and write docs/pipeline.md
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench,openvino]'
+	$(BIN)/python -m benchmarks.pipeline --json bench_pipeline.json --markdown docs/pipeline.md $(ARGS)
 
 # Hours on two cores. Parts: ARGS="--only schedule --blocks 10000".
 bench-nation: $(VENV)/.installed ## measure what a run of 10,000 to 383,266 blocks costs and write docs/nation.md

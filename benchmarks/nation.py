@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.memory import peak_memory_mb
 from benchmarks.nation_page import page
 from benchmarks.nation_run import BLOCK_PX, CHINA, make_inputs, write_recipe
 from benchmarks.nothing import NothingTask
+from benchmarks.processes import BLOCK_PROCESS, CLIENT, WORKER, run_watched
 from pipelines.engine.cluster import Workers
 from pipelines.engine.execute import run_step
 from pipelines.engine.step_ledgers import StepLedgers
@@ -162,15 +162,11 @@ def stages(work: Path, count: int) -> dict[str, Any]:
     found: dict[str, Any] = {"blocks": side * side, "block_px": BLOCK_PX}
     for name in ("run_s", "again_s"):
         command = [sys.executable, "-m", "pipelines", "run", str(recipe), "-o", str(work / "out"), "--workers", "2"]
-        start = time.perf_counter()
-        with (work / "said").open("w+") as said, subprocess.Popen(command, stdout=said, stderr=said) as run:
-            peaks = peak_memory_mb(run)
-            if run.returncode:
-                said.seek(0)
-                raise RuntimeError(f"the run of {recipe} ended with {run.returncode}: {said.read()[-2000:]}")
-        found[name] = time.perf_counter() - start
+        watched = run_watched(command)
+        found[name] = watched.wall_s
         if name == "run_s":
-            found |= {f"{role}_mb": peak for role, peak in peaks.items()}
+            kinds = {"client_mb": CLIENT, "worker_mb": WORKER, "block_process_mb": BLOCK_PROCESS}
+            found |= {key: watched.peak_mb[kind] for key, kind in kinds.items()}
     for ledger in sorted((work / "out/ledger").glob("*.jsonl")):
         seconds = [r.seconds for _, r in Ledger(ledger).lines()]
         if seconds:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.table [--blocks N] [--json FILE]
 
-The numbers in the table are made up; what is timed is what a run does with real ones.
+The numbers in the table are made up; what is timed is what the client of a run does with real ones, in its own process.
 """
 
 from __future__ import annotations

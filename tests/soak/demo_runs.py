@@ -13,7 +13,7 @@ from shared.dask_processes import environment
 from shared.run_files import digests
 from shared.tile_server import EVERY_FAULT, PLACEHOLDER
 
-from benchmarks.memory import peak_memory_mb
+from benchmarks.processes import BLOCK_PROCESS, watch
 from croplayer.landscape.server import TileServer, serve
 from croplayer.landscape.sources import SOURCES
 from pipelines.recipe_files import RECIPES
@@ -83,7 +83,7 @@ def mosaic_under_fire(finished: Path, work: Path) -> FireCounts:
             recipe = out / "demo.toml"
             recipe.write_text(_over_http(finished, server), encoding="utf-8")
             run = _started(["mosaic", str(recipe), "-o", str(out), "--workers", "1"], {})
-            peaks.append(peak_memory_mb(run)["block_process"])
+            peaks.append(watch(run).peak_mb[BLOCK_PROCESS])
             asked = server.requests.total()
         if run.returncode:
             raise RuntimeError(f"the mosaic from the {name} server ended with {run.returncode}")
