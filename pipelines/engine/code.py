@@ -102,6 +102,7 @@ def _modules(imported: Imported) -> set[str]:
     return modules | ({imported.module} if len(modules) < len(below) else set())
 
 
+@lru_cache(maxsize=4096)
 def _path(name: str) -> Path | None:
     """File of a module; None for a name that is not a module, or for a package without a file."""
     package, *parts = name.split(".")
