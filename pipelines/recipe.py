@@ -20,6 +20,7 @@ from pipelines.recipe_parts import (
     Networked,
     Part,
     TomlPair,
+    bytes_of,
     items_file,
     public_address,
 )
@@ -319,17 +320,13 @@ class Cluster(Part):
     @property
     def memory_limit_bytes(self) -> int:
         """The memory limit of a worker in bytes."""
-        from dask.utils import parse_bytes
-
-        return int(parse_bytes(self.memory_limit))
+        return bytes_of(self.memory_limit)
 
     @field_validator("memory_limit")
     @classmethod
     def _is_bytes(cls, text: str) -> str:
-        from dask.utils import parse_bytes
-
         try:
-            valid = parse_bytes(text) > 0
+            valid = bytes_of(text) > 0
         except ValueError:
             valid = False
         if not valid:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import string
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,9 @@ FOLDER = "folder"
 """Entry of the context of a validation: the folder of the recipe's file; without it, paths stay as they are."""
 FIRST_WILD = "{*?["
 """Characters with which the part of a path begins that stands for several files."""
+
+BYTES = {"": 1} | {f"{unit}{i}": (1024 if i else 1000) ** (n + 1) for n, unit in enumerate("kmgtp") for i in ("", "i")}
+"""Bytes of a unit, in lower case and without the B."""
 
 
 class Part(BaseModel):
@@ -78,6 +82,22 @@ def public_address(address: str, token_env: str | None = None) -> str:
 
     check_public(address, token_env, "address")
     return address
+
+
+def bytes_of(text: str) -> int:
+    """Number of bytes of an amount like ``6GiB`` or ``500 MB``; raises ValueError for other texts.
+
+    Equals `dask.utils.parse_bytes`, which takes a tenth of a second to import.
+    """
+    text = text.replace(" ", "")
+    number = text.rstrip(string.ascii_letters)
+    unit = text[len(number) :].lower().removesuffix("b")
+    if unit not in BYTES:
+        raise ValueError(f"'{text}' has no unit of bytes; expected a form like '6GiB'")
+    try:
+        return int(float(number or 1) * BYTES[unit])
+    except OverflowError:
+        raise ValueError(f"'{text}' is too large") from None
 
 
 def items_file(path: str) -> str:

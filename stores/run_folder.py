@@ -23,6 +23,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -80,10 +81,8 @@ class RunFolder:
         """Contents of the folder's own recipe; empty when it is missing or damaged, which verify reports by its digest."""
         if not self.recipe.is_file():
             return {}
-        try:
-            return tomllib.loads(self.recipe.read_text(encoding="utf-8"))
-        except ValueError:
-            return {}
+        found = self.recipe.stat()
+        return _toml(self.recipe, found.st_ino, found.st_mtime_ns, found.st_size)
 
     @property
     def inputs(self) -> frozenset[str]:
@@ -206,6 +205,15 @@ def run_at(place: Path) -> RunFolder:
     """The run of a folder, or of the cube in it: ``runs/NAME`` and ``runs/NAME/cube.zarr`` are the same run."""
     holds = RunFolder(place.parent)
     return holds if place.name == holds.own_cube.name and has_key(place, _GROUP) else RunFolder(place)
+
+
+@lru_cache(maxsize=4)
+def _toml(path: Path, inode: int, time_ns: int, size: int) -> dict[str, Any]:
+    """Contents of a file, which is read again only when it has changed; every step asks where the cube lies."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
 
 
 def _absolute(text: str) -> Path:

@@ -69,20 +69,6 @@ def cut_polygon(cube: Cube, polygon: BaseGeometry, finished: BlockList) -> Cut:
     return Cut(mask, window, cube.grid)
 
 
-def finished_only(mask: np.ndarray, window: PixelWindow, grid: BlockGrid, finished: BlockList) -> np.ndarray:
-    """Flags of a window (h, w), 255 in the blocks that are not among ``finished``.
-
-    Where a block failed under new settings, or lies outside a region that was narrowed, a cube still holds pixels of
-    the settings before.
-    """
-    out = np.full_like(mask, NEVER_PROCESSED)
-    for block in grid.blocks_under(window):
-        if block in finished:
-            area = window.common(grid.window(block)).slices_in(window)
-            out[area] = mask[area]
-    return out
-
-
 def write_cut(cut: Cut, path: Path) -> list[Path]:
     """Write a cut as .tif, .parquet or .shp; raises ValueError for another ending."""
     if path.suffix == ".tif":

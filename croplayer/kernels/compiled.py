@@ -1,7 +1,7 @@
 """The decorators of all kernels: compiled once, cached on disk, run without the interpreter lock.
 
 Numba recompiles a kernel when its own file changes, but not when the file of a kernel that it calls changes. The
-machine code of a package is therefore cached in a folder that is named by a digest of every file that holds kernels.
+machine code of a package is therefore kept in a folder that is named by a digest of every file that holds kernels.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+
+from croplayer.kernels.machine_code import MachineCode
 
 _numba: Any = numba
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -45,16 +47,13 @@ class Compiler:
         return lambda function: self._compiled(function, list(signatures), inlined=inlined)
 
     def _compiled(self, function: _Function, signatures: list[str] | None, *, inlined: bool = False) -> _Function:
-        # Numba reads the cache folder from its global settings when it decorates, so it is set for that moment only.
-        outside = _numba.config.CACHE_DIR
-        _numba.config.CACHE_DIR = self.folder
-        try:
-            compile_it = _numba.njit(
-                signatures, cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, forceinline=inlined
-            )
-            return cast(_Function, compile_it(function))
-        finally:
-            _numba.config.CACHE_DIR = outside
+        compiled = _numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, forceinline=inlined)(function)
+        compiled._cache = MachineCode(function, self.folder)
+        for signature in signatures or ():
+            compiled.compile(signature)
+        if signatures:
+            compiled.disable_compile()
+        return cast(_Function, compiled)
 
 
 def compiler_of(package: Path, sources: Iterable[Path]) -> Compiler:

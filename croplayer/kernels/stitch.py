@@ -14,6 +14,7 @@ import numpy as np
 
 from croplayer.kernels.compiled import kernel
 from croplayer.kernels.image import check_image
+from croplayer.kernels.ordering import sort_few
 
 CELL_PX = 4
 """Width of the strips on both sides of a line, and distance between lines, in pixels."""
@@ -187,8 +188,14 @@ def ranked(values: np.ndarray, rank: int) -> int:
 @kernel
 def medians_nearby(size: np.ndarray, usual: np.ndarray) -> None:
     """Median of the known jumps up to `NEAR` lines away from each known one, itself included."""
+    near = np.empty(2 * NEAR + 1, np.float64)
     for line in range(len(size)):
         if not np.isnan(size[line]):
-            near = size[max(line - NEAR, 0) : line + NEAR + 1]
-            ordered = np.sort(near[~np.isnan(near)])
+            known = 0
+            for other in range(max(line - NEAR, 0), min(line + NEAR + 1, len(size))):
+                if not np.isnan(size[other]):
+                    near[known] = size[other]
+                    known += 1
+            ordered = near[:known]
+            sort_few(ordered)
             usual[line] = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2

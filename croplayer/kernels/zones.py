@@ -14,6 +14,7 @@ import numpy as np
 
 from croplayer.kernels.bits import WORD_PX, as_mask, bytes_equal, count_ones
 from croplayer.kernels.compiled import kernel
+from croplayer.kernels.ordering import sort_few
 
 
 class ZoneAreas(NamedTuple):
@@ -252,7 +253,7 @@ def count_zone(
             before = i
     for row in range(height):
         inside = crossings[starts[row] : starts[row + 1]]
-        inside.sort()
+        sort_few(inside)
         for n in range(0, len(inside) - 1, 2):
             if inside[n] == inside[n + 1]:
                 continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from croplayer.measures.agreement import BoundaryAgreement, MaskScore, mask_agreement
 from stores.grid import BlockGrid
@@ -22,6 +21,8 @@ def boundary_width_px(grid: BlockGrid) -> int:
 
 def boundary_band(mask: np.ndarray, width_px: int = BOUNDARY_PX) -> np.ndarray:
     """Pixels of a (h, w) bool mask within ``width_px`` of its outline; the image's edge is not an outline."""
+    from scipy import ndimage
+
     inner: np.ndarray = ndimage.binary_erosion(mask, np.ones((3, 3), dtype=bool), iterations=width_px, border_value=1)
     band: np.ndarray = mask & ~inner
     return band

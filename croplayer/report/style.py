@@ -46,6 +46,7 @@ RC: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": False,
+    "axes.titley": 1.0,  # otherwise all ticks are measured in every drawing to find the place of the title
     "figure.dpi": 110,
     "savefig.dpi": 110,
     "legend.frameon": False,
@@ -88,9 +89,19 @@ def pdf_bytes(figure: Figure) -> bytes:
 def _bytes(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
     buffer = io.BytesIO()
     with figure_style():
-        # Lay the figure out once; otherwise it is laid out again for every format.
-        if figure.get_layout_engine() is not None:
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")
+        _lay_out(figure)
         figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Lay a figure out once and for all formats; each of them would do it again, and twice."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+    for ax in figure.axes:
+        for axis in (axis for drawn in (ax, *ax.child_axes) for axis in (drawn.xaxis, drawn.yaxis)):
+            if not axis.get_label_text():
+                # A label without text has a place beside the ticks, which are measured for it in every drawing.
+                axis.set_label_coords(0, 0)

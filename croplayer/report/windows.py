@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from croplayer.measures.agreement import ious
+from stores.block_list import BlockList
 from stores.columns import AREA_FRACTION, agreement_columns, map_column
-from stores.grid import BlockIndex, BlockRange, PixelWindow
+from stores.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
+from stores.legends import NEVER_PROCESSED
 
 WINDOW_BLOCKS = (4, 6)
 """Most rows and columns of blocks in the pictures of pixels."""
 PICTURE_PX = 720
 """Most pixels along the longer edge of a picture."""
-STRIP_ROWS = 128
-"""Rows of a picture that are read at once."""
 PLACE_PX = 512
 """Most pixels along the edge of a place shown in every map."""
 PLACE_PICTURE_PX = 256
@@ -47,15 +48,42 @@ def picture_step(window: PixelWindow) -> int:
     return max(1, -(-max(window.height, window.width) // PICTURE_PX))
 
 
-def strips(window: PixelWindow, step: int) -> Iterator[PixelWindow]:
-    """The window in strips that give STRIP_ROWS rows of a picture each."""
-    for top in range(window.row, window.row_stop, step * STRIP_ROWS):
-        yield PixelWindow(top, window.col, min(step * STRIP_ROWS, window.row_stop - top), window.width)
-
-
 def thinned(step: int) -> slice:
     """Rows or columns that stand for every ``step`` of them: the middle one."""
     return slice(step // 2, None, step)
+
+
+def thinned_picture(
+    window: PixelWindow,
+    step: int,
+    grid: BlockGrid,
+    read: Callable[[PixelWindow], np.ndarray],
+    bands: tuple[int, ...] = (),
+    finished: BlockList | None = None,
+) -> np.ndarray:
+    """A window thinned by ``step``, read block by block.
+
+    Parameters
+    ----------
+    read : gives the pixels (h, w, *bands) uint8 of a part of the window
+    finished : blocks that are read, where not all of them; the pixels of others are 255
+    """
+    rows, cols = range(window.height)[thinned(step)], range(window.width)[thinned(step)]
+    picture = np.full((len(rows), len(cols), *bands), NEVER_PROCESSED, np.uint8)
+    for block in grid.blocks_under(window):
+        if finished is None or block in finished:
+            part = window.common(grid.window(block))
+            own_rows, picture_rows = _thinned_along(part.row - window.row, part.height, step)
+            own_cols, picture_cols = _thinned_along(part.col - window.col, part.width, step)
+            picture[picture_rows, picture_cols] = read(part)[own_rows, own_cols]
+    return picture
+
+
+def _thinned_along(start: int, length: int, step: int) -> tuple[slice, slice]:
+    """Which of ``length`` pixels from the pixel ``start`` of a window stand in its picture, and where."""
+    first = max(0, -(-(start - step // 2) // step))
+    own = slice(step // 2 + first * step - start, None, step)
+    return own, slice(first, first + len(range(length)[own]))
 
 
 def place_window(block: BlockIndex, block_px: int) -> PixelWindow:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -69,10 +69,10 @@ def _on_tiles(source: XyzSource, lon: np.ndarray, lat: np.ndarray) -> np.ndarray
         rows = np.floor((1 - np.arcsinh(np.tan(np.radians(lat))) / np.pi) / 2 * count)
     has_row = np.isfinite(rows) & (rows >= 0) & (rows < count)
     rows = np.where(has_row, rows, 0).astype(np.int64)
-    there = {
-        (row, col): Path(source.tiles.file_of(TilePlace(col, row, source.zoom))).is_file()
-        for row in set(rows[has_row].tolist())
-        for col in set(cols.tolist())
-    }
-    grid = [[there.get((row, col), False) for col in cols.tolist()] for row in rows.tolist()]
-    return np.array(grid, bool) & has_row[:, None]
+    rows, row_at = np.unique(rows, return_inverse=True)
+    cols, col_at = np.unique(cols, return_inverse=True)
+    there = np.zeros((len(rows), len(cols)), bool)
+    for i in np.unique(row_at[has_row]).tolist():
+        for j, col in enumerate(cols.tolist()):
+            there[i, j] = os.path.isfile(source.tiles.file_of(TilePlace(col, int(rows[i]), source.zoom)))  # noqa: PTH113
+    return there[row_at][:, col_at] & has_row[:, None]

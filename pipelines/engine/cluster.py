@@ -29,6 +29,10 @@ SETTINGS: dict[str, Any] = {
     "distributed.comm.timeouts.connect": "30s",
     # The last messages that were sent stay in memory with their tasks; the default is 1,000.
     "distributed.admin.low-level-log-length": 20,
+    # Watching themselves costs processes that only wait a twentieth of a core, and nobody sees what they find.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
     # A scheduler and its workers always listen for HTTP, and any user of the machine could read these pages.
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],

@@ -6,7 +6,6 @@ execute counts, so editing a command or a report page does not change the digest
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.util
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +14,10 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-OURS = ("croplayer", "stores", "pipelines")
+import platformdirs
+
+from pipelines.engine.syntax import OURS, Imported, SyntaxCache
+
 VERSION = "stores"
 """The module of the version, which bundles and requests name: a release alone must not redo a map."""
 NOT_FOLLOWED = ("pipelines.engine", "pipelines.recipe")
@@ -34,6 +36,7 @@ def code_digest(modules: tuple[str, ...]) -> str:
     """Digest of what some modules and all of ours that they import execute, including the page templates beside them."""
     digest = hashlib.sha256()
     closure = sorted(import_closure(modules))
+    _syntax().write()
     for name in closure:
         digest.update(name.encode() + _module(name).digest)
     folders = {path.parent for name in closure if (path := _path(name)) is not None}
@@ -80,70 +83,39 @@ def _module(name: str) -> _Module:
     path = _path(name)
     if path is None:
         return _Module(b"", frozenset())
-    tree = ast.parse(path.read_bytes())
-    imports = {found for node in _executed(tree) for found in _imported(node)}
-    digest = hashlib.sha256()
-    for text in _told(tree):
-        digest.update(text.encode() + b"\0")
-    return _Module(digest.digest(), frozenset(imports - {name}))
+    syntax = _syntax().of(path.read_bytes())
+    imports = {module for imported in syntax.imports for module in _modules(imported)}
+    return _Module(bytes.fromhex(syntax.digest), frozenset(imports - {name}))
 
 
+@cache
+def _syntax() -> SyntaxCache:
+    return SyntaxCache(platformdirs.user_cache_path("croplayer") / "syntax.json")
+
+
+def _modules(imported: Imported) -> set[str]:
+    """The modules that an import names: a name that is imported from a package may be a module of it."""
+    if not imported.names:
+        return {imported.module}
+    below = {f"{imported.module}.{name}" for name in imported.names}
+    modules = {name for name in below if _path(name) is not None}
+    return modules | ({imported.module} if len(modules) < len(below) else set())
+
+
+@lru_cache(maxsize=4096)
 def _path(name: str) -> Path | None:
     """File of a module; None for a name that is not a module, or for a package without a file."""
-    found = importlib.util.find_spec(name.split(".")[0])
-    if found is None or not found.submodule_search_locations:
+    package, *parts = name.split(".")
+    folder = _folder(package)
+    if folder is None:
         return None
-    base = Path(next(iter(found.submodule_search_locations))).joinpath(*name.split(".")[1:])
+    base = folder.joinpath(*parts)
     if base.with_suffix(".py").is_file():
         return base.with_suffix(".py")
     return base / "__init__.py" if (base / "__init__.py").is_file() else None
 
 
-def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    """A node and all below it, without what only a type checker reads."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
-            for other in child.orelse:
-                yield from _executed(other)
-            continue
-        yield from _executed(child)
-
-
-def _imported(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names if alias.name.split(".")[0] in OURS)
-    elif isinstance(node, ast.ImportFrom) and node.level:
-        raise ValueError(f"line {node.lineno} imports relatively; write the whole name of the module")
-    elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in OURS:
-        below = {f"{node.module}.{alias.name}" for alias in node.names}
-        modules = {name for name in below if _path(name) is not None}
-        yield from modules
-        if len(modules) < len(below):
-            yield node.module
-
-
-def _told(node: ast.AST) -> Iterator[str]:
-    """Every part of a syntax tree, in order, without docstrings, positions and empty fields.
-
-    Empty fields are left out because newer Pythons have more of them.
-    """
-    yield type(node).__name__
-    for name, value in ast.iter_fields(node):
-        if name == "body" and isinstance(value, list):
-            # A string that stands alone is a docstring, of a module, a class, a function or a field.
-            value = [child for child in value if not _is_text(child)]
-        if value is None or value == []:
-            continue
-        yield name
-        for part in value if isinstance(value, list) else (value,):
-            if isinstance(part, ast.AST):
-                yield from _told(part)
-            else:
-                yield repr(part)
-    # Where the node ends: without it a statement could leave a loop, or an argument a call, unnoticed.
-    yield ")"
-
-
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+@cache
+def _folder(package: str) -> Path | None:
+    found = importlib.util.find_spec(package)
+    return Path(next(iter(found.submodule_search_locations))) if found and found.submodule_search_locations else None

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from croplayer.cube.cuts import finished_only
 from croplayer.report.windows import (
     blocks_shown,
     picture_step,
     place_step,
     place_window,
     places_by_agreement,
-    strips,
     thinned,
+    thinned_picture,
 )
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
@@ -46,24 +46,18 @@ def picture_window(run: Shown) -> tuple[PixelWindow, str]:
 
 
 def pictures(run: Shown, window: PixelWindow) -> list[dict[str, np.ndarray]]:
-    """Thinned imagery and masks of a window, read in strips; the reference is shown with the imagery, where there is one."""
-    step = picture_step(window)
-    pictures = {s: _thinned(run, RGB, window, step, s) for s in run.inputs.recipe.source_names}
-    masks = {s: _thinned(run, CROPLAND_MASK, window, step, s) for s in run.inputs.recipe.source_names}
-    if run.inputs.reference is not None:
-        reference = run.inputs.reference.read(window, run.inputs.grid).flags()
-        pictures["reference: cropland"] = reference[thinned(step), thinned(step)]
-    return [pictures, masks | {"integrated map": _thinned(run, INTEGRATED, window, step, None)}]
-
-
-def _thinned(run: Shown, name: str, window: PixelWindow, step: int, source: str | None) -> np.ndarray:
-    parts = []
-    for part in strips(window, step):
-        strip = run.output.cube.read_window(name, part, source)
-        if name == INTEGRATED:
-            strip = finished_only(strip, part, run.inputs.grid, run.done["integrate"].blocks)
-        parts.append(strip[thinned(step), thinned(step)])
-    return np.concatenate(parts)
+    """Thinned imagery and masks of a window; the reference is shown with the imagery, where there is one."""
+    grid, cube, names = run.inputs.grid, run.output.cube, run.inputs.recipe.source_names
+    picture = partial(thinned_picture, window, picture_step(window), grid)
+    pictures = {s: picture(partial(cube.read_window, RGB, source=s), (3,)) for s in names}
+    masks = {s: picture(partial(cube.read_window, CROPLAND_MASK, source=s)) for s in names}
+    reference = run.inputs.reference
+    if reference is not None:
+        pictures["reference: cropland"] = picture(lambda part: reference.read(part, grid).flags())
+    # A cube may hold pixels of the settings before in a block that failed, or that left the region.
+    finished = run.done["integrate"].blocks
+    integrated = picture(partial(cube.read_window, INTEGRATED), finished=finished)
+    return [pictures, masks | {"integrated map": integrated}]
 
 
 def places(run: Shown, blocks: pd.DataFrame) -> list[tuple[str, dict[str, np.ndarray]]]:

@@ -64,7 +64,9 @@ def named_classifier(inputs: Inputs, kind: str) -> KeptClassifier | None:
 
 def classifier_digest(inputs: Inputs, kind: str) -> str | None:
     """Digest of the manifest of that classifier, which holds the digest of its trees; None if the recipe names none."""
+    place = inputs.recipe.decisions.model_of(kind)
+    if place is None:
+        return None
     from croplayer.decisions.classifier_files import manifest_path
 
-    place = inputs.recipe.decisions.model_of(kind)
-    return None if place is None else digest_file(manifest_path(Path(place), kind)).sha256
+    return digest_file(manifest_path(Path(place), kind)).sha256

@@ -85,3 +85,61 @@ def test_every_kernel_is_compiled_the_same_way() -> None:
     package = Path(croplayer.kernels.__file__).parents[1]
     found = [p.relative_to(package).as_posix() for p in package.rglob("*.py") if "njit" in p.read_text()]
     assert found == ["kernels/compiled.py"]
+
+
+def test_kernels_that_moved_are_not_compiled_again(tmp_path: Path) -> None:
+    """Their machine code lies beside them, and counts whatever the path and the times of the files."""
+    package = tmp_path / "before" / "toy"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(PACKAGE)
+    (package / "called.py").write_text(CALLED.format(factor=2))
+    (package / "caller.py").write_text(CALLER)
+    env = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+
+    def ask() -> str:
+        code = ASK.format(folder=str(package.parent))
+        return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+
+    assert ask() == "7 1\n"
+    moved = tmp_path / "after"
+    package.parent.rename(moved)
+    package = moved / "toy"
+    for file in package.glob("*.py"):
+        os.utime(file, (1e9, 1e9))
+    assert ask() == "7 0\n"
+
+
+def test_of_processes_that_start_together_one_compiles(tmp_path: Path) -> None:
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    together = [
+        subprocess.Popen([sys.executable, "-c", RUN], env=env, stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    answers = [process.communicate()[0].split() for process in together]
+    assert sorted(answers) == [["1", "0"], ["1", "0"], ["1", "1"]]
+
+
+def test_where_nothing_can_be_kept_each_process_compiles(tmp_path: Path) -> None:
+    """Such as a folder that is a file, as root writes to a read-only one."""
+    (tmp_path / "cache").write_text("")
+    assert answer(RUN, tmp_path / "cache") == [1, 1]
+    assert answer(RUN, tmp_path / "cache") == [1, 1]
+
+
+def test_a_process_that_was_killed_while_it_compiled_keeps_nobody_waiting(tmp_path: Path) -> None:
+    code = COMPILED + (
+        "import os, signal, numba\n"
+        "from numba.core import event\n"
+        "class Killer(event.Listener):\n"
+        "    def on_start(self, e):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    def on_end(self, e):\n"
+        "        pass\n"
+        "event.register('numba:compile', Killer())\n"
+        "import numpy as np\n"
+        "from croplayer.kernels.bits import pack_mask\n"
+        "pack_mask(np.eye(70, dtype=bool))\n"
+    )
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    assert subprocess.run([sys.executable, "-c", code], env=env, check=False).returncode == -9
+    assert list(tmp_path.rglob("*.lock"))
+    assert answer(RUN, tmp_path) == [1, 1]

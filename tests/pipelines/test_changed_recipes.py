@@ -7,21 +7,19 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from shared.built_steps import built_steps
 from shared.commands import croplayer
 from soak.damage import problems_of
 
-from croplayer.cube.cuts import finished_only
 from croplayer.cube.whole_blocks import Cube
 from croplayer.evaluation.frame import changed_points
 from pipelines.recipe_files import load_recipe
 from pipelines.run import Run
 from stores.block_list import BlockList
 from stores.durable import FileDigest
-from stores.grid import BlockGrid, BlockIndex, PixelWindow
+from stores.grid import BlockIndex
 from stores.ledger import Ledger
 
 
@@ -71,16 +69,6 @@ def test_what_is_measured_of_a_source_depends_on_its_mask(
         fingerprint, [replace(record, files={**record.files, key: FileDigest("0" * 64, record.files[key].size)})]
     )
     assert not set(before) & set(followed())
-
-
-def test_pixels_of_blocks_that_are_not_finished_are_never_shown() -> None:
-    grid = BlockGrid(4)
-    mask = np.arange(48, dtype=np.uint8).reshape(6, 8)
-    found = finished_only(mask, PixelWindow(41, 81, 6, 8), grid, BlockList.of([(10, 20), (11, 21), (30, 30)]))
-    rows, cols = np.indices(mask.shape)
-    block_row, block_col = (rows + 41) // 4, (cols + 81) // 4
-    shown = (block_row == 10) & (block_col == 20) | (block_row == 11) & (block_col == 21)
-    np.testing.assert_array_equal(found, np.where(shown, mask, 255))
 
 
 def test_points_where_the_map_changed_since_they_were_drawn_are_counted(out: Path) -> None:

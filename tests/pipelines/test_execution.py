@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from dask.utils import parse_bytes
 from shared.dask_processes import DaskProcesses, dask_processes, environment, kill_group
 from shared.poison import KINDS
 from shared.poison_run import poison_step
@@ -24,6 +25,7 @@ from pipelines.engine.execute import run_step
 from pipelines.engine.run_log import RunLog
 from pipelines.engine.step_ledgers import StepLedgers
 from pipelines.recipe import Cluster
+from pipelines.recipe_parts import bytes_of
 from stores.grid import BlockIndex
 from stores.ledger import Ledger
 from stores.run_folder import RunFolder
@@ -124,3 +126,16 @@ def test_a_signal_stops_a_run_in_seconds_and_keeps_what_is_done(
 def test_an_amount_of_memory_is_checked_in_the_recipe() -> None:
     with pytest.raises(ValueError, match="'lots' is not an amount of memory; expected a form like '6GiB'"):
         Cluster(memory_limit="lots")
+
+
+@pytest.mark.parametrize(
+    "text", ["6GiB", "500 MB", "1.5k", "2e3 kib", "7", "8B", "3Ti", "PB", "1 p", "5.4 kB", "1e6", "0.1gIb"]
+)
+def test_an_amount_of_memory_is_that_of_dask(text: str) -> None:
+    assert bytes_of(text) == parse_bytes(text)
+
+
+@pytest.mark.parametrize("text", ["6 GB/s", "5 foos", "1.2.3MB", "-", "B6", "6bb", "1e", "inf", "nan GB", "1e999 GB"])
+def test_what_is_no_amount_of_memory_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"unit|float|large"):
+        bytes_of(text)

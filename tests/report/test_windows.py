@@ -16,10 +16,11 @@ from croplayer.report.windows import (
     place_step,
     place_window,
     places_by_agreement,
-    strips,
     thinned,
+    thinned_picture,
 )
-from stores.grid import BlockIndex, BlockRange, PixelWindow
+from stores.block_list import BlockList
+from stores.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
 
 
 def test_a_small_region_is_shown_whole_and_a_large_one_around_its_middle() -> None:
@@ -30,14 +31,37 @@ def test_a_small_region_is_shown_whole_and_a_large_one_around_its_middle() -> No
     assert blocks_shown(large, BlockIndex(1109, 5900)) == BlockRange(1106, 5900, 4, 6)
 
 
-@given(st.integers(1, 3000), st.integers(1, 3000))
-def test_strips_give_the_picture_of_the_whole_window(height: int, width: int) -> None:
-    window = PixelWindow(7, 11, height, width)
+@given(st.integers(0, 900), st.integers(0, 900), st.integers(1, 3000), st.integers(1, 3000), st.integers(300, 900))
+def test_a_picture_read_block_by_block_is_the_thinned_window(
+    row: int, col: int, height: int, width: int, block_px: int
+) -> None:
+    window, grid = PixelWindow(row, col, height, width), BlockGrid(block_px)
     step = picture_step(window)
-    rows = np.arange(height)
-    found = np.concatenate([rows[s.slices_in(window)[0]][thinned(step)] for s in strips(window, step)])
-    np.testing.assert_array_equal(found, rows[thinned(step)])
-    assert len(found) <= PICTURE_PX
+    pixels = np.random.default_rng(block_px).integers(0, 256, (height, width), np.uint8)
+    found = thinned_picture(window, step, grid, lambda part: pixels[part.slices_in(window)])
+    np.testing.assert_array_equal(found, pixels[thinned(step), thinned(step)])
+    assert max(found.shape) <= PICTURE_PX
+
+
+def test_a_picture_has_the_bands_that_are_read() -> None:
+    window, pixels = PixelWindow(3, 5, 1500, 900), np.random.default_rng(0).integers(0, 256, (1500, 900, 3), np.uint8)
+    found = thinned_picture(window, 3, BlockGrid(512), lambda part: pixels[part.slices_in(window)], (3,))
+    np.testing.assert_array_equal(found, pixels[1::3, 1::3])
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_pixels_of_blocks_that_are_not_finished_are_never_shown(step: int) -> None:
+    mask, window, finished = (
+        np.arange(48, dtype=np.uint8).reshape(6, 8),
+        PixelWindow(41, 81, 6, 8),
+        [(10, 20), (11, 21)],
+    )
+    blocks = BlockList.of([*finished, (30, 30)])
+    found = thinned_picture(window, step, BlockGrid(4), lambda part: mask[part.slices_in(window)], finished=blocks)
+    rows, cols = np.indices(mask.shape)
+    block_row, block_col = (rows + 41) // 4, (cols + 81) // 4
+    shown = (block_row == 10) & (block_col == 20) | (block_row == 11) & (block_col == 21)
+    np.testing.assert_array_equal(found, np.where(shown, mask, 255)[thinned(step), thinned(step)])
 
 
 def test_a_place_is_the_middle_of_its_block() -> None:
