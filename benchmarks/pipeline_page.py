@@ -206,8 +206,10 @@ def _overheads(runs: Mapping[str, Found]) -> list[list[str]]:
 
 def _plan_rows(planned: Mapping[str, float], run: Found) -> Iterator[list[str]]:
     """Planned and measured seconds by step, and of the whole run."""
+    walls, rows = wall_by_row(run), {row_of(step) for step in planned}
+    beside = sum(seconds for row, seconds in walls.items() if row == TABLES or row not in rows)
     for step, seconds in planned.items():
-        measured = run["steps"][step]["wall_s"]
+        measured = beside if row_of(step) == TABLES else walls[row_of(step)]
         yield [step, _text(seconds), _text(measured), f"{seconds / measured - 1:+.0%}"]
     total = sum(planned.values())
     yield ["in all", _text(total), _text(run["wall_s"]), f"{total / run['wall_s'] - 1:+.0%}"]

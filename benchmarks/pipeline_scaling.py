@@ -37,7 +37,8 @@ NARROW, NARROW_SEED = {"width": 4, "pyramid_width": 8, "head_width": 8}, 3
 """Widths of a PIDNet with a fifth of the weights per layer; its random weights map 40 % of farmland as cropland."""
 
 
-PLANNED = re.compile(r"[\d,.]+ = ([\d,]+) blocks x ([\d.e+-]+) s .*/ (\d+) workers")
+PLANNED = re.compile(r"[\d,.]+ = (?:([\d,]+) blocks x )?([\d.e+-]+) s\b(?:.*/ (\d+) workers)?")
+"""The terms of a line of a plan: blocks, seconds, workers."""
 
 
 def measure_scaling(work: Path, sizes: Sequence[int], model: str | None) -> Found:
@@ -77,9 +78,10 @@ def seconds_of_plan(facts: Mapping[str, object]) -> dict[str, float]:
     """Seconds by step from the arithmetic of a plan, which shows hours to two digits only."""
     found = {}
     for name, text in facts.items():
-        if name.startswith("hours of ") and (terms := PLANNED.match(str(text))):
-            blocks, seconds, workers = terms[1].replace(",", ""), terms[2], terms[3]
-            found[name.removeprefix("hours of ")] = int(blocks) * float(seconds) / int(workers)
+        if name.startswith("hours ") and (terms := PLANNED.match(str(text))):
+            blocks, workers = (terms[1] or "1").replace(",", ""), terms[3] or "1"
+            step = name.removeprefix("hours ").removeprefix("of ")
+            found[step] = int(blocks) * float(terms[2]) / int(workers)
     return found
 
 

@@ -31,9 +31,40 @@ def test_a_nation_by_the_blocks_of_a_pilot(tmp_path: Path) -> None:
         "40.00 = 360,000 blocks x 2 s (mean of 2) x 4 (pixels of 2560 against 1280 px blocks) / 20 workers / 3600"
     )
     assert facts["hours of describe"].startswith("10.00 = 360,000 blocks x 0.5 s (mean of 1)")
-    assert facts["hours of all steps"].startswith("50.00 = ")
+    assert facts["hours in all"].startswith("50.00 = the sum of the above; start, tables, report and export are not")
     assert facts["disk of the cube"].startswith("5.8 GB = 360,000 blocks x 4,000 bytes x 4")
     assert facts["objects of the cube"] == "1,440,000 = 360,000 blocks x 4 files"
+
+
+LOG = """
+2026-01-01T00:00:00Z run began: recipe pilot
+2026-01-01T00:00:01Z describe began: 6 blocks, 0 done before
+2026-01-01T00:00:40Z run ended: stopped by OSError: No space left after 40.0 s
+2026-01-01T00:01:20Z describe ended: 6 of 6 done in 19.0 s
+2026-01-01T00:01:20Z report ended: 35 of 35 done in 10.0 s
+2026-01-01T00:01:30Z export_110000 ended: 7 of 7 done in 1.5 s
+2026-01-01T00:01:30Z export_120000 ended: 7 of 7 done in 1.5 s
+2026-01-01T00:01:30Z run ended: finished after 30.0 s
+"""
+
+
+def test_what_a_pilot_took_once_counts_once(tmp_path: Path) -> None:
+    pilot_run(tmp_path)
+    (tmp_path / "ledger/mosaic.jsonl").unlink()
+    # Two workers load for 9 s before their first block.
+    seconds = (11.0, 11.0, 2.0, 2.0, 2.0, 2.0)
+    (tmp_path / "ledger/describe.jsonl").unlink()
+    Ledger(tmp_path / "ledger/describe.jsonl").append(
+        "f", [BlockRecord(BlockIndex(1, i), seconds=s) for i, s in enumerate(seconds)]
+    )
+    (tmp_path / "run.log").write_text(LOG)
+    facts = extrapolated(read_pilot(tmp_path), blocks=36_000, block_px=1280, workers=2)
+    assert facts["hours of describe"].startswith("10.00 = 36,000 blocks x 2 s (mean of 6) / 2 workers")
+    # 3 s for 6 blocks, on the client.
+    assert facts["hours of export"] == "5.00 = 36,000 blocks x 0.5 s / 3600"
+    # 70 s in two runs, without 6 blocks of 2 s on two workers and 3 s of exports.
+    assert facts["hours beside the blocks"] == "0.02 = 61 s for start, tables and report / 3600"
+    assert facts["hours in all"] == "15.02 = the sum of the above"
 
 
 def test_a_pilot_without_blocks_is_no_pilot(tmp_path: Path) -> None:
