@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from croplayer.report.tables import ReportTables
 
 SCENES_SHOWN = 6
+NEW_OBJECTS = 30_000
+"""About as many objects as make up a figure; the garbage collector runs when so many are left over."""
 
 
 def report(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
@@ -60,6 +64,18 @@ TABLES = (
 """Tables that the report reads, where the run made them."""
 
 
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Collect garbage about once a figure, not for every few hundred objects of it."""
+    before = gc.get_threshold()
+    gc.set_threshold(NEW_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+@_seldom_collected()
 def make_report(run: Shown) -> Sequence[Path]:
     """Write the report and its figures as PNG and PDF; returns their paths."""
     from croplayer.report.page import Report
