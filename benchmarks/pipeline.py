@@ -5,7 +5,7 @@
 Parts: ``country`` (eight blocks of 2,560 px of a synthetic country, two sources of tiles and eight products), ``swellendam``
 (the real images in $CROPLAYER_DATA), ``scaling`` (countries of 8, 64 and 512 blocks, the largest with a cube of 35 GB, and
 how well a plan foretells them). Runs go through the command line with two workers: client, workers and block processes.
-A cold run finds no compiled code; a warm run finds what a cold run compiled. What is in the JSON file of an earlier call and
+A cold run finds empty caches: it compiles its kernels, as on a fresh machine. What is in the JSON file of an earlier call and
 was not measured again is kept.
 """
 
@@ -43,7 +43,7 @@ def country(work: Path) -> Found:
     )  # fmt: skip
     runtimes = ["torch", *(["openvino"] if importlib.util.find_spec("openvino") else [])]
     recipes = {name: country_recipe(work, work / "country", runtime=name) for name in runtimes}
-    return compare(recipes, work, work / "compiled")
+    return compare(recipes, work, work / "caches")
 
 
 def swellendam(work: Path) -> Found | None:
@@ -51,7 +51,7 @@ def swellendam(work: Path) -> Found | None:
     if DATA_VARIABLE not in os.environ:
         print(f"{DATA_VARIABLE} is not set; the real images are left out", file=sys.stderr)
         return None
-    return compare({"torch": swellendam_recipe(work)}, work, work / "compiled")
+    return compare({"torch": swellendam_recipe(work)}, work, work / "caches")
 
 
 def measure(part: str, work: Path, arguments: argparse.Namespace) -> Found | None:

@@ -20,6 +20,8 @@ WHY: dict[str, str] = {}
 """Why a step takes more than MOST_OVER_KERNELS times its kernels, by step."""
 NAMES = {"script": "plain script", "cold": "cold", "torch": "warm", "openvino": "warm, OpenVINO"}
 """Runs of the tables, in their order."""
+MOST_MOSAIC_S, MOST_LOOKS_S, MOST_COMPARE_S, MOST_AGGREGATE_S = 0.35, 0.2, 0.15, 0.15
+MOST_REPORT_S, MOST_COMPILE_S, MOST_AGAIN_S = 6.0, 15.0, 2.0
 GOAL_WITHOUT_NETWORK, GOAL_TORCH, GOAL_BEST, GOAL_WALL = 15.0, 2.8, 3.5, 3.0
 PART_TITLES = {
     "country": "Synthetic tiles of zoom 16, two sources, eight products",
@@ -30,8 +32,8 @@ HEAD = """# Whole runs against a plain script
 Written by `make bench-pipeline` (`benchmarks/pipeline.py`). `croplayer run` with two workers and a plain script of the usual
 libraries with two processes (`benchmarks/plain_script.py`) work on the same blocks of 2,560 px from the same files with the same
 network, one after the other. CPU seconds are those of all processes of a run, looked at every 0.1 s and cut where the run's
-log says that a step began or ended. A cold run finds no compiled code; a warm run finds what the cold run compiled. "Kernels"
-is the time of the kernels alone on the same blocks, on one thread of a process that does nothing else; for the step segment
+log says that a step began or ended. A cold run finds empty caches and compiles its kernels, as on a fresh machine; a warm run finds what it kept.
+"Kernels" is the time of the kernels alone on the same blocks, on one thread of a process that does nothing else; for the step segment
 the bare passes of the network. The script makes no report, and "export" stands for its polygons."""
 
 
@@ -104,6 +106,20 @@ def _head(found: Found, about: str) -> list[str]:
     return [f"{found['date']}, {found['machine']}, {found['cores']} cores; {about}.{busy}", ""]
 
 
+def limits(found: Found) -> Iterator[tuple[str, float, float]]:
+    """What a warm run takes of what has a goal of its own: name, value, most."""
+    run, blocks, sources = found["runs"]["torch"], found["blocks"], found["sources"]
+    cpu = {row: seconds / blocks for row, seconds in cpu_by_row(run).items()}
+    yield "mosaic, CPU s a block and source", cpu["mosaic"] / sources, MOST_MOSAIC_S
+    yield "assess and describe, CPU s a block and source", (cpu["assess"] + cpu["describe"]) / sources, MOST_LOOKS_S
+    yield "compare, CPU s a block", cpu["compare"], MOST_COMPARE_S
+    if "aggregate" in cpu:
+        yield "aggregate, CPU s a block", cpu["aggregate"], MOST_AGGREGATE_S
+    yield "report, wall s of the run", wall_by_row(run)["report"], MOST_REPORT_S
+    yield "what a first run takes more, CPU s of the run", found["runs"]["cold"]["cpu_s"] - run["cpu_s"], MOST_COMPILE_S
+    yield "the same run again, with nothing to do, wall s", found["runs"]["again"]["wall_s"], MOST_AGAIN_S
+
+
 def _comparison(found: Found) -> list[str]:
     runs, blocks = found["runs"], found["blocks"]
     shown = {name: title for name, title in NAMES.items() if name in runs}
@@ -114,13 +130,10 @@ def _comparison(found: Found) -> list[str]:
     rows = [[row, *(_text(walls[name].get(row)) for name in shown)] for row in _rows_of(walls)]
     rows.append(["in all", *(_text(runs[name]["wall_s"]) for name in shown)])
     lines += _table(["step", *shown.values()], rows)
-    again = runs["again"]
-    lines += [
-        "",
-        f"The same run again, with nothing to do: {_text(again['wall_s'])} s, {_text(again['cpu_s'])} s of CPU.",
-    ]
-    goals = [[name, f"{ratio:.2f}", f"{goal:g}" if goal else ""] for name, ratio, goal in ratios(found)]
+    goals = [[name, _text(ratio), f"{goal:g}" if goal else ""] for name, ratio, goal in ratios(found)]
     lines += ["", "What the script takes, divided by what a warm run takes:", "", *_table(["", "ratio", "goal"], goals)]
+    most = [[name, _text(value), f"{most:g}"] for name, value, most in limits(found)]
+    lines += ["", "What has a limit of its own:", "", *_table(["", "measured", "at most"], most)]
     return [*lines, "", "Processes by kind:", "", *_process_table(runs, shown)]
 
 

@@ -19,22 +19,12 @@ WORKERS = 2
 Found = dict[str, Any]
 
 
-def measure_run(recipe: Path, out: Path, compiled: Path, *options: str) -> Found:
-    """What `croplayer run` takes by step, with its compiled code in a folder."""
-    command = [
-        sys.executable,
-        "-m",
-        "pipelines",
-        "run",
-        str(recipe),
-        "-o",
-        str(out),
-        "--workers",
-        str(WORKERS),
-        *options,
-    ]
+def measure_run(recipe: Path, out: Path, caches: Path) -> Found:
+    """What `croplayer run` takes by step; compiled code and what else is kept for later runs lies in a folder."""
+    command = [sys.executable, "-m", "pipelines", "run", str(recipe), "-o", str(out), "--workers", str(WORKERS)]
     folder = RunFolder(out)
-    watched = run_watched(command, folder.log, {**os.environ, "NUMBA_CACHE_DIR": str(compiled)})
+    kept = {"NUMBA_CACHE_DIR": str(caches / "kernels"), "XDG_CACHE_HOME": str(caches)}
+    watched = run_watched(command, folder.log, {**os.environ, **kept})
     ledgers = {path.stem: [r.seconds for _, r in Ledger(path).newest()] for path in out.glob("ledger/*.jsonl")}
     return {
         **_facts(watched),
@@ -73,15 +63,16 @@ def measure_kernels(recipe: Path, out: Path) -> Found:
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[-1])
 
 
-def compare(recipes: dict[str, Path], work: Path, compiled: Path) -> Found:
+def compare(recipes: dict[str, Path], work: Path, caches: Path) -> Found:
     """The runs of recipes of the same blocks by runtime, torch first, beside the plain script."""
     (torch, recipe), *others = recipes.items()
-    found: Found = {"blocks": len(plain_job(recipe, work / "none")["blocks"]), "runs": {}}
-    found["runs"]["cold"] = measure_run(recipe, work / "cold", compiled)
+    job = plain_job(recipe, work / "none")
+    found: Found = {"blocks": len(job["blocks"]), "sources": len(job["sources"]), "runs": {}}
+    found["runs"]["cold"] = measure_run(recipe, work / "cold", caches)
     found["runs"]["script"] = measure_script(recipe, work)
-    found["runs"][torch] = measure_run(recipe, work / torch, compiled)
+    found["runs"][torch] = measure_run(recipe, work / torch, caches)
     for name, other in others:
-        found["runs"][name] = measure_run(other, work / name, compiled)
-    found["runs"]["again"] = measure_run(recipe, work / torch, compiled)
+        found["runs"][name] = measure_run(other, work / name, caches)
+    found["runs"]["again"] = measure_run(recipe, work / torch, caches)
     found["kernels"] = {name: measure_kernels(path, work / name) for name, path in recipes.items()}
     return found

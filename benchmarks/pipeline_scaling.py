@@ -54,11 +54,11 @@ def measure_scaling(work: Path, sizes: Sequence[int], model: str | None) -> Foun
         make_cheap_country(inputs, bounds, PROVINCES, ZOOM)
         recipe = country_recipe(inputs, inputs, bounds, network)
         if out == pilot:
-            measure_run(recipe, out, work / "compiled")
+            measure_run(recipe, out, work / "caches")
             shutil.rmtree(out)
         else:
             found["plans"][str(size)] = planned_s(recipe, pilot)
-        found["blocks"][str(size)] = run = measure_run(recipe, out, work / "compiled")
+        found["blocks"][str(size)] = run = measure_run(recipe, out, work / "caches")
         run["cube_gb"] = sum(path.stat().st_size for path in (out / "cube.zarr").rglob("*") if path.is_file()) / 1e9
         if out != pilot:
             shutil.rmtree(out)
