@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from croplayer.report.panels import Panel, Sheet, ticks_of
 from croplayer.report.style import BAND_COLOUR, MISSING_COLOUR, figure_style
 from stores.columns import AREA_FRACTION, map_column, mapped_column, percent_column
 
@@ -23,6 +24,8 @@ VALUE_WIDTH = 0.43
 """Width kept for the value beside a bar, in inches."""
 MOST_POINTS = 3000
 """More blocks than this are plotted as a density."""
+FRACTION_VIEW = (-0.03, 1.03)
+"""Area fractions that a plot shows."""
 
 
 class Bar(NamedTuple):
@@ -51,11 +54,12 @@ def bars(ax: Axes, rows: Sequence[Bar], labels: bool = True, room: float = 0.2) 
     values = np.array([b.value for b in rows])
     ends = np.array([v if np.isnan(b.high) else b.high for b, v in zip(rows, values, strict=True)])
     reach = max(np.nanmax(np.abs(ends)), 1e-9) if np.isfinite(ends).any() else 1.0
+    known = np.flatnonzero(~np.isnan(values)).tolist()
+    ax.barh(known, values[known], height=0.62, color=[rows[y].colour for y in known])
     for y, bar in enumerate(rows):
         if np.isnan(bar.value):
             ax.text(0.02 * reach, y, "not known", va="center", fontsize=7, color="#777777")
             continue
-        ax.barh(y, bar.value, height=0.62, color=bar.colour)
         if np.isfinite(bar.low):
             ax.plot([bar.low, bar.high], [y, y], color="#222222", linewidth=1.2)
         right = max(bar.value, bar.high if np.isfinite(bar.high) else bar.value, 0.0)
@@ -138,16 +142,16 @@ def unit_heatmap(units: pd.DataFrame, maps: Sequence[str], titles: Mapping[str, 
         ax.set_facecolor(MISSING_COLOUR)
         norm = TwoSlopeNorm(100, 0, 200)
         image = ax.imshow(np.clip(values, 0, 200), cmap="PuOr_r", norm=norm, aspect="auto", interpolation="nearest")
+        # Texts inside of cells need no room, so they are not measured for the layout.
+        inside: dict[str, Any] = {"ha": "center", "va": "center", "in_layout": False}
         for (y, x), value in np.ndenumerate(values):
             if np.isnan(value):
-                ax.text(x, y, "not known", ha="center", va="center", fontsize=7, color="#777777")
+                ax.text(x, y, "not known", fontsize=7, color="#777777", **inside)
                 continue
             good = abs(value - 100) <= 100 * within
             dark = abs(min(value, 200) - 100) > 65
-            ax.text(
-                x, y, f"{value:.0f}", ha="center", va="center", fontsize=8, color="white" if dark else "#222222",
-                weight="bold" if good else "normal",
-            )  # fmt: skip
+            colour, weight = "white" if dark else "#222222", "bold" if good else "normal"
+            ax.text(x, y, f"{value:.0f}", fontsize=8, color=colour, weight=weight, **inside)
             if good:
                 ax.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, fill=False, edgecolor="#009e73", linewidth=2))
         ax.set_xticks(range(len(maps)), [wrapped(titles.get(m, m)) for m in maps], fontsize=8)
@@ -186,26 +190,28 @@ def fraction_figure(blocks: pd.DataFrame, own: str, products: Mapping[str, str],
     with figure_style():
         across = min(len(products), 4)
         down = -(-len(products) // across)
-        figure = Figure(figsize=(2.7 * across, 2.9 * down), layout="constrained")
-        axes = figure.subplots(down, across, squeeze=False)
-        for ax in axes.ravel()[len(products) :]:
-            ax.axis("off")
-        for ax, (name, title) in zip(axes.ravel(), products.items(), strict=False):
+        left, below, width, height = 0.3, 0.3, 2.7 - 0.3 / across, 2.9 - 0.3 / down
+        sheet = Sheet(2.7 * across, 2.9 * down)
+        ticks = ticks_of(*FRACTION_VIEW, 9)
+        for i, (name, title) in enumerate(products.items()):
+            x, y = left + i % across * width, below + (down - 1 - i // across) * height
+            place = Panel(x + 0.3, y + 0.25, width - 0.4, height - 0.7, (*FRACTION_VIEW, *FRACTION_VIEW)).fitted(1)
             both = blocks[[map_column(AREA_FRACTION, own), map_column(AREA_FRACTION, name)]].dropna().to_numpy(float)
-            ax.plot([0, 1], [0, 1], color="#888888", linewidth=0.8)
+            sheet.ax.plot(place.across([0, 1]), place.up([0, 1]), color="#888888", linewidth=0.8)
             if len(both) > MOST_POINTS:
                 counts, _, _ = np.histogram2d(both[:, 1], both[:, 0], bins=40, range=((0, 1), (0, 1)))
                 shown = np.where(counts > 0, np.log10(np.maximum(counts, 1)), np.nan)
-                ax.imshow(shown, origin="lower", extent=(0, 1, 0, 1), cmap="cividis", interpolation="nearest")
+                sheet.image(place.part(0, 1, 0, 1), shown[::-1], cmap="cividis")
             else:
-                ax.plot(both[:, 0], both[:, 1], "o", color=colours[name], markersize=3.5, alpha=0.75)
-            ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-            ax.set_title(f"{title}\n{len(both):,} blocks", fontsize=8.5)
-            ax.set_aspect("equal")
-            ax.tick_params(labelsize=7)
-        figure.supxlabel("cropland share of our map", fontsize=8.5)
-        figure.supylabel("cropland share of the product", fontsize=8.5)
-        return figure
+                points = place.across(both[:, 0]), place.up(both[:, 1])
+                sheet.ax.plot(*points, "o", color=colours[name], markersize=3.5, alpha=0.75)
+            sheet.frame(place, ticks, ticks)
+            sheet.title(place, f"{title}\n{len(both):,} blocks", 8.5)
+        sheet.ax.text(1.35 * across, 0.05, "cropland share of our map", ha="center", va="bottom", fontsize=8.5)
+        sheet.ax.text(
+            0.05, 1.45 * down, "cropland share of the product", rotation=90, ha="left", va="center", fontsize=8.5
+        )
+        return sheet.figure
 
 
 def slope_figure(slopes: pd.DataFrame, titles: Mapping[str, str], colours: Mapping[str, str]) -> Figure:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from croplayer.report.charts import wrapped
+from croplayer.report.panels import Panel, Sheet, norm_of, ticks_of
 from croplayer.report.style import MISSING_COLOUR, figure_style
 from stores.grid import BLOCKS_PER_DEGREE, LATTICE_COLS, LATTICE_ROWS, Bounds
 from stores.legends import FLAG_COLOURS, FLAG_LABELS, NEVER_PROCESSED, NO_IMAGERY
@@ -34,28 +34,22 @@ def picture_figure(rows: Sequence[Panels], bounds: Bounds) -> Figure:
     with figure_style():
         columns = max(len(row) for row in rows)
         shape = next(iter(rows[0].values())).shape
-        aspect = 1 / np.cos(np.deg2rad((bounds.south + bounds.north) / 2))
-        height = 4.2 * min(shape[0] / shape[1] * aspect, 1.6)
-        figure = Figure(figsize=(4.2 * columns + 0.4, (height + 0.5) * len(rows) + 0.5), layout="constrained")
-        axes = figure.subplots(len(rows), columns, squeeze=False)
-        extent = (bounds.west, bounds.east, bounds.south, bounds.north)
+        ratio = float(shape[0] / shape[1] / np.cos(np.deg2rad((bounds.south + bounds.north) / 2)))
+        height, legend = 4.2 * min(ratio, 1.6) + 0.5, 0.5
+        sheet = Sheet(4.2 * columns + 0.4, height * len(rows) + legend)
+        width = (4.2 * columns + 0.4) / columns
+        view = (bounds.west, bounds.east, bounds.south, bounds.north)
+        x_ticks, y_ticks = ticks_of(bounds.west, bounds.east, 5), ticks_of(bounds.south, bounds.north, 5)
         present: set[int] = set()
-        for line, row in zip(axes, rows, strict=True):
-            for ax in line[len(row) :]:
-                ax.axis("off")
-            for ax, (title, panel) in zip(line, row.items(), strict=False):
-                ax.tick_params(labelsize=7)
-                ax.set_title(title)
-                if panel.ndim == 3:
-                    ax.imshow(panel, extent=extent, aspect=aspect, interpolation="nearest")
-                else:
-                    draw_mask(ax, panel, extent, float(aspect))
-                    present |= set(np.unique(_flag_index(panel)).tolist())
-                ax.locator_params(nbins=5)
-                ax.ticklabel_format(useOffset=False)
-        handles = [Patch(facecolor=MAP_COLOURS[i], edgecolor="#888888", label=MAP_LABELS[i]) for i in sorted(present)]
-        figure.legend(handles=handles, loc="outside lower center", ncols=max(len(handles), 1))
-        return figure
+        for i, row in enumerate(rows):
+            for k, (title, picture) in enumerate(row.items()):
+                bottom = (len(rows) - 1 - i) * height + legend
+                place = Panel(k * width + 0.45, bottom + 0.3, width - 0.65, height - 0.6, view).fitted(ratio)
+                present |= _draw_picture(sheet, place, picture)
+                sheet.frame(place, x_ticks, y_ticks)
+                sheet.title(place, title)
+        _draw_flag_legend(sheet, present, 9)
+        return sheet.figure
 
 
 def local_figure(rows: Sequence[tuple[str, Panels]]) -> Figure:
@@ -63,36 +57,36 @@ def local_figure(rows: Sequence[tuple[str, Panels]]) -> Figure:
     with figure_style():
         columns = max(len(panels) for _, panels in rows)
         size = min(2.1, 12.5 / columns)
-        figure = Figure(figsize=(size * columns + 0.3, (size + 0.1) * len(rows) + 0.7), layout="constrained")
-        axes = figure.subplots(len(rows), columns, squeeze=False)
+        left, above, legend = 0.35, 0.3, 0.4
+        sheet = Sheet(size * columns + 0.3, (size + 0.1) * len(rows) + legend + above)
+        width = (size * columns + 0.3 - left) / columns
         present: set[int] = set()
-        for i, (line, (title, panels)) in enumerate(zip(axes, rows, strict=True)):
-            for ax in line[len(panels) :]:
-                ax.axis("off")
-            for ax, (name, panel) in zip(line, panels.items(), strict=False):
-                ax.set(xticks=[], yticks=[])
+        for i, (title, panels) in enumerate(rows):
+            bottom = (len(rows) - 1 - i) * (size + 0.1) + legend
+            for k, (name, picture) in enumerate(panels.items()):
+                place = Panel(left + k * width, bottom, width - 0.08, size).fitted(picture.shape[0] / picture.shape[1])
+                present |= _draw_picture(sheet, place, picture)
+                sheet.frame(place)
                 if i == 0:
-                    ax.set_title(wrapped(name, 18), fontsize=7.5)
-                if panel.ndim == 3:
-                    ax.imshow(panel, interpolation="nearest")
-                else:
-                    draw_mask(ax, panel, (0, panel.shape[1], panel.shape[0], 0), 1.0)
-                    present |= set(np.unique(_flag_index(panel)).tolist())
-            line[0].set_ylabel(title, fontsize=7.5)
-        handles = [Patch(facecolor=MAP_COLOURS[i], edgecolor="#888888", label=MAP_LABELS[i]) for i in sorted(present)]
-        figure.legend(handles=handles, loc="outside lower center", ncols=max(len(handles), 1), fontsize=7.5)
-        return figure
+                    sheet.title(place, wrapped(name, 18), 7.5)
+            sheet.ax.text(left - 0.05, bottom + size / 2, title, rotation=90, ha="right", va="center", fontsize=7.5)
+        _draw_flag_legend(sheet, present, 7.5)
+        return sheet.figure
 
 
-def draw_mask(ax: Axes, mask: np.ndarray, extent: tuple[float, float, float, float], aspect: float) -> None:
-    """Draw flags (h, w) in MAP_COLOURS; ``extent`` is left, right, bottom, top of the image."""
-    norm = BoundaryNorm([-0.5, 0.5, 1.5, 2.5, 3.5], 4)
-    colours = ListedColormap(list(MAP_COLOURS))
-    ax.imshow(_flag_index(mask), cmap=colours, norm=norm, extent=extent, aspect=aspect, interpolation="nearest")
+def _draw_picture(sheet: Sheet, panel: Panel, picture: np.ndarray) -> set[int]:
+    """Draw imagery (h, w, 3) or flags (h, w) in MAP_COLOURS; returns the places of its flags in MAP_COLOURS."""
+    if picture.ndim == 3:
+        sheet.image(panel, picture)
+        return set()
+    index = np.select([picture == NO_IMAGERY, picture == NEVER_PROCESSED], [2, 3], picture.astype(np.int64))
+    sheet.image(panel, index, cmap=ListedColormap(list(MAP_COLOURS)), norm=BoundaryNorm(np.arange(5) - 0.5, 4))
+    return set(np.flatnonzero(np.bincount(index.ravel())).tolist())
 
 
-def _flag_index(mask: np.ndarray) -> np.ndarray:
-    return np.select([mask == NO_IMAGERY, mask == NEVER_PROCESSED], [2, 3], mask.astype(np.int64))
+def _draw_flag_legend(sheet: Sheet, present: Collection[int], size: float) -> None:
+    handles = [Patch(facecolor=MAP_COLOURS[i], edgecolor="#888888", label=MAP_LABELS[i]) for i in sorted(present)]
+    sheet.figure.legend(handles=handles, loc="lower center", ncols=max(len(handles), 1), fontsize=size)
 
 
 def class_figure(
@@ -111,14 +105,13 @@ def class_figure(
     with figure_style():
         labels = list(colours)
         below = 0.24 * -(-(len(labels) + 1) // LEGEND_COLUMNS) + 0.15
-        figure, axes, extent, aspect = _block_axes(blocks, len(columns), 3, 4.0, below, 0.25)
+        sheet, panels = _block_panels(blocks, len(columns), 3, 4.0, below, 0.25)
         palette = ListedColormap([*colours.values(), MISSING_COLOUR])
-        for ax, (column, title) in zip(axes, columns.items(), strict=True):
+        norm = BoundaryNorm(np.arange(len(labels) + 2) - 0.5, len(labels) + 1)
+        for panel, (column, title) in zip(panels, columns.items(), strict=True):
             codes = blocks[column].map({label: i for i, label in enumerate(labels)}).fillna(len(labels))
-            image = _block_image(blocks, codes.to_numpy(float))
-            norm = BoundaryNorm(np.arange(len(labels) + 2) - 0.5, len(labels) + 1)
-            ax.imshow(image, cmap=palette, norm=norm, extent=extent, aspect=aspect, interpolation="nearest")
-            ax.set_title(title)
+            sheet.image(panel, _block_image(blocks, codes.to_numpy(float)), cmap=palette, norm=norm)
+            sheet.title(panel, title)
             share = blocks[column].value_counts(normalize=True, dropna=False)
             handles = [
                 Patch(color=colour, label=f"{label} {100 * share.get(label, 0):.0f} %")
@@ -129,12 +122,12 @@ def class_figure(
                     Patch(color=MISSING_COLOUR, label=f"not known {100 * blocks[column].isna().mean():.0f} %")
                 )
             lines = -(-len(handles) // LEGEND_COLUMNS)
-            drop = (0.3 + 0.2 * lines) * figure.dpi / ax.bbox.height
-            ax.legend(
-                handles=handles, loc="lower center", bbox_to_anchor=(0.5, -drop), ncols=LEGEND_COLUMNS, fontsize=7,
+            sheet.figure.legend(
+                handles=handles, loc="lower center", bbox_transform=sheet.ax.transData,
+                bbox_to_anchor=(panel.x + panel.width / 2, panel.y - 0.3 - 0.2 * lines), ncols=LEGEND_COLUMNS, fontsize=7,
                 borderaxespad=0, columnspacing=1.2,
             )  # fmt: skip
-        return figure
+        return sheet.figure
 
 
 def value_figure(blocks: pd.DataFrame, columns: Mapping[str, str], units: Mapping[str, str]) -> Figure:
@@ -147,59 +140,43 @@ def value_figure(blocks: pd.DataFrame, columns: Mapping[str, str], units: Mappin
     units : declared unit by column; a column without one gets no unit
     """
     with figure_style():
-        figure, axes, extent, aspect = _block_axes(
-            blocks, len(columns), 4, 4.2 if len(columns) == 1 else 1.85, 0.05, 0.72
-        )
-        for ax, (column, title) in zip(axes, columns.items(), strict=True):
+        sheet, panels = _block_panels(blocks, len(columns), 4, 4.2 if len(columns) == 1 else 1.85, 0.05, 0.72)
+        for panel, (column, title) in zip(panels, columns.items(), strict=True):
             values = blocks[column].to_numpy(float)
-            ax.set_facecolor(MISSING_COLOUR)
-            ax.set_title(title)
-            if np.isnan(values).all():
-                ax.text(0.5, 0.5, "not measured", transform=ax.transAxes, ha="center", color="#666666")
-                ax.set(xlim=extent[:2], ylim=extent[2:], aspect=aspect)
+            sheet.background(panel, MISSING_COLOUR)
+            sheet.title(panel, title)
+            if not np.isfinite(values).any():
+                middle = panel.x + panel.width / 2, panel.y + panel.height / 2
+                sheet.ax.text(*middle, "not measured", ha="center", color="#666666")
                 continue
-            image = ax.imshow(
-                _block_image(blocks, values), cmap="cividis", extent=extent, aspect=aspect, interpolation="nearest"
-            )
-            bar = figure.colorbar(image, cax=ax.inset_axes((1.03, 0, 0.16 / ax.bbox.width * figure.dpi, 1)))
-            bar.ax.tick_params(labelsize=7)
-            bar.set_label(UNIT_WORDS.get(units.get(column, ""), units.get(column, "")), fontsize=7)
-        return figure
+            image = sheet.image(panel, _block_image(blocks, values), cmap="cividis", norm=norm_of(values))
+            unit = units.get(column, "")
+            sheet.colour_bar(panel, image, UNIT_WORDS.get(unit, unit))
+        return sheet.figure
 
 
-def _block_axes(
+def _block_panels(
     blocks: pd.DataFrame, count: int, most_columns: int, width: float, below: float, beside: float
-) -> tuple[Figure, list[Axes], tuple[float, float, float, float], float]:
-    """Axes of equal size with space below and beside each, in inches; also the extent and aspect of the region."""
+) -> tuple[Sheet, list[Panel]]:
+    """Framed panels of the region, of equal size, with space below and beside each, in inches."""
     south = (LATTICE_ROWS // 2 - blocks.row.max() - 1) / BLOCKS_PER_DEGREE
     north = (LATTICE_ROWS // 2 - blocks.row.min()) / BLOCKS_PER_DEGREE
     west = (blocks.col.min() - LATTICE_COLS // 2) / BLOCKS_PER_DEGREE
     east = (blocks.col.max() + 1 - LATTICE_COLS // 2) / BLOCKS_PER_DEGREE
-    aspect = 1 / np.cos(np.deg2rad((south + north) / 2))
+    ratio = float((north - south) / (east - west) / np.cos(np.deg2rad((south + north) / 2)))
     across = min(count, most_columns)
     down = -(-count // across)
-    height = width * min(max((north - south) / (east - west) * aspect, 0.35), 1.6)
+    height = width * min(max(ratio, 0.35), 1.6)
     left, above, ticks = 0.5, 0.32, 0.3
     cell_width, cell_height = left + width + beside, above + height + ticks + below
-    figure = Figure(figsize=(cell_width * across, cell_height * down))
-    axes = []
-    for i in range(across * down):
-        x = (i % across) * cell_width + left
-        y = (down - 1 - i // across) * cell_height + ticks + below
-        place = (
-            x / (cell_width * across),
-            y / (cell_height * down),
-            width / (cell_width * across),
-            height / (cell_height * down),
-        )
-        axes.append(figure.add_axes(place))
-    for ax in axes[count:]:
-        ax.axis("off")
-    for ax in axes:
-        ax.tick_params(labelsize=7)
-        ax.locator_params(nbins=4)
-        ax.ticklabel_format(useOffset=False)
-    return figure, axes[:count], (west, east, south, north), float(aspect)
+    sheet = Sheet(cell_width * across, cell_height * down)
+    x_ticks, y_ticks = ticks_of(west, east, 4), ticks_of(south, north, 4)
+    panels = []
+    for i in range(count):
+        x, y = (i % across) * cell_width + left, (down - 1 - i // across) * cell_height + ticks + below
+        panels.append(Panel(x, y, width, height, (west, east, south, north)).fitted(ratio))
+        sheet.frame(panels[-1], x_ticks, y_ticks)
+    return sheet, panels
 
 
 def _block_image(blocks: pd.DataFrame, values: np.ndarray) -> np.ndarray:
