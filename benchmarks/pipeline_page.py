@@ -237,7 +237,7 @@ def _plan_rows(planned: Mapping[str, float], run: Found, faster: float) -> Itera
     beside = sum(seconds for row, seconds in walls.items() if row == TABLES or row not in rows)
     measured = {step: beside if row_of(step) == TABLES else walls[row_of(step)] for step in planned}
     for step, seconds in [*planned.items(), ("in all", sum(planned.values()))]:
-        took = measured.get(step, run["wall_s"])
+        took = float(measured.get(step, run["wall_s"]))
         errors = (f"{seconds / by / took - 1:+.0%}" for by in (1.0, faster))
         yield [step, _text(seconds), _text(took), *errors]
 
