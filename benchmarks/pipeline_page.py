@@ -235,9 +235,10 @@ def _plan_rows(planned: Mapping[str, float], run: Found, faster: float) -> Itera
     """Planned and measured seconds by step, and of the whole run, which had ``faster`` processes than the pilot."""
     walls, rows = wall_by_row(run), {row_of(step) for step in planned}
     beside = sum(seconds for row, seconds in walls.items() if row == TABLES or row not in rows)
-    measured = {step: beside if row_of(step) == TABLES else walls[row_of(step)] for step in planned}
+    measured: dict[str, float] = {step: beside if row_of(step) == TABLES else walls[row_of(step)] for step in planned}
+    measured["in all"] = run["wall_s"]
     for step, seconds in [*planned.items(), ("in all", sum(planned.values()))]:
-        took = float(measured.get(step, run["wall_s"]))
+        took = measured[step]
         errors = (f"{seconds / by / took - 1:+.0%}" for by in (1.0, faster))
         yield [step, _text(seconds), _text(took), *errors]
 
