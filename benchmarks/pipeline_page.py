@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks.processes import BETWEEN, END, START
+from benchmarks.processes import BETWEEN, BLOCK_PROCESS, END, START
 
 Found = Mapping[str, Any]
 
@@ -191,8 +191,22 @@ def _scaling(found: Found) -> list[str]:
     lines += ["", "What is not the work of a block:", "", *_table(header, _overheads(runs))]
     for size, planned in found["plans"].items():
         words = f"What `croplayer plan` foretold of {int(size):,} blocks from the run of {min(map(int, runs))}, wall seconds:"
-        lines += ["", words, "", *_table(["step", "planned", "measured", "error"], _plan_rows(planned, runs[size]))]
-    return lines
+        pilot = runs[min(runs, key=int)]
+        header = ["step", "planned", "measured", "error", "error at the same speed"]
+        lines += ["", words, "", *_table(header, _plan_rows(planned, runs[size], speed(runs[size]) / speed(pilot)))]
+    words = "The same speed: as if a process had got the same share of a core during the pilot as during the run."
+    return [*lines, "", words]
+
+
+def speed(run: Found) -> float:
+    """CPU seconds that block processes took for each second in which a worker had a block."""
+    steps = [step for name, step in run["steps"].items() if row_of(name) in OF_BLOCKS]
+    return sum(step["cpu_s"].get(BLOCK_PROCESS, 0.0) for step in steps) / _busy_s(run)
+
+
+def _busy_s(run: Found) -> float:
+    """Seconds in which workers had a block, of all workers."""
+    return sum(run["seconds_of_blocks"].values()) * run["block_count"]
 
 
 def _overheads(runs: Mapping[str, Found]) -> list[list[str]]:
@@ -200,13 +214,13 @@ def _overheads(runs: Mapping[str, Found]) -> list[list[str]]:
     rows: dict[str, list[float]] = {}
     for size, run in runs.items():
         steps = [step for name, step in run["steps"].items() if row_of(name) in OF_BLOCKS]
-        busy = sum(run["seconds_of_blocks"].values()) * int(size)
-        idle = run["workers"] * sum(step["wall_s"] for step in steps) - busy
+        idle = run["workers"] * sum(step["wall_s"] for step in steps) - _busy_s(run)
         kinds = {kind: sum(step["cpu_s"].get(kind, 0.0) for step in steps) for kind in run["peak_mb"]}
         rest = [step["wall_s"] for name, step in run["steps"].items() if row_of(name) not in OF_BLOCKS]
         found = {
             "start, s of the run": run["steps"][START]["wall_s"],
             "all but the steps over blocks, s of the run": sum(rest),
+            "CPU s of block processes for each second of a worker with a block": speed(run),
             "workers without a block during the steps over blocks, s per block": idle / int(size),
             **{f"{kind} during the steps over blocks, CPU s per block": s / int(size) for kind, s in kinds.items()},
             **{f"{kind}, peak MB": peak for kind, peak in run["peak_mb"].items()},
@@ -217,15 +231,16 @@ def _overheads(runs: Mapping[str, Found]) -> list[list[str]]:
     return [[name, *map(_text, values)] for name, values in rows.items()]
 
 
-def _plan_rows(planned: Mapping[str, float], run: Found) -> Iterator[list[str]]:
-    """Planned and measured seconds by step, and of the whole run."""
+def _plan_rows(planned: Mapping[str, float], run: Found, faster: float) -> Iterator[list[str]]:
+    """Planned and measured seconds by step, and of the whole run, which had ``faster`` processes than the pilot."""
     walls, rows = wall_by_row(run), {row_of(step) for step in planned}
     beside = sum(seconds for row, seconds in walls.items() if row == TABLES or row not in rows)
-    for step, seconds in planned.items():
-        measured = beside if row_of(step) == TABLES else walls[row_of(step)]
-        yield [step, _text(seconds), _text(measured), f"{seconds / measured - 1:+.0%}"]
-    total = sum(planned.values())
-    yield ["in all", _text(total), _text(run["wall_s"]), f"{total / run['wall_s'] - 1:+.0%}"]
+    measured: dict[str, float] = {step: beside if row_of(step) == TABLES else walls[row_of(step)] for step in planned}
+    measured["in all"] = run["wall_s"]
+    for step, seconds in [*planned.items(), ("in all", sum(planned.values()))]:
+        took = measured[step]
+        errors = (f"{seconds / by / took - 1:+.0%}" for by in (1.0, faster))
+        yield [step, _text(seconds), _text(took), *errors]
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -29,6 +29,7 @@ def measure_run(recipe: Path, out: Path, caches: Path) -> Found:
     return {
         **_facts(watched),
         "workers": WORKERS,
+        "block_count": max(map(len, ledgers.values()), default=0),
         "steps": {name: {"wall_s": t.wall_s, "cpu_s": dict(t.cpu_s)} for name, t in by_step(watched).items()},
         "seconds_of_blocks": {step: sum(seconds) / len(seconds) for step, seconds in ledgers.items() if seconds},
     }
