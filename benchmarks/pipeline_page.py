@@ -16,7 +16,15 @@ TABLES = "tables"
 ROWS = (START, *OF_BLOCKS, TABLES, "report", "export", BETWEEN, END)
 NETWORK = "segment"
 MOST_OVER_KERNELS = 3.0
-WHY: dict[str, str] = {}
+WHY: dict[str, str] = {
+    "mosaic": "tiles are decoded; 20 MB a source are compressed, digested and made durable",
+    "assess": "the first block of each worker imports PyTorch and transformers; 20 MB a source are decompressed",
+    "describe": "masks are read from the store and compared; a step's start and its ledger",
+    "integrate": "masks are read and written durably; a step's start and its ledger",
+    "compare": "the products' files are read, digested and looked up in another projection",
+    "aggregate": "the products' files are read and digested again; boundaries are read",
+    "evaluate": "masks are read from the store; a step's start and its ledger",
+}
 """Why a step takes more than MOST_OVER_KERNELS times its kernels, by step."""
 NAMES = {"script": "plain script", "cold": "cold", "torch": "warm", "openvino": "warm, OpenVINO"}
 """Runs of the tables, in their order."""
