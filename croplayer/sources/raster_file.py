@@ -248,6 +248,16 @@ def open_file(place: RasterPlace) -> RasterFile:
     # Set once for the process: leaving a rasterio.Env around each read would empty the cache.
     set_gdal_config("GDAL_CACHEMAX", GDAL_CACHE_MB)
     dataset, remote = _opened(place.path, DRIVER, place.access)
+    try:
+        return _checked(place, dataset, remote)
+    except BaseException:
+        # Not by the garbage collector, perhaps in another thread: rasterio forgets in which it opened a file of a server.
+        dataset.close()
+        raise
+
+
+def _checked(place: RasterPlace, dataset: DatasetReader, remote: Any) -> RasterFile:
+    """An open raster whose mask, place and bands are known."""
     # GDAL looks for a mask once. If its server fails at that moment the file must not count as one without a mask.
     _ = dataset.mask_flag_enums
     _raise_problem(remote)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from croplayer.files.file_cache import forget_files
 
 
 class FileServer(ThreadingHTTPServer):
@@ -68,3 +71,7 @@ def serve_files(folder: Path) -> Iterator[FileServer]:
     finally:
         server.shutdown()
         server.server_close()
+        # Rasters that a caught error still holds are closed here and not by a collection in another thread, where
+        # rasterio does not find what it noted when it opened them.
+        forget_files()
+        gc.collect()
