@@ -37,7 +37,11 @@ LARGEST_FILE = 16 * 2**30
 
 
 def write_bundle(
-    folder: Path, model: PreTrainedModel, manifest: Manifest, extra: Mapping[str, bytes] | None = None
+    folder: Path,
+    model: PreTrainedModel,
+    manifest: Manifest,
+    extra: Mapping[str, bytes] | None = None,
+    precision: torch.dtype = torch.float32,
 ) -> Path:
     """Write a bundle in one step (`whole_folders`). A model card and STAC fields are written beside the weights.
 
@@ -47,6 +51,7 @@ def write_bundle(
     model : its weights and configuration
     manifest : ``files`` and ``versions`` are filled in here
     extra : further files by name, digested too (for example a training curve)
+    precision : floating point type that weights are stored in; they are loaded as float32
 
     Returns
     -------
@@ -56,7 +61,7 @@ def write_bundle(
     versions = {"croplayer": __version__, "torch": torch.__version__, "transformers": transformers.__version__}
     manifest = replace(manifest, versions=versions)
     contents: dict[str, bytes] = {
-        WEIGHTS_NAME: safetensors.torch.save(_unshared_weights(model), metadata={"format": "pt"}),
+        WEIGHTS_NAME: safetensors.torch.save(_unshared_weights(model, precision), metadata={"format": "pt"}),
         CONFIG_NAME: model.config.to_json_string(use_diff=False).encode(),
         CARD_NAME: model_card(manifest).encode(),
         MLM_NAME: mlm_json(manifest, sum(p.numel() for p in model.parameters())),
@@ -69,10 +74,10 @@ def write_bundle(
     return folder
 
 
-def _unshared_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+def _unshared_weights(model: PreTrainedModel, precision: torch.dtype) -> dict[str, torch.Tensor]:
     """The state as contiguous CPU tensors of their own, in the order of their names."""
-    state = model.state_dict()
-    return {name: state[name].detach().cpu().contiguous().clone() for name in sorted(state)}
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in sorted(model.state_dict().items())}
+    return {name: tensor.to(precision) if tensor.is_floating_point() else tensor for name, tensor in state.items()}
 
 
 def read_checked(folder: Path, digest: str | None = None) -> tuple[Manifest, dict[str, bytes]]:
@@ -117,7 +122,8 @@ def check_finite(model: PreTrainedModel, origin: Path) -> None:
             raise ValueError(f"model {origin}: weight '{name}' holds NaN or infinity")
 
 
-def _parsed_weights(data: bytes, folder: Path) -> dict[str, torch.Tensor]:
+def weights_of(data: bytes, folder: Path) -> dict[str, torch.Tensor]:
+    """The weights by name in the bytes of a file of safetensors; raises ValueError, naming ``folder``, for other bytes."""
     try:
         return safetensors.torch.load(data)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
@@ -155,7 +161,7 @@ def load(
     """
     folder = Path(folder)
     manifest, contents = read_checked(folder, digest)
-    weights = _parsed_weights(contents[WEIGHTS_NAME], folder)
+    weights = weights_of(contents[WEIGHTS_NAME], folder)
     network = _build(manifest, parsed_json(contents[CONFIG_NAME], str(folder / CONFIG_NAME)), weights, folder)
     load_weights(network.model, weights, folder)
     network.eval()
@@ -206,6 +212,7 @@ def _build(
         gsd_m=manifest.ground_sample_distance_m,
         classes=manifest.classes,
         manifest=manifest,
+        temperature=manifest.temperature,
     )
 
 

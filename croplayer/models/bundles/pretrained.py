@@ -106,6 +106,15 @@ def _filled(architecture: str, values: dict[str, Any], state: dict[str, torch.Te
     return model
 
 
+def checkpoint_weights(name_or_folder: str | Path) -> dict[str, torch.Tensor]:
+    """All weights of a checkpoint of transformers by name, of whatever model they are.
+
+    Arguments and errors are those of `bundle_from_pretrained`.
+    """
+    folder, within = _found(name_or_folder)
+    return _weights(folder, within)
+
+
 def _found(name_or_folder: str | Path) -> tuple[Path, Path]:
     """Folder of a checkpoint, and the folder that its files must lie in; a name on a hub is fetched into the hub's cache."""
     folder = Path(name_or_folder)

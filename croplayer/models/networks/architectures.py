@@ -22,6 +22,7 @@ from transformers import (
 
 from croplayer.models.networks.pidnet import PIDNetConfig, PIDNetForSemanticSegmentation
 from croplayer.models.networks.pspnet import PSPNetConfig, PSPNetForSemanticSegmentation
+from croplayer.models.networks.unet import UNetConfig, UNetForSemanticSegmentation
 
 CLASSES = ("not cropland", "cropland")
 """Class names by index; index 1 is cropland."""
@@ -82,6 +83,22 @@ _PSPNET: Mapping[str, Mapping[str, Any]] = {
     "resnet-101": {"depths": [3, 4, 23, 3]},
 }
 
+_NARROW_DECODER: Mapping[str, Any] = {"decoder_widths": [64, 48, 32]}
+"""A decoder of 96, 64 and 48 channels takes a fifth longer on a CPU."""
+
+_UNET: Mapping[str, Mapping[str, Any]] = {
+    "tiny": {
+        "width_factor": 0.25,
+        "depth_factor": 0.3,
+        "stem_width": 8,
+        "decoder_widths": [24, 16, 16],
+        "fine_width": 8,
+        "pyramid_width": 16,
+    },
+    "efficientnet-lite0": _NARROW_DECODER,
+    "efficientnet-lite2": {"width_factor": 1.1, "depth_factor": 1.2, **_NARROW_DECODER},
+}
+
 
 def _labels() -> dict[str, Any]:
     return {"id2label": dict(enumerate(CLASSES)), "label2id": {name: i for i, name in enumerate(CLASSES)}}
@@ -108,6 +125,7 @@ _CONFIGS: Mapping[str, tuple[tuple[str, ...], Callable[[str], PreTrainedConfig]]
     "mask2former": (tuple(_SWIN), _mask2former),
     "pidnet": (tuple(_PIDNET), lambda size: PIDNetConfig(**_PIDNET[size], **_labels())),
     "pspnet": (tuple(_PSPNET), lambda size: PSPNetConfig(**_PSPNET[size], **_labels())),
+    "unet": (tuple(_UNET), lambda size: UNetConfig(**_UNET[size], **_labels())),
 }
 
 MODEL_CLASSES: Mapping[str, type[PreTrainedModel]] = {
@@ -115,8 +133,18 @@ MODEL_CLASSES: Mapping[str, type[PreTrainedModel]] = {
     "mask2former": Mask2FormerForUniversalSegmentation,
     "pidnet": PIDNetForSemanticSegmentation,
     "pspnet": PSPNetForSemanticSegmentation,
+    "unet": UNetForSemanticSegmentation,
 }
 """The transformers class of each architecture."""
+
+ENCODERS: Mapping[str, tuple[str, ...]] = {
+    "segformer": ("segformer.",),
+    "mask2former": ("model.pixel_level_module.encoder.",),
+    "pidnet": ("stem.", "context"),
+    "pspnet": ("stem.", "stage"),
+    "unet": ("encoder.",),
+}
+"""How the names of the weights begin that see the image first. They may start from weights of others."""
 
 ARCHITECTURES = tuple(_CONFIGS)
 

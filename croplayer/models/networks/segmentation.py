@@ -46,6 +46,7 @@ class SegmentationNetwork(nn.Module):
         classes: tuple[str, ...] = CLASSES,
         manifest: Manifest | None = None,
         compiled: CellFunction | None = None,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__()
         self.classes = classes
@@ -60,6 +61,8 @@ class SegmentationNetwork(nn.Module):
         self.gsd_m = gsd_m
         """Range of ground sample distances it was trained at, in metres; None when unknown."""
         self.manifest = manifest
+        self.temperature = temperature
+        """Divisor of the logits that calibrates the probabilities."""
         self.compiled = compiled
         """What computes probabilities instead of torch: see ``openvino_runtime.compiled_cells``; None is torch."""
         self.register_buffer("image_mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
@@ -77,6 +80,7 @@ class SegmentationNetwork(nn.Module):
             classes=self.classes,
             manifest=self.manifest,
             compiled=compiled,
+            temperature=self.temperature,
         ).eval()
 
     @property
@@ -92,6 +96,7 @@ class SegmentationNetwork(nn.Module):
         licence: str,
         metrics: Mapping[str, Any] | None = None,
         recipe: Mapping[str, Any] | None = None,
+        temperature: float = 1.0,
     ) -> Manifest:
         """The manifest of a bundle of this network; arguments are its fields of the same names."""
         return Manifest(
@@ -107,6 +112,7 @@ class SegmentationNetwork(nn.Module):
             licence=licence,
             metrics=metrics or {},
             recipe=recipe or {},
+            temperature=temperature,
         )
 
     @property
@@ -135,7 +141,7 @@ class SegmentationNetwork(nn.Module):
             logits = query_logits(self.model(pixel_values=pixels), self.cropland)
         else:
             logits = class_logits(self.model(pixel_values=pixels).logits, self.cropland)
-        return enlarge(logits, pixels.shape[-2:])
+        return enlarge(logits if self.temperature == 1 else logits / self.temperature, pixels.shape[-2:])
 
     def predict_proba(
         self, rgb: np.ndarray, *, ground_sample_distance_m: float, valid: np.ndarray | None = None

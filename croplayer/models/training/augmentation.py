@@ -1,6 +1,7 @@
 """Training batches: windows of labelled scenes at a random ground sample distance, with random changes.
 
-All random numbers of a step come from one generator, so the batch depends on the seed and the step alone.
+All random numbers of a step come from one generator on the CPU, so the batch depends on the seed and the step alone. Windows
+are drawn on the device that the scenes lie on.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from torch.nn import functional
 from croplayer.models.training.scenes import SceneArrays
 from croplayer.models.training.training_config import Augmentation
 
+LARGEST_TURN_DEGREES = 12.0
+"""Largest turn of a window beside its quarter turns."""
 MIXED_SIDES = (0.3, 0.75)
 """Smallest and largest side of a rectangle that is mixed in, as shares of the side of the window."""
 
@@ -30,14 +33,17 @@ class SceneTensors(NamedTuple):
     """(h, w) int32, 0 outside all fields."""
     valid: torch.Tensor
     """(h, w) bool, where there is imagery."""
+    labelled: torch.Tensor
+    """(h, w) bool, where it is known whether there is a field."""
     gsd_m: float
     """Ground sample distance in metres."""
 
     @classmethod
-    def from_arrays(cls, arrays: SceneArrays, gsd_m: float) -> SceneTensors:
-        """The scene as tensors that share the memory of ``arrays``."""
+    def from_arrays(cls, arrays: SceneArrays, gsd_m: float, device: torch.device) -> SceneTensors:
+        """The scene as tensors on a device; on the CPU they share the memory of ``arrays``."""
         rgb = torch.from_numpy(arrays.rgb).permute(2, 0, 1)
-        return cls(rgb, torch.from_numpy(arrays.parcels), torch.from_numpy(arrays.valid), gsd_m)
+        parcels, valid, labelled = (torch.from_numpy(values).to(device) for values in arrays[1:])
+        return cls(rgb.to(device), parcels, valid, labelled, gsd_m)
 
 
 class Batch(NamedTuple):
@@ -51,6 +57,8 @@ class Batch(NamedTuple):
     """(n, c, c) int32: polygon number at the pixel's centre, 0 outside."""
     valid: torch.Tensor
     """(n, c, c) bool: where there is imagery."""
+    labelled: torch.Tensor
+    """(n, c, c) bool: where it is known whether there is a field; a part of ``valid``."""
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
@@ -103,19 +111,43 @@ def _draw_window(
     gsd = math.exp(_uniform(generator, math.log(gsd_m[0]), math.log(gsd_m[1])))
     largest = max(min(height, width), round(crop_px * gsd_m[0] / scene.gsd_m), 1)
     side = min(max(round(crop_px * gsd / scene.gsd_m), 1), largest)
+    turn = _turn(augmentation.turned, generator)
+    reach = abs(math.cos(turn)) + abs(math.sin(turn))
+    side, around_px = round(side * reach), round(crop_px * reach)
     top = _integer(generator, 0, max(height - side, 0))
     left = _integer(generator, 0, max(width - side, 0))
     window = (slice(top, top + side), slice(left, left + side))
-    rgb = _resized(_filled(scene.rgb[(slice(None), *window)], side), crop_px)
     parcels = _filled(scene.parcels[window], side)
-    valid = _filled(scene.valid[window], side)
-    share = _resized((parcels > 0).to(torch.uint8).mul_(255)[None], crop_px)[0]
-    known = _resized(valid.to(torch.uint8).mul_(255)[None], crop_px)[0] > 0.99
-    centres = ((torch.arange(crop_px) + 0.5) * (side / crop_px)).long()
+    smooth = [
+        _resized(_filled(scene.rgb[(slice(None), *window)], side), around_px),
+        _resized((parcels > 0).to(torch.uint8).mul_(255)[None], around_px),
+        *(_resized(_filled(f[window], side).to(torch.uint8).mul_(255)[None], around_px) for f in scene[2:4]),
+    ]
+    centres = ((torch.arange(around_px, device=parcels.device) + 0.5) * (side / around_px)).long()
     nearest = parcels[centres][:, centres]
+    if turn:
+        smooth = [_rotated(values, turn, crop_px, "bilinear") for values in smooth]
+        nearest = _rotated(nearest[None].float(), turn, crop_px, "nearest")[0].int()
     quarter_turns, mirrored = _integer(generator, 0, 3), _integer(generator, 0, 1) == 1
-    rgb, share, nearest, known = (_turned(t, quarter_turns, mirrored) for t in (rgb, share, nearest, known))
-    return Batch(_changed(rgb, augmentation, generator), share, nearest, known)
+    rgb, share, valid, labelled, nearest = (_turned(t, quarter_turns, mirrored) for t in (*smooth, nearest))
+    known, told = valid[0] > 0.99, labelled[0] > 0.99
+    return Batch(_changed(rgb, augmentation, generator), share[0], nearest, known, told)
+
+
+def _turn(share: float, generator: torch.Generator) -> float:
+    """Radians that a window is turned by."""
+    if share == 0 or _uniform(generator, 0, 1) >= share:
+        return 0.0
+    return math.radians(_uniform(generator, -LARGEST_TURN_DEGREES, LARGEST_TURN_DEGREES))
+
+
+def _rotated(values: torch.Tensor, turn: float, size: int, mode: str) -> torch.Tensor:
+    """The middle (c, size, size) of (c, h, h) values, turned."""
+    scale = size / values.shape[-1]
+    cosine, sine = scale * math.cos(turn), scale * math.sin(turn)
+    theta = torch.tensor([[[cosine, -sine, 0.0], [sine, cosine, 0.0]]], device=values.device)
+    grid = functional.affine_grid(theta, [1, len(values), size, size], align_corners=False)
+    return functional.grid_sample(values[None], grid, mode=mode, align_corners=False)[0]
 
 
 def _integer(generator: torch.Generator, low: int, high: int) -> int:
@@ -137,6 +169,8 @@ def _filled(window: torch.Tensor, side: int) -> torch.Tensor:
 def _resized(window: torch.Tensor, size: int) -> torch.Tensor:
     """(c, h, w) uint8 reduced by averaging or enlarged to (c, size, size) float32 in 0..1."""
     if window.shape[-1] != size:
+        if window.device.type != "cpu":
+            window = window.float()
         window = functional.interpolate(window[None], size=(size, size), mode="bilinear", antialias=True)[0]
     return window.contiguous().float().div_(255)
 
@@ -149,7 +183,7 @@ def _turned(window: torch.Tensor, quarter_turns: int, mirrored: bool) -> torch.T
 def _changed(rgb: torch.Tensor, augmentation: Augmentation, generator: torch.Generator) -> torch.Tensor:
     """Random colour, haze, blur, noise and compression of a (3, h, w) window in 0..1."""
     k = augmentation.colour
-    gain = torch.tensor([_uniform(generator, 1 - 0.1 * k, 1 + 0.1 * k) for _ in range(3)]).view(3, 1, 1)
+    gain = torch.tensor([_uniform(generator, 1 - 0.1 * k, 1 + 0.1 * k) for _ in range(3)]).view(3, 1, 1).to(rgb.device)
     contrast = _uniform(generator, 1 - 0.3 * k, 1 + 0.3 * k)
     brightness = _uniform(generator, -0.12 * k, 0.12 * k)
     saturation = _uniform(generator, 1 - 0.4 * k, 1 + 0.4 * k)
@@ -164,7 +198,8 @@ def _changed(rgb: torch.Tensor, augmentation: Augmentation, generator: torch.Gen
     if _uniform(generator, 0, 1) < augmentation.blur:
         rgb = _blurred(rgb, _uniform(generator, 0.4, 1.3))
     if _uniform(generator, 0, 1) < augmentation.noise:
-        rgb = rgb + torch.randn(rgb.shape, generator=generator) * _uniform(generator, 0.005, 0.03)
+        noise = torch.randn(rgb.shape, generator=generator).to(rgb.device)
+        rgb = rgb + noise * _uniform(generator, 0.005, 0.03)
     rgb = rgb.clamp_(0, 1)
     if _uniform(generator, 0, 1) < augmentation.jpeg:
         rgb = _compressed(rgb, _integer(generator, 40, 95))
@@ -172,15 +207,15 @@ def _changed(rgb: torch.Tensor, augmentation: Augmentation, generator: torch.Gen
 
 
 def _compressed(rgb: torch.Tensor, quality: int) -> torch.Tensor:
-    pixels = rgb.mul(255).round_().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    pixels = rgb.mul(255).round_().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
     encoded = io.BytesIO()
     Image.fromarray(pixels).save(encoded, "JPEG", quality=quality)
     decoded = np.array(Image.open(encoded))
-    return torch.from_numpy(decoded).permute(2, 0, 1).float().div_(255)
+    return torch.from_numpy(decoded).to(rgb.device).permute(2, 0, 1).float().div_(255)
 
 
 def _blurred(rgb: torch.Tensor, sigma_px: float) -> torch.Tensor:
-    offsets = torch.arange(-3, 4, dtype=torch.float32)
+    offsets = torch.arange(-3, 4, dtype=torch.float32, device=rgb.device)
     kernel = torch.exp(-0.5 * (offsets / sigma_px) ** 2)
     kernel = (kernel / kernel.sum()).view(1, 1, 1, 7).expand(3, 1, 1, 7)
     padded = functional.pad(rgb[None], (3, 3, 3, 3), mode="reflect")

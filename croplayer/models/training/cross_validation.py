@@ -50,7 +50,8 @@ def cross_validate(
             )  # fmt: skip
         scores += score_scenes(load_segmenter(folder), held)
     split = f"{n_folds}-fold cross-validation by scene, seed {config.seed}"
-    return validation_figures(scores, split) | {"folds": [list(held.names) for _, held in folds]}
+    parts = [list(held.names) for _, held in folds]
+    return validation_figures(scores, split, parts=parts) | {"folds": parts}
 
 
 def train_cross_validated(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from croplayer.measures.agreement import MaskScore
 from croplayer.measures.boundary import score_mask
 from croplayer.models.networks.inference import predict_proba
 from croplayer.models.networks.segmentation import SegmentationNetwork
+from croplayer.models.training.calibration import LEVELS, calibration_figures, level_counts
 from croplayer.models.training.scenes import LabelledScenes
 
 THRESHOLD = 0.5
@@ -26,6 +27,8 @@ class SceneScore(NamedTuple):
     model: MaskScore
     all_field: MaskScore
     no_field: MaskScore
+    levels: np.ndarray
+    """(251, 2) int64: pixels by stored level of probability and label (``level_counts``)."""
 
 
 def score_scenes(
@@ -33,27 +36,37 @@ def score_scenes(
 ) -> tuple[SceneScore, ...]:
     """Agreement of a network with each labelled scene, at the resolution of the scene.
 
-    ``threshold`` is the probability, 0..1, from which a pixel is cropland. Pixels without imagery do not count.
+    ``threshold`` is the probability, 0..1, from which a pixel is cropland. Pixels without imagery or label do not count.
     """
     scores = []
     for scene, arrays in zip(scenes.scenes, scenes.read_all(), strict=True):
         probability = predict_proba(network, arrays.rgb, ground_sample_distance_m=scene.gsd_m, valid=arrays.valid)
         answers = (probability >= threshold, np.ones_like(arrays.valid), np.zeros_like(arrays.valid))
-        counted = (score_mask(answer, arrays.field, arrays.valid) for answer in answers)
-        scores.append(SceneScore(scene.name, scene.gsd_m, *counted))
+        model, every, none = (score_mask(answer, arrays.field, arrays.labelled) for answer in answers)
+        levels = level_counts(probability, arrays.field, arrays.labelled)
+        scores.append(SceneScore(scene.name, scene.gsd_m, model, every, none, levels))
     return tuple(scores)
 
 
 def validation_figures(
-    scores: Iterable[SceneScore], split: str = "by scene", threshold: float = THRESHOLD
+    scores: Iterable[SceneScore],
+    split: str = "by scene",
+    threshold: float = THRESHOLD,
+    parts: Sequence[Collection[str]] = (),
 ) -> dict[str, Any]:
     """The figures of a manifest for scenes that were not used in training.
+
+    Parameters
+    ----------
+    scores : of every scene
+    split, threshold : how the scenes were held out, and the probability from which a pixel is cropland
+    parts : names of the scenes that one model each was scored on, such as folds; empty where there is one model
 
     Returns
     -------
     dict of plain values: ``split``, ``threshold``, ``pooled`` (all pixels together), ``mean_of_scenes`` (IoU),
-    ``by_scene``, and the constant answers ``all_field`` and ``no_field``, each with iou, boundary_iou, f1
-    and accuracy
+    ``by_scene``, the constant answers ``all_field`` and ``no_field``, each with iou, boundary_iou, f1
+    and accuracy, and ``calibration`` (``calibration_figures``)
     """
     scores = sorted(scores, key=lambda score: score.scene)
     totals = {name: MaskScore() for name in ("model", "all_field", "no_field")}
@@ -69,7 +82,14 @@ def validation_figures(
         "all_field": totals["all_field"].figures(),
         "no_field": totals["no_field"].figures(),
         "by_scene": by_scene,
+        "calibration": _calibration(scores, parts),
     }
+
+
+def _calibration(scores: Sequence[SceneScore], parts: Sequence[Collection[str]]) -> dict[str, Any]:
+    chosen = parts or [[score.scene for score in scores]]
+    nothing = np.zeros((LEVELS, 2), np.int64)
+    return calibration_figures([sum((s.levels for s in scores if s.scene in part), nothing) for part in chosen])
 
 
 def evaluate_scenes(

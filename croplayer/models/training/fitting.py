@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from croplayer.models.networks.architectures import ENCODERS
 from croplayer.models.networks.inference import mixed_precision
 from croplayer.models.networks.segmentation import SegmentationNetwork, build_segmenter, pick_device
 from croplayer.models.training.augmentation import Batch, SceneTensors, draw_batch, step_generator
@@ -18,6 +20,7 @@ from croplayer.models.training.checkpoint import Best, load_checkpoint, save_che
 from croplayer.models.training.evaluation import score_scenes, validation_figures
 from croplayer.models.training.losses import training_loss
 from croplayer.models.training.scenes import LabelledScenes
+from croplayer.models.training.start import start_from
 from croplayer.models.training.torchrun import TorchrunGroup
 from croplayer.models.training.training_config import StepReport, TrainingConfig, learning_rate_at
 
@@ -32,7 +35,7 @@ def fit(
     group: TorchrunGroup,
     on_step: Callable[[StepReport], None] | None,
 ) -> tuple[SegmentationNetwork, History]:
-    """Train a network from random weights, or continue from an existing checkpoint.
+    """Train a network from ``config.start``, or continue from an existing checkpoint.
 
     Parameters
     ----------
@@ -47,12 +50,16 @@ def fit(
     the network with its averaged weights (those of the best evaluation, if there were any), and the curve
     """
     device = pick_device()
-    network = build_segmenter(config.architecture, config.size, config.seed).to(device).train()
+    network = build_segmenter(config.architecture, config.size, config.seed).train()
+    start_from(network.model, config.start, config.architecture, config.size)
+    network.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.gsd_m = config.gsd_m
     average = {name: tensor.detach().clone() for name, tensor in network.model.state_dict().items()}
     optimizer = _optimizer(network, config)
-    tensors = [SceneTensors.from_arrays(a, s.gsd_m) for s, a in zip(scenes.scenes, scenes.read_all(), strict=True)]
+    read = zip(scenes.scenes, scenes.read_all(), strict=True)
+    tensors = [SceneTensors.from_arrays(arrays, scene.gsd_m, device) for scene, arrays in read]
+    follow = _Follower(network.model, average)
     done, history, best = 0, History(), Best()
     if checkpoint.exists():
         done, history, best = load_checkpoint(checkpoint, network.model, average, optimizer)
@@ -60,7 +67,7 @@ def fit(
         for step, batches in enumerate(_batches(tensors, config, done, group), start=done):
             rate = learning_rate_at(step, config.steps, config.warmup_steps, config.learning_rate)
             loss = _step(network, optimizer, batches, rate, config, step, group)
-            _update_average(average, network, min(config.average_decay, (step + 1) / (step + 10)))
+            follow(min(config.average_decay, (step + 1) / (step + 10)))
             iou = None
             if stopping is not None and (step + 1) % config.look_every == 0:
                 iou = group.agree(_iou(network, average, stopping) if group.leads else 0.0, device)
@@ -112,11 +119,14 @@ def _batches(
 
 
 def _optimizer(network: SegmentationNetwork, config: TrainingConfig) -> torch.optim.Optimizer:
-    parameters = list(network.model.parameters())
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    """Biases and normalisations do not decay; the encoder's rate is a share of that of the rest."""
+    named = dict(network.model.named_parameters())
+    encoder = {name for name in named if config.encoder_rate < 1 and name.startswith(ENCODERS[config.architecture])}
+    groups: list[dict[str, Any]] = []
+    for part, share in ((named.keys() - encoder, 1.0), (encoder, config.encoder_rate)):
+        own = [p for name, p in named.items() if name in part]
+        for many, decay in ((True, config.weight_decay), (False, 0.0)):
+            groups.append({"params": [p for p in own if (p.ndim > 1) == many], "weight_decay": decay, "share": share})
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
 
 
@@ -130,7 +140,7 @@ def _step(
     group: TorchrunGroup,
 ) -> float:
     for options in optimizer.param_groups:
-        options["lr"] = rate
+        options["lr"] = rate * options["share"]
     device = network.device
     optimizer.zero_grad(set_to_none=True)
     value = 0.0
@@ -154,11 +164,18 @@ def _step(
     return value
 
 
-@torch.no_grad()
-def _update_average(average: dict[str, torch.Tensor], network: SegmentationNetwork, decay: float) -> None:
-    """Update the running average of the weights; counters are copied."""
-    for name, tensor in network.model.state_dict().items():
-        if tensor.is_floating_point():
-            average[name].lerp_(tensor, 1 - decay)
-        else:
-            average[name].copy_(tensor)
+class _Follower:
+    """Moves the running average of weights and statistics after a model, in few kernels; counters are copied."""
+
+    def __init__(self, model: torch.nn.Module, average: dict[str, torch.Tensor]) -> None:
+        pairs = [(average[name], tensor) for name, tensor in model.state_dict().items()]
+        self._numbers = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._counters = [pair for pair in pairs if not pair[0].is_floating_point()]
+
+    @torch.no_grad()
+    def __call__(self, decay: float) -> None:
+        """Keep ``decay`` of the average and take the rest from the model."""
+        followed, models = (list(side) for side in zip(*self._numbers, strict=True))
+        get_ema_multi_avg_fn(decay)(followed, models, None)
+        for counted, counter in self._counters:
+            counted.copy_(counter)

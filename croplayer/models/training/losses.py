@@ -13,13 +13,16 @@ QUERY_LOSS_WEIGHT = 0.05
 """Weight of the matching loss of Mask2Former relative to the mask loss that all architectures share."""
 
 AUXILIARY_WEIGHT = 0.4
-"""Weight of the auxiliary heads of PSPNet and PIDNet (both papers)."""
+"""Weight of the auxiliary heads of PSPNet and PIDNet (both papers), and of the boundaries of the U-Net."""
 
 BELIEVED_EDGE = 0.8
 """Probability above which PIDNet takes a pixel for an edge (paper section 3.5)."""
 
 BOUNDARY_REACH_PX = 3
 """Pixels on each side of a field's edge that the boundary weight applies to."""
+
+BETWEEN_FIELDS_PX = 2
+"""Pixels on each side of a line between two fields, or a field and other land, that are its boundary."""
 
 
 def boundary_weights(field: torch.Tensor, boundary_weight: float) -> torch.Tensor:
@@ -38,6 +41,17 @@ def _box_mean(values: torch.Tensor) -> torch.Tensor:
     padded = functional.pad(values[:, None], (reach, reach, reach, reach), mode="replicate")
     rows = functional.avg_pool2d(padded, (size, 1), stride=1)
     return functional.avg_pool2d(rows, (1, size), stride=1)[:, 0]
+
+
+def boundaries(parcels: torch.Tensor) -> torch.Tensor:
+    """The boundaries of fields, those between two fields that touch too: (n, h, w) float32, 0 or 1.
+
+    ``parcels`` is (n, h, w) int32, 0 outside all fields. Where two fields meet, the outline of their union shows nothing.
+    """
+    numbers, size = parcels[:, None].float(), 2 * BETWEEN_FIELDS_PX + 1
+    highest = functional.max_pool2d(numbers, size, 1, BETWEEN_FIELDS_PX)
+    lowest = -functional.max_pool2d(-numbers, size, 1, BETWEEN_FIELDS_PX)
+    return (highest != lowest)[:, 0].float()
 
 
 def mask_loss(logits: torch.Tensor, field: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -65,16 +79,16 @@ def training_loss(network: SegmentationNetwork, batch: Batch, boundary_weight: f
     """Loss of one batch; scalar float32 with a gradient.
 
     All architectures minimise the mask loss of the cropland map. Mask2Former adds the matching loss of its queries,
-    PIDNet the losses of its detail and boundary heads, PSPNet that of its auxiliary head.
+    PIDNet the losses of its detail and boundary heads, PSPNet that of its auxiliary head, the U-Net that of its boundaries.
     """
     pixels = ((batch.rgb - network.image_mean) / network.image_std) * batch.valid[:, None]
-    weight = boundary_weights(batch.field, boundary_weight) * batch.valid
+    weight = boundary_weights(batch.field, boundary_weight) * batch.labelled
     if network.architecture == "mask2former":
         output = network.model(pixel_values=pixels, output_auxiliary_logits=True)
         shared = mask_loss(enlarge(query_logits(output), pixels.shape[-2:]), batch.field, weight)
         config = network.model.config
         grid = output.masks_queries_logits.shape[-2:]
-        labels = query_labels(batch.parcels, batch.valid, config.num_queries, grid)
+        labels = query_labels(batch.parcels, batch.labelled, config.num_queries, grid)
         return shared + QUERY_LOSS_WEIGHT * matching_loss(output, labels, config)
     output = network.model(pixel_values=pixels)
 
@@ -88,6 +102,9 @@ def training_loss(network: SegmentationNetwork, batch: Batch, boundary_weight: f
         edges = enlarge(output.boundary_logits[:, 0].float(), pixels.shape[-2:])
         loss = loss + AUXILIARY_WEIGHT * map_loss(output.detail_logits)
         loss = loss + boundary_loss(edges, enlarge(class_logits(output.logits), pixels.shape[-2:]), batch)
+    if network.architecture == "unet":
+        edges = enlarge(output.boundary_logits[:, 0].float(), pixels.shape[-2:])
+        loss = loss + AUXILIARY_WEIGHT * mask_loss(edges, boundaries(batch.parcels), batch.labelled.float())
     return loss
 
 
@@ -104,11 +121,11 @@ def boundary_loss(edges: torch.Tensor, logits: torch.Tensor, batch: Batch) -> to
     scalar float32: cross-entropy of the edges with both classes balanced, plus the cross-entropy of the map over pixels
     whose edge probability is above BELIEVED_EDGE
     """
-    truth = (boundary_weights(batch.field, 1.0) > 1).float() * batch.valid
-    share = truth.sum() / batch.valid.sum().clamp_min(1)
-    balance = torch.where(truth > 0, 1 - share, share) * batch.valid
+    truth = (boundary_weights(batch.field, 1.0) > 1).float() * batch.labelled
+    share = truth.sum() / batch.labelled.sum().clamp_min(1)
+    balance = torch.where(truth > 0, 1 - share, share) * batch.labelled
     entropy = functional.binary_cross_entropy_with_logits(edges, truth, reduction="none")
     found = (entropy * balance).sum() / balance.sum().clamp_min(1)
-    believed = (edges.detach().sigmoid() > BELIEVED_EDGE) * batch.valid
+    believed = (edges.detach().sigmoid() > BELIEVED_EDGE) * batch.labelled
     wrong = functional.binary_cross_entropy_with_logits(logits, batch.field, reduction="none")
     return found + (wrong * believed).sum() / believed.sum().clamp_min(1)

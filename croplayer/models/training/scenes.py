@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import geopandas
 import numpy as np
@@ -40,6 +40,8 @@ class SceneArrays(NamedTuple):
     """(h, w) int32: number of the polygon that holds the pixel's centre, 0 outside all of them."""
     valid: np.ndarray
     """(h, w) bool: where there is imagery."""
+    labelled: np.ndarray
+    """(h, w) bool: where it is known whether there is a field; a part of ``valid``."""
 
     @property
     def field(self) -> np.ndarray:
@@ -75,7 +77,26 @@ class LabelledScene:
                 if shapes
                 else np.zeros(raster.shape, dtype=np.int32)
             )
-        return SceneArrays(np.ascontiguousarray(rgb), parcels, valid)
+        return SceneArrays(np.ascontiguousarray(rgb), parcels, valid, valid.copy())
+
+
+class Scene(Protocol):
+    """What a training asks of a labelled scene."""
+
+    @property
+    def name(self) -> str:
+        """Its name, which no other scene has."""
+
+    @property
+    def gsd_m(self) -> float:
+        """Ground sample distance in metres."""
+
+    @property
+    def polygons(self) -> tuple[BaseGeometry, ...]:
+        """Its fields, in the coordinates of its raster."""
+
+    def read(self) -> SceneArrays:
+        """Pixels and labels."""
 
 
 class RepairReport(NamedTuple):
@@ -91,7 +112,7 @@ class RepairReport(NamedTuple):
 class LabelledScenes:
     """Scenes sorted by name, and the repairs of their labels."""
 
-    scenes: tuple[LabelledScene, ...]
+    scenes: tuple[Scene, ...]
     report: RepairReport
 
     @classmethod
@@ -161,9 +182,9 @@ class LabelledScenes:
         return self._arrays
 
     def field_share(self) -> float:
-        """Share of the pixels with imagery that lie in a field, 0 to 1; NaN without imagery."""
-        pixels = sum(int(arrays.valid.sum()) for arrays in self.read_all())
-        inside = sum(int((arrays.field & arrays.valid).sum()) for arrays in self.read_all())
+        """Share of the labelled pixels that lie in a field, 0 to 1; NaN without any."""
+        pixels = sum(int(arrays.labelled.sum()) for arrays in self.read_all())
+        inside = sum(int((arrays.field & arrays.labelled).sum()) for arrays in self.read_all())
         return inside / pixels if pixels else float("nan")
 
     def check_labels(self) -> None:

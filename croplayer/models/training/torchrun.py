@@ -51,12 +51,16 @@ class TorchrunGroup:
             distributed.barrier()
 
 
+ALONE = TorchrunGroup()
+"""The only process of its training."""
+
+
 @contextmanager
 def joined_group() -> Iterator[TorchrunGroup]:
     """The processes that ``torchrun`` started, connected by NCCL on CUDA devices and by gloo on CPUs."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
-        yield TorchrunGroup()
+        yield ALONE
         return
     on_cuda = torch.cuda.is_available()
     if on_cuda:

@@ -1,7 +1,8 @@
 """Training of the segmentation. The result depends on the configuration and the scenes alone.
 
-The length of a training is given in steps, not in time. The batch of a step depends on the seed and the step, so a run
-continued from a checkpoint ends with the same bytes as an uninterrupted one. On CUDA the last bits may differ. With
+The length of a training is given in steps, not in time. The batch of a step depends on the seed and the step, so on a CPU a
+run continued from a checkpoint ends with the same bytes as an uninterrupted one. On CUDA sums are added in changing order, and
+the differences grow with every step: two equal runs give two models of the same kind, not the same weights. With
 ``torchrun``, several processes share each batch, and their number is part of the configuration.
 """
 
@@ -24,7 +25,8 @@ from croplayer.models.training.curve import CURVE_NAME, CURVE_PICTURE, curve_jso
 from croplayer.models.training.evaluation import evaluate_scenes
 from croplayer.models.training.fitting import fit
 from croplayer.models.training.scenes import LabelledScenes
-from croplayer.models.training.torchrun import TorchrunGroup, joined_group
+from croplayer.models.training.start import start_digest
+from croplayer.models.training.torchrun import ALONE, TorchrunGroup, joined_group
 from croplayer.models.training.training_config import StepReport, TrainingConfig
 from stores.durable import PARTIAL
 
@@ -43,7 +45,7 @@ def train_segmentation(
     measured: Mapping[str, Any] | None = None,
     on_step: Callable[[StepReport], None] | None = None,
 ) -> Path:
-    """Train from random weights and write a bundle with its training curve and validation figures.
+    """Train from ``config.start`` and write a bundle with its training curve and validation figures.
 
     Parameters
     ----------
@@ -78,18 +80,35 @@ def train_segmentation(
             _tidy(Path(folder), checkpoint)
         network, history = fit(learn, stopping, config, checkpoint, group, on_step if group.leads else None)
         if group.leads:
+            precision = _rounded_to(network, config.stored_as)
+            metrics = _metrics(network, learn, stopping, validation, measured)
             manifest = network.described(
                 gsd_m=config.gsd_m,
                 training_data=training_data,
                 licence=licence,
-                metrics=_metrics(network, learn, stopping, validation, measured),
-                recipe=config.plain() | {"workers": group.count},
+                metrics=metrics,
+                recipe=_recipe(config, group),
+                temperature=metrics.get("validation", {}).get("calibration", {}).get("temperature", 1.0),
             )
             extra = {CURVE_NAME: curve_json(history), CURVE_PICTURE: curve_picture(history)}
-            write_bundle(Path(folder), network.model, manifest, extra)
+            write_bundle(Path(folder), network.model, manifest, extra, precision)
             checkpoint.unlink(missing_ok=True)
         group.wait()
     return Path(folder)
+
+
+def _recipe(config: TrainingConfig, group: TorchrunGroup) -> dict[str, Any]:
+    started = {"start_digest": start_digest(config.start, config.architecture, config.size)}
+    return config.plain() | started | {"workers": group.count}
+
+
+def _rounded_to(network: SegmentationNetwork, stored_as: str) -> torch.dtype:
+    """Round the weights to the type that they are stored in, so that the figures are those of the stored model."""
+    precision: torch.dtype = getattr(torch, stored_as)
+    for tensor in network.model.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(tensor.to(precision))
+    return precision
 
 
 def _tidy(folder: Path, checkpoint: Path) -> None:
@@ -148,12 +167,9 @@ def fixed_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def checkpoint_path(
-    work: Path, config: TrainingConfig, scenes: LabelledScenes, group: TorchrunGroup | None = None
-) -> Path:
+def checkpoint_path(work: Path, config: TrainingConfig, scenes: LabelledScenes, group: TorchrunGroup = ALONE) -> Path:
     """File of a run's state, named by a digest of the configuration, pixels, labels and number of processes."""
-    values = config.plain() | {"workers": 1 if group is None else group.count}
-    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(_recipe(config, group), sort_keys=True).encode())
     for scene, arrays in zip(scenes.scenes, scenes.read_all(), strict=True):
         digest.update(f"{scene.name} {scene.gsd_m}".encode())
         for array in arrays:

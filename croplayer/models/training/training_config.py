@@ -9,11 +9,14 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
-ARCHITECTURES = ("segformer", "mask2former", "pidnet", "pspnet")
+ARCHITECTURES = ("segformer", "mask2former", "pidnet", "pspnet", "unet")
 """Names of the architectures (``networks.architectures.MODEL_CLASSES``)."""
 AVERAGES_WINDOWS = ("pidnet", "pspnet")
 """Architectures that normalise one mean per window over a batch, which is nothing for a single window."""
 PRECISIONS = ("float32", "bfloat16")
+STORED_AS = ("float32", "float16")
+RANDOM = "random"
+"""What a training starts from when all of its weights are random."""
 VALIDATION_FRACTION = 0.2
 """Share of the scenes that the figures of a segmentation are measured on, where a training says no other."""
 CoverageSize = Literal["tiny", "resnet-18", "resnet-34", "resnet-50"]
@@ -35,6 +38,8 @@ class Augmentation(NamedTuple):
     """Share of windows compressed like map tiles, at quality 40 to 95."""
     mix: float = 0.0
     """Share of windows that get a rectangle of another window of the batch (CutMix, Yun et al. 2019)."""
+    turned: float = 0.0
+    """Share of windows turned by up to 12 degrees, beside the quarter turns of all."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,12 @@ class TrainingConfig:
     """Windows per batch, over all processes together."""
     accumulation: int = 1
     """Batches whose gradients are averaged in one step, for when memory does not fit a larger batch."""
+    start: str = RANDOM
+    """What the training starts from: "random", "imagenet" (the encoder), or weights that exist (``start.start_from``)."""
     learning_rate: float = 1e-3
     """Highest rate, reached after the warm-up; it then falls to zero along a cosine."""
+    encoder_rate: float = 1.0
+    """Learning rate of the encoder as a share of ``learning_rate``; below 1 where the encoder has learned before."""
     warmup_steps: int = 50
     weight_decay: float = 0.01
     seed: int = 0
@@ -74,6 +83,8 @@ class TrainingConfig:
     """CPU threads of the run. Fixed, because the last bits of sums depend on it."""
     precision: str = "float32"
     """Precision of the convolutions on a CPU, float32 or bfloat16; on CUDA it is always bfloat16."""
+    stored_as: str = "float32"
+    """Floating point type of the weights in the bundle; the figures are those of the stored weights."""
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
@@ -89,6 +100,12 @@ class TrainingConfig:
             raise ValueError(
                 f"training field 'precision' is '{self.precision}'; expected one of {', '.join(PRECISIONS)}"
             )
+        if self.stored_as not in STORED_AS:
+            raise ValueError(
+                f"training field 'stored_as' is '{self.stored_as}'; expected one of {', '.join(STORED_AS)}"
+            )
+        if not 0 < self.encoder_rate <= 1:
+            raise ValueError(f"training field 'encoder_rate' is {self.encoder_rate}; expected above 0, at most 1")
         if not 0 < self.gsd_m[0] <= self.gsd_m[1]:
             raise ValueError(f"training field 'gsd_m' is {self.gsd_m}; expected 0 < smallest <= largest metres")
         if not (self.learning_rate > 0 and 0 <= self.average_decay < 1 and self.checkpoint_every >= 0):
