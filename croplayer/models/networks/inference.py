@@ -20,6 +20,8 @@ from croplayer.kernels.averages import add_weighted
 from croplayer.kernels.levels import level_values
 from croplayer.models.networks.cell_memory import CellMemory
 from croplayer.models.networks.cells import blended_halo_px
+from croplayer.models.networks.folding import prepared
+from croplayer.models.networks.precision import computing_in
 from stores.legends import NO_IMAGERY, PROBABILITY_SCALE
 
 STRIDE_PX = 32
@@ -50,6 +52,10 @@ class CellNetwork(Protocol):
     @property
     def device(self) -> torch.device:
         """Where torch computes."""
+
+    @property
+    def precision(self) -> str:
+        """What torch computes in: "float32" or "bfloat16"."""
 
     def normalise(self, rgb: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """(n, 3, h, w) float32 from (n, h, w, 3) uint8 pixels and (n, h, w) bool: each value from its level and band alone."""
@@ -242,9 +248,9 @@ def predict_cells(model: CellNetwork, rgb: np.ndarray, valid: np.ndarray) -> np.
         if not np.isfinite(probability.sum()):
             raise ValueError(_NOT_FINITE)
         return np.rint(probability * np.float32(PROBABILITY_SCALE)).astype(np.uint8)
-    device = model.device
-    with torch.inference_mode(), mixed_precision(device):
-        logits = model(_normalised(model, rgb, valid))
+    network = prepared(model)
+    with torch.inference_mode(), computing_in(model.precision, model.device):
+        logits = network(_normalised(model, rgb, valid))
         # A sum is NaN or infinite when a part of it is, and is much cheaper to look at.
         if not bool(torch.isfinite(logits.sum())):
             raise ValueError(_NOT_FINITE)
@@ -263,7 +269,7 @@ def _normalised(model: CellNetwork, rgb: np.ndarray, valid: np.ndarray) -> torch
 
 
 def mixed_precision(device: torch.device, on_cpu: bool = False) -> AbstractContextManager[object]:
-    """bfloat16 autocast on CUDA, and on the CPU where asked: it is faster only with bfloat16 instructions."""
+    """Training: bfloat16 autocast on CUDA, and on the CPU where asked: it is faster only with bfloat16 instructions."""
     if device.type == "cuda" or on_cpu:
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from croplayer.models.networks.architectures import CLASSES, architecture_config, build_from_config
 from croplayer.models.networks.inference import CellFunction, predict_proba
 from croplayer.models.networks.manifest import Manifest
+from croplayer.models.networks.precision import FLOAT32
 from stores.legends import CROPLAND
 
 BANDS = ("red", "green", "blue")
@@ -46,6 +47,7 @@ class SegmentationNetwork(nn.Module):
         classes: tuple[str, ...] = CLASSES,
         manifest: Manifest | None = None,
         compiled: CellFunction | None = None,
+        precision: str = FLOAT32,
     ) -> None:
         super().__init__()
         self.classes = classes
@@ -62,6 +64,8 @@ class SegmentationNetwork(nn.Module):
         self.manifest = manifest
         self.compiled = compiled
         """What computes probabilities instead of torch: see ``openvino_runtime.compiled_cells``; None is torch."""
+        self.precision = precision
+        """What torch predicts in: "float32" or "bfloat16"; training chooses by its own settings."""
         self.register_buffer("image_mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("image_std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
