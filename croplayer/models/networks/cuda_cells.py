@@ -151,7 +151,8 @@ class _BlockOnDevice:
         """As ``add_weighted``, cell by cell."""
         for i, (top, left) in enumerate(group):
             (rows, cell_rows, of_rows), (cols, cell_cols, of_cols) = self._rows[top], self._cols[left]
-            self._mean[rows, cols] += self._predicted[i, cell_rows, cell_cols] * (of_rows[:, None] * of_cols)
+            share = self._predicted[i, cell_rows, cell_cols] * (of_rows[:, None] * of_cols)
+            self._mean[rows, cols].add_(share)
 
 
 _one_at_a_time = Lock()
