@@ -33,7 +33,7 @@ def prepared(network: N) -> N:
     """A network that gives the same logits, up to rounding, in less time.
 
     It is made once and again after the weights have changed. A network in training mode, one without a batch norm
-    that can be folded, and what is no torch module are returned as they are.
+    that can be folded, and what is no torch module are returned as they are. Hooks that are registered later are not in it.
     """
     if not isinstance(network, nn.Module) or network.training:
         return network
