@@ -26,6 +26,7 @@ from croplayer.cube.whole_blocks import Cube
 from croplayer.models import load_segmenter
 from croplayer.models.bundles.catalogue import find_bundle
 from croplayer.models.bundles.runtimes import runtime_version
+from croplayer.models.networks.folding import prepared
 from croplayer.models.networks.inference import predict_cells
 from croplayer.models.networks.manifest import bundle_digest
 from croplayer.models.networks.segmentation import SegmentationNetwork
@@ -117,8 +118,9 @@ def _forward(network: SegmentationNetwork, rgb: np.ndarray, valid: np.ndarray) -
     if network.compiled is not None:
         network.compiled(rgb, valid)
         return
+    fast = prepared(network)
     with torch.inference_mode():
-        network(network.normalise(torch.from_numpy(rgb), torch.from_numpy(valid))).sigmoid()
+        fast(network.normalise(torch.from_numpy(rgb), torch.from_numpy(valid))).sigmoid()
 
 
 def _mosaicked(folder: Path, runtime: str, arguments: argparse.Namespace, scratch: Path) -> tuple[Cube, SegmentTask]:

@@ -120,18 +120,20 @@ class Segmentation(Part):
     recipe: NameOrPath | None = None
     """Recipe that trains the model when it is missing."""
     threshold: float = Field(default=0.5, gt=0, lt=1)
-    batch_cells: int = Field(default=1, ge=1)
-    """Cells per pass of the network; on a GPU more than one is faster."""
-    runtime: Literal["torch", "openvino", "openvino-bf16"] = "torch"
-    """What runs the network; OpenVINO runs on CPUs and needs an extra."""
+    batch_cells: int | None = Field(default=None, ge=1)
+    """Cells per pass of the network; left out, 1 on a CPU and 36 on CUDA. The last bits of a map depend on it."""
+    runtime: Literal["torch", "torch-bf16", "openvino", "openvino-bf16"] = "torch"
+    """What runs the network: torch in float32, on CUDA also in bfloat16; OpenVINO runs on CPUs and needs an extra."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Kind of torch device, the same on every worker because its precision affects the map. ``auto`` is the kind that the
+    """Kind of torch device, the same on every worker because the last bits of a map depend on it. ``auto`` is the kind that the
     map was begun on, and for a new map CUDA where the machine that starts the run has it."""
     training: Training | None = None
 
     @model_validator(mode="after")
     def _computes(self) -> Segmentation:
-        if self.runtime != "torch" and self.device == "cuda":
+        if self.runtime == "torch-bf16" and self.device == "cpu":
+            raise ValueError("runtime 'torch-bf16' runs on CUDA devices only; leave out device, or use runtime 'torch'")
+        if self.runtime.startswith("openvino") and self.device == "cuda":
             raise ValueError(f"runtime '{self.runtime}' runs on CPUs only; leave out device, or use runtime 'torch'")
         return self
 

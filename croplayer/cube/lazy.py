@@ -60,7 +60,7 @@ def segment(
     *,
     cell_px: int = 512,
     blend_px: int = 32,
-    batch_cells: int = 1,
+    batch_cells: int | None = None,
     runtime: str = "torch",
 ) -> xr.DataArray:
     """Lazy probability of cropland of one source of a cube, each chunk predicted when it is computed.
@@ -172,25 +172,27 @@ class _Network:
     folder: str
     digest: str
     runtime: str
-    batch_cells: int
+    batch_cells: int | None
 
     def __call__(self, rgb: np.ndarray, valid: np.ndarray, cells: _Cells) -> np.ndarray:
         import torch
 
         from croplayer.models.bundles.kinds import load_segmenter
+        from croplayer.models.networks.cells import cells_at_once
         from croplayer.models.networks.inference import predict_block
 
         before = torch.get_num_threads()
         # As in the workers of a run: with more threads sums are rounded in another order. Chunks run beside each other.
         torch.set_num_threads(1)
         try:
+            network = load_segmenter(self.folder, self.digest, self.runtime)
             return predict_block(
-                load_segmenter(self.folder, self.digest, self.runtime),
+                network,
                 rgb,
                 valid,
                 cell_px=cells.cell_px,
                 halo_px=cells.halo_px,
-                batch_cells=self.batch_cells,
+                batch_cells=self.batch_cells or cells_at_once(network.device.type),
                 blend_px=cells.blend_px,
             )
         finally:

@@ -24,7 +24,7 @@ def load(
     name_or_path : name of an included model ("default" maps cropland, "default_coverage" classifies coverage
         types), or the folder of a bundle
     digest : ``bundle_digest`` that the bundle must have; None accepts any
-    runtime : "torch" or, for a segmentation on a CPU, "openvino" or "openvino-bf16" (an optional extra)
+    runtime : "torch" or, for a segmentation, "torch-bf16" (on CUDA), "openvino" or "openvino-bf16" (on a CPU, an extra)
 
     Raises
     ------

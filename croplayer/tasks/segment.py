@@ -16,6 +16,7 @@ from croplayer.models.networks.cells import blended_halo_px
 from croplayer.sources.imagery import Imagery, ImagerySource, empty_imagery
 from croplayer.tasks.each import each_block
 from croplayer.tasks.reading import Reading
+from croplayer.workers.own_number import own_number
 from stores.columns import CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
 from stores.durable import FileDigest
 from stores.grid import BlockIndex
@@ -65,7 +66,7 @@ class SegmentTask:
         """Record of one block with the digests of its masks."""
         from croplayer.models.networks.inference import predict_block
 
-        model = load_segmenter(self.model, self.model_digest, self.runtime, self.device)
+        model = load_segmenter(self.model, self.model_digest, self.runtime, own_device(self.device))
         has_imagery = False
         writes = []
         with ThreadPoolExecutor(2) as beside_the_network:
@@ -118,6 +119,14 @@ class SegmentTask:
             area = part.slices_in(whole)
             out.rgb[area], out.valid[area] = imagery.rgb, imagery.valid
         return out
+
+
+def own_device(kind: str | None) -> str | None:
+    """The device of a kind that this process computes on: processes of one machine take its CUDA devices in turn."""
+    import torch
+
+    count = torch.cuda.device_count() if kind == "cuda" else 0
+    return f"cuda:{own_number() % count}" if count else kind
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from croplayer.models.bundles.runtimes import check_runtime
 from croplayer.models.networks.manifest import read_manifest
 from croplayer.sources.imagery import ImagerySource
 from croplayer.vector.boundaries import check_overlap
@@ -48,6 +49,8 @@ def _checks(inputs: Inputs) -> Iterator[tuple[str, Callable[[], object]]]:
     """Checks of what does not depend on the region, each with its table."""
     recipe, decisions = inputs.recipe, inputs.recipe.decisions
     yield "[segmentation]", partial(_check_model, inputs, "segmentation")
+    if recipe.segmentation:
+        yield "[segmentation]", partial(check_runtime, recipe.segmentation.runtime, recipe.segmentation.device)
     yield "[coverage]", partial(_check_model, inputs, "coverage")
     if decisions.reviews:
         yield "[decisions]: reviews", partial(_check_reviews, inputs)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from croplayer.models.bundles.runtimes import CPU, CUDA, TORCH, device_and_precision, has_cuda, runtime_version
+from croplayer.models.bundles.runtimes import (
+    CPU,
+    CUDA,
+    DEVICES,
+    OF_TORCH,
+    TORCH_BF16,
+    device_and_precision,
+    has_cuda,
+    runtime_version,
+)
+from croplayer.models.networks.cells import cells_at_once
 from croplayer.tasks.segment import SegmentTask
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
@@ -32,7 +42,7 @@ def segment(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep
         model_digest=digest,
         cell_px=min(grid.cell_px, grid.block_px),
         blend_px=grid.blend_px,
-        batch_cells=part.batch_cells,
+        batch_cells=part.batch_cells or cells_at_once(device),
         threshold=part.threshold,
         runtime=part.runtime,
         device=device,
@@ -47,7 +57,7 @@ def segment(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep
             "batch_cells": task.batch_cells,
             "threshold": task.threshold,
             "runtime": runtime_version(part.runtime),
-            "device": device_and_precision(device) if part.runtime == TORCH else device,
+            "device": device_and_precision(device, part.runtime) if part.runtime in OF_TORCH else device,
         },
         blocks=blocks,
         task_for=lambda group: task.narrowed(group, blocks),
@@ -61,18 +71,19 @@ def segment(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep
 def _device(part: Segmentation, output: Output) -> str:
     """Kind of device that the network runs on.
 
-    A map is finished on the kind of device that it was begun on: a GPU computes in another precision than a CPU, so
+    A map is finished on the kind of device that it was begun on: the last bits of what a GPU and a CPU compute differ, so
     blocks of both would not match at their edges.
     """
-    if part.runtime != TORCH:
+    if part.runtime not in OF_TORCH:
         return CPU
+    if part.runtime == TORCH_BF16:
+        return CUDA
     if part.device != "auto":
         return part.device
     begun = output.folder.memory.entries().get("segment")
-    before = begun.made_of.get("device", "") if begun else ""
-    for device in (CPU, CUDA):
-        if before == device_and_precision(device):
-            return device
+    before = begun.made_of.get("device", "").split()[:1] if begun else []
+    if before and before[0] in DEVICES:
+        return before[0]
     return CUDA if has_cuda() else CPU
 
 

@@ -9,6 +9,7 @@ import morecantile
 import numpy as np
 import pytest
 import rasterio
+import torch
 from PIL import Image
 from rasterio.transform import from_origin
 
@@ -17,7 +18,8 @@ from croplayer.sources.imagery import ImagerySource
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.tiles import FolderTiles
 from croplayer.sources.xyz import XyzSource
-from croplayer.tasks.segment import SegmentTask
+from croplayer.tasks import segment
+from croplayer.tasks.segment import SegmentTask, own_device
 from stores.cube import CUBE
 from stores.durable import DurableStore
 from stores.grid import LATTICE_COLS, LATTICE_ROWS, BlockGrid, BlockIndex, BlockRange, Bounds
@@ -76,3 +78,14 @@ def test_there_is_no_imagery_beyond_the_lattice(
     assert not context.valid[~inside].any() and not context.rgb[~inside].any()
     assert context.valid[inside].mean() > 0.99 and 0.3 < inside.mean() < 1
     np.testing.assert_array_equal(context.rgb[halo:-halo, halo:-halo], imagery.rgb)
+
+
+def test_processes_take_the_devices_of_a_machine_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [own_device(kind) for kind in ("cpu", "cuda", None)] == ["cpu", "cuda", None]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    taken = []
+    for number in range(5):
+        monkeypatch.setattr(segment, "own_number", lambda number=number: number)
+        taken.append(own_device("cuda"))
+    assert taken == ["cuda:0", "cuda:1", "cuda:0", "cuda:1", "cuda:0"]
+    assert own_device("cpu") == "cpu"

@@ -21,7 +21,7 @@ import transformers
 from transformers import PreTrainedModel, ResNetConfig, ResNetForImageClassification
 
 from croplayer.models.bundles.card import CARD_NAME, MLM_NAME, mlm_json, model_card
-from croplayer.models.bundles.runtimes import TORCH, runtime_version
+from croplayer.models.bundles.runtimes import CUDA, OF_TORCH, TORCH, TORCH_BF16, runtime_version
 from croplayer.models.bundles.whole_folders import write_whole_folder
 from croplayer.models.networks.architectures import MODEL_CLASSES, build_from_config, config_from_dict
 from croplayer.models.networks.coverage_network import CoverageNetwork
@@ -149,7 +149,7 @@ def load(
     folder : the bundle
     digest : ``bundle_digest`` it must have; None takes the bundle as it is
     device : where the network goes; None is the CUDA device where there is one, else the CPU
-    runtime : one of ``RUNTIMES``: what computes a segmentation; other than torch it stays on the CPU
+    runtime : one of ``RUNTIMES``: what computes a segmentation. OpenVINO stays on the CPU; "torch-bf16" needs a CUDA device
 
     Returns
     -------
@@ -165,16 +165,33 @@ def load(
     network = _build(manifest, parsed_json(contents[CONFIG_NAME], str(folder / CONFIG_NAME)), weights, folder)
     load_weights(network.model, weights, folder)
     network.eval()
-    if runtime == TORCH or not isinstance(network, SegmentationNetwork):
+    if not isinstance(network, SegmentationNetwork):
         return network.to(_available(device))
+    if runtime in OF_TORCH:
+        network.precision = OF_TORCH[runtime]
+        return network.to(_available(device, runtime))
     from croplayer.models.bundles.openvino_runtime import compiled_cells
 
     runtime_version(runtime)
     return network.with_cells_by(compiled_cells(network, runtime))
 
 
-def _available(device: torch.device | str | None) -> torch.device:
-    """A device that this machine has; None is the CUDA device where there is one."""
+def _available(device: torch.device | str | None, runtime: str = TORCH) -> torch.device:
+    """A device that this machine has and a runtime of torch can use; None is the CUDA device where there is one."""
+    found = _present(device)
+    if runtime != TORCH_BF16:
+        return found
+    if found.type != CUDA:
+        raise ValueError(f"the runtime {runtime} computes on CUDA devices only; use runtime '{TORCH}' on a CPU")
+    with torch.cuda.device(found):
+        if not torch.cuda.is_bf16_supported(including_emulation=False):
+            raise ValueError(
+                f"{torch.cuda.get_device_name()} has no bfloat16, which {runtime} computes in; use '{TORCH}'"
+            )
+    return found
+
+
+def _present(device: torch.device | str | None) -> torch.device:
     if device is None:
         return pick_device()
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():

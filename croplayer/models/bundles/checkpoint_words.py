@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from croplayer.models.networks.architectures import CLASSES, MODEL_CLASSES
-from croplayer.models.networks.inference import STRIDE_PX
+from croplayer.models.networks.cells import STRIDE_PX
 from croplayer.models.networks.limits import MOST_CLASSES
 from croplayer.models.networks.segmentation import IMAGE_MEAN, IMAGE_STD
 

@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch import nn
 
-from croplayer.models.networks.inference import STRIDE_PX
+from croplayer.models.networks.cells import STRIDE_PX
 from croplayer.models.networks.segmentation import SegmentationNetwork
 
 

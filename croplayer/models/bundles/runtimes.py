@@ -7,11 +7,12 @@ from pathlib import Path
 
 from stores.extras import how_to_install
 
-TORCH, OPENVINO, OPENVINO_BF16 = "torch", "openvino", "openvino-bf16"
-RUNTIMES = (TORCH, OPENVINO, OPENVINO_BF16)
+TORCH, TORCH_BF16, OPENVINO, OPENVINO_BF16 = "torch", "torch-bf16", "openvino", "openvino-bf16"
+RUNTIMES = (TORCH, TORCH_BF16, OPENVINO, OPENVINO_BF16)
 CPU, CUDA = "cpu", "cuda"
-PRECISIONS = {CPU: "float32", CUDA: "bfloat16"}
-"""Precision of the matrix products and convolutions of torch on each kind of device (``inference.mixed_precision``)."""
+DEVICES = (CPU, CUDA)
+OF_TORCH = {TORCH: "float32", TORCH_BF16: "bfloat16"}
+"""Runtimes of torch, and the precision of the matrix products and convolutions of each (`networks.precision`)."""
 
 
 def has_cuda() -> bool:
@@ -23,14 +24,29 @@ def has_cuda() -> bool:
     return not is_cpu_build and any(Path("/dev").glob("nvidia[0-9]*"))
 
 
-def device_and_precision(device: str) -> str:
-    """A kind of device with the precision that torch uses on it, such as "cuda bfloat16".
+def device_and_precision(device: str, runtime: str = TORCH) -> str:
+    """A kind of device with the precision that a runtime of torch uses on it, such as "cuda float32".
 
     Raises ValueError for a device other than CPU and CUDA.
     """
-    if device not in PRECISIONS:
-        raise ValueError(f"device is '{device}'; expected one of {', '.join(PRECISIONS)}")
-    return f"{device} {PRECISIONS[device]}"
+    if device not in DEVICES:
+        raise ValueError(f"device is '{device}'; expected one of {', '.join(DEVICES)}")
+    return f"{device} {OF_TORCH[runtime]}"
+
+
+def check_runtime(runtime: str, device: str) -> None:
+    """Raise ValueError if a runtime is not installed or this machine, which starts a run, cannot tell where it would run.
+
+    Parameters
+    ----------
+    device : "cpu", "cuda" or "auto", which is CUDA where this machine has it
+    """
+    runtime_version(runtime)
+    if runtime == TORCH_BF16 and device != CUDA and not (device == "auto" and has_cuda()):
+        raise ValueError(
+            f"the runtime {runtime} computes on CUDA devices only, and this machine has none; use runtime '{TORCH}', or say "
+            f"device = '{CUDA}' if the workers have one"
+        )
 
 
 def runtime_version(runtime: str) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from croplayer.models.networks.inference import mixed_precision
+from croplayer.models.networks.precision import computing_in
 from croplayer.models.networks.segmentation import SegmentationNetwork
 
 
@@ -40,7 +40,7 @@ def predict_parcels(
     if model.architecture != "mask2former":
         raise ValueError(f"the model is a {model.architecture}; single fields need a mask2former")
     device = model.device
-    with torch.inference_mode(), mixed_precision(device):
+    with torch.inference_mode(), computing_in(model.precision, device):
         pixels = model.normalise(torch.from_numpy(rgb[None]).to(device), torch.from_numpy(valid[None]).to(device))
         output = model.model(pixel_values=pixels)
         classes = output.class_queries_logits[0].float().softmax(-1)

@@ -13,6 +13,7 @@ from transformers import ResNetConfig, ResNetForImageClassification
 
 from croplayer.kernels.averages import add_rows
 from croplayer.models.networks.manifest import Manifest
+from croplayer.models.networks.precision import FLOAT32, computing_in
 from stores.legends import CoverageType
 
 THUMBNAIL_PX = 128
@@ -145,7 +146,7 @@ def predict_coverage(model: CoverageNetwork, thumbnails: np.ndarray) -> np.ndarr
             f"thumbnails are {thumbnails.dtype} {thumbnails.shape}; expected uint8 (n, {THUMBNAIL_PX}, {THUMBNAIL_PX}, 3)"
         )
     rows = [np.zeros((0, len(CoverageType)), dtype=np.float32)]
-    with torch.inference_mode():
+    with torch.inference_mode(), computing_in(FLOAT32, model.device):
         for start in range(0, len(thumbnails), _BATCH):
             pixels = model.normalise(torch.from_numpy(thumbnails[start : start + _BATCH]).to(model.device))
             logits = model(pixels)

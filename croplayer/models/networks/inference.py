@@ -10,7 +10,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,17 +19,19 @@ from torch.nn import functional
 from croplayer.kernels.averages import add_weighted
 from croplayer.kernels.levels import level_values
 from croplayer.models.networks.cell_memory import CellMemory
-from croplayer.models.networks.cells import blended_halo_px
+from croplayer.models.networks.cells import STRIDE_PX, blended_halo_px, cells_at_once
+from croplayer.models.networks.cuda_cells import predict_on_device
+from croplayer.models.networks.folding import prepared
+from croplayer.models.networks.layout import CellLayout, Place
+from croplayer.models.networks.precision import computing_in
 from stores.legends import NO_IMAGERY, PROBABILITY_SCALE
-
-STRIDE_PX = 32
-"""Cells with their halo are filled up to a multiple of this, the coarsest stride of the networks."""
 
 _NOT_FINITE = "the segmentation network returned NaN or infinite logits; its weights are damaged"
 
 DEFAULT_CELL_PX = 512
 DEFAULT_HALO_PX = 64
-DEFAULT_BATCH_CELLS = 5
+CPU_BATCH_CELLS = 5
+"""Cells of a block that a CPU computes at once where nothing else is said."""
 
 
 CellFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -51,6 +53,13 @@ class CellNetwork(Protocol):
     def device(self) -> torch.device:
         """Where torch computes."""
 
+    @property
+    def precision(self) -> str:
+        """What torch computes in: "float32" or "bfloat16"."""
+
+    def parameters(self) -> Iterator[torch.Tensor]:
+        """Its weights."""
+
     def normalise(self, rgb: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """(n, 3, h, w) float32 from (n, h, w, 3) uint8 pixels and (n, h, w) bool: each value from its level and band alone."""
 
@@ -65,7 +74,7 @@ def predict_block(
     *,
     cell_px: int = DEFAULT_CELL_PX,
     halo_px: int = DEFAULT_HALO_PX,
-    batch_cells: int = DEFAULT_BATCH_CELLS,
+    batch_cells: int | None = None,
     blend_px: int = 0,
     memory: CellMemory | None = None,
 ) -> np.ndarray:
@@ -81,10 +90,11 @@ def predict_block(
     valid : (h + 2 halo_px, w + 2 halo_px) bool, where there is imagery
     cell_px : edge of a cell; divides h and w
     halo_px : context around the block; with blending at least ``blended_halo_px(cell_px, blend_px)``
-    batch_cells : cells the network sees at once; the last batch is filled with empty cells, so
-        every forward pass has the same shape
+    batch_cells : cells the network sees at once; the last batch is filled up, so every forward pass has the same shape.
+        None is 5 on a CPU and ``CUDA_BATCH_CELLS`` on CUDA, where the last bits of the result depend on it
     blend_px : reach of the fade on each side of a border between cells; 0 cuts at the border
-    memory : cells that this network predicted before; those of the block are added
+    memory : cells that this network predicted before; those of the block are added. CUDA, which predicts a cell sooner
+        than its pixels are compared, leaves it alone
 
     Returns
     -------
@@ -95,9 +105,10 @@ def predict_block(
     ------
     ValueError for shapes that do not fit, or when the network returns NaN or infinity.
     """
+    batch_cells = cells_at_once(model.device.type, on_cpu=CPU_BATCH_CELLS) if batch_cells is None else batch_cells
     h, w = _block_shape(rgb, valid, cell_px, halo_px, batch_cells)
     if not blend_px:
-        layout = _Layout(range(0, h, cell_px), range(0, w, cell_px), cell_px, halo_px, halo_px, 0)
+        layout = CellLayout(range(0, h, cell_px), range(0, w, cell_px), cell_px, halo_px, halo_px, 0)
         return _predict_layout(model, rgb, valid, layout, batch_cells, memory)
     if halo_px < blended_halo_px(cell_px, blend_px) or 2 * blend_px > cell_px or cell_px % 2:
         raise ValueError(
@@ -105,77 +116,35 @@ def predict_block(
             f"of it and a halo of at least {blended_halo_px(cell_px, blend_px)} px"
         )
     half = cell_px // 2
-    layout = _Layout(range(-half, h, cell_px), range(-half, w, cell_px), cell_px, halo_px, blend_px, blend_px)
+    layout = CellLayout(range(-half, h, cell_px), range(-half, w, cell_px), cell_px, halo_px, blend_px, blend_px)
     return _predict_layout(model, rgb, valid, layout, batch_cells, memory)
-
-
-class _Layout(NamedTuple):
-    """Where cells lie; positions count from the block's first pixel."""
-
-    tops: range
-    lefts: range
-    cell_px: int
-    halo_px: int
-    """Around the block."""
-    context_px: int
-    """Around each cell."""
-    blend_px: int
-
-    def ramp(self) -> np.ndarray:
-        """(side,) float32 along a cell with its context: 1 inside, falling to 0 across each border."""
-        side = self.cell_px + 2 * self.context_px
-        to_border = np.minimum(np.arange(side) + 0.5, side - 0.5 - np.arange(side)) - self.context_px
-        if self.blend_px == 0:
-            return np.asarray(to_border > 0, dtype=np.float32)
-        return np.asarray(np.clip(0.5 + to_border / (2 * self.blend_px), 0, 1), dtype=np.float32)
-
-    def shares(self, starts: range, length: int) -> dict[int, tuple[slice, slice, np.ndarray]]:
-        """What each cell gives to the pixels of an axis of the block; the shares of a pixel sum to 1.
-
-        Parameters
-        ----------
-        starts : ``tops`` or ``lefts``
-        length : pixels of the block along the axis
-
-        Returns
-        -------
-        by start: place in the block, place in the cell with its context, (n,) float32 shares
-        """
-        ramp, side = self.ramp(), self.cell_px + 2 * self.context_px
-        places = {}
-        total = np.zeros(length, dtype=np.float32)
-        for start in starts:
-            first = start - self.context_px
-            low = max(start - self.blend_px, 0)
-            high = min(start + self.cell_px + self.blend_px, length, first + side)
-            places[start] = (slice(low, high), slice(low - first, high - first))
-            total[low:high] += ramp[low - first : high - first]
-        return {start: (block, cell, ramp[cell] / total[block]) for start, (block, cell) in places.items()}
 
 
 def _predict_layout(
     model: CellNetwork,
     rgb: np.ndarray,
     valid: np.ndarray,
-    layout: _Layout,
+    layout: CellLayout,
     batch_cells: int,
     memory: CellMemory | None = None,
 ) -> np.ndarray:
-    halo_px, context_px = layout.halo_px, layout.context_px
+    if model.compiled is None and model.device.type == "cuda":
+        on_device = predict_on_device(prepared(model), rgb, valid, layout, batch_cells)
+        if on_device is None:
+            raise ValueError(_NOT_FINITE)
+        return on_device
+    halo_px = layout.halo_px
     h, w = valid.shape[0] - 2 * halo_px, valid.shape[1] - 2 * halo_px
-    window_px = layout.cell_px + 2 * context_px
-    side = -(-window_px // STRIDE_PX) * STRIDE_PX
     inner = valid[halo_px : halo_px + h, halo_px : halo_px + w]
     rows, cols = layout.shares(layout.tops, h), layout.shares(layout.lefts, w)
     # A cell that gives to no pixel with imagery is left out; what it would give is masked at the end.
-    places = [(y, x) for y in layout.tops for x in layout.lefts if inner[rows[y][0], cols[x][0]].any()]
+    places = layout.places(inner)
 
-    def cell(place: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        y, x = (start + halo_px - context_px for start in place)
-        area = slice(y, y + window_px), slice(x, x + window_px)
+    def cell(place: Place) -> tuple[np.ndarray, np.ndarray]:
+        area = layout.window(place)
         return rgb[area], valid[area]
 
-    predicted = _predicted(model, places, cell, (batch_cells, side), memory)
+    predicted = _predicted(model, places, cell, (batch_cells, layout.side_px), memory)
     mean = np.zeros((h, w), dtype=np.float32)
     for place in places:
         (block_rows, cell_rows, of_rows), (block_cols, cell_cols, of_cols) = rows[place[0]], cols[place[1]]
@@ -188,11 +157,11 @@ def _predict_layout(
 
 def _predicted(
     model: CellNetwork,
-    places: list[tuple[int, int]],
-    cell: Callable[[tuple[int, int]], tuple[np.ndarray, np.ndarray]],
+    places: list[Place],
+    cell: Callable[[Place], tuple[np.ndarray, np.ndarray]],
     batch: tuple[int, int],
     memory: CellMemory | None,
-) -> dict[tuple[int, int], np.ndarray]:
+) -> dict[Place, np.ndarray]:
     """Probabilities (side, side) uint8 of cells with their context by place, in batches of (cells, side) of one shape."""
     batch_cells, side = batch
     # Other blocks hold none of the cells inside of a block.
@@ -227,9 +196,9 @@ def _block_shape(rgb: np.ndarray, valid: np.ndarray, cell_px: int, halo_px: int,
     return h, w
 
 
-def _groups(corners: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
-    for start in range(0, len(corners), size):
-        yield corners[start : start + size]
+def _groups(places: list[Place], size: int) -> Iterator[list[Place]]:
+    for start in range(0, len(places), size):
+        yield places[start : start + size]
 
 
 def predict_cells(model: CellNetwork, rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -242,9 +211,9 @@ def predict_cells(model: CellNetwork, rgb: np.ndarray, valid: np.ndarray) -> np.
         if not np.isfinite(probability.sum()):
             raise ValueError(_NOT_FINITE)
         return np.rint(probability * np.float32(PROBABILITY_SCALE)).astype(np.uint8)
-    device = model.device
-    with torch.inference_mode(), mixed_precision(device):
-        logits = model(_normalised(model, rgb, valid))
+    network = prepared(model)
+    with torch.inference_mode(), computing_in(model.precision, model.device):
+        logits = network(_normalised(model, rgb, valid))
         # A sum is NaN or infinite when a part of it is, and is much cheaper to look at.
         if not bool(torch.isfinite(logits.sum())):
             raise ValueError(_NOT_FINITE)
@@ -263,7 +232,7 @@ def _normalised(model: CellNetwork, rgb: np.ndarray, valid: np.ndarray) -> torch
 
 
 def mixed_precision(device: torch.device, on_cpu: bool = False) -> AbstractContextManager[object]:
-    """bfloat16 autocast on CUDA, and on the CPU where asked: it is faster only with bfloat16 instructions."""
+    """Training: bfloat16 autocast on CUDA, and on the CPU where asked: it is faster only with bfloat16 instructions."""
     if device.type == "cuda" or on_cpu:
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()
@@ -295,7 +264,7 @@ def predict_image(
     *,
     cell_px: int = DEFAULT_CELL_PX,
     blend_px: int = DEFAULT_HALO_PX,
-    batch_cells: int = 1,
+    batch_cells: int | None = None,
 ) -> np.ndarray:
     """Probability of cropland of an image of any size; its cells fade into each other.
 
@@ -306,18 +275,20 @@ def predict_image(
     rgb : (h, w, 3) uint8
     valid : (h, w) bool
     blend_px : reach of the fade on each side of a border between cells
+    batch_cells : cells the network sees at once; None is 1 on a CPU and ``CUDA_BATCH_CELLS`` on CUDA
 
     Returns
     -------
     (h, w) uint8, 0..250 = probability 0..1, 254 where there is no imagery
     """
     h, w = valid.shape
+    batch_cells = cells_at_once(model.device.type) if batch_cells is None else batch_cells
     cell_px = min(cell_px, -(-max(h, w) // STRIDE_PX) * STRIDE_PX)
     batch_cells = min(batch_cells, -(-h // cell_px) * -(-w // cell_px))
     around = ((blend_px, blend_px + -h % cell_px), (blend_px, blend_px + -w % cell_px))
     rgb, valid = np.pad(rgb, (*around, (0, 0))), np.pad(valid, around)
     block_h, block_w = _block_shape(rgb, valid, cell_px, blend_px, batch_cells)
-    layout = _Layout(range(0, block_h, cell_px), range(0, block_w, cell_px), cell_px, blend_px, blend_px, blend_px)
+    layout = CellLayout(range(0, block_h, cell_px), range(0, block_w, cell_px), cell_px, blend_px, blend_px, blend_px)
     return _predict_layout(model, rgb, valid, layout, batch_cells)[:h, :w]
 
 

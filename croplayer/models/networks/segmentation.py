@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from croplayer.models.networks.architectures import CLASSES, architecture_config, build_from_config
 from croplayer.models.networks.inference import CellFunction, predict_proba
 from croplayer.models.networks.manifest import Manifest
+from croplayer.models.networks.precision import FLOAT32
 from stores.legends import CROPLAND
 
 BANDS = ("red", "green", "blue")
@@ -47,6 +48,7 @@ class SegmentationNetwork(nn.Module):
         manifest: Manifest | None = None,
         compiled: CellFunction | None = None,
         temperature: float = 1.0,
+        precision: str = FLOAT32,
     ) -> None:
         super().__init__()
         self.classes = classes
@@ -65,6 +67,8 @@ class SegmentationNetwork(nn.Module):
         """Divisor of the logits that calibrates the probabilities."""
         self.compiled = compiled
         """What computes probabilities instead of torch: see ``openvino_runtime.compiled_cells``; None is torch."""
+        self.precision = precision
+        """What torch predicts in: "float32" or "bfloat16"; training chooses by its own settings."""
         self.register_buffer("image_mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("image_std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
@@ -81,6 +85,7 @@ class SegmentationNetwork(nn.Module):
             manifest=self.manifest,
             compiled=compiled,
             temperature=self.temperature,
+            precision=self.precision,
         ).eval()
 
     @property

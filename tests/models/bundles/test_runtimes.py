@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import torch
 
+from croplayer.models.bundles import runtimes
 from croplayer.models.bundles.bundle import load, load_cached, write_bundle
 from croplayer.models.bundles.export import export_network
 from croplayer.models.bundles.graph import example_pixels
-from croplayer.models.bundles.runtimes import runtime_version
+from croplayer.models.bundles.runtimes import check_runtime, device_and_precision, runtime_version
 from croplayer.models.networks.architectures import CLASSES
 from croplayer.models.networks.inference import predict_block
 from croplayer.models.networks.manifest import Manifest, bundle_digest
+from croplayer.models.networks.precision import computing_in
 from croplayer.models.networks.segmentation import BANDS, build_segmenter
 
 SIDE = 96
@@ -75,13 +77,13 @@ def test_a_model_is_loaded_once_for_each_runtime(tmp_path):
 
 def test_runtimes_are_named_with_their_versions():
     assert runtime_version("torch") == f"torch {torch.__version__.split('+')[0]}"
-    with pytest.raises(ValueError, match="expected one of torch, openvino"):
+    with pytest.raises(ValueError, match="expected one of torch, torch-bf16, openvino"):
         runtime_version("tensorflow")
 
 
 def test_the_runtime_is_named_without_loading_it():
     code = (
-        "import sys; from croplayer.models.bundles.runtimes import runtime_version; runtime_version('torch');"
+        "import sys; from croplayer.models.bundles.runtimes import check_runtime, device_and_precision, runtime_version; runtime_version('torch');"
         "assert not {'torch', 'openvino'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -116,3 +118,34 @@ def test_an_openvino_folder_is_whole(tmp_path):
     with torch.inference_mode():
         expected = network(network.normalise(rgb, valid)).sigmoid().numpy()
     assert np.abs(found - expected).max() < 0.01
+
+
+def test_the_precision_of_a_map_is_what_torch_computes_in():
+    words = [device_and_precision(d, r) for d, r in (("cpu", "torch"), ("cuda", "torch"), ("cuda", "torch-bf16"))]
+    assert words == ["cpu float32", "cuda float32", "cuda bfloat16"]
+    with pytest.raises(ValueError, match="expected one of cpu, cuda"):
+        device_and_precision("tpu")
+
+
+def test_bfloat16_of_torch_is_refused_where_no_cuda_device_is(tmp_path, monkeypatch):
+    folder, _ = bundle(tmp_path, "pspnet")
+    with pytest.raises(ValueError, match="computes on CUDA devices only; use runtime 'torch' on a CPU"):
+        load(folder, runtime="torch-bf16", device="cpu")
+    monkeypatch.setattr(runtimes, "has_cuda", lambda: False)
+    for device in ("auto", "cpu"):
+        with pytest.raises(ValueError, match="this machine has none; use runtime 'torch', or say device = 'cuda'"):
+            check_runtime("torch-bf16", device)
+    check_runtime("torch-bf16", "cuda")
+    check_runtime("torch", "auto")
+    monkeypatch.setattr(runtimes, "has_cuda", lambda: True)
+    check_runtime("torch-bf16", "auto")
+
+
+def test_tf32_is_off_within_a_pass_alone():
+    products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = products.allow_tf32, convolutions.allow_tf32
+    with computing_in("float32", torch.device("cuda")):
+        assert (products.allow_tf32, convolutions.allow_tf32) == (False, False)
+    assert (products.allow_tf32, convolutions.allow_tf32) == before
+    with computing_in("bfloat16", torch.device("cpu")):
+        assert (torch.ones(4, 4) @ torch.ones(4, 4)).dtype == torch.bfloat16

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
+from croplayer.models.networks import inference
 from croplayer.models.networks.architectures import ARCHITECTURES
 from croplayer.models.networks.cells import blended_halo_px
 from croplayer.models.networks.inference import mask_from_probability, predict_block, predict_image
@@ -61,11 +64,11 @@ def test_empty_cells_are_not_sent_to_the_network(network, imagery, monkeypatch):
     valid[HALO : HALO + CELL, HALO : HALO + CELL] = False
     valid[HALO + CELL + 3, HALO + 5] = False
     seen = []
-    forward = network.forward
-    monkeypatch.setattr(network, "forward", lambda pixels: seen.append(pixels) or forward(pixels))
+    predict_cells = inference.predict_cells
+    monkeypatch.setattr(inference, "predict_cells", lambda *batch: seen.append(batch) or predict_cells(*batch))
     result = predict(network, rgb, valid, batch_cells=2)
     assert len(seen) == 3
-    assert {tuple(p.shape) for p in seen} == {(2, 3, 96, 96)}
+    assert {rgb.shape for _, rgb, _ in seen} == {(2, 96, 96, 3)}
     assert (result[:CELL, :CELL] == 254).all()
     assert result[CELL + 3, 5] == 254
     assert (result[:, CELL:] <= 250).all()
@@ -110,6 +113,7 @@ def test_blended_cells_fit_across_blocks(network):
 
 
 def test_blending_keeps_an_answer_that_is_the_same_everywhere(network, monkeypatch):
+    network = copy.deepcopy(network)
     monkeypatch.setattr(network, "forward", lambda pixels: pixels[:, 0] * 0 + 1.0)
     rgb, valid = np.zeros((192, 192, 3), dtype=np.uint8), np.ones((192, 192), dtype=bool)
     result = predict_block(network, rgb, valid, cell_px=64, halo_px=64, batch_cells=1, blend_px=16)
