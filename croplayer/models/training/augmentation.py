@@ -198,12 +198,19 @@ def _changed(rgb: torch.Tensor, augmentation: Augmentation, generator: torch.Gen
     if _uniform(generator, 0, 1) < augmentation.blur:
         rgb = _blurred(rgb, _uniform(generator, 0.4, 1.3))
     if _uniform(generator, 0, 1) < augmentation.noise:
-        noise = torch.randn(rgb.shape, generator=generator).to(rgb.device)
-        rgb = rgb + noise * _uniform(generator, 0.005, 0.03)
+        rgb = rgb + _normal(rgb, generator) * _uniform(generator, 0.005, 0.03)
     rgb = rgb.clamp_(0, 1)
     if _uniform(generator, 0, 1) < augmentation.jpeg:
         rgb = _compressed(rgb, _integer(generator, 40, 95))
     return rgb
+
+
+def _normal(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Normal numbers of the shape and on the device of a tensor; on CUDA they come from the device, which has them sooner."""
+    if like.device.type == "cpu":
+        return torch.randn(like.shape, generator=generator)
+    on_device = torch.Generator(like.device).manual_seed(_integer(generator, 0, 2**62))
+    return torch.randn(like.shape, generator=on_device, device=like.device)
 
 
 def _compressed(rgb: torch.Tensor, quality: int) -> torch.Tensor:

@@ -101,13 +101,19 @@ def _batches(
 ) -> Iterator[tuple[Batch, ...]]:
     """The batches of this process for the remaining steps; each is drawn while the step before it is computed."""
     n = config.batch // group.count
+    device = scenes[0].rgb.device
+    # Drawing waits for small copies. In a stream of its own it does not wait for the step that is computed meanwhile.
+    drawing = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     def draw(step: int) -> tuple[Batch, ...]:
         drawn = []
-        for k in range(config.accumulation):
-            place = (step * config.accumulation + k) * group.count + group.rank
-            generator = step_generator(config.seed, place)
-            drawn.append(draw_batch(scenes, n, config.crop_px, config.gsd_m, config.augmentation, generator))
+        with torch.cuda.stream(drawing):
+            for k in range(config.accumulation):
+                place = (step * config.accumulation + k) * group.count + group.rank
+                generator = step_generator(config.seed, place)
+                drawn.append(draw_batch(scenes, n, config.crop_px, config.gsd_m, config.augmentation, generator))
+        if drawing is not None:
+            drawing.synchronize()
         return tuple(drawn)
 
     with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(config.threads,)) as pool:
