@@ -57,9 +57,6 @@ class CellNetwork(Protocol):
     def precision(self) -> str:
         """What torch computes in: "float32" or "bfloat16"."""
 
-    def parameters(self) -> Iterator[torch.Tensor]:
-        """Its weights."""
-
     def normalise(self, rgb: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """(n, 3, h, w) float32 from (n, h, w, 3) uint8 pixels and (n, h, w) bool: each value from its level and band alone."""
 
