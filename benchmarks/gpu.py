@@ -76,7 +76,13 @@ def loaded(model: str) -> SegmentationNetwork:
     bare = build_from_config(manifest.architecture, config_from_dict(manifest.architecture, config), seed=0)
     bare.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
     return SegmentationNetwork(
-        manifest.architecture, manifest.size, bare, mean=manifest.mean, std=manifest.std, classes=manifest.classes
+        manifest.architecture,
+        manifest.size,
+        bare,
+        mean=manifest.mean,
+        std=manifest.std,
+        classes=manifest.classes,
+        temperature=manifest.temperature,
     ).eval()
 
 

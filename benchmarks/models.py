@@ -89,15 +89,16 @@ def _measure(
     rng = np.random.default_rng(0)
     cell = rng.integers(0, 256, (1, side, side, 3), dtype=np.uint8), np.ones((1, side, side), dtype=bool)
     window = rng.integers(0, 256, (1, CELL_PX, CELL_PX, 3), dtype=np.uint8), np.ones((1, CELL_PX, CELL_PX), dtype=bool)
+    predicting = network if network.compiled is not None else prepared(network)
     windows = (2 * arguments.block_px // CELL_PX) ** 2
 
     def bare() -> None:
         for _ in range(across**2):
-            _forward(network, *cell)
+            _forward(predicting, *cell)
 
     def sliding() -> None:
         for _ in range(windows):
-            predict_cells(network, *window)
+            predict_cells(predicting, *window)
 
     bare_s, sliding_s = _smallest([bare, sliding], arguments.rounds)
     block_s = _in_a_run(task, scratch, arguments.rounds)
@@ -118,9 +119,8 @@ def _forward(network: SegmentationNetwork, rgb: np.ndarray, valid: np.ndarray) -
     if network.compiled is not None:
         network.compiled(rgb, valid)
         return
-    fast = prepared(network)
     with torch.inference_mode():
-        fast(network.normalise(torch.from_numpy(rgb), torch.from_numpy(valid))).sigmoid()
+        network(network.normalise(torch.from_numpy(rgb), torch.from_numpy(valid))).sigmoid()
 
 
 def _mosaicked(folder: Path, runtime: str, arguments: argparse.Namespace, scratch: Path) -> tuple[Cube, SegmentTask]:

@@ -31,8 +31,6 @@ class _Shape(NamedTuple):
     """With the halo."""
     layout: CellLayout
     batch_cells: int
-    weights: tuple[int, ...]
-    """Where the weights lie: a graph keeps their addresses."""
 
 
 def predict_on_device(
@@ -42,7 +40,8 @@ def predict_on_device(
 
     Parameters
     ----------
-    network : what torch computes; the buffers for its last block are kept for others of that shape
+    network : what torch computes, which does not change any more (`folding.prepared`); the buffers and the graph for its
+        last block are kept for others of that shape
     rgb, valid : the block with its halo, as ``predict_block`` takes them
 
     Returns
@@ -50,8 +49,7 @@ def predict_on_device(
     (h, w) uint8, as ``predict_block`` returns it; None when the network returned NaN or infinity
     """
     device = network.device
-    weights = tuple(p.data_ptr() for p in network.parameters())
-    shape = _Shape((valid.shape[0], valid.shape[1]), layout, batch_cells, weights)
+    shape = _Shape((valid.shape[0], valid.shape[1]), layout, batch_cells)
     with (
         _one_at_a_time,
         torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext(),

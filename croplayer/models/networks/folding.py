@@ -9,7 +9,7 @@ import copy
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import torch
@@ -18,10 +18,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class _Prepared(NamedTuple):
-    weights: tuple[tuple[int, int], ...]
-    """Place and version of each tensor that the copy was made from."""
+    made_of: tuple[dict[str, Any], list[tuple[int, int]]]
+    """Attributes of the network, and place and version of each of its tensors, when the copy was made."""
     network: nn.Module | None
-    """None where nothing can be folded."""
+    """None where the network itself is as good."""
 
 
 N = TypeVar("N")
@@ -32,28 +32,30 @@ _prepared: WeakKeyDictionary[nn.Module, _Prepared] = WeakKeyDictionary()
 def prepared(network: N) -> N:
     """A network that gives the same logits, up to rounding, in less time.
 
-    It is made once and again after the weights have changed. A network in training mode, one without a batch norm
-    that can be folded, and what is no torch module are returned as they are. Hooks that are registered later are not in it.
+    It is a copy, made once and again after weights or attributes of the network have changed; on CUDA, where a graph may
+    depend on all of them, also of a network that has no batch norm to fold. A network in training mode, other networks
+    without one, and what is no torch module are returned as they are. Hooks that are registered later are not in the copy.
     """
     if not isinstance(network, nn.Module) or network.training:
         return network
-    weights = _weights(network)
+    made_of = _made_of(network)
     found = _prepared.get(network)
-    if found is None or found.weights != weights:
-        found = _prepared[network] = _Prepared(weights, _folded_copy(network))
+    if found is None or found.made_of != made_of:
+        found = _prepared[network] = _Prepared(made_of, _folded_copy(network))
     return network if found.network is None else cast(N, found.network)
 
 
-def _weights(network: nn.Module) -> tuple[tuple[int, int], ...]:
+def _made_of(network: nn.Module) -> tuple[dict[str, Any], list[tuple[int, int]]]:
+    attributes = {name: value for name, value in vars(network).items() if not name.startswith("_")}
     tensors = [*network.parameters(), *network.buffers()]
-    return tuple((t.data_ptr(), 0 if t.is_inference() else t._version) for t in tensors)
+    return attributes, [(t.data_ptr(), 0 if t.is_inference() else t._version) for t in tensors]
 
 
 def _folded_copy(network: nn.Module) -> nn.Module | None:
-    folded = copy.deepcopy(network)
-    if fold_batch_norms(folded) == 0:
+    folded = copy.deepcopy(network).requires_grad_(False)
+    if fold_batch_norms(folded) == 0 and all(p.device.type == "cpu" for p in folded.parameters()):
         return None
-    return cast(nn.Module, folded.requires_grad_(False).to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    return cast(nn.Module, folded.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
 
 
 def fold_batch_norms(network: nn.Module) -> int:

@@ -57,9 +57,6 @@ class CellNetwork(Protocol):
     def precision(self) -> str:
         """What torch computes in: "float32" or "bfloat16"."""
 
-    def parameters(self) -> Iterator[torch.Tensor]:
-        """Its weights."""
-
     def normalise(self, rgb: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """(n, 3, h, w) float32 from (n, h, w, 3) uint8 pixels and (n, h, w) bool: each value from its level and band alone."""
 
@@ -128,8 +125,9 @@ def _predict_layout(
     batch_cells: int,
     memory: CellMemory | None = None,
 ) -> np.ndarray:
+    model = model if model.compiled is not None else prepared(model)
     if model.compiled is None and model.device.type == "cuda":
-        on_device = predict_on_device(prepared(model), rgb, valid, layout, batch_cells)
+        on_device = predict_on_device(model, rgb, valid, layout, batch_cells)
         if on_device is None:
             raise ValueError(_NOT_FINITE)
         return on_device
@@ -202,7 +200,7 @@ def _groups(places: list[Place], size: int) -> Iterator[list[Place]]:
 
 
 def predict_cells(model: CellNetwork, rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """One forward pass: (n, h, w, 3) uint8 and (n, h, w) bool to (n, h, w) uint8, 0..250 = probability 0..1.
+    """One forward pass, of the network as it is: (n, h, w, 3) uint8 and (n, h, w) bool to (n, h, w) uint8, 0..250 = 0..1.
 
     Raises ValueError when the network returns NaN or infinity.
     """
@@ -211,9 +209,8 @@ def predict_cells(model: CellNetwork, rgb: np.ndarray, valid: np.ndarray) -> np.
         if not np.isfinite(probability.sum()):
             raise ValueError(_NOT_FINITE)
         return np.rint(probability * np.float32(PROBABILITY_SCALE)).astype(np.uint8)
-    network = prepared(model)
     with torch.inference_mode(), computing_in(model.precision, model.device):
-        logits = network(_normalised(model, rgb, valid))
+        logits = model(_normalised(model, rgb, valid))
         # A sum is NaN or infinite when a part of it is, and is much cheaper to look at.
         if not bool(torch.isfinite(logits.sum())):
             raise ValueError(_NOT_FINITE)

@@ -61,6 +61,8 @@ def test_the_logits_are_the_same_and_the_bundle_is_too(architecture: str) -> Non
     after = network.state_dict()
     assert list(after) == list(before) and all(torch.equal(after[name], before[name]) for name in before)
     assert prepared(network) is prepared(network)
+    if architecture == "unet":
+        assert of(prepared(network), nn.BatchNorm2d) == 0 < of(network, nn.BatchNorm2d)
     if architecture in ("pidnet", "pspnet"):
         assert of(prepared(network), nn.BatchNorm2d) < of(network, nn.BatchNorm2d)
 
@@ -96,6 +98,13 @@ def test_new_weights_are_predicted_with() -> None:
     network.model.load_state_dict(trained(build_segmenter("pidnet", "tiny", seed=9)).model.state_dict())
     with torch.no_grad():
         torch.testing.assert_close(prepared(network)(pixels), network(pixels), atol=1e-4, rtol=1e-5)
+
+
+def test_new_attributes_are_predicted_with() -> None:
+    network = trained(build_segmenter("pspnet", "tiny", seed=2))
+    assert prepared(network).precision == "float32"
+    network.precision = "bfloat16"
+    assert prepared(network).precision == "bfloat16"
 
 
 def test_a_convolution_that_others_use_keeps_its_weights() -> None:
