@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from croplayer.models.training.training_config import (
     ARCHITECTURES,
     PRECISIONS,
+    STORED_AS,
     VALIDATION_FRACTION,
     Augmentation,
     CoverageConfig,
@@ -41,6 +42,8 @@ class Training(Part):
     """Share of the scenes that the figures are measured on; not used with folds."""
     folds: int = Field(default=0, ge=0)
     """Parts of a cross-validation by scene, after which a model of all scenes is trained; 0 for none."""
+    water: FilePath | None = None
+    """Folder of GeoTIFFs with near infrared, in which open water is found: no field in half of their ground, measured on the other."""
     synthetic_scenes: int = Field(default=0, ge=0)
     """Scenes of the synthetic country that are used for training only, never for validation."""
     architecture: str = TrainingConfig.architecture
@@ -49,7 +52,10 @@ class Training(Part):
     crop_px: int = Field(default=TrainingConfig.crop_px, ge=32)
     batch: int = Field(default=TrainingConfig.batch, ge=1)
     accumulation: int = Field(default=TrainingConfig.accumulation, ge=1)
+    start: str = TrainingConfig.start
+    """What the training starts from: "random", "imagenet", a model's name or folder, or a checkpoint of transformers."""
     learning_rate: float = Field(default=TrainingConfig.learning_rate, gt=0)
+    encoder_rate: float = Field(default=TrainingConfig.encoder_rate, gt=0, le=1)
     average_decay: float = Field(default=TrainingConfig.average_decay, ge=0, lt=1)
     patience: int = Field(default=TrainingConfig.patience, ge=0)
     gsd_m: TomlPair = TrainingConfig.gsd_m
@@ -57,8 +63,12 @@ class Training(Part):
     """Strength of the changes of colour, haze, blur, noise and compression."""
     mixed_windows: float = Field(default=0.0, ge=0, le=1)
     """Share of windows with a rectangle of another window in them."""
+    turned_windows: float = Field(default=0.0, ge=0, le=1)
+    """Share of windows turned by up to 12 degrees, beside the quarter turns of all."""
+    boundary_weight: float = Field(default=TrainingConfig.boundary_weight, ge=0)
     weight_decay: float = Field(default=TrainingConfig.weight_decay, ge=0)
     precision: str = TrainingConfig.precision
+    stored_as: str = TrainingConfig.stored_as
     seed: int = TrainingConfig.seed
     threads: int = Field(default=TrainingConfig.threads, ge=1)
     description: str
@@ -73,6 +83,11 @@ class Training(Part):
     def _is_architecture(cls, name: str) -> str:
         return _one_of(name, ARCHITECTURES)
 
+    @field_validator("stored_as")
+    @classmethod
+    def _is_stored_type(cls, name: str) -> str:
+        return _one_of(name, STORED_AS)
+
     @field_validator("precision")
     @classmethod
     def _is_precision(cls, name: str) -> str:
@@ -83,7 +98,8 @@ class Training(Part):
         shared = {f.name for f in dataclasses.fields(TrainingConfig)} & set(type(self).model_fields) - {"augmentation"}
         strengths = Augmentation(*(self.augmentation * share for share in Augmentation()))
         return TrainingConfig(
-            **{name: getattr(self, name) for name in shared}, augmentation=strengths._replace(mix=self.mixed_windows)
+            **{name: getattr(self, name) for name in shared},
+            augmentation=strengths._replace(mix=self.mixed_windows, turned=self.turned_windows),
         )
 
 

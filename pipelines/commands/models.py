@@ -9,7 +9,13 @@ from typing import Any
 
 import click
 
-from croplayer.models.training.training_config import ARCHITECTURES, VALIDATION_FRACTION, TrainingConfig
+from croplayer.models.networks.manifest import RANDOM
+from croplayer.models.training.training_config import (
+    ARCHITECTURES,
+    STORED_AS,
+    VALIDATION_FRACTION,
+    TrainingConfig,
+)
 
 _PATH = click.Path(path_type=Path)
 
@@ -60,6 +66,16 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_training_option("--architecture", click.Choice(ARCHITECTURES))
 @_training_option("--size", str)
 @click.option(
+    "--from",
+    "start",
+    default=RANDOM,
+    show_default=True,
+    help="What the training starts from: random; imagenet (the encoder of a unet); the name or folder of a model, which also says "
+    "architecture and size; or a checkpoint of transformers, a folder or a name on a hub.",
+)
+@_training_option("--encoder-rate", click.FloatRange(0, 1, min_open=True), "Learning rate of the encoder as a share.")
+@_training_option("--stored-as", click.Choice(STORED_AS), "Floating point type of the weights in the bundle.")
+@click.option(
     "--folds",
     type=click.IntRange(0),
     default=0,
@@ -103,6 +119,7 @@ def train(
     image_column: str,
     architecture: str,
     size: str,
+    start: str,
     folds: int,
     validation: float,
     patience: int,
@@ -126,13 +143,36 @@ def train(
         return
     if images is None or polygons is None or out is None:
         raise ValueError("give a RECIPE, or --images, --polygons and -o for the bundle")
-    config = _config(options, architecture=architecture, size=size, patience=patience)
+    architecture, size, gsd = _started(context, start, architecture, size, options.pop("gsd"))
+    config = _config(options | {"gsd": gsd}, architecture=architecture, size=size, start=start, patience=patience)
     scenes = open_scenes(images, polygons, image_column)
     folder = train_named(
         scenes, config, out, (home or default_home()) / "checkpoints", folds=folds, validation_fraction=validation,
         description=description or f"{len(scenes)} scenes of {images.name}", licence=licence,
     )  # fmt: skip
     click.echo(folder)
+
+
+def _started(
+    context: click.Context, start: str, architecture: str, size: str, gsd: tuple[float, float]
+) -> tuple[str, str, tuple[float, float]]:
+    """Architecture, size and range of pixels: those of the model that a training starts from, unless others are given."""
+    from croplayer.models.training.start import start_manifest
+
+    manifest = start_manifest(start)
+    if manifest is None:
+        return architecture, size, gsd
+
+    def chosen(name: str, of_options: Any, of_model: Any) -> Any:
+        return of_options if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE else of_model
+
+    wanted = chosen("architecture", architecture, manifest.architecture), chosen("size", size, manifest.size)
+    if wanted != (manifest.architecture, manifest.size):
+        raise ValueError(
+            f"'{start}' is a {manifest.architecture} {manifest.size}, not a {' '.join(wanted)}; leave out --architecture and "
+            "--size, which are those of the model that the training starts from"
+        )
+    return *wanted, chosen("gsd", gsd, manifest.ground_sample_distance_m)
 
 
 def _refuse_options(context: click.Context, allowed: Collection[str]) -> None:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from croplayer.models.bundles.catalogue import shipped_folder, shipped_names
 from croplayer.models.bundles.whole_folders import repair
-from croplayer.models.networks.manifest import MANIFEST_NAME, bundle_digest
+from croplayer.models.networks.manifest import MANIFEST_NAME, RANDOM, bundle_digest
 from pipelines.engine.code import code_digest
 from pipelines.engine.run_log import messages
 from pipelines.recipe import Recipe
@@ -127,11 +127,11 @@ class Models:
         _announce("segmentation", part.model, training.stated_minutes)
         with tempfile.TemporaryDirectory() as scratch:
             scenes = open_scenes(Path(training.images), Path(training.polygons), training.image_column)
-            always = _synthetic_scenes(Path(scratch), training) if training.synthetic_scenes else None
+            always, water = _scenes_beside(Path(scratch), training)
             train_named(
                 scenes, config, place, self.home / "checkpoints", folds=training.folds,
                 validation_fraction=training.validation_fraction, description=training.description,
-                licence=training.licence, always=always,
+                licence=training.licence, always=always, water=water,
             )  # fmt: skip
 
     def _train_coverage(self, part: Coverage, place: Path) -> None:
@@ -181,6 +181,7 @@ def train_named(
     description: str,
     licence: str,
     always: LabelledScenes | None = None,
+    water: LabelledScenes | None = None,
 ) -> Path:
     """Train a segmentation model with a progress bar; its figures are measured on scenes it never saw.
 
@@ -191,6 +192,7 @@ def train_named(
     folder : where the bundle is written
     work : folder of checkpoints
     always : scenes that are used for training only, such as synthetic ones
+    water : scenes of open water that the model's figures on water are measured on
     """
     from croplayer.models.training.cross_validation import train_cross_validated
     from croplayer.models.training.training import train_segmentation
@@ -199,13 +201,27 @@ def train_named(
         if folds:
             return train_cross_validated(
                 scenes, config, folds, folder, work=work, training_data=description, licence=licence, always=always,
-                on_step=lambda name, report: _advance(bar, report.loss, name),
+                water=water, on_step=lambda name, report: _advance(bar, report.loss, name),
             )  # fmt: skip
         learn, validate = scenes.split_by_scene(validation_fraction, config.seed)
         return train_segmentation(
             learn if always is None else learn.joined(always), config, folder, work=work, training_data=description,
-            licence=licence, validation=validate, on_step=lambda report: _advance(bar, report.loss),
+            licence=licence, validation=validate, water=water, on_step=lambda report: _advance(bar, report.loss),
         )  # fmt: skip
+
+
+def _scenes_beside(folder: Path, training: Training) -> tuple[LabelledScenes | None, LabelledScenes | None]:
+    """Scenes that are used for training only, and scenes of open water that are only measured on; None where there are none.
+
+    Of the rasters with near infrared, the west of every second one is trained on and the east of all is measured on.
+    """
+    from croplayer.models.training.open_water import water_scenes
+
+    always = _synthetic_scenes(folder, training) if training.synthetic_scenes else None
+    if training.water is None:
+        return always, None
+    learned = water_scenes(Path(training.water), "west", every=2)
+    return learned if always is None else always.joined(learned), water_scenes(Path(training.water), "east")
 
 
 def _synthetic_scenes(folder: Path, training: Training) -> LabelledScenes:
@@ -273,7 +289,12 @@ def _other_recipe(model: str, recipe: str | None, out: Path) -> Recipe:
 def _training_key(training: Training | CoverageTraining) -> str:
     """Twelve digits that change when the training, its data or its code change."""
     values = training.model_dump(mode="json", exclude={"stated_minutes"})
-    paths = {k: str(values.pop(k)) for k in ("images", "polygons", "samples", "scenes", "clouds") if values.get(k)}
+    places = ("images", "polygons", "water", "samples", "scenes", "clouds")
+    paths = {name: str(values.pop(name)) for name in places if values.get(name)}
+    if isinstance(training, Training) and training.start != RANDOM:
+        from croplayer.models.training.start import start_digest
+
+        values["start"] = start_digest(training.start, training.architecture, training.size)
     data = {name: _data_digest(Path(path)) for name, path in paths.items()}
     parts = {"training": values, "data": data, "code": code_digest(_training_modules(training))}
     return digest_text(json.dumps(parts, sort_keys=True))[:12]

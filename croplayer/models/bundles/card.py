@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from croplayer.models.networks.manifest import Manifest
+from croplayer.models.networks.manifest import RANDOM, Manifest
 
 CARD_NAME = "README.md"
 MLM_NAME = "stac_mlm.json"
@@ -77,14 +77,41 @@ def _figures(manifest: Manifest) -> list[str]:
             f"| {name} | {' | '.join('-' if row[c] is None else f'{row[c]:.3f}' for c in columns)} |"
             for name, row in rows
         ),
+        *_reliability(validation),
+        *_open_water(manifest.metrics.get("open_water")),
+    ]
+
+
+def _reliability(validation: Mapping[str, Any]) -> list[str]:
+    calibration = validation.get("calibration")
+    if not calibration:
+        return []
+    after, before = (", ".join(f"{e:.3f}" for e in calibration[key]) for key in ("expected_error", "before"))
+    others = " (fitted on the other folds for these figures)" if len(calibration["before"]) > 1 else ""
+    return [
+        "",
+        f"Probabilities are divided by the temperature {calibration['temperature']:g} in the logit. Expected calibration error: "
+        f"{after} with a temperature{others}, {before} without.",
+    ]
+
+
+def _open_water(water: Mapping[str, Any] | None) -> list[str]:
+    if not water or water["mapped_as_cropland"] is None:
+        return []
+    shares = [share for share in water["by_scene"].values() if share is not None]
+    return [
+        "",
+        f"Of open water away from shores, in lakes that it never saw, this model maps {water['mapped_as_cropland']:.1%} as "
+        f"cropland ({min(shares):.1%} to {max(shares):.1%} in {len(shares)} images).",
     ]
 
 
 def mlm_properties(manifest: Manifest, n_parameters: int) -> dict[str, Any]:
     """Properties of a STAC item, after the machine learning model extension 1.4.
 
-    ``mlm:pretrained`` is False for weights that a training recipe made from random ones. A manifest without a recipe
-    describes weights of others: it is True for them, and ``mlm:pretrained_source`` is the stated training data.
+    ``mlm:pretrained`` is False for weights that a training recipe made from random ones. It is True for a training that
+    started from known weights, and for weights of others, whose manifest has no recipe; ``mlm:pretrained_source`` is the
+    stated training data then.
     """
     task = _TASKS[manifest.kind]
     segmentation = manifest.kind == "segmentation"
@@ -131,7 +158,7 @@ def mlm_properties(manifest: Manifest, n_parameters: int) -> dict[str, Any]:
 
 
 def _origin(manifest: Manifest) -> dict[str, Any]:
-    if manifest.recipe:
+    if manifest.recipe and manifest.recipe.get("start", RANDOM) == RANDOM:
         return {"mlm:pretrained": False}
     return {"mlm:pretrained": True, "mlm:pretrained_source": manifest.training_data}
 

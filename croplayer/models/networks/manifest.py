@@ -17,6 +17,8 @@ MANIFEST_VERSION = 1
 LARGEST_MANIFEST = 64 * 2**20
 """Largest manifest that is read, in bytes."""
 KINDS = ("segmentation", "coverage")
+RANDOM = "random"
+"""What the recipe of a manifest says of weights that all started at random (``TrainingConfig.start``)."""
 
 
 @dataclass(frozen=True)

@@ -207,10 +207,19 @@ def pick_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def build_segmenter(architecture: str, size: str, seed: int) -> SegmentationNetwork:
+def build_segmenter(
+    architecture: str,
+    size: str,
+    seed: int,
+    mean: tuple[float, ...] = IMAGE_MEAN,
+    std: tuple[float, ...] = IMAGE_STD,
+) -> SegmentationNetwork:
     """A segmentation network with random weights from a seed, on the CPU, in training mode.
+
+    ``mean`` and ``std`` normalise its pixels: see ``SegmentationNetwork``.
 
     Raises ValueError for an unknown architecture or size.
     """
     config = architecture_config(architecture, size)
-    return SegmentationNetwork(architecture, size, build_from_config(architecture, config, seed)).train()
+    model = build_from_config(architecture, config, seed)
+    return SegmentationNetwork(architecture, size, model, mean=mean, std=std).train()

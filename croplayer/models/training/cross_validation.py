@@ -64,6 +64,7 @@ def train_cross_validated(
     training_data: str,
     licence: str,
     always: LabelledScenes | None = None,
+    water: LabelledScenes | None = None,
     on_step: Callable[[str, StepReport], None] | None = None,
 ) -> Path:
     """Write a bundle that is trained on all scenes and holds the figures of ``cross_validate``.
@@ -74,7 +75,7 @@ def train_cross_validated(
     figures = cross_validate(scenes, config, n_folds, work, always=always, on_step=on_step)
     return train_segmentation(
         scenes if always is None else scenes.joined(always), config, folder, work=work, training_data=training_data,
-        licence=licence, measured=figures, on_step=None if on_step is None else _named("all scenes", on_step),
+        licence=licence, measured=figures, water=water, on_step=None if on_step is None else _named("all scenes", on_step),
     )  # fmt: skip
 
 

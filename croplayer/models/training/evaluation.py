@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,6 +90,35 @@ def _calibration(scores: Sequence[SceneScore], parts: Sequence[Collection[str]])
     chosen = parts or [[score.scene for score in scores]]
     nothing = np.zeros((LEVELS, 2), np.int64)
     return calibration_figures([sum((s.levels for s in scores if s.scene in part), nothing) for part in chosen])
+
+
+def water_figures(network: SegmentationNetwork, water: LabelledScenes, threshold: float = THRESHOLD) -> dict[str, Any]:
+    """How much open water a network maps as cropland.
+
+    Parameters
+    ----------
+    water : scenes whose labelled pixels are all open water (``open_water.water_scenes``)
+    threshold : probability, 0..1, from which a pixel is cropland
+
+    Returns
+    -------
+    ``mapped_as_cropland``, the share of all water pixels, 0..1, None without any; ``pixels``; and the share ``by_scene``
+    """
+    counts = {}
+    for scene, arrays in zip(water.scenes, water.read_all(), strict=True):
+        probability = predict_proba(network, arrays.rgb, ground_sample_distance_m=scene.gsd_m, valid=arrays.valid)
+        counts[scene.name] = int((probability[arrays.labelled] >= threshold).sum()), int(arrays.labelled.sum())
+    return water_table(counts)
+
+
+def water_table(counts: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+    """The figures of ``water_figures`` from the pixels mapped as cropland and all water pixels by scene."""
+    mapped, pixels = (sum(pair[i] for pair in counts.values()) for i in (0, 1))
+    return {
+        "mapped_as_cropland": round(mapped / pixels, 5) if pixels else None,
+        "pixels": pixels,
+        "by_scene": {name: round(m / n, 5) if n else None for name, (m, n) in counts.items()},
+    }
 
 
 def evaluate_scenes(

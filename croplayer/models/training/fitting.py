@@ -20,7 +20,7 @@ from croplayer.models.training.checkpoint import Best, load_checkpoint, save_che
 from croplayer.models.training.evaluation import score_scenes, validation_figures
 from croplayer.models.training.losses import training_loss
 from croplayer.models.training.scenes import LabelledScenes
-from croplayer.models.training.start import start_from
+from croplayer.models.training.start import start_from, start_manifest
 from croplayer.models.training.torchrun import TorchrunGroup
 from croplayer.models.training.training_config import StepReport, TrainingConfig, learning_rate_at
 
@@ -50,7 +50,9 @@ def fit(
     the network with its averaged weights (those of the best evaluation, if there were any), and the curve
     """
     device = pick_device()
-    network = build_segmenter(config.architecture, config.size, config.seed).train()
+    known = start_manifest(config.start)
+    normalised = {} if known is None else {"mean": known.mean, "std": known.std}
+    network = build_segmenter(config.architecture, config.size, config.seed, **normalised)
     start_from(network.model, config.start, config.architecture, config.size)
     network.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

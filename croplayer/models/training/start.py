@@ -19,8 +19,7 @@ from croplayer.models.bundles.catalogue import find_bundle
 from croplayer.models.bundles.pretrained import checkpoint_weights
 from croplayer.models.networks.architectures import ENCODERS
 from croplayer.models.networks.encoder_weights import IMAGENET, PUBLISHED, imagenet_weights
-from croplayer.models.networks.manifest import Manifest, bundle_digest, read_manifest
-from croplayer.models.training.training_config import RANDOM
+from croplayer.models.networks.manifest import RANDOM, Manifest, bundle_digest, read_manifest
 
 
 def start_manifest(start: str) -> Manifest | None:

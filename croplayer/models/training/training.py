@@ -22,7 +22,7 @@ from croplayer.models.bundles.whole_folders import check_place, only_one, repair
 from croplayer.models.networks.manifest import MANIFEST_NAME
 from croplayer.models.networks.segmentation import SegmentationNetwork
 from croplayer.models.training.curve import CURVE_NAME, CURVE_PICTURE, curve_json, curve_picture
-from croplayer.models.training.evaluation import evaluate_scenes
+from croplayer.models.training.evaluation import evaluate_scenes, water_figures
 from croplayer.models.training.fitting import fit
 from croplayer.models.training.scenes import LabelledScenes
 from croplayer.models.training.start import start_digest
@@ -43,6 +43,7 @@ def train_segmentation(
     licence: str,
     validation: LabelledScenes | None = None,
     measured: Mapping[str, Any] | None = None,
+    water: LabelledScenes | None = None,
     on_step: Callable[[StepReport], None] | None = None,
 ) -> Path:
     """Train from ``config.start`` and write a bundle with its training curve and validation figures.
@@ -56,6 +57,7 @@ def train_segmentation(
     training_data, licence : texts for the manifest
     validation : scenes that the metrics of the manifest are measured on, at their own resolution
     measured : ``validation_figures`` measured otherwise, such as by a cross-validation of the same configuration
+    water : scenes of open water, none of them trained on, for the figures of ``water_figures``
     on_step : called after each step; an exception that it raises ends the run, which can continue from its checkpoint
 
     Returns
@@ -82,12 +84,14 @@ def train_segmentation(
         if group.leads:
             precision = _rounded_to(network, config.stored_as)
             metrics = _metrics(network, learn, stopping, validation, measured)
+            if water is not None:
+                metrics["open_water"] = water_figures(network, water)
             manifest = network.described(
                 gsd_m=config.gsd_m,
                 training_data=training_data,
                 licence=licence,
                 metrics=metrics,
-                recipe=_recipe(config, group),
+                recipe=_recipe(config, group) | {"device": device_words(network.device)},
                 temperature=metrics.get("validation", {}).get("calibration", {}).get("temperature", 1.0),
             )
             extra = {CURVE_NAME: curve_json(history), CURVE_PICTURE: curve_picture(history)}
@@ -154,6 +158,11 @@ def _split_for_stopping(scenes: LabelledScenes, config: TrainingConfig) -> tuple
             "scenes or set patience to 0"
         )
     return scenes.split_by_scene(config.stopping_fraction, config.seed)
+
+
+def device_words(device: torch.device) -> str:
+    """What a model was trained on, for its manifest."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
 
 
 @contextmanager

@@ -9,14 +9,14 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from croplayer.models.networks.manifest import RANDOM
+
 ARCHITECTURES = ("segformer", "mask2former", "pidnet", "pspnet", "unet")
 """Names of the architectures (``networks.architectures.MODEL_CLASSES``)."""
 AVERAGES_WINDOWS = ("pidnet", "pspnet")
 """Architectures that normalise one mean per window over a batch, which is nothing for a single window."""
 PRECISIONS = ("float32", "bfloat16")
 STORED_AS = ("float32", "float16")
-RANDOM = "random"
-"""What a training starts from when all of its weights are random."""
 VALIDATION_FRACTION = 0.2
 """Share of the scenes that the figures of a segmentation are measured on, where a training says no other."""
 CoverageSize = Literal["tiny", "resnet-18", "resnet-34", "resnet-50"]
