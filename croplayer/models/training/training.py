@@ -83,16 +83,14 @@ def train_segmentation(
         network, history = fit(learn, stopping, config, checkpoint, group, on_step if group.leads else None)
         if group.leads:
             precision = _rounded_to(network, config.stored_as)
-            metrics = _metrics(network, learn, stopping, validation, measured)
-            if water is not None:
-                metrics["open_water"] = water_figures(network, water)
+            metrics = _metrics(network, learn, stopping, validation, measured, water)
             manifest = network.described(
                 gsd_m=config.gsd_m,
                 training_data=training_data,
                 licence=licence,
                 metrics=metrics,
                 recipe=_recipe(config, group) | {"device": device_words(network.device)},
-                temperature=metrics.get("validation", {}).get("calibration", {}).get("temperature", 1.0),
+                temperature=network.temperature,
             )
             extra = {CURVE_NAME: curve_json(history), CURVE_PICTURE: curve_picture(history)}
             write_bundle(Path(folder), network.model, manifest, extra, precision)
@@ -137,8 +135,9 @@ def _metrics(
     stopping: LabelledScenes | None,
     validation: LabelledScenes | None,
     measured: Mapping[str, Any] | None,
+    water: LabelledScenes | None,
 ) -> dict[str, Any]:
-    """Names of the scenes that were used, and the validation figures where there are any."""
+    """Names of the scenes that were used, and the figures that there are. The network gets its temperature."""
     metrics: dict[str, Any] = {"training_scenes": list(learn.names)}
     if stopping is not None:
         metrics["stopping_scenes"] = list(stopping.names)
@@ -146,6 +145,13 @@ def _metrics(
         metrics["validation"] = dict(measured)
     if validation is not None and len(validation):
         metrics["validation"] = evaluate_scenes(network, validation)
+    network.temperature = metrics.get("validation", {}).get("calibration", {}).get("temperature", 1.0)
+    if validation is not None and len(validation) and network.temperature != 1:
+        # Stored levels are rounded, so a temperature moves some pixels over the threshold.
+        kept = metrics["validation"]["calibration"]
+        metrics["validation"] = evaluate_scenes(network, validation) | {"calibration": kept}
+    if water is not None:
+        metrics["open_water"] = water_figures(network, water)
     return metrics
 
 

@@ -7,7 +7,7 @@ from transformers import AutoConfig, AutoModelForSemanticSegmentation
 from croplayer.models.networks.architectures import ARCHITECTURES, MODEL_CLASSES, architecture_config, sizes
 from croplayer.models.networks.segmentation import build_segmenter, query_logits
 from croplayer.models.training.augmentation import Batch
-from croplayer.models.training.losses import boundary_loss, training_loss
+from croplayer.models.training.losses import boundaries, boundary_loss, training_loss
 
 AUXILIARY = ("detail_head", "boundary_head", "auxiliary_head")
 
@@ -60,7 +60,8 @@ def painted_batch(size: int = 128) -> Batch:
     parcels = torch.zeros((2, size, size), dtype=torch.int32)
     parcels[:, 10:60, 10:60], parcels[:, 70:110, 20:100] = 1, 2
     rgb = torch.rand((2, 3, size, size), generator=generator) * 0.2 + 0.6 * (parcels > 0)[:, None]
-    return Batch(rgb, (parcels > 0).float(), parcels, torch.ones_like(parcels, dtype=torch.bool))
+    everywhere = torch.ones_like(parcels, dtype=torch.bool)
+    return Batch(rgb, (parcels > 0).float(), parcels, everywhere, everywhere)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -91,7 +92,7 @@ def test_weights_come_from_the_seed_alone(architecture):
     assert any(not torch.equal(one[k], other[k]) for k in one)
 
 
-@pytest.mark.parametrize("architecture", ["pidnet", "pspnet"])
+@pytest.mark.parametrize("architecture", ["pidnet", "pspnet", "unet"])
 def test_own_architectures_go_through_the_auto_classes(architecture, tmp_path):
     model = build_segmenter(architecture, "tiny", seed=1).model.eval()
     model.save_pretrained(tmp_path)
@@ -124,6 +125,31 @@ def test_query_map_by_hand():
     assert query_logits(Output()).sigmoid().item() == pytest.approx(cropland / (cropland + other), abs=1e-5)
 
 
+def test_two_fields_that_touch_have_a_boundary_and_one_field_has_none_inside():
+    parcels = torch.zeros((1, 12, 20), dtype=torch.int32)
+    parcels[0, :, :8], parcels[0, :, 8:15] = 3, 7
+    rows = boundaries(parcels)[0]
+    assert torch.equal(rows, rows[:1].expand(12, 20))
+    assert rows[0].int().tolist() == [0] * 6 + [1] * 4 + [0] * 3 + [1] * 4 + [0] * 3
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_what_has_no_label_changes_no_loss(architecture):
+    batch = painted_batch()
+    labelled = batch.labelled.clone()
+    labelled[:, :, 64:] = False
+    other = torch.where(labelled, batch.field, 1 - batch.field)
+    other_parcels = torch.where(labelled, batch.parcels, 9 - batch.parcels)
+    losses = []
+    for field, parcels in ((batch.field, batch.parcels), (other, other_parcels)):
+        network = build_segmenter(architecture, "tiny", seed=0).eval()
+        network.model.train(architecture in ("pidnet", "pspnet"))
+        torch.manual_seed(0)  # dropout
+        part = batch._replace(field=field, parcels=parcels, labelled=labelled & (torch.arange(128) < 50))
+        losses.append(training_loss(network, part, boundary_weight=1.0).item())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
 def test_boundary_loss_prefers_the_boundary():
     batch = painted_batch()
     sure = torch.where(batch.field > 0, 9.0, -9.0)
@@ -137,7 +163,7 @@ def test_boundary_loss_prefers_the_boundary():
 
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="expected one of segformer, mask2former, pidnet, pspnet"):
-        build_segmenter("unet", "tiny", seed=0)
+        build_segmenter("fcn", "tiny", seed=0)
     with pytest.raises(ValueError, match="expected one of tiny, lite, s, m, l"):
         build_segmenter("pidnet", "xl", seed=0)
     assert sizes("pidnet") == ("tiny", "lite", "s", "m", "l")

@@ -11,15 +11,19 @@ import torch
 from shared.places import REPOSITORY
 
 from croplayer.models.bundles.bundle import load
+from croplayer.models.bundles.kinds import load_segmenter
 from croplayer.models.networks.inference import predict_image
 from croplayer.models.networks.manifest import read_manifest
 from croplayer.models.networks.segmentation import build_segmenter
 from croplayer.models.training.augmentation import SceneTensors, draw_batch, step_generator
+from croplayer.models.training.evaluation import evaluate_scenes
+from croplayer.models.training.fitting import _optimizer
 from croplayer.models.training.losses import boundary_weights, mask_loss, training_loss
 from croplayer.models.training.training import TrainingConfig, train_segmentation
 from croplayer.models.training.training_config import Augmentation, learning_rate_at
 
 SMALL = TrainingConfig(steps=6, crop_px=64, batch=2, gsd_m=(2.0, 3.0), checkpoint_every=2, threads=1)
+CPU = torch.device("cpu")
 GSD_M = 2.0
 TEXTS = {"training_data": "painted rectangles (synthetic)", "licence": "none"}
 
@@ -58,10 +62,18 @@ def test_the_gradient_of_accumulated_batches_is_their_mean(painted_scenes):
     from croplayer.models.training.torchrun import TorchrunGroup
 
     config = replace(SMALL, accumulation=2)
-    scenes = [SceneTensors.from_arrays(a, 2.0) for a in painted_scenes.read_all()]
+    scenes = [SceneTensors.from_arrays(a, 2.0, CPU) for a in painted_scenes.read_all()]
     batches = next(_batches(scenes, config, 0, TorchrunGroup()))
     network = build_segmenter("segformer", "tiny", 0).train()
-    _step(network, torch.optim.SGD(network.model.parameters(), lr=0.0), batches, 0.0, config, 0, TorchrunGroup())
+    _step(
+        network,
+        torch.optim.SGD([{"params": list(network.model.parameters()), "share": 1.0}], lr=0.0),
+        batches,
+        0.0,
+        config,
+        0,
+        TorchrunGroup(),
+    )
     found = torch.cat([p.grad.reshape(-1) for p in network.model.parameters()])
     expected = sum(gradient(batch) for batch in batches) / 2
     assert torch.allclose(found, expected / expected.norm(), atol=1e-5)
@@ -116,7 +128,7 @@ def test_two_processes_train_one_model(painted, painted_scenes, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
     command += ["--standalone", str(tmp_path / "worker.py"), *map(str, painted), str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True, cwd=REPOSITORY, timeout=300)
-    scenes = [SceneTensors.from_arrays(a, GSD_M) for a in painted_scenes.read_all()]
+    scenes = [SceneTensors.from_arrays(a, GSD_M, CPU) for a in painted_scenes.read_all()]
     config = TrainingConfig(steps=3, crop_px=64, batch=4, gsd_m=(2.0, 3.0), threads=1)
     network = build_segmenter("segformer", "tiny", 0).train()
     start = [p.detach().clone() for p in network.model.parameters()]
@@ -183,13 +195,15 @@ def test_scenes_of_validation_may_not_be_trained_on(painted_scenes, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"architecture": "unet"}, "architecture"),
+        ({"architecture": "fcn"}, "architecture"),
         ({"size": "b9"}, "size"),
         ({"steps": 0}, "'steps'"),
         ({"crop_px": 100}, "'crop_px'"),
         ({"gsd_m": (5.0, 1.0)}, "'gsd_m'"),
         ({"learning_rate": -1.0}, "learning_rate"),
         ({"precision": "float16"}, "'precision'"),
+        ({"stored_as": "int8"}, "'stored_as'"),
+        ({"encoder_rate": 0.0}, "'encoder_rate'"),
     ],
 )
 def test_wrong_settings_are_named(changes, message):
@@ -210,7 +224,7 @@ def scene_tensors(gsd_m=1.0, side=256):
     parcels = torch.zeros((side, side), dtype=torch.int32)
     parcels[:, side // 2 :] = 1
     valid = torch.ones((side, side), dtype=torch.bool)
-    return SceneTensors(rgb, parcels, valid, gsd_m)
+    return SceneTensors(rgb, parcels, valid, valid, gsd_m)
 
 
 def test_a_batch_depends_on_seed_and_step_alone():
@@ -222,16 +236,23 @@ def test_a_batch_depends_on_seed_and_step_alone():
     assert not torch.equal(draw(0, 7).rgb, draw(1, 7).rgb)
 
 
-def test_labels_turn_with_the_pixels():
+@pytest.mark.parametrize("turned", [0.0, 1.0])
+def test_labels_turn_with_the_pixels(turned):
     scene = scene_tensors()
     rgb = scene.rgb.clone()
     rgb[:] = torch.where(scene.parcels > 0, 200, 20).to(torch.uint8)
-    plain = Augmentation(colour=0, haze=0, blur=0, noise=0, jpeg=0)
+    plain = Augmentation(colour=0, haze=0, blur=0, noise=0, jpeg=0, turned=turned)
     batch = draw_batch([scene._replace(rgb=rgb)], 16, 64, (0.7, 3.9), plain, step_generator(0, 0))
     grey = batch.rgb.mean(1)
     expected = (20 + 180 * batch.field) / 255
-    assert (grey - expected).abs().max() < 0.01
+    assert ((grey - expected).abs()[batch.valid] < 0.01).all()
     assert ((batch.parcels > 0) == (batch.field > 0.5)).float().mean() > 0.98
+    slanted = [
+        w
+        for w in batch.field
+        if 0.1 < w.mean() < 0.9 and (w[0] - w[-1]).abs().sum() > 2 < (w[:, 0] - w[:, -1]).abs().sum()
+    ]
+    assert bool(slanted) == bool(turned)
     assert 0.2 < batch.field.mean() < 0.8
 
 
@@ -261,6 +282,37 @@ def test_bfloat16_is_another_run_with_the_same_bytes_each_time(painted_scenes, t
         for i, p in enumerate(("float32", "bfloat16", "bfloat16"))
     )
     assert weights(one) == weights(two) != weights(whole)
+
+
+def test_stored_in_half_precision_a_model_has_the_figures_of_its_stored_weights(painted_scenes, tmp_path):
+    learn, held = painted_scenes.split_by_scene(0.34, 0)
+    config = replace(SMALL, architecture="unet", stored_as="float16", start="random")
+    half = train_segmentation(learn, config, tmp_path / "half", work=tmp_path, validation=held, **TEXTS)
+    whole = train_segmentation(
+        learn, replace(config, stored_as="float32"), tmp_path / "whole", work=tmp_path, validation=held, **TEXTS
+    )
+    sizes = [(folder / "model.safetensors").stat().st_size for folder in (half, whole)]
+    assert 0.4 < sizes[0] / sizes[1] < 0.7
+    loaded = load_segmenter(half)
+    exact = load_segmenter(whole).model.state_dict()
+    for name, tensor in loaded.model.state_dict().items():
+        expected = exact[name].half().float() if tensor.is_floating_point() else exact[name]
+        assert torch.equal(tensor, expected), name
+    figures = read_manifest(half).metrics["validation"]
+    assert figures["pooled"] == evaluate_scenes(loaded, held)["pooled"]
+
+
+def test_the_encoder_learns_at_a_share_of_the_rate():
+    network = build_segmenter("unet", "tiny", 0)
+    config = replace(SMALL, architecture="unet", encoder_rate=0.25)
+    groups = _optimizer(network, config).param_groups
+    names = {id(p): name for name, p in network.model.named_parameters()}
+    share = {names[id(p)]: group["share"] for group in groups for p in group["params"]}
+    decay = {names[id(p)]: group["weight_decay"] for group in groups for p in group["params"]}
+    assert share.keys() == dict(network.model.named_parameters()).keys()
+    assert {name.startswith("encoder.") for name, s in share.items() if s == 0.25} == {True}
+    assert {name.startswith("encoder.") for name, s in share.items() if s == 1} == {False}
+    assert decay["head.bias"] == 0 and decay["head.weight"] == config.weight_decay
 
 
 def test_a_window_larger_than_its_scene_is_filled_as_unknown():
