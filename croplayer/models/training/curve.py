@@ -1,15 +1,17 @@
-"""The curve of a training run as JSON and as a picture."""
+"""The curve of a training run as JSON and as a picture, and the reliability of its probabilities as a picture."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 CURVE_NAME = "training.json"
 CURVE_PICTURE = "training.png"
+RELIABILITY_PICTURE = "reliability.png"
 SMOOTHING_STEPS = 25
 
 
@@ -20,7 +22,6 @@ def curve_json(history: Sequence[dict[str, float]]) -> bytes:
 
 def curve_picture(history: Sequence[dict[str, float]]) -> bytes:
     """PNG of the loss by step, its running mean and, if there are stopping scenes, their IoU."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     steps, losses = np.array([h["step"] for h in history]), np.array([h["loss"] for h in history])
@@ -36,6 +37,33 @@ def curve_picture(history: Sequence[dict[str, float]]) -> bytes:
         right.set_ylabel("IoU of the stopping scenes")
         right.plot(*zip(*looks, strict=True), color="C1", marker="o", markersize=3)
     axes.legend(loc="upper right", frameon=False)
+    return _png(figure)
+
+
+def reliability_picture(calibration: Mapping[str, Any]) -> bytes:
+    """PNG of the share of field by stated probability, beside the line on which a model is right about itself.
+
+    ``calibration`` is what ``calibration_figures`` gives; points are as large as their share of the pixels.
+    """
+    from matplotlib.figure import Figure
+
+    rows = calibration["reliability"]
+    said, found, pixels = (np.array([row[key] for row in rows]) for key in ("probability", "field", "pixels"))
+    figure = Figure(figsize=(4, 4), dpi=100, layout="constrained")
+    axes = figure.add_subplot(
+        xlabel="stated probability of cropland", ylabel="share of pixels in a field", aspect="equal"
+    )
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
+    axes.plot(said, found, color="C0", linewidth=1)
+    axes.scatter(said, found, s=15 + 300 * pixels / max(pixels.sum(), 1), color="C0", alpha=0.6, linewidths=0)
+    worst = max(calibration["expected_error"])
+    axes.set_title(f"temperature {calibration['temperature']:g}, expected error at most {worst:.3f}", fontsize=9)
+    return _png(figure)
+
+
+def _png(figure: Any) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     written = io.BytesIO()
     FigureCanvasAgg(figure).print_png(written)
     return written.getvalue()

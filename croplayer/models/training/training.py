@@ -21,7 +21,14 @@ from croplayer.models.bundles.bundle import write_bundle
 from croplayer.models.bundles.whole_folders import check_place, only_one, repair
 from croplayer.models.networks.manifest import MANIFEST_NAME
 from croplayer.models.networks.segmentation import SegmentationNetwork
-from croplayer.models.training.curve import CURVE_NAME, CURVE_PICTURE, curve_json, curve_picture
+from croplayer.models.training.curve import (
+    CURVE_NAME,
+    CURVE_PICTURE,
+    RELIABILITY_PICTURE,
+    curve_json,
+    curve_picture,
+    reliability_picture,
+)
 from croplayer.models.training.evaluation import evaluate_scenes, water_figures
 from croplayer.models.training.fitting import fit
 from croplayer.models.training.scenes import LabelledScenes
@@ -93,6 +100,8 @@ def train_segmentation(
                 temperature=network.temperature,
             )
             extra = {CURVE_NAME: curve_json(history), CURVE_PICTURE: curve_picture(history)}
+            if calibration := metrics.get("validation", {}).get("calibration"):
+                extra[RELIABILITY_PICTURE] = reliability_picture(calibration)
             write_bundle(Path(folder), network.model, manifest, extra, precision)
             checkpoint.unlink(missing_ok=True)
         group.wait()
