@@ -57,20 +57,20 @@ def test_a_changed_setting_is_told_with_its_values_and_what_follows(
 ) -> None:
     text = small_recipe.read_text(encoding="utf-8")
     (part,) = re.findall(r"\[segmentation\]\n", text)
-    found = due(edited(small_recipe, out, part, f"{part}threshold = 0.75\n"), out, models)
-    assert found["segment"].sentences == ("the threshold changed from 0.5 to 0.75",)
+    found = due(edited(small_recipe, out, part, f"{part}threshold = 0.52\n"), out, models)
+    assert found["segment"].sentences == ("the threshold changed from 0.5 to 0.52",)
     assert found["segment"].left == "4 of 4 blocks"
     assert {"describe", "judge", "decide", "integrate", "report"} <= set(found["segment"].later)
     assert not {"mosaic", "assess"} & ({*found} | set(found["segment"].later))
     (line,) = [line for line in sentences(list(found.values())) if line.startswith("segment:")]
     assert re.match(
-        r"segment: the threshold changed from 0.5 to 0.75; 4 of 4 blocks would be done, and with it up to \d+ later steps \(",
+        r"segment: the threshold changed from 0.5 to 0.52; 4 of 4 blocks would be done, and with it up to \d+ later steps \(",
         line,
     )
 
 
 def test_what_explain_tells_is_what_a_run_does(small_recipe: Path, models: Path, out: Path) -> None:
-    recipe = edited(small_recipe, out, "[segmentation]\n", "[segmentation]\nthreshold = 0.75\n")
+    recipe = edited(small_recipe, out, "[segmentation]\n", "[segmentation]\nthreshold = 0.52\n")
     found = due(recipe, out, models)
     told = {*found, *(name for reason in found.values() for name in reason.later)}
     begun_before = len(list(read_run_log(out / "run.log")))
@@ -174,7 +174,7 @@ def test_many_exports_are_one_line(tmp_path: Path) -> None:
 
 
 def test_a_step_that_waits_is_explained_by_its_rule(small_recipe: Path, models: Path, out: Path) -> None:
-    recipe = edited(small_recipe, out, "[segmentation]\n", "[segmentation]\nthreshold = 0.75\n")
+    recipe = edited(small_recipe, out, "[segmentation]\n", "[segmentation]\nthreshold = 0.52\n")
     told = croplayer("explain", recipe, "aggregate_1", "-o", out, models=models)
     assert told.stdout.startswith("segment: the threshold changed")
 

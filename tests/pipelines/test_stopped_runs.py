@@ -107,7 +107,7 @@ def test_a_run_whose_lock_was_removed_writes_nothing_more(
     shutil.copytree(finished, out)
     recipe = tmp_path / "other.toml"
     text = small_recipe.read_text(encoding="utf-8")
-    recipe.write_text(text.replace("[segmentation]\n", "[segmentation]\nthreshold = 0.7\n"), encoding="utf-8")
+    recipe.write_text(text.replace("[segmentation]\n", "[segmentation]\nthreshold = 0.52\n"), encoding="utf-8")
     run = Run(load_recipe(recipe, out), out, models)
     with lease(run.output.folder) as held:
         run.output.ledgers.also_check(held.check)
