@@ -17,7 +17,7 @@ from croplayer.models.training.training_config import (
     CoverageSize,
     TrainingConfig,
 )
-from pipelines.recipe_parts import FilePath, NameOrPath, Part, TomlPair
+from pipelines.recipe_parts import FilePath, NameOrPath, Part, Start, TomlPair
 from stores.legends import NODATA_ABOVE
 
 
@@ -114,6 +114,8 @@ class CoverageTraining(Part):
     clouds: FilePath | None = None
     """Folder of labelled cloud scenes that are composited onto the samples."""
     size: CoverageSize = CoverageConfig.size
+    start: Start = CoverageConfig.start
+    """What the training starts from: "random", or a ResNet: a bundle's name or folder, or a checkpoint of transformers."""
     per_class: int = Field(default=60, ge=10)
     steps: int = Field(default=CoverageConfig.steps, ge=1)
     seed: int = CoverageConfig.seed
