@@ -156,6 +156,13 @@ class Segmentation(Part):
         return self
 
 
+class ReportPart(Part):
+    """What the report shows that the run does not make."""
+
+    comparison: FilePath | None = None
+    """Networks that were trained on the same scenes: comparison.json of ``croplayer models compare``, or its folder."""
+
+
 class Coverage(Part):
     """The classifier of coverage types."""
 
