@@ -26,6 +26,7 @@ from croplayer.models.networks.inference import predict_block
 from croplayer.models.networks.manifest import MANIFEST_NAME, RANDOM, read_manifest
 from croplayer.models.networks.segmentation import SegmentationNetwork
 from croplayer.models.training.scenes import LabelledScenes
+from croplayer.models.training.start import seen_scenes
 from croplayer.models.training.training import (
     StepReport,
     TrainingConfig,
@@ -92,6 +93,7 @@ def compare_architectures(
     missing = {}
     for contestant, own in configs.items():
         try:
+            _check_unseen(contestant, validation)
             made_of = _made_of(work, own, train, validation)
         except _FAILURES as error:
             failed(contestant, error)
@@ -112,6 +114,16 @@ def compare_architectures(
             failed(contestant, error)
         written()
     return written()
+
+
+def _check_unseen(contestant: Contestant, validation: LabelledScenes) -> None:
+    """Raise ValueError for a start that has learned from scenes which the contestants are scored on."""
+    seen = seen_scenes(contestant.start) & set(validation.names)
+    if seen:
+        raise ValueError(
+            f"'{contestant.start}' has learned from {len(seen)} of the scenes to score, such as '{min(seen)}', so its figures "
+            "would be meaningless"
+        )
 
 
 def _own(config: TrainingConfig, contestant: Contestant) -> TrainingConfig:

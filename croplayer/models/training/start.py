@@ -33,6 +33,13 @@ def start_manifest(start: str) -> Manifest | None:
     return None if folder is None else read_manifest(folder)
 
 
+def seen_scenes(start: str) -> frozenset[str]:
+    """Names of the scenes that the bundle which a training starts from has learned from; none for other weights."""
+    manifest = start_manifest(start)
+    metrics = manifest.metrics if manifest else {}
+    return frozenset((*metrics.get("training_scenes", ()), *metrics.get("stopping_scenes", ())))
+
+
 def start_digest(start: str, architecture: str, size: str) -> str:
     """What identifies the bytes that a training starts from, whatever their place is called.
 

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from croplayer.models.bundles.bundle import write_bundle
 from croplayer.models.judging.comparison import compare_architectures
 from croplayer.models.judging.comparison_file import (
     Comparison,
@@ -74,6 +75,20 @@ def test_one_that_fails_is_named_and_the_others_go_on(painted_scenes, tmp_path):
     stored = json.loads((tmp_path / "out" / "comparison.json").read_text())["rows"]
     assert [row.get("failure", "") for row in stored] == [missing.failure, other.failure, ""]
     assert read_comparison(tmp_path / "out") == comparison
+
+
+def test_a_start_that_has_seen_the_scenes_to_score_is_no_contestant(painted_scenes, tmp_path):
+    _, validation = painted_scenes.split_by_scene(0.2, seed=0)
+    network = build_segmenter("pidnet", "tiny", seed=7)
+    for name, scenes in (("knows", [*validation.names, "other"]), ("new", ["other"])):
+        manifest = network.described(
+            gsd_m=(1.0, 2.0), training_data="-", licence="-", metrics={"training_scenes": scenes}
+        )
+        write_bundle(tmp_path / name, network.model, manifest)
+    names = [f"pidnet-tiny:{tmp_path / name}" for name in ("knows", "new")]
+    knows, new = compare(painted_scenes, tmp_path / "out", names).rows
+    assert f"has learned from 1 of the scenes to score, such as '{validation.names[0]}'" in knows.failure
+    assert new.figures and not new.failure
 
 
 def test_what_failed_is_tried_again_and_what_is_there_is_kept(painted_scenes, tmp_path):
