@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from pipelines.recipe_models import Coverage, Segmentation
+from pipelines.recipe_models import Coverage, ReportPart, Segmentation
 from pipelines.recipe_names import check_edition, clashes
 from pipelines.recipe_parts import (
     Codes,
@@ -368,6 +368,7 @@ class Recipe(Part):
     statistics: Statistics | None = None
     evaluation: Evaluation = Field(default_factory=Evaluation)
     export: Export | None = None
+    report: ReportPart | None = None
     store: Store | None = None
     cluster: Cluster = Field(default_factory=Cluster)
 

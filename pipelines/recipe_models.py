@@ -17,7 +17,7 @@ from croplayer.models.training.training_config import (
     CoverageSize,
     TrainingConfig,
 )
-from pipelines.recipe_parts import FilePath, NameOrPath, Part, TomlPair
+from pipelines.recipe_parts import FilePath, NameOrPath, Part, Start, TomlPair
 from stores.legends import NODATA_ABOVE
 
 
@@ -114,6 +114,8 @@ class CoverageTraining(Part):
     clouds: FilePath | None = None
     """Folder of labelled cloud scenes that are composited onto the samples."""
     size: CoverageSize = CoverageConfig.size
+    start: Start = CoverageConfig.start
+    """What the training starts from: "random", or a ResNet: a bundle's name or folder, or a checkpoint of transformers."""
     per_class: int = Field(default=60, ge=10)
     steps: int = Field(default=CoverageConfig.steps, ge=1)
     seed: int = CoverageConfig.seed
@@ -152,6 +154,13 @@ class Segmentation(Part):
         if self.runtime.startswith("openvino") and self.device == "cuda":
             raise ValueError(f"runtime '{self.runtime}' runs on CPUs only; leave out device, or use runtime 'torch'")
         return self
+
+
+class ReportPart(Part):
+    """What the report shows that the run does not make."""
+
+    comparison: FilePath | None = None
+    """Networks that were trained on the same scenes: comparison.json of ``croplayer models compare``, or its folder."""
 
 
 class Coverage(Part):

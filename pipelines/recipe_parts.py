@@ -47,6 +47,13 @@ def name_or_beside_recipe(text: str, info: ValidationInfo) -> str:
     return beside_recipe(text, info) if is_path else text
 
 
+def start_beside_recipe(text: str, info: ValidationInfo) -> str:
+    """A name, or a path as `name_or_beside_recipe` gives it; owner/model is a name on a hub where there is no such folder."""
+    place = name_or_beside_recipe(text, info)
+    may_be_on_a_hub = text.count("/") == 1 and not text.startswith((".", "/"))
+    return text if may_be_on_a_hub and not Path(place).exists() else place
+
+
 def _fixed_part(path: Path) -> Path:
     """The part of a path before the first that stands for several files."""
     fixed = [*path.parts]
@@ -58,6 +65,8 @@ Name = Annotated[
     str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64, description="lower-case letters, digits and _")
 ]
 FilePath = Annotated[str, AfterValidator(beside_recipe)]
+Start = Annotated[str, AfterValidator(start_beside_recipe)]
+"""What a training starts from."""
 FilePaths = Annotated[tuple[FilePath, ...], Field(strict=False)]
 NameOrPath = Annotated[str, AfterValidator(name_or_beside_recipe)]
 TomlPair = Annotated[tuple[float, float], Field(strict=False)]

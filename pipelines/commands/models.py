@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+import sys
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,10 @@ from croplayer.models.training.training_config import (
     VALIDATION_FRACTION,
     TrainingConfig,
 )
+from pipelines.exit_codes import UNFINISHED
+
+if TYPE_CHECKING:
+    from croplayer.models.judging.comparison_file import Comparison
 
 _PATH = click.Path(path_type=Path)
 
@@ -280,7 +285,17 @@ def evaluate(model: str, images: Path, polygons: Path, image_column: str, thresh
 @models.command("compare")
 @_scene_options(required=True)
 @_training_options
-@click.option("--model", "contestants", multiple=True, help="ARCHITECTURE-SIZE, repeatable; default all four, tiny.")
+@_training_option(
+    "--encoder-rate",
+    click.FloatRange(0, 1, min_open=True),
+    "Learning rate of the encoders that start from weights, as a share.",
+)
+@click.option(
+    "--model",
+    "contestants",
+    multiple=True,
+    help="ARCHITECTURE-SIZE or ARCHITECTURE-SIZE:START, repeatable; START as --from of train. Default all architectures, tiny.",
+)
 @click.option(
     "--validation",
     type=click.FloatRange(0.01, 0.9),
@@ -298,33 +313,48 @@ def compare(
     out: Path,
     **options: Any,
 ) -> None:
-    """Train the architectures on the same scenes with the same budget and print the paper's Table 6."""
+    """Train the architectures on the same scenes with the same budget and print the paper's Table 6.
+
+    Exits with 1 when a training failed; the table says why, and has the rows of the others.
+    """
     from tqdm import tqdm
 
     from croplayer.models.judging.comparison import compare_architectures
+    from croplayer.models.judging.comparison_file import Contestant
     from pipelines.engine.models import open_scenes
+    from pipelines.engine.run_log import messages
 
-    named = contestants or tuple(f"{name}-tiny" for name in ARCHITECTURES)
-    pairs = [tuple(name.split("-", 1)) for name in named]
-    if any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f"--model is '{named}'; expected ARCHITECTURE-SIZE, such as pidnet-s")
+    named = [Contestant.of(text) for text in contestants or (f"{name}-tiny" for name in ARCHITECTURES)]
     config = _config(options)
     learn, held = open_scenes(images, polygons, image_column).split_by_scene(validation, config.seed)
-    with tqdm(total=config.steps * len(pairs), desc="compare", unit="step", disable=None) as bar:
-        rows = compare_architectures(
-            learn, held, config, [(a, s) for a, s in pairs], out, work=out / "checkpoints",
+    with tqdm(total=config.steps * len(named), desc="compare", unit="step", disable=None) as bar:
+        comparison = compare_architectures(
+            learn, held, config, named, out, work=out / "checkpoints",
             training_data=f"{len(learn)} scenes of {images.name}", licence="not for use",
-            on_step=lambda name, report: _tell(bar, name, report.loss),
+            on_step=lambda who, report: _tell(bar, who.title, report.loss),
+            on_failure=lambda who, reason: messages.warning("compare: %s failed: %s", who.title, reason),
         )  # fmt: skip
     click.echo(
         f"{len(learn)} scenes to train, {len(held)} to validate, {config.steps} steps each, {config.threads} threads"
     )
+    for line in _table_lines(comparison):
+        click.echo(line)
+    if any(row.figures is None for row in comparison.rows):
+        sys.exit(UNFINISHED)
+
+
+def _table_lines(comparison: Comparison) -> Iterator[str]:
+    width = max(24, *(len(row.contestant.title) + 1 for row in comparison.rows))
     head = ("training s", "IoU", "boundary IoU", "F1", "px/s", "parameters")
-    click.echo(f"{'':<24}" + "".join(f"{h:>14}" for h in head))
-    for r in rows:
-        figures = [f"{r.training_s:.0f}", f"{r.iou:.4f}", f"{r.boundary_iou:.4f}", f"{r.f1:.4f}"]
-        cells = [*figures, f"{r.px_per_s:,}", f"{r.n_parameters:,}"]
-        click.echo(f"{f'{r.architecture} {r.size}':<24}" + "".join(f"{c:>14}" for c in cells))
+    yield f"{'':<{width}}" + "".join(f"{h:>14}" for h in head)
+    for row in comparison.rows:
+        if row.figures is None:
+            yield f"{row.contestant.title:<{width}}  failed: {row.failure}"
+            continue
+        f = row.figures
+        cells = [f"{f.training_s:.0f}", *(f"{measure:.4f}" for measure in (f.iou, f.boundary_iou, f.f1))]
+        cells += [f"{f.px_per_s:,.0f}", f"{f.n_parameters:,}"]
+        yield f"{row.contestant.title:<{width}}" + "".join(f"{c:>14}" for c in cells)
 
 
 @models.command("list")

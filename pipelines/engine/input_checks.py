@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from croplayer.models.bundles.runtimes import check_runtime
+from croplayer.models.judging.comparison_file import read_comparison
 from croplayer.models.networks.manifest import read_manifest
 from croplayer.sources.imagery import ImagerySource
 from croplayer.vector.boundaries import check_overlap
@@ -62,6 +63,8 @@ def _checks(inputs: Inputs) -> Iterator[tuple[str, Callable[[], object]]]:
         yield "[evaluation]: parcels", lambda: read_polygons(Path(str(recipe.evaluation.parcels)), "parcels")
     if recipe.evaluation.sample:
         yield "[evaluation]: sample", lambda: _check_sample(Path(str(recipe.evaluation.sample)))
+    if inputs.comparison:
+        yield "[report]: comparison", partial(read_comparison, inputs.comparison)
 
 
 def _checks_in_region(inputs: Inputs) -> Iterator[tuple[str, Callable[[], object]]]:

@@ -12,6 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 from croplayer.evaluation.statistics import land_of, left_over, match_statistics, read_statistics, translated
 from croplayer.files.file_cache import forget_files
+from croplayer.models.judging.comparison_file import comparison_file
 from croplayer.products.product import Product
 from croplayer.sources.elevation import ElevationRaster
 from croplayer.sources.imagery import ImagerySource
@@ -154,6 +155,12 @@ class Inputs:
             units["adcode"] = [translated(code, part.adcode_pattern) for code in units.adcode]
         table = read_statistics(path)
         return match_statistics(units, table, path, part.without, part.sum_km2), left_over(units, table)
+
+    @property
+    def comparison(self) -> Path | None:
+        """The file of the comparison of networks that the report shows, where the recipe names one."""
+        part = self.recipe.report
+        return comparison_file(Path(part.comparison)) if part and part.comparison else None
 
     @cached_property
     def source_settings(self) -> dict[str, str]:

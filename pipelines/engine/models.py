@@ -140,7 +140,7 @@ class Models:
         from croplayer.models.training.training_config import CoverageConfig
 
         training = _coverage_training(part, self.out)
-        config = CoverageConfig(size=training.size, steps=training.steps, seed=training.seed)
+        config = CoverageConfig(training.size, training.start, training.steps, seed=training.seed)
         _announce("coverage type", part.model, training.stated_minutes)
         with tempfile.TemporaryDirectory() as scratch:
             samples = Path(training.samples or "")
@@ -291,13 +291,19 @@ def _training_key(training: Training | CoverageTraining) -> str:
     values = training.model_dump(mode="json", exclude={"stated_minutes"})
     places = ("images", "polygons", "water", "samples", "scenes", "clouds")
     paths = {name: str(values.pop(name)) for name in places if values.get(name)}
-    if isinstance(training, Training) and training.start != RANDOM:
-        from croplayer.models.training.start import start_digest
-
-        values["start"] = start_digest(training.start, training.architecture, training.size)
     data = {name: _data_digest(Path(path)) for name, path in paths.items()}
+    if training.start != RANDOM:
+        values["start"] = _start_digest(training)
     parts = {"training": values, "data": data, "code": code_digest(_training_modules(training))}
     return digest_text(json.dumps(parts, sort_keys=True))[:12]
+
+
+def _start_digest(training: Training | CoverageTraining) -> str:
+    from croplayer.models.networks.limits import COVERAGE
+    from croplayer.models.training.start import start_digest
+
+    architecture = COVERAGE if isinstance(training, CoverageTraining) else training.architecture
+    return start_digest(training.start, architecture, training.size)
 
 
 def _training_modules(training: Training | CoverageTraining) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from pipelines.engine.steps import OutputStep
 from pipelines.stages.report_pictures import Shown, picture_window, pictures, places
 from stores import __version__
 from stores.columns import step_of_status
-from stores.durable import write_durable
+from stores.durable import digest_file, write_durable
 from stores.legends import NODATA_ABOVE
 from stores.step_memory import EXPORTS, HEAD
 from stores.tables import DECISION_TABLES
@@ -43,6 +43,7 @@ def report(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
         # The head is written last, so the report cannot be made from it.
         if entry.files and not entry.is_open and name not in ("report", HEAD) and not name.startswith(EXPORTS)
     }
+    compared = {"comparison": digest_file(inputs.comparison).sha256} if inputs.comparison else {}
     yield OutputStep(
         name="report",
         made_of={
@@ -50,7 +51,8 @@ def report(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
             "models": inputs.models.digests(inputs.recipe),
             "recipe": inputs.recipe.model_dump(mode="json"),
             "croplayer": __version__,
-        },
+        }
+        | compared,
         make=lambda: make_report(Shown(inputs, output, done)),
     )
 
@@ -82,7 +84,7 @@ def make_report(run: Shown) -> Sequence[Path]:
 
     recipe = run.inputs.recipe
     results = _results(run) if recipe.region else None
-    sections = [*(_sections(run, results) if results else []), *_model_sections(run)]
+    sections = [*(_sections(run, results) if results else []), *_model_sections(run), *_comparison_sections(run)]
     blocks = results.blocks if results else None
     report = Report(recipe.title, [recipe.about] if recipe.about else [], _facts(run, blocks), sections)
     paths = []
@@ -201,6 +203,18 @@ def _model_sections(run: Shown) -> list[Section]:
             curves[kind] = pd.DataFrame(json.loads((folder / CURVE_NAME).read_text()))
     manifests = {kind: read_manifest(folder) for kind, folder in folders.items()}
     return [model_section(manifests, run.inputs.models.digests(run.inputs.recipe), curves, _scenes(run, folders))]
+
+
+def _comparison_sections(run: Shown) -> list[Section]:
+    """Networks that were compared with each other, where the recipe names a file of them."""
+    from croplayer.models.judging.comparison_file import read_comparison
+    from croplayer.report.sections_comparison import comparison_section
+
+    path = run.inputs.comparison
+    if path is None:
+        return []
+    origin = f"{path.parent.name}/{path.name}, digest {digest_file(path).sha256[:12]}"
+    return [comparison_section(read_comparison(path), origin)]
 
 
 def _scenes(run: Shown, folders: dict[str, Path]) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:

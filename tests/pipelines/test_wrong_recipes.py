@@ -169,6 +169,7 @@ WRONG = [
     ("[export]", '[decisions]\ncorrectness_model = "run"\n[export]', "[decisions]: correctness_model: "),
     ("[export]", '[evaluation]\nparcels = "parcels.gpkg"\n[export]', "[evaluation]: parcels: "),
     ("[export]", '[evaluation]\nsample = "sample.gpkg"\n[export]', "[evaluation]: sample: "),
+    ("[export]", '[report]\ncomparison = "nowhere.json"\n[export]', "[report]: comparison: "),
     ("[export]", '[terrain]\npath = "dem.tif"\n[export]', "[terrain]: raster"),
     ("[export]", "[cluster]\nworkers = true\n[export]", "[cluster]: workers is true; expected a whole number"),
     ("[export]\nlevel = 1", '[export]\nlevel = 1\nformats = ["geotif"]', '[export]: formats, entry 1 is "geotif"; expected "geotiff", "geoparquet" or "shapefile"; did you mean \'geotiff\'?'),

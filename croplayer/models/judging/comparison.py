@@ -2,100 +2,142 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from croplayer.models.bundles.kinds import load_segmenter
 from croplayer.models.bundles.whole_folders import repair
+from croplayer.models.judging.comparison_file import (
+    COMPARISON_NAME,
+    Comparison,
+    ComparisonRow,
+    Contestant,
+    Figures,
+    read_comparison,
+    write_comparison,
+)
 from croplayer.models.networks.inference import predict_block
-from croplayer.models.networks.manifest import MANIFEST_NAME, read_manifest
+from croplayer.models.networks.manifest import MANIFEST_NAME, RANDOM, read_manifest
 from croplayer.models.networks.segmentation import SegmentationNetwork
 from croplayer.models.training.scenes import LabelledScenes
-from croplayer.models.training.training import StepReport, TrainingConfig, checkpoint_path, train_segmentation
-from stores.durable import write_durable
+from croplayer.models.training.start import seen_scenes
+from croplayer.models.training.training import (
+    StepReport,
+    TrainingConfig,
+    checkpoint_path,
+    device_words,
+    train_segmentation,
+)
 
-COMPARISON_NAME = "comparison.json"
-MADE_OF = "made_of"
-"""Key of a stored row: digests of its configuration, scenes and labels."""
-
-
-class ComparisonRow(NamedTuple):
-    """One row of the comparison: an architecture in one size."""
-
-    architecture: str
-    size: str
-    n_parameters: int
-    steps: int
-    training_s: float
-    """Duration of the training in seconds; depends on the machine and its load"""
-    iou: float
-    """Over all pixels of the validation scenes, 0..1; NaN where undefined, as are boundary_iou and f1"""
-    boundary_iou: float
-    f1: float
-    px_per_s: float
-    """Pixels mapped per second by ``predict_block``; depends on the machine and its load"""
+_FAILURES = (ValueError, OSError, RuntimeError, MemoryError)
+"""What a training fails of, memory of a device among it; other errors are mistakes in the code and end the comparison."""
 
 
 def compare_architectures(
     train: LabelledScenes,
     validation: LabelledScenes,
     config: TrainingConfig,
-    contestants: Iterable[tuple[str, str]],
+    contestants: Iterable[Contestant],
     folder: Path,
     *,
     work: Path,
     training_data: str,
     licence: str,
-    on_step: Callable[[str, StepReport], None] | None = None,
-) -> tuple[ComparisonRow, ...]:
-    """Train each architecture and size with the same configuration and score it on the same scenes.
+    on_step: Callable[[Contestant, StepReport], None] | None = None,
+    on_failure: Callable[[Contestant, str], None] | None = None,
+) -> Comparison:
+    """Train each contestant with the same configuration and score it on the same scenes.
 
     Every configuration is checked before the first training. Each row is written to ``comparison.json`` when it is there,
-    and a row of the same configuration and scenes is read from there instead of being trained again.
+    and a row of the same configuration and scenes is read from there instead of being trained again. A contestant that fails
+    gets a row that says why, and the others go on.
 
     Parameters
     ----------
     train, validation : scenes to train on and to score
-    config : configuration of every training; its architecture and size are replaced
-    contestants : (architecture, size) of each model
-    folder : bundles are written to ``folder/<architecture>-<size>``, the rows to ``folder/comparison.json``
+    config : configuration of every training; architecture, size and start are replaced, and the encoder of a contestant that
+        starts from random weights learns at the full rate
+    contestants : the networks
+    folder : bundles are written to ``folder/<Contestant.folder_name>``, the rows to ``folder/comparison.json``
     work : folder of checkpoints
     training_data, licence : texts for the manifests
-    on_step : called after each step with "<architecture>-<size>" and the report
+    on_step : called after each step
+    on_failure : called with the reason when a contestant has failed
 
     Returns
     -------
-    one row per contestant, in their order
+    the comparison, with one row per contestant in their order
     """
-    configs = [replace(config, architecture=architecture, size=size) for architecture, size in contestants]
-    named = {_made_of(work, own, train, validation): own for own in configs}
-    known = _known_rows(folder / COMPARISON_NAME)
-    rows = {key: known[key] for key, own in named.items() if key in known and _is_whole(folder / _name(own))}
-    for key, own in named.items():
-        if key in rows:
+    configs = {contestant: _own(config, contestant) for contestant in contestants}
+    budget = {name: value for name, value in config.plain().items() if name not in Contestant._fields}
+    known = _known_rows(folder)
+    rows: dict[Contestant, ComparisonRow] = {}
+
+    def failed(contestant: Contestant, error: BaseException) -> None:
+        rows[contestant] = ComparisonRow(contestant, None, " ".join(str(error).split()) or type(error).__name__)
+        if on_failure is not None:
+            on_failure(contestant, rows[contestant].failure)
+
+    def written() -> Comparison:
+        ordered = tuple(rows[contestant] for contestant in configs if contestant in rows)
+        comparison = Comparison(training_data, len(train), len(validation), budget, ordered)
+        write_comparison(folder / COMPARISON_NAME, comparison)
+        return comparison
+
+    missing = {}
+    for contestant, own in configs.items():
+        try:
+            _check_unseen(contestant, validation)
+            made_of = _made_of(work, own, train, validation)
+        except _FAILURES as error:
+            failed(contestant, error)
             continue
-        training_s = _train(
-            train, own, folder / _name(own), work=work, training_data=training_data, licence=licence,
-            validation=validation, on_step=on_step,
-        )  # fmt: skip
-        rows[key] = _row(folder / _name(own), training_s, own.steps)
-        stored = [rows[key]._asdict() | {MADE_OF: key} for key in named if key in rows]
-        write_durable(folder / COMPARISON_NAME, (json.dumps(stored, indent=1) + "\n").encode())
-    return tuple(rows[key] for key in named)
+        if made_of in known and _is_whole(folder / contestant.folder_name):
+            rows[contestant] = known[made_of]
+        else:
+            missing[contestant] = made_of
+    for contestant, made_of in missing.items():
+        place = folder / contestant.folder_name
+        try:
+            training_s = _train(
+                contestant, train, configs[contestant], place, work=work, training_data=training_data, licence=licence,
+                validation=validation, on_step=on_step,
+            )  # fmt: skip
+            rows[contestant] = ComparisonRow(contestant, _figures(place, training_s), made_of=made_of)
+        except _FAILURES as error:
+            failed(contestant, error)
+        written()
+    return written()
+
+
+def _check_unseen(contestant: Contestant, validation: LabelledScenes) -> None:
+    """Raise ValueError for a start that has learned from scenes which the contestants are scored on."""
+    seen = seen_scenes(contestant.start) & set(validation.names)
+    if seen:
+        raise ValueError(
+            f"'{contestant.start}' has learned from {len(seen)} of the scenes to score, such as '{min(seen)}', so its figures "
+            "would be meaningless"
+        )
+
+
+def _own(config: TrainingConfig, contestant: Contestant) -> TrainingConfig:
+    rate = 1.0 if contestant.start == RANDOM else config.encoder_rate
+    return replace(config, **contestant._asdict(), encoder_rate=rate)
 
 
 def _train(
+    contestant: Contestant,
     scenes: LabelledScenes,
     config: TrainingConfig,
     folder: Path,
     *,
-    on_step: Callable[[str, StepReport], None] | None,
+    on_step: Callable[[Contestant, StepReport], None] | None,
     **more: Any,
 ) -> float:
     """Train a contestant; returns the seconds until its last step ended."""
@@ -105,14 +147,10 @@ def _train(
         nonlocal ended
         ended = time.perf_counter()
         if on_step is not None:
-            on_step(_name(config), step)
+            on_step(contestant, step)
 
     train_segmentation(scenes, config, folder, on_step=report, **more)
     return ended - start
-
-
-def _name(config: TrainingConfig) -> str:
-    return f"{config.architecture}-{config.size}"
 
 
 def _is_whole(folder: Path) -> bool:
@@ -125,28 +163,26 @@ def _made_of(work: Path, config: TrainingConfig, *parts: LabelledScenes) -> str:
     return " ".join(checkpoint_path(work, config, scenes).stem.removeprefix("checkpoint-") for scenes in parts)
 
 
-def _known_rows(path: Path) -> dict[str, ComparisonRow]:
+def _known_rows(folder: Path) -> dict[str, ComparisonRow]:
     """The rows of a comparison that was stopped, by what they were made of; none from a file that is not whole."""
     try:
-        stored = json.loads(path.read_bytes())
-        return {row.pop(MADE_OF): ComparisonRow(**row) for row in stored}
-    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+        return {row.made_of: row for row in read_comparison(folder / COMPARISON_NAME).rows if row.figures}
+    except (FileNotFoundError, ValueError):
         return {}
 
 
-def _row(bundle: Path, training_s: float, steps: int) -> ComparisonRow:
+def _figures(bundle: Path, training_s: float) -> Figures:
     manifest, network = read_manifest(bundle), load_segmenter(bundle)
     pooled = {k: float("nan") if v is None else v for k, v in manifest.metrics["validation"]["pooled"].items()}
-    return ComparisonRow(
-        manifest.architecture,
-        manifest.size,
+    return Figures(
         network.n_parameters,
-        steps,
         training_s=round(training_s, 3),
         iou=pooled["iou"],
         boundary_iou=pooled["boundary_iou"],
         f1=pooled["f1"],
         px_per_s=round(measure_throughput(network)),
+        device=device_words(network.device),
+        ended=datetime.now(UTC).date().isoformat(),
     )
 
 

@@ -137,14 +137,18 @@ MODEL_CLASSES: Mapping[str, type[PreTrainedModel]] = {
 }
 """The transformers class of each architecture."""
 
+_BACKBONE = "model.pixel_level_module.encoder."
 ENCODERS: Mapping[str, tuple[str, ...]] = {
     "segformer": ("segformer.",),
-    "mask2former": ("model.pixel_level_module.encoder.",),
+    "mask2former": (f"{_BACKBONE}swin.embeddings.", f"{_BACKBONE}swin.encoder."),
     "pidnet": ("stem.", "context"),
     "pspnet": ("stem.", "stage"),
     "unet": ("encoder.",),
 }
 """How the names of the weights begin that see the image first. They may start from weights of others."""
+
+PUBLISHED_BACKBONES: Mapping[str, tuple[str, str]] = {"mask2former": ("swin.", _BACKBONE)}
+"""Of architectures whose encoder is published as a model of its own: how its names begin there, and in the whole model."""
 
 ARCHITECTURES = tuple(_CONFIGS)
 

@@ -43,6 +43,8 @@ _SIZES: dict[str, dict[str, Any]] = {
     },
 }
 COVERAGE_SIZES = tuple(_SIZES)
+COVERAGE_ENCODER = ("resnet.",)
+"""How the names of all weights begin but those of the head."""
 
 
 class CoverageNetwork(nn.Module):

@@ -22,11 +22,13 @@ from croplayer.models.networks.coverage_network import (
     build_coverage_network,
     predict_coverage,
 )
+from croplayer.models.networks.limits import COVERAGE
 from croplayer.models.networks.manifest import MANIFEST_NAME, Manifest
 from croplayer.models.networks.segmentation import BANDS, pick_device
 from croplayer.models.training.augmentation import step_generator
 from croplayer.models.training.curve import CURVE_NAME, CURVE_PICTURE, curve_json, curve_picture
 from croplayer.models.training.labelled_thumbnails import CoverageSamples, read_coverage_samples
+from croplayer.models.training.start import start_digest, start_from
 from croplayer.models.training.training import fixed_threads
 from croplayer.models.training.training_config import CoverageConfig, StepReport, learning_rate_at
 from stores.legends import CoverageType
@@ -96,7 +98,7 @@ def train_coverage(
         probability = predict_coverage(network, data.thumbnails[validation])
     manifest = Manifest(
         kind="coverage",
-        architecture="resnet",
+        architecture=COVERAGE,
         size=config.size,
         classes=tuple(t.label for t in CoverageType),
         bands=BANDS,
@@ -106,7 +108,8 @@ def train_coverage(
         training_data=training_data,
         licence=licence,
         metrics=_metrics(data, train, validation, probability),
-        recipe=asdict(config) | {"gsd_m": list(config.gsd_m)},
+        recipe=asdict(config)
+        | {"gsd_m": list(config.gsd_m), "start_digest": start_digest(config.start, COVERAGE, config.size)},
         temperature=network.temperature,
     )
     extra = {CURVE_NAME: curve_json(history), CURVE_PICTURE: curve_picture(history)}
@@ -177,7 +180,9 @@ def _fit(
     thumbnails: np.ndarray, types: np.ndarray, config: CoverageConfig, on_step: Callable[[StepReport], None] | None
 ) -> tuple[CoverageNetwork, list[dict[str, float]]]:
     device = pick_device()
-    network = build_coverage_network(config.size, config.seed).to(device).train()
+    network = build_coverage_network(config.size, config.seed).train()
+    start_from(network.model, config.start, COVERAGE, config.size)
+    network.to(device)
     groups = [torch.from_numpy(np.flatnonzero(types == t)) for t in CoverageType]
     images, labels = torch.from_numpy(thumbnails), torch.from_numpy(types)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)

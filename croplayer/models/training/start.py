@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
+from transformers.utils import logging as transformers_logging
 
 from croplayer.models.bundles.bundle import WEIGHTS_NAME, read_checked, weights_of
 from croplayer.models.bundles.catalogue import find_bundle
 from croplayer.models.bundles.pretrained import checkpoint_weights
-from croplayer.models.networks.architectures import ENCODERS
+from croplayer.models.networks.architectures import ENCODERS, PUBLISHED_BACKBONES
+from croplayer.models.networks.coverage_network import COVERAGE_ENCODER
 from croplayer.models.networks.encoder_weights import IMAGENET, PUBLISHED, imagenet_weights
+from croplayer.models.networks.limits import COVERAGE
 from croplayer.models.networks.manifest import RANDOM, Manifest, bundle_digest, read_manifest
 
 
@@ -28,10 +33,17 @@ def start_manifest(start: str) -> Manifest | None:
     return None if folder is None else read_manifest(folder)
 
 
+def seen_scenes(start: str) -> frozenset[str]:
+    """Names of the scenes that the bundle which a training starts from has learned from; none for other weights."""
+    manifest = start_manifest(start)
+    metrics = manifest.metrics if manifest else {}
+    return frozenset((*metrics.get("training_scenes", ()), *metrics.get("stopping_scenes", ())))
+
+
 def start_digest(start: str, architecture: str, size: str) -> str:
     """What identifies the bytes that a training starts from, whatever their place is called.
 
-    Raises what ``start_weights`` raises for weights that cannot be found.
+    Raises what ``start_from`` raises for weights that cannot be found.
     """
     if start == RANDOM:
         return RANDOM
@@ -40,11 +52,10 @@ def start_digest(start: str, architecture: str, size: str) -> str:
     folder = _bundle(start)
     if folder is not None:
         return bundle_digest(folder)
-    state = checkpoint_weights(start)
     digest = hashlib.sha256()
-    for name in sorted(state):
-        digest.update(name.encode())
-        digest.update(state[name].contiguous().view(torch.uint8).numpy().data)
+    for name, tensor in sorted(checkpoint_weights(start).items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).contiguous().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -55,7 +66,7 @@ def start_from(model: PreTrainedModel, start: str, architecture: str, size: str)
     ----------
     model : changed in place
     start : "random", "imagenet", the name or folder of a bundle, or a checkpoint of transformers (a folder, a name on a hub)
-    architecture, size : those of the model
+    architecture, size : those of the model; the architecture is "resnet" for the network of coverage types
 
     Raises
     ------
@@ -63,25 +74,19 @@ def start_from(model: PreTrainedModel, start: str, architecture: str, size: str)
     """
     if start == RANDOM:
         return
-    if start == IMAGENET:
-        if architecture != "unet":
-            raise ValueError(
-                f"a {architecture} has no ImageNet weights here; start from a checkpoint of it (a folder, or a name on a hub), "
-                "or train a unet"
-            )
-        published = {f"encoder.{name}": tensor for name, tensor in imagenet_weights(size).items()}
-        _fill(model, published, ENCODERS[architecture], start)
-        return
     folder = _bundle(start)
-    if folder is None:
-        _fill(model, _named_alike(model, checkpoint_weights(start)), ENCODERS[architecture], start)
-        return
-    manifest, contents = read_checked(folder)
-    if (manifest.kind, manifest.architecture) != ("segmentation", architecture):
-        raise ValueError(
-            f"'{start}' is a {manifest.architecture} for {manifest.kind}; a {architecture} for segmentation cannot start from it"
-        )
-    _fill(model, weights_of(contents[WEIGHTS_NAME], folder), ENCODERS[architecture], start)
+    if start == IMAGENET:
+        state = _published(architecture, size)
+    elif folder is None:
+        state = _in_layout_of(model, architecture, checkpoint_weights(start))
+    else:
+        manifest, contents = read_checked(folder)
+        if manifest.architecture != architecture:
+            raise ValueError(
+                f"'{start}' is a {manifest.architecture} for {manifest.kind}; a {architecture} cannot start from it"
+            )
+        state = weights_of(contents[WEIGHTS_NAME], folder)
+    _fill(model, state, COVERAGE_ENCODER if architecture == COVERAGE else ENCODERS[architecture], start)
 
 
 def _bundle(start: str) -> Path | None:
@@ -93,30 +98,80 @@ def _bundle(start: str) -> Path | None:
         return None
 
 
-def _named_alike(model: PreTrainedModel, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Weights under the names of the model. A checkpoint of the encoder alone lacks the name of its place in the model."""
-    wanted = model.state_dict().keys()
-    best: dict[str, torch.Tensor] = dict(state)
-    for name in wanted:
-        parts = name.split(".")
-        for i in range(1, len(parts)):
-            if ".".join(parts[i:]) in state:
-                place = ".".join(parts[:i]) + "."
-                moved = {place + key: tensor for key, tensor in state.items()}
-                if len(moved.keys() & wanted) > len(best.keys() & wanted):
-                    best = moved
-    return best
+def _published(architecture: str, size: str) -> dict[str, torch.Tensor]:
+    if architecture != "unet":
+        raise ValueError(
+            f"a {architecture} has no ImageNet weights here, only a unet has; start from a checkpoint of it (a folder, or a "
+            "name on a hub)"
+        )
+    return {f"encoder.{name}": tensor for name, tensor in imagenet_weights(size).items()}
+
+
+def _in_layout_of(
+    model: PreTrainedModel, architecture: str, state: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Weights of a checkpoint under the names of the model, which are not those that checkpoints are published with.
+
+    Weights that the model lacks, or has in another shape, are there without values.
+    """
+    if architecture in PUBLISHED_BACKBONES:
+        state = _within(state, *PUBLISHED_BACKBONES[architecture])
+    load: Any = type(model).from_pretrained
+    with torch.random.fork_rng(devices=[]), _silent():
+        loaded, told = load(
+            None, config=model.config, state_dict=dict(state), dtype=torch.float32, ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )  # fmt: skip
+    shapes = {name: shape for name, shape, *_ in told["mismatched_keys"]} | dict.fromkeys(told["unexpected_keys"], (0,))
+    known: dict[str, torch.Tensor] = loaded.state_dict()
+    kept = known.keys() - set(told["missing_keys"]) - shapes.keys()
+    return {name: known[name] for name in kept} | {
+        name: torch.empty(shape, device="meta") for name, shape in shapes.items()
+    }
+
+
+def _within(state: Mapping[str, torch.Tensor], prefix: str, place: str) -> dict[str, torch.Tensor]:
+    """Weights of a published backbone under their names within a whole model; those of a whole model unchanged."""
+    if any(name.startswith(place) for name in state):
+        return dict(state)
+    if not any(name.startswith(prefix) for name in state):
+        return {place + name: tensor for name, tensor in state.items()}
+    return {
+        place + name.removeprefix(prefix) if name.startswith(prefix) else name: tensor for name, tensor in state.items()
+    }
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """No table of the weights that a checkpoint lacks, and no progress bar; what is wrong is told in one sentence."""
+    before, had_bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(before)
+        if had_bar:
+            transformers_logging.enable_progress_bar()
 
 
 def _fill(model: PreTrainedModel, state: Mapping[str, torch.Tensor], encoder: tuple[str, ...], start: str) -> None:
     own = model.state_dict()
     fitting = {name: tensor for name, tensor in state.items() if name in own and own[name].shape == tensor.shape}
-    missing = sorted(name for name in own if name.startswith(encoder) and name not in fitting)
+    # Older checkpoints lack the counters of batch norms, which nothing is computed with.
+    needed = [name for name, tensor in own.items() if name.startswith(encoder) and tensor.is_floating_point()]
+    missing = sorted(set(needed) - fitting.keys())
     if missing:
         found = f"has it as {tuple(state[missing[0]].shape)}" if missing[0] in state else "lacks it"
         raise ValueError(
             f"'{start}' does not fit: the encoder to train needs '{missing[0]}' of {tuple(own[missing[0]].shape)}, and it "
             f"{found}; choose the architecture and size of those weights"
+        )
+    beyond = sorted(name for name in state.keys() - own.keys() if name.startswith(encoder))
+    if beyond:
+        raise ValueError(
+            f"'{start}' does not fit: it has '{beyond[0]}', and the encoder to train has no such weight; choose the "
+            "architecture and size of those weights"
         )
     if not all(bool(torch.isfinite(t).all()) for t in fitting.values() if t.is_floating_point()):
         raise ValueError(f"'{start}' holds weights that are NaN or infinite")

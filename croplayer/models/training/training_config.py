@@ -138,6 +138,8 @@ class CoverageConfig:
     """Everything that a training run of the coverage type network depends on, except the samples."""
 
     size: CoverageSize = "tiny"
+    start: str = RANDOM
+    """What the training starts from: "random", or weights of a ResNet that exist (``start.start_from``)."""
     steps: int = 300
     """Number of steps; the training is always run to the end."""
     batch: int = 32

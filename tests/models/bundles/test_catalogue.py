@@ -10,7 +10,7 @@ import croplayer.models
 from croplayer.models.bundles import catalogue
 from croplayer.models.bundles.bundle import load, write_bundle
 from croplayer.models.bundles.catalogue import find_bundle, shipped_folder, shipped_names
-from croplayer.models.networks.coverage_network import CoverageNetwork
+from croplayer.models.networks.coverage_network import CoverageNetwork, build_coverage_network
 from croplayer.models.networks.manifest import Manifest, bundle_digest, read_manifest
 from croplayer.models.networks.segmentation import BANDS, SegmentationNetwork, build_segmenter
 from pipelines.engine.models import Models
@@ -132,3 +132,26 @@ def test_a_model_named_with_its_digest_is_loaded_once(shelf):
     assert croplayer.models.load_segmenter("plain") is not network
     with pytest.raises(ValueError, match="it is another or a changed model"):
         croplayer.models.load_segmenter("plain", "0" * 64)
+
+
+def test_what_a_coverage_model_starts_from_is_part_of_its_place(tmp_path):
+    """A folder is known by its weights and not by its name; owner/model is a name on a hub where there is no such folder."""
+    (tmp_path / "samples").mkdir()
+    models = Models(tmp_path / "home", tmp_path)
+
+    def coverage(start):
+        rest = (
+            '[coverage]\nmodel = "mine"\n[coverage.training]\nsamples = "samples"\n'
+            f'description = "-"\nlicence = "-"\nstated_minutes = 1\nstart = "{start}"\n'
+        )
+        return recipe(tmp_path, "starts", rest).coverage
+
+    for name, seed in {"a": 0, "same": 0, "b": 1}.items():
+        build_coverage_network("tiny", seed).model.save_pretrained(tmp_path / name / "w")
+    place = {name: models.coverage(coverage(f"{name}/w")) for name in ("a", "same", "b")}
+    assert place["a"] == place["same"] != place["b"]
+    assert models.coverage(coverage("random")) not in place.values()
+    assert coverage("a/w").training.start == str(tmp_path / "a" / "w")
+    assert coverage("microsoft/resnet-18").training.start == "microsoft/resnet-18"
+    with pytest.raises(FileNotFoundError, match="neither a folder nor the name of a model on a hub"):
+        models.coverage(coverage("nowhere"))

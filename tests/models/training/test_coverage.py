@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -77,6 +78,20 @@ def test_training_separates_the_classes_and_repeats_itself(tmp_path):
     probability = predict_coverage(load(folder), data.thumbnails)
     assert probability.shape == (40, 5) and probability.dtype == np.float32
     np.testing.assert_allclose(probability.sum(1), 1, atol=1e-5)
+
+
+def test_a_training_goes_on_from_what_another_learned(tmp_path):
+    samples = write_samples(tmp_path / "samples")
+    texts = {"training_data": "brightness (synthetic)", "licence": "none"}
+    first = train_coverage(samples, CoverageConfig(steps=25, batch=10, threads=1), tmp_path / "a", **texts)
+    losses = {}
+    for start in ("random", str(first)):
+        config = CoverageConfig(steps=2, batch=10, threads=1, start=start)
+        folder = train_coverage(samples, config, tmp_path / "b", **texts)
+        losses[start] = json.loads((folder / "training.json").read_text())[0]["loss"]
+    assert losses[str(first)] < losses["random"] - 0.1
+    recipe = read_manifest(tmp_path / "b").recipe
+    assert recipe["start"] == str(first) and recipe["start_digest"] == bundle_digest(first)
 
 
 @pytest.mark.parametrize(

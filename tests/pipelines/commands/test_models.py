@@ -89,12 +89,16 @@ def test_evaluate_refuses_scenes_that_trained_the_model(trained, scene_options, 
     assert "answer: all field" in croplayer_models(*arguments).stdout
 
 
+def rows_of(folder):
+    return json.loads((folder / "comparison.json").read_text())["rows"]
+
+
 def test_compare_prints_the_table(scene_options, tmp_path):
     two = ["--model", "pidnet-tiny", "--model", "pspnet-tiny"]
     output = croplayer_models("compare", *scene_options, *SHORT, *two, "-o", tmp_path).stdout
     for word in ("training s", "boundary IoU", "px/s", "parameters", "pidnet tiny", "pspnet tiny"):
         assert word in output
-    rows = json.loads((tmp_path / "comparison.json").read_text())
+    rows = rows_of(tmp_path)
     assert [row["architecture"] for row in rows] == ["pidnet", "pspnet"]
     bad = croplayer_models("compare", *scene_options, *SHORT, "--model", "pidnet", "-o", tmp_path, code=2)
     assert "ARCHITECTURE-SIZE" in bad.output
@@ -103,7 +107,7 @@ def test_compare_prints_the_table(scene_options, tmp_path):
 def test_a_comparison_that_was_stopped_trains_only_what_is_missing(scene_options, tmp_path, monkeypatch):
     options = ["compare", *scene_options, *SHORT, "-o", tmp_path, "--model", "segformer-tiny"]
     croplayer_models(*options)
-    first = json.loads((tmp_path / "comparison.json").read_text())
+    first = rows_of(tmp_path)
     from croplayer.models.judging import comparison
 
     trained, train = [], comparison.train_segmentation
@@ -111,14 +115,25 @@ def test_a_comparison_that_was_stopped_trains_only_what_is_missing(scene_options
     def stopped(scenes, config, *arguments, **more):
         trained.append(config.architecture)
         if config.architecture == "pspnet":
-            raise ValueError("stopped")
+            raise KeyboardInterrupt
         return train(scenes, config, *arguments, **more)
 
     monkeypatch.setattr(comparison, "train_segmentation", stopped)
-    croplayer_models(*options, "--model", "pidnet-tiny", "--model", "pspnet-tiny", code=2)
+    croplayer_models(*options, "--model", "pidnet-tiny", "--model", "pspnet-tiny", code=130)
     assert trained == ["pidnet", "pspnet"]
-    rows = json.loads((tmp_path / "comparison.json").read_text())
+    rows = rows_of(tmp_path)
     assert rows[0] == first[0] and [row["architecture"] for row in rows] == ["segformer", "pidnet"]
+
+
+def test_a_comparison_goes_on_without_what_failed(scene_options, tmp_path, caplog):
+    models = ["--model", "segformer-tiny:nowhere", "--model", "pidnet-tiny"]
+    result = croplayer_models("compare", *scene_options, *SHORT, *models, "-o", tmp_path, code=1)
+    reason = "nowhere is neither a folder nor the name of a model on a hub (owner/model)"
+    assert f"compare: segformer tiny from nowhere failed: {reason}" in caplog.messages
+    failed, whole = result.stdout.splitlines()[-2:]
+    assert failed.split("failed: ") == ["segformer tiny from nowhere".ljust(30), reason]
+    assert whole.startswith("pidnet tiny ")
+    assert [row.get("failure") for row in rows_of(tmp_path)] == [reason, None]
 
 
 def test_a_batch_that_an_architecture_cannot_learn_from_is_refused_before_any_training(scene_options, tmp_path):
