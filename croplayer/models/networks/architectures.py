@@ -147,8 +147,6 @@ ENCODERS: Mapping[str, tuple[str, ...]] = {
 """How the names of the weights begin that see the image first. They may start from weights of others."""
 
 ARCHITECTURES = tuple(_CONFIGS)
-TELL_BOUNDARIES = ("unet",)
-"""Architectures whose output has ``boundary_logits`` (n, 1, h, w) when they predict: whether a field's boundary is near."""
 
 
 def sizes(architecture: str) -> tuple[str, ...]:

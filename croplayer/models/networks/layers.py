@@ -1,10 +1,17 @@
-"""The layers that a network tells of each pixel: cropland, and the boundaries of fields where its architecture has them."""
+"""The layers that a network tells of each pixel: cropland, and the boundaries of fields where its architecture has them.
+
+Loads no torch.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import torch
+if TYPE_CHECKING:
+    import torch
+
+TELL_BOUNDARIES = ("unet",)
+"""Architectures whose output has ``boundary_logits`` (n, 1, h, w) when they predict: whether a field's boundary is near."""
 
 
 class Layered(Protocol):

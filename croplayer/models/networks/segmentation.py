@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from croplayer.models.networks.architectures import CLASSES, TELL_BOUNDARIES, architecture_config, build_from_config
+from croplayer.models.networks.architectures import CLASSES, architecture_config, build_from_config
 from croplayer.models.networks.inference import CellFunction, predict_proba
+from croplayer.models.networks.layers import TELL_BOUNDARIES
 from croplayer.models.networks.manifest import Manifest
 from croplayer.models.networks.precision import FLOAT32
 from stores.legends import CROPLAND
