@@ -13,18 +13,11 @@ from zarr.abc.store import Store
 from zarr.codecs import BytesCodec, ZstdCodec
 from zarr.core.sync import sync
 
+from stores.edition import ATTRIBUTES, WRITE_CONFIG, SchemaError
 from stores.grid import CRS, BlockGrid, BlockRange
 
 COORDINATES = ("x", "y", "band", "source", "spatial_ref")
-ATTRIBUTES = "croplayer"
-"""Attribute of an edition's group with its place on the lattice and its sources."""
 INNER_CHUNK_PX = 512
-WRITE_CONFIG: Any = {"write_empty_chunks": True}
-"""A block equal to the fill value is written too, so a missing file is never a result."""
-
-
-class SchemaError(ValueError):
-    """A store does not match its schema."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +100,11 @@ class StoreSchema:
         """
         root = zarr.open_group(store, mode="a")
         if edition in root and ATTRIBUTES in root[edition].attrs:
-            self.check(root[edition], grid, blocks, sources)
+            found: Any = root[edition]
+            self.check(found, grid, blocks, sources)
             for spec in self.arrays:
-                if spec.name in optional and spec.name not in root[edition]:
-                    _create_array(root[edition], spec, grid, self.sizes(grid, blocks, sources))
+                if spec.name in optional and spec.name not in found:
+                    _create_array(found, spec, grid, self.sizes(grid, blocks, sources))
             return
         block = sync(self._any_block(store, edition))
         if block:

@@ -12,10 +12,10 @@ import zarr
 
 from croplayer.files.file_cache import cached_file_reads
 from stores.durable import FileDigest
+from stores.edition import ATTRIBUTES, WRITE_CONFIG
 from stores.foreign_cube import check_arrays, read_layout
 from stores.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
 from stores.places import has_key, open_store, remove_key
-from stores.schema import ATTRIBUTES, WRITE_CONFIG
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from stores import __version__
 from stores.columns import BOUNDARY_PROBABILITY
 from stores.cube import CUBE, metadata_files
 from stores.durable import digest_bytes, digest_text, write_durable
+from stores.edition import ATTRIBUTES
 from stores.grid import BlockRange
 from stores.places import has_key, open_store
 from stores.run_folder import RunFolder
-from stores.schema import ATTRIBUTES
 from stores.step_memory import CUBE_FILES, HEAD
 
 LIBRARIES = (

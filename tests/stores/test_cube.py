@@ -10,8 +10,8 @@ from shared.small_cubes import make_cube
 
 from stores.cube import CUBE
 from stores.durable import DurableStore
+from stores.edition import SchemaError
 from stores.grid import BlockIndex
-from stores.schema import SchemaError
 
 
 def test_creating_again_keeps_the_cube_and_another_layout_is_refused(tmp_path: Path) -> None:

@@ -25,12 +25,12 @@ from pipelines.doctor import examine
 from stores.block_list import BlockList
 from stores.cube import CUBE
 from stores.durable import digest_bytes
+from stores.edition import SchemaError
 from stores.grid import BlockGrid, BlockIndex, BlockRange
 from stores.ledger import Ledger
 from stores.places import bucket_of, check_place, digest_of, has_key, keys_of, open_store, size_finder
 from stores.records import BlockRecord
 from stores.results import read_results
-from stores.schema import SchemaError
 
 RANGE = BlockRange(1100, 5880, 2, 2)
 SECRET = "canary-5e1c"
