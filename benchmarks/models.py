@@ -37,6 +37,7 @@ from pipelines.engine.step_ledgers import StepLedgers
 from pipelines.engine.steps import BlockStep
 from pipelines.recipe import Cluster
 from stores.block_list import BlockList
+from stores.columns import BOUNDARY_PROBABILITY
 from stores.cube import CUBE
 from stores.durable import DurableStore
 from stores.grid import BlockGrid, BlockIndex, BlockRange
@@ -126,15 +127,15 @@ def _forward(network: SegmentationNetwork, rgb: np.ndarray, valid: np.ndarray) -
 def _mosaicked(folder: Path, runtime: str, arguments: argparse.Namespace, scratch: Path) -> tuple[Cube, SegmentTask]:
     """A cube of 3 x 3 blocks with imagery, and the task that maps the middle one."""
     grid, blocks = BlockGrid(arguments.block_px), BlockRange(BLOCK.row - 1, BLOCK.col - 1, 3, 3)
-    CUBE.create(DurableStore(scratch / "cube.zarr"), "bench", grid, blocks, (Patchwork.name,))
+    digest = bundle_digest(folder)
+    optional = (BOUNDARY_PROBABILITY,) if load_segmenter(folder, digest, runtime).tells_boundaries else ()
+    CUBE.create(DurableStore(scratch / "cube.zarr"), "bench", grid, blocks, (Patchwork.name,), optional)
     cube, source = Cube.open(scratch / "cube.zarr"), Patchwork()
     around = [BlockIndex(BLOCK.row + i, BLOCK.col + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
     for index in around:
         imagery = source.read(grid.window(index), grid)
         cube.write_block("rgb", index, imagery.rgb, source.name)
         cube.write_block("imagery_valid", index, imagery.valid, source.name)
-    digest = bundle_digest(folder)
-    load_segmenter(folder, digest, runtime)
     task = SegmentTask(
         cube, (source,), frozenset(around), str(folder), digest, CELL_PX, arguments.blend_px, 1, 0.5, runtime
     )

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from croplayer import models
     from croplayer.cube.lazy import region_properties, segment
     from croplayer.cube.opening import open_cube
+    from stores.edition import SchemaError
     from stores.finished import MissingBlocksError
     from stores.grid import BlockGrid, BlockIndex, Bounds
-    from stores.schema import SchemaError
 
 __all__ = [
     "BlockGrid",
@@ -33,7 +33,7 @@ _MODULES = {
     "BlockIndex": "stores.grid",
     "Bounds": "stores.grid",
     "MissingBlocksError": "stores.finished",
-    "SchemaError": "stores.schema",
+    "SchemaError": "stores.edition",
     "open_cube": "croplayer.cube.opening",
     "region_properties": "croplayer.cube.lazy",
     "segment": "croplayer.cube.lazy",

@@ -17,7 +17,7 @@ from stores.legends import NODATA_ABOVE
 
 RGB_BYTES, MASK_BYTES = 3, 1
 MASKS_PER_SOURCE = 3
-"""imagery_valid, cropland_probability and cropland."""
+"""imagery_valid, cropland_probability and cropland; boundary_probability comes on top where the model tells it."""
 
 
 def plan_of(run: Run, pilot: Path | None = None) -> dict[str, Any]:
@@ -41,7 +41,8 @@ def plan_of(run: Run, pilot: Path | None = None) -> dict[str, Any]:
     for source in recipe.sources:
         if isinstance(source, FolderSource | HttpSource):
             facts[f"tiles of {source.name}"] = round(sum(_tiles_of_block(run, row, source.zoom) for row, _ in blocks))
-    per_block = len(recipe.sources) * n * n * (RGB_BYTES + MASKS_PER_SOURCE * MASK_BYTES) + n * n * MASK_BYTES
+    masks = MASKS_PER_SOURCE + run.inputs.models.tell_boundaries(recipe)
+    per_block = len(recipe.sources) * n * n * (RGB_BYTES + masks * MASK_BYTES) + n * n * MASK_BYTES
     facts["uncompressed GB at most"] = round(len(blocks) * per_block / 1e9, 3) if recipe.sources else 0
     cells = (math.ceil(n / min(recipe.grid.cell_px, n)) + 1) ** 2
     facts["cells to segment"] = len(blocks) * cells * len(recipe.sources)

@@ -10,6 +10,8 @@ IMAGERY_VALID = "imagery_valid"
 """Array of flags that mark where a source has imagery."""
 CROPLAND_PROBABILITY = "cropland_probability"
 """Array of the network's score for each source."""
+BOUNDARY_PROBABILITY = "boundary_probability"
+"""Array of the network's score that the boundary of a field is near, for each source, where the network tells it."""
 CROPLAND_MASK = "cropland"
 """Array of the mask of each source; the integrated map's array is named ``legends.INTEGRATED``."""
 

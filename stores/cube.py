@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stores.columns import CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
+from stores.columns import BOUNDARY_PROBABILITY, CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
 from stores.legends import CROPLAND, INTEGRATED, NEVER_PROCESSED, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
 from stores.schema import COORDINATES, ArraySpec, StoreSchema
 
@@ -48,6 +48,15 @@ CUBE = StoreSchema(
             scale_factor=1 / PROBABILITY_SCALE,
         ),
         ArraySpec(
+            name=BOUNDARY_PROBABILITY,
+            dims=("source", "y", "x"),
+            dtype="uint8",
+            fill_value=NEVER_PROCESSED,
+            long_name="network's score that the boundary of a field is near: 0 to 250, 254 no imagery, 255 never processed",
+            scale_factor=1 / PROBABILITY_SCALE,
+            is_optional=True,
+        ),
+        ArraySpec(
             name=CROPLAND_MASK,
             dims=("source", "y", "x"),
             dtype="uint8",
@@ -72,4 +81,5 @@ def metadata_files(cube: Path, edition: str) -> list[Path]:
     root = cube / edition
     coordinates = [p for name in COORDINATES for p in sorted((root / name).rglob("*")) if p.is_file()]
     arrays = [root / spec.name / "zarr.json" for spec in CUBE.arrays]
+    arrays = [path for path, spec in zip(arrays, CUBE.arrays, strict=True) if path.is_file() or not spec.is_optional]
     return [cube / "zarr.json", root / "zarr.json", *arrays, *coordinates]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stores.block_list import BlockList
-from stores.columns import CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
+from stores.columns import BOUNDARY_PROBABILITY, CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
 from stores.grid import LATTICE_COLS
 from stores.ledger import TEXT, Ledger, block_code
 from stores.legends import INTEGRATED
@@ -22,6 +22,7 @@ STEP_OF_ARRAY = {
     RGB: "mosaic",
     IMAGERY_VALID: "mosaic",
     CROPLAND_PROBABILITY: "segment",
+    BOUNDARY_PROBABILITY: "segment",
     CROPLAND_MASK: "segment",
     INTEGRATED: "integrate",
 }

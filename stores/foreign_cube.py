@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec, VLenUTF8Codec, ZstdCodec
 
+from stores.edition import SchemaError
 from stores.grid import LARGEST_BLOCK_PX, LATTICE_COLS, LATTICE_ROWS, BlockGrid, BlockRange
-from stores.schema import SchemaError
 
 MOST_SOURCES = 16
 LARGEST_PART_BYTES = 512 * 1024**2

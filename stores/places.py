@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore, ObjectStore
 
-from stores.durable import DurableStore, FileDigest, digest_bytes, digest_file
+from stores.durable import DurableStore, FileDigest, digest_bytes, digest_file, sync_folder
 from stores.extras import how_to_install
+from stores.inner_paths import path_inside
 
 SCHEME = "s3://"
 
@@ -107,6 +108,23 @@ def has_key(place: str | Path, key: str) -> bool:
         obstore.head(bucket_of(str(place)), key)
         return True
     return False
+
+
+def remove_key(place: str | Path, key: str) -> None:
+    """Remove a key from a store, durably; one that it does not hold is left so.
+
+    Raises PathOutsideError if a link leads out of the store.
+    """
+    if is_remote(place):
+        import obstore
+
+        with suppress(FileNotFoundError):
+            obstore.delete(bucket_of(str(place)), key)
+        return
+    path = path_inside(Path(place), key)
+    with suppress(FileNotFoundError):
+        path.unlink()
+        sync_folder(path.parent)
 
 
 def size_finder(place: str | Path, prefix: str = "") -> Callable[[str], int | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,18 +13,11 @@ from zarr.abc.store import Store
 from zarr.codecs import BytesCodec, ZstdCodec
 from zarr.core.sync import sync
 
+from stores.edition import ATTRIBUTES, WRITE_CONFIG, SchemaError
 from stores.grid import CRS, BlockGrid, BlockRange
 
 COORDINATES = ("x", "y", "band", "source", "spatial_ref")
-ATTRIBUTES = "croplayer"
-"""Attribute of an edition's group with its place on the lattice and its sources."""
 INNER_CHUNK_PX = 512
-WRITE_CONFIG: Any = {"write_empty_chunks": True}
-"""A block equal to the fill value is written too, so a missing file is never a result."""
-
-
-class SchemaError(ValueError):
-    """A store does not match its schema."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +37,8 @@ class ArraySpec:
     """Value that a stored 1 stands for, as an attribute for readers; arrays are read as stored."""
     has_inner_chunks: bool = False
     """Whether a block's shard is cut into inner chunks of 512 px for reading windows."""
+    is_optional: bool = False
+    """Whether only those editions have the array whose creation asked for it."""
 
     def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
         """Shape of the array, given the length of each dimension."""
@@ -82,18 +77,34 @@ class StoreSchema:
     version: int
     arrays: tuple[ArraySpec, ...]
 
-    def create(self, store: Store, edition: str, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> None:
+    def create(
+        self,
+        store: Store,
+        edition: str,
+        grid: BlockGrid,
+        blocks: BlockRange,
+        sources: Sequence[str],
+        optional: Collection[str] = (),
+    ) -> None:
         """Write the metadata and coordinates of an edition.
 
-        An edition that already has this layout is left as it is. One whose creation was interrupted, so that
-        no block can have been written, is created again.
+        An edition that already has this layout is left as it is, and gets the optional arrays that it lacks. One whose
+        creation was interrupted, so that no block can have been written, is created again.
+
+        Parameters
+        ----------
+        optional : names of the optional arrays that the edition is to have
 
         Raises SchemaError if the edition has another layout, or has blocks but no metadata, as after restoring
         only a part of a copy.
         """
         root = zarr.open_group(store, mode="a")
         if edition in root and ATTRIBUTES in root[edition].attrs:
-            self.check(root[edition], grid, blocks, sources)
+            found: Any = root[edition]
+            self.check(found, grid, blocks, sources)
+            for spec in self.arrays:
+                if spec.name in optional and spec.name not in found:
+                    _create_array(found, spec, grid, self.sizes(grid, blocks, sources))
             return
         block = sync(self._any_block(store, edition))
         if block:
@@ -107,21 +118,8 @@ class StoreSchema:
         sizes = self.sizes(grid, blocks, sources)
         group = root.create_group(edition, overwrite=True)
         for spec in self.arrays:
-            inner_shape = spec.inner_shape(grid, sizes)
-            block_shape = spec.block_shape(grid, sizes)
-            group.create_array(
-                spec.name,
-                shape=spec.shape(sizes),
-                dtype=spec.dtype,
-                chunks=inner_shape or block_shape,
-                shards=block_shape if inner_shape else None,
-                fill_value=spec.fill_value,
-                serializer=BytesCodec(),
-                compressors=[ZstdCodec(level=1, checksum=True)],
-                dimension_names=spec.dims,
-                attributes=spec.attributes(),
-                config=WRITE_CONFIG,
-            )
+            if not spec.is_optional or spec.name in optional:
+                _create_array(group, spec, grid, sizes)
         _write_coordinates(group, grid, blocks, sources)
         # The attributes come last: an edition without them was never finished.
         group.update_attributes(self.group_attributes(grid, blocks, sources))
@@ -176,7 +174,7 @@ class StoreSchema:
         }
 
     def check(self, group: Any, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> None:
-        """Raise SchemaError unless a group has exactly this layout."""
+        """Raise SchemaError unless a group has exactly this layout; optional arrays may be missing."""
         expected = self.group_attributes(grid, blocks, sources)[ATTRIBUTES]
         found = group.attrs.get(ATTRIBUTES)
         if found is None:
@@ -188,6 +186,8 @@ class StoreSchema:
         sizes = self.sizes(grid, blocks, sources)
         for spec in self.arrays:
             if spec.name not in group:
+                if spec.is_optional:
+                    continue
                 raise SchemaError(f"cube edition '{group.path}' has no array '{spec.name}'; write to another folder")
             array = group[spec.name]
             shape, dtype = spec.shape(sizes), np.dtype(spec.dtype)
@@ -196,6 +196,25 @@ class StoreSchema:
                     f"array '{spec.name}' of edition '{group.path}' is {array.shape} {array.dtype} fill "
                     f"{array.fill_value}, expected {shape} {dtype} fill {spec.fill_value}"
                 )
+
+
+def _create_array(group: Any, spec: ArraySpec, grid: BlockGrid, sizes: Mapping[str, int]) -> None:
+    """Write the metadata of one array of an edition."""
+    inner_shape = spec.inner_shape(grid, sizes)
+    block_shape = spec.block_shape(grid, sizes)
+    group.create_array(
+        spec.name,
+        shape=spec.shape(sizes),
+        dtype=spec.dtype,
+        chunks=inner_shape or block_shape,
+        shards=block_shape if inner_shape else None,
+        fill_value=spec.fill_value,
+        serializer=BytesCodec(),
+        compressors=[ZstdCodec(level=1, checksum=True)],
+        dimension_names=spec.dims,
+        attributes=spec.attributes(),
+        config=WRITE_CONFIG,
+    )
 
 
 def store_attributes(edition: str) -> dict[str, str]:

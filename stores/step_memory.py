@@ -137,6 +137,19 @@ class StepMemory:
                 path_inside(self.root, file).unlink(missing_ok=True)
         self._write(entries | {name: entry})
 
+    def note(self, name: str, fingerprint: str, paths: Sequence[Path]) -> None:
+        """Note those files of an output that are not noted under its fingerprint yet.
+
+        The others keep their digests, so one that was damaged since is still named by verify.
+        """
+        entries = self.entries()
+        entry = entries.get(name)
+        noted = entry.files if entry is not None and not entry.is_open and entry.fingerprint == fingerprint else {}
+        by_name = {path.relative_to(self.root).as_posix(): path for path in paths}
+        new = {file: digest_file(path) for file, path in by_name.items() if file not in noted}
+        if new:
+            self._write(entries | {name: StepEntry(fingerprint, files={**noted, **new})})
+
     def is_finished(self, name: str, fingerprint: str, blocks: BlocksDone | None = None) -> bool:
         """Whether a step was finished with this fingerprint and what it wrote has the recorded size.
 

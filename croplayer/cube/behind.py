@@ -16,7 +16,7 @@ from croplayer.cube.whole_blocks import Cube
 from stores.block_list import BlockList
 from stores.columns import IMAGERY_VALID, RGB
 from stores.finished import STEP_OF_ARRAY, finished_blocks
-from stores.grid import PixelWindow
+from stores.grid import BlockIndex, PixelWindow
 from stores.places import has_key, is_remote
 from stores.run_folder import CubePlace, RunFolder
 
@@ -51,7 +51,7 @@ class Behind:
         if self.run is not None:
             folder = RunFolder(Path(self.run))
             return finished_blocks(folder, cube.path, cube.edition, STEP_OF_ARRAY[RGB], blocks)
-        return BlockList.of(block for block in blocks if _is_written(cube, block.row, block.col))
+        return BlockList.of(block for block in blocks if _is_written(cube, block))
 
 
 def link(dataset: xr.Dataset, behind: Behind) -> xr.Dataset:
@@ -91,7 +91,6 @@ def imagery_around(cube: Cube, window: PixelWindow, source: str, held: BlockList
     return rgb, valid
 
 
-def _is_written(cube: Cube, row: int, col: int) -> bool:
+def _is_written(cube: Cube, block: BlockIndex) -> bool:
     """Whether a block has imagery files: every block is written, also one without imagery."""
-    key = f"{cube.edition}/{IMAGERY_VALID}/c/0/{row - cube.blocks.row}/{col - cube.blocks.col}"
-    return has_key(cube.path, key)
+    return has_key(cube.path, cube.block_key(IMAGERY_VALID, block, cube.sources[0]))

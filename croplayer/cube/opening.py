@@ -22,6 +22,7 @@ from croplayer.cube.regions import Asked, Region, asked_region, exchanged_hint
 from croplayer.cube.whole_blocks import Cube
 from stores.block_list import BlockList
 from stores.cube import CUBE
+from stores.edition import SchemaError
 from stores.finished import (
     STEP_OF_ARRAY,
     MissingBlocksError,
@@ -33,7 +34,6 @@ from stores.finished import (
 from stores.grid import CRS, PixelWindow
 from stores.places import open_store
 from stores.run_folder import CubePlace, cube_place
-from stores.schema import SchemaError
 from stores.step_memory import STEPS_OF_CUBE
 
 _SMALL_PX = 1_000_000

@@ -12,10 +12,10 @@ import zarr
 
 from croplayer.files.file_cache import cached_file_reads
 from stores.durable import FileDigest
+from stores.edition import ATTRIBUTES, WRITE_CONFIG
 from stores.foreign_cube import check_arrays, read_layout
 from stores.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
-from stores.places import has_key, open_store
-from stores.schema import ATTRIBUTES, WRITE_CONFIG
+from stores.places import has_key, open_store, remove_key
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,28 @@ class Cube:
         array[area] = pixels
         return dict(written)
 
+    def block_key(self, name: str, block: BlockIndex, source: str) -> str:
+        """Key in the store of one block of one source in an array (source, y, x)."""
+        row, col = block.row - self.blocks.row, block.col - self.blocks.col
+        return f"{self.edition}/{name}/c/{self.sources.index(source)}/{row}/{col}"
+
+    def has_array(self, name: str) -> bool:
+        """Whether the edition has an array."""
+        return _has_array(self, name)
+
+    def remove_block(self, name: str, block: BlockIndex, source: str) -> None:
+        """Remove one block of an array (source, y, x), which then reads as never processed; it need not be there."""
+        remove_key(self.path, self.block_key(name, block, source))
+
 
 @cached_file_reads(64)
 def _array(cube: Cube, name: str) -> Any:
     return zarr.open_array(open_store(cube.path, read_only=True), path=f"{cube.edition}/{name}", mode="r")
+
+
+@cached_file_reads(64)
+def _has_array(cube: Cube, name: str) -> bool:
+    return has_key(cube.path, f"{cube.edition}/{name}/zarr.json")
 
 
 @cached_file_reads(64)

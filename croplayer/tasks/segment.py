@@ -17,18 +17,18 @@ from croplayer.sources.imagery import Imagery, ImagerySource, empty_imagery
 from croplayer.tasks.each import each_block
 from croplayer.tasks.reading import Reading
 from croplayer.workers.own_number import own_number
-from stores.columns import CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
+from stores.columns import BOUNDARY_PROBABILITY, CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
 from stores.durable import FileDigest
 from stores.grid import BlockIndex
 from stores.records import BlockRecord, Status
 
 CELLS_KEPT = 192
-"""Predicted cells that a process keeps for the blocks beside them: the edges of five blocks with two sources, 60 MB."""
+"""Predicted cells that a process keeps for the blocks beside them: the edges of five blocks with two sources, 60 MB a layer."""
 
 
 @dataclass(frozen=True)
 class SegmentTask:
-    """Write ``cropland_probability`` and ``cropland`` of a block.
+    """Write ``cropland_probability`` and ``cropland`` of a block, and ``boundary_probability`` where the model tells it.
 
     The context around the block comes from the cube where a neighbour has been mosaicked and from the
     source itself elsewhere. Both hold the same pixels, so the map does not depend on the region.
@@ -64,7 +64,7 @@ class SegmentTask:
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block with the digests of its masks."""
-        from croplayer.models.networks.inference import predict_block
+        from croplayer.models.networks.inference import predict_layers
 
         model = load_segmenter(self.model, self.model_digest, self.runtime, own_device(self.device))
         has_imagery = False
@@ -75,24 +75,31 @@ class SegmentTask:
                 context = coming.result()
                 if i + 1 < len(self.sources):
                     coming = beside_the_network.submit(self.context, block, self.sources[i + 1])
-                probability = predict_block(
+                layers = predict_layers(
                     model, context.rgb, context.valid,
                     cell_px=self.cell_px, halo_px=self.halo_px, blend_px=self.blend_px, batch_cells=self.batch_cells,
                     memory=_cells_of(self.model_digest, self.runtime, self.device),
                 )  # fmt: skip
-                writes.append(beside_the_network.submit(self._write, block, source.name, probability))
+                writes.append(beside_the_network.submit(self._write, block, source.name, layers))
                 has_imagery |= bool(context.valid[self._inner].any())
         files: dict[str, FileDigest] = {}
         for write in writes:
             files |= write.result()
         return BlockRecord(block, Status.DONE if has_imagery else Status.NO_IMAGERY, files=files)
 
-    def _write(self, block: BlockIndex, source: str, probability: np.ndarray) -> dict[str, FileDigest]:
+    def _write(self, block: BlockIndex, source: str, layers: np.ndarray) -> dict[str, FileDigest]:
         from croplayer.models.networks.inference import mask_from_probability
 
+        probability, *boundaries = layers
         mask = mask_from_probability(probability, self.threshold)
         files = self.cube.write_block(CROPLAND_PROBABILITY, block, probability, source)
-        return files | self.cube.write_block(CROPLAND_MASK, block, mask, source)
+        files |= self.cube.write_block(CROPLAND_MASK, block, mask, source)
+        for boundary in boundaries:
+            files |= self.cube.write_block(BOUNDARY_PROBABILITY, block, boundary, source)
+        if not boundaries and self.cube.has_array(BOUNDARY_PROBABILITY):
+            # Another model told them before, and they would pass for those of this one.
+            self.cube.remove_block(BOUNDARY_PROBABILITY, block, source)
+        return files
 
     @property
     def halo_px(self) -> int:

@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from croplayer.models.bundles.catalogue import shipped_folder, shipped_names
 from croplayer.models.bundles.whole_folders import repair
-from croplayer.models.networks.manifest import MANIFEST_NAME, RANDOM, bundle_digest
+from croplayer.models.networks.layers import TELL_BOUNDARIES
+from croplayer.models.networks.manifest import MANIFEST_NAME, RANDOM, bundle_digest, read_manifest
 from pipelines.engine.code import code_digest
 from pipelines.engine.run_log import messages
 from pipelines.recipe import Recipe
@@ -120,6 +121,15 @@ class Models:
         """Folders of the recipe's existing models, by kind."""
         found = {kind: self.folder(recipe, kind) for kind in self.kinds(recipe)}
         return {kind: folder for kind, folder in found.items() if folder is not None}
+
+    def tell_boundaries(self, recipe: Recipe) -> bool:
+        """Whether a recipe's segmentation model, there or still to be trained, tells the boundaries of fields."""
+        part = recipe.segmentation
+        if part is None:
+            return False
+        folder = self.folder(recipe, "segmentation")
+        architecture = self.training_of(part).architecture if folder is None else read_manifest(folder).architecture
+        return architecture in TELL_BOUNDARIES
 
     def _train_segmentation(self, part: Segmentation, place: Path) -> None:
         training = _segmentation_training(part, self.out)

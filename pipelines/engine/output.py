@@ -15,12 +15,13 @@ from croplayer.cube.whole_blocks import Cube
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.step_ledgers import StepLedgers
 from stores import __version__
+from stores.columns import BOUNDARY_PROBABILITY
 from stores.cube import CUBE, metadata_files
 from stores.durable import digest_bytes, digest_text, write_durable
+from stores.edition import ATTRIBUTES
 from stores.grid import BlockRange
 from stores.places import has_key, open_store
 from stores.run_folder import RunFolder
-from stores.schema import ATTRIBUTES
 from stores.step_memory import CUBE_FILES, HEAD
 
 LIBRARIES = (
@@ -65,17 +66,17 @@ class Output:
         return StepLedgers(self.folder)
 
     def make_cube(self) -> None:
-        """Create the store of the cube where it is not there yet; nothing for a recipe without sources."""
+        """Create the store of the cube where it is not there yet; nothing for a recipe without sources.
+
+        An edition gets the array of boundaries when its model tells them first, and keeps it.
+        """
         if not self.inputs.recipe.sources:
             return
-        cube = self.cube
-        CUBE.create(open_store(self.folder.cube, read_only=False), cube.edition, cube.grid, cube.blocks, cube.sources)
-        memory = self.folder.memory
-        entry = memory.entries().get(CUBE_FILES)
-        # Files that were noted once are not noted anew: one that was damaged since must be named by verify.
-        is_noted = entry is not None and not entry.is_open and entry.fingerprint == cube.edition
-        if isinstance(self.folder.cube, Path) and not is_noted:
-            memory.finish(CUBE_FILES, cube.edition, metadata_files(self.folder.cube, cube.edition))
+        cube, store = self.cube, open_store(self.folder.cube, read_only=False)
+        optional = (BOUNDARY_PROBABILITY,) if self.inputs.models.tell_boundaries(self.inputs.recipe) else ()
+        CUBE.create(store, cube.edition, cube.grid, cube.blocks, cube.sources, optional)
+        if isinstance(self.folder.cube, Path):
+            self.folder.memory.note(CUBE_FILES, cube.edition, metadata_files(self.folder.cube, cube.edition))
 
     def check(self) -> None:
         """Raise ValueError when the folder is of another edition, or its cube has another layout than the recipe's.

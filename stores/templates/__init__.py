@@ -22,9 +22,9 @@ def template_path(name: str) -> Path:
 
 
 def cube_template() -> str:
-    """Metadata of a cube of two blocks and two sources, as text."""
-    store = MemoryStore()
-    CUBE.create(store, "edition", BlockGrid(2560), BlockRange(1100, 5880, 1, 2), ("a", "b"))
+    """Metadata of a cube of two blocks and two sources with all arrays that a cube may have, as text."""
+    store, names = MemoryStore(), {spec.name for spec in CUBE.arrays}
+    CUBE.create(store, "edition", BlockGrid(2560), BlockRange(1100, 5880, 1, 2), ("a", "b"), names)
     root = zarr.open_group(store, mode="r")
     group = root["edition"]
     assert isinstance(group, zarr.Group)

@@ -15,8 +15,8 @@ from shared.small_cubes import RANGE, SOURCES, fill_checkerboard, make_cube
 from croplayer.cube.opening import open_cube
 from stores.cube import CUBE
 from stores.durable import DurableStore
+from stores.edition import SchemaError
 from stores.grid import BlockGrid, BlockIndex, BlockRange, Bounds
-from stores.schema import SchemaError
 
 
 def test_open_cube_is_lazy_and_knows_its_crs(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from shared.small_cubes import make_cube
 
 from croplayer.cube.opening import open_cube
 from croplayer.cube.whole_blocks import Cube
-from stores.schema import SchemaError
+from stores.edition import SchemaError
 
 
 def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:

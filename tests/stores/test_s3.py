@@ -25,12 +25,12 @@ from pipelines.doctor import examine
 from stores.block_list import BlockList
 from stores.cube import CUBE
 from stores.durable import digest_bytes
+from stores.edition import SchemaError
 from stores.grid import BlockGrid, BlockIndex, BlockRange
 from stores.ledger import Ledger
 from stores.places import bucket_of, check_place, digest_of, has_key, keys_of, open_store, size_finder
 from stores.records import BlockRecord
 from stores.results import read_results
-from stores.schema import SchemaError
 
 RANGE = BlockRange(1100, 5880, 2, 2)
 SECRET = "canary-5e1c"
@@ -95,6 +95,19 @@ def test_a_written_block_is_known_by_its_digest_and_size(bucket: str) -> None:
     assert digest == digest_bytes(data) == digest_of(ADDRESS, key)
     sizes = size_finder(ADDRESS)
     assert sizes(key) == len(data) and sizes("2020/croplayer/c/9/9") is None
+
+
+def test_a_removed_block_is_gone_and_may_be_removed_again(bucket: str, tmp_path: Path) -> None:
+    for place in (ADDRESS, tmp_path / "cube.zarr"):
+        cube = make_cube(place)
+        block, before = BlockIndex(1101, 5881), set(keys_of(place))
+        cube.remove_block("imagery_valid", block, "aster")
+        assert set(keys_of(place)) == before
+        files = cube.write_block("imagery_valid", block, np.ones((64, 64), bool), "aster")
+        assert set(files) == {cube.block_key("imagery_valid", block, "aster")}
+        cube.remove_block("imagery_valid", block, "aster")
+        assert set(keys_of(place)) == before and not cube.read_block("imagery_valid", block, "aster").any()
+        assert cube.has_array("imagery_valid") and not cube.has_array("boundary_probability")
 
 
 def test_a_bucket_is_listed_once_and_only_for_ledgers_that_name_files(

@@ -1,4 +1,4 @@
-"""The imagery around a block: from the cube, from the source, and none beyond the lattice."""
+"""What a block is segmented from and what is written of it: imagery from the cube, from the source, none beyond the lattice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ import torch
 from PIL import Image
 from rasterio.transform import from_origin
 
+from croplayer.cube.opening import open_cube
 from croplayer.cube.whole_blocks import Cube
+from croplayer.models.bundles.bundle import load, write_bundle
+from croplayer.models.networks.manifest import bundle_digest
+from croplayer.models.networks.segmentation import build_segmenter
 from croplayer.sources.imagery import ImagerySource
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.tiles import FolderTiles
@@ -78,6 +82,66 @@ def test_there_is_no_imagery_beyond_the_lattice(
     assert not context.valid[~inside].any() and not context.rgb[~inside].any()
     assert context.valid[inside].mean() > 0.99 and 0.3 < inside.mean() < 1
     np.testing.assert_array_equal(context.rgb[halo:-halo, halo:-halo], imagery.rgb)
+
+
+def bundle(folder: Path, architecture: str) -> Path:
+    network = build_segmenter(architecture, "tiny", seed=3)
+    manifest = network.described(gsd_m=(1.0, 5.0), training_data="-", licence="-")
+    return write_bundle(folder / architecture, network.model, manifest)
+
+
+def mosaicked(folder: Path, block: BlockIndex, optional: tuple[str, ...]) -> tuple[Cube, ImagerySource]:
+    """A cube that holds the imagery of a block, and the source that has it too."""
+    source = raster_around(folder, block)
+    CUBE.create(DurableStore(folder / "cube.zarr"), "1", GRID, BlockRange.around([block]), ("a",), optional)
+    cube = Cube.open(folder / "cube.zarr")
+    imagery = source.read(GRID.window(block), GRID)
+    cube.write_block("rgb", block, imagery.rgb, "a")
+    cube.write_block("imagery_valid", block, imagery.valid, "a")
+    return cube, source
+
+
+def task_of(cube: Cube, source: ImagerySource, block: BlockIndex, model: Path) -> SegmentTask:
+    return SegmentTask(
+        cube, (source,), frozenset([block]), str(model), bundle_digest(model),
+        cell_px=64, blend_px=0, batch_cells=1, threshold=0.5, device="cpu",
+    )  # fmt: skip
+
+
+def test_boundaries_are_the_second_output_of_the_network(tmp_path: Path) -> None:
+    block = BlockIndex(1100, 5880)
+    cube, source = mosaicked(tmp_path, block, ("boundary_probability",))
+    folder = bundle(tmp_path, "unet")
+    task = task_of(cube, source, block, folder)
+    record = task.one(block)
+    names = ("cropland_probability", "cropland", "boundary_probability")
+    assert set(record.files) == {cube.block_key(name, block, "a") for name in names}
+    context, network = task.context(block, source), load(folder, device="cpu")
+    pixels = network.normalise(torch.from_numpy(context.rgb[None]), torch.from_numpy(context.valid[None]))
+    with torch.no_grad():
+        told = network.model(pixel_values=pixels).boundary_logits
+    large = torch.nn.functional.interpolate(told, scale_factor=2, mode="bilinear", align_corners=False)
+    expected = 250 * large.sigmoid()[0, 0, 32:-32, 32:-32].numpy()
+    stored = cube.read_block("boundary_probability", block, "a")
+    assert stored.dtype == np.uint8 and np.abs(stored - expected).max() <= 0.51 and np.ptp(stored) > 3
+    shown = open_cube(cube.path).boundary_probability
+    assert shown.dims == ("source", "y", "x") and shown.attrs["probability_scale"] == 1 / 250
+    np.testing.assert_array_equal(shown.sel(source="a"), stored)
+
+
+def test_a_network_without_boundaries_writes_none_and_leaves_none_of_another(tmp_path: Path) -> None:
+    block = BlockIndex(1100, 5880)
+    segformer, unet = bundle(tmp_path, "segformer"), bundle(tmp_path, "unet")
+    (tmp_path / "old").mkdir()
+    old, source = mosaicked(tmp_path / "old", block, ())
+    record = task_of(old, source, block, segformer).one(block)
+    assert set(record.files) == {old.block_key(name, block, "a") for name in ("cropland_probability", "cropland")}
+    assert "boundary_probability" not in open_cube(old.path)
+    (tmp_path / "new").mkdir()
+    cube, source = mosaicked(tmp_path / "new", block, ("boundary_probability",))
+    assert task_of(cube, source, block, unet).one(block).files.keys() > record.files.keys()
+    assert task_of(cube, source, block, segformer).one(block).files == record.files
+    assert (cube.read_block("boundary_probability", block, "a") == 255).all()
 
 
 def test_processes_take_the_devices_of_a_machine_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:

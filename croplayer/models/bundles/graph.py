@@ -15,7 +15,7 @@ class PixelsToProbability(nn.Module):
     """Stored pixels in, probabilities out, so that a graph carries its normalisation.
 
     ``forward`` maps (n, h, w, 3) uint8 and (n, h, w) bool (where there is imagery) to (n, h, w) float32
-    in 0..1; where the network fails, NaN.
+    in 0..1, or (n, 2, h, w) of a network that tells boundaries, theirs second; where the network fails, NaN.
     """
 
     def __init__(self, network: SegmentationNetwork) -> None:
@@ -23,8 +23,9 @@ class PixelsToProbability(nn.Module):
         self.network = network
 
     def forward(self, rgb: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """Probabilities (n, h, w) float32 of pixels (n, h, w, 3) uint8 and (n, h, w) bool, where there is imagery."""
-        logits: torch.Tensor = self.network(self.network.normalise(rgb, valid))
+        """Probabilities, float32, of pixels (n, h, w, 3) uint8 and (n, h, w) bool, where there is imagery."""
+        pixels = self.network.normalise(rgb, valid)
+        logits: torch.Tensor = self.network(pixels, with_boundaries=self.network.tells_boundaries)
         return logits.float().sigmoid()
 
 

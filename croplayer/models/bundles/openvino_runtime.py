@@ -74,7 +74,7 @@ def compiled_cells(network: SegmentationNetwork, runtime: str) -> CellFunction:
 
     Returns
     -------
-    function of (n, h, w, 3) uint8 and (n, h, w) bool to (n, h, w) float32 in 0..1
+    function of (n, h, w, 3) uint8 and (n, h, w) bool to (n, layers, h, w) float32 in 0..1
 
     Raises
     ------
@@ -100,6 +100,6 @@ def compiled_cells(network: SegmentationNetwork, runtime: str) -> CellFunction:
     def predict(rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
         n, h, w = valid.shape
         result: np.ndarray = request_for(n, h, w, torch.get_num_threads()).infer([rgb, valid])[0]
-        return result
+        return result.reshape(n, -1, h, w)
 
     return predict

@@ -11,7 +11,7 @@ import numpy as np
 class CellMemory:
     """The last ``size`` cells that one network predicted, found by their pixels.
 
-    A cell is a third of a megabyte at 576 x 576 px. Blocks of 5 x 5 cells share 11 of the 36 that each needs with the
+    A layer of a cell is a third of a megabyte at 576 x 576 px. Blocks of 5 x 5 cells share 11 of the 36 that each needs with the
     blocks west and north of it.
     """
 
@@ -27,7 +27,7 @@ class CellMemory:
         return digest.digest()
 
     def get(self, digest: bytes) -> np.ndarray | None:
-        """What was predicted for a cell, or None if that is not known (any more)."""
+        """What was predicted for a cell, (layers, h, w) uint8, or None if that is not known (any more)."""
         cell = self._cells.get(digest)
         if cell is not None:
             self._cells.move_to_end(digest)

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
+from croplayer.models.networks.layers import layer_count, layer_logits
 from croplayer.models.networks.layout import CellLayout, Place
 from croplayer.models.networks.precision import computing_in
 from stores.legends import NO_IMAGERY, PROBABILITY_SCALE
@@ -36,7 +37,7 @@ class _Shape(NamedTuple):
 def predict_on_device(
     network: CellNetwork, rgb: np.ndarray, valid: np.ndarray, layout: CellLayout, batch_cells: int
 ) -> np.ndarray | None:
-    """Probability of cropland of a block whose cells the network's device predicts and blends.
+    """All that a network tells of a block whose cells its device predicts and blends.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def predict_on_device(
 
     Returns
     -------
-    (h, w) uint8, as ``predict_block`` returns it; None when the network returned NaN or infinity
+    (layers, h, w) uint8, as ``predict_layers`` returns it; None when the network returned NaN or infinity
     """
     device = network.device
     shape = _Shape((valid.shape[0], valid.shape[1]), layout, batch_cells)
@@ -75,15 +76,16 @@ class _BlockOnDevice:
         is_cuda = device.type == "cuda"
         h, w = (length - 2 * layout.halo_px for length in shape.block)
         cells = shape.batch_cells, layout.side_px, layout.side_px
+        layers = layer_count(network)
         self._host_rgb = torch.empty((*shape.block, 3), dtype=torch.uint8, pin_memory=is_cuda)
         self._host_valid = torch.empty(shape.block, dtype=torch.bool, pin_memory=is_cuda)
-        self._host_stored = torch.empty((h, w), dtype=torch.uint8, pin_memory=is_cuda)
+        self._host_stored = torch.empty((layers, h, w), dtype=torch.uint8, pin_memory=is_cuda)
         self._host_finite = torch.empty((), dtype=torch.bool, pin_memory=is_cuda)
         self._rgb, self._valid = (torch.empty_like(t, device=device) for t in (self._host_rgb, self._host_valid))
         self._cells = torch.zeros((*cells, 3), dtype=torch.uint8, device=device)
         self._known = torch.zeros(cells, dtype=torch.bool, device=device)
-        self._predicted = torch.empty(cells, dtype=torch.uint8, device=device)
-        self._mean = torch.empty((h, w), dtype=torch.float32, device=device)
+        self._predicted = torch.empty((cells[0], layers, *cells[1:]), dtype=torch.uint8, device=device)
+        self._mean = torch.empty((layers, h, w), dtype=torch.float32, device=device)
         self._finite = torch.ones((), dtype=torch.bool, device=device)
         self._rows, self._cols = (
             {start: (at, of, torch.from_numpy(share).to(device)) for start, (at, of, share) in shares.items()}
@@ -95,7 +97,7 @@ class _BlockOnDevice:
     def predict(self, network: CellNetwork, rgb: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
         """Predict one block: see ``predict_on_device``."""
         layout, batch_cells = self.shape.layout, self.shape.batch_cells
-        (h, w), halo = self._mean.shape, layout.halo_px
+        (h, w), halo = self._mean.shape[1:], layout.halo_px
         inner = slice(halo, halo + h), slice(halo, halo + w)
         places = layout.places(valid[inner])
         self._mean.zero_()
@@ -140,7 +142,7 @@ class _BlockOnDevice:
             self._known[i, :window, :window].copy_(self._valid[area])
 
     def _forward(self, network: CellNetwork) -> None:
-        logits = network(network.normalise(self._cells, self._known))
+        logits = layer_logits(network, network.normalise(self._cells, self._known))
         # A sum is NaN or infinite when a part of it is, and is much cheaper to look at.
         self._finite.logical_and_(logits.sum().isfinite())
         self._predicted.copy_(logits.sigmoid().mul_(PROBABILITY_SCALE).round_())
@@ -149,8 +151,8 @@ class _BlockOnDevice:
         """As ``add_weighted``, cell by cell."""
         for i, (top, left) in enumerate(group):
             (rows, cell_rows, of_rows), (cols, cell_cols, of_cols) = self._rows[top], self._cols[left]
-            share = self._predicted[i, cell_rows, cell_cols] * (of_rows[:, None] * of_cols)
-            self._mean[rows, cols].add_(share)
+            share = self._predicted[i, :, cell_rows, cell_cols] * (of_rows[:, None] * of_cols)
+            self._mean[:, rows, cols].add_(share)
 
 
 _one_at_a_time = Lock()

@@ -22,6 +22,7 @@ from croplayer.models.networks.cell_memory import CellMemory
 from croplayer.models.networks.cells import STRIDE_PX, blended_halo_px, cells_at_once
 from croplayer.models.networks.cuda_cells import predict_on_device
 from croplayer.models.networks.folding import prepared
+from croplayer.models.networks.layers import Layered, layer_count, layer_logits
 from croplayer.models.networks.layout import CellLayout, Place
 from croplayer.models.networks.precision import computing_in
 from stores.legends import NO_IMAGERY, PROBABILITY_SCALE
@@ -35,10 +36,10 @@ CPU_BATCH_CELLS = 5
 
 
 CellFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(n, h, w, 3) uint8 pixels and (n, h, w) bool, where there is imagery, to (n, h, w) float32 probabilities."""
+"""(n, h, w, 3) uint8 pixels and (n, h, w) bool, where there is imagery, to (n, layers, h, w) float32 probabilities."""
 
 
-class CellNetwork(Protocol):
+class CellNetwork(Layered, Protocol):
     """What inference asks of a network; `SegmentationNetwork` is one."""
 
     @property
@@ -59,9 +60,6 @@ class CellNetwork(Protocol):
 
     def normalise(self, rgb: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """(n, 3, h, w) float32 from (n, h, w, 3) uint8 pixels and (n, h, w) bool: each value from its level and band alone."""
-
-    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(n, h, w) float32 logits of cropland from normalised pixels."""
 
 
 def predict_block(
@@ -101,6 +99,29 @@ def predict_block(
     Raises
     ------
     ValueError for shapes that do not fit, or when the network returns NaN or infinity.
+    """
+    return predict_layers(
+        model, rgb, valid, cell_px=cell_px, halo_px=halo_px, batch_cells=batch_cells, blend_px=blend_px, memory=memory
+    )[0]
+
+
+def predict_layers(
+    model: CellNetwork,
+    rgb: np.ndarray,
+    valid: np.ndarray,
+    *,
+    cell_px: int = DEFAULT_CELL_PX,
+    halo_px: int = DEFAULT_HALO_PX,
+    batch_cells: int | None = None,
+    blend_px: int = 0,
+    memory: CellMemory | None = None,
+) -> np.ndarray:
+    """All that a network tells of one block: arguments and errors are those of ``predict_block``.
+
+    Returns
+    -------
+    (layers, h, w) uint8, each as ``predict_block`` returns it: cropland, and where the network tells boundaries the
+    probability that the boundary of a field is near
     """
     batch_cells = cells_at_once(model.device.type, on_cpu=CPU_BATCH_CELLS) if batch_cells is None else batch_cells
     h, w = _block_shape(rgb, valid, cell_px, halo_px, batch_cells)
@@ -143,13 +164,14 @@ def _predict_layout(
         return rgb[area], valid[area]
 
     predicted = _predicted(model, places, cell, (batch_cells, layout.side_px), memory)
-    mean = np.zeros((h, w), dtype=np.float32)
+    means = np.zeros((layer_count(model), h, w), dtype=np.float32)
     for place in places:
         (block_rows, cell_rows, of_rows), (block_cols, cell_cols, of_cols) = rows[place[0]], cols[place[1]]
         at, from_ = (block_rows.start, block_cols.start), (cell_rows.start, cell_cols.start)
-        add_weighted(mean, at, np.ascontiguousarray(predicted[place]), from_, of_rows, of_cols)
-    stored = np.rint(mean, out=mean).astype(np.uint8)
-    stored[~inner] = NO_IMAGERY
+        for mean, layer in zip(means, predicted[place], strict=True):
+            add_weighted(mean, at, np.ascontiguousarray(layer), from_, of_rows, of_cols)
+    stored = np.rint(means, out=means).astype(np.uint8)
+    stored[:, ~inner] = NO_IMAGERY
     return stored
 
 
@@ -160,7 +182,7 @@ def _predicted(
     batch: tuple[int, int],
     memory: CellMemory | None,
 ) -> dict[Place, np.ndarray]:
-    """Probabilities (side, side) uint8 of cells with their context by place, in batches of (cells, side) of one shape."""
+    """Probabilities (layers, side, side) uint8 of cells with their context by place, in batches of (cells, side) of one shape."""
     batch_cells, side = batch
     # Other blocks hold none of the cells inside of a block.
     tops, lefts = ({place[axis] for place in places} for axis in (0, 1))
@@ -200,7 +222,9 @@ def _groups(places: list[Place], size: int) -> Iterator[list[Place]]:
 
 
 def predict_cells(model: CellNetwork, rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """One forward pass, of the network as it is: (n, h, w, 3) uint8 and (n, h, w) bool to (n, h, w) uint8, 0..250 = 0..1.
+    """One forward pass, of the network as it is, for all layers that it tells.
+
+    (n, h, w, 3) uint8 and (n, h, w) bool to (n, layers, h, w) uint8, 0..250 = 0..1.
 
     Raises ValueError when the network returns NaN or infinity.
     """
@@ -210,7 +234,7 @@ def predict_cells(model: CellNetwork, rgb: np.ndarray, valid: np.ndarray) -> np.
             raise ValueError(_NOT_FINITE)
         return np.rint(probability * np.float32(PROBABILITY_SCALE)).astype(np.uint8)
     with torch.inference_mode(), computing_in(model.precision, model.device):
-        logits = model(_normalised(model, rgb, valid))
+        logits = layer_logits(model, _normalised(model, rgb, valid))
         # A sum is NaN or infinite when a part of it is, and is much cheaper to look at.
         if not bool(torch.isfinite(logits.sum())):
             raise ValueError(_NOT_FINITE)
@@ -286,7 +310,7 @@ def predict_image(
     rgb, valid = np.pad(rgb, (*around, (0, 0))), np.pad(valid, around)
     block_h, block_w = _block_shape(rgb, valid, cell_px, blend_px, batch_cells)
     layout = CellLayout(range(0, block_h, cell_px), range(0, block_w, cell_px), cell_px, blend_px, blend_px, blend_px)
-    return _predict_layout(model, rgb, valid, layout, batch_cells)[:h, :w]
+    return _predict_layout(model, rgb, valid, layout, batch_cells)[0, :h, :w]
 
 
 def predict_proba(

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from croplayer.models.networks.architectures import CLASSES, architecture_config, build_from_config
 from croplayer.models.networks.inference import CellFunction, predict_proba
+from croplayer.models.networks.layers import TELL_BOUNDARIES
 from croplayer.models.networks.manifest import Manifest
 from croplayer.models.networks.precision import FLOAT32
 from stores.legends import CROPLAND
@@ -29,7 +30,8 @@ class SegmentationNetwork(nn.Module):
     """A transformers segmentation model behind one face.
 
     ``forward`` maps (n, 3, h, w) normalised pixels to (n, h, w) float32 logits of cropland against
-    not cropland; their sigmoid is the probability of cropland.
+    not cropland; their sigmoid is the probability of cropland. A network that tells boundaries gives
+    those of both in one pass where it is asked for them.
     """
 
     image_mean: torch.Tensor
@@ -121,6 +123,11 @@ class SegmentationNetwork(nn.Module):
         )
 
     @property
+    def tells_boundaries(self) -> bool:
+        """Whether it tells the boundaries of fields as well as cropland."""
+        return self.architecture in TELL_BOUNDARIES
+
+    @property
     def n_parameters(self) -> int:
         """Number of weights."""
         return sum(p.numel() for p in self.model.parameters())
@@ -140,13 +147,31 @@ class SegmentationNetwork(nn.Module):
         pixels = rgb.permute(0, 3, 1, 2).to(torch.float32).div_(255).sub_(self.image_mean).div_(self.image_std)
         return pixels.mul_(valid[:, None])
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Logits of cropland (n, h, w) float32 of normalised pixels (n, 3, h, w) float32."""
+    def forward(self, pixels: torch.Tensor, *, with_boundaries: bool = False) -> torch.Tensor:
+        """Logits of normalised pixels (n, 3, h, w) float32.
+
+        Returns
+        -------
+        (n, h, w) float32 of cropland, divided by the temperature; with boundaries (n, 2, h, w) float32 of cropland and of
+        whether the boundary of a field is near
+
+        Raises
+        ------
+        ValueError when it is asked for boundaries and tells none.
+        """
+        output = self.model(pixel_values=pixels)
         if self.architecture == "mask2former":
-            logits = query_logits(self.model(pixel_values=pixels), self.cropland)
+            logits = query_logits(output, self.cropland)
         else:
-            logits = class_logits(self.model(pixel_values=pixels).logits, self.cropland)
-        return enlarge(logits if self.temperature == 1 else logits / self.temperature, pixels.shape[-2:])
+            logits = class_logits(output.logits, self.cropland)
+        cropland = enlarge(logits if self.temperature == 1 else logits / self.temperature, pixels.shape[-2:])
+        if not with_boundaries:
+            return cropland
+        if not self.tells_boundaries:
+            raise ValueError(
+                f"a {self.architecture} tells no boundaries; those that do are {', '.join(TELL_BOUNDARIES)}"
+            )
+        return torch.stack([cropland, enlarge(output.boundary_logits[:, 0].float(), pixels.shape[-2:])], dim=1)
 
     def predict_proba(
         self, rgb: np.ndarray, *, ground_sample_distance_m: float, valid: np.ndarray | None = None

@@ -16,6 +16,7 @@ class Local(nn.Module):
     device = torch.device("cpu")
     compiled = None
     precision = "float32"
+    tells_boundaries = False
 
     def __init__(self, tilt: float = 0.0) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ from torch import nn
 from croplayer.models.networks import cuda_cells
 from croplayer.models.networks.cells import blended_halo_px
 from croplayer.models.networks.cuda_cells import predict_on_device
-from croplayer.models.networks.inference import predict_block
+from croplayer.models.networks.inference import predict_layers
 from croplayer.models.networks.layout import CellLayout
 from croplayer.models.networks.segmentation import build_segmenter
 
@@ -24,21 +24,23 @@ CUT = CellLayout(range(0, 128, CELL), range(0, 192, CELL), CELL, 16, 16, 0)
 
 
 class Small(nn.Module):
-    """A network with a context of two pixels."""
+    """A network with a context of two pixels, whose two layers are of different weights."""
 
     device, compiled, precision = torch.device("cpu"), None, "float32"
 
-    def __init__(self) -> None:
+    def __init__(self, tells_boundaries: bool = False) -> None:
         super().__init__()
+        self.tells_boundaries = tells_boundaries
         generator = torch.Generator().manual_seed(0)
-        self.weight = nn.Parameter(torch.randn(1, 3, 5, 5, generator=generator) / 5, requires_grad=False)
+        self.weight = nn.Parameter(torch.randn(2, 3, 5, 5, generator=generator) / 5, requires_grad=False)
         self.register_buffer("damage", torch.ones(()))
 
     def normalise(self, rgb: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         return (rgb.permute(0, 3, 1, 2).float() / 127.5 - 1) * valid[:, None]
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return nn.functional.conv2d(pixels, self.weight, padding=2)[:, 0] * self.damage
+    def forward(self, pixels: torch.Tensor, *, with_boundaries: bool = False) -> torch.Tensor:
+        both = nn.functional.conv2d(pixels, self.weight, padding=2) * self.damage
+        return both if with_boundaries else both[:, 0]
 
 
 def imagery(layout: CellLayout, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -52,14 +54,16 @@ def imagery(layout: CellLayout, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("batch_cells", [1, 5, 36])
 @pytest.mark.parametrize("layout", [LAYOUT, CUT], ids=["blended", "cut"])
-def test_a_device_predicts_as_a_cpu_does_cell_by_cell(layout: CellLayout, batch_cells: int) -> None:
-    network = Small()
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_device_predicts_as_a_cpu_does_cell_by_cell(layers: int, layout: CellLayout, batch_cells: int) -> None:
+    network = Small(tells_boundaries=layers == 2)
     for seed in (0, 1):
         rgb, valid = imagery(layout, seed)
-        expected = predict_block(
+        expected = predict_layers(
             network, rgb, valid, cell_px=CELL, halo_px=layout.halo_px, blend_px=layout.blend_px, batch_cells=batch_cells
         )
         found = predict_on_device(network, rgb, valid, layout, batch_cells)
+        assert len(found) == layers and (layers == 1 or (found[0] != found[1])[found[0] < 254].mean() > 0.9)
         np.testing.assert_array_equal(found == 254, expected == 254)
         assert np.abs(found.astype(int) - expected).max() <= 1 < 200 < np.ptp(expected[expected < 254])
 
@@ -103,9 +107,10 @@ def test_damaged_weights_are_told() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_cuda_device_predicts_as_a_cpu_does() -> None:
-    network = build_segmenter("pidnet", "tiny", seed=1).eval()
+@pytest.mark.parametrize("architecture", ["pidnet", "unet"])
+def test_a_cuda_device_predicts_as_a_cpu_does(architecture: str) -> None:
+    network = build_segmenter(architecture, "tiny", seed=1).eval()
     rgb, valid = imagery(LAYOUT)
-    expected = predict_block(network, rgb, valid, cell_px=CELL, halo_px=HALO, blend_px=BLEND)
-    found = predict_block(network.to("cuda"), rgb, valid, cell_px=CELL, halo_px=HALO, blend_px=BLEND)
+    expected = predict_layers(network, rgb, valid, cell_px=CELL, halo_px=HALO, blend_px=BLEND)
+    found = predict_layers(network.to("cuda"), rgb, valid, cell_px=CELL, halo_px=HALO, blend_px=BLEND)
     assert np.abs(found.astype(int) - expected).max() <= 2
