@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from croplayer.models.bundles.bundle import write_bundle
+from croplayer.models.bundles.familiarity_file import FAMILIARITY_NAME, familiarity_bytes
 from croplayer.models.bundles.whole_folders import check_place, only_one, repair
 from croplayer.models.networks.manifest import MANIFEST_NAME
 from croplayer.models.networks.segmentation import SegmentationNetwork
@@ -29,6 +30,7 @@ from croplayer.models.training.curve import (
     curve_picture,
     reliability_picture,
 )
+from croplayer.models.training.described import describe_scenes
 from croplayer.models.training.evaluation import evaluate_scenes, water_figures
 from croplayer.models.training.fitting import fit
 from croplayer.models.training.scenes import LabelledScenes
@@ -53,7 +55,7 @@ def train_segmentation(
     water: LabelledScenes | None = None,
     on_step: Callable[[StepReport], None] | None = None,
 ) -> Path:
-    """Train from ``config.start`` and write a bundle with its training curve and validation figures.
+    """Train from ``config.start`` and write a bundle with its training curve, its description of the scenes and its figures.
 
     Parameters
     ----------
@@ -102,6 +104,9 @@ def train_segmentation(
             extra = {CURVE_NAME: curve_json(history), CURVE_PICTURE: curve_picture(history)}
             if calibration := metrics.get("validation", {}).get("calibration"):
                 extra[RELIABILITY_PICTURE] = reliability_picture(calibration)
+            described = describe_scenes(network.eval(), learn, config.gsd_m)
+            if described is not None:
+                extra[FAMILIARITY_NAME] = familiarity_bytes(described)
             write_bundle(Path(folder), network.model, manifest, extra, precision)
             checkpoint.unlink(missing_ok=True)
         group.wait()
