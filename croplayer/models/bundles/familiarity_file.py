@@ -44,7 +44,7 @@ def familiarity_of(data: bytes, origin: Path) -> Familiarity:
     try:
         arrays = {name: array.astype(np.float64) for name, array in safetensors.numpy.load(data).items()}
         (window_px,), (rest,) = arrays["window_px"], arrays["rest"]
-        normal = Normal(*(arrays[name] for name in ("mean", "spread", "components", "deviations")), float(rest))
+        normal = Normal(arrays["mean"], arrays["spread"], arrays["components"], arrays["deviations"], rest=float(rest))
         found = Familiarity(int(window_px), normal, arrays["scene_distances"])
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise ValueError(f"{origin} is no description of imagery: {error}") from error
