@@ -100,9 +100,9 @@ def _familiarity_parts(results: ReportTables) -> list[Part]:
             )
         ]
     caption = (
-        "How familiar the imagery of each block is to the network: 0.3 means that it is as familiar as the least familiar 30 % of "
-        "the scenes that the network learned from. Near 0 it looks like none of them: the accuracy measured on scenes of that kind "
-        "says nothing about these blocks, and the map should be checked there first. A high value does not show that the map is right."
+        "How familiar the imagery of each block is to the network: at 0.3 it looks more familiar than 30 % of the scenes that the "
+        "network learned from. Near 0 it looks like none of them. The accuracy that was measured on such scenes then says nothing "
+        "of these blocks, so check the map there first. A high value does not prove that the map is right."
     )
     figure = value_figure(results.blocks, columns, {})
     return [Picture.of("familiarity", "Where the imagery is familiar to the network", caption, figure)]

@@ -280,16 +280,19 @@ def evaluate(model: str, images: Path, polygons: Path, image_column: str, thresh
 @models.command("describe")
 @click.argument("model", type=_PATH)
 @_scene_options(required=True)
-def describe(model: Path, images: Path, polygons: Path, image_column: str) -> None:
+@click.option("--water", type=_PATH, help="Folder of rasters with near infrared whose open water it learned as well.")
+def describe(model: Path, images: Path, polygons: Path, image_column: str, water: Path | None) -> None:
     """Write into the bundle MODEL (a folder) what the scenes look like that it was trained on.
 
     A run then tells in each block how familiar the imagery is. Trainings of a segmentation write this themselves; the
     digest of the bundle changes.
     """
     from croplayer.models.training.described import add_familiarity
+    from croplayer.models.training.open_water import water_scenes
     from pipelines.engine.models import open_scenes
 
-    absent = add_familiarity(model, open_scenes(images, polygons, image_column))
+    scenes = open_scenes(images, polygons, image_column)
+    absent = add_familiarity(model, scenes if water is None else scenes.joined(water_scenes(water, "west")))
     if absent:
         click.echo(f"left out: {len(absent)} training scenes that are not there, such as '{absent[0]}'", err=True)
     click.echo(model)

@@ -22,6 +22,8 @@ from croplayer.models.training.scenes import LabelledScenes, Scene
 WINDOWS_ALONG = 5
 """Most windows along each side of a scene."""
 WINDOWS_AT_ONCE = 8
+LABELLED_SHARE = 0.5
+"""Share of a window's pixels with a label from which on the network has learned it; of open water the land around has none."""
 
 
 def describe_scenes(
@@ -43,10 +45,11 @@ def describe_scenes(
 
 
 def _scene_features(network: SegmentationNetwork, scene: Scene, gsd_m: tuple[float, float], edge: int) -> np.ndarray:
-    """Features (n, c) of windows of a scene; none of a scene that is smaller than a window."""
+    """Features (n, c) of labelled windows of a scene; none of a scene that is smaller than a window."""
     arrays = scene.read()
     own_edge = max(1, round(edge * min(max(scene.gsd_m, gsd_m[0]), gsd_m[1]) / scene.gsd_m))
     places = places_of_windows(arrays.valid, own_edge, WINDOWS_ALONG)
+    places = [place for place in places if arrays.labelled[place].mean() >= LABELLED_SHARE]
     found = []
     for start in range(0, len(places), WINDOWS_AT_ONCE):
         windows = [_resized(arrays.rgb[p], arrays.valid[p], edge) for p in places[start : start + WINDOWS_AT_ONCE]]

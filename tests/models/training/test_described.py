@@ -31,6 +31,7 @@ class PaintedScene:
     colour: tuple[int, int, int] = (60, 140, 50)
     gsd_m: float = 8.0
     side_px: int = 160
+    labelled_rows: int = 1000
 
     @property
     def polygons(self) -> tuple[BaseGeometry, ...]:
@@ -46,7 +47,33 @@ class PaintedScene:
             rgb[y : y + 48, x : x + 48] = np.array(self.colour) + rng.integers(-12, 12, (48, 48, 3))
             parcels[y : y + 48, x : x + 48] = i + 1
         known = np.ones((side, side), bool)
-        return SceneArrays(rgb, parcels, known, known.copy())
+        labelled = known.copy()
+        labelled[self.labelled_rows :] = False
+        return SceneArrays(rgb, parcels, known, labelled)
+
+
+@dataclass(frozen=True)
+class Upper:
+    """The windows in the upper half of a scene, and imagery without any in its place below."""
+
+    scene: PaintedScene
+
+    @property
+    def name(self) -> str:
+        return self.scene.name
+
+    @property
+    def gsd_m(self) -> float:
+        return self.scene.gsd_m
+
+    @property
+    def polygons(self) -> tuple[BaseGeometry, ...]:
+        return self.scene.polygons
+
+    def read(self) -> SceneArrays:
+        arrays = self.scene.read()
+        arrays.valid[80:] = False
+        return arrays
 
 
 def painted(count: int, **changed) -> LabelledScenes:
@@ -77,6 +104,17 @@ def test_scenes_smaller_than_a_window_are_not_described(tmp_path):
         painted(5, gsd_m=2.5), replace(SMALL, gsd_m=(2.0, 3.0)), tmp_path / "m", work=tmp_path, **TEXTS
     )
     assert load_familiarity(trained) is None
+
+
+def test_ground_without_labels_is_not_described(tmp_path):
+    trained = train_segmentation(painted(5), SMALL, tmp_path / "m", work=tmp_path, **TEXTS)
+    network = load(trained, device="cpu")
+    half = painted(5, labelled_rows=80)
+    described = describe_scenes(network, half, SMALL.gsd_m)
+    halves = LabelledScenes(tuple(Upper(scene) for scene in half.scenes), half.report)
+    expected = describe_scenes(network, halves, SMALL.gsd_m)
+    np.testing.assert_allclose(described.scene_distances, expected.scene_distances, rtol=1e-6)
+    assert describe_scenes(network, painted(5, labelled_rows=10), SMALL.gsd_m) is None
 
 
 def test_an_image_of_another_kind_is_less_familiar(tmp_path):
