@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from croplayer.evaluation.source_coverage import Coverage, coverage_of
+from croplayer.models.networks.manifest import bundle_digest
 from pipelines.engine.expected import pixel_sizes, warnings_of
 from pipelines.extrapolate import extrapolated, read_pilot
 from pipelines.recipe import FolderSource, HttpSource, Recipe
@@ -98,10 +99,10 @@ def _familiarity(run: Run) -> dict[str, float]:
     from croplayer.evaluation.source_familiarity import familiarity_of_sources
 
     inputs, names = run.inputs, run.recipe.source_names
-    folder, digest = (found(run.recipe).get("segmentation") for found in (inputs.models.folders, inputs.models.digests))
-    if folder is None or digest is None:
+    folder = inputs.models.folder(run.recipe, "segmentation")
+    if folder is None:
         return {}
-    found = familiarity_of_sources(folder, digest, inputs.sources, inputs.blocks, inputs.grid)
+    found = familiarity_of_sources(folder, bundle_digest(folder), inputs.sources, inputs.blocks, inputs.grid)
     return {name: share for name, share in zip(names, found, strict=True) if share is not None}
 
 

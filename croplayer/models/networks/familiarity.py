@@ -18,7 +18,7 @@ from croplayer.models.networks.window_features import EncodingNetwork, places_of
 
 MOST_COMPONENTS = 16
 """Largest number of principal components of a description."""
-FEWEST_SCENES = 4
+FEWEST_SCENES = 3
 """Fewer training scenes describe nothing."""
 MOST_PARTS = 32
 """Scenes are left out one by one, or in so many parts where there are more."""

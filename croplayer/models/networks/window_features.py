@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from croplayer.models.networks.encoder_features import deepest_features
+from croplayer.models.networks.folding import prepared
 
 WINDOW_M = 500.0
 """Edge of a window on the ground at the network's own pixel, metres."""
@@ -25,8 +26,13 @@ _SMALLEST_ENERGY = 1e-6
 class EncodingNetwork(Protocol):
     """What the features ask of a network; `SegmentationNetwork` is one."""
 
-    architecture: str
-    model: nn.Module
+    @property
+    def architecture(self) -> str:
+        """One of ``architectures.ARCHITECTURES``."""
+
+    @property
+    def model(self) -> nn.Module:
+        """Its transformers model."""
 
     @property
     def device(self) -> torch.device:
@@ -79,6 +85,7 @@ def window_features(network: EncodingNetwork, rgb: np.ndarray, valid: np.ndarray
     (n, PLAIN + c) float64: means and standard deviations of red, green and blue in 0..1 over the pixels with imagery; logarithms of
     the mean squared gradient of grey at 1 px and at ``COARSE_PX``; the mean of each channel of the encoder's deepest map
     """
+    network = prepared(network)
     with torch.inference_mode():
         pixels = network.normalise(
             torch.from_numpy(np.ascontiguousarray(rgb)).to(network.device),
