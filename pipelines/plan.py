@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from croplayer.evaluation.source_coverage import Coverage, coverage_of
+from croplayer.models.networks.manifest import bundle_digest
 from pipelines.engine.expected import pixel_sizes, warnings_of
 from pipelines.extrapolate import extrapolated, read_pilot
-from pipelines.recipe import FolderSource, HttpSource
+from pipelines.recipe import FolderSource, HttpSource, Recipe
 from pipelines.recipe_data import needs_of
 from pipelines.run import Run
 from pipelines.stages.order import stage_names
@@ -85,10 +87,38 @@ def _imagery(run: Run) -> dict[str, Any]:
         facts["pixels of the model"] = "{:g} to {:g} m".format(*sizes.model_m)
     if sizes.recommended_block_px is not None:
         facts["recommended block_px"] = sizes.recommended_block_px
-    warnings = list(warnings_of(inputs, coverage, sizes))
+    familiar = _familiarity(run)
+    facts |= {f"familiarity of {name}": f"{share:.2f}" for name, share in familiar.items()}
+    warnings = [*warnings_of(inputs, coverage, sizes), *foreign_warnings(run.recipe, familiar)]
     if warnings:
         facts["warnings"] = warnings
     return facts
+
+
+def _familiarity(run: Run) -> dict[str, float]:
+    """Median familiarity to the network of the sources of which it is told from the files here, by name."""
+    from croplayer.evaluation.source_familiarity import familiarity_of_sources
+
+    inputs, names = run.inputs, run.recipe.source_names
+    folder = inputs.models.folder(run.recipe, "segmentation")
+    if folder is None:
+        return {}
+    found = familiarity_of_sources(folder, bundle_digest(folder), inputs.sources, inputs.blocks, inputs.grid)
+    return {name: share for name, share in zip(names, found, strict=True) if share is not None}
+
+
+def foreign_warnings(recipe: Recipe, familiar: Mapping[str, float]) -> Iterator[str]:
+    """Sentences about sources whose imagery is foreign to the network, of familiarities by the name of the source."""
+    from croplayer.evaluation.source_familiarity import FOREIGN
+
+    model = recipe.segmentation.model if recipe.segmentation else ""
+    for i, name in enumerate(recipe.source_names, start=1):
+        if familiar.get(name, 1.0) < FOREIGN:
+            yield (
+                f"[[sources]] {i}: '{name}' looks like almost none of the scenes that the model '{model}' learned from (familiarity "
+                f"{familiar[name]:.2f}), so its figures say nothing about this imagery; map some blocks and look at them, or "
+                "train on scenes of it"
+            )
 
 
 def warnings_before(run: Run) -> list[str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from stores.columns import AREA_FRACTION, AREA_KM2, COVERAGE_TYPE, EULER_MEAN, SOLIDITY_MEAN, map_column
+from stores.columns import AREA_FRACTION, AREA_KM2, COVERAGE_TYPE, EULER_MEAN, FAMILIARITY, SOLIDITY_MEAN, map_column
 from stores.legends import DEFAULT_CLASSES, CoverageType
 
 
@@ -85,6 +85,9 @@ QUALITY = (
     ),
     Feature("seam_position_px", "quality", "px", True, "row or column of that seam in the block"),
     Feature("seam_orientation", "quality", "class", True, "how that seam runs", ("horizontal", "vertical")),
+    Feature(
+        FAMILIARITY, "quality", "1", True, "share of the network's training scenes that look at most as familiar to it"
+    ),
 )
 """Values of the quality record beside the features; no decision uses them."""
 

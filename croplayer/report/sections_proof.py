@@ -10,11 +10,13 @@ from croplayer.evaluation.interval import normal_quantile, share_interval
 from croplayer.evaluation.levels import iou_difference, iou_estimate, on_the_same_ground
 from croplayer.evaluation.provinces import COMPLETE_SHARE, count_within
 from croplayer.report.charts import Bar, bar_figure, bar_panels, paired_figure, unit_heatmap
+from croplayer.report.maps import value_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, table_of
 from croplayer.report.sections_map import MOST_UNITS, mapped_share, share_cell
 from croplayer.report.tables import ReportTables
 from stores.columns import (
     EULER_MEAN,
+    FAMILIARITY,
     KNOWN,
     SOLIDITY_MEAN,
     deviation_column,
@@ -81,7 +83,29 @@ def levels_section(results: ReportTables) -> Section:
         parts.append(
             Gap("Blocks were judged by rules, not from reviews, so their correctness is only what the rules assume.")
         )
-    return Section(GROUP, "Three levels", [*parts, *_parcel_parts(results)])
+    return Section(GROUP, "Three levels", [*parts, *_parcel_parts(results), *_familiarity_parts(results)])
+
+
+def _familiarity_parts(results: ReportTables) -> list[Part]:
+    """Where the imagery looks as that which the network learned from, or that nothing tells."""
+    columns = {map_column(FAMILIARITY, s): s for s in results.sources if map_column(FAMILIARITY, s) in results.blocks}
+    if not columns:
+        return []
+    known = results.blocks[list(columns)].astype(float)
+    if known.isna().all(axis=None):
+        return [
+            Gap(
+                "The segmentation model does not say what the imagery looked like that it learned from, so nothing tells where "
+                "the imagery of this run is foreign to it."
+            )
+        ]
+    caption = (
+        "How familiar the imagery of each block is to the network: at 0.3 it looks more familiar than 30 % of the scenes that the "
+        "network learned from. Near 0 it looks like none of them. The accuracy that was measured on such scenes then says nothing "
+        "of these blocks, so check the map there first. A high value does not prove that the map is right."
+    )
+    figure = value_figure(results.blocks, columns, {})
+    return [Picture.of("familiarity", "Where the imagery is familiar to the network", caption, figure)]
 
 
 def _by_rules(results: ReportTables) -> bool:

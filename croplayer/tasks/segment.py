@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from croplayer.cube.whole_blocks import Cube
+from croplayer.models.bundles.familiarity_file import load_familiarity
 from croplayer.models.bundles.kinds import load_segmenter
 from croplayer.models.networks.cell_memory import CellMemory
 from croplayer.models.networks.cells import blended_halo_px
@@ -17,18 +18,31 @@ from croplayer.sources.imagery import Imagery, ImagerySource, empty_imagery
 from croplayer.tasks.each import each_block
 from croplayer.tasks.reading import Reading
 from croplayer.workers.own_number import own_number
-from stores.columns import BOUNDARY_PROBABILITY, CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
+from stores.columns import (
+    BOUNDARY_PROBABILITY,
+    CROPLAND_MASK,
+    CROPLAND_PROBABILITY,
+    FAMILIARITY,
+    IMAGERY_VALID,
+    RGB,
+    map_column,
+)
 from stores.durable import FileDigest
 from stores.grid import BlockIndex
-from stores.records import BlockRecord, Status
+from stores.records import BlockRecord, Status, Value, finite
 
 CELLS_KEPT = 192
 """Predicted cells that a process keeps for the blocks beside them: the edges of five blocks with two sources, 60 MB a layer."""
+
+FAMILIARITY_DIGITS = 4
+"""Decimals of a block's familiarity; further ones depend on the device."""
 
 
 @dataclass(frozen=True)
 class SegmentTask:
     """Write ``cropland_probability`` and ``cropland`` of a block, and ``boundary_probability`` where the model tells it.
+
+    The record tells how familiar the block's imagery is to the network.
 
     The context around the block comes from the cube where a neighbour has been mosaicked and from the
     source itself elsewhere. Both hold the same pixels, so the map does not depend on the region.
@@ -67,7 +81,9 @@ class SegmentTask:
         from croplayer.models.networks.inference import predict_layers
 
         model = load_segmenter(self.model, self.model_digest, self.runtime, own_device(self.device))
+        known = load_familiarity(self.model, self.model_digest)
         has_imagery = False
+        values: dict[str, Value] = {}
         writes = []
         with ThreadPoolExecutor(2) as beside_the_network:
             coming = beside_the_network.submit(self.context, block, self.sources[0])
@@ -81,11 +97,14 @@ class SegmentTask:
                     memory=_cells_of(self.model_digest, self.runtime, self.device),
                 )  # fmt: skip
                 writes.append(beside_the_network.submit(self._write, block, source.name, layers))
-                has_imagery |= bool(context.valid[self._inner].any())
+                rgb, valid = context.rgb[self._inner], context.valid[self._inner]
+                familiarity = known.of_image(model, rgb, valid) if known else float("nan")
+                values[map_column(FAMILIARITY, source.name)] = finite(round(familiarity, FAMILIARITY_DIGITS))
+                has_imagery |= bool(valid.any())
         files: dict[str, FileDigest] = {}
         for write in writes:
             files |= write.result()
-        return BlockRecord(block, Status.DONE if has_imagery else Status.NO_IMAGERY, files=files)
+        return BlockRecord(block, Status.DONE if has_imagery else Status.NO_IMAGERY, files=files, values=values)
 
     def _write(self, block: BlockIndex, source: str, layers: np.ndarray) -> dict[str, FileDigest]:
         from croplayer.models.networks.inference import mask_from_probability

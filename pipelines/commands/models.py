@@ -1,4 +1,4 @@
-"""The commands of the models: train, import, evaluate, compare, list, show, export."""
+"""The commands of the models: train, import, evaluate, describe, compare, list, show, export."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.group()
 def models() -> None:
-    """Train, import, evaluate, compare, list, show and export models."""
+    """Train, import, evaluate, describe, compare, list, show and export models."""
 
 
 def _scene_options(required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -280,6 +280,27 @@ def evaluate(model: str, images: Path, polygons: Path, image_column: str, thresh
     ]
     for name, row in rows:
         click.echo(f"{name:<28}" + "".join(f"{'-' if row[c] is None else f'{row[c]:.4f}':>14}" for c in columns))
+
+
+@models.command("describe")
+@click.argument("model", type=_PATH)
+@_scene_options(required=True)
+@click.option("--water", type=_PATH, help="Folder of rasters with near infrared whose open water it learned as well.")
+def describe(model: Path, images: Path, polygons: Path, image_column: str, water: Path | None) -> None:
+    """Write into the bundle MODEL (a folder) what the scenes look like that it was trained on.
+
+    A run then tells in each block how familiar the imagery is. Trainings of a segmentation write this themselves; the
+    digest of the bundle changes.
+    """
+    from croplayer.models.training.described import add_familiarity
+    from croplayer.models.training.open_water import water_scenes
+    from pipelines.engine.models import open_scenes
+
+    scenes = open_scenes(images, polygons, image_column)
+    absent = add_familiarity(model, scenes if water is None else scenes.joined(water_scenes(water, "west")))
+    if absent:
+        click.echo(f"left out: {len(absent)} training scenes that are not there, such as '{absent[0]}'", err=True)
+    click.echo(model)
 
 
 @models.command("compare")

@@ -86,6 +86,8 @@ def block_table(inputs: Inputs, output: Output, done: Earlier) -> Iterator[Outpu
             values = results.table().drop(columns=["row", "col"])
             values = values.drop(columns=[c for c in values.columns if c in table.columns and c != "block"])
             table = table.merge(values, on="block", how="left")
+        if "segment" in done:
+            table = table.merge(_familiarity(done["segment"].results), on="block", how="left")
         if inputs.sources:
             for name in DECIDED:
                 table = table.merge(pd.read_parquet(output.folder.table(f"{name}.parquet")), on="block", how="left")
@@ -97,13 +99,19 @@ def block_table(inputs: Inputs, output: Output, done: Earlier) -> Iterator[Outpu
     yield OutputStep(
         name="block_table",
         made_of={
-            "parts": {name: done[name].digest for name in parts},
+            "parts": {name: done[name].digest for name in (*parts, *(["segment"] if "segment" in done else []))},
             "decisions": [digest_file(output.folder.table(f"{n}.parquet")).sha256 for n in DECIDED if inputs.sources],
             "boundaries": done["boundaries"].fingerprint if inputs.recipe.admin else None,
             "blocks": digest_bytes(inputs.blocks.codes.data).sha256,
         },
         make=make,
     )
+
+
+def _familiarity(results: Results) -> pd.DataFrame:
+    """How familiar the imagery of each source is to the network in each block, NaN where nothing tells."""
+    values = results.table().drop(columns=["row", "col"])
+    return values.astype({column: float for column in values.columns if column != "block"})
 
 
 def _unit_of_blocks(inputs: Inputs, level: int) -> np.ndarray:
@@ -212,7 +220,7 @@ RULES = (
     Rule(
         "block_table",
         "aggregate",
-        after=("assess", "describe", "judge", "decide", "integrate", "compare", "boundaries"),
+        after=("assess", "segment", "describe", "judge", "decide", "integrate", "compare", "boundaries"),
         applies=has_region,
         code=(__name__, UNITS),
         steps=block_table,

@@ -36,6 +36,9 @@ def test_the_block_table_holds_every_block_and_feature(finished: Path) -> None:
     assert len(blocks) == 4
     for _, column in integration_columns(("aster", "borealis")):
         assert column in blocks.columns, column
+    familiar = blocks[["familiarity_aster", "familiarity_borealis"]]
+    assert (familiar.dtypes == "float64").all() and familiar.notna().any(axis=None)
+    assert ((familiar >= 0) & (familiar <= 1) | familiar.isna()).all(axis=None)
     assert blocks.crs == "EPSG:4326"
     assert (blocks.status_integrate == "done").all()
     pixels = open_cube(finished / "cube.zarr").croplayer == 1

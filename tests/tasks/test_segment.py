@@ -16,8 +16,11 @@ from rasterio.transform import from_origin
 from croplayer.cube.opening import open_cube
 from croplayer.cube.whole_blocks import Cube
 from croplayer.models.bundles.bundle import load, write_bundle
+from croplayer.models.bundles.familiarity_file import FAMILIARITY_NAME, familiarity_bytes
+from croplayer.models.networks.familiarity import describe_windows
 from croplayer.models.networks.manifest import bundle_digest
 from croplayer.models.networks.segmentation import build_segmenter
+from croplayer.models.networks.window_features import window_features
 from croplayer.sources.imagery import ImagerySource
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.tiles import FolderTiles
@@ -142,6 +145,35 @@ def test_a_network_without_boundaries_writes_none_and_leaves_none_of_another(tmp
     assert task_of(cube, source, block, unet).one(block).files.keys() > record.files.keys()
     assert task_of(cube, source, block, segformer).one(block).files == record.files
     assert (cube.read_block("boundary_probability", block, "a") == 255).all()
+
+
+@pytest.mark.parametrize("is_described", [True, False])
+def test_a_block_tells_how_familiar_its_imagery_is(tmp_path: Path, is_described: bool) -> None:
+    block = BlockIndex(1100, 5000)
+    source = raster_around(tmp_path, block)
+    CUBE.create(DurableStore(tmp_path / "cube.zarr"), "1", GRID, BlockRange.around([block]), ("a",))
+    cube = Cube.open(tmp_path / "cube.zarr")
+    imagery = source.read(GRID.window(block), GRID)
+    cube.write_block("rgb", block, imagery.rgb, "a")
+    cube.write_block("imagery_valid", block, imagery.valid, "a")
+    network = build_segmenter("segformer", "tiny", 0).eval()
+    rng = np.random.default_rng(0)
+    scenes = [rng.integers(0, 256 - 40 * i, (3, 64, 64, 3)).astype(np.uint8) for i in range(5)]
+    described = describe_windows(64, [window_features(network, s, np.ones(s.shape[:3], bool)) for s in scenes])
+    assert described is not None
+    extra = {FAMILIARITY_NAME: familiarity_bytes(described)} if is_described else {}
+    manifest = network.described(gsd_m=(80.0, 90.0), training_data="-", licence="-")
+    folder = write_bundle(tmp_path / "model", network.model, manifest, extra)
+    task = SegmentTask(
+        cube, (source,), frozenset([block]), str(folder), bundle_digest(folder), cell_px=32, blend_px=8, batch_cells=1,
+        threshold=0.5, device="cpu",
+    )  # fmt: skip
+    found = task.one(block).values["familiarity_a"]
+    if is_described:
+        assert found == pytest.approx(described.of_image(network, imagery.rgb, imagery.valid), abs=1e-3)
+        assert 0 < found < 1
+    else:
+        assert found is None
 
 
 def test_processes_take_the_devices_of_a_machine_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:

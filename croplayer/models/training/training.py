@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from typing import Any
 import torch
 
 from croplayer.models.bundles.bundle import write_bundle
+from croplayer.models.bundles.familiarity_file import FAMILIARITY_NAME, familiarity_bytes
 from croplayer.models.bundles.whole_folders import check_place, only_one, repair
+from croplayer.models.networks.familiarity import Familiarity
 from croplayer.models.networks.manifest import MANIFEST_NAME
 from croplayer.models.networks.segmentation import SegmentationNetwork
 from croplayer.models.training.curve import (
@@ -29,6 +31,7 @@ from croplayer.models.training.curve import (
     curve_picture,
     reliability_picture,
 )
+from croplayer.models.training.described import describe_scenes
 from croplayer.models.training.evaluation import evaluate_scenes, water_figures
 from croplayer.models.training.fitting import fit
 from croplayer.models.training.scenes import LabelledScenes
@@ -53,7 +56,7 @@ def train_segmentation(
     water: LabelledScenes | None = None,
     on_step: Callable[[StepReport], None] | None = None,
 ) -> Path:
-    """Train from ``config.start`` and write a bundle with its training curve and validation figures.
+    """Train from ``config.start`` and write a bundle with its training curve, its description of the scenes and its figures.
 
     Parameters
     ----------
@@ -99,13 +102,24 @@ def train_segmentation(
                 recipe=_recipe(config, group) | {"device": device_words(network.device)},
                 temperature=network.temperature,
             )
-            extra = {CURVE_NAME: curve_json(history), CURVE_PICTURE: curve_picture(history)}
-            if calibration := metrics.get("validation", {}).get("calibration"):
-                extra[RELIABILITY_PICTURE] = reliability_picture(calibration)
+            described = describe_scenes(network.eval(), learn, config.gsd_m)
+            extra = _further_files(history, metrics, described)
             write_bundle(Path(folder), network.model, manifest, extra, precision)
             checkpoint.unlink(missing_ok=True)
         group.wait()
     return Path(folder)
+
+
+def _further_files(
+    history: Sequence[dict[str, float]], metrics: Mapping[str, Any], described: Familiarity | None
+) -> dict[str, bytes]:
+    """The files of a bundle beside its weights: curve, reliability and description, as far as there are any."""
+    files = {CURVE_NAME: curve_json(history), CURVE_PICTURE: curve_picture(history)}
+    if calibration := metrics.get("validation", {}).get("calibration"):
+        files[RELIABILITY_PICTURE] = reliability_picture(calibration)
+    if described is not None:
+        files[FAMILIARITY_NAME] = familiarity_bytes(described)
+    return files
 
 
 def _recipe(config: TrainingConfig, group: TorchrunGroup) -> dict[str, Any]:

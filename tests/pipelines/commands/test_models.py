@@ -10,7 +10,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from croplayer.models.bundles.bundle import load
+from croplayer.models.bundles.bundle import load, write_bundle
+from croplayer.models.bundles.familiarity_file import load_familiarity
 from croplayer.models.networks.manifest import bundle_digest, manifest_sum, read_manifest
 from croplayer.models.networks.segmentation import build_segmenter
 from pipelines.cli import main
@@ -45,6 +46,18 @@ def test_train_writes_a_bundle_with_figures_of_unseen_scenes(trained, painted_sc
     unseen = set(manifest.metrics["validation"]["by_scene"])
     assert len(unseen) == 1 and not unseen & set(manifest.metrics["training_scenes"])
     assert (trained / "training.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_describe_adds_what_the_training_scenes_look_like(painted_scenes, scene_options, tmp_path):
+    network = build_segmenter("segformer", "tiny", 0)
+    learned = [*painted_scenes.names[:5], "elsewhere"]
+    manifest = network.described(gsd_m=(2.0, 4.5), training_data="-", licence="-", metrics={"training_scenes": learned})
+    folder = write_bundle(tmp_path / "m", network.model, manifest)
+    assert load_familiarity(folder) is None
+    told = croplayer_models("describe", folder, *scene_options)
+    assert "left out: 1 training scenes that are not there, such as 'elsewhere'" in told.output
+    assert len(load_familiarity(folder).scene_distances) == 5
+    assert load(folder).manifest.metrics == manifest.metrics
 
 
 @pytest.mark.parametrize("architecture", ["segformer", "mask2former", "pidnet"])

@@ -1,0 +1,58 @@
+"""How familiar the imagery of sources is to a network, told from a sample of the blocks before they are mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from croplayer.models.bundles.familiarity_file import load_familiarity
+from croplayer.models.bundles.kinds import load_segmenter
+from croplayer.sources.imagery import ImagerySource
+from stores.block_list import BlockList
+from stores.grid import BlockGrid, PixelWindow
+
+BLOCKS_READ = 6
+"""Blocks, spread over the region, in whose middle some imagery is read; all of a smaller region."""
+WINDOWS_ALONG = 2
+"""Windows along each side of the square that is read in the middle of a block."""
+FOREIGN = 0.05
+"""Median familiarity below which imagery is called foreign to a network."""
+
+
+def familiarity_of_sources(
+    model: Path, digest: str, sources: Sequence[ImagerySource], blocks_of_region: BlockList, grid: BlockGrid
+) -> list[float | None]:
+    """Median familiarity of each source in the middles of some blocks.
+
+    Parameters
+    ----------
+    model, digest : the bundle of the segmentation
+    blocks_of_region : blocks that the sample is taken from
+
+    Returns
+    -------
+    0..1 for each source; None where the bundle describes no imagery, for a source on a server, which is not asked, and where no
+    block of the sample has imagery in its middle that can be read
+    """
+    described = load_familiarity(model, digest)
+    if described is None or all(source.is_remote for source in sources):
+        return [None for _ in sources]
+    network = load_segmenter(model, digest, device="cpu")
+    step = max(1, len(blocks_of_region) // BLOCKS_READ)
+    side = min(WINDOWS_ALONG * described.window_px, grid.block_px)
+    found: list[float | None] = []
+    for source in sources:
+        each = []
+        for block in [] if source.is_remote else blocks_of_region[step // 2 :: step]:
+            row, col, height, width = grid.window(block)
+            middle = PixelWindow(row + (height - side) // 2, col + (width - side) // 2, side, side)
+            try:
+                imagery = source.read(middle, grid)
+            except (OSError, ValueError):
+                continue  # the run itself says what is wrong with the file
+            each.append(described.of_image(network, imagery.rgb, imagery.valid))
+        known = [value for value in each if not np.isnan(value)]
+        found.append(float(np.median(known)) if known else None)
+    return found
