@@ -52,7 +52,7 @@ class Training(Part):
     crop_px: int = Field(default=TrainingConfig.crop_px, ge=32)
     batch: int = Field(default=TrainingConfig.batch, ge=1)
     accumulation: int = Field(default=TrainingConfig.accumulation, ge=1)
-    start: str = TrainingConfig.start
+    start: Start = TrainingConfig.start
     """What the training starts from: "random", "imagenet", a model's name or folder, or a checkpoint of transformers."""
     learning_rate: float = Field(default=TrainingConfig.learning_rate, gt=0)
     encoder_rate: float = Field(default=TrainingConfig.encoder_rate, gt=0, le=1)
