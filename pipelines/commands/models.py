@@ -273,11 +273,8 @@ def evaluate(model: str, images: Path, polygons: Path, image_column: str, thresh
         return
     columns = ("iou", "boundary_iou", "f1")
     click.echo(f"{'':<28}" + "".join(f"{c:>14}" for c in columns))
-    rows = [
-        ("all scenes", figures["pooled"]),
-        ("answer: all field", figures["all_field"]),
-        *figures["by_scene"].items(),
-    ]
+    rows = [("all scenes", figures["pooled"]), ("answer: all field", figures["all_field"])]
+    rows += figures["by_scene"].items()
     for name, row in rows:
         click.echo(f"{name:<28}" + "".join(f"{'-' if row[c] is None else f'{row[c]:.4f}':>14}" for c in columns))
 
@@ -287,11 +284,7 @@ def evaluate(model: str, images: Path, polygons: Path, image_column: str, thresh
 @_scene_options(required=True)
 @click.option("--water", type=_PATH, help="Folder of rasters with near infrared whose open water it learned as well.")
 def describe(model: Path, images: Path, polygons: Path, image_column: str, water: Path | None) -> None:
-    """Write into the bundle MODEL (a folder) what the scenes look like that it was trained on.
-
-    A run then tells in each block how familiar the imagery is. Trainings of a segmentation write this themselves; the
-    digest of the bundle changes.
-    """
+    """Write into MODEL (a folder) what the scenes look like that it learned from; the digest of the bundle changes."""
     from croplayer.models.training.described import add_familiarity
     from croplayer.models.training.open_water import water_scenes
     from pipelines.engine.models import open_scenes
