@@ -21,7 +21,7 @@ from croplayer.models.networks.inference import predict_proba
 from croplayer.models.networks.manifest import read_manifest
 from croplayer.models.networks.segmentation import SegmentationNetwork
 from croplayer.models.training.evaluation import THRESHOLD
-from croplayer.models.training.scenes import LabelledScene, LabelledScenes
+from croplayer.models.training.scenes import LabelledScenes, Scene
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     scenes = LabelledScenes.open(arguments.images, arguments.polygons)
     rows = []
     for folder in sorted(arguments.folds.glob("fold-*")):
-        seen = set(read_manifest(folder).metrics["training_scenes"])
+        seen = read_manifest(folder).seen_scenes
         network = load_segmenter(folder)
         rows += [_row(network, scene, arguments.side_px) for scene in scenes.scenes if scene.name not in seen]
     if sorted(name for _, name, _ in rows) != list(scenes.names):
@@ -41,7 +41,7 @@ def main() -> None:
     Image.fromarray(np.concatenate([picture for _, _, picture in worst])).save(arguments.out, quality=88)
 
 
-def _row(network: SegmentationNetwork, scene: LabelledScene, side_px: int) -> tuple[float, str, np.ndarray]:
+def _row(network: SegmentationNetwork, scene: Scene, side_px: int) -> tuple[float, str, np.ndarray]:
     """IoU, name and picture of a scene."""
     arrays = scene.read()
     probability = predict_proba(network, arrays.rgb, ground_sample_distance_m=scene.gsd_m, valid=arrays.valid)

@@ -260,8 +260,7 @@ def evaluate(model: str, images: Path, polygons: Path, image_column: str, thresh
 
     network = load_segmenter(model)
     scenes = open_scenes(images, polygons, image_column)
-    metrics = network.manifest.metrics if network.manifest else {}
-    seen = {*metrics.get("training_scenes", ()), *metrics.get("stopping_scenes", ())} & set(scenes.names)
+    seen = network.manifest.seen_scenes.intersection(scenes.names) if network.manifest else frozenset()
     if seen:
         raise ValueError(
             f"'{model}' was trained on {len(seen)} of the scenes, such as '{min(seen)}', so their figures would be "

@@ -17,6 +17,8 @@ MANIFEST_VERSION = 1
 LARGEST_MANIFEST = 64 * 2**20
 """Largest manifest that is read, in bytes."""
 KINDS = ("segmentation", "coverage")
+TRAINING_SCENES, STOPPING_SCENES, EARLIER_SCENES = SEEN = ("training_scenes", "stopping_scenes", "earlier_scenes")
+"""Keys of the metrics with names of scenes: learned from, used to decide when to stop, and learned from by what was started from."""
 RANDOM = "random"
 """What the recipe of a manifest says of weights that all started at random (``TrainingConfig.start``)."""
 
@@ -70,6 +72,11 @@ class Manifest:
         low, high = self.ground_sample_distance_m
         if not 0 < low <= high < math.inf:
             raise ValueError(f"manifest field 'ground_sample_distance_m' is ({low}, {high}); expected 0 < low <= high")
+
+    @property
+    def seen_scenes(self) -> frozenset[str]:
+        """Names of the scenes that the weights have learned from, also before the training of this bundle began."""
+        return frozenset(name for key in SEEN for name in self.metrics.get(key, ()))
 
     @property
     def figure(self) -> float | None:

@@ -11,6 +11,7 @@ from croplayer.models.bundles.whole_folders import repair
 from croplayer.models.networks.manifest import MANIFEST_NAME
 from croplayer.models.training.evaluation import SceneScore, score_scenes, validation_figures
 from croplayer.models.training.scenes import LabelledScenes
+from croplayer.models.training.start import check_unseen
 from croplayer.models.training.training import StepReport, TrainingConfig, checkpoint_path, train_segmentation
 
 
@@ -37,6 +38,7 @@ def cross_validate(
     -------
     ``validation_figures`` of all scenes together, with ``folds``: the names of the scenes held out of each fold
     """
+    check_unseen(config.start, scenes.names)
     scores: list[SceneScore] = []
     folds = scenes.folds(n_folds, config.seed)
     for k, (learn, held) in enumerate(folds, start=1):

@@ -14,7 +14,7 @@ from croplayer.models.bundles.bundle import load, read_checked
 from croplayer.models.bundles.familiarity_file import FAMILIARITY_NAME, familiarity_bytes
 from croplayer.models.bundles.whole_folders import write_whole_folder
 from croplayer.models.networks.familiarity import Familiarity, describe_windows
-from croplayer.models.networks.manifest import MANIFEST_NAME, MANIFEST_SUM_NAME, manifest_sum
+from croplayer.models.networks.manifest import MANIFEST_NAME, MANIFEST_SUM_NAME, TRAINING_SCENES, manifest_sum
 from croplayer.models.networks.segmentation import SegmentationNetwork
 from croplayer.models.networks.window_features import places_of_windows, window_edge_px, window_features
 from croplayer.models.training.scenes import LabelledScenes, Scene
@@ -89,7 +89,7 @@ def add_familiarity(folder: Path, scenes: LabelledScenes) -> list[str]:
     network = load(folder, device="cpu")
     if not isinstance(network, SegmentationNetwork):
         raise ValueError(f"model '{folder}' does not segment; name a segmentation model")
-    learned = set(manifest.metrics.get("training_scenes", ()))
+    learned = set(manifest.metrics.get(TRAINING_SCENES, ()))
     known = scenes.subset([name for name in scenes.names if name in learned])
     described = describe_scenes(network, known, manifest.ground_sample_distance_m)
     if described is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,18 @@ def start_manifest(start: str) -> Manifest | None:
 def seen_scenes(start: str) -> frozenset[str]:
     """Names of the scenes that the bundle which a training starts from has learned from; none for other weights."""
     manifest = start_manifest(start)
-    metrics = manifest.metrics if manifest else {}
-    return frozenset((*metrics.get("training_scenes", ()), *metrics.get("stopping_scenes", ())))
+    return manifest.seen_scenes if manifest else frozenset()
+
+
+def check_unseen(start: str, names: Iterable[str]) -> None:
+    """Raise ValueError if scenes to be judged are among those that the start of a training has learned from."""
+    seen = sorted(seen_scenes(start).intersection(names))
+    if seen:
+        raise ValueError(
+            f"'{start}', which the training starts from, has learned from {len(seen)} of the scenes to be judged, such as "
+            f"'{seen[0]}', so their figures would be meaningless; judge other scenes, hold out none (--validation 0), or start "
+            "from other weights"
+        )
 
 
 def start_digest(start: str, architecture: str, size: str) -> str:

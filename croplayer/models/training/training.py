@@ -21,7 +21,7 @@ from croplayer.models.bundles.bundle import write_bundle
 from croplayer.models.bundles.familiarity_file import FAMILIARITY_NAME, familiarity_bytes
 from croplayer.models.bundles.whole_folders import check_place, only_one, repair
 from croplayer.models.networks.familiarity import Familiarity
-from croplayer.models.networks.manifest import MANIFEST_NAME
+from croplayer.models.networks.manifest import EARLIER_SCENES, MANIFEST_NAME, STOPPING_SCENES, TRAINING_SCENES
 from croplayer.models.networks.segmentation import SegmentationNetwork
 from croplayer.models.training.curve import (
     CURVE_NAME,
@@ -35,7 +35,7 @@ from croplayer.models.training.described import describe_scenes
 from croplayer.models.training.evaluation import evaluate_scenes, water_figures
 from croplayer.models.training.fitting import fit
 from croplayer.models.training.scenes import LabelledScenes
-from croplayer.models.training.start import start_digest
+from croplayer.models.training.start import check_unseen, seen_scenes, start_digest
 from croplayer.models.training.torchrun import ALONE, TorchrunGroup, joined_group
 from croplayer.models.training.training_config import StepReport, TrainingConfig
 from stores.durable import PARTIAL
@@ -79,7 +79,7 @@ def train_segmentation(
     ValueError for scenes or a configuration that cannot train; BlockingIOError if another process trains the same;
     FileExistsError if the folder is taken by something else than a bundle.
     """
-    _check_scenes(scenes, validation)
+    _check_scenes(scenes, validation, config.start)
     check_place(Path(folder), MANIFEST_NAME)
     learn, stopping = _split_for_stopping(scenes, config)
     with fixed_threads(config.threads), joined_group() as group, ExitStack() as held:
@@ -94,6 +94,8 @@ def train_segmentation(
         if group.leads:
             precision = _rounded_to(network, config.stored_as)
             metrics = _metrics(network, learn, stopping, validation, measured, water)
+            if earlier := sorted(seen_scenes(config.start)):
+                metrics[EARLIER_SCENES] = earlier
             manifest = network.described(
                 gsd_m=config.gsd_m,
                 training_data=training_data,
@@ -143,13 +145,14 @@ def _tidy(folder: Path, checkpoint: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _check_scenes(scenes: LabelledScenes, validation: LabelledScenes | None) -> None:
+def _check_scenes(scenes: LabelledScenes, validation: LabelledScenes | None, start: str) -> None:
     if not len(scenes):
         raise ValueError("there is no scene to train on; expected at least one")
     scenes.check_labels()
     shared = sorted(set(scenes.names) & set(validation.names)) if validation is not None else []
     if shared:
         raise ValueError(f"scene '{shared[0]}' is both in training and in validation; split by scene")
+    check_unseen(start, validation.names if validation is not None else ())
 
 
 def _metrics(
@@ -161,9 +164,9 @@ def _metrics(
     water: LabelledScenes | None,
 ) -> dict[str, Any]:
     """Names of the scenes that were used, and the figures that there are. The network gets its temperature."""
-    metrics: dict[str, Any] = {"training_scenes": list(learn.names)}
+    metrics: dict[str, Any] = {TRAINING_SCENES: list(learn.names)}
     if stopping is not None:
-        metrics["stopping_scenes"] = list(stopping.names)
+        metrics[STOPPING_SCENES] = list(stopping.names)
     if measured is not None:
         metrics["validation"] = dict(measured)
     if validation is not None and len(validation):

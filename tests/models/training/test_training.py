@@ -16,6 +16,7 @@ from croplayer.models.networks.inference import predict_image
 from croplayer.models.networks.manifest import read_manifest
 from croplayer.models.networks.segmentation import build_segmenter
 from croplayer.models.training.augmentation import SceneTensors, draw_batch, step_generator
+from croplayer.models.training.cross_validation import cross_validate
 from croplayer.models.training.evaluation import evaluate_scenes
 from croplayer.models.training.fitting import _optimizer
 from croplayer.models.training.losses import boundary_weights, mask_loss, training_loss
@@ -338,3 +339,18 @@ def test_boundary_weight_sits_on_the_edge():
     weights = boundary_weights(field, 2.0)
     assert set(weights.unique().tolist()) == {1.0, 3.0}
     assert (weights[0, 5] == 3).nonzero().flatten().tolist() == list(range(13, 19))
+
+
+def test_scenes_that_the_start_has_learned_from_are_never_judged(painted_scenes, tmp_path):
+    learn, held = painted_scenes.split_by_scene(0.34, 0)
+    first = train_segmentation(learn, SMALL, tmp_path / "first", work=tmp_path, **TEXTS)
+    again = replace(SMALL, start=str(first))
+    with pytest.raises(ValueError, match=f"has learned from 1 of the scenes to be judged, such as '{learn.names[0]}'"):
+        train_segmentation(
+            held, again, tmp_path / "wrong", work=tmp_path, validation=learn.subset(learn.names[:1]), **TEXTS
+        )
+    with pytest.raises(ValueError, match="has learned from"):
+        cross_validate(painted_scenes, again, 2, tmp_path)
+    second = train_segmentation(held, again, tmp_path / "second", work=tmp_path, **TEXTS)
+    assert read_manifest(second).seen_scenes == set(painted_scenes.names)
+    assert read_manifest(second).metrics["earlier_scenes"] == list(learn.names)
