@@ -25,8 +25,19 @@ def benchmark(*arguments: str) -> str:
 
 def test_it_measures_on_a_cpu(tmp_path: Path) -> None:
     sizes = ("--block-px", "128", "--cell-px", "64", "--blend-px", "8", "--blocks", "1", "--rounds", "1")
-    printed = benchmark("--device", "cpu", *sizes, "--batch-cells", "2", "9", "--json", str(tmp_path / "gpu.json"))
-    found = json.loads((tmp_path / "gpu.json").read_text())["models"]["default"]
+    printed = benchmark(
+        "--device",
+        "cpu",
+        "--model",
+        "default_fast",
+        *sizes,
+        "--batch-cells",
+        "2",
+        "9",
+        "--json",
+        str(tmp_path / "gpu.json"),
+    )
+    found = json.loads((tmp_path / "gpu.json").read_text())["models"]["default_fast"]
     assert [row["batch_cells"] for row in found["rows"]] == [2, 9]
     for row in found["rows"]:
         assert row["largest difference"] <= 0.01 and row["same bytes twice"] and row["missing agrees"]
