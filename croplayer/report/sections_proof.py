@@ -95,8 +95,8 @@ def _familiarity_parts(results: ReportTables) -> list[Part]:
     if known.isna().all(axis=None):
         return [
             Gap(
-                "The segmentation model does not say what the imagery looked like that it learned from, so nothing tells where "
-                "the imagery of this run is foreign to it."
+                "Nothing tells where the imagery of this run is foreign to the segmentation model: the model does not say what the "
+                "imagery looked like that it learned from, or the blocks are smaller than the windows that it describes."
             )
         ]
     caption = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -162,6 +163,7 @@ def _started(
     context: click.Context, start: str, architecture: str, size: str, gsd: tuple[float, float]
 ) -> tuple[str, str, tuple[float, float]]:
     """Architecture, size and range of pixels: those of the model that a training starts from, unless others are given."""
+    from croplayer.models.networks.architectures import sizes
     from croplayer.models.training.start import start_manifest
 
     manifest = start_manifest(start)
@@ -172,7 +174,12 @@ def _started(
         return of_options if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE else of_model
 
     wanted = chosen("architecture", architecture, manifest.architecture), chosen("size", size, manifest.size)
-    if wanted != (manifest.architecture, manifest.size):
+    if manifest.size not in sizes(manifest.architecture):
+        # An imported model does not say its size; whether the weights fit is seen when they are taken over.
+        wanted = wanted[0], size
+    if wanted[0] != manifest.architecture or (
+        manifest.size in sizes(manifest.architecture) and wanted[1] != manifest.size
+    ):
         raise ValueError(
             f"'{start}' is a {manifest.architecture} {manifest.size}, not a {' '.join(wanted)}; leave out --architecture and "
             "--size, which are those of the model that the training starts from"
@@ -365,7 +372,10 @@ def _table_lines(comparison: Comparison) -> Iterator[str]:
             yield f"{row.contestant.title:<{width}}  failed: {row.failure}"
             continue
         f = row.figures
-        cells = [f"{f.training_s:.0f}", *(f"{measure:.4f}" for measure in (f.iou, f.boundary_iou, f.f1))]
+        cells = [
+            "-" if math.isnan(f.training_s) else f"{f.training_s:.0f}",
+            *(f"{measure:.4f}" for measure in (f.iou, f.boundary_iou, f.f1)),
+        ]
         cells += [f"{f.px_per_s:,.0f}", f"{f.n_parameters:,}"]
         yield f"{row.contestant.title:<{width}}" + "".join(f"{c:>14}" for c in cells)
 

@@ -221,17 +221,14 @@ def train_named(
 
 
 def _scenes_beside(folder: Path, training: Training) -> tuple[LabelledScenes | None, LabelledScenes | None]:
-    """Scenes that are used for training only, and scenes of open water that are only measured on; None where there are none.
-
-    Of the rasters with near infrared, the west of every second one is trained on and the east of all is measured on.
-    """
-    from croplayer.models.training.open_water import water_scenes
+    """Scenes that are used for training only, and scenes of open water that are only measured on; None where there are none."""
+    from croplayer.models.training.open_water import learned_and_judged
 
     always = _synthetic_scenes(folder, training) if training.synthetic_scenes else None
     if training.water is None:
         return always, None
-    learned = water_scenes(Path(training.water), "west", every=2)
-    return learned if always is None else always.joined(learned), water_scenes(Path(training.water), "east")
+    learned, judged = learned_and_judged(Path(training.water))
+    return learned if always is None else always.joined(learned), judged
 
 
 def _synthetic_scenes(folder: Path, training: Training) -> LabelledScenes:
@@ -321,7 +318,8 @@ def _training_modules(training: Training | CoverageTraining) -> tuple[str, ...]:
     if isinstance(training, CoverageTraining):
         return "croplayer.models.training.coverage", "croplayer.models.training.coverage_samples"
     makes_scenes = ("croplayer.landscape.samples",) if training.synthetic_scenes else ()
-    return "croplayer.models.training.cross_validation", *makes_scenes
+    finds_water = ("croplayer.models.training.open_water",) if training.water else ()
+    return "croplayer.models.training.cross_validation", *makes_scenes, *finds_water
 
 
 def _data_digest(path: Path) -> str:

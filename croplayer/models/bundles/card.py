@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from croplayer.models.networks.manifest import RANDOM, Manifest
+from croplayer.models.networks.manifest import RANDOM, STARTED_FROM, Manifest
 
 CARD_NAME = "README.md"
 MLM_NAME = "stac_mlm.json"
@@ -26,6 +26,7 @@ def model_card(manifest: Manifest) -> str:
         f"* Ground sample distance: {low:g} to {high:g} m",
         f"* Training data: {manifest.training_data}",
         f"* Licence: {manifest.licence}",
+        *_started_from(manifest),
         f"* Written by: {', '.join(f'{name} {version}' for name, version in sorted(manifest.versions.items()))}",
         "",
         "## Validation",
@@ -44,6 +45,15 @@ def model_card(manifest: Manifest) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _started_from(manifest: Manifest) -> list[str]:
+    words = manifest.metrics.get(STARTED_FROM)
+    if not words:
+        return []
+    return [
+        f"* Started from {words['name']}, which learned from: {words['training_data']}. Its licence: {words['licence']}"
+    ]
 
 
 def validation_words(validation: Mapping[str, Any]) -> str:
@@ -86,8 +96,11 @@ def _reliability(validation: Mapping[str, Any]) -> list[str]:
     calibration = validation.get("calibration")
     if not calibration:
         return []
-    after, before = (", ".join(f"{e:.3f}" for e in calibration[key]) for key in ("expected_error", "before"))
-    others = " (fitted on the other folds for these figures)" if len(calibration["before"]) > 1 else ""
+    after, before = (
+        ", ".join("-" if e is None else f"{e:.3f}" for e in calibration[key]) for key in ("expected_error", "before")
+    )
+    many = len(calibration["before"]) > 1
+    others = " (fitted on the other folds for these figures)" if many else " (fitted on the same scenes)"
     return [
         "",
         f"Probabilities are divided by the temperature {calibration['temperature']:g} in the logit. Expected calibration error: "
@@ -101,7 +114,7 @@ def _open_water(water: Mapping[str, Any] | None) -> list[str]:
     shares = [share for share in water["by_scene"].values() if share is not None]
     return [
         "",
-        f"Of open water away from shores, in lakes that it never saw, this model maps {water['mapped_as_cropland']:.1%} as "
+        f"Of open water away from shores, in the half of the images whose water it never learned, this model maps {water['mapped_as_cropland']:.1%} as "
         f"cropland ({min(shares):.1%} to {max(shares):.1%} in {len(shares)} images).",
     ]
 
@@ -110,8 +123,8 @@ def mlm_properties(manifest: Manifest, n_parameters: int) -> dict[str, Any]:
     """Properties of a STAC item, after the machine learning model extension 1.4.
 
     ``mlm:pretrained`` is False for weights that a training recipe made from random ones. It is True for a training that
-    started from known weights, and for weights of others, whose manifest has no recipe; ``mlm:pretrained_source`` is the
-    stated training data then.
+    started from known weights, and for weights of others, whose manifest has no recipe; ``mlm:pretrained_source`` is then the
+    model that it started from, or the stated training data.
     """
     task = _TASKS[manifest.kind]
     segmentation = manifest.kind == "segmentation"
@@ -160,7 +173,8 @@ def mlm_properties(manifest: Manifest, n_parameters: int) -> dict[str, Any]:
 def _origin(manifest: Manifest) -> dict[str, Any]:
     if manifest.recipe and manifest.recipe.get("start", RANDOM) == RANDOM:
         return {"mlm:pretrained": False}
-    return {"mlm:pretrained": True, "mlm:pretrained_source": manifest.training_data}
+    source = manifest.metrics.get(STARTED_FROM, {}).get("name", manifest.training_data)
+    return {"mlm:pretrained": True, "mlm:pretrained_source": source}
 
 
 def mlm_json(manifest: Manifest, n_parameters: int) -> bytes:

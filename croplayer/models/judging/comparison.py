@@ -22,11 +22,12 @@ from croplayer.models.judging.comparison_file import (
     read_comparison,
     write_comparison,
 )
+from croplayer.models.networks.cells import cells_at_once
 from croplayer.models.networks.inference import predict_block
 from croplayer.models.networks.manifest import MANIFEST_NAME, RANDOM, read_manifest
 from croplayer.models.networks.segmentation import SegmentationNetwork
 from croplayer.models.training.scenes import LabelledScenes
-from croplayer.models.training.start import seen_scenes
+from croplayer.models.training.start import check_unseen
 from croplayer.models.training.training import (
     StepReport,
     TrainingConfig,
@@ -93,7 +94,7 @@ def compare_architectures(
     missing = {}
     for contestant, own in configs.items():
         try:
-            _check_unseen(contestant, validation)
+            check_unseen(contestant.start, validation.names)
             made_of = _made_of(work, own, train, validation)
         except _FAILURES as error:
             failed(contestant, error)
@@ -116,16 +117,6 @@ def compare_architectures(
     return written()
 
 
-def _check_unseen(contestant: Contestant, validation: LabelledScenes) -> None:
-    """Raise ValueError for a start that has learned from scenes which the contestants are scored on."""
-    seen = seen_scenes(contestant.start) & set(validation.names)
-    if seen:
-        raise ValueError(
-            f"'{contestant.start}' has learned from {len(seen)} of the scenes to score, such as '{min(seen)}', so its figures "
-            "would be meaningless"
-        )
-
-
 def _own(config: TrainingConfig, contestant: Contestant) -> TrainingConfig:
     rate = 1.0 if contestant.start == RANDOM else config.encoder_rate
     return replace(config, **contestant._asdict(), encoder_rate=rate)
@@ -140,17 +131,18 @@ def _train(
     on_step: Callable[[Contestant, StepReport], None] | None,
     **more: Any,
 ) -> float:
-    """Train a contestant; returns the seconds until its last step ended."""
+    """Train a contestant; returns the seconds until its last step ended, NaN for a training that went on from a checkpoint."""
     start = ended = time.perf_counter()
+    first = 0
 
     def report(step: StepReport) -> None:
-        nonlocal ended
-        ended = time.perf_counter()
+        nonlocal ended, first
+        ended, first = time.perf_counter(), first or step.step
         if on_step is not None:
             on_step(contestant, step)
 
     train_segmentation(scenes, config, folder, on_step=report, **more)
-    return ended - start
+    return ended - start if first == 1 else float("nan")
 
 
 def _is_whole(folder: Path) -> bool:
@@ -187,9 +179,11 @@ def _figures(bundle: Path, training_s: float) -> Figures:
 
 
 def measure_throughput(
-    network: SegmentationNetwork, *, cell_px: int = 512, halo_px: int = 64, batch_cells: int = 1, cells: int = 2
+    network: SegmentationNetwork, *, cell_px: int = 512, halo_px: int = 64, rounds: int = 3
 ) -> float:
-    """Pixels mapped per second on random noise of ``cells`` cells; a first pass warms up and is not timed."""
+    """Pixels mapped per second on random noise, with as many cells at once as a run sends; the quickest of some rounds."""
+    batch_cells = cells_at_once(network.device.type)
+    cells = max(batch_cells, 2)
     shape = (cell_px + 2 * halo_px, cells * cell_px + 2 * halo_px)
     rgb = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     valid = np.ones(shape, dtype=bool)
@@ -197,7 +191,10 @@ def measure_throughput(
     def predict() -> None:
         predict_block(network, rgb, valid, cell_px=cell_px, halo_px=halo_px, batch_cells=batch_cells)
 
-    predict()
-    start = time.perf_counter()
-    predict()
-    return cells * cell_px**2 / (time.perf_counter() - start)
+    def seconds() -> float:
+        start = time.perf_counter()
+        predict()
+        return time.perf_counter() - start
+
+    predict()  # warms up
+    return cells * cell_px**2 / min(seconds() for _ in range(rounds))

@@ -14,7 +14,7 @@ from stores.durable import write_durable
 from stores.file_names import file_name
 
 COMPARISON_NAME = "comparison.json"
-_MEASURES = ("iou", "boundary_iou", "f1")
+_MEASURES = ("training_s", "iou", "boundary_iou", "f1")
 
 
 class Contestant(NamedTuple):
@@ -65,7 +65,7 @@ class Figures(NamedTuple):
 
     n_parameters: int
     training_s: float
-    """Duration of the training in seconds; depends on the machine and its load"""
+    """Duration of the training in seconds; depends on the machine and its load. NaN where the training was interrupted"""
     iou: float
     """Over all pixels of the validation scenes, 0..1; NaN where undefined, as are boundary_iou and f1"""
     boundary_iou: float

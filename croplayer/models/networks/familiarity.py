@@ -20,6 +20,8 @@ MOST_COMPONENTS = 16
 """Largest number of principal components of a description."""
 FEWEST_SCENES = 3
 """Fewer training scenes describe nothing."""
+MOST_DISTANCES = 1000
+"""Most distances of training scenes that are kept; of more, quantiles are."""
 MOST_PARTS = 32
 """Scenes are left out one by one, or in so many parts where there are more."""
 WINDOWS_ALONG = 3
@@ -96,7 +98,7 @@ class Familiarity:
 
 
 def describe_windows(window_px: int, scenes: Sequence[np.ndarray]) -> Familiarity | None:
-    """The description of training windows; None of fewer than ``FEWEST_SCENES`` scenes with windows.
+    """The description of training windows; None of fewer than ``FEWEST_SCENES`` scenes with windows, or if all look the same.
 
     Parameters
     ----------
@@ -111,7 +113,13 @@ def describe_windows(window_px: int, scenes: Sequence[np.ndarray]) -> Familiarit
     for part in range(parts):
         others = fitted_normal(np.vstack([f for i, f in enumerate(scenes) if i % parts != part]))
         distances += [float(others.distances(f).mean()) for f in scenes[part::parts]]
-    return Familiarity(window_px, fitted_normal(np.vstack(scenes)), np.sort(distances))
+    normal = fitted_normal(np.vstack(scenes))
+    if not len(normal.deviations):
+        return None
+    kept = np.sort(distances)
+    if len(kept) > MOST_DISTANCES:
+        kept = np.quantile(kept, np.linspace(0, 1, MOST_DISTANCES))
+    return Familiarity(window_px, normal, kept)
 
 
 def fitted_normal(features: np.ndarray, most: int = MOST_COMPONENTS) -> Normal:

@@ -19,6 +19,8 @@ LARGEST_MANIFEST = 64 * 2**20
 KINDS = ("segmentation", "coverage")
 TRAINING_SCENES, STOPPING_SCENES, EARLIER_SCENES = SEEN = ("training_scenes", "stopping_scenes", "earlier_scenes")
 """Keys of the metrics with names of scenes: learned from, used to decide when to stop, and learned from by what was started from."""
+STARTED_FROM = "started_from"
+"""Key of the metrics with the name, training data and licence of the model that a training started from."""
 RANDOM = "random"
 """What the recipe of a manifest says of weights that all started at random (``TrainingConfig.start``)."""
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from croplayer.models.networks.encoder_features import deepest_features
 from croplayer.models.networks.folding import prepared
+from croplayer.models.networks.precision import FLOAT32, computing_in
 
 WINDOW_M = 500.0
 """Edge of a window on the ground at the network's own pixel, metres."""
@@ -86,7 +87,7 @@ def window_features(network: EncodingNetwork, rgb: np.ndarray, valid: np.ndarray
     the mean squared gradient of grey at 1 px and at ``COARSE_PX``; the mean of each channel of the encoder's deepest map
     """
     network = prepared(network)
-    with torch.inference_mode():
+    with torch.inference_mode(), computing_in(FLOAT32, network.device):
         pixels = network.normalise(
             torch.from_numpy(np.ascontiguousarray(rgb)).to(network.device),
             torch.from_numpy(np.ascontiguousarray(valid)).to(network.device),

@@ -100,7 +100,12 @@ def calibration_figures(parts: Sequence[np.ndarray]) -> dict[str, Any]:
     of_others = [fitted_temperature(counts - part) if len(parts) > 1 else temperature for part in parts]
     return {
         "temperature": temperature,
-        "expected_error": [round(expected_calibration_error(p, t), 5) for p, t in zip(parts, of_others, strict=True)],
-        "before": [round(expected_calibration_error(part), 5) for part in parts],
+        "expected_error": [_known(expected_calibration_error(p, t)) for p, t in zip(parts, of_others, strict=True)],
+        "before": [_known(expected_calibration_error(part)) for part in parts],
         "reliability": reliability(counts, temperature),
     }
+
+
+def _known(error: float) -> float | None:
+    """A rounded figure; None for NaN, which JSON cannot hold."""
+    return None if np.isnan(error) else round(error, 5)

@@ -23,12 +23,12 @@ from croplayer.models.networks.coverage_network import (
     predict_coverage,
 )
 from croplayer.models.networks.limits import COVERAGE
-from croplayer.models.networks.manifest import MANIFEST_NAME, Manifest
+from croplayer.models.networks.manifest import EARLIER_SCENES, MANIFEST_NAME, TRAINING_SCENES, Manifest
 from croplayer.models.networks.segmentation import BANDS, pick_device
 from croplayer.models.training.augmentation import step_generator
 from croplayer.models.training.curve import CURVE_NAME, CURVE_PICTURE, curve_json, curve_picture
 from croplayer.models.training.labelled_thumbnails import CoverageSamples, read_coverage_samples
-from croplayer.models.training.start import start_digest, start_from
+from croplayer.models.training.start import check_unseen, seen_scenes, start_digest, start_from, start_manifest
 from croplayer.models.training.training import fixed_threads
 from croplayer.models.training.training_config import CoverageConfig, StepReport, learning_rate_at
 from stores.legends import CoverageType
@@ -91,6 +91,8 @@ def train_coverage(
     repair(Path(folder), MANIFEST_NAME)
     data = read_coverage_samples(samples)
     train, validation = split_samples(data.types, data.scenes, config.validation_fraction, config.seed)
+    _check_start(config.start, {data.scenes[i] for i in validation})
+    earlier = sorted(seen_scenes(config.start))
     with fixed_threads(config.threads):
         network, history = _fit(data.thumbnails[train], data.types[train], config, on_step)
         probability = predict_coverage(network, data.thumbnails[validation])
@@ -107,13 +109,26 @@ def train_coverage(
         ground_sample_distance_m=config.gsd_m,
         training_data=training_data,
         licence=licence,
-        metrics=_metrics(data, train, validation, probability),
+        metrics=_metrics(data, train, validation, probability)
+        | {TRAINING_SCENES: sorted({data.scenes[i] for i in train})}
+        | ({EARLIER_SCENES: earlier} if earlier else {}),
         recipe=asdict(config)
         | {"gsd_m": list(config.gsd_m), "start_digest": start_digest(config.start, COVERAGE, config.size)},
         temperature=network.temperature,
     )
     extra = {CURVE_NAME: curve_json(history), CURVE_PICTURE: curve_picture(history)}
     return write_bundle(Path(folder), network.model, manifest, extra)
+
+
+def _check_start(start: str, judged: set[str]) -> None:
+    """Raise ValueError if the samples to be judged may be among those that the start has learned from."""
+    check_unseen(start, judged)
+    manifest = start_manifest(start)
+    if manifest is not None and not manifest.seen_scenes:
+        raise ValueError(
+            f"'{start}' does not say which scenes it has learned from, so no figures could be told; start from a checkpoint of "
+            "a ResNet, or from a coverage model that says so"
+        )
 
 
 def _metrics(

@@ -56,8 +56,10 @@ def reliability_picture(calibration: Mapping[str, Any]) -> bytes:
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
     axes.plot(said, found, color="C0", linewidth=1)
     axes.scatter(said, found, s=15 + 300 * pixels / max(pixels.sum(), 1), color="C0", alpha=0.6, linewidths=0)
-    worst = max(calibration["expected_error"])
-    axes.set_title(f"temperature {calibration['temperature']:g}, expected error at most {worst:.3f}", fontsize=9)
+    errors = [error for error in calibration["expected_error"] if error is not None]
+    if errors:
+        title = f"temperature {calibration['temperature']:g}, expected error at most {max(errors):.3f}"
+        axes.set_title(title, fontsize=9)
     return _png(figure)
 
 

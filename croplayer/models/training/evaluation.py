@@ -124,5 +124,9 @@ def water_table(counts: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
 def evaluate_scenes(
     network: SegmentationNetwork, scenes: LabelledScenes, threshold: float = THRESHOLD
 ) -> dict[str, Any]:
-    """``validation_figures`` of a network on labelled scenes."""
-    return validation_figures(score_scenes(network, scenes, threshold), threshold=threshold)
+    """``validation_figures`` of a network on labelled scenes, its probabilities taken as they are.
+
+    Of its calibration only ``expected_error`` is told: a temperature that is fitted on the scenes that are judged would flatter.
+    """
+    figures = validation_figures(score_scenes(network, scenes, threshold), threshold=threshold)
+    return figures | {"calibration": {"expected_error": figures["calibration"]["before"]}}

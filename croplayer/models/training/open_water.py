@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from rasterio.enums import ColorInterp
 from scipy import ndimage
 
-from croplayer.models.training.scenes import SCENE_DRIVERS, LabelledScenes, RepairReport, SceneArrays
-from croplayer.sources.raster_file import open_raster
+from croplayer.models.training.scenes import MOST_SCENE_PIXELS, SCENE_DRIVERS, LabelledScenes, RepairReport, SceneArrays
+from croplayer.sources.raster_file import check_georeference, open_raster
 
 WATER_INDEX = 0.1
 """Least normalised difference of green and near infrared of open water (McFeeters 1996, doi 10.1080/01431169608948714; he
@@ -60,7 +61,8 @@ def open_water(rgb: np.ndarray, near_infrared: np.ndarray, valid: np.ndarray, gs
 class WaterScene:
     """One half of a raster of red, green, blue and near infrared: its open water is no field, the rest has no label.
 
-    Lakes across the middle belong to the west alone, so the two halves share none.
+    Lakes across the middle of the raster belong to the west alone, so its two halves share none. Where rasters of several dates
+    show one place, a lake that is one in a wet year and two in a dry one may still have a part in each half.
     """
 
     name: str
@@ -108,13 +110,23 @@ def water_scenes(folder: Path, side: Side, every: int = 1, first: int = 0) -> La
     scenes = []
     for path in paths[first::every]:
         with open_raster(path, SCENE_DRIVERS[path.suffix.lower()]) as raster:
-            if raster.count != 4 or {*raster.dtypes} != {"uint8"} or raster.crs is None or not raster.crs.is_projected:
+            if raster.count != 4 or {*raster.dtypes} != {"uint8"}:
                 raise ValueError(
-                    f"{path} has {raster.count} bands of {raster.dtypes[0]}; expected red, green, blue and near infrared of "
-                    "uint8 in a projected CRS"
+                    f"{path} has {raster.count} bands of {raster.dtypes[0]}; expected red, green, blue and near infrared of uint8"
                 )
+            if raster.colorinterp[3] == ColorInterp.alpha:
+                raise ValueError(f"{path}: its fourth band is alpha; expected near infrared")
+            if raster.crs is None or not raster.crs.is_projected:
+                raise ValueError(f"{path} has the CRS {raster.crs}; expected one in metres, so warp it first")
+            if raster.width * raster.height > MOST_SCENE_PIXELS:
+                raise ValueError(
+                    f"{path} is {raster.width} x {raster.height} px; expected at most {MOST_SCENE_PIXELS} pixels; split it"
+                )
+            check_georeference(raster, None)
             metres = raster.crs.linear_units_factor[1]
             scenes.append(WaterScene(f"{path.stem}_{side}", path, abs(raster.transform.a) * metres, side))
+    if not any(scene.read().labelled.any() for scene in scenes):
+        raise ValueError(f"no open water was found in the {side} of the rasters of {folder}; expected some")
     return LabelledScenes(tuple(scenes), RepairReport((), ()))
 
 
@@ -123,6 +135,11 @@ def _across(water: np.ndarray, middle: int) -> np.ndarray:
     labels, _ = ndimage.label(water)
     shared = np.intersect1d(labels[:, middle - 1], labels[:, middle])
     return np.isin(labels, shared[shared > 0])
+
+
+def learned_and_judged(folder: Path) -> tuple[LabelledScenes, LabelledScenes]:
+    """The western halves of every second raster, to be learned from, and the eastern halves of all, to be judged."""
+    return water_scenes(folder, "west", every=2), water_scenes(folder, "east")
 
 
 @lru_cache(maxsize=2)

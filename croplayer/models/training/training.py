@@ -21,7 +21,13 @@ from croplayer.models.bundles.bundle import write_bundle
 from croplayer.models.bundles.familiarity_file import FAMILIARITY_NAME, familiarity_bytes
 from croplayer.models.bundles.whole_folders import check_place, only_one, repair
 from croplayer.models.networks.familiarity import Familiarity
-from croplayer.models.networks.manifest import EARLIER_SCENES, MANIFEST_NAME, STOPPING_SCENES, TRAINING_SCENES
+from croplayer.models.networks.manifest import (
+    EARLIER_SCENES,
+    MANIFEST_NAME,
+    STARTED_FROM,
+    STOPPING_SCENES,
+    TRAINING_SCENES,
+)
 from croplayer.models.networks.segmentation import SegmentationNetwork
 from croplayer.models.training.curve import (
     CURVE_NAME,
@@ -32,10 +38,10 @@ from croplayer.models.training.curve import (
     reliability_picture,
 )
 from croplayer.models.training.described import describe_scenes
-from croplayer.models.training.evaluation import evaluate_scenes, water_figures
+from croplayer.models.training.evaluation import evaluate_scenes, score_scenes, validation_figures, water_figures
 from croplayer.models.training.fitting import fit
 from croplayer.models.training.scenes import LabelledScenes
-from croplayer.models.training.start import check_unseen, seen_scenes, start_digest
+from croplayer.models.training.start import check_unseen, start_digest, start_manifest
 from croplayer.models.training.torchrun import ALONE, TorchrunGroup, joined_group
 from croplayer.models.training.training_config import StepReport, TrainingConfig
 from stores.durable import PARTIAL
@@ -80,6 +86,7 @@ def train_segmentation(
     FileExistsError if the folder is taken by something else than a bundle.
     """
     _check_scenes(scenes, validation, config.start)
+    started = _started(config)
     check_place(Path(folder), MANIFEST_NAME)
     learn, stopping = _split_for_stopping(scenes, config)
     with fixed_threads(config.threads), joined_group() as group, ExitStack() as held:
@@ -94,8 +101,7 @@ def train_segmentation(
         if group.leads:
             precision = _rounded_to(network, config.stored_as)
             metrics = _metrics(network, learn, stopping, validation, measured, water)
-            if earlier := sorted(seen_scenes(config.start)):
-                metrics[EARLIER_SCENES] = earlier
+            metrics |= started
             manifest = network.described(
                 gsd_m=config.gsd_m,
                 training_data=training_data,
@@ -122,6 +128,15 @@ def _further_files(
     if described is not None:
         files[FAMILIARITY_NAME] = familiarity_bytes(described)
     return files
+
+
+def _started(config: TrainingConfig) -> dict[str, Any]:
+    """What the metrics of a bundle say of the model that its training started from; nothing of other weights."""
+    manifest = start_manifest(config.start)
+    if manifest is None:
+        return {}
+    words = {"name": config.start, "training_data": manifest.training_data, "licence": manifest.licence}
+    return {STARTED_FROM: words, EARLIER_SCENES: sorted(manifest.seen_scenes)}
 
 
 def _recipe(config: TrainingConfig, group: TorchrunGroup) -> dict[str, Any]:
@@ -170,7 +185,7 @@ def _metrics(
     if measured is not None:
         metrics["validation"] = dict(measured)
     if validation is not None and len(validation):
-        metrics["validation"] = evaluate_scenes(network, validation)
+        metrics["validation"] = validation_figures(score_scenes(network, validation))
     network.temperature = metrics.get("validation", {}).get("calibration", {}).get("temperature", 1.0)
     if validation is not None and len(validation) and network.temperature != 1:
         # Stored levels are rounded, so a temperature moves some pixels over the threshold.

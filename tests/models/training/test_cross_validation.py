@@ -6,7 +6,7 @@ import pytest
 from croplayer.models.bundles.bundle import load
 from croplayer.models.networks.manifest import read_manifest
 from croplayer.models.training.cross_validation import cross_validate, train_cross_validated
-from croplayer.models.training.evaluation import evaluate_scenes, score_scenes, validation_figures
+from croplayer.models.training.evaluation import score_scenes, validation_figures
 from croplayer.models.training.training import TrainingConfig, train_segmentation
 
 CONFIG = TrainingConfig(architecture="pidnet", steps=3, crop_px=64, batch=2, gsd_m=(2.0, 3.0), threads=1)
@@ -39,7 +39,7 @@ def test_figures_pool_pixels_not_scenes(painted_scenes):
     from croplayer.models.networks.segmentation import build_segmenter
 
     network = build_segmenter("pidnet", "tiny", 0).eval()
-    whole = evaluate_scenes(network, painted_scenes)
+    whole = validation_figures(score_scenes(network, painted_scenes))
     parts = [score_scenes(network, painted_scenes.subset([name])) for name in painted_scenes.names]
     assert validation_figures([score for part in parts for score in part]) == whole
     field = np.concatenate([a.field.ravel() for a in painted_scenes.read_all()])
