@@ -147,7 +147,6 @@ def _row(stored: Mapping[str, Any]) -> ComparisonRow:
     measures = {name: math.nan if stored[name] is None else float(stored[name]) for name in _MEASURES}
     figures = Figures(
         n_parameters=int(stored["n_parameters"]),
-        training_s=float(stored["training_s"]),
         px_per_s=float(stored["px_per_s"]),
         device=str(stored["device"]),
         ended=str(stored["ended"]),

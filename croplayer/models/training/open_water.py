@@ -115,7 +115,10 @@ def water_scenes(folder: Path, side: Side, every: int = 1, first: int = 0) -> La
                     f"{path} has {raster.count} bands of {raster.dtypes[0]}; expected red, green, blue and near infrared of uint8"
                 )
             if raster.colorinterp[3] == ColorInterp.alpha:
-                raise ValueError(f"{path}: its fourth band is alpha; expected near infrared")
+                raise ValueError(
+                    f"{path}: its fourth band says that it is alpha; expected near infrared, so if it is that, say so in the file "
+                    "(gdal_edit -colorinterp_4 undefined)"
+                )
             if raster.crs is None or not raster.crs.is_projected:
                 raise ValueError(f"{path} has the CRS {raster.crs}; expected one in metres, so warp it first")
             if raster.width * raster.height > MOST_SCENE_PIXELS:

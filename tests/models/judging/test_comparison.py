@@ -87,7 +87,7 @@ def test_a_start_that_has_seen_the_scenes_to_score_is_no_contestant(painted_scen
         write_bundle(tmp_path / name, network.model, manifest)
     names = [f"pidnet-tiny:{tmp_path / name}" for name in ("knows", "new")]
     knows, new = compare(painted_scenes, tmp_path / "out", names).rows
-    assert f"has learned from 1 of the scenes to score, such as '{validation.names[0]}'" in knows.failure
+    assert f"has learned from 1 of the scenes to be judged, such as '{validation.names[0]}'" in knows.failure
     assert new.figures and not new.failure
 
 

@@ -27,11 +27,11 @@ def picture(lakes: list[tuple[slice, slice]], shape: tuple[int, int] = (120, 200
 WEST, EAST, ACROSS = np.s_[10:50, 10:50], np.s_[60:100, 140:180], np.s_[40:70, 80:130]
 
 
-def write(folder, name, pixels):
+def write(folder, name, pixels, alpha="NO"):
     folder.mkdir(exist_ok=True)
     with rasterio.open(
         folder / name, "w", driver="GTiff", width=pixels.shape[2], height=pixels.shape[1], count=len(pixels),
-        dtype="uint8", crs="EPSG:26914", transform=from_origin(500_000, 5_200_000, GSD_M, GSD_M),
+        dtype="uint8", photometric="RGB", alpha=alpha, crs="EPSG:26914", transform=from_origin(500_000, 5_200_000, GSD_M, GSD_M),
     ) as raster:  # fmt: skip
         raster.write(pixels)
 
@@ -84,5 +84,11 @@ def test_rasters_without_near_infrared_are_refused(tmp_path):
     write(tmp_path / "images", "a.tif", picture([EAST])[:3])
     with pytest.raises(ValueError, match=r"a.tif has 3 bands.*expected red, green, blue and near infrared"):
         water_scenes(tmp_path / "images", "east")
+    write(tmp_path / "alpha", "a.tif", picture([EAST]), alpha="YES")
+    with pytest.raises(ValueError, match="says that it is alpha; expected near infrared"):
+        water_scenes(tmp_path / "alpha", "east")
+    write(tmp_path / "dry", "a.tif", picture([WEST]))
+    with pytest.raises(ValueError, match="no open water was found in the east"):
+        water_scenes(tmp_path / "dry", "east")
     with pytest.raises(FileNotFoundError, match="is not a folder"):
         water_scenes(tmp_path / "nothing", "east")
