@@ -9,6 +9,7 @@ only interrupt the way to the end.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -20,6 +21,8 @@ from pipelines.exit_codes import INTERRUPTED
 SENTENCE = "croplayer: stopped; run the same command again to continue"
 LONGEST_END_S = 20.0
 """Time that closing may take before the process ends without it."""
+_LIBRARIES = ("asyncio", "distributed", "tornado")
+"""Libraries that log each connection and process which a stop cuts off."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -74,6 +77,7 @@ def _on_signal(number: int, frame: object) -> None:
     _State.is_requested = True
     sys.unraisablehook = _say_nothing
     threading.excepthook = _say_nothing
+    _silence_libraries()
     watchdog = threading.Timer(LONGEST_END_S, _end_now)
     watchdog.daemon = True
     watchdog.start()
@@ -82,6 +86,14 @@ def _on_signal(number: int, frame: object) -> None:
 
 def _say_nothing(problem: Any) -> None:
     """Errors in finalizers and threads that are cut off by the stop are no news."""
+
+
+def _silence_libraries() -> None:
+    """Log nothing more of the libraries; Dask gives handlers to some of its loggers and to those of Tornado."""
+    for name in {*_LIBRARIES, *logging.root.manager.loggerDict}:
+        if name.split(".")[0] in _LIBRARIES:
+            logger = logging.getLogger(name)
+            logger.handlers, logger.propagate = [logging.NullHandler()], False
 
 
 def _say() -> None:

@@ -148,7 +148,7 @@ WRONG = [
     ('legend = "ESA"', 'legend = "ESAA"', "ESRI_v2, FCS30, FCS30D, FROM, GL30, SinoLC; did you mean 'ESA'?"),
     ('legend = "ESA"', "crop_codes = [1.5]", "[[products]] 1: crop_codes, entry 1 is 1.5; expected a whole number"),
     ('"codes.tif"', '"missing.tif"', "[[products]] 1: raster"),
-    ('model = "landscape"', 'model = "landscap"', "[segmentation]: model 'landscap' is neither a folder with a manifest.json nor an included model (default, default_coverage, landscape, landscape_coverage), and neither training nor recipe says how to train it; did you mean 'landscape'?"),
+    ('model = "landscape"', 'model = "landscap"', "[segmentation]: model 'landscap' is neither a folder with a manifest.json nor an included model (default, default_coverage, default_fast, landscape, landscape_coverage), and neither training nor recipe says how to train it; did you mean 'landscape'?"),
     ('model = "landscape"\n', 'model = "default_coverage"\n', "[segmentation]: model default_coverage is a coverage model; expected a segmentation model"),
     ('"landscape_coverage"', '"landscape"', "[coverage]: model landscape is a segmentation model; expected a coverage model"),
     ('model = "landscape"', 'model = "m"\nrecipe = "naip_field"', "did you mean 'naip_fields'?"),
