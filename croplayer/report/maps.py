@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -130,7 +130,12 @@ def class_figure(
         return sheet.figure
 
 
-def value_figure(blocks: pd.DataFrame, columns: Mapping[str, str], units: Mapping[str, str]) -> Figure:
+def value_figure(
+    blocks: pd.DataFrame,
+    columns: Mapping[str, str],
+    units: Mapping[str, str],
+    limits: tuple[float, float] | None = None,
+) -> Figure:
     """One block map per column of numbers, each with its own colour bar; missing values are grey.
 
     Parameters
@@ -138,6 +143,7 @@ def value_figure(blocks: pd.DataFrame, columns: Mapping[str, str], units: Mappin
     blocks : block table with row and col
     columns : title of each map by its column
     units : declared unit by column; a column without one gets no unit
+    limits : values at the ends of the colours, the same in all maps; None takes those of each map
     """
     with figure_style():
         sheet, panels = _block_panels(blocks, len(columns), 4, 4.2 if len(columns) == 1 else 1.85, 0.05, 0.72)
@@ -149,7 +155,8 @@ def value_figure(blocks: pd.DataFrame, columns: Mapping[str, str], units: Mappin
                 middle = panel.x + panel.width / 2, panel.y + panel.height / 2
                 sheet.ax.text(*middle, "not measured", ha="center", color="#666666")
                 continue
-            image = sheet.image(panel, _block_image(blocks, values), cmap="cividis", norm=norm_of(values))
+            norm = Normalize(*limits) if limits else norm_of(values)
+            image = sheet.image(panel, _block_image(blocks, values), cmap="cividis", norm=norm)
             unit = units.get(column, "")
             sheet.colour_bar(panel, image, UNIT_WORDS.get(unit, unit))
         return sheet.figure

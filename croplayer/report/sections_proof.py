@@ -104,7 +104,7 @@ def _familiarity_parts(results: ReportTables) -> list[Part]:
         "network learned from. Near 0 it looks like none of them. The accuracy that was measured on such scenes then says nothing "
         "of these blocks, so check the map there first. A high value does not prove that the map is right."
     )
-    figure = value_figure(results.blocks, columns, {})
+    figure = value_figure(results.blocks, columns, {}, (0.0, 1.0))
     return [Picture.of("familiarity", "Where the imagery is familiar to the network", caption, figure)]
 
 
