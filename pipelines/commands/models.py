@@ -173,13 +173,10 @@ def _started(
     def chosen(name: str, of_options: Any, of_model: Any) -> Any:
         return of_options if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE else of_model
 
-    wanted = chosen("architecture", architecture, manifest.architecture), chosen("size", size, manifest.size)
-    if manifest.size not in sizes(manifest.architecture):
-        # An imported model does not say its size; whether the weights fit is seen when they are taken over.
-        wanted = wanted[0], size
-    if wanted[0] != manifest.architecture or (
-        manifest.size in sizes(manifest.architecture) and wanted[1] != manifest.size
-    ):
+    # An imported model does not say its size; whether the weights fit is seen when they are taken over.
+    own_size = manifest.size if manifest.size in sizes(manifest.architecture) else size
+    wanted = chosen("architecture", architecture, manifest.architecture), chosen("size", size, own_size)
+    if wanted != (manifest.architecture, own_size):
         raise ValueError(
             f"'{start}' is a {manifest.architecture} {manifest.size}, not a {' '.join(wanted)}; leave out --architecture and "
             "--size, which are those of the model that the training starts from"

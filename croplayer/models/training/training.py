@@ -94,20 +94,20 @@ def train_segmentation(
             raise ValueError(f"training field 'batch' is {config.batch}; expected a multiple of {group.count} workers")
         config.check_batch(group.count)
         checkpoint = checkpoint_path(Path(work), config, scenes, group)
+        recipe = _recipe(config, group)  # before the training, since what it starts from may be replaced meanwhile
         if group.leads:
             held.enter_context(only_one(checkpoint.with_suffix(".lock"), "the same training"))
             _tidy(Path(folder), checkpoint)
         network, history = fit(learn, stopping, config, checkpoint, group, on_step if group.leads else None)
         if group.leads:
             precision = _rounded_to(network, config.stored_as)
-            metrics = _metrics(network, learn, stopping, validation, measured, water)
-            metrics |= started
+            metrics = _metrics(network, learn, stopping, validation, measured, water) | started
             manifest = network.described(
                 gsd_m=config.gsd_m,
                 training_data=training_data,
                 licence=licence,
                 metrics=metrics,
-                recipe=_recipe(config, group) | {"device": device_words(network.device)},
+                recipe=recipe | {"device": device_words(network.device)},
                 temperature=network.temperature,
             )
             described = describe_scenes(network.eval(), learn, config.gsd_m)

@@ -13,7 +13,7 @@ from shared.places import REPOSITORY
 from croplayer.models.bundles.bundle import load
 from croplayer.models.bundles.kinds import load_segmenter
 from croplayer.models.networks.inference import predict_image
-from croplayer.models.networks.manifest import read_manifest
+from croplayer.models.networks.manifest import bundle_digest, read_manifest
 from croplayer.models.networks.segmentation import build_segmenter
 from croplayer.models.training.augmentation import SceneTensors, draw_batch, step_generator
 from croplayer.models.training.cross_validation import cross_validate
@@ -354,3 +354,16 @@ def test_scenes_that_the_start_has_learned_from_are_never_judged(painted_scenes,
     second = train_segmentation(held, again, tmp_path / "second", work=tmp_path, **TEXTS)
     assert read_manifest(second).seen_scenes == set(painted_scenes.names)
     assert read_manifest(second).metrics["earlier_scenes"] == list(learn.names)
+
+
+def test_the_manifest_tells_what_the_training_began_from_and_not_what_lies_there_later(painted_scenes, tmp_path):
+    place = train_segmentation(painted_scenes, SMALL, tmp_path / "start", work=tmp_path, **TEXTS)
+    began_from = bundle_digest(place)
+
+    def replaced(report):
+        if report.step == 1:
+            train_segmentation(painted_scenes, replace(SMALL, seed=5, steps=1), place, work=tmp_path / "b", **TEXTS)
+
+    config = replace(SMALL, start=str(place), steps=2)
+    trained = train_segmentation(painted_scenes, config, tmp_path / "m", work=tmp_path, on_step=replaced, **TEXTS)
+    assert bundle_digest(place) != began_from == read_manifest(trained).recipe["start_digest"]
