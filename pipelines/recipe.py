@@ -286,6 +286,21 @@ class Export(Part):
     )
 
 
+class Fields(Part):
+    """Single fields of the map."""
+
+    rules: str = "default"
+    """The included rules, or a file of ``croplayer fields learn``."""
+    min_area_ha: float = Field(default=0.05, ge=0, le=100)
+    """Smaller ones are left out; 0.05 ha is three quarters of a mu."""
+    max_area_ha: float = Field(default=2000.0, gt=0)
+    """Larger ones are left out: their fields could not be told apart."""
+    min_confidence: float = Field(default=0.25, ge=0, le=1)
+    """Those that match a drawn field more rarely are left out."""
+    simplify_m: float = Field(default=3.0, ge=0, le=100)
+    """Outlines keep to those of the pixels within about this distance; 0 leaves the sides of pixels."""
+
+
 class Slurm(Part):
     """Jobs of a Slurm cluster; each holds one worker."""
 
@@ -367,6 +382,7 @@ class Recipe(Part):
     admin: Annotated[tuple[Admin, ...], Field(strict=False)] = ()
     statistics: Statistics | None = None
     evaluation: Evaluation = Field(default_factory=Evaluation)
+    fields: Fields | None = None
     export: Export | None = None
     report: ReportPart | None = None
     store: Store | None = None
@@ -400,6 +416,10 @@ class Recipe(Part):
         levels = [a.level for a in self.admin]
         if self.statistics and 1 not in levels:
             yield f"[statistics] needs [[admin]] units of level 1; {_levels_given(levels)}"
+        if self.fields and not self.sources:
+            yield "[fields] needs [[sources]]: fields are found in a map that the run makes"
+        if self.fields and self.fields.max_area_ha <= self.fields.min_area_ha:
+            yield f"[fields]: max_area_ha {self.fields.max_area_ha:g} must be above min_area_ha {self.fields.min_area_ha:g}"
         if self.export and self.export.level not in levels:
             yield f"[export] needs [[admin]] units of its level {self.export.level}; {_levels_given(levels)}"
 

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from stores.block_list import BlockList
-from stores.grid import BlockIndex
+from stores.grid import LATTICE_COLS, BlockIndex
 from stores.records import DIGEST_BYTES
 
 
@@ -46,6 +46,20 @@ class BlockDigests:
         columns = np.concatenate([self.digests, *(other.under(self.blocks) for other in others)], axis=1)
         rows = (hashlib.blake2b(row.tobytes(), digest_size=DIGEST_BYTES).digest() for row in columns)
         return BlockDigests(self.blocks, np.frombuffer(b"".join(rows), np.uint8).reshape(-1, DIGEST_BYTES))
+
+    def with_neighbours(self) -> BlockDigests:
+        """Digests that change with those of a block or of any of the eight around it."""
+        codes = self.blocks.codes.astype(np.int64)
+        rows = []
+        for down in (-1, 0, 1):
+            for right in (-1, 0, 1):
+                wanted = codes + down * LATTICE_COLS + right
+                place = np.clip(np.searchsorted(codes, wanted), 0, max(len(codes) - 1, 0))
+                found = np.where((codes[place] == wanted)[:, None], self.digests[place], 0)
+                rows.append(found.astype(np.uint8))
+        columns = np.concatenate(rows, axis=1)
+        joined = (hashlib.blake2b(row.tobytes(), digest_size=DIGEST_BYTES).digest() for row in columns)
+        return BlockDigests(self.blocks, np.frombuffer(b"".join(joined), np.uint8).reshape(-1, DIGEST_BYTES))
 
     def only(self, blocks: BlockList) -> BlockDigests:
         """The digests of some of the blocks."""

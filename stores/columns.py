@@ -15,6 +15,11 @@ BOUNDARY_PROBABILITY = "boundary_probability"
 CROPLAND_MASK = "cropland"
 """Array of the mask of each source; the integrated map's array is named ``legends.INTEGRATED``."""
 
+FIELD = "field"
+"""Array of the number of the piece of a field that each pixel belongs to, counted in its block."""
+FIELD_JOIN = "field_join"
+"""Array of flags at the edges of blocks that mark pieces of one field."""
+
 KNOWN = "known"
 """Share of a block's pixels that a map knows, 0..1."""
 VALID_FRACTION = "valid_fraction"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stores.columns import BOUNDARY_PROBABILITY, CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
+from stores.columns import BOUNDARY_PROBABILITY, CROPLAND_MASK, CROPLAND_PROBABILITY, FIELD, FIELD_JOIN, IMAGERY_VALID, RGB
 from stores.legends import CROPLAND, INTEGRATED, NEVER_PROCESSED, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
 from stores.schema import COORDINATES, ArraySpec, StoreSchema
 
@@ -71,6 +71,22 @@ CUBE = StoreSchema(
             fill_value=NEVER_PROCESSED,
             long_name="integrated cropland map",
             flags=MASK_FLAGS,
+        ),
+        ArraySpec(
+            name=FIELD,
+            dims=("y", "x"),
+            dtype="uint32",
+            fill_value=0,
+            long_name="piece of a field, numbered within its block of the lattice; 0 outside of fields",
+            is_optional=True,
+        ),
+        ArraySpec(
+            name=FIELD_JOIN,
+            dims=("y", "x"),
+            dtype="uint8",
+            fill_value=0,
+            long_name="1: one field with the pixel east of it, beyond the edge of its block; 2: with that south of it; 3: both",
+            is_optional=True,
         ),
     ),
 )

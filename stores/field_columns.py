@@ -39,7 +39,7 @@ FIELD_COLUMNS = (
     FieldColumn("edition", "string", "", "edition of the map"),
     FieldColumn("source", "string", "", "sources that the map takes where the field's inner point is, joined by '+'"),
     FieldColumn("coverage", "string", "", "coverage type of the block of its inner point; null where it was not judged"),
-    FieldColumn("correct", "float32", "1", "probability that the block's mask is correct, 0..1; null where it was not judged"),
+    FieldColumn("correct", "string", "", "judged correctness of that block's mask of its first source; null where it was not judged"),
     FieldColumn(PROBABILITY, "float32", "1", "mean cropland probability of its pixels, 0..1"),
     FieldColumn(BOUNDARY, "float32", "1", "mean boundary probability along its outline, 0..1; null where no network tells boundaries"),
     FieldColumn("familiar", "float32", "1", "familiarity of the block's imagery to the network, 0..1; null where nothing tells"),

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from stores.block_list import BlockList
-from stores.columns import BOUNDARY_PROBABILITY, CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
+from stores.columns import BOUNDARY_PROBABILITY, CROPLAND_MASK, CROPLAND_PROBABILITY, FIELD, FIELD_JOIN, IMAGERY_VALID, RGB
 from stores.grid import LATTICE_COLS
 from stores.ledger import TEXT, Ledger, block_code
 from stores.legends import INTEGRATED
 from stores.results import Results, read_results
 from stores.run_folder import RunFolder
-from stores.step_memory import END_OF_RUN, STEPS_OF_CUBE, StepEntry
+from stores.step_memory import END_OF_RUN, FIELDS, STEPS_OF_CUBE, StepEntry
 
 NAMES_SHOWN = 3
 STEP_OF_ARRAY = {
@@ -25,6 +25,8 @@ STEP_OF_ARRAY = {
     BOUNDARY_PROBABILITY: "segment",
     CROPLAND_MASK: "segment",
     INTEGRATED: "integrate",
+    FIELD: FIELDS,
+    FIELD_JOIN: FIELDS,
 }
 """Step that writes each array of the cube."""
 

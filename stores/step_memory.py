@@ -37,7 +37,11 @@ EXPORTS = "export_"
 VOID = "void "
 """Prefix of the fingerprint of a step that was made of what an earlier step has begun to rewrite."""
 STEPS_OF_CUBE = ("mosaic", "segment", "integrate")
-"""Steps that write the cube's arrays, each from what those before it wrote; a block is finished when all of them are."""
+"""Steps that write the map, each from what those before it wrote; a block is finished when all of them are."""
+FIELDS = "fields"
+"""The step that writes the fields of the map, in runs that ask for them."""
+WRITERS_OF_CUBE = (*STEPS_OF_CUBE, FIELDS)
+"""All steps that write arrays of the cube, each from what those before it wrote."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +235,7 @@ class StepMemory:
 
 def steps_of_cube_after(step: str) -> tuple[str, ...]:
     """Steps that write the cube from what a step wrote; none after a step that does not write it."""
-    return STEPS_OF_CUBE[STEPS_OF_CUBE.index(step) + 1 :] if step in STEPS_OF_CUBE else ()
+    return WRITERS_OF_CUBE[WRITERS_OF_CUBE.index(step) + 1 :] if step in WRITERS_OF_CUBE else ()
 
 
 def _void(entry: StepEntry) -> StepEntry:

@@ -24,6 +24,7 @@ FLOORS = (
     {"croplayer.models.bundles"},
     {"croplayer.models.training"},
     {"croplayer.models.judging", "croplayer.models"},
+    {"croplayer.fields"},
     {"croplayer.cube"},
     {"croplayer.evaluation", "croplayer.tasks"},
     {"croplayer.decisions"},

@@ -34,7 +34,7 @@ from stores.finished import (
 from stores.grid import CRS, PixelWindow
 from stores.places import open_store
 from stores.run_folder import CubePlace, cube_place
-from stores.step_memory import STEPS_OF_CUBE
+from stores.step_memory import WRITERS_OF_CUBE
 
 _SMALL_PX = 1_000_000
 """A region of at most this many pixels is looked at when it is opened, so that one without a pixel is noticed."""
@@ -98,7 +98,7 @@ def _finished(place: CubePlace, cube: Cube, blocks: BlockList) -> dict[str, Bloc
     """Those of some blocks that are finished, by step; empty where no ledgers tell."""
     if place.folder is None or not place.folder.has_ledgers:
         return {}
-    return {s: finished_blocks(place.folder, place.cube, cube.edition, s, blocks) for s in STEPS_OF_CUBE}
+    return {s: finished_blocks(place.folder, place.cube, cube.edition, s, blocks) for s in WRITERS_OF_CUBE}
 
 
 def _with_region(dataset: xr.Dataset, cube: Cube, asked: Asked) -> xr.Dataset:

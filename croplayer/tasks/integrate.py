@@ -34,7 +34,7 @@ class IntegrateTask:
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block with the shape features of the integrated map."""
-        choice, unusable = _decisions(self.decisions, self.decisions_digest)[block.name]
+        choice, unusable = decisions_of(self.decisions, self.decisions_digest)[block.name]
         masks = [self.cube.read_block(CROPLAND_MASK, block, s) for s in self.cube.sources]
         merged = integrated_mask(masks, Integration(choice), unusable)
         files = self.cube.write_block(INTEGRATED, block, merged)
@@ -43,6 +43,7 @@ class IntegrateTask:
 
 
 @lru_cache(maxsize=2)
-def _decisions(path: str, digest: str) -> dict[str, tuple[int, bool]]:
+def decisions_of(path: str, digest: str) -> dict[str, tuple[int, bool]]:
+    """Choice and whether no imagery was usable, by the name of the block, from a table of ``DECIDES``."""
     table = pd.read_parquet(path, columns=["block", *DECIDES])
     return {b: (int(i), bool(u)) for b, i, u in table.itertuples(index=False)}

@@ -15,7 +15,7 @@ from croplayer.cube.whole_blocks import Cube
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.step_ledgers import StepLedgers
 from stores import __version__
-from stores.columns import BOUNDARY_PROBABILITY
+from stores.columns import BOUNDARY_PROBABILITY, FIELD, FIELD_JOIN
 from stores.cube import CUBE, metadata_files
 from stores.durable import digest_bytes, digest_text, write_durable
 from stores.edition import ATTRIBUTES
@@ -68,12 +68,14 @@ class Output:
     def make_cube(self) -> None:
         """Create the store of the cube where it is not there yet; nothing for a recipe without sources.
 
-        An edition gets the array of boundaries when its model tells them first, and keeps it.
+        An edition gets the array of boundaries when its model tells them first, those of fields when its recipe first asks
+        for them, and keeps them.
         """
         if not self.inputs.recipe.sources:
             return
         cube, store = self.cube, open_store(self.folder.cube, read_only=False)
         optional = (BOUNDARY_PROBABILITY,) if self.inputs.models.tell_boundaries(self.inputs.recipe) else ()
+        optional += (FIELD, FIELD_JOIN) if self.inputs.recipe.fields else ()
         CUBE.create(store, cube.edition, cube.grid, cube.blocks, cube.sources, optional)
         if isinstance(self.folder.cube, Path):
             self.folder.memory.note(CUBE_FILES, cube.edition, metadata_files(self.folder.cube, cube.edition))

@@ -15,7 +15,7 @@ from stores.places import digest_of
 from stores.records import BlockRecord, Status
 from stores.results import read_results
 from stores.run_folder import RunFolder
-from stores.step_memory import STEPS_OF_CUBE, steps_of_cube_after
+from stores.step_memory import WRITERS_OF_CUBE, steps_of_cube_after
 
 
 def changed_files(ledgers: StepLedgers, step: BlockStep) -> list[BlockRecord]:
@@ -48,7 +48,7 @@ def void_what_follows(ledgers: StepLedgers, step: BlockStep, redo: BlockList) ->
 
     A later step sees the blocks around one, too. Nothing is written for blocks that were never finished.
     """
-    if step.name not in STEPS_OF_CUBE:
+    if step.name not in WRITERS_OF_CUBE:
         return
     results = ledgers.results(step)
     stale = BlockList.of([*redo.both(results.blocks), *redo.both(results.outdated)])

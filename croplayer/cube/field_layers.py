@@ -1,0 +1,97 @@
+"""Read from a cube what fields are found in and measured by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from croplayer.cube.whole_blocks import Cube
+from croplayer.fields.pieces import BlockLayers, BlockPieces, block_pieces
+from croplayer.fields.separation import HALO_PX, Ground
+from stores.columns import BOUNDARY_PROBABILITY, CROPLAND_PROBABILITY, FIELD, FIELD_JOIN, RGB
+from stores.grid import BlockIndex, PixelWindow
+from stores.legends import CROPLAND, INTEGRATED, NO_IMAGERY, PROBABILITY_SCALE, Integration
+
+_PLACES = {
+    Integration.NEITHER: slice(0),
+    Integration.ONLY_A: slice(0, 1),
+    Integration.ONLY_B: slice(1, 2),
+    Integration.MERGE_BOTH: slice(None),
+}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The sources that the map takes in each of its blocks."""
+
+    sources: tuple[str, ...]
+    """Of the cube."""
+    choices: Mapping[str, tuple[int, bool]]
+    """`Integration` of each block by its name, and whether no imagery was usable."""
+
+    def of(self, block: BlockIndex) -> tuple[str, ...] | None:
+        """Sources of a block, none where the map takes neither; None where there is no map."""
+        decided = self.choices.get(block.name)
+        return None if decided is None else self.sources[_PLACES[Integration(decided[0])]]
+
+
+@dataclass(frozen=True)
+class FieldLayers:
+    """The layers of a cube and the sources that its map takes."""
+
+    cube: Cube
+    taken: Taken
+
+    @property
+    def tells_boundaries(self) -> bool:
+        """Whether the cube holds scores of boundaries."""
+        return self.cube.has_array(BOUNDARY_PROBABILITY)
+
+    def ground(self, block: BlockIndex) -> Ground:
+        """What the fields of a block are found from: the block and the pixels around it that are mapped."""
+        grid = self.cube.grid
+        window = grid.window(block).grown(HALO_PX).common(self.cube.blocks.window(grid))
+        shape = (window.height, window.width)
+        inside = np.zeros(shape, bool)
+        cropland, boundary = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+        rgb = np.zeros((*shape, 3), np.uint8)
+        for near in grid.blocks_under(window):
+            sources = self.taken.of(near)
+            if not sources:
+                continue
+            part = window.common(grid.window(near))
+            area = part.slices_in(window)
+            inside[area] = self.cube.read_window(INTEGRATED, part) == CROPLAND
+            cropland[area] = self.scores(CROPLAND_PROBABILITY, part, sources)
+            boundary[area] = self.scores(BOUNDARY_PROBABILITY, part, sources)
+            rgb[area] = self.cube.read_window(RGB, part, sources[0])
+        return Ground(window, inside, cropland, boundary, rgb)
+
+    def scores(self, name: str, window: PixelWindow, sources: Sequence[str]) -> np.ndarray:
+        """The largest score (h, w) uint8, 0..250, that any of some sources gives each pixel; 0 where none gives one."""
+        best = np.zeros((window.height, window.width), np.uint8)
+        for source in sources if self.cube.has_array(name) else ():
+            found = self.cube.read_window(name, window, source)
+            np.maximum(best, np.where(found <= PROBABILITY_SCALE, found, 0).astype(np.uint8), out=best)
+        return best
+
+    def numbers(self, block: BlockIndex) -> np.ndarray:
+        """Numbers (n, n) uint32 of the pieces of a block."""
+        return self.cube.read_block(FIELD, block)
+
+    def pieces(self, block: BlockIndex) -> BlockPieces | None:
+        """The pieces of a block with all that is summed over them; None where the map has none."""
+        sources = self.taken.of(block)
+        if sources is None:
+            return None
+        window = self.cube.grid.window(block)
+        layers = BlockLayers(
+            field=self.cube.read_window(FIELD, window),
+            join=self.cube.read_window(FIELD_JOIN, window),
+            cropland=self.scores(CROPLAND_PROBABILITY, window, sources),
+            boundary=self.scores(BOUNDARY_PROBABILITY, window, sources),
+            gap=self.cube.read_window(INTEGRATED, window) == NO_IMAGERY,
+        )
+        return block_pieces(layers, block, self.cube.grid)

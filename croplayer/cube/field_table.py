@@ -1,0 +1,166 @@
+"""The fields of a cube with their outlines and attributes, block by block."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from croplayer.cube.field_layers import FieldLayers
+from croplayer.fields.outlines import field_outlines, shape_attributes, simplified
+from croplayer.fields.rules import LearnedPair, score_all
+from croplayer.fields.whole import Fields, WholeFields, block_of_number, field_features, field_ids
+from croplayer.kernels.pieces import PIECE_SUMS
+from stores.columns import COVERAGE_TYPE, FAMILIARITY, map_column
+from stores.field_columns import AREA, AT_EDGE, AT_GAP, BOUNDARY, CONFIDENCE, FIELD_COLUMNS, ID, PERIMETER, PROBABILITY
+from stores.grid import CRS, LATTICE_COLS, BlockIndex, PixelWindow
+
+NUMBERS_KEPT = 9
+"""Blocks whose numbers are kept in memory, 26 MB each at 2,560 px."""
+MARGIN_PX = 2
+"""Pixels around a field in which its neighbours must be seen, so that they share its outline."""
+SMALL, LARGE, UNSURE, SCATTERED = "too_small", "too_large", "unsure", "too_wide"
+"""Why cropland is in no field: the field is too small or too large, its confidence is too low, it reaches over too many blocks."""
+
+
+@dataclass(frozen=True)
+class FieldChoice:
+    """Which fields are kept, and how their outlines are drawn."""
+
+    min_area_ha: float
+    max_area_ha: float
+    min_confidence: float
+    simplify_m: float
+    """Tolerance of the outlines in metres; 0 keeps the sides of pixels."""
+
+
+@dataclass(frozen=True)
+class FoundFields:
+    """The fields that one block names."""
+
+    table: gpd.GeoDataFrame
+    """One row per field, with `FIELD_COLUMNS` and the geometry."""
+    left_out_ha: Mapping[str, float]
+    """Area of cropland in no field, by why."""
+    left_out: Mapping[str, int]
+    """Fields left out, by why."""
+
+
+class FieldTables:
+    """The fields of a cube."""
+
+    def __init__(
+        self,
+        layers: FieldLayers,
+        rules: LearnedPair,
+        choice: FieldChoice,
+        edition: str,
+        blocks: pd.DataFrame | None = None,
+    ) -> None:
+        """``blocks`` is the run's block table, for what is known of a block; None where there is none yet."""
+        self._layers, self._rules, self._choice, self._edition = layers, rules, choice, edition
+        self._blocks = None if blocks is None else blocks.set_index("block")
+        self._whole = WholeFields(layers.pieces)
+        self._numbers = lru_cache(NUMBERS_KEPT)(self._numbers_of)
+
+    def of(self, block: BlockIndex) -> FoundFields:
+        """Fields whose id names a block of the map; every field has one such block."""
+        view = self._whole.view_of(block)
+        own = _some(view.fields, block_of_number(view.fields.number) == block.row * LATTICE_COLS + block.col)
+        confidence = confidences(self._rules, own)
+        area = own.measures[:, 0] / 1e4
+        choice = self._choice
+        why = np.select(
+            [area < choice.min_area_ha, area > choice.max_area_ha, confidence < choice.min_confidence],
+            [SMALL, LARGE, UNSURE],
+            default="",
+        )
+        left_out = Counter(why[why != ""].tolist())
+        left_out_ha = {name: float(area[why == name].sum()) for name in (SMALL, LARGE, UNSURE)}
+        left_out_ha[SCATTERED] = view.too_large_m2 / 1e4
+        kept = _some(own, why == "")
+        geometry = self._outlines(kept)
+        return FoundFields(self._table(block, kept, confidence[why == ""], geometry), left_out_ha, left_out)
+
+    def _outlines(self, kept: Fields) -> np.ndarray:
+        """Outlines (n,) of some fields, drawn together with those around them."""
+        if not len(kept.number):
+            return np.array([], object)
+        top, left = kept.boxes[:, :2].min(axis=0)
+        bottom, right = kept.boxes[:, 2:].max(axis=0)
+        cube = self._layers.cube
+        window = PixelWindow(int(top), int(left), int(bottom - top), int(right - left))
+        window = window.grown(MARGIN_PX).common(cube.blocks.window(cube.grid))
+        ids = np.zeros((window.height, window.width), np.int64)
+        for block in cube.grid.blocks_under(window):
+            if self._layers.taken.of(block) is not None:
+                part = window.common(cube.grid.window(block))
+                numbers = self._numbers(block)[part.slices_in(cube.grid.window(block))]
+                ids[part.slices_in(window)] = self._whole.view_of(block).numbers[numbers]
+        numbers, geometry = field_outlines(ids, window, cube.grid)
+        if self._choice.simplify_m:
+            geometry = simplified(geometry, self._choice.simplify_m)
+        return geometry[np.searchsorted(numbers, kept.number)]
+
+    def _numbers_of(self, block: BlockIndex) -> np.ndarray:
+        return self._layers.numbers(block)
+
+    def _table(self, block: BlockIndex, kept: Fields, confidence: np.ndarray, geometry: np.ndarray) -> gpd.GeoDataFrame:
+        part = {name: kept.sums[:, k] for k, name in enumerate(PIECE_SUMS)}
+        sides = np.maximum(part["sides"], 1)
+        tells_boundaries = self._layers.tells_boundaries
+        columns = {
+            ID: field_ids(kept.number),
+            AREA: kept.measures[:, 0] / 1e4,
+            PERIMETER: kept.measures[:, 1],
+            **shape_attributes(geometry),
+            "edition": self._edition,
+            **self._of_block(block),
+            PROBABILITY: part["cropland"] / np.maximum(part["pixels"], 1) / 250,
+            BOUNDARY: part["outside_boundary"] / sides / 250 if tells_boundaries else np.nan,
+            CONFIDENCE: confidence,
+            AT_GAP: part["at_gap"] > 0,
+            AT_EDGE: part["at_edge"] > 0,
+            "corrected": False,
+        }
+        table = pd.DataFrame(index=pd.RangeIndex(len(kept.number)))
+        for column in FIELD_COLUMNS:
+            values = columns.get(column.name)
+            table[column.name] = pd.Series(values, index=table.index, dtype=column.dtype)
+        return gpd.GeoDataFrame(table, geometry=geometry, crs=CRS)
+
+    def _of_block(self, block: BlockIndex) -> dict[str, object]:
+        """What is known of a block: its sources, and the coverage type, correctness and familiarity of the first of them."""
+        taken = self._layers.taken.of(block) or ()
+        known: dict[str, object] = {"source": "+".join(taken)}
+        if self._blocks is not None and taken and block.name in self._blocks.index:
+            row = self._blocks.loc[block.name]
+            for name, column in (
+                ("coverage", map_column(COVERAGE_TYPE, taken[0])),
+                ("correct", map_column("correctness", taken[0])),
+                ("familiar", map_column(FAMILIARITY, taken[0])),
+            ):
+                known[name] = row.get(column)
+        return known
+
+
+def confidences(rules: LearnedPair, fields: Fields) -> np.ndarray:
+    """Probability (n,) float64 that each field matches a drawn one at IoU 0.5."""
+    if not len(fields.number):
+        return np.zeros(0)
+    return 1 / (1 + np.exp(-score_all(rules.confidence, field_features(fields.sums, fields.measures))))
+
+
+def inner_points(table: gpd.GeoDataFrame) -> gpd.GeoSeries:
+    """A point inside of each field; the unit that holds it is the field's."""
+    return gpd.GeoSeries(shapely.point_on_surface(table.geometry.to_numpy()), index=table.index, crs=table.crs)
+
+
+def _some(fields: Fields, keep: np.ndarray) -> Fields:
+    return Fields(*(part[keep] for part in fields))

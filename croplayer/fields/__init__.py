@@ -1,0 +1,1 @@
+"""Which pixels are one field, and is it the same field as last year?"""
