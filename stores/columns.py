@@ -20,6 +20,9 @@ FIELD = "field"
 FIELD_JOIN = "field_join"
 """Array of flags at the edges of blocks that mark pieces of one field."""
 
+DECIDES = ("integration", "no_usable_imagery")
+"""Columns of the decisions that decide a block's map: `legends.Integration`, and whether no source's imagery was usable."""
+
 KNOWN = "known"
 """Share of a block's pixels that a map knows, 0..1."""
 VALID_FRACTION = "valid_fraction"

@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stores.columns import BOUNDARY_PROBABILITY, CROPLAND_MASK, CROPLAND_PROBABILITY, FIELD, FIELD_JOIN, IMAGERY_VALID, RGB
+from stores.columns import (
+    BOUNDARY_PROBABILITY,
+    CROPLAND_MASK,
+    CROPLAND_PROBABILITY,
+    FIELD,
+    FIELD_JOIN,
+    IMAGERY_VALID,
+    RGB,
+)
 from stores.legends import CROPLAND, INTEGRATED, NEVER_PROCESSED, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
 from stores.schema import COORDINATES, ArraySpec, StoreSchema
 

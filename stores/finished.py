@@ -9,7 +9,15 @@ import numpy as np
 import pandas as pd
 
 from stores.block_list import BlockList
-from stores.columns import BOUNDARY_PROBABILITY, CROPLAND_MASK, CROPLAND_PROBABILITY, FIELD, FIELD_JOIN, IMAGERY_VALID, RGB
+from stores.columns import (
+    BOUNDARY_PROBABILITY,
+    CROPLAND_MASK,
+    CROPLAND_PROBABILITY,
+    FIELD,
+    FIELD_JOIN,
+    IMAGERY_VALID,
+    RGB,
+)
 from stores.grid import LATTICE_COLS
 from stores.ledger import TEXT, Ledger, block_code
 from stores.legends import INTEGRATED

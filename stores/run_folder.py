@@ -154,6 +154,11 @@ class RunFolder:
         return self.root / "report.html"
 
     @property
+    def fields(self) -> Path:
+        """The folder of the fields, one file for each admin unit."""
+        return self.root / "fields"
+
+    @property
     def export(self) -> Path:
         """The folder of files for other software."""
         return self.root / "export"

@@ -117,6 +117,15 @@ class CropAccessor:
         window = window_of(self._dataset)
         return regions_of_mask(self.flags(source).to_numpy() == CROPLAND, window, grid_of(self._dataset))
 
+    def fields(self) -> gpd.GeoDataFrame:
+        """Single fields whose inner point lies in the region, whole, with id, area, confidence and other attributes.
+
+        The columns are those of `stores.field_columns.FIELD_COLUMNS`. Raises FileNotFoundError when the run has no fields.
+        """
+        from croplayer.cube.field_query import region_fields
+
+        return region_fields(self._dataset)
+
     def plot(self, source: str | None = None, ax: Any = None, most_px: int = 1024) -> Any:
         """Draw the map of the region, thinned to at most about ``most_px`` pixels along an edge; returns the axes."""
         import matplotlib.pyplot as plt

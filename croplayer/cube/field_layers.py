@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from croplayer.cube.decisions import Taken
 from croplayer.cube.whole_blocks import Cube
 from croplayer.fields.pieces import BlockLayers, BlockPieces, block_pieces
 from croplayer.fields.separation import HALO_PX, Ground
 from stores.columns import BOUNDARY_PROBABILITY, CROPLAND_PROBABILITY, FIELD, FIELD_JOIN, RGB
 from stores.grid import BlockIndex, PixelWindow
-from stores.legends import CROPLAND, INTEGRATED, NO_IMAGERY, PROBABILITY_SCALE, Integration
-
-_PLACES = {
-    Integration.NEITHER: slice(0),
-    Integration.ONLY_A: slice(0, 1),
-    Integration.ONLY_B: slice(1, 2),
-    Integration.MERGE_BOTH: slice(None),
-}
-
-
-@dataclass(frozen=True)
-class Taken:
-    """The sources that the map takes in each of its blocks."""
-
-    sources: tuple[str, ...]
-    """Of the cube."""
-    choices: Mapping[str, tuple[int, bool]]
-    """`Integration` of each block by its name, and whether no imagery was usable."""
-
-    def of(self, block: BlockIndex) -> tuple[str, ...] | None:
-        """Sources of a block, none where the map takes neither; None where there is no map."""
-        decided = self.choices.get(block.name)
-        return None if decided is None else self.sources[_PLACES[Integration(decided[0])]]
+from stores.legends import CROPLAND, INTEGRATED, NO_IMAGERY, PROBABILITY_SCALE
 
 
 @dataclass(frozen=True)

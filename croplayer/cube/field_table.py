@@ -11,11 +11,13 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from croplayer.cube.field_layers import FieldLayers
-from croplayer.fields.outlines import field_outlines, shape_attributes, simplified
+from croplayer.fields.outlines import field_outlines, shape_attributes, simplified_outlines
 from croplayer.fields.rules import LearnedPair, score_all
 from croplayer.fields.whole import Fields, WholeFields, block_of_number, field_features, field_ids
+from croplayer.kernels.basins import regions_of_equal
 from croplayer.kernels.pieces import PIECE_SUMS
 from stores.columns import COVERAGE_TYPE, FAMILIARITY, map_column
 from stores.field_columns import AREA, AT_EDGE, AT_GAP, BOUNDARY, CONFIDENCE, FIELD_COLUMNS, ID, PERIMETER, PROBABILITY
@@ -103,9 +105,11 @@ class FieldTables:
                 part = window.common(cube.grid.window(block))
                 numbers = self._numbers(block)[part.slices_in(cube.grid.window(block))]
                 ids[part.slices_in(window)] = self._whole.view_of(block).numbers[numbers]
-        numbers, geometry = field_outlines(ids, window, cube.grid)
+        whole = _in_one_part(ids, kept.number)
         if self._choice.simplify_m:
-            geometry = simplified(geometry, self._choice.simplify_m)
+            numbers, geometry = simplified_outlines(whole, window, cube.grid, self._choice.simplify_m)
+        else:
+            numbers, geometry = field_outlines(whole, window, cube.grid)
         return geometry[np.searchsorted(numbers, kept.number)]
 
     def _numbers_of(self, block: BlockIndex) -> np.ndarray:
@@ -157,9 +161,42 @@ def confidences(rules: LearnedPair, fields: Fields) -> np.ndarray:
     return 1 / (1 + np.exp(-score_all(rules.confidence, field_features(fields.sums, fields.measures))))
 
 
+def in_units(table: gpd.GeoDataFrame, outline: BaseGeometry | None, units: gpd.GeoDataFrame | None) -> gpd.GeoDataFrame:
+    """The fields whose inner point lies in an outline, with the code and name of the finest unit that holds the point.
+
+    Parameters
+    ----------
+    outline : in EPSG:4326; None takes all
+    units : of one level, with columns adcode, name_en and name_zh; None leaves the columns null
+    """
+    points = inner_points(table)
+    if outline is not None:
+        shapely.prepare(outline)
+        inside = shapely.contains_xy(outline, points.x.to_numpy(), points.y.to_numpy())
+        table, points = table[inside].reset_index(drop=True), points[inside].reset_index(drop=True)
+    if units is None or not len(table):
+        return table
+    place, unit = units.sindex.query(points.to_numpy(), predicate="intersects")
+    first = np.unique(place, return_index=True)[1]
+    place, unit = place[first], unit[first]
+    names = units.name_en.where(units.name_en != "", units.name_zh)
+    table.loc[place, "adcode"] = units.adcode.to_numpy()[unit]
+    table.loc[place, "unit_name"] = names.to_numpy()[unit]
+    return table
+
+
 def inner_points(table: gpd.GeoDataFrame) -> gpd.GeoSeries:
     """A point inside of each field; the unit that holds it is the field's."""
     return gpd.GeoSeries(shapely.point_on_surface(table.geometry.to_numpy()), index=table.index, crs=table.crs)
+
+
+def _in_one_part(ids: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Numbers (h, w) int64 in which the other fields, which the window may cut, are numbered part by part below 0."""
+    place = np.searchsorted(kept_sorted := np.sort(kept), ids)
+    is_kept = kept_sorted[np.minimum(place, len(kept) - 1)] == ids
+    _, dense = np.unique(ids, return_inverse=True)
+    parts, _ = regions_of_equal(np.where(is_kept | (ids == 0), 0, dense.reshape(ids.shape) + 1).astype(np.int32))
+    return np.where(is_kept, ids, -parts.astype(np.int64))
 
 
 def _some(fields: Fields, keep: np.ndarray) -> Fields:

@@ -18,7 +18,7 @@ from croplayer.kernels.pieces import piece_sums
 ROUNDS = 3
 """A rule is learned from the pairs that the one before it would join."""
 JOIN_UNITS, CONFIDENCE_UNITS = 16, 8
-JOIN_STEPS, CONFIDENCE_STEPS = 1000, 1000
+JOIN_STEPS, CONFIDENCE_STEPS = 4000, 1000
 SMALLEST_M2 = 250.0
 """Smaller fields found teach no confidence: most are noise along the edges of others."""
 
@@ -145,7 +145,13 @@ def _judged(merges: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _fitted(
-    features: np.ndarray, is_true: np.ndarray, weight: np.ndarray | None, units: int, steps: int, seed: int, decay: float
+    features: np.ndarray,
+    is_true: np.ndarray,
+    weight: np.ndarray | None,
+    units: int,
+    steps: int,
+    seed: int,
+    decay: float,
 ) -> ScoreRule:
     """A network of one hidden layer, trained with AdamW on the weighted cross entropy of standardised features."""
     import torch

@@ -105,7 +105,9 @@ def _rule(stated: Mapping[str, Any], features: tuple[str, ...]) -> ScoreRule:
         raise ValueError(f"its features are {', '.join(stated['features'])}; expected {', '.join(features)}")
     hidden, shift, out = (np.array(stated[name], np.float64) for name in ("hidden", "shift", "out"))
     if hidden.shape != (len(out), len(features)) or shift.shape != out.shape or out.ndim != 1:
-        raise ValueError(f"its weights are {hidden.shape}, {shift.shape} and {out.shape}; expected one row a hidden unit")
+        raise ValueError(
+            f"its weights are {hidden.shape}, {shift.shape} and {out.shape}; expected one row a hidden unit"
+        )
     rule = ScoreRule(hidden, shift, out, float(stated["bias"]))
     if not all(np.isfinite(part).all() for part in rule):
         raise ValueError("a weight is not a finite number")

@@ -82,7 +82,9 @@ def tile_numbers(first: int, count: int, block_px: int) -> np.ndarray:
 
 
 @kernel
-def basins(heights: np.ndarray, inside: np.ndarray, tile_rows: np.ndarray, tile_cols: np.ndarray) -> tuple[np.ndarray, int]:
+def basins(
+    heights: np.ndarray, inside: np.ndarray, tile_rows: np.ndarray, tile_cols: np.ndarray
+) -> tuple[np.ndarray, int]:
     """Number of the basin of each pixel: (h, w) int32 from 1 in raster order of the lowest pixels, 0 outside; their count.
 
     Pixels are compared by height, and at equal height by their place in raster order.
@@ -164,7 +166,7 @@ def regions_of_equal(values: np.ndarray) -> tuple[np.ndarray, int]:
             elif up == 0 or left == 0 or up == left:
                 label[y, x] = max(up, left)
             else:
-                a, b = root_of(parent, up), root_of(parent, left)
+                a, b = root_of(parent, int(up)), root_of(parent, int(left))
                 parent[max(a, b)] = min(a, b)
                 label[y, x] = min(a, b)
     number = np.zeros(n, np.uint32)

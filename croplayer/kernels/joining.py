@@ -51,9 +51,7 @@ class ScoreRule(NamedTuple):
     bias: float
 
 
-def touching(
-    labels: np.ndarray, count: int, cropland: np.ndarray, boundary: np.ndarray, rgb: np.ndarray
-) -> Touching:
+def touching(labels: np.ndarray, count: int, cropland: np.ndarray, boundary: np.ndarray, rgb: np.ndarray) -> Touching:
     """Which regions touch, and the sums over regions and lines.
 
     Parameters
@@ -139,7 +137,9 @@ def _line_sums(
                     continue
                 low, high = min(a, labels[i, j]), max(a, labels[i, j])
                 if last < 0 or pairs[last, 0] != low or pairs[last, 1] != high:
-                    place = (np.uint64(low) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(high) * np.uint64(0xC2B2AE3D27D4EB4F)) >> np.uint64(17)
+                    place = (
+                        np.uint64(low) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(high) * np.uint64(0xC2B2AE3D27D4EB4F)
+                    ) >> np.uint64(17)
                     place &= np.uint64(size - 1)
                     while True:
                         last = table[place]

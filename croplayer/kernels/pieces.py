@@ -20,7 +20,14 @@ LEVELS_PX = (64, 16, 4, 1)
 
 @kernel
 def add_side(
-    sums: np.ndarray, measures: np.ndarray, length_m: float, p_out: int, edge: int, is_field: bool, is_gap: bool, is_edge: bool
+    sums: np.ndarray,
+    measures: np.ndarray,
+    length_m: float,
+    p_out: int,
+    edge: int,
+    is_field: bool,
+    is_gap: bool,
+    is_edge: bool,
 ) -> None:
     """Add one side of the outline to the sums (11,) and measures (2,) of a piece."""
     sums[5] += 1
@@ -192,7 +199,7 @@ def _rank_cells(
                     filled += field[y, x] == candidate
             weight = 2 * filled - (bottom - top) * (right - left)
             if weight > 0:
-                _offer(candidate, level, top // edge, left // edge, weight, block_code, ranks, cells)
+                _offer(int(candidate), level, top // edge, left // edge, weight, block_code, ranks, cells)
 
 
 @kernel

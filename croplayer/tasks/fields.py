@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from croplayer.cube.field_layers import FieldLayers, Taken
+from croplayer.cube.decisions import Taken, decisions_of
+from croplayer.cube.field_layers import FieldLayers
 from croplayer.cube.whole_blocks import Cube
 from croplayer.fields.rules import load_rules
 from croplayer.fields.separation import separate
 from croplayer.tasks.each import each_block
-from croplayer.tasks.integrate import decisions_of
 from stores.columns import FIELD, FIELD_JOIN
 from stores.grid import BlockIndex
 from stores.records import BlockRecord
@@ -25,7 +25,7 @@ class FieldsTask:
 
     cube: Cube
     decisions: str
-    """Parquet table with the column block and those of ``integrate.DECIDES``."""
+    """Parquet table with the column block and those of ``columns.DECIDES``."""
     decisions_digest: str
     rules: str
     """Place of the rules: see ``fields.rules.load_rules``."""
@@ -46,4 +46,3 @@ class FieldsTask:
         files = self.cube.write_block(FIELD, block, found.field)
         files |= self.cube.write_block(FIELD_JOIN, block, found.join)
         return BlockRecord(block, files=files, values={"field_pieces": int(found.field.max(initial=0))})
-

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-import pandas as pd
-
+from croplayer.cube.decisions import decisions_of
 from croplayer.cube.whole_blocks import Cube
 from croplayer.measures.masks import integrated_mask, shape_features
 from croplayer.tasks.each import each_block
@@ -16,9 +14,6 @@ from stores.grid import BlockIndex
 from stores.legends import INTEGRATED, Integration
 from stores.records import BlockRecord
 
-DECIDES = ("integration", "no_usable_imagery")
-"""Columns of the decisions that decide a block's map."""
-
 
 @dataclass(frozen=True)
 class IntegrateTask:
@@ -26,7 +21,7 @@ class IntegrateTask:
 
     cube: Cube
     decisions: str
-    """Parquet table with the column block and those of ``DECIDES``."""
+    """Parquet table with the column block and those of ``columns.DECIDES``."""
     decisions_digest: str
 
     def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
@@ -40,10 +35,3 @@ class IntegrateTask:
         files = self.cube.write_block(INTEGRATED, block, merged)
         values = {map_column(name, INTEGRATED): v for name, v in shape_features(merged, self.cube.grid, block).items()}
         return BlockRecord(block, files=files, values=values)
-
-
-@lru_cache(maxsize=2)
-def decisions_of(path: str, digest: str) -> dict[str, tuple[int, bool]]:
-    """Choice and whether no imagery was usable, by the name of the block, from a table of ``DECIDES``."""
-    table = pd.read_parquet(path, columns=["block", *DECIDES])
-    return {b: (int(i), bool(u)) for b, i, u in table.itertuples(index=False)}

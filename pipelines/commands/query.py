@@ -19,14 +19,16 @@ from pipelines.commands.options import bounds_of
 )
 @click.option("--admin", help="Name or code of an admin unit of the run.")
 @click.option("--source", help="A source's own mask instead of the integrated map.")
+@click.option("--fields", is_flag=True, help="Single fields instead of the map.")
 @click.option("--edition", help="Edition of the cube, when it holds several.")
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="File: .tif, .parquet or .shp.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="File: .tif, .parquet or .shp; fields also .gpkg and .fgb.")
 def query(
     cube: str,
     bbox: str | None,
     polygon: Path | None,
     admin: str | None,
     source: str | None,
+    fields: bool,
     edition: str | None,
     out: Path,
 ) -> None:
@@ -49,7 +51,13 @@ def query(
         region = _polygon(polygon)
     with warnings.catch_warnings(record=True, action="always", category=UnfinishedBlocksWarning) as unfinished:
         dataset = open_cube(cube, region, edition)
-    for path in write_cut(cut_region(dataset, source), out):
+    if fields:
+        from croplayer.fields.files import write_fields
+
+        written = write_fields([dataset.crop.fields()], out)
+    else:
+        written = write_cut(cut_region(dataset, source), out)
+    for path in written:
         click.echo(path)
     for warning in unfinished:
         click.echo(f"Warning: {warning.message}", err=True)

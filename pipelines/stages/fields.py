@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+import pandas as pd
+from shapely.geometry.base import BaseGeometry
+
+from croplayer.cube.decisions import Taken, decisions_of
+from croplayer.cube.field_layers import FieldLayers
+from croplayer.cube.field_table import FieldChoice, FieldTables, in_units
 from croplayer.fields.rules import load_rules
+from croplayer.files.tables import write_parquet
 from croplayer.tasks.fields import FieldsTask
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
-from pipelines.engine.steps import BlockStep
+from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.recipe import Fields, Recipe
-from stores.durable import digest_file
+from pipelines.stages.export import export_names
+from stores.block_list import BlockList
+from stores.durable import digest_bytes, digest_file
 from stores.step_memory import FIELDS
 
 
@@ -52,6 +62,70 @@ def separate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSte
     )
 
 
+def files(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
+    """Write the fields of every admin unit of the coarsest level, or of the region where there are no units."""
+    part, cube, folder = fields_part(inputs.recipe), output.cube, output.folder
+    found = done[FIELDS].found
+    same = {"choice": part.model_dump(mode="json"), "blocks": digest_file(folder.blocks).sha256}
+    if not inputs.levels:
+        made_of = {**same, "fields": done[FIELDS].digest}
+        yield OutputStep(f"{FIELDS}_all", made_of, _Files(inputs, output, done, found.blocks, None, "fields"))
+        return
+    units = inputs.level_units(min(inputs.levels))
+    around = cube.grid.window_bounds(cube.blocks.window(cube.grid))
+    names = dict(zip(units.adcode, export_names(units), strict=True))
+    for unit in units.cx[around.west : around.east, around.south : around.north].itertuples():
+        blocks = BlockList.of(cube.grid.blocks_in(unit.geometry)).grown().both(found.blocks)
+        if not blocks:
+            continue
+        made_of = {
+            **same,
+            "fields": digest_bytes(blocks.codes.tobytes() + found.under(blocks).tobytes()).sha256,
+            "outline": digest_bytes(unit.geometry.wkb).sha256,
+            "boundaries": done["boundaries"].fingerprint,
+        }
+        make = _Files(inputs, output, done, blocks, unit.geometry, names[unit.adcode])
+        yield OutputStep(f"{FIELDS}_{unit.adcode}", made_of, make)
+
+
+class _Files:
+    """Writes the fields of one unit."""
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        output: Output,
+        done: Earlier,
+        blocks: BlockList,
+        outline: BaseGeometry | None,
+        name: str,
+    ) -> None:
+        self._inputs, self._output, self._done = inputs, output, done
+        self._blocks, self._outline, self._name = blocks, outline, name
+
+    def __call__(self) -> Sequence[Path]:
+        inputs, folder = self._inputs, self._output.folder
+        tables = field_tables(inputs.recipe, self._output)
+        finest = inputs.level_units(max(inputs.levels)) if inputs.levels else None
+        frames = []
+        for near in self._blocks.neighbourhoods(1):
+            table = tables.of(near[0]).table
+            frames.append(in_units(table, self._outline, finest))
+        whole = pd.concat(frames, ignore_index=True) if frames else frames
+        return [write_parquet(folder.fields / f"{self._name}.parquet", whole)]
+
+
+def field_tables(recipe: Recipe, output: Output) -> FieldTables:
+    """The fields of a run's cube by block."""
+    part, cube = fields_part(recipe), output.cube
+    decisions = output.folder.table("integration.parquet")
+    taken = Taken(cube.sources, decisions_of(str(decisions), digest_file(decisions).sha256))
+    layers = FieldLayers(cube, taken)
+    choice = FieldChoice(part.min_area_ha, part.max_area_ha, part.min_confidence, part.simplify_m)
+    rules = load_rules(part.rules).of(layers.tells_boundaries)
+    return FieldTables(layers, rules, choice, recipe.edition, pd.read_parquet(output.folder.blocks))
+
+
 RULES = (
     Rule(
         FIELDS,
@@ -60,5 +134,13 @@ RULES = (
         applies=has_fields,
         code=("croplayer.tasks.fields",),
         steps=separate,
+    ),
+    Rule(
+        "field_files",
+        "fields",
+        after=(FIELDS, "boundaries", "block_table"),
+        applies=has_fields,
+        code=(__name__,),
+        steps=files,
     ),
 )

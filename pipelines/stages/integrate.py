@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from croplayer.decisions.reviews import read_overrides
-from croplayer.tasks.integrate import DECIDES, IntegrateTask
+from croplayer.tasks.integrate import IntegrateTask
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
@@ -23,6 +23,7 @@ from pipelines.stages.reviews import (
     without_failed,
 )
 from stores.block_digests import BlockDigests
+from stores.columns import DECIDES
 from stores.durable import digest_file
 
 

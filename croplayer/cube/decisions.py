@@ -1,0 +1,45 @@
+"""Which sources the map takes in each block, from a run's table of decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import pandas as pd
+
+from stores.columns import DECIDES
+from stores.grid import BlockIndex
+from stores.legends import Integration
+
+_PLACES = {
+    Integration.NEITHER: slice(0),
+    Integration.ONLY_A: slice(0, 1),
+    Integration.ONLY_B: slice(1, 2),
+    Integration.MERGE_BOTH: slice(None),
+}
+
+
+@lru_cache(maxsize=2)
+def decisions_of(path: str, digest: str) -> dict[str, tuple[int, bool]]:
+    """Choice and whether no imagery was usable, by the name of the block, from a Parquet table of `columns.DECIDES`.
+
+    ``digest`` is that of the file, which is read again when it changes.
+    """
+    table = pd.read_parquet(path, columns=["block", *DECIDES])
+    return {b: (int(i), bool(u)) for b, i, u in table.itertuples(index=False)}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The sources that the map takes in each of its blocks."""
+
+    sources: tuple[str, ...]
+    """Of the cube."""
+    choices: Mapping[str, tuple[int, bool]]
+    """`Integration` of each block by its name, and whether no imagery was usable."""
+
+    def of(self, block: BlockIndex) -> tuple[str, ...] | None:
+        """Sources of a block, none where the map takes neither; None where there is no map."""
+        decided = self.choices.get(block.name)
+        return None if decided is None else self.sources[_PLACES[Integration(decided[0])]]
