@@ -13,7 +13,7 @@ import xarray as xr
 
 from croplayer.cube.behind import cube_behind
 from croplayer.cube.lattice import IN_REGION, grid_of, window_of
-from stores.grid import Bounds, BlockGrid, PixelWindow
+from stores.grid import BlockGrid, Bounds, PixelWindow
 from stores.run_folder import RunFolder
 
 
@@ -54,9 +54,7 @@ def fields_in(folder: RunFolder, bounds: Bounds | None) -> Iterator[gpd.GeoDataF
         yield gpd.read_parquet(path, bbox=None if bounds is None else tuple(bounds))
 
 
-def _holds(
-    fields: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid, in_region: np.ndarray | None
-) -> np.ndarray:
+def _holds(fields: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid, in_region: np.ndarray | None) -> np.ndarray:
     """Whether the inner point of each field lies in a window, and in its region."""
     points = shapely.point_on_surface(fields.geometry.to_numpy())
     x, y = shapely.get_x(points), shapely.get_y(points)

@@ -14,7 +14,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from croplayer.cube.field_layers import FieldLayers
-from croplayer.fields.outlines import field_outlines, shape_attributes, simplified_outlines
+from croplayer.fields.outlines import field_outlines, margin_px, simplified_outlines
 from croplayer.fields.rules import LearnedPair, score_all
 from croplayer.fields.whole import Fields, WholeFields, block_of_number, field_features, field_ids
 from croplayer.kernels.basins import regions_of_equal
@@ -27,7 +27,7 @@ NUMBERS_KEPT = 9
 """Blocks whose numbers are kept in memory, 26 MB each at 2,560 px."""
 MARGIN_PX = 2
 """Pixels around a field in which its neighbours must be seen, so that they share its outline."""
-SMALL, LARGE, UNSURE, SCATTERED = "too_small", "too_large", "unsure", "too_wide"
+LEFT_OUT = SMALL, LARGE, UNSURE, WIDE = "too_small", "too_large", "unsure", "too_wide"
 """Why cropland is in no field: the field is too small or too large, its confidence is too low, it reaches over too many blocks."""
 
 
@@ -51,7 +51,7 @@ class FoundFields:
     left_out_ha: Mapping[str, float]
     """Area of cropland in no field, by why."""
     left_out: Mapping[str, int]
-    """Fields left out, by why."""
+    """Fields left out, by why; what is too wide is one in each of its blocks."""
 
 
 class FieldTables:
@@ -83,9 +83,9 @@ class FieldTables:
             [SMALL, LARGE, UNSURE],
             default="",
         )
-        left_out = Counter(why[why != ""].tolist())
+        left_out = Counter(why[why != ""].tolist()) + Counter({WIDE: int(view.too_large_m2 > 0)})
         left_out_ha = {name: float(area[why == name].sum()) for name in (SMALL, LARGE, UNSURE)}
-        left_out_ha[SCATTERED] = view.too_large_m2 / 1e4
+        left_out_ha[WIDE] = view.too_large_m2 / 1e4
         kept = _some(own, why == "")
         geometry = self._outlines(kept)
         return FoundFields(self._table(block, kept, confidence[why == ""], geometry), left_out_ha, left_out)
@@ -98,7 +98,8 @@ class FieldTables:
         bottom, right = kept.boxes[:, 2:].max(axis=0)
         cube = self._layers.cube
         window = PixelWindow(int(top), int(left), int(bottom - top), int(right - left))
-        window = window.grown(MARGIN_PX).common(cube.blocks.window(cube.grid))
+        margin = margin_px(window, cube.grid, self._choice.simplify_m) if self._choice.simplify_m else MARGIN_PX
+        window = window.grown(margin).common(cube.blocks.window(cube.grid))
         ids = np.zeros((window.height, window.width), np.int64)
         for block in cube.grid.blocks_under(window):
             if self._layers.taken.of(block) is not None:
@@ -123,7 +124,6 @@ class FieldTables:
             ID: field_ids(kept.number),
             AREA: kept.measures[:, 0] / 1e4,
             PERIMETER: kept.measures[:, 1],
-            **shape_attributes(geometry),
             "edition": self._edition,
             **self._of_block(block),
             PROBABILITY: part["cropland"] / np.maximum(part["pixels"], 1) / 250,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import shapely
 from shapely.geometry.base import BaseGeometry
 
 from croplayer.cube.decisions import Taken, decisions_of
 from croplayer.cube.field_layers import FieldLayers
-from croplayer.cube.field_table import FieldChoice, FieldTables, in_units
+from croplayer.cube.field_table import LEFT_OUT, FieldChoice, FieldTables, in_units
 from croplayer.fields.rules import load_rules
 from croplayer.files.tables import write_parquet
 from croplayer.tasks.fields import FieldsTask
@@ -21,7 +24,8 @@ from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.recipe import Fields, Recipe
 from pipelines.stages.export import export_names
 from stores.block_list import BlockList
-from stores.durable import digest_bytes, digest_file
+from stores.durable import digest_bytes, digest_file, write_durable
+from stores.grid import BlockGrid, BlockIndex
 from stores.step_memory import FIELDS
 
 
@@ -107,12 +111,23 @@ class _Files:
         inputs, folder = self._inputs, self._output.folder
         tables = field_tables(inputs.recipe, self._output)
         finest = inputs.level_units(max(inputs.levels)) if inputs.levels else None
-        frames = []
+        frames, left_out = [], {why: np.zeros(2) for why in LEFT_OUT}
         for near in self._blocks.neighbourhoods(1):
-            table = tables.of(near[0]).table
-            frames.append(in_units(table, self._outline, finest))
-        whole = pd.concat(frames, ignore_index=True) if frames else frames
-        return [write_parquet(folder.fields / f"{self._name}.parquet", whole)]
+            found = tables.of(near[0])
+            frames.append(in_units(found.table, self._outline, finest))
+            if self._outline is None or self._outline.contains(_centre(near[0], inputs.grid)):
+                for why in LEFT_OUT:
+                    left_out[why] += (found.left_out[why], found.left_out_ha[why])
+        whole = pd.concat(frames, ignore_index=True)
+        counts = {why: {"fields": int(n), "ha": float(ha)} for why, (n, ha) in left_out.items()}
+        told = folder.fields / f"{self._name}.json"
+        write_durable(told, (json.dumps({"left_out": counts}, indent=1) + "\n").encode())
+        return [write_parquet(folder.fields / f"{self._name}.parquet", whole), told]
+
+
+def _centre(block: BlockIndex, grid: BlockGrid) -> shapely.Point:
+    bounds = grid.bounds(block)
+    return shapely.Point((bounds.west + bounds.east) / 2, (bounds.south + bounds.north) / 2)
 
 
 def field_tables(recipe: Recipe, output: Output) -> FieldTables:

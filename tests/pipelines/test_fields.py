@@ -1,0 +1,100 @@
+"""Fields in a run: found once, whole, counted to the pixel, redone when what they are made of changes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from shared.commands import croplayer
+from shared.run_files import digests
+from soak.damage import problems_of
+
+from croplayer.cube.opening import open_cube
+from stores.field_columns import FIELD_COLUMNS
+from stores.grid import BlockGrid
+
+PART = "\n[fields]\nmin_confidence = 0.0\nmin_area_ha = 0.0\n"
+
+
+@pytest.fixture(scope="module")
+def recipe(small_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small recipe with fields."""
+    path = tmp_path_factory.mktemp("fields") / "small.toml"
+    path.write_text(small_recipe.read_text(encoding="utf-8") + PART, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def with_fields(recipe: Path, finished_small_run: Path, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small run with fields added."""
+    out = tmp_path_factory.mktemp("with_fields") / "run"
+    shutil.copytree(finished_small_run, out)
+    croplayer("run", recipe, "-o", out, "--workers", 1, models=models)
+    return out
+
+
+def fields_of(out: Path) -> gpd.GeoDataFrame:
+    """All fields of a run."""
+    return open_cube(out).crop.fields()
+
+
+def test_fields_are_whole_and_counted_to_the_pixel(with_fields: Path) -> None:
+    assert problems_of(with_fields) == []
+    fields, cube = fields_of(with_fields), open_cube(with_fields)
+    assert [*fields.columns] == [column.name for column in FIELD_COLUMNS] + ["geometry"]
+    assert len(fields) > 50 and fields.id.is_unique
+    assert shapely.is_valid(fields.geometry.to_numpy()).all() and (fields.geometry.geom_type == "Polygon").all()
+    kept = fields.area_ha.sum()
+    left_out = [json.loads(p.read_text())["left_out"] for p in (with_fields / "fields").glob("*.json")]
+    mapped = float(cube.crop.area().area_km2[0]) * 100
+    assert kept + sum(why["ha"] for part in left_out for why in part.values()) == pytest.approx(mapped, rel=1e-9)
+    grid = BlockGrid(128)
+    crossing = (np.floor(fields.bounds.minx * 20 + 1e-9) != np.floor(fields.bounds.maxx * 20 - 1e-9)).sum()
+    assert crossing > 0 and grid.block_px == 128
+    pairs = fields.sindex.query(fields.geometry, predicate="overlaps")
+    assert pairs.shape[1] == 0
+
+
+def test_workers_make_no_difference_and_nothing_is_done_twice(
+    with_fields: Path, recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    croplayer("run", recipe, "-o", out, "--workers", 2, models=models)
+    names = [name for name in digests(out) if name.startswith("fields/") or "/field" in name]
+    assert len(names) > 4
+    assert {n: digests(out)[n] for n in names} == {n: digests(with_fields)[n] for n in names}
+    before = {p: p.stat().st_mtime_ns for p in (out / "fields").iterdir()}
+    croplayer("run", recipe, "-o", out, "--workers", 1, models=models)
+    assert {p: p.stat().st_mtime_ns for p in (out / "fields").iterdir()} == before
+
+
+def test_a_changed_choice_redoes_the_files_alone(with_fields: Path, recipe: Path, models: Path, tmp_path: Path) -> None:
+    out, changed = tmp_path / "run", tmp_path / "small.toml"
+    shutil.copytree(with_fields, out)
+    changed.write_text(recipe.read_text(encoding="utf-8").replace("min_area_ha = 0.0", "min_area_ha = 20.0"))
+    written = {p: p.stat().st_mtime_ns for p in (out / "cube.zarr/2020/field").rglob("c/*/*")}
+    croplayer("run", changed, "-o", out, "--workers", 1, models=models)
+    assert {p: p.stat().st_mtime_ns for p in (out / "cube.zarr/2020/field").rglob("c/*/*")} == written
+    fields = fields_of(out)
+    assert len(fields) and fields.area_ha.min() >= 20
+    all_fields = fields_of(with_fields)
+    assert set(fields.id) == set(all_fields.id[all_fields.area_ha >= 20])
+
+
+def test_a_region_of_the_cube_has_its_fields(with_fields: Path, tmp_path: Path) -> None:
+    west, east = ((114.0, 34.0, 114.05, 34.1), (114.05, 34.0, 114.1, 34.1))
+    parts = [open_cube(with_fields, bounds).crop.fields() for bounds in (west, east)]
+    assert sorted([*parts[0].id, *parts[1].id]) == sorted(fields_of(with_fields).id)
+    done = croplayer("query", with_fields, "--bbox", "114.0,34.0,114.05,34.1", "--fields", "-o", tmp_path / "west.gpkg")
+    assert "west.gpkg" in done.stdout
+    assert len(gpd.read_file(tmp_path / "west.gpkg")) == len(parts[0])
+
+
+def test_a_run_without_fields_says_what_to_do(finished_small_run: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"has no fields; add the table \[fields\] to its recipe"):
+        open_cube(finished_small_run).crop.fields()
