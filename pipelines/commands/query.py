@@ -21,7 +21,13 @@ from pipelines.commands.options import bounds_of
 @click.option("--source", help="A source's own mask instead of the integrated map.")
 @click.option("--fields", is_flag=True, help="Single fields instead of the map.")
 @click.option("--edition", help="Edition of the cube, when it holds several.")
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="File: .tif, .parquet or .shp; fields also .gpkg and .fgb.")
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File: .tif, .parquet or .shp; fields also .gpkg and .fgb.",
+)
 def query(
     cube: str,
     bbox: str | None,

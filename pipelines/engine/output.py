@@ -74,7 +74,9 @@ class Output:
         if not self.inputs.recipe.sources:
             return
         cube, store = self.cube, open_store(self.folder.cube, read_only=False)
-        optional: tuple[str, ...] = (BOUNDARY_PROBABILITY,) if self.inputs.models.tell_boundaries(self.inputs.recipe) else ()
+        optional: tuple[str, ...] = (
+            (BOUNDARY_PROBABILITY,) if self.inputs.models.tell_boundaries(self.inputs.recipe) else ()
+        )
         optional += (FIELD, FIELD_JOIN) if self.inputs.recipe.fields else ()
         CUBE.create(store, cube.edition, cube.grid, cube.blocks, cube.sources, optional)
         if isinstance(self.folder.cube, Path):
