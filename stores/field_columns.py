@@ -19,6 +19,9 @@ class FieldColumn(NamedTuple):
 ID = "id"
 AREA = "area_ha"
 PERIMETER = "perim_m"
+COMPACTNESS = "compact"
+ELONGATION = "elongation"
+SOLIDITY = "solidity"
 CONFIDENCE = "confidence"
 PROBABILITY = "mean_prob"
 BOUNDARY = "edge_prob"
@@ -29,9 +32,9 @@ FIELD_COLUMNS = (
     FieldColumn(ID, "string", "", "name of the cell of the lattice that the field lies in; the same in every run that finds the field"),
     FieldColumn(AREA, "float64", "ha", "area of its pixels on the ellipsoid, before simplification, > 0"),
     FieldColumn(PERIMETER, "float32", "m", "length of its outline along the sides of pixels, holes included, > 0"),
-    FieldColumn("compact", "float32", "1", "4 pi area / perimeter^2 of the simplified outline, 0..1; 1 is a circle"),
-    FieldColumn("elongation", "float32", "1", "1 - width / length of its smallest rectangle, 0..1; 0 is a square"),
-    FieldColumn("solidity", "float32", "1", "area over that of its convex hull, 0..1"),
+    FieldColumn(COMPACTNESS, "float32", "1", "4 pi area / perimeter^2 of the simplified outline, 0..1; 1 is a circle"),
+    FieldColumn(ELONGATION, "float32", "1", "1 - width / length of its smallest rectangle, 0..1; 0 is a square"),
+    FieldColumn(SOLIDITY, "float32", "1", "area over that of its convex hull, 0..1"),
     FieldColumn("slope", "float32", "degree", "median slope; null without elevation"),
     FieldColumn("elevation", "float32", "m", "median elevation; null without elevation"),
     FieldColumn("adcode", "string", "", "code of the finest admin unit that holds its inner point; null outside of all"),

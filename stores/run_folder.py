@@ -35,7 +35,7 @@ LEDGER_FOLDER = "ledger"
 STEPS_FILE = "outputs.json"
 BOUNDARIES_FILE = "boundaries.parquet"
 """Admin units that a run keeps beside its cube."""
-FOLDERS = (LEDGER_FOLDER, "tables", "figures", "export")
+FOLDERS = (LEDGER_FOLDER, "tables", "figures", "fields", "export")
 """Folders whose every file the run makes."""
 INPUTS = frozenset({"country", "models"})
 _GROUP = "zarr.json"

@@ -14,10 +14,9 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from croplayer.cube.field_layers import FieldLayers
-from croplayer.fields.outlines import field_outlines, margin_px, simplified_outlines
+from croplayer.fields.outlines import field_outlines, margin_px, shape_attributes
 from croplayer.fields.rules import LearnedPair, score_all
 from croplayer.fields.whole import Fields, WholeFields, block_of_number, field_features, field_ids
-from croplayer.kernels.basins import regions_of_equal
 from croplayer.kernels.pieces import PIECE_SUMS
 from stores.columns import COVERAGE_TYPE, FAMILIARITY, map_column
 from stores.field_columns import AREA, AT_EDGE, AT_GAP, BOUNDARY, CONFIDENCE, FIELD_COLUMNS, ID, PERIMETER, PROBABILITY
@@ -25,8 +24,6 @@ from stores.grid import CRS, LATTICE_COLS, BlockIndex, PixelWindow
 
 NUMBERS_KEPT = 9
 """Blocks whose numbers are kept in memory, 26 MB each at 2,560 px."""
-MARGIN_PX = 2
-"""Pixels around a field in which its neighbours must be seen, so that they share its outline."""
 LEFT_OUT = SMALL, LARGE, UNSURE, WIDE = "too_small", "too_large", "unsure", "too_wide"
 """Why cropland is in no field: the field is too small or too large, its confidence is too low, it reaches over too many blocks."""
 
@@ -98,7 +95,7 @@ class FieldTables:
         bottom, right = kept.boxes[:, 2:].max(axis=0)
         cube = self._layers.cube
         window = PixelWindow(int(top), int(left), int(bottom - top), int(right - left))
-        margin = margin_px(window, cube.grid, self._choice.simplify_m) if self._choice.simplify_m else MARGIN_PX
+        margin = margin_px(window, cube.grid, self._choice.simplify_m)
         window = window.grown(margin).common(cube.blocks.window(cube.grid))
         ids = np.zeros((window.height, window.width), np.int64)
         for block in cube.grid.blocks_under(window):
@@ -106,11 +103,7 @@ class FieldTables:
                 part = window.common(cube.grid.window(block))
                 numbers = self._numbers(block)[part.slices_in(cube.grid.window(block))]
                 ids[part.slices_in(window)] = self._whole.view_of(block).numbers[numbers]
-        whole = _in_one_part(ids, kept.number)
-        if self._choice.simplify_m:
-            numbers, geometry = simplified_outlines(whole, window, cube.grid, self._choice.simplify_m)
-        else:
-            numbers, geometry = field_outlines(whole, window, cube.grid)
+        numbers, geometry = field_outlines(ids, window, cube.grid, self._choice.simplify_m, kept.number)
         return geometry[np.searchsorted(numbers, kept.number)]
 
     def _numbers_of(self, block: BlockIndex) -> np.ndarray:
@@ -188,15 +181,6 @@ def in_units(table: gpd.GeoDataFrame, outline: BaseGeometry | None, units: gpd.G
 def inner_points(table: gpd.GeoDataFrame) -> gpd.GeoSeries:
     """A point inside of each field; the unit that holds it is the field's."""
     return gpd.GeoSeries(shapely.point_on_surface(table.geometry.to_numpy()), index=table.index, crs=table.crs)
-
-
-def _in_one_part(ids: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Numbers (h, w) int64 in which the other fields, which the window may cut, are numbered part by part below 0."""
-    place = np.searchsorted(kept_sorted := np.sort(kept), ids)
-    is_kept = kept_sorted[np.minimum(place, len(kept) - 1)] == ids
-    _, dense = np.unique(ids, return_inverse=True)
-    parts, _ = regions_of_equal(np.where(is_kept | (ids == 0), 0, dense.reshape(ids.shape) + 1).astype(np.int32))
-    return np.where(is_kept, ids, -parts.astype(np.int64))
 
 
 def _some(fields: Fields, keep: np.ndarray) -> Fields:

@@ -1,4 +1,4 @@
-"""Outlines of fields: exact along the sides of pixels, or simplified with the edges that fields share."""
+"""Outlines of fields, along the sides of pixels or simplified, and the shapes of fields."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import shapely
 
 from croplayer.kernels.arcs import (
     keep_turns,
@@ -16,10 +17,11 @@ from croplayer.kernels.arcs import (
     write_ring_vertices,
 )
 from croplayer.kernels.simplification import DEGREE_M, DROPPED, simplify_arcs
+from stores.field_columns import COMPACTNESS, ELONGATION, SOLIDITY
 from stores.grid import BlockGrid, PixelWindow
 
 TOLERANCE_M = 3.0
-"""Default of `simplified_outlines`, about 1.5 pixels of 2 m: the staircases go, corners of fields stay."""
+"""About 1.5 pixels of 2 m: the staircases of pixels go, the corners of fields stay."""
 SHIFT_SHARE = 0.3
 """Share of the tolerance by which vertices may be moved so that fields keep their areas."""
 
@@ -33,70 +35,110 @@ class Outlines(NamedTuple):
     """(n,) object, shapely polygons in EPSG:4326, valid, shells anticlockwise; each ring starts in the north-west"""
 
 
-def field_outlines(ids: np.ndarray, window: PixelWindow, grid: BlockGrid) -> Outlines:
-    """Outlines of fields along the sides of pixels.
+class _Arcs(NamedTuple):
+    """Borders of a raster, as `croplayer.kernels.arcs` lists them."""
 
-    Parameters
-    ----------
-    ids : (h, w) int64, number of the field of each pixel, 0 where there is none; each field is one 4-connected region
-    window : place of `ids` on the lattice
-
-    Returns
-    -------
-    Outlines whose vertices are the corners of the fields and the points where three fields meet, so fields that touch
-    have the same vertices along their common edge
-
-    Raises
-    ------
-    TypeError, ValueError
-        for another dtype, a shape that is not the window's, and a field in several parts.
-    """
-    return _outlines(ids, window, grid, 0.0)
+    marks: np.ndarray
+    node_halves: np.ndarray
+    chain: np.ndarray
+    offsets: np.ndarray
+    nodes: np.ndarray
+    half_regions: np.ndarray
 
 
-def simplified_outlines(
-    ids: np.ndarray, window: PixelWindow, grid: BlockGrid, tolerance_m: float = TOLERANCE_M
+def field_outlines(
+    ids: np.ndarray,
+    window: PixelWindow,
+    grid: BlockGrid,
+    tolerance_m: float = 0.0,
+    only: np.ndarray | None = None,
 ) -> Outlines:
-    """Outlines of fields without the staircases of pixels; touching fields still share their edges.
+    """Outlines of fields, each the same in every window that holds it and `margin_px` pixels around it.
 
     Parameters
     ----------
-    ids, window : as for `field_outlines`
-    tolerance_m : largest distance of a pixel's corner on the outline from the edge that replaces it, m, > 0
+    ids : (h, w) int64, number of the field of each pixel, 0 where there is none
+    window : place of `ids` on the lattice
+    tolerance_m : largest distance of a pixel's corner on the outline from the edge that replaces it, m; 0 keeps the
+        sides of pixels
+    only : (k,) int64, the fields wanted; None for all. Each of them must be one 4-connected region.
 
     Returns
     -------
-    Outlines. No two overlap, none loses a hole or gets one, and fields touch that touched before. A field has the same
-    outline in every window that holds it and `margin_px` pixels around it.
+    Outlines. Fields that touch have the same vertices along their common edge, no two overlap, and none loses a hole or
+    gets one, whatever the tolerance. Where three fields meet, and where a fourth border is nearer than about the
+    tolerance, vertices stay corners of pixels; elsewhere they are moved by up to 0.3 tolerances, so that an edge takes
+    as much from one field as from the other.
 
     Raises
     ------
     TypeError, ValueError
-        as `field_outlines`, and for a tolerance that is not a number above 0.
+        for another dtype, a shape that is not the window's, a tolerance that is not a number from 0, and a field in
+        several parts.
     """
-    if not 0 < tolerance_m < math.inf:
-        raise ValueError(f"tolerance_m is {tolerance_m}; expected metres above 0")
-    return _outlines(ids, window, grid, tolerance_m)
-
-
-def margin_px(window: PixelWindow, grid: BlockGrid, tolerance_m: float = TOLERANCE_M) -> int:
-    """Pixels around a field that its simplified outline may depend on, for fields in a window."""
-    rows = (window.row, window.row_stop)
-    farthest_row = max(rows, key=lambda row: abs(row - 90 * grid.px_per_degree))
-    width_m = DEGREE_M / grid.px_per_degree * math.cos(math.radians(90 - farthest_row / grid.px_per_degree))
-    return math.ceil(tolerance_m * (1 + SHIFT_SHARE) / width_m) + 1
-
-
-def _outlines(ids: np.ndarray, window: PixelWindow, grid: BlockGrid, tolerance_m: float) -> Outlines:
-    import shapely
-
+    if not 0 <= tolerance_m < math.inf:
+        raise ValueError(f"tolerance_m is {tolerance_m}; expected metres from 0")
     if ids.dtype != np.int64:
         raise TypeError(f"ids are {ids.dtype}; expected int64")
     if ids.shape != (window.height, window.width):
         raise ValueError(f"ids have the shape {ids.shape}; expected that of the window, {window[2:]}")
     if ids.size == 0:
         return Outlines(np.empty(0, np.int64), np.empty(0, object))
-    marks = np.zeros((window.height + 1, window.width + 1), np.uint8)
+    arcs = _arcs(ids)
+    shifts = np.zeros(arcs.chain.shape, np.float64)
+    if tolerance_m > 0:
+        state = np.zeros(len(arcs.chain), np.uint8)
+        simplify_arcs(
+            arcs.marks, arcs.chain, arcs.offsets, arcs.nodes, arcs.node_halves, window.row, grid.px_per_degree,
+            tolerance_m, SHIFT_SHARE * tolerance_m, state, shifts,
+        )  # fmt: skip
+        keep = state != DROPPED
+    else:
+        keep = np.zeros(len(arcs.chain), np.bool_)
+        keep_turns(arcs.chain, arcs.offsets, keep)
+    return _polygons(arcs, keep, shifts, window, grid, only)
+
+
+def margin_px(window: PixelWindow, grid: BlockGrid, tolerance_m: float = 0.0) -> int:
+    """Pixels around a field that its outline may depend on, for fields in a window."""
+    equator = 90 * grid.px_per_degree
+    farthest_row = max(window.row, window.row_stop, key=lambda row: abs(row - equator))
+    width_m = DEGREE_M / grid.px_per_degree * math.cos(math.radians(90 - farthest_row / grid.px_per_degree))
+    return math.ceil(tolerance_m * (1 + SHIFT_SHARE) / width_m) + 1
+
+
+def shape_attributes(geometries: np.ndarray) -> dict[str, np.ndarray]:
+    """Shapes of fields by the names of their columns.
+
+    Parameters
+    ----------
+    geometries : (n,) object, polygons in EPSG:4326
+
+    Returns
+    -------
+    compact, elongation and solidity (n,) float32 as `stores/field_columns.py` declares them, measured in a plane where
+    longitudes are scaled by the cosine of the middle latitude of each field
+    """
+    south, north = shapely.bounds(geometries).reshape(-1, 4).T[[1, 3]]
+    scales = np.cos(np.radians((south + north) / 2))
+    coordinates, of = shapely.get_coordinates(geometries, return_index=True)
+    coordinates[:, 0] *= scales[of]
+    plane = shapely.set_coordinates(geometries.copy(), coordinates)
+    area, length = shapely.area(plane), shapely.length(plane)
+    sides = np.empty((2, len(plane)))
+    boxes = shapely.get_coordinates(shapely.oriented_envelope(plane)).reshape(-1, 5, 2)
+    sides[0], sides[1] = np.hypot(*(boxes[:, 1] - boxes[:, 0]).T), np.hypot(*(boxes[:, 2] - boxes[:, 1]).T)
+    solidity = np.minimum(area / shapely.area(shapely.convex_hull(plane)), 1)
+    return {
+        COMPACTNESS: (4 * np.pi * area / length**2).astype(np.float32),
+        ELONGATION: (1 - sides.min(axis=0) / sides.max(axis=0)).astype(np.float32),
+        SOLIDITY: solidity.astype(np.float32),
+    }
+
+
+def _arcs(ids: np.ndarray) -> _Arcs:
+    height, width = ids.shape
+    marks = np.zeros((height + 1, width + 1), np.uint8)
     sides, n_nodes = mark_borders(ids, marks)
     nodes = np.empty(n_nodes, np.int64)
     list_nodes(marks, nodes)
@@ -104,38 +146,35 @@ def _outlines(ids: np.ndarray, window: PixelWindow, grid: BlockGrid, tolerance_m
     most = 2 * n_nodes + sides // 4
     chain = np.empty((sides + most, 2), np.int32)
     node_halves = np.empty((n_nodes, 4), np.int64)
-    arc_offsets = np.empty(most + 1, np.int64)
+    offsets = np.empty(most + 1, np.int64)
     arc_nodes = np.empty((most, 2), np.int32)
     half_regions = np.empty(2 * most, np.int64)
-    n = trace_arcs(ids, marks, nodes, node_halves, chain, arc_offsets, arc_nodes, half_regions)
-    arc_offsets, arc_nodes, half_regions = arc_offsets[: n + 1], arc_nodes[:n], half_regions[: 2 * n]
-    chain = chain[: arc_offsets[-1]]
-    keep = np.zeros(len(chain), np.bool_)
-    shifts = np.zeros(chain.shape, np.float64)
-    if tolerance_m > 0:
-        state = np.zeros(len(chain), np.uint8)
-        simplify_arcs(
-            marks, chain, arc_offsets, arc_nodes, node_halves, window.row, grid.px_per_degree,
-            tolerance_m, SHIFT_SHARE * tolerance_m, state, shifts,
-        )  # fmt: skip
-        keep = state != DROPPED
-    else:
-        keep_turns(chain, arc_offsets, keep)
-    halves = np.empty(2 * n, np.int64)
-    rings = np.empty((2 * n, 4), np.int64)
-    n_rings, _ = list_rings(chain, arc_offsets, arc_nodes, node_halves, half_regions, keep, halves, rings)
-    rings = rings[:n_rings]
+    n = trace_arcs(ids, marks, nodes, node_halves, chain, offsets, arc_nodes, half_regions)
+    return _Arcs(marks, node_halves, chain[: offsets[n]], offsets[: n + 1], arc_nodes[:n], half_regions[: 2 * n])
+
+
+def _polygons(
+    arcs: _Arcs, keep: np.ndarray, shifts: np.ndarray, window: PixelWindow, grid: BlockGrid, only: np.ndarray | None
+) -> Outlines:
+    halves = np.empty(len(arcs.half_regions), np.int64)
+    rings = np.empty((len(halves), 4), np.int64)
+    n = list_rings(
+        arcs.chain, arcs.offsets, arcs.nodes, arcs.node_halves, arcs.half_regions, keep, halves, rings
+    )  # fmt: skip
+    rings = rings[:n]
+    if only is not None:
+        rings = rings[np.isin(rings[:, 0], only)]
     # Ring by ring of a field, the outer one first.
     rings = np.ascontiguousarray(rings[np.lexsort((rings[:, 3] < 0, rings[:, 0]))])
-    numbers, first_rings = np.unique(rings[:, 0], return_index=True)
     _check_whole(rings)
-    vertices = np.empty((n_rings + int(rings[:, 2].sum()), 2), np.float64)
-    write_ring_vertices(chain, arc_offsets, keep, shifts, halves, rings, vertices)
+    vertices = np.empty((len(rings) + int(rings[:, 2].sum()), 2), np.float64)
+    write_ring_vertices(arcs.chain, arcs.offsets, keep, shifts, halves, rings, vertices)
     per_degree = grid.px_per_degree
     # One division of exact numbers: a vertex has the same coordinates in every window.
     vertices[:, 0] = (vertices[:, 0] + (window.col - 180 * per_degree)) / per_degree
     vertices[:, 1] = (90 * per_degree - window.row - vertices[:, 1]) / per_degree
-    offsets = (np.append(0, np.cumsum(rings[:, 2] + 1)), np.append(first_rings, n_rings))
+    numbers, first_rings = np.unique(rings[:, 0], return_index=True)
+    offsets = (np.append(0, np.cumsum(rings[:, 2] + 1)), np.append(first_rings, len(rings)))
     return Outlines(numbers, np.asarray(shapely.from_ragged_array(shapely.GeometryType.POLYGON, vertices, offsets)))
 
 

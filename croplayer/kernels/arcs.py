@@ -224,7 +224,7 @@ def list_rings(
     keep: np.ndarray,
     halves: np.ndarray,
     rings: np.ndarray,
-) -> tuple[int, int]:
+) -> int:
     """Link halves of arcs to rings.
 
     Parameters
@@ -236,7 +236,7 @@ def list_rings(
 
     Returns
     -------
-    rings, and halves in them
+    number of rings
     """
     arcs = len(arc_offsets) - 1
     vertices = np.zeros(arcs, np.int64)
@@ -260,7 +260,7 @@ def list_rings(
             rings[n, 3] += -areas[half >> 1] if half & 1 else areas[half >> 1]
             half = next_half(half, chain, arc_offsets, arc_nodes, node_halves, half_regions)
         n += 1
-    return n, at
+    return n
 
 
 @kernel

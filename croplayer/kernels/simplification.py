@@ -4,14 +4,17 @@ Each arc is simplified by itself, from the pixels within a few tolerances of it,
 every window that holds them. Corners are chosen by Douglas and Peucker (1973): a piece of an arc may become a segment
 if all of its corners are near to the segment and if no other border comes in between.
 
-Why segments of different pieces never meet: a piece and its segment form a closed curve. No segment touches the pixels'
-borders of another piece (`is_clear`), and different pieces do not meet but at their ends. So the closed curves of two
-pieces could cross only where their two segments cross, which is one point at most. But two closed curves cross an even
-number of times. That leaves two pieces with the same ends on one and the same segment; these keep their farthest corners
+Why segments of different pieces never meet: a piece and its segment form a closed curve. No segment touches the borders
+of another piece (`is_clear`), and different pieces meet at their ends alone. So the closed curves of two pieces could
+cross only where their two segments cross, which is one point at most. But two closed curves cross an even number of
+times. That leaves two pieces with the same ends on one and the same segment; these keep their farthest corners
 (`fix_halves`, `fix_siblings`). As nothing lies between a piece and its segment, no hole or island changes sides.
 
 A corner far from all other borders is then moved, so that its pieces take as much from one side as from the other
-(`balance`). It stays near enough for its pieces to reach nobody else's: see `is_lonely`.
+(`balance`). The way from the corner to its new place joins the closed curves of its pieces, and no segment of another
+piece comes near enough to cross it (`is_lonely`).
+
+Between borders that run side by side a pixel apart there is no room for a segment, so their steps stay.
 """
 
 from __future__ import annotations
