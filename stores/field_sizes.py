@@ -16,8 +16,3 @@ MU_HA = 1 / 15
 def size_class(area_ha: np.ndarray) -> np.ndarray:
     """Number of the size class of each field, from 0: (n,) int64."""
     return np.searchsorted(SIZE_EDGES_HA, area_ha, side="right")
-
-
-def area_share_column(key: str) -> str:
-    """Column of a table of units: share of the area of fields that fields of a size class (SIZE_KEYS) have, 0..1."""
-    return f"area_share_{key}"
