@@ -17,8 +17,8 @@ from croplayer.report.style import figure_style
 DRAWN_COLOUR, FOUND_COLOUR = "#f0e442", "#d0179b"
 ACROSS, EDGE, GAP, TITLE, LEGEND = 4, 2.3, 0.12, 0.42, 0.35
 """Panels in a row; edge of a panel, space between panels, height of a title and of the legend in inches."""
-LEAST_PX = 480
-"""Smaller pictures are enlarged to at least so many pixels along an edge, so that outlines stay thin."""
+PICTURE_PX = 500
+"""Pixels along the longer edge of a picture, about twice those that a screen shows; outlines are two of them wide."""
 
 
 class FieldView(NamedTuple):
@@ -34,17 +34,21 @@ class FieldView(NamedTuple):
 
 
 def outlined(view: FieldView) -> np.ndarray:
-    """The image with the outlines of drawn fields and, over them, those of found fields: (H, W, 3) uint8."""
-    times = max(1, -(-LEAST_PX // max(view.found.shape)))
-    picture = _enlarged(view.image, times)
+    """The image with the outlines of drawn fields and, over them, those of found fields: (H, W, 3) uint8, PICTURE_PX the longer."""
+    height, width = view.found.shape
+    y, x = (np.arange(_shown(n, view)) * n // _shown(n, view) for n in (height, width))
+    picture: np.ndarray = view.image[np.ix_(y, x)].copy()
     for labels, colour in ((view.drawn, DRAWN_COLOUR), (view.found, FOUND_COLOUR)):
-        large = _enlarged(labels, times)
-        picture[label_edges(large, np.ones(large.shape, bool))] = np.rint(255 * np.array(to_rgb(colour)))
+        shown = labels[np.ix_(y, x)]
+        known = np.ones(shown.shape, bool)
+        outer = label_edges(shown, known)
+        picture[outer | label_edges(np.where(outer, 0, shown), known)] = np.rint(255 * np.array(to_rgb(colour)))
     return picture
 
 
-def _enlarged(image: np.ndarray, times: int) -> np.ndarray:
-    return image.repeat(times, axis=0).repeat(times, axis=1)
+def _shown(pixels: int, view: FieldView) -> int:
+    """Pixels of the picture along an edge of a view."""
+    return max(1, round(pixels * PICTURE_PX / max(view.found.shape)))
 
 
 def field_figure(views: Sequence[FieldView]) -> Figure:

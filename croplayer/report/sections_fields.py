@@ -190,7 +190,7 @@ def _cell(measure: str, value: float, low: float, high: float) -> str:
         return number(int(value))
     if np.isnan(value):
         return number(None)
-    return f"{value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if np.isfinite(low) else "")
+    return f"{value:.3f}" + (f" [{low:.2f}, {high:.2f}]" if np.isfinite(low) else "")
 
 
 def _reliability_parts(reliable: pd.DataFrame) -> list[Part]:
@@ -198,7 +198,7 @@ def _reliability_parts(reliable: pd.DataFrame) -> list[Part]:
     rows = [
         Bar(
             f"{row.confidence_from:.1f} to {row.confidence_to:.1f}", row.share, FIELD_COLOUR, row.low, row.high,
-            f"{row.share:.2f} where {row.confidence:.2f} was told ({row.cases:,})",
+            f"{row.share:.2f} of {row.cases:,}, told {row.confidence:.2f}",
         )
         for row in reliable.iloc[::-1].itertuples()
     ]  # fmt: skip
