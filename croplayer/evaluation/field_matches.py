@@ -7,7 +7,8 @@ because both halves of a field have it. IoUs are of pixels, areas are on the ell
 **What is left out.** Pixels that are not known count on neither side. A drawn field is cut if one of its pixels lies on
 the frame of the window or beside a pixel that is not known: how it goes on is not known, so it is no case. A found field
 is left out if it matches no whole field and more than half of it lies on cut fields or on pixels that are not known. All
-other pixels count, so a found field that joins a whole field with a cut one pays for it.
+other pixels count, so a found field that joins a whole field with a cut one pays for it. To judge cut fields by the part
+that shows, pad all arrays by one known pixel without a field.
 """
 
 from __future__ import annotations

@@ -81,35 +81,39 @@ def match_fields(before: gpd.GeoDataFrame, after: gpd.GeoDataFrame) -> pd.DataFr
 
 
 def kept_ids(before: gpd.GeoDataFrame, after: gpd.GeoDataFrame) -> pd.Series:
+    """`carried_ids` of two tables of fields, which are as in `match_fields`."""
+    return carried_ids(match_fields(before, after), after[ID])
+
+
+def carried_ids(matches: pd.DataFrame, own: pd.Series) -> pd.Series:
     """Ids of the fields of the later edition, with those of the earlier one where a field is still there.
 
     Parameters
     ----------
-    before, after : as in `match_fields`
+    matches : as `match_fields` returns it
+    own : ids of all fields of the later edition, each once
 
     Returns
     -------
-    Series of text with the index of ``after``. A field with an IoU above 0.5 with a field before has its id, the largest part of a split
-    field too. If a table has fields on the same ground, so that two have a claim, the one with the larger IoU has it. All
-    others keep their own id. Where that was just given to another field, they take the one that this field gave up.
+    Series of text with the index of ``own``, each id once. A field that has an IoU above 0.5 with one before has its id; so has the
+    part of a split field that is more than half of it. If a table has fields on the same ground, so that two have a claim, the
+    one with the larger IoU has it. All others keep their own id. Where that was given to another field just now, they take the
+    one that this field gave up.
     """
-    _check(before, after)
-    links = _links(before, after)
-    best = np.flatnonzero(links.iou > SAME_IOU)
-    best = best[np.lexsort((after[ID].to_numpy()[links.after[best]], -links.iou[best]))]
-    one = pd.DataFrame({"before": links.before[best], "after": links.after[best]})
-    one = one.drop_duplicates("before").drop_duplicates("after")
-    own = after[ID].to_numpy(object)
-    ids = own.copy()
-    ids[one.after] = before[ID].to_numpy(object)[one.before]
-    given, giver = pd.Index(ids[one.after]), one.after.to_numpy()
-    others = np.setdiff1d(np.arange(len(after)), giver)
+    claims = matches[matches.iou > SAME_IOU].sort_values(
+        ["iou", "before_id", "after_id"], ascending=[False, True, True]
+    )
+    claims = claims.drop_duplicates("before_id").drop_duplicates("after_id")
+    given_up = pd.Series(claims.after_id.to_numpy(object), index=claims.before_id.to_numpy(object))
+    ids = own.to_numpy(object).copy()
+    giver = pd.Index(own).get_indexer(claims.after_id)
+    ids[giver] = claims.before_id
+    others = np.setdiff1d(np.arange(len(own)), giver)
     # Each round follows the ids one step. A field gives up one id and takes one, so no two walks meet and each of them ends.
     while len(others):
-        holder = given.get_indexer(ids[others])
-        others, holder = others[holder >= 0], holder[holder >= 0]
-        ids[others] = own[giver[holder]]
-    return pd.Series(ids, index=after.index, name=ID, dtype=object)
+        others = others[pd.Index(ids[others]).isin(given_up.index)]
+        ids[others] = given_up.reindex(ids[others]).to_numpy()
+    return pd.Series(ids, index=own.index, name=ID, dtype=object)
 
 
 def _check(before: gpd.GeoDataFrame, after: gpd.GeoDataFrame) -> None:

@@ -13,7 +13,7 @@ from rasterio.features import shapes
 from scipy import ndimage
 
 from croplayer.fields import matching
-from croplayer.fields.matching import kept_ids, match_fields
+from croplayer.fields.matching import carried_ids, kept_ids, match_fields
 
 SQUARE_M = 1e4
 
@@ -210,3 +210,14 @@ def test_tables_that_cannot_be_matched_are_refused() -> None:
             match(fields(a=box(0, 1)), twice)
         with pytest.raises(ValueError, match="one CRS"):
             match(fields(a=box(0, 1)), fields(a=box(0, 1)).to_crs(4326))
+
+
+def test_ids_that_were_read_from_parquet_are_matched_too() -> None:
+    before, after = (
+        t.astype({"id": "string"})
+        for t in (fields(a=box(0, 100), g=box(300, 400)), fields(x=box(0, 90), n=box(500, 600)))
+    )
+    table = match_fields(before, after)
+    assert told(table) == {("a", "x"): "same", ("g", None): "gone", (None, "n"): "new"}
+    assert kept_ids(before, after).tolist() == ["a", "n"]
+    assert carried_ids(table, after["id"]).tolist() == ["a", "n"]
