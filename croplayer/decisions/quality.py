@@ -12,9 +12,8 @@ from croplayer.decisions.boosting import Classifier, fit, is_measured
 from croplayer.decisions.importance import importance_table
 from croplayer.decisions.splits import ELSEWHERE, SPATIAL, STRATIFIED, beside_share, spatial_folds, stratified_folds
 from croplayer.evaluation.clusters import clustered_interval, design_effect, lattice_squares
+from croplayer.evaluation.reliability import expected_calibration_error, reliability
 from croplayer.measures.features import Feature
-
-CALIBRATION_BINS = 10
 
 
 class Samples(NamedTuple):
@@ -186,7 +185,7 @@ def accuracy_table(held_out: pd.DataFrame, labels: Sequence[str], split: str, sq
         "design_effect": design_effect(right, square),
         "commonest_share": float(held_out.reviewed.value_counts(normalize=True).iloc[0]),
         "brier": brier_score(held_out, labels),
-        "calibration_error": expected_calibration_error(held_out),
+        "calibration_error": expected_calibration_error(_reliability(held_out)),
     }
     return pd.DataFrame([row])
 
@@ -198,29 +197,14 @@ def brier_score(held_out: pd.DataFrame, labels: Sequence[str]) -> float:
     return float(((probability - outcome) ** 2).sum(axis=1).mean())
 
 
-def calibration_table(held_out: pd.DataFrame, bins: int = CALIBRATION_BINS) -> pd.DataFrame:
-    """Mean confidence and accuracy in each of ``bins`` equal bins of confidence; empty bins are left out."""
-    place = np.minimum((held_out.confidence.to_numpy() * bins).astype(np.int64), bins - 1)
-    right = (held_out.reviewed == held_out.predicted).to_numpy()
-    rows = []
-    for number in np.unique(place):
-        inside = place == number
-        rows.append(
-            {
-                "confidence_from": number / bins,
-                "confidence_to": (number + 1) / bins,
-                "samples": int(inside.sum()),
-                "confidence": float(held_out.confidence[inside].mean()),
-                "accuracy": float(right[inside].mean()),
-            }
-        )
-    return pd.DataFrame(rows)
+def calibration_table(held_out: pd.DataFrame) -> pd.DataFrame:
+    """Mean confidence and accuracy in each of ten equal classes of confidence; those without samples are left out."""
+    table = _reliability(held_out).rename(columns={"cases": "samples", "share": "accuracy"})
+    return table.drop(columns=["low", "high"])
 
 
-def expected_calibration_error(held_out: pd.DataFrame) -> float:
-    """Mean gap between confidence and accuracy over the bins, weighted by their samples, 0 to 1."""
-    table = calibration_table(held_out)
-    return float((table.samples * (table.confidence - table.accuracy).abs()).sum() / table.samples.sum())
+def _reliability(held_out: pd.DataFrame) -> pd.DataFrame:
+    return reliability(held_out.confidence.to_numpy(), (held_out.reviewed == held_out.predicted).to_numpy())
 
 
 def confusion_table(held_out: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:

@@ -7,6 +7,9 @@ chapter 5).
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from croplayer.evaluation.interval import share_interval
@@ -19,6 +22,8 @@ ENOUGH_SQUARES = 10
 ALL_SUBSETS = 12
 """Largest number of clusters of which every subset is formed; of more, DRAWN_SUBSETS are drawn."""
 DRAWN_SUBSETS = 9999
+DRAWN_SAMPLES = 2000
+"""Bootstrap samples of clusters."""
 
 
 def squares(row: np.ndarray, col: np.ndarray, edge: int) -> np.ndarray:
@@ -112,3 +117,36 @@ def paired_interval(difference: np.ndarray, cluster: np.ndarray, confidence: flo
     if not left_out:
         return -np.inf, np.inf
     return float(means[left_out - 1]), float(means[-left_out])
+
+
+def bootstrap_interval(
+    clusters: Sequence[Sequence[np.ndarray]],
+    measure: Callable[[Sequence[np.ndarray]], np.ndarray],
+    confidence: float = 0.95,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile bootstrap intervals of figures that are computed from sums of counts over clusters.
+
+    DRAWN_SAMPLES samples of as many clusters are drawn with replacement, whole clusters each time (Davison and Hinkley 1997,
+    Bootstrap Methods and their Application, section 3.8). The same input gives the same interval.
+
+    Parameters
+    ----------
+    clusters : counts of each cluster, such as the arrays of a NamedTuple; counts of clusters add up
+    measure : figures of summed counts. It is called once, with one more axis of draws in front of each of them, and gives the figures
+        with that axis in front.
+
+    Returns
+    -------
+    low and high, each of the figures' shape. Draws in which a figure is NaN do not count; both ends are NaN where it always is and
+    with fewer than two clusters.
+    """
+    n = len(clusters)
+    draws = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), DRAWN_SAMPLES)
+    values = measure([np.tensordot(draws, np.stack(column), 1) for column in zip(*clusters, strict=True)])
+    if n < 2:
+        return np.full(values.shape[1:], np.nan), np.full(values.shape[1:], np.nan)
+    tail = (1 - confidence) / 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # figures that are NaN in all draws
+        low, high = np.nanquantile(values, (tail, 1 - tail), axis=0)
+    return low, high

@@ -15,9 +15,13 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from croplayer.kernels.overlaps import overlaps
 from croplayer.vector.zones import zones_of_pixels
 from stores.grid import BlockGrid, PixelWindow
 from stores.legends import CROPLAND, NO_IMAGERY
+
+UNKNOWN = -1
+"""Number of pixels where the map is not known."""
 
 
 def parcel_numbers(parcels: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid) -> np.ndarray:
@@ -47,28 +51,40 @@ def parcel_scores(parcels: np.ndarray, mask: np.ndarray, row_km2: np.ndarray) ->
     DataFrame with columns parcel (number), area_ha, over, under, distance (all 0..1) and missed. A parcel that no region
     overlaps is missed; its over is 1, its under and distance are NaN. Parcels with pixels without data are left out.
     """
-    regions, count = ndimage.label(mask == CROPLAND)
-    weight = np.repeat(row_km2[:, None] * 100, parcels.shape[1], axis=1)
-    n = int(parcels.max(initial=0))
-    area = np.bincount(parcels.ravel(), weight.ravel(), n + 1)
-    unknown = np.bincount(parcels.ravel(), (mask >= NO_IMAGERY).ravel(), n + 1)
-    region_area = np.bincount(regions.ravel(), weight.ravel(), count + 1)
-    both = (parcels > 0) & (regions > 0)
-    pairs, place = np.unique(parcels[both].astype(np.int64) * (count + 1) + regions[both], return_inverse=True)
-    overlap = np.bincount(place, weight[both], len(pairs))
-    parcel_of, region_of = pairs // (count + 1), pairs % (count + 1)
+    regions, _ = ndimage.label(mask == CROPLAND)
+    return segmentation_scores(parcels, np.where(mask >= NO_IMAGERY, UNKNOWN, regions), row_km2)
+
+
+def segmentation_scores(parcels: np.ndarray, regions: np.ndarray, row_km2: np.ndarray) -> pd.DataFrame:
+    """`parcel_scores` of regions that have numbers already.
+
+    Parameters
+    ----------
+    parcels : (h, w) integers, number of the parcel from 1, 0 for none
+    regions : (h, w) integers, number of the mapped region from 1, 0 for none, -1 where the map is not known
+    row_km2 : (h,) area of a pixel in each row, km2
+    """
+    row_ha = row_km2 * 100
+    given, mapped = overlaps(parcels, parcels, row_ha), overlaps(regions, regions, row_ha)
+    pairs = overlaps(parcels, regions, row_ha)
+    both = (pairs.first > 0) & (pairs.second > 0)
+    parcel_of, region_of, overlap = pairs.first[both], pairs.second[both], pairs.area[both]
     order = np.lexsort((region_of, -overlap, parcel_of))
     first = order[np.unique(parcel_of[order], return_index=True)[1]]
-    best, best_overlap = np.zeros(n + 1, np.int64), np.zeros(n + 1)
-    best[parcel_of[first]], best_overlap[parcel_of[first]] = region_of[first], overlap[first]
-    number = np.flatnonzero((area > 0) & (unknown == 0) & (np.arange(n + 1) > 0))
-    missed = best[number] == 0
-    over = 1 - best_overlap[number] / area[number]
-    under = np.where(missed, np.nan, 1 - best_overlap[number] / np.maximum(region_area[best[number]], 1e-30))
+    whole = (given.first > 0) & ~np.isin(given.first, pairs.first[pairs.second == UNKNOWN])
+    number, area = given.first[whole], given.area[whole]
+    best, best_overlap = np.zeros(len(number), np.int64), np.zeros(len(number))
+    place = np.searchsorted(number, parcel_of[first])
+    found = np.isin(parcel_of[first], number)
+    best[place[found]], best_overlap[place[found]] = region_of[first][found], overlap[first][found]
+    region_area = mapped.area[np.searchsorted(mapped.first, best).clip(max=len(mapped.first) - 1)]
+    missed = best == 0
+    over = 1 - best_overlap / area
+    under = np.where(missed, np.nan, 1 - best_overlap / region_area)
     return pd.DataFrame(
         {
             "parcel": number,
-            "area_ha": area[number],
+            "area_ha": area,
             "over": over,
             "under": under,
             "distance": np.sqrt((over**2 + under**2) / 2),

@@ -292,28 +292,29 @@ def paired_figure(
         return figure
 
 
-def share_figure(shares: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
+def share_figure(shares: pd.DataFrame, colours: Mapping[str, str], label: str = "% of the blocks") -> Figure:
     """Stacked shares, one bar per row.
 
     Parameters
     ----------
     shares : one row per bar, named by the index, and one column per label; the shares of a row sum to at most 1
     colours : colour of each label, as "#rrggbb"
+    label : names the x axis
     """
     with figure_style():
         figure = Figure(figsize=(7.2, 0.42 * len(shares) + 1.2), layout="constrained")
         ax = figure.subplots()
         for y, (_, row) in enumerate(shares.iterrows()):
             left = 0.0
-            for label, value in row.items():
-                ax.barh(y, 100 * value, left=left, height=0.6, color=colours[str(label)], label=label if y == 0 else "")
+            for name, value in row.items():
+                ax.barh(y, 100 * value, left=left, height=0.6, color=colours[str(name)], label=name if y == 0 else "")
                 if value > 0.05:
                     ax.text(left + 50 * value, y, f"{100 * value:.0f} %", ha="center", va="center", fontsize=7.5,
-                            color=_text_colour(colours[str(label)]))  # fmt: skip
+                            color=_text_colour(colours[str(name)]))  # fmt: skip
                 left += 100 * value
         ax.set_yticks(range(len(shares)), list(shares.index))
         ax.invert_yaxis()
-        ax.set(xlim=(0, 100), xlabel="% of the blocks")
+        ax.set(xlim=(0, 100), xlabel=label)
         ax.tick_params(axis="y", length=0)
         figure.legend(loc="outside upper center", ncols=6, fontsize=8)
         return figure

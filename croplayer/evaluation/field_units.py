@@ -1,0 +1,66 @@
+"""The fields of admin units in figures: how many, how large, how sure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from croplayer.evaluation.reliability import CLASSES
+from stores.field_columns import AREA, CONFIDENCE
+from stores.field_sizes import MU_HA, SIZE_KEYS, size_class
+
+COUNT = "fields"
+MEDIAN = "median_ha"
+UNDER_MU = "under_mu"
+MEAN_CONFIDENCE = "mean_confidence"
+FILTERED = "filtered_ha"
+
+
+def area_column(key: str) -> str:
+    """Column of the area of a unit's fields of a size class, one of SIZE_KEYS, in ha."""
+    return f"area_ha_{key}"
+
+
+def confidence_column(number: int) -> str:
+    """Column of the number of a unit's fields in a class of confidence, 0..9; the last holds a confidence of 1."""
+    return f"confidence_{number}"
+
+
+def unit_figures(adcode: str, name: str, fields: pd.DataFrame, filtered_ha: float = np.nan) -> dict[str, object]:
+    """One row of the table of units.
+
+    Parameters
+    ----------
+    adcode, name : the unit
+    fields : its fields, with area_ha and, where it is known, confidence (0..1, NaN where it is not known)
+    filtered_ha : cropland of the map that belongs to no field because filters took it, ha; NaN where it is not known
+
+    Returns
+    -------
+    dict with adcode, name, fields (number), area_ha (their sum), median_ha (NaN without fields), under_mu (fields below 1/15 ha),
+    area_ha_CLASS, mean_confidence (NaN where none is known), confidence_0..confidence_9 (fields by confidence) and filtered_ha.
+    All but the names, the median and the mean add up over units.
+    """
+    area = fields[AREA].to_numpy(float)
+    known = fields[CONFIDENCE].dropna().to_numpy(float) if CONFIDENCE in fields else np.empty(0)
+    by_class = np.bincount(np.minimum((known * CLASSES).astype(np.int64), CLASSES - 1), minlength=CLASSES)
+    by_size = np.bincount(size_class(area), area, len(SIZE_KEYS))
+    return {
+        "adcode": adcode,
+        "name": name,
+        COUNT: len(area),
+        AREA: float(area.sum()),
+        MEDIAN: float(np.median(area)) if len(area) else np.nan,
+        UNDER_MU: int((area < MU_HA).sum()),
+        **{area_column(key): float(ha) for key, ha in zip(SIZE_KEYS, by_size, strict=True)},
+        MEAN_CONFIDENCE: float(known.mean()) if len(known) else np.nan,
+        **{confidence_column(k): int(n) for k, n in enumerate(by_class)},
+        FILTERED: filtered_ha,
+    }
+
+
+def unit_table(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
+    """Rows of `unit_figures`, largest area of fields first, those of equal area by code."""
+    return pd.DataFrame(rows).sort_values([AREA, "adcode"], ascending=[False, True], ignore_index=True)
