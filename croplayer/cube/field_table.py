@@ -117,6 +117,7 @@ class FieldTables:
             ID: field_ids(kept.number),
             AREA: kept.measures[:, 0] / 1e4,
             PERIMETER: kept.measures[:, 1],
+            **shape_attributes(geometry),
             "edition": self._edition,
             **self._of_block(block),
             PROBABILITY: part["cropland"] / np.maximum(part["pixels"], 1) / 250,
