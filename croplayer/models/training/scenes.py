@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -180,6 +181,16 @@ class LabelledScenes:
     def read_all(self) -> tuple[SceneArrays, ...]:
         """Pixels and labels of every scene; they are read once and stay in memory."""
         return self._arrays
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of names, ground sample distances, pixels and labels; they are read for it."""
+        digest = hashlib.sha256()
+        for scene, arrays in zip(self.scenes, self.read_all(), strict=True):
+            digest.update(f"{scene.name} {scene.gsd_m}".encode())
+            for array in arrays:
+                digest.update(array.data)
+        return digest.hexdigest()
 
     def field_share(self) -> float:
         """Share of the labelled pixels that lie in a field, 0 to 1; NaN without any."""

@@ -141,7 +141,7 @@ def test_a_comparison_that_was_stopped_trains_only_what_is_missing(scene_options
 def test_a_comparison_goes_on_without_what_failed(scene_options, tmp_path, caplog):
     models = ["--model", "segformer-tiny:nowhere", "--model", "pidnet-tiny"]
     result = croplayer_models("compare", *scene_options, *SHORT, *models, "-o", tmp_path, code=1)
-    reason = "nowhere is neither a folder nor the name of a model on a hub (owner/model)"
+    reason = "nowhere is neither a folder nor the name of a model on a hub (owner/model, or owner/model@revision)"
     assert f"compare: segformer tiny from nowhere failed: {reason}" in caplog.messages
     failed, whole = result.stdout.splitlines()[-2:]
     assert failed.split("failed: ") == ["segformer tiny from nowhere".ljust(30), reason]
