@@ -143,7 +143,7 @@ def on_a_hub(name_or_folder: str | Path) -> HubOrigin | None:
 def _found(name_or_folder: str | Path) -> tuple[Path, Path]:
     """Folder of a checkpoint, and the folder that its files must lie in; a name on a hub is fetched into the hub's cache."""
     folder = Path(name_or_folder)
-    if folder.is_dir():
+    if str(name_or_folder) and folder.is_dir():
         return folder, folder.resolve()
     named = _HUB_NAME.fullmatch(str(name_or_folder))
     if folder.exists() or named is None:
@@ -212,8 +212,8 @@ def _weight_files(folder: Path, within: Path) -> list[Path]:
             )
     elif not (folder / WEIGHTS_NAME).exists():
         raise FileNotFoundError(
-            f"{folder} has no {WEIGHTS_NAME}; pickled weights are not read, because they can run code, so save the model as "
-            "safetensors (save_pretrained does)"
+            f"{folder} has no {WEIGHTS_NAME}; expected the folder of a model with its weights as safetensors (save_pretrained "
+            "writes them); pickled weights are not read, because they can run code"
         )
     paths = [_checked(folder / name, within, LARGEST_WEIGHTS) for name in names]
     if sum(path.stat().st_size for path in paths) > LARGEST_WEIGHTS:

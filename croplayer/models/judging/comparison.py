@@ -80,9 +80,12 @@ def compare_architectures(
 
     Raises
     ------
-    ValueError for a wrong configuration, and for a folder with finished rows of other scenes, another budget or other code;
+    ValueError for a wrong configuration, without a scene to score, and for a folder with finished rows of other scenes, another
+    budget or other code;
     BlockingIOError if another process compares in the same folder.
     """
+    if not len(validation):
+        raise ValueError("no scene is held out to score the networks on; a comparison needs at least two scenes")
     configs = {contestant: _own(config, contestant) for contestant in contestants}
     budget = {name: value for name, value in config.plain().items() if name not in Contestant._fields}
     data = hashlib.sha256(f"{train.digest} {validation.digest}".encode()).hexdigest()

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ MANIFEST_NAME = "manifest.json"
 MANIFEST_SUM_NAME = "manifest.sha256"
 """Digest of the manifest, as ``sha256sum`` writes and checks it."""
 MANIFEST_VERSION = 1
+LARGEST_NUMBER = 1e9
+"""Largest mean, spread, ground sample distance and temperature."""
 LARGEST_MANIFEST = 64 * 2**20
 """Largest manifest that is read, in bytes."""
 KINDS = ("segmentation", "coverage")
@@ -76,13 +79,19 @@ class Manifest:
             scenes = self.metrics.get(name, [])
             if not isinstance(scenes, list | tuple) or not all(isinstance(scene, str) for scene in scenes):
                 raise ValueError(f"manifest field 'metrics' has '{name}' that is no list of names of scenes")
-        numbers = (*self.mean, *self.std, self.temperature)
-        if len(self.mean) != 3 or len(self.std) != 3 or not all(map(math.isfinite, numbers)) or min(self.std) <= 0:
-            raise ValueError("manifest fields 'mean' and 'std' are not three finite numbers each, with 'std' above 0")
-        if self.temperature <= 0:
-            raise ValueError(f"manifest field 'temperature' is {self.temperature}; expected above 0")
         gsd = self.ground_sample_distance_m
-        if len(gsd) != 2 or not 0 < gsd[0] <= gsd[1] < math.inf:
+        numbers = (*self.mean, *self.std, *gsd, self.temperature)
+        if not all(isinstance(number, Real) and not abs(number) > LARGEST_NUMBER for number in numbers):
+            raise ValueError(
+                "manifest fields 'mean', 'std', 'ground_sample_distance_m' and 'temperature' are not all numbers of at most "
+                f"{LARGEST_NUMBER:g}"
+            )
+        colours = (*self.mean, *self.std)
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(map(math.isfinite, colours)) or min(self.std) <= 0:
+            raise ValueError("manifest fields 'mean' and 'std' are not three finite numbers each, with 'std' above 0")
+        if not self.temperature > 0:
+            raise ValueError(f"manifest field 'temperature' is {self.temperature}; expected above 0")
+        if len(gsd) != 2 or not 0 < gsd[0] <= gsd[1]:
             raise ValueError(f"manifest field 'ground_sample_distance_m' is {gsd}; expected 0 < low <= high")
 
     @property

@@ -246,7 +246,9 @@ class LabelledScenes:
         Raises ValueError unless ``n_folds`` is between 2 and the number of scenes.
         """
         if not 2 <= n_folds <= len(self.scenes):
-            raise ValueError(f"n_folds is {n_folds}; expected 2 to {len(self.scenes)}, the number of scenes")
+            raise ValueError(
+                f"n_folds is {n_folds} for {len(self.scenes)} scenes; expected at least 2, and at most the number of scenes"
+            )
         order = np.random.default_rng(seed).permutation(len(self.scenes))
         parts = []
         for k in range(n_folds):

@@ -169,6 +169,14 @@ def test_rows_of_another_comparison_are_never_mixed_in(change, said, painted_sce
     assert compare(scenes, tmp_path, ["pidnet-tiny"], config=config).rows[0].figures
 
 
+def test_one_scene_is_too_few_to_compare_on(painted_scenes, tmp_path):
+    with pytest.raises(
+        ValueError, match="no scene is held out to score the networks on; a comparison needs at least two"
+    ):
+        compare(painted_scenes.subset(painted_scenes.names[:1]), tmp_path, ["pidnet-tiny"])
+    assert not list(tmp_path.iterdir())
+
+
 def test_only_one_process_compares_in_a_folder(painted_scenes, tmp_path):
     with only_one(tmp_path / ".comparison.json.lock", "this"), pytest.raises(BlockingIOError, match="another process"):
         compare(painted_scenes, tmp_path, ["pidnet-tiny"])

@@ -174,6 +174,36 @@ def test_a_second_training_of_the_same_ends_with_a_sentence(scene_options, paint
     assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
+def test_wrong_starts_are_named(scene_options, tmp_path):
+    def refused(start):
+        return croplayer_models("train", *scene_options, *SHORT, "--from", start, "-o", tmp_path / "m", code=2).output
+
+    assert "'default_coverage' does not segment, so a segmentation cannot start from it" in refused("default_coverage")
+    assert "did you mean 'default'?" in refused("defualt")
+    assert "expected the folder of a model with its weights as safetensors" in refused(tmp_path)
+    assert "is neither a folder nor the name of a model on a hub" in refused("")
+
+
+def test_a_training_holds_none_out_where_its_start_knows_the_scenes(scene_options, painted, trained, tmp_path):
+    """By the option on the command line, and by the field of a recipe, as the message says."""
+    options = ["train", *scene_options, *SHORT, "--from", trained, "--models", tmp_path]
+    output = croplayer_models(*options, "--seed", 1, "-o", tmp_path / "m", code=2).output
+    assert "hold out none (--validation 0, in a recipe validation_fraction = 0), or start from other weights" in output
+    assert "leave out the folds" in croplayer_models(*options, "--folds", 2, "-o", tmp_path / "m", code=2).output
+    croplayer_models(*options, "--seed", 1, "--validation", 0, "-o", tmp_path / "m")
+    recipe = tmp_path / "none.toml"
+    recipe.write_text(
+        'name = "none"\ntitle = "-"\nabout = "-"\nedition = "1"\n[segmentation]\nmodel = "mine"\n'
+        f'[segmentation.training]\nimages = "{painted[0]}"\npolygons = "{painted[1]}"\nstart = "{trained}"\n'
+        "validation_fraction = 0\nsteps = 2\ncrop_px = 64\nbatch = 2\ngsd_m = [2.0, 3.0]\nthreads = 1\nseed = 1\n"
+        'description = "-"\nlicence = "-"\nstated_minutes = 1\n'
+    )
+    croplayer_models("train", recipe, "-o", tmp_path / "of_recipe", "--models", tmp_path)
+    manifests = [read_manifest(tmp_path / name) for name in ("m", "of_recipe")]
+    assert all("validation" not in manifest.metrics for manifest in manifests)
+    assert all(len(manifest.metrics["training_scenes"]) == 6 for manifest in manifests)
+
+
 def test_figures_are_shown_beside_the_weights_that_they_were_measured_on():
     rows = {row["name"]: row for row in json.loads(croplayer_models("list", "--models", "nowhere", "--json").stdout)}
     # The figures of a cross-validation are those of the models of its folds.
