@@ -38,8 +38,8 @@ class Training(Part):
     polygons: FilePath = ""
     """Vector file of field polygons with the column ``image``; only for the segmentation."""
     image_column: str = "image"
-    validation_fraction: float = Field(default=VALIDATION_FRACTION, gt=0, lt=1)
-    """Share of the scenes that the figures are measured on; not used with folds."""
+    validation_fraction: float = Field(default=VALIDATION_FRACTION, ge=0, lt=1)
+    """Share of the scenes that the figures are measured on, 0 for none; not used with folds."""
     folds: int = Field(default=0, ge=0)
     """Parts of a cross-validation by scene, after which a model of all scenes is trained; 0 for none."""
     water: FilePath | None = None
@@ -53,7 +53,8 @@ class Training(Part):
     batch: int = Field(default=TrainingConfig.batch, ge=1)
     accumulation: int = Field(default=TrainingConfig.accumulation, ge=1)
     start: Start = TrainingConfig.start
-    """What the training starts from: "random", "imagenet", a model's name or folder, or a checkpoint of transformers."""
+    """What the training starts from: "random", "imagenet", a model's name or folder, or a checkpoint of transformers
+    in a folder or on a hub (owner/model or owner/model@revision)."""
     learning_rate: float = Field(default=TrainingConfig.learning_rate, gt=0)
     encoder_rate: float = Field(default=TrainingConfig.encoder_rate, gt=0, le=1)
     average_decay: float = Field(default=TrainingConfig.average_decay, ge=0, lt=1)

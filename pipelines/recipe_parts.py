@@ -48,9 +48,12 @@ def name_or_beside_recipe(text: str, info: ValidationInfo) -> str:
 
 
 def start_beside_recipe(text: str, info: ValidationInfo) -> str:
-    """A name, or a path as `name_or_beside_recipe` gives it; owner/model is a name on a hub where there is no such folder."""
+    """A name, or a path as `name_or_beside_recipe` gives it.
+
+    owner/model and owner/model@revision are names on a hub where there is no such folder.
+    """
     place = name_or_beside_recipe(text, info)
-    may_be_on_a_hub = text.count("/") == 1 and not text.startswith((".", "/"))
+    may_be_on_a_hub = text.partition("@")[0].count("/") == 1 and not text.startswith((".", "/"))
     return text if may_be_on_a_hub and not Path(place).exists() else place
 
 

@@ -69,26 +69,35 @@ def map_lattice(
 
     The kernel receives the window of its chunk on the lattice and must return one value per pixel.
     """
+    lazy = lattice_chunks(dataset, kernel, *arrays, dtype=dtype)
+    return xr.DataArray(lazy, dims=("y", "x"), coords={"y": dataset.y, "x": dataset.x}, name=name)
+
+
+def lattice_chunks(
+    dataset: xr.Dataset, kernel: Callable[..., np.ndarray], *arrays: xr.DataArray, dtype: Any, layers: int | None = None
+) -> da.Array:
+    """What ``map_lattice`` has in its array; with ``layers``, of a kernel of the window alone that returns (layers, h, w)."""
     window = window_of(dataset)
     chunks = in_chunks(dataset, grid_of(dataset)).chunksizes
     rows = np.concatenate([[0], np.cumsum(chunks["y"])])
     cols = np.concatenate([[0], np.cumsum(chunks["x"])])
 
     def on_chunk(*pixels: np.ndarray, block_info: Any = None) -> np.ndarray:
-        i, j = block_info[None]["chunk-location"]
+        i, j = block_info[None]["chunk-location"][-2:]
         height, width = int(rows[i + 1] - rows[i]), int(cols[j + 1] - cols[j])
         place = PixelWindow(int(window.row + rows[i]), int(window.col + cols[j]), height, width)
         return kernel(place, *pixels)
 
-    lazy = da.map_blocks(
+    first = () if layers is None else ((layers,),)
+    lazy: da.Array = da.map_blocks(
         on_chunk,
         *(a.chunk(y=chunks["y"], x=chunks["x"]).data for a in arrays),
-        chunks=(chunks["y"], chunks["x"]),
+        chunks=(*first, chunks["y"], chunks["x"]),
         dtype=dtype,
-        meta=np.empty((0, 0), dtype),
+        meta=np.empty((0,) * (2 + len(first)), dtype),
         name=None,
     )
-    return xr.DataArray(lazy, dims=("y", "x"), coords={"y": dataset.y, "x": dataset.x}, name=name)
+    return lazy
 
 
 def inside(dataset: xr.Dataset, geometry: BaseGeometry) -> xr.DataArray:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import dask.array as da
 import numpy as np
 import xarray as xr
 
 from croplayer.cube.behind import Behind, cube_behind, imagery_around
-from croplayer.cube.lattice import grid_of, in_chunks, map_lattice, only_region, pixels_of_blocks, window_of
+from croplayer.cube.lattice import (
+    grid_of,
+    in_chunks,
+    lattice_chunks,
+    map_lattice,
+    only_region,
+    pixels_of_blocks,
+    window_of,
+)
 from stores.block_list import BlockList
-from stores.columns import CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
+from stores.columns import BOUNDARY_PROBABILITY, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
 from stores.grid import BlockGrid, PixelWindow
 from stores.legends import CROPLAND, NEVER_PROCESSED, NO_IMAGERY
 
@@ -53,16 +61,45 @@ def region_properties(dataset: xr.Dataset, mask: xr.DataArray) -> xr.Dataset:
     return xr.Dataset({name: (("block_row", "block_col"), lazy[..., i]) for i, name in enumerate(names)})
 
 
+@overload
 def segment(
     dataset: xr.Dataset,
     source: str,
     model: str | Path = "default",
     *,
+    boundaries: Literal[False] = False,
     cell_px: int = 512,
     blend_px: int = 32,
     batch_cells: int | None = None,
     runtime: str = "torch",
-) -> xr.DataArray:
+) -> xr.DataArray: ...
+
+
+@overload
+def segment(
+    dataset: xr.Dataset,
+    source: str,
+    model: str | Path = "default",
+    *,
+    boundaries: Literal[True],
+    cell_px: int = 512,
+    blend_px: int = 32,
+    batch_cells: int | None = None,
+    runtime: str = "torch",
+) -> xr.Dataset: ...
+
+
+def segment(
+    dataset: xr.Dataset,
+    source: str,
+    model: str | Path = "default",
+    *,
+    boundaries: bool = False,
+    cell_px: int = 512,
+    blend_px: int = 32,
+    batch_cells: int | None = None,
+    runtime: str = "torch",
+) -> xr.DataArray | xr.Dataset:
     """Lazy probability of cropland of one source of a cube, each chunk predicted when it is computed.
 
     The context of a selection comes from the cube behind it, so a pixel has the value that a run with the same settings
@@ -76,39 +113,61 @@ def segment(
     dataset : of ``open_cube``, or a selection of it without gaps
     source : name of the imagery source
     model : name of an included model, or the folder of a bundle
+    boundaries : whether to tell the boundaries of fields as well, from the same pass of the network
     cell_px, blend_px, batch_cells, runtime : as in a recipe's ``grid`` and ``segmentation``
 
     Returns
     -------
     (y, x) uint8: 0..250 = probability 0..1, 254 where there is no imagery, 255 where the run has not mosaicked; with the
-    lazy bool coordinate ``context_known``, and ``in_region`` if the dataset has it
+    lazy bool coordinate ``context_known``, and ``in_region`` if the dataset has it. With ``boundaries`` a dataset of two such
+    arrays that are named as in the cube: ``cropland_probability``, and ``boundary_probability`` for the network's score that
+    the boundary of a field is near. Compute the dataset, not one array after the other, to predict once.
 
     Raises
     ------
-    ValueError when the dataset has gaps, has no such source, or its imagery is not the cube's and not cut along cells;
-    what ``models.load`` raises for a wrong model.
+    ValueError when the dataset has gaps, has no such source, or its imagery is not the cube's and not cut along cells, and
+    for a model that does not segment, or with ``boundaries`` tells none; what ``models.load`` raises for a wrong model.
     """
-    from croplayer.models.bundles.catalogue import find_bundle
-    from croplayer.models.networks.manifest import bundle_digest
-
     grid, window = grid_of(dataset), window_of(dataset)
-    folder = find_bundle(model)
+    network = _network(model, runtime, batch_cells, boundaries)
     cells = _Cells(min(cell_px, grid.block_px), blend_px)
-    network = _Network(str(folder), bundle_digest(folder), runtime, batch_cells)
     imagery = _of_source(dataset, source)
     behind = cube_behind(imagery)
     if behind is not None and imagery[RGB].chunks and imagery[IMAGERY_VALID].chunks:
         cube = behind.open()
         held = behind.blocks_with_imagery(cube, cells.context(window))
         from_cube = _FromCube(behind, source, grid, held, cells, network)
-        values = map_lattice(imagery, from_cube.values, dtype=np.uint8, name=CROPLAND_PROBABILITY)
+        layers = lattice_chunks(imagery, from_cube.layers, dtype=np.uint8, layers=network.layers)
         known = map_lattice(imagery, from_cube.context_known, dtype=bool, name=CONTEXT_KNOWN)
     else:
-        values = _from_dataset(in_chunks(imagery, grid), cells, network)
+        layers = _from_dataset(in_chunks(imagery, grid), cells, network)
         alone = _FromDataset(window, cells)
         known = map_lattice(imagery, alone.context_known, dtype=bool, name=CONTEXT_KNOWN)
     coordinates = {CONTEXT_KNOWN: known} | ({"in_region": dataset.in_region} if "in_region" in dataset.coords else {})
-    return values.assign_coords({name: each.drop_vars(name, errors="ignore") for name, each in coordinates.items()})
+    names = (CROPLAND_PROBABILITY, BOUNDARY_PROBABILITY)[: network.layers]
+    told = xr.Dataset(
+        {name: (("y", "x"), layer) for name, layer in zip(names, layers, strict=True)},
+        coords={"y": known.y, "x": known.x},
+    ).assign_coords({name: each.drop_vars(name, errors="ignore") for name, each in coordinates.items()})
+    return told if boundaries else told[CROPLAND_PROBABILITY]
+
+
+def _network(model: str | Path, runtime: str, batch_cells: int | None, boundaries: bool) -> _Network:
+    """What predicts; raises ValueError for a model that does not tell what it is asked for."""
+    from croplayer.models.bundles.catalogue import find_bundle
+    from croplayer.models.networks.layers import TELL_BOUNDARIES
+    from croplayer.models.networks.manifest import bundle_digest, read_manifest
+
+    folder = find_bundle(model)
+    manifest = read_manifest(folder)
+    if manifest.kind != "segmentation":
+        raise ValueError(f"model '{model}' does not segment; name a segmentation model")
+    if boundaries and manifest.architecture not in TELL_BOUNDARIES:
+        raise ValueError(
+            f"model '{model}' is a {manifest.architecture}, which tells no boundaries; leave out boundaries, or name a model "
+            f"that tells them ({', '.join(TELL_BOUNDARIES)}), such as 'default'"
+        )
+    return _Network(str(folder), bundle_digest(folder), runtime, batch_cells, 2 if boundaries else 1)
 
 
 def _of_source(dataset: xr.Dataset, source: str) -> xr.Dataset:
@@ -167,26 +226,28 @@ class _Cells(NamedTuple):
 
 @dataclass(frozen=True)
 class _Network:
-    """Predicts whole cells with their context; each process loads the model once."""
+    """Predicts whole cells with their context, (layers, h, w) uint8; each process loads the model once."""
 
     folder: str
     digest: str
     runtime: str
     batch_cells: int | None
+    layers: int
+    """1 for cropland, 2 for the boundaries of fields as well."""
 
     def __call__(self, rgb: np.ndarray, valid: np.ndarray, cells: _Cells) -> np.ndarray:
         import torch
 
         from croplayer.models.bundles.kinds import load_segmenter
         from croplayer.models.networks.cells import cells_at_once
-        from croplayer.models.networks.inference import predict_block
+        from croplayer.models.networks.inference import predict_layers
 
         before = torch.get_num_threads()
         # As in the workers of a run: with more threads sums are rounded in another order. Chunks run beside each other.
         torch.set_num_threads(1)
         try:
             network = load_segmenter(self.folder, self.digest, self.runtime)
-            return predict_block(
+            return predict_layers(
                 network,
                 rgb,
                 valid,
@@ -194,7 +255,7 @@ class _Network:
                 halo_px=cells.halo_px,
                 batch_cells=self.batch_cells or cells_at_once(network.device.type),
                 blend_px=cells.blend_px,
-            )
+            )[: self.layers]
         finally:
             torch.set_num_threads(before)
 
@@ -211,10 +272,10 @@ class _FromCube:
     cells: _Cells
     network: _Network
 
-    def values(self, window: PixelWindow) -> np.ndarray:
+    def layers(self, window: PixelWindow) -> np.ndarray:
         whole = self.cells.around(window)
         rgb, valid = imagery_around(self.behind.open(), self.cells.context(window), self.source, self.held)
-        values = self.network(rgb, valid, self.cells)[window.slices_in(whole)]
+        values = self.network(rgb, valid, self.cells)[:, *window.slices_in(whole)]
         return np.where(pixels_of_blocks(window, self.grid, self.held), values, np.uint8(NEVER_PROCESSED))
 
     def context_known(self, window: PixelWindow) -> np.ndarray:
@@ -236,8 +297,8 @@ class _FromDataset:
         return self.cells.depend_on(known)[window.slices_in(self.cells.around(window))]
 
 
-def _from_dataset(imagery: xr.Dataset, cells: _Cells, network: _Network) -> xr.DataArray:
-    """Values from the imagery of a dataset alone; chunks lend each other their context."""
+def _from_dataset(imagery: xr.Dataset, cells: _Cells, network: _Network) -> da.Array:
+    """(layers, y, x) from the imagery of a dataset alone; chunks lend each other their context."""
     window, halo_px = window_of(imagery), cells.halo_px
     lengths = [length for dim in ("y", "x") for length in imagery.chunksizes[dim]]
     if any(n % cells.cell_px for n in (window.row, window.col, *lengths)):
@@ -253,13 +314,14 @@ def _from_dataset(imagery: xr.Dataset, cells: _Cells, network: _Network) -> xr.D
     def on_chunk(rgb: np.ndarray, valid: np.ndarray) -> Any:
         return network(rgb, valid[..., 0], cells)
 
-    lazy = da.map_blocks(
+    lazy: da.Array = da.map_blocks(
         on_chunk,
         rgb,
         valid[..., None],
-        chunks=(imagery.chunksizes["y"], imagery.chunksizes["x"]),
+        chunks=((network.layers,), imagery.chunksizes["y"], imagery.chunksizes["x"]),
         drop_axis=2,
+        new_axis=0,
         dtype=np.uint8,
-        meta=np.empty((0, 0), np.uint8),
+        meta=np.empty((0, 0, 0), np.uint8),
     )
-    return xr.DataArray(lazy, dims=("y", "x"), coords={"y": imagery.y, "x": imagery.x}, name=CROPLAND_PROBABILITY)
+    return lazy

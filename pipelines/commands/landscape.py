@@ -57,7 +57,10 @@ def make(out: Path, seed: int, bbox: str, zoom: int, provinces: int, training_sc
     "--thumbnails", type=click.IntRange(0), default=1200, show_default=True, help="Block pictures with coverage types."
 )
 def samples(out: Path, seed: int, bbox: str, zoom: int, scenes: int, thumbnails: int) -> None:
-    """Write training samples for models to OUT, from the country around the bounds but not inside them."""
+    """Write training samples for models to OUT, from the country around the bounds but not inside them.
+
+    OUT/training has images/ and parcels.gpkg, which `croplayer models train` takes, and OUT/coverage those of coverage types.
+    """
     from croplayer.landscape.country import Country
     from croplayer.landscape.samples import write_coverage_samples, write_training_scenes
     from stores.grid import Bounds

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
-import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -16,14 +14,9 @@ from croplayer.models.training.training_config import (
     ARCHITECTURES,
     STORED_AS,
     VALIDATION_FRACTION,
-    TrainingConfig,
 )
-from pipelines.exit_codes import UNFINISHED
-
-if TYPE_CHECKING:
-    from croplayer.models.judging.comparison_file import Comparison
-
-_PATH = click.Path(path_type=Path)
+from pipelines.commands.model_comparison import compare
+from pipelines.commands.model_options import PATH, scene_options, training_config, training_option, training_options
 
 
 @click.group()
@@ -31,56 +24,25 @@ def models() -> None:
     """Train, import, evaluate, describe, compare, list, show and export models."""
 
 
-def _scene_options(required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in (
-            click.option("--image-column", default="image", show_default=True, help="Column that names the raster."),
-            click.option("--polygons", type=_PATH, required=required, help="Field polygons drawn on the rasters."),
-            click.option("--images", type=_PATH, required=required, help="Folder of labelled RGB rasters."),
-        ):
-            command = option(command)
-        return command
-
-    return with_options
-
-
-def _training_option(name: str, kind: Any, help_text: str = "", field: str = "") -> Callable[..., Any]:
-    """An option whose default is that of the field of its name in `TrainingConfig`."""
-    default = getattr(TrainingConfig, field or name.removeprefix("--").replace("-", "_"))
-    return click.option(name, type=kind, default=default, show_default=True, help=help_text or None)
-
-
-def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        _training_option("--threads", click.IntRange(1), "CPU threads."),
-        _training_option("--seed", int),
-        _training_option("--gsd", (float, float), "Lowest and highest metres per pixel.", "gsd_m"),
-        _training_option("--learning-rate", float),
-        _training_option("--accumulation", click.IntRange(1), "Batches per step."),
-        _training_option("--batch", click.IntRange(1), "Windows per batch."),
-        _training_option("--crop-px", click.IntRange(32), "Edge of the windows."),
-        _training_option("--steps", click.IntRange(1), "Training steps."),
-    ):
-        command = option(command)
-    return command
+models.add_command(compare)
 
 
 @models.command("train")
 @click.argument("recipe", required=False)
-@_scene_options(required=False)
-@_training_options
-@_training_option("--architecture", click.Choice(ARCHITECTURES))
-@_training_option("--size", str)
+@scene_options(required=False)
+@training_options
+@training_option("--architecture", click.Choice(ARCHITECTURES))
+@training_option("--size", str)
 @click.option(
     "--from",
     "start",
     default=RANDOM,
     show_default=True,
     help="What the training starts from: random; imagenet (the encoder of a unet); the name or folder of a model, which also says "
-    "architecture and size; or a checkpoint of transformers, a folder or a name on a hub.",
+    "architecture and size; or a checkpoint of transformers, a folder or a name on a hub (owner/model or owner/model@revision).",
 )
-@_training_option("--encoder-rate", click.FloatRange(0, 1, min_open=True), "Learning rate of the encoder as a share.")
-@_training_option("--stored-as", click.Choice(STORED_AS), "Floating point type of the weights in the bundle.")
+@training_option("--encoder-rate", click.FloatRange(0, 1, min_open=True), "Learning rate of the encoder as a share.")
+@training_option("--stored-as", click.Choice(STORED_AS), "Floating point type of the weights in the bundle.")
 @click.option(
     "--folds",
     type=click.IntRange(0),
@@ -95,7 +57,7 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="Share of the scenes that are held out; not used with --folds.",
 )
-@_training_option(
+@training_option(
     "--patience",
     click.IntRange(0),
     "Evaluations on some of the training scenes without a better IoU after which training stops; 0 trains all steps.",
@@ -105,13 +67,13 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--models",
     "home",
-    type=_PATH,
+    type=PATH,
     help="Folder of trained models; default $CROPLAYER_MODELS, or a folder of the user's cache.",
 )
 @click.option(
     "-o",
     "--out",
-    type=_PATH,
+    type=PATH,
     help="Folder of the bundle. With a RECIPE the default is its place in --models; a RECIPE that trains two models gets the "
     "folders segmentation and coverage in it.",
 )
@@ -150,7 +112,9 @@ def train(
     if images is None or polygons is None or out is None:
         raise ValueError("give a RECIPE, or --images, --polygons and -o for the bundle")
     architecture, size, gsd = _started(context, start, architecture, size, options.pop("gsd"))
-    config = _config(options | {"gsd": gsd}, architecture=architecture, size=size, start=start, patience=patience)
+    config = training_config(
+        options | {"gsd": gsd}, architecture=architecture, size=size, start=start, patience=patience
+    )
     scenes = open_scenes(images, polygons, image_column)
     folder = train_named(
         scenes, config, out, (home or default_home()) / "checkpoints", folds=folds, validation_fraction=validation,
@@ -169,6 +133,10 @@ def _started(
     manifest = start_manifest(start)
     if manifest is None:
         return architecture, size, gsd
+    if manifest.kind != "segmentation":
+        raise ValueError(
+            f"'{start}' does not segment, so a segmentation cannot start from it; name a segmentation model"
+        )
 
     def chosen(name: str, of_options: Any, of_model: Any) -> Any:
         return of_options if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE else of_model
@@ -233,11 +201,13 @@ def _train_recipe(recipe: str, home: Path, out: Path | None) -> list[Path]:
     multiple=True,
     help="Name or number of a class that is cropland; repeatable. Needed where the names of the classes do not say it.",
 )
-@click.option("-o", "--out", type=_PATH, required=True, help="Folder of the bundle.")
+@click.option("-o", "--out", type=PATH, required=True, help="Folder of the bundle.")
 def import_pretrained(
     pretrained: str, gsd: tuple[float, float], description: str, licence: str, cropland: tuple[str, ...], out: Path
 ) -> None:
     """Make a bundle of PRETRAINED: weights of transformers in a local folder, or their name on a hub.
+
+    A name is owner/model or owner/model@revision; the bundle says which revision it was.
 
     The weights must be safetensors. Which class is cropland and how pixels are normalised is read from config.json and
     preprocessor_config.json; a model that needs anything else is refused.
@@ -253,7 +223,7 @@ def import_pretrained(
 
 @models.command("evaluate")
 @click.argument("model")
-@_scene_options(required=True)
+@scene_options(required=True)
 @click.option("--threshold", type=click.FloatRange(0, 1), default=0.5, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(model: str, images: Path, polygons: Path, image_column: str, threshold: float, as_json: bool) -> None:
@@ -283,9 +253,9 @@ def evaluate(model: str, images: Path, polygons: Path, image_column: str, thresh
 
 
 @models.command("describe")
-@click.argument("model", type=_PATH)
-@_scene_options(required=True)
-@click.option("--water", type=_PATH, help="Folder of rasters with near infrared whose open water it learned as well.")
+@click.argument("model", type=PATH)
+@scene_options(required=True)
+@click.option("--water", type=PATH, help="Folder of rasters with near infrared whose open water it learned as well.")
 def describe(model: Path, images: Path, polygons: Path, image_column: str, water: Path | None) -> None:
     """Write into MODEL (a folder) what the scenes look like that it learned from; the digest of the bundle changes."""
     from croplayer.models.training.described import add_familiarity
@@ -299,89 +269,11 @@ def describe(model: Path, images: Path, polygons: Path, image_column: str, water
     click.echo(model)
 
 
-@models.command("compare")
-@_scene_options(required=True)
-@_training_options
-@_training_option(
-    "--encoder-rate",
-    click.FloatRange(0, 1, min_open=True),
-    "Learning rate of the encoders that start from weights, as a share.",
-)
-@click.option(
-    "--model",
-    "contestants",
-    multiple=True,
-    help="ARCHITECTURE-SIZE or ARCHITECTURE-SIZE:START, repeatable; START as --from of train. Default all architectures, tiny.",
-)
-@click.option(
-    "--validation",
-    type=click.FloatRange(0.01, 0.9),
-    default=VALIDATION_FRACTION,
-    show_default=True,
-    help="Share of the scenes that are held out.",
-)
-@click.option("-o", "--out", type=_PATH, required=True, help="Folder of the bundles and of comparison.json.")
-def compare(
-    images: Path,
-    polygons: Path,
-    image_column: str,
-    contestants: tuple[str, ...],
-    validation: float,
-    out: Path,
-    **options: Any,
-) -> None:
-    """Train the architectures on the same scenes with the same budget and print the paper's Table 6.
-
-    Exits with 1 when a training failed; the table says why, and has the rows of the others.
-    """
-    from tqdm import tqdm
-
-    from croplayer.models.judging.comparison import compare_architectures
-    from croplayer.models.judging.comparison_file import Contestant
-    from pipelines.engine.models import open_scenes
-    from pipelines.engine.run_log import messages
-
-    named = [Contestant.of(text) for text in contestants or (f"{name}-tiny" for name in ARCHITECTURES)]
-    config = _config(options)
-    learn, held = open_scenes(images, polygons, image_column).split_by_scene(validation, config.seed)
-    with tqdm(total=config.steps * len(named), desc="compare", unit="step", disable=None) as bar:
-        comparison = compare_architectures(
-            learn, held, config, named, out, work=out / "checkpoints",
-            training_data=f"{len(learn)} scenes of {images.name}", licence="not for use",
-            on_step=lambda who, report: _tell(bar, who.title, report.loss),
-            on_failure=lambda who, reason: messages.warning("compare: %s failed: %s", who.title, reason),
-        )  # fmt: skip
-    click.echo(
-        f"{len(learn)} scenes to train, {len(held)} to validate, {config.steps} steps each, {config.threads} threads"
-    )
-    for line in _table_lines(comparison):
-        click.echo(line)
-    if any(row.figures is None for row in comparison.rows):
-        sys.exit(UNFINISHED)
-
-
-def _table_lines(comparison: Comparison) -> Iterator[str]:
-    width = max(24, *(len(row.contestant.title) + 1 for row in comparison.rows))
-    head = ("training s", "IoU", "boundary IoU", "F1", "px/s", "parameters")
-    yield f"{'':<{width}}" + "".join(f"{h:>14}" for h in head)
-    for row in comparison.rows:
-        if row.figures is None:
-            yield f"{row.contestant.title:<{width}}  failed: {row.failure}"
-            continue
-        f = row.figures
-        cells = [
-            "-" if math.isnan(f.training_s) else f"{f.training_s:.0f}",
-            *(f"{measure:.4f}" for measure in (f.iou, f.boundary_iou, f.f1)),
-        ]
-        cells += [f"{f.px_per_s:,.0f}", f"{f.n_parameters:,}"]
-        yield f"{row.contestant.title:<{width}}" + "".join(f"{c:>14}" for c in cells)
-
-
 @models.command("list")
 @click.option(
     "--models",
     "home",
-    type=_PATH,
+    type=PATH,
     help="Folder of trained models; default $CROPLAYER_MODELS, or a folder of the user's cache.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -426,7 +318,9 @@ def show(model: str, as_json: bool) -> None:
     from croplayer.models.bundles.catalogue import find_bundle
 
     manifest, contents = read_checked(find_bundle(model))
-    click.echo(manifest.to_json().decode() if as_json else contents[CARD_NAME].decode(), nl=False)
+    if not as_json and CARD_NAME not in contents:
+        raise ValueError(f"model bundle {model} has no {CARD_NAME}; --json shows its manifest")
+    click.echo(manifest.to_json().decode() if as_json else contents[CARD_NAME].decode(errors="replace"), nl=False)
 
 
 @models.command("export")
@@ -436,7 +330,7 @@ def show(model: str, as_json: bool) -> None:
     "--side-px", type=click.IntRange(32), default=576, show_default=True, help="Edge of the input, a multiple of 32 px."
 )
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Images per pass.")
-@click.option("-o", "--out", type=_PATH, required=True, help="Folder to write.")
+@click.option("-o", "--out", type=PATH, required=True, help="Folder to write.")
 def export(model: str, kind: str, side_px: int, batch: int, out: Path) -> None:
     """Write MODEL as a graph that runs without croplayer: torch.export (model.pt2), or OpenVINO (model.xml)."""
     from croplayer.models import load_segmenter
@@ -444,12 +338,3 @@ def export(model: str, kind: str, side_px: int, batch: int, out: Path) -> None:
 
     for path in export_network(load_segmenter(model), out, kind, (batch, side_px, side_px)):
         click.echo(path)
-
-
-def _config(options: dict[str, Any], **more: Any) -> TrainingConfig:
-    return TrainingConfig(gsd_m=options.pop("gsd"), **options, **more)
-
-
-def _tell(bar: Any, name: str, loss: float) -> None:
-    bar.set_postfix(model=name, loss=f"{loss:.3f}", refresh=False)
-    bar.update()

@@ -300,17 +300,11 @@ def _training_key(training: Training | CoverageTraining) -> str:
     paths = {name: str(values.pop(name)) for name in places if values.get(name)}
     data = {name: _data_digest(Path(path)) for name, path in paths.items()}
     if training.start != RANDOM:
-        values["start"] = _start_digest(training)
+        from croplayer.models.training.start import start_digest
+
+        values["start"] = start_digest(training.start, training.size)
     parts = {"training": values, "data": data, "code": code_digest(_training_modules(training))}
     return digest_text(json.dumps(parts, sort_keys=True))[:12]
-
-
-def _start_digest(training: Training | CoverageTraining) -> str:
-    from croplayer.models.networks.limits import COVERAGE
-    from croplayer.models.training.start import start_digest
-
-    architecture = COVERAGE if isinstance(training, CoverageTraining) else training.architecture
-    return start_digest(training.start, architecture, training.size)
 
 
 def _training_modules(training: Training | CoverageTraining) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from shapely import Point
 from croplayer.cube.lazy import segment
 from croplayer.cube.opening import open_cube
 from croplayer.cube.whole_blocks import Cube
+from croplayer.models.networks import inference
 from croplayer.models.networks.manifest import bundle_digest
 from croplayer.sources.imagery import Imagery, empty_imagery
 from croplayer.tasks.segment import SegmentTask
@@ -40,25 +41,28 @@ class NothingBeyond:
         return []
 
 
+def bundle_of(architecture: str, folder: Path) -> Path:
+    from croplayer.models.bundles.bundle import write_bundle
+    from croplayer.models.networks.segmentation import build_segmenter
+
+    network = build_segmenter(architecture, "tiny", seed=3)
+    manifest = network.described(gsd_m=(1.0, 5.0), training_data="random", licence="none")
+    return write_bundle(folder / architecture, network.model, manifest)
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from croplayer.models.bundles.bundle import write_bundle
-    from croplayer.models.networks.architectures import CLASSES
-    from croplayer.models.networks.manifest import Manifest
-    from croplayer.models.networks.segmentation import BANDS, build_segmenter
-
-    network = build_segmenter("segformer", "tiny", seed=3)
-    manifest = Manifest(
-        "segmentation", "segformer", "tiny", CLASSES, BANDS, network.mean, network.std, (1.0, 5.0), "random", "none"
-    )
-    return write_bundle(tmp_path_factory.mktemp("bundle") / "tiny", network.model, manifest)
+    return bundle_of("segformer", tmp_path_factory.mktemp("bundle"))
 
 
 @pytest.fixture(scope="module")
-def mapped(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bundle_of("unet", tmp_path_factory.mktemp("bundle"))
+
+
+def cube_mapped_by(bundle: Path, path: Path, *more: str) -> Path:
     """A cube of random imagery with a gap, segmented block by block as a run does it."""
-    path = tmp_path_factory.mktemp("cube") / "cube.zarr"
-    CUBE.create(DurableStore(path), "2020", BlockGrid(BLOCK), RANGE, ("aster",))
+    CUBE.create(DurableStore(path), "2020", BlockGrid(BLOCK), RANGE, ("aster",), optional=more)
     cube = Cube.open(path)
     rng = np.random.default_rng(0)
     blocks = [BlockIndex(RANGE.row + i, RANGE.col + j) for i in range(RANGE.rows) for j in range(RANGE.cols)]
@@ -72,6 +76,16 @@ def mapped(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert not [r.reason for r in task(blocks) if r.reason]
     return path
+
+
+@pytest.fixture(scope="module")
+def mapped(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return cube_mapped_by(bundle, tmp_path_factory.mktemp("cube") / "cube.zarr")
+
+
+@pytest.fixture(scope="module")
+def with_boundaries(unet: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return cube_mapped_by(unet, tmp_path_factory.mktemp("cube") / "cube.zarr", "boundary_probability")
 
 
 def test_it_is_the_maps_of_the_run(mapped: Path, bundle: Path) -> None:
@@ -99,6 +113,30 @@ def test_a_selection_is_the_map_up_to_its_edge(mapped: Path, bundle: Path) -> No
         expected = part.cropland_probability.squeeze("source") if "source" in part.dims else part.cropland_probability
         np.testing.assert_array_equal(lazy.to_numpy(), expected)
         assert lazy.context_known.shape == lazy.shape and ("in_region" in lazy.coords) == ("in_region" in part.coords)
+
+
+def test_boundaries_are_those_of_the_run_from_one_pass(
+    with_boundaries: Path, unet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[int] = []
+    plain = inference.predict_cells
+    monkeypatch.setattr(inference, "predict_cells", lambda *a: passes.append(len(a[1])) or plain(*a))
+    names = ["cropland_probability", "boundary_probability"]
+    whole = open_cube(with_boundaries)
+    for cube in (whole, whole.isel(y=slice(37, 90), x=slice(41, 150)), whole.compute()):
+        lazy = segment(cube, "aster", unet, boundaries=True, cell_px=CELL, blend_px=BLEND, batch_cells=2)
+        assert list(lazy.data_vars) == names and set(lazy.coords) == {"y", "x", "context_known"}
+        assert all(lazy[name].dtype == np.uint8 and lazy[name].dims == ("y", "x") for name in names)
+        found = lazy.compute()
+        both = len(passes)
+        for name in names:
+            np.testing.assert_array_equal(found[name], cube[name].sel(source="aster"))
+        assert (found.boundary_probability != found.cropland_probability).mean() > 0.5
+        alone = segment(cube, "aster", unet, cell_px=CELL, blend_px=BLEND, batch_cells=2)
+        assert alone.name == "cropland_probability"
+        np.testing.assert_array_equal(alone.to_numpy(), found.cropland_probability)
+        assert both == len(passes) - both > 0
+        passes.clear()
 
 
 def test_pixels_whose_context_is_not_in_the_cube_are_told(mapped: Path, bundle: Path, tmp_path: Path) -> None:
@@ -148,5 +186,11 @@ def test_what_cannot_be_segmented_is_refused(mapped: Path, bundle: Path) -> None
         segment(cube, "bing", bundle, cell_px=CELL, blend_px=BLEND)
     with pytest.raises(ValueError, match="has no array 'rgb'"):
         segment(cube[["croplayer"]], "aster", bundle, cell_px=CELL, blend_px=BLEND)
+    with pytest.raises(
+        ValueError, match="is a segformer, which tells no boundaries; leave out boundaries, or name a model"
+    ):
+        segment(cube, "aster", bundle, boundaries=True, cell_px=CELL, blend_px=BLEND)
+    with pytest.raises(ValueError, match="'default_coverage' does not segment; name a segmentation model"):
+        segment(cube, "aster", "default_coverage", cell_px=CELL, blend_px=BLEND)
     with pytest.raises(FileNotFoundError, match="is not a model bundle"):
         segment(cube, "aster", "fancy", cell_px=CELL, blend_px=BLEND)

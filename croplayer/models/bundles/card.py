@@ -51,6 +51,9 @@ def _started_from(manifest: Manifest) -> list[str]:
     words = manifest.metrics.get(STARTED_FROM)
     if not words:
         return []
+    if "revision" in words:
+        verb = "Started from" if manifest.recipe else "Imported from"
+        return [f"* {verb} {words['name']} of a hub, revision {words['revision']}"]
     return [
         f"* Started from {words['name']}, which learned from: {words['training_data']}. Its licence: {words['licence']}"
     ]
@@ -173,7 +176,10 @@ def mlm_properties(manifest: Manifest, n_parameters: int) -> dict[str, Any]:
 def _origin(manifest: Manifest) -> dict[str, Any]:
     if manifest.recipe and manifest.recipe.get("start", RANDOM) == RANDOM:
         return {"mlm:pretrained": False}
-    source = manifest.metrics.get(STARTED_FROM, {}).get("name", manifest.training_data)
+    words = manifest.metrics.get(STARTED_FROM, {})
+    source = words.get("name", manifest.training_data)
+    if "revision" in words:
+        source = f"{source}@{words['revision']}"
     return {"mlm:pretrained": True, "mlm:pretrained_source": source}
 
 

@@ -6,8 +6,9 @@ import json
 import logging
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import safetensors
 import safetensors.torch
@@ -18,7 +19,7 @@ from croplayer.models.bundles.checkpoint_words import Checkpoint, read_words
 from croplayer.models.bundles.whole_folders import check_place
 from croplayer.models.networks.architectures import MODEL_CLASSES, config_from_dict
 from croplayer.models.networks.limits import LARGEST_CONFIG_BYTES, check_config, check_layout, parsed_json
-from croplayer.models.networks.manifest import MANIFEST_NAME
+from croplayer.models.networks.manifest import MANIFEST_NAME, STARTED_FROM
 from croplayer.models.networks.segmentation import SegmentationNetwork
 
 PREPROCESSOR_NAMES = ("preprocessor_config.json", "processor_config.json")
@@ -27,7 +28,16 @@ LARGEST_WEIGHTS = 16 * 2**30
 """Largest sum of the files of weights that is read, in bytes."""
 MOST_FILES = 100
 """Largest number of files that weights are split into."""
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_HUB_NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[\w.-]+)(?:@(\w[\w./-]*))?")
+
+
+class HubOrigin(NamedTuple):
+    """A model of a hub."""
+
+    name: str
+    """owner/model."""
+    revision: str
+    """Its commit, whatever revision was asked for."""
 
 
 def bundle_from_pretrained(
@@ -43,10 +53,10 @@ def bundle_from_pretrained(
 
     Parameters
     ----------
-    name_or_folder : folder of a checkpoint, or its name on a hub; safetensors only
+    name_or_folder : folder of a checkpoint, or its name on a hub, owner/model or owner/model@revision; safetensors only
     folder : folder of the bundle; an existing bundle is replaced
     gsd_m : smallest and largest ground sample distance of the training, in metres
-    training_data, licence : texts for the manifest, which holds no metrics because none were measured
+    training_data, licence : texts for the manifest, which holds no figures because none were measured
     cropland : names or numbers of the classes that are cropland; empty takes them from the names of two classes
 
     Returns
@@ -61,7 +71,9 @@ def bundle_from_pretrained(
     network, checkpoint = segmenter_from_pretrained(name_or_folder, cropland)
     for note in checkpoint.notes:
         logging.getLogger("croplayer").info("import: %s", note)
-    manifest = network.described(gsd_m=gsd_m, training_data=training_data, licence=licence)
+    origin = on_a_hub(name_or_folder)
+    metrics = {} if origin is None else {STARTED_FROM: origin._asdict()}
+    manifest = network.described(gsd_m=gsd_m, training_data=training_data, licence=licence, metrics=metrics)
     return write_bundle(folder, network.model, manifest)
 
 
@@ -77,7 +89,7 @@ def segmenter_from_pretrained(
     values = parsed_json(_read(folder / CONFIG_NAME, within, LARGEST_CONFIG_BYTES), str(folder / CONFIG_NAME))
     check_config(values, str(folder / CONFIG_NAME))
     checkpoint = read_words(values, _preprocessor(folder, within), cropland, str(folder))
-    state = _weights(folder, within)
+    state = _weights(_weight_files(folder, within))
     check_layout(checkpoint.architecture, values, state, str(folder), exact=False)
     model = _filled(checkpoint.architecture, values, state, folder)
     network = SegmentationNetwork(
@@ -111,28 +123,51 @@ def checkpoint_weights(name_or_folder: str | Path) -> dict[str, torch.Tensor]:
 
     Arguments and errors are those of `bundle_from_pretrained`.
     """
-    folder, within = _found(name_or_folder)
-    return _weights(folder, within)
+    return _weights(weight_files(name_or_folder))
+
+
+def weight_files(name_or_folder: str | Path) -> list[Path]:
+    """The files of safetensors of a checkpoint; arguments and errors are those of `bundle_from_pretrained`."""
+    return _weight_files(*_found(name_or_folder))
+
+
+def on_a_hub(name_or_folder: str | Path) -> HubOrigin | None:
+    """Where a checkpoint comes from that is fetched from a hub; None for a folder, and for what is no name on a hub.
+
+    Raises FileNotFoundError where the hub does not give it.
+    """
+    named = None if Path(name_or_folder).exists() else _HUB_NAME.fullmatch(str(name_or_folder))
+    return named and HubOrigin(named[1], _fetched(named[1], named[2]).name)
 
 
 def _found(name_or_folder: str | Path) -> tuple[Path, Path]:
     """Folder of a checkpoint, and the folder that its files must lie in; a name on a hub is fetched into the hub's cache."""
     folder = Path(name_or_folder)
-    if folder.is_dir():
+    if str(name_or_folder) and folder.is_dir():
         return folder, folder.resolve()
-    if folder.exists() or _HUB_NAME.fullmatch(str(name_or_folder)) is None:
-        raise FileNotFoundError(f"{name_or_folder} is neither a folder nor the name of a model on a hub (owner/model)")
+    named = _HUB_NAME.fullmatch(str(name_or_folder))
+    if folder.exists() or named is None:
+        raise FileNotFoundError(
+            f"{name_or_folder} is neither a folder nor the name of a model on a hub (owner/model, or owner/model@revision)"
+        )
+    fetched = _fetched(named[1], named[2])
+    # The hub's cache keeps bytes in blobs/ beside snapshots/ and links to them.
+    return fetched, fetched.parents[1].resolve()
+
+
+@lru_cache(maxsize=32)
+def _fetched(name: str, revision: str | None) -> Path:
+    """Folder of a model of a hub in the hub's cache, named after its commit; in one process a name stands for one commit."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     wanted = [CONFIG_NAME, *PREPROCESSOR_NAMES, "*.safetensors", INDEX_NAME]
     try:
-        fetched = Path(snapshot_download(str(name_or_folder), allow_patterns=wanted))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=wanted))
     except (HfHubHTTPError, LocalEntryNotFoundError) as error:
+        place = name if revision is None else f"{name}@{revision}"
         reason = str(error).splitlines()[0]
-        raise FileNotFoundError(f"{name_or_folder} is not a folder, and the hub did not give it: {reason}") from error
-    # The hub's cache keeps bytes in blobs/ beside snapshots/ and links to them.
-    return fetched, fetched.parents[1].resolve()
+        raise FileNotFoundError(f"{place} is not a folder, and the hub did not give it: {reason}") from error
 
 
 def _read(path: Path, within: Path, largest: int) -> bytes:
@@ -160,8 +195,8 @@ def _preprocessor(folder: Path, within: Path) -> dict[str, Any] | None:
     return None
 
 
-def _weights(folder: Path, within: Path) -> dict[str, torch.Tensor]:
-    """All weights of a checkpoint; raises FileNotFoundError if it has none as safetensors."""
+def _weight_files(folder: Path, within: Path) -> list[Path]:
+    """Files of the weights of a checkpoint; raises FileNotFoundError if it has none as safetensors."""
     names = [WEIGHTS_NAME]
     if (folder / INDEX_NAME).exists():
         index = parsed_json(_read(folder / INDEX_NAME, within, 16 * LARGEST_CONFIG_BYTES), str(folder / INDEX_NAME))
@@ -177,12 +212,17 @@ def _weights(folder: Path, within: Path) -> dict[str, torch.Tensor]:
             )
     elif not (folder / WEIGHTS_NAME).exists():
         raise FileNotFoundError(
-            f"{folder} has no {WEIGHTS_NAME}; pickled weights are not read, because they can run code, so save the model as "
-            "safetensors (save_pretrained does)"
+            f"{folder} has no {WEIGHTS_NAME}; expected the folder of a model with its weights as safetensors (save_pretrained "
+            "writes them); pickled weights are not read, because they can run code"
         )
     paths = [_checked(folder / name, within, LARGEST_WEIGHTS) for name in names]
     if sum(path.stat().st_size for path in paths) > LARGEST_WEIGHTS:
         raise ValueError(f"{folder} has more than {LARGEST_WEIGHTS:,} bytes of weights")
+    return paths
+
+
+def _weights(paths: Sequence[Path]) -> dict[str, torch.Tensor]:
+    """All weights in some files of safetensors by name."""
     state: dict[str, torch.Tensor] = {}
     for path in paths:
         try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from croplayer.models.bundles.kinds import load_segmenter
-from croplayer.models.bundles.whole_folders import repair
+from croplayer.models.bundles.whole_folders import only_one, repair
 from croplayer.models.judging.comparison_file import (
     COMPARISON_NAME,
     Comparison,
@@ -35,6 +36,7 @@ from croplayer.models.training.training import (
     device_words,
     train_segmentation,
 )
+from croplayer.models.training.training_code import training_code
 
 _FAILURES = (ValueError, OSError, RuntimeError, MemoryError)
 """What a training fails of, memory of a device among it; other errors are mistakes in the code and end the comparison."""
@@ -55,9 +57,10 @@ def compare_architectures(
 ) -> Comparison:
     """Train each contestant with the same configuration and score it on the same scenes.
 
-    Every configuration is checked before the first training. Each row is written to ``comparison.json`` when it is there,
-    and a row of the same configuration and scenes is read from there instead of being trained again. A contestant that fails
-    gets a row that says why, and the others go on.
+    Every configuration is checked before the first training. Each row is written to ``comparison.json`` when it is there.
+    A finished row of an earlier call in the same folder is read from there instead of being trained again, and stays there
+    when its contestant is not named. A contestant that fails gets a row that says why unless it has a finished one, and the
+    others go on.
 
     Parameters
     ----------
@@ -73,48 +76,72 @@ def compare_architectures(
 
     Returns
     -------
-    the comparison, with one row per contestant in their order
+    the comparison, with one row per contestant in their order, and after these the finished rows of earlier calls
+
+    Raises
+    ------
+    ValueError for a wrong configuration, without a scene to score, and for a folder with finished rows of other scenes, another
+    budget or other code;
+    BlockingIOError if another process compares in the same folder.
     """
+    if not len(validation):
+        raise ValueError("no scene is held out to score the networks on; a comparison needs at least two scenes")
     configs = {contestant: _own(config, contestant) for contestant in contestants}
     budget = {name: value for name, value in config.plain().items() if name not in Contestant._fields}
-    known = _known_rows(folder)
-    rows: dict[Contestant, ComparisonRow] = {}
+    data = hashlib.sha256(f"{train.digest} {validation.digest}".encode()).hexdigest()
+    asked = Comparison(training_data, len(train), len(validation), budget, (), data, training_code())
+    with only_one(folder / f".{COMPARISON_NAME}.lock", "a comparison in this folder"):
+        table = _Table(folder / COMPARISON_NAME, asked, tuple(configs), _finished_rows(folder, asked), on_failure)
+        missing = {}
+        for contestant, own in configs.items():
+            try:
+                check_unseen(contestant.start, validation.names)
+                made_of = _made_of(work, own, train)
+            except _FAILURES as error:
+                table.failed(contestant, error)
+                continue
+            known = table.rows.get(contestant)
+            if known is None or known.made_of != made_of or not _is_whole(folder / contestant.folder_name):
+                missing[contestant] = made_of
+        for contestant, made_of in missing.items():
+            place = folder / contestant.folder_name
+            try:
+                training_s = _train(
+                    contestant, train, configs[contestant], place, work=work, training_data=training_data, licence=licence,
+                    validation=validation, on_step=on_step,
+                )  # fmt: skip
+                table.rows[contestant] = ComparisonRow(contestant, _figures(place, training_s), made_of=made_of)
+            except _FAILURES as error:
+                table.failed(contestant, error)
+            table.write()
+        return table.write()
 
-    def failed(contestant: Contestant, error: BaseException) -> None:
-        rows[contestant] = ComparisonRow(contestant, None, " ".join(str(error).split()) or type(error).__name__)
-        if on_failure is not None:
-            on_failure(contestant, rows[contestant].failure)
 
-    def written() -> Comparison:
-        ordered = tuple(rows[contestant] for contestant in configs if contestant in rows)
-        comparison = Comparison(training_data, len(train), len(validation), budget, ordered)
-        write_comparison(folder / COMPARISON_NAME, comparison)
+@dataclass(frozen=True)
+class _Table:
+    """The rows of a comparison as they become known, and their file."""
+
+    path: Path
+    asked: Comparison
+    """Without rows"""
+    named: tuple[Contestant, ...]
+    rows: dict[Contestant, ComparisonRow]
+    """At first the finished rows of earlier calls"""
+    on_failure: Callable[[Contestant, str], None] | None
+
+    def failed(self, contestant: Contestant, error: BaseException) -> None:
+        """Tell why a contestant failed; a finished row that it has from an earlier call stays."""
+        reason = " ".join(str(error).split()) or type(error).__name__
+        self.rows.setdefault(contestant, ComparisonRow(contestant, None, reason))
+        if self.on_failure is not None:
+            self.on_failure(contestant, reason)
+
+    def write(self) -> Comparison:
+        """Write the file: the rows of those that were named in their order, and then the others."""
+        order = dict.fromkeys((*self.named, *self.rows))
+        comparison = self.asked._replace(rows=tuple(self.rows[each] for each in order if each in self.rows))
+        write_comparison(self.path, comparison)
         return comparison
-
-    missing = {}
-    for contestant, own in configs.items():
-        try:
-            check_unseen(contestant.start, validation.names)
-            made_of = _made_of(work, own, train, validation)
-        except _FAILURES as error:
-            failed(contestant, error)
-            continue
-        if made_of in known and _is_whole(folder / contestant.folder_name):
-            rows[contestant] = known[made_of]
-        else:
-            missing[contestant] = made_of
-    for contestant, made_of in missing.items():
-        place = folder / contestant.folder_name
-        try:
-            training_s = _train(
-                contestant, train, configs[contestant], place, work=work, training_data=training_data, licence=licence,
-                validation=validation, on_step=on_step,
-            )  # fmt: skip
-            rows[contestant] = ComparisonRow(contestant, _figures(place, training_s), made_of=made_of)
-        except _FAILURES as error:
-            failed(contestant, error)
-        written()
-    return written()
 
 
 def _own(config: TrainingConfig, contestant: Contestant) -> TrainingConfig:
@@ -150,17 +177,25 @@ def _is_whole(folder: Path) -> bool:
     return (folder / MANIFEST_NAME).is_file()
 
 
-def _made_of(work: Path, config: TrainingConfig, *parts: LabelledScenes) -> str:
-    """Digests of a configuration with the pixels and labels of scenes."""
-    return " ".join(checkpoint_path(work, config, scenes).stem.removeprefix("checkpoint-") for scenes in parts)
+def _made_of(work: Path, config: TrainingConfig, scenes: LabelledScenes) -> str:
+    """Digest of a configuration with what it starts from, the code, and the pixels and labels of scenes."""
+    return checkpoint_path(work, config, scenes).stem.removeprefix("checkpoint-")
 
 
-def _known_rows(folder: Path) -> dict[str, ComparisonRow]:
-    """The rows of a comparison that was stopped, by what they were made of; none from a file that is not whole."""
+def _finished_rows(folder: Path, asked: Comparison) -> dict[Contestant, ComparisonRow]:
+    """Finished rows of earlier calls; raises ValueError if they are of another comparison or the file is damaged."""
     try:
-        return {row.made_of: row for row in read_comparison(folder / COMPARISON_NAME).rows if row.figures}
-    except (FileNotFoundError, ValueError):
+        earlier = read_comparison(folder / COMPARISON_NAME)
+    except FileNotFoundError:
         return {}
+    finished = {row.contestant: row for row in earlier.rows if row.figures}
+    other = earlier.differs_from(asked)
+    if finished and other:
+        raise ValueError(
+            f"{folder / COMPARISON_NAME} is a comparison of {other}; rows of two comparisons are not mixed, so give another "
+            "folder, or remove that one"
+        )
+    return finished
 
 
 def _figures(bundle: Path, training_s: float) -> Figures:

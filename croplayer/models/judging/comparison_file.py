@@ -87,11 +87,11 @@ class ComparisonRow(NamedTuple):
     failure: str = ""
     """Why it failed"""
     made_of: str = ""
-    """Digests of the configuration, scenes and labels of a training that did not fail"""
+    """Digest of the configuration, scenes, labels and code of a training that did not fail"""
 
 
 class Comparison(NamedTuple):
-    """Networks that were trained on the same scenes with the same budget."""
+    """Networks that were trained on the same scenes with the same budget by the same code."""
 
     training_data: str
     n_training: int
@@ -100,6 +100,21 @@ class Comparison(NamedTuple):
     budget: Mapping[str, Any]
     """The fields of ``TrainingConfig`` that all contestants share"""
     rows: tuple[ComparisonRow, ...]
+    data: str = ""
+    """Digest of the scenes and labels; empty in files of earlier versions, as is ``code``"""
+    code: str = ""
+    """Digest of the code that trained"""
+
+    def differs_from(self, other: Comparison) -> str:
+        """What makes this another comparison, in words; empty where rows of both may stand side by side."""
+        budgets = [_plain(each.budget) for each in (self, other)]
+        names = sorted(name for name in budgets[0] | budgets[1] if budgets[0].get(name) != budgets[1].get(name))
+        if names:
+            mine, others = (budget.get(names[0]) for budget in budgets)
+            return f"another budget ({names[0]} {mine}, here {others})"
+        if self.code != other.code:
+            return "trainings by another version of croplayer, torch or transformers"
+        return "other scenes or labels, or another split of them" if self.data != other.data else ""
 
 
 def write_comparison(path: Path, comparison: Comparison) -> None:
@@ -128,11 +143,19 @@ def read_comparison(place: Path) -> Comparison:
             int(stored["n_validation"]),
             dict(stored["budget"]),
             tuple(map(_row, stored["rows"])),
+            str(stored.get("data", "")),
+            str(stored.get("code", "")),
         )
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} does not exist; `croplayer models compare` writes it") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is no comparison of `croplayer models compare`: {error!r}") from error
+
+
+def _plain(budget: Mapping[str, Any]) -> dict[str, Any]:
+    """A budget as it is read from a file."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(budget)))
+    return plain
 
 
 def comparison_file(place: Path) -> Path:

@@ -8,6 +8,7 @@ kernels one by one takes longer than running them.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +24,8 @@ from stores.legends import NO_IMAGERY, PROBABILITY_SCALE
 
 if TYPE_CHECKING:
     from croplayer.models.networks.inference import CellNetwork
+
+_log = logging.getLogger("croplayer")
 
 
 class _Shape(NamedTuple):
@@ -160,12 +163,19 @@ _kept: WeakKeyDictionary[CellNetwork, _BlockOnDevice] = WeakKeyDictionary()
 
 
 def recorded(work: Callable[[], None]) -> torch.cuda.CUDAGraph | None:
-    """A CUDA graph of work on the current device; None for work that waits for the device and cannot be recorded."""
+    """A CUDA graph of work on the current device.
+
+    None for work that cannot be recorded, as work that waits for the device; a line in the log says why.
+    """
     work()  # libraries set themselves up in the first call, which a graph must not hold
     graph = torch.cuda.CUDAGraph()
     try:
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             work()
-    except RuntimeError:
+    except RuntimeError as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        _log.warning(
+            "cuda: a batch of cells cannot be recorded as a CUDA graph and is launched anew each time: %s", reason
+        )
         return None
     return graph

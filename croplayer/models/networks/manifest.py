@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ MANIFEST_NAME = "manifest.json"
 MANIFEST_SUM_NAME = "manifest.sha256"
 """Digest of the manifest, as ``sha256sum`` writes and checks it."""
 MANIFEST_VERSION = 1
+LARGEST_NUMBER = 1e9
+"""Largest mean, spread, ground sample distance and temperature."""
 LARGEST_MANIFEST = 64 * 2**20
 """Largest manifest that is read, in bytes."""
 KINDS = ("segmentation", "coverage")
 TRAINING_SCENES, STOPPING_SCENES, EARLIER_SCENES = SEEN = ("training_scenes", "stopping_scenes", "earlier_scenes")
 """Keys of the metrics with names of scenes: learned from, used to decide when to stop, and learned from by what was started from."""
 STARTED_FROM = "started_from"
-"""Key of the metrics with the name, training data and licence of the model that a training started from."""
+"""Key of the metrics with the name, training data and licence of the model that a training started from; of a model of a hub
+that a training started from, or that was imported, with its name and revision."""
 RANDOM = "random"
 """What the recipe of a manifest says of weights that all started at random (``TrainingConfig.start``)."""
 
@@ -63,17 +67,32 @@ class Manifest:
             raise ValueError(f"manifest field 'kind' is '{self.kind}'; expected one of {', '.join(KINDS)}")
         if self.version != MANIFEST_VERSION:
             raise ValueError(f"manifest field 'version' is {self.version}; this croplayer reads {MANIFEST_VERSION}")
-        if not all(isinstance(v, str) for v in (self.architecture, self.size, *self.classes, *self.bands)):
-            raise ValueError("manifest fields 'architecture', 'size', 'classes' and 'bands' are not all text")
+        words = (self.architecture, self.size, self.training_data, self.licence, *self.classes, *self.bands)
+        if not all(isinstance(v, str) for v in words):
+            raise ValueError(
+                "manifest fields 'architecture', 'size', 'classes', 'bands', 'training_data' and 'licence' are not all text"
+            )
         for name in ("metrics", "recipe", "versions", "files"):
             if not isinstance(getattr(self, name), Mapping):
                 raise ValueError(f"manifest field '{name}' is no list of keys and values")
-        numbers = (*self.mean, *self.std, self.temperature)
-        if len(self.mean) != 3 or len(self.std) != 3 or not all(map(math.isfinite, numbers)) or min(self.std) <= 0:
+        for name in SEEN:
+            scenes = self.metrics.get(name, [])
+            if not isinstance(scenes, list | tuple) or not all(isinstance(scene, str) for scene in scenes):
+                raise ValueError(f"manifest field 'metrics' has '{name}' that is no list of names of scenes")
+        gsd = self.ground_sample_distance_m
+        numbers = (*self.mean, *self.std, *gsd, self.temperature)
+        if not all(isinstance(number, Real) and not abs(number) > LARGEST_NUMBER for number in numbers):
+            raise ValueError(
+                "manifest fields 'mean', 'std', 'ground_sample_distance_m' and 'temperature' are not all numbers of at most "
+                f"{LARGEST_NUMBER:g}"
+            )
+        colours = (*self.mean, *self.std)
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(map(math.isfinite, colours)) or min(self.std) <= 0:
             raise ValueError("manifest fields 'mean' and 'std' are not three finite numbers each, with 'std' above 0")
-        low, high = self.ground_sample_distance_m
-        if not 0 < low <= high < math.inf:
-            raise ValueError(f"manifest field 'ground_sample_distance_m' is ({low}, {high}); expected 0 < low <= high")
+        if not self.temperature > 0:
+            raise ValueError(f"manifest field 'temperature' is {self.temperature}; expected above 0")
+        if len(gsd) != 2 or not 0 < gsd[0] <= gsd[1]:
+            raise ValueError(f"manifest field 'ground_sample_distance_m' is {gsd}; expected 0 < low <= high")
 
     @property
     def seen_scenes(self) -> frozenset[str]:

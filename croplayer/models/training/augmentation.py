@@ -23,6 +23,9 @@ LARGEST_TURN_DEGREES = 12.0
 MIXED_SIDES = (0.3, 0.75)
 """Smallest and largest side of a rectangle that is mixed in, as shares of the side of the window."""
 
+MIXED_PARCELS = 2**20
+"""Added to the numbers of fields that are mixed in; scenes have fewer fields than that."""
+
 
 class SceneTensors(NamedTuple):
     """One scene in memory."""
@@ -54,11 +57,13 @@ class Batch(NamedTuple):
     field: torch.Tensor
     """(n, c, c) float32: share of the pixel inside a field, 0..1."""
     parcels: torch.Tensor
-    """(n, c, c) int32: polygon number at the pixel's centre, 0 outside."""
+    """(n, c, c) int32: number of the polygon at the pixel's centre, no two in a window alike; 0 outside."""
     valid: torch.Tensor
     """(n, c, c) bool: where there is imagery."""
     labelled: torch.Tensor
     """(n, c, c) bool: where it is known whether there is a field; a part of ``valid``."""
+    mixed: torch.Tensor
+    """(n, c, c) bool: inside the rectangle that was mixed in from another window."""
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
@@ -96,6 +101,8 @@ def _mixed(batch: Batch, share: float, generator: torch.Generator) -> Batch:
         place = (..., slice(top, top + h), slice(left, left + w))
         for target, values in zip(mixed, batch, strict=True):
             target[i][place] = values[(i + 1) % n][place]
+        mixed.mixed[i][place] = True
+        mixed.parcels[i][place] += MIXED_PARCELS * (mixed.parcels[i][place] > 0)
     return mixed
 
 
@@ -131,7 +138,7 @@ def _draw_window(
     quarter_turns, mirrored = _integer(generator, 0, 3), _integer(generator, 0, 1) == 1
     rgb, share, valid, labelled, nearest = (_turned(t, quarter_turns, mirrored) for t in (*smooth, nearest))
     known, told = valid[0] > 0.99, labelled[0] > 0.99
-    return Batch(_changed(rgb, augmentation, generator), share[0], nearest, known, told)
+    return Batch(_changed(rgb, augmentation, generator), share[0], nearest, known, told, torch.zeros_like(told))
 
 
 def _turn(share: float, generator: torch.Generator) -> float:

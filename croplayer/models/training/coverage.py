@@ -23,12 +23,12 @@ from croplayer.models.networks.coverage_network import (
     predict_coverage,
 )
 from croplayer.models.networks.limits import COVERAGE
-from croplayer.models.networks.manifest import EARLIER_SCENES, MANIFEST_NAME, TRAINING_SCENES, Manifest
+from croplayer.models.networks.manifest import MANIFEST_NAME, TRAINING_SCENES, Manifest
 from croplayer.models.networks.segmentation import BANDS, pick_device
 from croplayer.models.training.augmentation import step_generator
 from croplayer.models.training.curve import CURVE_NAME, CURVE_PICTURE, curve_json, curve_picture
 from croplayer.models.training.labelled_thumbnails import CoverageSamples, read_coverage_samples
-from croplayer.models.training.start import check_unseen, seen_scenes, start_digest, start_from, start_manifest
+from croplayer.models.training.start import check_unseen, origin_of, start_digest, start_from, start_manifest
 from croplayer.models.training.training import fixed_threads
 from croplayer.models.training.training_config import CoverageConfig, StepReport, learning_rate_at
 from stores.legends import CoverageType
@@ -92,7 +92,7 @@ def train_coverage(
     data = read_coverage_samples(samples)
     train, validation = split_samples(data.types, data.scenes, config.validation_fraction, config.seed)
     _check_start(config.start, {data.scenes[i] for i in validation})
-    earlier = sorted(seen_scenes(config.start))
+    origin = origin_of(config.start)
     with fixed_threads(config.threads):
         network, history = _fit(data.thumbnails[train], data.types[train], config, on_step)
         probability = predict_coverage(network, data.thumbnails[validation])
@@ -111,9 +111,8 @@ def train_coverage(
         licence=licence,
         metrics=_metrics(data, train, validation, probability)
         | {TRAINING_SCENES: sorted({data.scenes[i] for i in train})}
-        | ({EARLIER_SCENES: earlier} if earlier else {}),
-        recipe=asdict(config)
-        | {"gsd_m": list(config.gsd_m), "start_digest": start_digest(config.start, COVERAGE, config.size)},
+        | origin,
+        recipe=asdict(config) | {"gsd_m": list(config.gsd_m), "start_digest": start_digest(config.start, config.size)},
         temperature=network.temperature,
     )
     extra = {CURVE_NAME: curve_json(history), CURVE_PICTURE: curve_picture(history)}

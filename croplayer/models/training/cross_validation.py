@@ -12,7 +12,13 @@ from croplayer.models.networks.manifest import MANIFEST_NAME
 from croplayer.models.training.evaluation import SceneScore, score_scenes, validation_figures
 from croplayer.models.training.scenes import LabelledScenes
 from croplayer.models.training.start import check_unseen
-from croplayer.models.training.training import StepReport, TrainingConfig, checkpoint_path, train_segmentation
+from croplayer.models.training.training import (
+    HOLD_OUT_NONE,
+    StepReport,
+    TrainingConfig,
+    checkpoint_path,
+    train_segmentation,
+)
 
 
 def cross_validate(
@@ -30,7 +36,7 @@ def cross_validate(
     ----------
     scenes : split into folds by scene, with the seed of ``config``; each is validated once
     n_folds : number of folds, each with a model of its own
-    work : folder of the checkpoints and the models of the folds; existing folds are not trained again
+    work : folder of the checkpoints and the models of the folds; folds that the same code trained are not trained again
     always : scenes that every fold is trained on and none is validated on, such as synthetic ones
     on_step : called after each step with the name of the fold and the report
 
@@ -38,7 +44,7 @@ def cross_validate(
     -------
     ``validation_figures`` of all scenes together, with ``folds``: the names of the scenes held out of each fold
     """
-    check_unseen(config.start, scenes.names)
+    check_unseen(config.start, scenes.names, f"leave out the folds and {HOLD_OUT_NONE}")
     scores: list[SceneScore] = []
     folds = scenes.folds(n_folds, config.seed)
     for k, (learn, held) in enumerate(folds, start=1):

@@ -12,25 +12,32 @@ import numpy as np
 CURVE_NAME = "training.json"
 CURVE_PICTURE = "training.png"
 RELIABILITY_PICTURE = "reliability.png"
-SMOOTHING_STEPS = 25
+SMOOTHED_RECORDS = 25
+"""Records of the curve that its running mean is over."""
+
+EACH_STEP = "each step"
 
 
 def curve_json(history: Sequence[dict[str, float]]) -> bytes:
-    """JSON with one record per step: step, loss, learning_rate and, where it was evaluated, stopping_iou."""
+    """JSON with one record per step that was kept: step, loss, learning_rate and, where it was evaluated, stopping_iou."""
     return (json.dumps(list(history)) + "\n").encode()
 
 
 def curve_picture(history: Sequence[dict[str, float]]) -> bytes:
-    """PNG of the loss by step, its running mean and, if there are stopping scenes, their IoU."""
+    """PNG of the loss by step, its running mean and, if there are stopping scenes, their IoU.
+
+    The legend says of which steps there are records.
+    """
     from matplotlib.figure import Figure
 
     steps, losses = np.array([h["step"] for h in history]), np.array([h["loss"] for h in history])
     figure = Figure(figsize=(6, 3), dpi=100, layout="constrained")
     axes = figure.add_subplot(xlabel="step", ylabel="loss")
-    axes.plot(steps, losses, color="0.8", linewidth=0.7, label="each step")
-    n = min(SMOOTHING_STEPS, len(losses))
+    told = _steps_words(steps)
+    axes.plot(steps, losses, color="0.8", linewidth=0.7, label=told)
+    n = min(SMOOTHED_RECORDS, len(losses))
     smooth = np.convolve(losses, np.full(n, 1 / n), mode="valid")
-    axes.plot(steps[n - 1 :], smooth, color="C0", label=f"mean of {n} steps")
+    axes.plot(steps[n - 1 :], smooth, color="C0", label=f"mean of {n} {'steps' if told == EACH_STEP else 'of these'}")
     looks = [(h["step"], h["stopping_iou"]) for h in history if "stopping_iou" in h]
     if looks:
         right = axes.twinx()
@@ -38,6 +45,15 @@ def curve_picture(history: Sequence[dict[str, float]]) -> bytes:
         right.plot(*zip(*looks, strict=True), color="C1", marker="o", markersize=3)
     axes.legend(loc="upper right", frameon=False)
     return _png(figure)
+
+
+def _steps_words(steps: np.ndarray) -> str:
+    """Which steps of a training the records of a curve are of."""
+    apart = {*np.diff(steps).tolist()} or {1}
+    if len(apart) > 1:
+        return f"{len(steps)} of {steps[-1]} steps"
+    every = min(apart)
+    return EACH_STEP if every == 1 else f"one step in {every}"
 
 
 def reliability_picture(calibration: Mapping[str, Any]) -> bytes:

@@ -13,7 +13,7 @@ from torch.nn import functional
 from croplayer.models.bundles.bundle import load, read_checked
 from croplayer.models.bundles.familiarity_file import FAMILIARITY_NAME, familiarity_bytes
 from croplayer.models.bundles.whole_folders import write_whole_folder
-from croplayer.models.networks.familiarity import Familiarity, describe_windows
+from croplayer.models.networks.familiarity import FEWEST_SCENES, Familiarity, describe_windows
 from croplayer.models.networks.manifest import MANIFEST_NAME, MANIFEST_SUM_NAME, TRAINING_SCENES, manifest_sum
 from croplayer.models.networks.segmentation import SegmentationNetwork
 from croplayer.models.networks.window_features import places_of_windows, window_edge_px, window_features
@@ -94,8 +94,9 @@ def add_familiarity(folder: Path, scenes: LabelledScenes) -> list[str]:
     described = describe_scenes(network, known, manifest.ground_sample_distance_m)
     if described is None:
         raise ValueError(
-            f"{len(known)} of the {len(learned)} training scenes of {folder} are there, too few of them as large as a window; give "
-            "the folder of the scenes that it was trained on"
+            f"{len(known)} of the {len(learned)} training scenes of {folder} are there; a description needs at least "
+            f"{FEWEST_SCENES} that are as large as a window and do not all look the same, so give the folder of the scenes that "
+            "it was trained on"
         )
     contents[FAMILIARITY_NAME] = familiarity_bytes(described)
     files = dict(manifest.files) | {FAMILIARITY_NAME: hashlib.sha256(contents[FAMILIARITY_NAME]).hexdigest()}

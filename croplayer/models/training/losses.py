@@ -25,33 +25,45 @@ BETWEEN_FIELDS_PX = 2
 """Pixels on each side of a line between two fields, or a field and other land, that are its boundary."""
 
 
-def boundary_weights(field: torch.Tensor, boundary_weight: float) -> torch.Tensor:
-    """Pixel weights (n, h, w) float32 for shares of field (n, h, w) in 0..1.
+def grounds(batch: Batch) -> torch.Tensor:
+    """Ground inside which edges are those of fields: (2, n, h, w) bool, of the windows and of the rectangles mixed into them.
 
-    The weight is 1 + ``boundary_weight`` within BOUNDARY_REACH_PX of a field edge and 1 elsewhere.
+    Where labelled ground ends, at the edge of the imagery or of a rectangle, nothing is known of a field's edge.
     """
-    inside = (field > 0.5).float()
-    near = _box_mean(inside)
-    return 1 + boundary_weight * ((near > 0.001) & (near < 0.999)).float()
+    return torch.stack([batch.labelled & ~batch.mixed, batch.labelled & batch.mixed])
+
+
+def boundary_weights(field: torch.Tensor, boundary_weight: float, ground: torch.Tensor) -> torch.Tensor:
+    """Pixel weights (n, h, w) float32 for shares of field (n, h, w) in 0..1 on ``grounds`` (k, n, h, w).
+
+    The weight is 1 + ``boundary_weight`` within BOUNDARY_REACH_PX of a field edge in the same ground and 1 elsewhere.
+    """
+    known = ground.float()
+    near = _box_mean((field > 0.5) * known) / _box_mean(known).clamp_min(1e-6)
+    return 1 + boundary_weight * (ground & (near > 0.001) & (near < 0.999)).any(0).float()
 
 
 def _box_mean(values: torch.Tensor) -> torch.Tensor:
-    """Mean over the square of BOUNDARY_REACH_PX around each pixel; the border is repeated outwards."""
+    """Mean (k, n, h, w) over the square of BOUNDARY_REACH_PX around each pixel; the border is repeated outwards."""
     reach, size = BOUNDARY_REACH_PX, 2 * BOUNDARY_REACH_PX + 1
-    padded = functional.pad(values[:, None], (reach, reach, reach, reach), mode="replicate")
+    padded = functional.pad(values.flatten(0, 1)[:, None], (reach, reach, reach, reach), mode="replicate")
     rows = functional.avg_pool2d(padded, (size, 1), stride=1)
-    return functional.avg_pool2d(rows, (1, size), stride=1)[:, 0]
+    return functional.avg_pool2d(rows, (1, size), stride=1).view_as(values)
 
 
-def boundaries(parcels: torch.Tensor) -> torch.Tensor:
+def boundaries(parcels: torch.Tensor, ground: torch.Tensor) -> torch.Tensor:
     """The boundaries of fields, those between two fields that touch too: (n, h, w) float32, 0 or 1.
 
-    ``parcels`` is (n, h, w) int32, 0 outside all fields. Where two fields meet, the outline of their union shows nothing.
+    ``parcels`` is (n, h, w) int32, 0 outside all fields, and ``ground`` what ``grounds`` gives. Where two fields meet, the
+    outline of their union shows nothing.
     """
-    numbers, size = parcels[:, None].float(), 2 * BETWEEN_FIELDS_PX + 1
-    highest = functional.max_pool2d(numbers, size, 1, BETWEEN_FIELDS_PX)
-    lowest = -functional.max_pool2d(-numbers, size, 1, BETWEEN_FIELDS_PX)
-    return (highest != lowest)[:, 0].float()
+    numbers, size = parcels.float(), 2 * BETWEEN_FIELDS_PX + 1
+
+    def highest(values: torch.Tensor) -> torch.Tensor:
+        known = torch.where(ground, values, -torch.inf).flatten(0, 1)
+        return functional.max_pool2d(known[:, None], size, 1, BETWEEN_FIELDS_PX).view(ground.shape)
+
+    return (ground & (highest(numbers) != -highest(-numbers))).any(0).float()
 
 
 def mask_loss(logits: torch.Tensor, field: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -82,7 +94,8 @@ def training_loss(network: SegmentationNetwork, batch: Batch, boundary_weight: f
     PIDNet the losses of its detail and boundary heads, PSPNet that of its auxiliary head, the U-Net that of its boundaries.
     """
     pixels = ((batch.rgb - network.image_mean) / network.image_std) * batch.valid[:, None]
-    weight = boundary_weights(batch.field, boundary_weight) * batch.labelled
+    ground = grounds(batch)
+    weight = boundary_weights(batch.field, boundary_weight, ground) * batch.labelled
     if network.architecture == "mask2former":
         output = network.model(pixel_values=pixels, output_auxiliary_logits=True)
         shared = mask_loss(enlarge(query_logits(output), pixels.shape[-2:]), batch.field, weight)
@@ -104,7 +117,7 @@ def training_loss(network: SegmentationNetwork, batch: Batch, boundary_weight: f
         loss = loss + boundary_loss(edges, enlarge(class_logits(output.logits), pixels.shape[-2:]), batch)
     if network.architecture == "unet":
         edges = enlarge(output.boundary_logits[:, 0].float(), pixels.shape[-2:])
-        loss = loss + AUXILIARY_WEIGHT * mask_loss(edges, boundaries(batch.parcels), batch.labelled.float())
+        loss = loss + AUXILIARY_WEIGHT * mask_loss(edges, boundaries(batch.parcels, ground), batch.labelled.float())
     return loss
 
 
@@ -121,7 +134,7 @@ def boundary_loss(edges: torch.Tensor, logits: torch.Tensor, batch: Batch) -> to
     scalar float32: cross-entropy of the edges with both classes balanced, plus the cross-entropy of the map over pixels
     whose edge probability is above BELIEVED_EDGE
     """
-    truth = (boundary_weights(batch.field, 1.0) > 1).float() * batch.labelled
+    truth = (boundary_weights(batch.field, 1.0, grounds(batch)) > 1).float() * batch.labelled
     share = truth.sum() / batch.labelled.sum().clamp_min(1)
     balance = torch.where(truth > 0, 1 - share, share) * batch.labelled
     entropy = functional.binary_cross_entropy_with_logits(edges, truth, reduction="none")

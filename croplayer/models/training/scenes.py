@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -181,6 +182,16 @@ class LabelledScenes:
         """Pixels and labels of every scene; they are read once and stay in memory."""
         return self._arrays
 
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of names, ground sample distances, pixels and labels; they are read for it."""
+        digest = hashlib.sha256()
+        for scene, arrays in zip(self.scenes, self.read_all(), strict=True):
+            digest.update(f"{scene.name} {scene.gsd_m}".encode())
+            for array in arrays:
+                digest.update(array.data)
+        return digest.hexdigest()
+
     def field_share(self) -> float:
         """Share of the labelled pixels that lie in a field, 0 to 1; NaN without any."""
         pixels = sum(int(arrays.labelled.sum()) for arrays in self.read_all())
@@ -235,7 +246,9 @@ class LabelledScenes:
         Raises ValueError unless ``n_folds`` is between 2 and the number of scenes.
         """
         if not 2 <= n_folds <= len(self.scenes):
-            raise ValueError(f"n_folds is {n_folds}; expected 2 to {len(self.scenes)}, the number of scenes")
+            raise ValueError(
+                f"n_folds is {n_folds} for {len(self.scenes)} scenes; expected at least 2, and at most the number of scenes"
+            )
         order = np.random.default_rng(seed).permutation(len(self.scenes))
         parts = []
         for k in range(n_folds):

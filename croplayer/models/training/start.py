@@ -10,6 +10,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,21 @@ from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from croplayer.models.bundles.bundle import WEIGHTS_NAME, read_checked, weights_of
-from croplayer.models.bundles.catalogue import find_bundle
-from croplayer.models.bundles.pretrained import checkpoint_weights
+from croplayer.models.bundles.catalogue import find_bundle, shipped_names
+from croplayer.models.bundles.pretrained import checkpoint_weights, on_a_hub, weight_files
 from croplayer.models.networks.architectures import ENCODERS, PUBLISHED_BACKBONES
 from croplayer.models.networks.coverage_network import COVERAGE_ENCODER
 from croplayer.models.networks.encoder_weights import IMAGENET, PUBLISHED, imagenet_weights
 from croplayer.models.networks.limits import COVERAGE
-from croplayer.models.networks.manifest import RANDOM, Manifest, bundle_digest, read_manifest
+from croplayer.models.networks.manifest import (
+    EARLIER_SCENES,
+    RANDOM,
+    STARTED_FROM,
+    Manifest,
+    bundle_digest,
+    read_manifest,
+)
+from stores.near_names import did_you_mean
 
 
 def start_manifest(start: str) -> Manifest | None:
@@ -39,21 +48,47 @@ def seen_scenes(start: str) -> frozenset[str]:
     return manifest.seen_scenes if manifest else frozenset()
 
 
-def check_unseen(start: str, names: Iterable[str]) -> None:
-    """Raise ValueError if scenes to be judged are among those that the start of a training has learned from."""
+def check_unseen(start: str, names: Iterable[str], remedy: str = "") -> None:
+    """Raise ValueError if scenes to be judged are among those that the start of a training has learned from.
+
+    ``remedy`` is what else can be done about it than to judge other scenes or to start from other weights.
+    """
     seen = sorted(seen_scenes(start).intersection(names))
     if seen:
         raise ValueError(
             f"'{start}', which the training starts from, has learned from {len(seen)} of the scenes to be judged, such as "
-            f"'{seen[0]}', so their figures would be meaningless; judge other scenes, hold out none (--validation 0), or start "
-            "from other weights"
+            f"'{seen[0]}', so their figures would be meaningless; judge other scenes, {remedy and f'{remedy}, '}or start from "
+            "other weights"
         )
 
 
-def start_digest(start: str, architecture: str, size: str) -> str:
+def origin_of(start: str) -> dict[str, Any]:
+    """What the metrics of a bundle say of the model that its training started from.
+
+    Returns
+    -------
+    for a bundle its name, training data and licence, and the scenes that it has seen; for a model of a hub its name and
+    revision; nothing for other weights
+    """
+    manifest = start_manifest(start)
+    if manifest is not None:
+        words = {"name": start, "training_data": manifest.training_data, "licence": manifest.licence}
+        return {STARTED_FROM: words, EARLIER_SCENES: sorted(manifest.seen_scenes)}
+    origin = None if start in (RANDOM, IMAGENET) else on_a_hub(start)
+    return {} if origin is None else {STARTED_FROM: origin._asdict()}
+
+
+def start_digest(start: str, size: str) -> str:
     """What identifies the bytes that a training starts from, whatever their place is called.
 
-    Raises what ``start_from`` raises for weights that cannot be found.
+    Parameters
+    ----------
+    start : as ``start_from`` takes it
+    size : of the network to train
+
+    Raises
+    ------
+    what ``start_from`` raises for weights that cannot be found.
     """
     if start == RANDOM:
         return RANDOM
@@ -62,6 +97,17 @@ def start_digest(start: str, architecture: str, size: str) -> str:
     folder = _bundle(start)
     if folder is not None:
         return bundle_digest(folder)
+    try:
+        files = weight_files(start)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}{did_you_mean(start, shipped_names())}") from error
+    states = [(path, path.stat()) for path in files]
+    return _weights_digest(start, tuple((path, state.st_size, state.st_mtime_ns) for path, state in states))
+
+
+@lru_cache(maxsize=32)
+def _weights_digest(start: str, files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Digest of a checkpoint in files of these sizes and times; needed several times for a training, and read once."""
     digest = hashlib.sha256()
     for name, tensor in sorted(checkpoint_weights(start).items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -75,7 +121,8 @@ def start_from(model: PreTrainedModel, start: str, architecture: str, size: str)
     Parameters
     ----------
     model : changed in place
-    start : "random", "imagenet", the name or folder of a bundle, or a checkpoint of transformers (a folder, a name on a hub)
+    start : "random", "imagenet", the name or folder of a bundle, or a checkpoint of transformers (a folder,
+        or a name on a hub, owner/model or owner/model@revision)
     architecture, size : those of the model; the architecture is "resnet" for the network of coverage types
 
     Raises

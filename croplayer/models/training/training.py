@@ -22,9 +22,7 @@ from croplayer.models.bundles.familiarity_file import FAMILIARITY_NAME, familiar
 from croplayer.models.bundles.whole_folders import check_place, only_one, repair
 from croplayer.models.networks.familiarity import Familiarity
 from croplayer.models.networks.manifest import (
-    EARLIER_SCENES,
     MANIFEST_NAME,
-    STARTED_FROM,
     STOPPING_SCENES,
     TRAINING_SCENES,
 )
@@ -41,12 +39,16 @@ from croplayer.models.training.described import describe_scenes
 from croplayer.models.training.evaluation import evaluate_scenes, score_scenes, validation_figures, water_figures
 from croplayer.models.training.fitting import fit
 from croplayer.models.training.scenes import LabelledScenes
-from croplayer.models.training.start import check_unseen, start_digest, start_manifest
+from croplayer.models.training.start import check_unseen, origin_of, start_digest
 from croplayer.models.training.torchrun import ALONE, TorchrunGroup, joined_group
+from croplayer.models.training.training_code import training_code
 from croplayer.models.training.training_config import StepReport, TrainingConfig
 from stores.durable import PARTIAL
 
 __all__ = ["StepReport", "TrainingConfig", "checkpoint_path", "fixed_threads", "train_segmentation"]
+
+HOLD_OUT_NONE = "hold out none (--validation 0, in a recipe validation_fraction = 0)"
+"""What can be done where the start of a training has learned from the scenes that are held out."""
 
 
 def train_segmentation(
@@ -69,7 +71,7 @@ def train_segmentation(
     scenes : training scenes; with ``config.patience`` some of them are held out to decide when to stop
     config : everything else that the training depends on
     folder : folder of the bundle; an existing one is replaced
-    work : folder of checkpoints; a run of the same configuration and scenes continues from there
+    work : folder of checkpoints; a run of the same configuration, scenes and code continues from there
     training_data, licence : texts for the manifest
     validation : scenes that the metrics of the manifest are measured on, at their own resolution
     measured : ``validation_figures`` measured otherwise, such as by a cross-validation of the same configuration
@@ -86,7 +88,7 @@ def train_segmentation(
     FileExistsError if the folder is taken by something else than a bundle.
     """
     _check_scenes(scenes, validation, config.start)
-    started = _started(config)
+    origin = origin_of(config.start)
     check_place(Path(folder), MANIFEST_NAME)
     learn, stopping = _split_for_stopping(scenes, config)
     with fixed_threads(config.threads), joined_group() as group, ExitStack() as held:
@@ -101,7 +103,7 @@ def train_segmentation(
         network, history = fit(learn, stopping, config, checkpoint, group, on_step if group.leads else None)
         if group.leads:
             precision = _rounded_to(network, config.stored_as)
-            metrics = _metrics(network, learn, stopping, validation, measured, water) | started
+            metrics = _metrics(network, learn, stopping, validation, measured, water) | origin
             manifest = network.described(
                 gsd_m=config.gsd_m,
                 training_data=training_data,
@@ -130,17 +132,8 @@ def _further_files(
     return files
 
 
-def _started(config: TrainingConfig) -> dict[str, Any]:
-    """What the metrics of a bundle say of the model that its training started from; nothing of other weights."""
-    manifest = start_manifest(config.start)
-    if manifest is None:
-        return {}
-    words = {"name": config.start, "training_data": manifest.training_data, "licence": manifest.licence}
-    return {STARTED_FROM: words, EARLIER_SCENES: sorted(manifest.seen_scenes)}
-
-
 def _recipe(config: TrainingConfig, group: TorchrunGroup) -> dict[str, Any]:
-    started = {"start_digest": start_digest(config.start, config.architecture, config.size)}
+    started = {"start_digest": start_digest(config.start, config.size)}
     return config.plain() | started | {"workers": group.count}
 
 
@@ -167,7 +160,7 @@ def _check_scenes(scenes: LabelledScenes, validation: LabelledScenes | None, sta
     shared = sorted(set(scenes.names) & set(validation.names)) if validation is not None else []
     if shared:
         raise ValueError(f"scene '{shared[0]}' is both in training and in validation; split by scene")
-    check_unseen(start, validation.names if validation is not None else ())
+    check_unseen(start, validation.names if validation is not None else (), HOLD_OUT_NONE)
 
 
 def _metrics(
@@ -224,10 +217,7 @@ def fixed_threads(threads: int) -> Iterator[None]:
 
 
 def checkpoint_path(work: Path, config: TrainingConfig, scenes: LabelledScenes, group: TorchrunGroup = ALONE) -> Path:
-    """File of a run's state, named by a digest of the configuration, pixels, labels and number of processes."""
-    digest = hashlib.sha256(json.dumps(_recipe(config, group), sort_keys=True).encode())
-    for scene, arrays in zip(scenes.scenes, scenes.read_all(), strict=True):
-        digest.update(f"{scene.name} {scene.gsd_m}".encode())
-        for array in arrays:
-            digest.update(array.data)
+    """File of a run's state, named by a digest of the configuration, scenes, code and number of processes."""
+    parts = _recipe(config, group) | {"scenes": scenes.digest, "code": training_code()}
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
     return work / f"checkpoint-{digest.hexdigest()[:16]}.safetensors"

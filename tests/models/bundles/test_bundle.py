@@ -141,6 +141,31 @@ def test_damage_is_named(copy):
         load(copy)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"metrics": {"training_scenes": 5}}, "'training_scenes' that is no list of names of scenes"),
+        ({"metrics": {"earlier_scenes": [["a"]]}}, "'earlier_scenes' that is no list of names of scenes"),
+        ({"metrics": {"stopping_scenes": "abc"}}, "'stopping_scenes' that is no list of names of scenes"),
+        ({"training_data": 5}, "'training_data' and 'licence' are not all text"),
+        ({"temperature": 0}, "'temperature' is 0; expected above 0"),
+        ({"temperature": -1.5}, "'temperature' is -1.5; expected above 0"),
+        ({"temperature": float("nan")}, "'temperature' is nan; expected above 0"),
+        ({"temperature": 10**400}, "are not all numbers of at most 1e[+]09"),
+        ({"temperature": "warm"}, "are not all numbers of at most"),
+        ({"ground_sample_distance_m": ["a", "b"]}, "are not all numbers of at most"),
+        ({"ground_sample_distance_m": [1, 2, 3]}, "'ground_sample_distance_m' is .1, 2, 3.; expected 0 < low <= high"),
+        ({"mean": [1e308] * 3}, "are not all numbers of at most"),
+    ],
+)
+def test_a_hostile_manifest_is_refused_in_a_sentence(change, said, copy):
+    stored = json.dumps(json.loads((copy / "manifest.json").read_text()) | change).encode()
+    (copy / "manifest.json").write_bytes(stored)
+    (copy / "manifest.sha256").write_bytes(manifest_sum(stored))
+    with pytest.raises(ValueError, match=f"manifest.json: manifest fields? .*{said}"):
+        read_manifest(copy)
+
+
 def test_the_digest_of_the_manifest_is_that_of_sha256sum(written):
     subprocess.run(["sha256sum", "--check", "--strict", "manifest.sha256"], cwd=written[0], check=True)
 

@@ -313,3 +313,27 @@ def test_half_precision_becomes_single(tmp_path: Path) -> None:
     assert {t.dtype for t in network.model.parameters()} == {torch.float32}
     with torch.no_grad():
         assert network(torch.zeros(1, 3, 32, 32)).dtype == torch.float32
+
+
+def test_an_import_from_a_hub_keeps_its_revision(hub: Path, tmp_path: Path) -> None:
+    for asked, seed in (("owner/model", "2"), ("owner/model@v1", "1"), (f"owner/model@{'1' * 40}", "1")):
+        folder = bundle_from_pretrained(asked, tmp_path / "bundle", **SAID)
+        assert read_manifest(folder).metrics == {"started_from": {"name": "owner/model", "revision": seed * 40}}
+        stored, _ = segmenter_from_pretrained(hub / "snapshots" / (seed * 40))
+        for name, tensor in load(folder).state_dict().items():
+            assert torch.equal(tensor, stored.state_dict()[name]), name
+        assert f"Imported from owner/model of a hub, revision {seed * 40}" in (folder / "README.md").read_text()
+        said = json.loads((folder / "stac_mlm.json").read_text())
+        assert said["mlm:pretrained_source"] == f"owner/model@{seed * 40}"
+
+
+@pytest.mark.parametrize("name", ["owner/model@v9", "owner/other", "owner/other@main"])
+def test_what_a_hub_does_not_give_is_named_with_its_revision(name: str, hub: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"^{name} is not a folder, and the hub did not give it: "):
+        segmenter_from_pretrained(name)
+
+
+@pytest.mark.parametrize("name", ["owner/model@", "owner/model@../x", "@v1", "owner@v1", "owner/model@v 1"])
+def test_what_is_no_name_on_a_hub_is_never_asked_for(name: str) -> None:
+    with pytest.raises(FileNotFoundError, match="neither a folder nor the name of a model on a hub"):
+        segmenter_from_pretrained(name)

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from croplayer.models.bundles.bundle import write_bundle
+from croplayer.models.bundles.whole_folders import only_one
+from croplayer.models.judging import comparison
 from croplayer.models.judging.comparison import compare_architectures
 from croplayer.models.judging.comparison_file import (
     Comparison,
@@ -18,15 +21,16 @@ from croplayer.models.judging.comparison_file import (
 )
 from croplayer.models.networks.manifest import read_manifest
 from croplayer.models.networks.segmentation import build_segmenter
+from croplayer.models.training.scenes import LabelledScenes
 from croplayer.models.training.training import TrainingConfig
 
 CONFIG = TrainingConfig(steps=2, crop_px=64, batch=2, gsd_m=(2.0, 2.0), threads=1, encoder_rate=0.5)
 
 
-def compare(painted_scenes, folder, contestants, **more):
+def compare(painted_scenes, folder, contestants, config=CONFIG, **more):
     train, validation = painted_scenes.split_by_scene(0.2, seed=0)
     return compare_architectures(
-        train, validation, CONFIG, [Contestant.of(text) for text in contestants], folder, work=folder / "work",
+        train, validation, config, [Contestant.of(text) for text in contestants], folder, work=folder / "work",
         training_data="painted rectangles", licence="-", **more,
     )  # fmt: skip
 
@@ -103,6 +107,79 @@ def test_what_failed_is_tried_again_and_what_is_there_is_kept(painted_scenes, tm
     )
     assert set(trained) == {"pspnet"}
     assert second.rows[0] == first.rows[0] and second.rows[1].figures
+
+
+def test_finished_rows_that_are_not_named_again_stay(painted_scenes, tmp_path):
+    first = compare(painted_scenes, tmp_path, ["pidnet-tiny", "segformer-tiny:nowhere"])
+    trained = []
+    second = compare(
+        painted_scenes, tmp_path, ["pspnet-tiny"], on_step=lambda who, report: trained.append(who.architecture)
+    )
+    assert set(trained) == {"pspnet"}
+    assert [row.contestant.title for row in second.rows] == ["pspnet tiny", "pidnet tiny"]
+    assert second.rows[1] == first.rows[0] and read_comparison(tmp_path) == second
+    names = ["pidnet-tiny", "pspnet-tiny"]
+    third = compare(painted_scenes, tmp_path, names, on_step=lambda who, report: pytest.fail("trained again"))
+    assert third.rows == second.rows[::-1]
+
+
+def test_a_finished_row_outlives_a_start_that_is_gone(painted_scenes, tmp_path):
+    place = tmp_path / "theirs"
+    build_segmenter("pidnet", "tiny", seed=7).model.save_pretrained(place)
+    first = compare(painted_scenes, tmp_path / "out", [f"pidnet-tiny:{place}"])
+    place.rename(tmp_path / "elsewhere")
+    told = []
+    again = compare(
+        painted_scenes, tmp_path / "out", [f"pidnet-tiny:{place}"], on_failure=lambda who, reason: told.append(reason)
+    )
+    assert again.rows == first.rows and len(told) == 1 and "is neither a folder" in told[0]
+
+
+def other_budget(scenes):
+    return replace(CONFIG, steps=3), scenes
+
+
+def other_labels(scenes):
+    first, *others = scenes.scenes
+    fewer = replace(first, polygons=first.polygons[:1])
+    assert fewer.polygons != first.polygons
+    return CONFIG, LabelledScenes((fewer, *others), scenes.report)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (other_budget, r"another budget \(steps 2, here 3\)"),
+        (other_labels, "other scenes or labels, or another split of them"),
+        (lambda scenes: (CONFIG, scenes), "trainings by another version of croplayer"),
+    ],
+)
+def test_rows_of_another_comparison_are_never_mixed_in(change, said, painted_scenes, tmp_path, monkeypatch):
+    compare(painted_scenes, tmp_path, ["pidnet-tiny"])
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    config, scenes = change(painted_scenes)
+    if (config, scenes) == (CONFIG, painted_scenes):
+        monkeypatch.setattr(comparison, "training_code", lambda: "newer")
+    with pytest.raises(
+        ValueError, match=f"comparison.json is a comparison of {said}.*; rows of two comparisons are not mixed"
+    ):
+        compare(scenes, tmp_path, ["pidnet-tiny"], config=config)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    (tmp_path / "comparison.json").unlink()
+    assert compare(scenes, tmp_path, ["pidnet-tiny"], config=config).rows[0].figures
+
+
+def test_one_scene_is_too_few_to_compare_on(painted_scenes, tmp_path):
+    with pytest.raises(
+        ValueError, match="no scene is held out to score the networks on; a comparison needs at least two"
+    ):
+        compare(painted_scenes.subset(painted_scenes.names[:1]), tmp_path, ["pidnet-tiny"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_one_process_compares_in_a_folder(painted_scenes, tmp_path):
+    with only_one(tmp_path / ".comparison.json.lock", "this"), pytest.raises(BlockingIOError, match="another process"):
+        compare(painted_scenes, tmp_path, ["pidnet-tiny"])
 
 
 def test_mistakes_in_the_code_are_no_row(painted_scenes, tmp_path):

@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from transformers import AutoConfig, AutoModelForSemanticSegmentation
 
 from croplayer.models.networks.architectures import ARCHITECTURES, MODEL_CLASSES, architecture_config, sizes
 from croplayer.models.networks.segmentation import build_segmenter, query_logits
 from croplayer.models.training.augmentation import Batch
-from croplayer.models.training.losses import boundaries, boundary_loss, training_loss
+from croplayer.models.training.losses import (
+    boundaries,
+    boundary_loss,
+    boundary_weights,
+    grounds,
+    mask_loss,
+    training_loss,
+)
 
 AUXILIARY = ("detail_head", "boundary_head", "auxiliary_head")
 
@@ -61,7 +70,7 @@ def painted_batch(size: int = 128) -> Batch:
     parcels[:, 10:60, 10:60], parcels[:, 70:110, 20:100] = 1, 2
     rgb = torch.rand((2, 3, size, size), generator=generator) * 0.2 + 0.6 * (parcels > 0)[:, None]
     everywhere = torch.ones_like(parcels, dtype=torch.bool)
-    return Batch(rgb, (parcels > 0).float(), parcels, everywhere, everywhere)
+    return Batch(rgb, (parcels > 0).float(), parcels, everywhere, everywhere, ~everywhere)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -128,7 +137,7 @@ def test_query_map_by_hand():
 def test_two_fields_that_touch_have_a_boundary_and_one_field_has_none_inside():
     parcels = torch.zeros((1, 12, 20), dtype=torch.int32)
     parcels[0, :, :8], parcels[0, :, 8:15] = 3, 7
-    rows = boundaries(parcels)[0]
+    rows = boundaries(parcels, torch.ones((1, 1, 12, 20), dtype=torch.bool))[0]
     assert torch.equal(rows, rows[:1].expand(12, 20))
     assert rows[0].int().tolist() == [0] * 6 + [1] * 4 + [0] * 3 + [1] * 4 + [0] * 3
 
@@ -137,7 +146,7 @@ def test_two_fields_that_touch_have_a_boundary_and_one_field_has_none_inside():
 def test_what_has_no_label_changes_no_loss(architecture):
     batch = painted_batch()
     labelled = batch.labelled.clone()
-    labelled[:, :, 64:] = False
+    labelled[:, :, 50:] = False
     other = torch.where(labelled, batch.field, 1 - batch.field)
     other_parcels = torch.where(labelled, batch.parcels, 9 - batch.parcels)
     losses = []
@@ -145,9 +154,66 @@ def test_what_has_no_label_changes_no_loss(architecture):
         network = build_segmenter(architecture, "tiny", seed=0).eval()
         network.model.train(architecture in ("pidnet", "pspnet"))
         torch.manual_seed(0)  # dropout
-        part = batch._replace(field=field, parcels=parcels, labelled=labelled & (torch.arange(128) < 50))
+        part = batch._replace(field=field, parcels=parcels, labelled=labelled)
         losses.append(training_loss(network, part, boundary_weight=1.0).item())
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def seam_batch() -> Batch:
+    """One field over a whole window; imagery ends on the right, and a rectangle of bare ground is mixed in."""
+    batch = painted_batch(64)
+    parcels, labelled, mixed = torch.ones((2, 64, 64), dtype=torch.int32), batch.labelled.clone(), batch.mixed.clone()
+    labelled[:, :, 50:], mixed[:, 20:40, 10:30] = False, True
+    parcels[mixed | ~labelled] = 0
+    rgb = torch.full_like(batch.rgb, 0.5)
+    return batch._replace(
+        rgb=rgb, field=(parcels > 0).float(), parcels=parcels, valid=labelled, labelled=labelled, mixed=mixed
+    )
+
+
+def test_edges_of_imagery_and_of_mixed_rectangles_are_no_boundaries():
+    batch = seam_batch()
+    ground = grounds(batch)
+    assert not boundaries(batch.parcels, ground).any()
+    assert (boundary_weights(batch.field, 3.0, ground) == 1).all()
+    # A path across the window and the rectangle is a boundary in each of them.
+    parcels = batch.parcels + batch.mixed.int() * 5
+    parcels[:, 30] = 0
+    for found in (
+        boundaries(parcels, ground),
+        boundary_weights((parcels > 0).float(), 1.0, ground) - 1,
+    ):
+        rows = found.any(2).nonzero()[:, 1].unique().tolist()
+        assert rows == [*range(min(rows), max(rows) + 1)] and min(rows) < 29 and max(rows) > 31
+        expected = torch.zeros_like(batch.labelled)
+        expected[:, min(rows) : max(rows) + 1, :50] = True
+        assert torch.equal(found.bool(), expected)
+
+
+def test_a_whole_window_of_labels_has_the_edges_it_always_had():
+    """Pixels whose square of 7 px holds field and other land, and those whose square of 5 px holds two numbers."""
+    batch = painted_batch(96)
+    ground = grounds(batch)
+    parcels = batch.parcels[0].numpy()
+    inside = (parcels > 0).astype(np.uint8)
+    both = ndimage.maximum_filter(inside, 7, mode="nearest") != ndimage.minimum_filter(inside, 7, mode="nearest")
+    np.testing.assert_array_equal(boundary_weights(batch.field, 1.0, ground)[0].numpy() > 1, both)
+    two = ndimage.maximum_filter(parcels, 5, mode="nearest") != ndimage.minimum_filter(parcels, 5, mode="nearest")
+    np.testing.assert_array_equal(boundaries(batch.parcels, ground)[0].numpy() > 0, two)
+
+
+@pytest.mark.parametrize("architecture", ["unet", "pidnet"])
+def test_a_network_that_sees_no_boundary_at_a_seam_is_right(architecture):
+    batch = seam_batch()
+    seams = boundaries(batch.parcels, torch.ones((1, 2, 64, 64), dtype=torch.bool)) * batch.labelled
+    assert seams.any()
+    none, at_seams = torch.full_like(batch.field, -9.0), torch.where(seams > 0, 9.0, -9.0)
+    if architecture == "pidnet":
+        losses = [boundary_loss(edges, torch.zeros_like(none), batch) for edges in (none, at_seams)]
+    else:
+        truth = boundaries(batch.parcels, grounds(batch))
+        losses = [mask_loss(edges, truth, batch.labelled.float()) for edges in (none, at_seams)]
+    assert losses[0] < losses[1]
 
 
 def test_boundary_loss_prefers_the_boundary():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import logging
 import weakref
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -104,6 +107,23 @@ def test_damaged_weights_are_told() -> None:
     assert predict_on_device(network, *imagery(LAYOUT), LAYOUT, 4) is not None
     network.damage.fill_(torch.nan)
     assert predict_on_device(network, *imagery(LAYOUT), LAYOUT, 4) is None
+
+
+@pytest.mark.parametrize("reason", ["operation not permitted when stream is capturing\nCUDA kernel errors might", ""])
+def test_a_batch_that_cannot_be_recorded_is_told_with_its_reason(
+    reason: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    @contextlib.contextmanager
+    def refusing(graph: object, **options: object) -> Iterator[None]:
+        yield
+        raise RuntimeError(reason)
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
+    monkeypatch.setattr(torch.cuda, "graph", refusing)
+    with caplog.at_level(logging.WARNING, "croplayer"):
+        assert cuda_cells.recorded(lambda: None) is None
+    (line,) = caplog.messages
+    assert line.endswith(reason.partition("\n")[0] or "RuntimeError") and "cannot be recorded as a CUDA graph" in line
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

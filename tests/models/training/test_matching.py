@@ -21,7 +21,7 @@ def batch(seed=0):
     valid = torch.ones((2, SIDE, SIDE), dtype=torch.bool)
     valid[:, :, 44:] = False
     rgb = torch.rand((2, 3, SIDE, SIDE), generator=generator)
-    return Batch(rgb, (parcels > 0).float(), parcels, valid, valid)
+    return Batch(rgb, (parcels > 0).float(), parcels, valid, valid, torch.zeros_like(valid))
 
 
 def test_labels_under_missing_pixels_change_nothing():

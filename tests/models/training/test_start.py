@@ -24,9 +24,11 @@ from croplayer.models.networks.architectures import (
 )
 from croplayer.models.networks.coverage_network import COVERAGE_ENCODER, build_coverage_network
 from croplayer.models.networks.limits import COVERAGE
-from croplayer.models.networks.manifest import bundle_digest
+from croplayer.models.networks.manifest import bundle_digest, read_manifest
 from croplayer.models.networks.segmentation import build_segmenter
+from croplayer.models.training import start
 from croplayer.models.training.start import start_digest, start_from, start_manifest
+from croplayer.models.training.training import TrainingConfig, train_segmentation
 
 
 def tiny(architecture, seed=0, **changes):
@@ -57,14 +59,12 @@ def test_a_bundle_gives_all_weights(architecture, tmp_path):
     for name, tensor in learned.state_dict().items():
         assert torch.equal(tensor, model.state_dict()[name]), name
     assert start_manifest(str(folder)).architecture == architecture and start_manifest("random") is None
-    assert start_digest(str(folder), architecture, "tiny") == bundle_digest(folder)
+    assert start_digest(str(folder), "tiny") == bundle_digest(folder)
 
 
 def test_an_included_model_is_found_by_its_name():
     assert start_manifest("default") is not None
-    assert start_digest("default", "pidnet", "lite") == start_digest(
-        "./croplayer/models/shipped/default", "pidnet", "lite"
-    )
+    assert start_digest("default", "lite") == start_digest("./croplayer/models/shipped/default", "lite")
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -183,7 +183,7 @@ def test_weights_that_are_not_there_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere is neither a folder nor the name of a model on a hub"):
         start_from(model, "nowhere", "segformer", "tiny")
     with pytest.raises(FileNotFoundError, match="nowhere is neither"):
-        start_digest("nowhere", "segformer", "tiny")
+        start_digest("nowhere", "tiny")
     with pytest.raises(FileNotFoundError, match="pickled weights are not read"):
         start_from(model, str(tmp_path), "segformer", "tiny")
     with pytest.raises(ValueError, match="a segformer has no ImageNet weights here, only a unet has"):
@@ -201,7 +201,7 @@ def test_the_digest_of_a_checkpoint_is_that_of_its_weights(tmp_path):
             with torch.no_grad():
                 model.encoder.stem[1].num_batches_tracked += 1
         model.save_pretrained(tmp_path / name)
-        digests.append(start_digest(str(tmp_path / name), "unet", "tiny"))
+        digests.append(start_digest(str(tmp_path / name), "tiny"))
     assert digests[0] == digests[1] != digests[2]
 
 
@@ -226,3 +226,35 @@ def test_older_checkpoints_lack_counters_of_batch_norms(tmp_path):
     model = build_coverage_network("tiny", seed=0).model
     start_from(model, str(tmp_path), COVERAGE, "tiny")
     assert torch.equal(model.classifier[1].weight, other.classifier[1].weight)
+
+
+def test_a_start_on_a_hub_may_say_its_revision_and_the_bundle_keeps_it(hub, painted_scenes, tmp_path):
+    config = TrainingConfig(
+        "segformer", steps=2, crop_px=64, batch=2, gsd_m=(2.0, 3.0), threads=1, start="owner/model@v1"
+    )
+    said = {"work": tmp_path, "training_data": "-", "licence": "-"}
+    folder = train_segmentation(painted_scenes, config, tmp_path / "m", **said)
+    manifest = read_manifest(folder)
+    assert manifest.metrics["started_from"] == {"name": "owner/model", "revision": "1" * 40}
+    assert manifest.recipe["start"] == "owner/model@v1"
+    assert manifest.recipe["start_digest"] == start_digest(f"owner/model@{'1' * 40}", "tiny")
+    assert manifest.recipe["start_digest"] != start_digest("owner/model", "tiny")
+    assert f"Started from owner/model of a hub, revision {'1' * 40}" in (folder / "README.md").read_text()
+
+
+def test_a_name_on_a_hub_is_fetched_once_in_a_process(hub, tmp_path):
+    """So a training that asks for it several times has one commit, whatever the hub does meanwhile."""
+    first = start_digest("owner/model", "tiny")
+    (hub / "refs" / "main").write_text("1" * 40)
+    assert start_digest("owner/model", "tiny") == first != start_digest("owner/model@v1", "tiny")
+
+
+def test_weights_are_digested_once_until_they_change(tmp_path, monkeypatch):
+    read = []
+    plain = start.checkpoint_weights
+    monkeypatch.setattr(start, "checkpoint_weights", lambda name: read.append(name) or plain(name))
+    tiny("pidnet", seed=1).save_pretrained(tmp_path)
+    first = [start_digest(str(tmp_path), "tiny") for _ in range(3)]
+    assert len(read) == 1 and len(set(first)) == 1
+    tiny("pidnet", seed=2).save_pretrained(tmp_path)
+    assert start_digest(str(tmp_path), "tiny") != first[0] and len(read) == 2

@@ -270,6 +270,9 @@ def test_mixed_windows_carry_the_labels_of_their_pixels():
         bright = batch.rgb.mean(1) > 0.5
         assert torch.equal(bright, batch.field > 0.5)
         assert torch.equal(bright, batch.parcels > 0)
+    assert not one.mixed.any() and 2 <= mixed.mixed.any(2).any(1).sum() <= 14
+    numbers = (mixed.parcels[mixed.mixed], mixed.parcels[~mixed.mixed])
+    assert [set(part.unique().tolist()) for part in numbers] == [{0, 2**20 + 1}, {0, 1}]
     shares = mixed.field.mean((1, 2))
     assert set(one.field.mean((1, 2)).tolist()) == {0.0, 1.0}
     assert 2 <= ((shares > 0) & (shares < 1)).sum() <= 8
@@ -336,7 +339,7 @@ def test_loss_ignores_unknown_pixels_and_prefers_the_truth():
 def test_boundary_weight_sits_on_the_edge():
     field = torch.zeros(1, 32, 32)
     field[:, :, 16:] = 1
-    weights = boundary_weights(field, 2.0)
+    weights = boundary_weights(field, 2.0, torch.ones((1, 1, 32, 32), dtype=torch.bool))
     assert set(weights.unique().tolist()) == {1.0, 3.0}
     assert (weights[0, 5] == 3).nonzero().flatten().tolist() == list(range(13, 19))
 

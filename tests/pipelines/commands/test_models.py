@@ -141,7 +141,7 @@ def test_a_comparison_that_was_stopped_trains_only_what_is_missing(scene_options
 def test_a_comparison_goes_on_without_what_failed(scene_options, tmp_path, caplog):
     models = ["--model", "segformer-tiny:nowhere", "--model", "pidnet-tiny"]
     result = croplayer_models("compare", *scene_options, *SHORT, *models, "-o", tmp_path, code=1)
-    reason = "nowhere is neither a folder nor the name of a model on a hub (owner/model)"
+    reason = "nowhere is neither a folder nor the name of a model on a hub (owner/model, or owner/model@revision)"
     assert f"compare: segformer tiny from nowhere failed: {reason}" in caplog.messages
     failed, whole = result.stdout.splitlines()[-2:]
     assert failed.split("failed: ") == ["segformer tiny from nowhere".ljust(30), reason]
@@ -172,6 +172,36 @@ def test_a_second_training_of_the_same_ends_with_a_sentence(scene_options, paint
     (tmp_path / "checkpoints" / f".{lock.with_suffix('.safetensors').name}.{'0' * 32}.partial").write_bytes(b"killed")
     croplayer_models(*arguments)
     assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_wrong_starts_are_named(scene_options, tmp_path):
+    def refused(start):
+        return croplayer_models("train", *scene_options, *SHORT, "--from", start, "-o", tmp_path / "m", code=2).output
+
+    assert "'default_coverage' does not segment, so a segmentation cannot start from it" in refused("default_coverage")
+    assert "did you mean 'default'?" in refused("defualt")
+    assert "expected the folder of a model with its weights as safetensors" in refused(tmp_path)
+    assert "is neither a folder nor the name of a model on a hub" in refused("")
+
+
+def test_a_training_holds_none_out_where_its_start_knows_the_scenes(scene_options, painted, trained, tmp_path):
+    """By the option on the command line, and by the field of a recipe, as the message says."""
+    options = ["train", *scene_options, *SHORT, "--from", trained, "--models", tmp_path]
+    output = croplayer_models(*options, "--seed", 1, "-o", tmp_path / "m", code=2).output
+    assert "hold out none (--validation 0, in a recipe validation_fraction = 0), or start from other weights" in output
+    assert "leave out the folds" in croplayer_models(*options, "--folds", 2, "-o", tmp_path / "m", code=2).output
+    croplayer_models(*options, "--seed", 1, "--validation", 0, "-o", tmp_path / "m")
+    recipe = tmp_path / "none.toml"
+    recipe.write_text(
+        'name = "none"\ntitle = "-"\nabout = "-"\nedition = "1"\n[segmentation]\nmodel = "mine"\n'
+        f'[segmentation.training]\nimages = "{painted[0]}"\npolygons = "{painted[1]}"\nstart = "{trained}"\n'
+        "validation_fraction = 0\nsteps = 2\ncrop_px = 64\nbatch = 2\ngsd_m = [2.0, 3.0]\nthreads = 1\nseed = 1\n"
+        'description = "-"\nlicence = "-"\nstated_minutes = 1\n'
+    )
+    croplayer_models("train", recipe, "-o", tmp_path / "of_recipe", "--models", tmp_path)
+    manifests = [read_manifest(tmp_path / name) for name in ("m", "of_recipe")]
+    assert all("validation" not in manifest.metrics for manifest in manifests)
+    assert all(len(manifest.metrics["training_scenes"]) == 6 for manifest in manifests)
 
 
 def test_figures_are_shown_beside_the_weights_that_they_were_measured_on():
