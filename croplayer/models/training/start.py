@@ -23,8 +23,8 @@ from croplayer.models.bundles.pretrained import checkpoint_weights
 from croplayer.models.networks.architectures import ENCODERS, PUBLISHED_BACKBONES
 from croplayer.models.networks.coverage_network import COVERAGE_ENCODER
 from croplayer.models.networks.encoder_weights import IMAGENET, PUBLISHED, imagenet_weights
-from croplayer.models.networks.limits import COVERAGE
 from croplayer.models.networks.manifest import RANDOM, Manifest, bundle_digest, read_manifest
+from croplayer.models.networks.plain import COVERAGE
 
 
 def start_manifest(start: str) -> Manifest | None:
