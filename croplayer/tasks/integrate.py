@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import pandas as pd
+from pyarrow import parquet
 
 from croplayer.cube.whole_blocks import Cube
 from croplayer.measures.masks import integrated_mask, shape_features
@@ -45,5 +45,6 @@ class IntegrateTask:
 @lru_cache(maxsize=2)
 def decisions_of(path: str, digest: str) -> dict[str, tuple[int, bool]]:
     """Choice and whether no imagery was usable, by the name of the block, from a table of ``DECIDES``."""
-    table = pd.read_parquet(path, columns=["block", *DECIDES])
-    return {b: (int(i), bool(u)) for b, i, u in table.itertuples(index=False)}
+    table = parquet.ParquetFile(path).read(columns=["block", *DECIDES])
+    rows = zip(*(table[name].to_pylist() for name in ("block", *DECIDES)), strict=True)
+    return {block: (int(choice), bool(unusable)) for block, choice, unusable in rows}
