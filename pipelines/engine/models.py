@@ -306,7 +306,7 @@ def _training_key(training: Training | CoverageTraining) -> str:
 
 
 def _start_digest(training: Training | CoverageTraining) -> str:
-    from croplayer.models.networks.plain import COVERAGE
+    from croplayer.models.networks.layers import COVERAGE
     from croplayer.models.training.start import start_digest
 
     architecture = COVERAGE if isinstance(training, CoverageTraining) else training.architecture

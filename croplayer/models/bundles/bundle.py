@@ -23,9 +23,10 @@ from croplayer.models.bundles.card import CARD_NAME, MLM_NAME, mlm_json, model_c
 from croplayer.models.bundles.runtimes import CUDA, OF_TORCH, TORCH, TORCH_BF16, runtime_version
 from croplayer.models.bundles.whole_folders import write_whole_folder
 from croplayer.models.networks.coverage_network import CoverageNetwork
+from croplayer.models.networks.layers import COVERAGE
 from croplayer.models.networks.limits import check_config, check_layout, parsed_json
 from croplayer.models.networks.manifest import MANIFEST_NAME, MANIFEST_SUM_NAME, Manifest, manifest_bytes, manifest_sum
-from croplayer.models.networks.plain import COVERAGE, check_segments, network_of
+from croplayer.models.networks.plain import check_segments, network_of
 from croplayer.models.networks.segmentation import SegmentationNetwork, pick_device
 from stores import __version__
 

@@ -29,8 +29,7 @@ from croplayer.models.networks.auto_classes import (
     UNetConfig,
     UNetForSemanticSegmentation,
 )
-from croplayer.models.networks.layers import CLASSES
-from croplayer.models.networks.plain import COVERAGE
+from croplayer.models.networks.layers import CLASSES, COVERAGE
 
 _SEGFORMER: Mapping[str, Mapping[str, Any]] = {
     "tiny": {"depths": [1, 1, 1, 1], "hidden_sizes": [16, 32, 80, 128], "decoder_hidden_size": 64},

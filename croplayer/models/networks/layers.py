@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 CLASSES = ("not cropland", "cropland")
 """Class names by index; index 1 is cropland."""
+COVERAGE = "resnet"
+"""Architecture of the coverage type network."""
 TELL_BOUNDARIES = ("unet",)
 """Architectures whose output has ``boundary_logits`` (n, 1, h, w) when they predict: whether a field's boundary is near."""
 

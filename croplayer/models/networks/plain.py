@@ -11,13 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from croplayer.models.networks.layers import COVERAGE
 from croplayer.models.networks.pidnet import PIDNet, PIDNetShape
 from croplayer.models.networks.pspnet import PSPNet, PSPNetShape
 from croplayer.models.networks.resnet import ResNet, ResNetShape
 from croplayer.models.networks.unet import UNet, UNetShape
-
-COVERAGE = "resnet"
-"""Architecture of the coverage type network."""
 
 _PLAIN: Mapping[str, tuple[type[Any], type[Any]]] = {
     "pidnet": (PIDNet, PIDNetShape),

@@ -97,7 +97,7 @@ class _Encoder(nn.Module):
         widths = [shape.embedding_size, *shape.hidden_sizes]
         strides = [2 if shape.downsample_in_first_stage else 1, *[2] * (len(shape.hidden_sizes) - 1)]
         self.stages = nn.Sequential(
-            *(_Stage(*widths[i : i + 2], shape.depths[i], stride, shape) for i, stride in enumerate(strides))
+            *(_Stage(widths[i], widths[i + 1], shape.depths[i], stride, shape) for i, stride in enumerate(strides))
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

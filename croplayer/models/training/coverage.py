@@ -22,8 +22,8 @@ from croplayer.models.networks.coverage_network import (
     build_coverage_network,
     predict_coverage,
 )
+from croplayer.models.networks.layers import COVERAGE
 from croplayer.models.networks.manifest import EARLIER_SCENES, MANIFEST_NAME, TRAINING_SCENES, Manifest
-from croplayer.models.networks.plain import COVERAGE
 from croplayer.models.networks.segmentation import BANDS, pick_device
 from croplayer.models.training.augmentation import step_generator
 from croplayer.models.training.curve import CURVE_NAME, CURVE_PICTURE, curve_json, curve_picture

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
+from torch import nn
 from transformers.utils import logging as transformers_logging
 
 from croplayer.models.bundles.bundle import WEIGHTS_NAME, read_checked, weights_of
@@ -23,8 +23,8 @@ from croplayer.models.bundles.pretrained import checkpoint_weights
 from croplayer.models.networks.architectures import ENCODERS, PUBLISHED_BACKBONES
 from croplayer.models.networks.coverage_network import COVERAGE_ENCODER
 from croplayer.models.networks.encoder_weights import IMAGENET, PUBLISHED, imagenet_weights
+from croplayer.models.networks.layers import COVERAGE
 from croplayer.models.networks.manifest import RANDOM, Manifest, bundle_digest, read_manifest
-from croplayer.models.networks.plain import COVERAGE
 
 
 def start_manifest(start: str) -> Manifest | None:
@@ -69,7 +69,7 @@ def start_digest(start: str, architecture: str, size: str) -> str:
     return digest.hexdigest()
 
 
-def start_from(model: PreTrainedModel, start: str, architecture: str, size: str) -> None:
+def start_from(model: nn.Module, start: str, architecture: str, size: str) -> None:
     """Fill a model of random weights with what a training starts from.
 
     Parameters
@@ -117,9 +117,7 @@ def _published(architecture: str, size: str) -> dict[str, torch.Tensor]:
     return {f"encoder.{name}": tensor for name, tensor in imagenet_weights(size).items()}
 
 
-def _in_layout_of(
-    model: PreTrainedModel, architecture: str, state: Mapping[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
+def _in_layout_of(model: nn.Module, architecture: str, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Weights of a checkpoint under the names of the model, which are not those that checkpoints are published with.
 
     Weights that the model lacks, or has in another shape, are there without values.
@@ -165,7 +163,7 @@ def _silent() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def _fill(model: PreTrainedModel, state: Mapping[str, torch.Tensor], encoder: tuple[str, ...], start: str) -> None:
+def _fill(model: nn.Module, state: Mapping[str, torch.Tensor], encoder: tuple[str, ...], start: str) -> None:
     own = model.state_dict()
     fitting = {name: tensor for name, tensor in state.items() if name in own and own[name].shape == tensor.shape}
     # Older checkpoints lack the counters of batch norms, which nothing is computed with.

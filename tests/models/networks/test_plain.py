@@ -12,7 +12,8 @@ from transformers import PreTrainedModel, ResNetConfig, ResNetForImageClassifica
 
 from croplayer.models.networks.architectures import architecture_config, build_from_config
 from croplayer.models.networks.coverage_network import build_coverage_network
-from croplayer.models.networks.plain import COVERAGE, network_of
+from croplayer.models.networks.layers import COVERAGE
+from croplayer.models.networks.plain import network_of
 
 SMALL = {"embedding_size": 8, "hidden_sizes": [16, 24], "depths": [2, 1], "num_labels": 3}
 RESNETS = {

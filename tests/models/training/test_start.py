@@ -23,8 +23,8 @@ from croplayer.models.networks.architectures import (
     build_from_config,
 )
 from croplayer.models.networks.coverage_network import COVERAGE_ENCODER, build_coverage_network
+from croplayer.models.networks.layers import COVERAGE
 from croplayer.models.networks.manifest import bundle_digest
-from croplayer.models.networks.plain import COVERAGE
 from croplayer.models.networks.segmentation import build_segmenter
 from croplayer.models.training.start import start_digest, start_from, start_manifest
 
