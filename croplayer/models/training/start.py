@@ -124,9 +124,9 @@ def _in_layout_of(model: nn.Module, architecture: str, state: Mapping[str, torch
     """
     if architecture in PUBLISHED_BACKBONES:
         state = _within(state, *PUBLISHED_BACKBONES[architecture])
-    load: Any = type(model).from_pretrained
+    kind: Any = type(model)
     with torch.random.fork_rng(devices=[]), _silent():
-        loaded, told = load(
+        loaded, told = kind.from_pretrained(
             None, config=model.config, state_dict=dict(state), dtype=torch.float32, ignore_mismatched_sizes=True,
             output_loading_info=True,
         )  # fmt: skip
