@@ -15,6 +15,8 @@ from pipelines.run import open_run
 
 BLOCK_PX = 2560
 ZOOM = 16
+MODEL = "default_fast"
+"""Included model that runs and the plain script segment with: the one for CPUs."""
 PROVINCES = 4
 COUNTRY_BOUNDS = (115.1, 34.95, 115.3, 35.05)
 """4 x 2 blocks, on which four provinces meet."""
@@ -75,7 +77,7 @@ def country_recipe(
     folder: Path,
     country: Path,
     bounds: tuple[float, ...] = COUNTRY_BOUNDS,
-    model: str = "default",
+    model: str = MODEL,
     runtime: str = "torch",
 ) -> Path:
     """Write the recipe of a synthetic country with two sources and eight products; returns its file."""
@@ -90,7 +92,7 @@ def country_recipe(
 def swellendam_recipe(folder: Path) -> Path:
     """Write the included recipe of the real images with included models in the place of those that it trains."""
     text = (RECIPES / "swellendam.toml").read_text(encoding="utf-8")
-    for kind, included in (("naip_fields", "default"), ("naip_coverage", "default_coverage")):
+    for kind, included in (("naip_fields", MODEL), ("naip_coverage", "default_coverage")):
         text = re.sub(rf'model = "{kind}"\nrecipe = "naip_fields"\n', f'model = "{included}"\n', text)
     return _written(folder / "swellendam.toml", text)
 

@@ -18,7 +18,7 @@ NETWORK = "segment"
 MOST_OVER_KERNELS = 3.0
 WHY: dict[str, str] = {
     "mosaic": "tiles are decoded; 20 MB a source are compressed, digested and made durable",
-    "assess": "the first block of each worker imports PyTorch and transformers; 20 MB a source are decompressed",
+    "assess": "the first block of each worker imports PyTorch; 20 MB a source are decompressed",
     "describe": "masks are read from the store and compared; a step's start and its ledger",
     "integrate": "masks are read and written durably; a step's start and its ledger",
     "compare": "the products' files are read, digested and looked up in another projection",
@@ -131,7 +131,7 @@ def limits(found: Found) -> Iterator[tuple[str, float, float]]:
 def _comparison(found: Found) -> list[str]:
     runs, blocks = found["runs"], found["blocks"]
     shown = {name: title for name, title in NAMES.items() if name in runs}
-    lines = _head(found, f"{blocks} blocks")
+    lines = _head(found, f"{blocks} blocks, segmented with the included model `{found['model']}`")
     lines += _cpu_table(found, shown, blocks)
     lines += ["", "Wall seconds of the whole run by step:", ""]
     walls = {name: wall_by_row(runs[name]) for name in shown}

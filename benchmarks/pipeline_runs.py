@@ -68,7 +68,8 @@ def compare(recipes: dict[str, Path], work: Path, caches: Path) -> Found:
     """The runs of recipes of the same blocks by runtime, torch first, beside the plain script."""
     (torch, recipe), *others = recipes.items()
     job = plain_job(recipe, work / "none")
-    found: Found = {"blocks": len(job["blocks"]), "sources": len(job["sources"]), "runs": {}}
+    model = Path(job["model"]).name
+    found: Found = {"blocks": len(job["blocks"]), "sources": len(job["sources"]), "model": model, "runs": {}}
     found["runs"]["cold"] = measure_run(recipe, work / "cold", caches)
     found["runs"]["script"] = measure_script(recipe, work)
     found["runs"][torch] = measure_run(recipe, work / torch, caches)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import pandas as pd
+from pyarrow import parquet
 
 from stores.columns import DECIDES
 from stores.grid import BlockIndex
@@ -26,8 +26,9 @@ def decisions_of(path: str, digest: str) -> dict[str, tuple[int, bool]]:
 
     ``digest`` is that of the file, which is read again when it changes.
     """
-    table = pd.read_parquet(path, columns=["block", *DECIDES])
-    return {b: (int(i), bool(u)) for b, i, u in table.itertuples(index=False)}
+    table = parquet.ParquetFile(path).read(columns=["block", *DECIDES])
+    rows = zip(*(table[name].to_pylist() for name in ("block", *DECIDES)), strict=True)
+    return {block: (int(choice), bool(unusable)) for block, choice, unusable in rows}
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def _sums_by_unit(dataset: xr.Dataset, mask: xr.DataArray, units: gpd.GeoDataFra
     """Cropland, other known land and unknown land of each unit inside a dataset: (units, 3) float64, km2."""
     from croplayer.vector.zones import UnitRings
 
-    grid, rings = grid_of(dataset), UnitRings.of(units)
+    grid, rings = grid_of(dataset), UnitRings.of(units.geometry.to_numpy())
 
     def sums(place: PixelWindow, flags: np.ndarray) -> np.ndarray:
         classes = np.where(flags == CROPLAND, _CROP, np.where(flags < NO_IMAGERY, _OTHER, _UNKNOWN)).astype(np.uint8)

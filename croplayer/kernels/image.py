@@ -230,9 +230,11 @@ def gradient_row(
         smooth[i + 3] = np.float32(above[i]) + two * np.float32(here[i]) + np.float32(below[i])
         change[i + 3] = np.float32(above[i]) - np.float32(below[i])
     # A pixel more at both ends repeats the outermost one, as skimage does beyond the edge of an image.
+    # One by one: for slices numba compiles a message about unequal shapes, which takes longer than all of this kernel.
     for line in (smooth, change):
-        line[:3] = line[3:6]
-        line[samples + 3 :] = line[samples : samples + 3]
+        for i in range(3):
+            line[i] = line[i + 3]
+            line[samples + 3 + i] = line[samples + i]
     for i in range(samples):
         across = smooth[i + 6] - smooth[i]
         along = change[i] + two * change[i + 3] + change[i + 6]

@@ -347,7 +347,9 @@ def keep_unfinished(
             moved[k] = kept
             segment_label[kept] = -1 - owner
             for end in range(2):
-                corners[2 * kept + end] = corners[2 * k + end]
+                # One by one: for rows numba compiles a long message about unequal shapes.
+                corners[2 * kept + end, 0] = corners[2 * k + end, 0]
+                corners[2 * kept + end, 1] = corners[2 * k + end, 1]
                 link[2 * kept + end] = link[2 * k + end]
             kept += 1
     for n in range(2 * kept):

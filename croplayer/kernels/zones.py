@@ -182,7 +182,9 @@ def pack_equal_under(
     address = np.uintp(pixels.ctypes.data)
     for row in range(len(index_y)):
         if row and index_y[row] == index_y[row - 1]:
-            words[row] = words[row - 1]
+            # Word by word, because numba compiles a long message for a slice that might not fit.
+            for j in range(n_words):
+                words[row, j] = words[row - 1, j]
             continue
         here = classes[index_y[row]]
         for col in range(len(index_x)):

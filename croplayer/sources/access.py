@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from croplayer.sources.addresses import TOKEN, check_public, host_of, http_address, is_private, local_path, shown
-from croplayer.sources.guarded_http import Limits
 from croplayer.sources.redaction import secret_from_environment
+
+if TYPE_CHECKING:
+    from croplayer.sources.guarded_http import Limits
 
 DEADLINE_S = 60.0
 """Longest time in seconds for one request of a part of a raster."""
@@ -74,6 +77,9 @@ class Access:
 
     def limits(self, largest_bytes: int) -> Limits:
         """Limits of one request."""
+        # What reads files of this machine alone needs no HTTP.
+        from croplayer.sources.guarded_http import Limits
+
         return Limits(DEADLINE_S, largest_bytes, frozenset(self.hosts), self.private_network)
 
     def filled(self, address: str) -> str:

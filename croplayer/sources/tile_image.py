@@ -72,7 +72,7 @@ Decoder = Callable[[bytes], Tile]
 """Function that decodes the bytes of a tile, or raises BadTileError."""
 
 
-def decode_tile(data: bytes, tile_px: int, placeholders: frozenset[str], where: str) -> Tile:
+def decode_tile(data: bytes, tile_px: int, placeholders: frozenset[str], where: str, tells_detail: bool = True) -> Tile:
     """Pixels and kind of a tile.
 
     Parameters
@@ -81,6 +81,7 @@ def decode_tile(data: bytes, tile_px: int, placeholders: frozenset[str], where: 
     tile_px : expected edge, 256 or 512 pixels
     placeholders : sha256 of images that mean "no imagery here"
     where : the tile's place, for messages
+    tells_detail : whether an image is told from one of a coarser zoom; without it both are of kind IMAGE
 
     Returns
     -------
@@ -97,9 +98,11 @@ def decode_tile(data: bytes, tile_px: int, placeholders: frozenset[str], where: 
     if not imagery.valid.any():
         return Tile(TileKind.BLANK, None, data)
     if imagery.valid.all():
-        if is_one_colour(imagery.rgb):
+        # Of most tiles the first row tells; so whoever only asks whether there is a tile need not load compiled code.
+        first = imagery.rgb[0]
+        if (first == first[0]).all() and is_one_colour(imagery.rgb):
             return Tile(TileKind.BLANK, None, data)
-        if detail_ratio(imagery.rgb) < DETAIL_RATIO:
+        if tells_detail and detail_ratio(imagery.rgb) < DETAIL_RATIO:
             return Tile(TileKind.OVERZOOMED, imagery)
     return Tile(TileKind.IMAGE, imagery)
 

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import morecantile
 import numpy as np
 
 from croplayer.files.file_cache import cached_file_reads
@@ -32,6 +31,8 @@ EDGE_DEG = 1e-10
 
 def tile_ranges(bounds: Bounds, zoom: int) -> tuple[range, range]:
     """Columns and rows of the Web Mercator tiles that share area with a box in degrees."""
+    import morecantile
+
     tiles = morecantile.tms.get("WebMercatorQuad")
     west, south, east, north = np.clip(bounds, [*tiles.bbox[:2]] * 2, [*tiles.bbox[2:]] * 2)
     first = tiles.tile(west + EDGE_DEG, north - EDGE_DEG, zoom)
@@ -137,7 +138,7 @@ class XyzSource:
         probes = range(0, count, max(1, count // PROBES))
         for probe in probes:
             row, col = divmod(probe, len(cols))
-            if not self._read_tile(TilePlace(cols[col], rows[row], self.zoom)).kind.is_absent:
+            if not self._read_tile(TilePlace(cols[col], rows[row], self.zoom), tells_detail=False).kind.is_absent:
                 return
         raise ValueError(
             f"source '{self.name}' has no tile of zoom {self.zoom} in the region {tuple(bounds)}; "
@@ -179,14 +180,16 @@ class XyzSource:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _read_tile(self, place: TilePlace) -> Tile:
+    def _read_tile(self, place: TilePlace, tells_detail: bool = True) -> Tile:
+        where = f"tile {place} of source '{self.name}'"
         try:
-            return self.tiles.read_tile(place, partial(self._decode, where=f"tile {place} of source '{self.name}'"))
+            return self.tiles.read_tile(place, partial(self._decode, where=where, tells_detail=tells_detail))
         except BadTileError as error:
             raise BadTileError(f"tile_bad: {error}") from error
 
-    def _decode(self, data: bytes, where: str = "") -> Tile:
-        return decode_tile(data, self.tile_px, frozenset(self.placeholders), where or f"a tile of '{self.name}'")
+    def _decode(self, data: bytes, where: str = "", tells_detail: bool = True) -> Tile:
+        said = where or f"a tile of '{self.name}'"
+        return decode_tile(data, self.tile_px, frozenset(self.placeholders), said, tells_detail)
 
 
 def _lattice(window: PixelWindow, grid: BlockGrid) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import geopandas as gpd
+import numpy as np
+import shapely
+from pyarrow import parquet
 
 from croplayer.cube.maps import read_maps
 from croplayer.cube.whole_blocks import Cube
@@ -50,5 +52,7 @@ class AggregateTask:
 
 @lru_cache(maxsize=2)
 def _units(path: str, digest: str) -> tuple[list[str], UnitRings]:
-    units = gpd.read_parquet(path)
-    return units.adcode.tolist(), UnitRings.of(units)
+    # Not with geopandas, whose import takes longer than a block.
+    units = parquet.ParquetFile(path).read(columns=["adcode", "geometry"])
+    polygons = shapely.from_wkb(np.array(units["geometry"].to_pylist(), object))
+    return units["adcode"].to_pylist(), UnitRings.of(polygons)

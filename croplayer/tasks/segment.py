@@ -10,7 +10,6 @@ from functools import lru_cache
 import numpy as np
 
 from croplayer.cube.whole_blocks import Cube
-from croplayer.models.bundles.familiarity_file import load_familiarity
 from croplayer.models.bundles.kinds import load_segmenter
 from croplayer.models.networks.cell_memory import CellMemory
 from croplayer.models.networks.cells import blended_halo_px
@@ -78,6 +77,8 @@ class SegmentTask:
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block with the digests of its masks."""
+        # The client of a run, which holds the task but computes nothing, needs no torch.
+        from croplayer.models.bundles.familiarity_file import load_familiarity
         from croplayer.models.networks.inference import predict_layers
 
         model = load_segmenter(self.model, self.model_digest, self.runtime, own_device(self.device))

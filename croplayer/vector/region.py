@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import geopandas as gpd
 import numpy as np
 
-from croplayer.vector.polygons import read_polygons
 from croplayer.vector.zones import BORDER, OUTSIDE, pixels_inside, zones_of_blocks
 from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
+
+if TYPE_CHECKING:
+    import geopandas as gpd
 
 
 class Region(NamedTuple):
@@ -51,4 +52,7 @@ def parts_of_region(region: Region, blocks: Sequence[BlockIndex]) -> Iterator[st
 
 @lru_cache(maxsize=2)
 def _polygons(path: str, digest: str) -> gpd.GeoDataFrame:
+    # A region that is a box needs no geopandas, whose import takes as long as a block.
+    from croplayer.vector.polygons import read_polygons
+
     return read_polygons(Path(path), "region.boundaries")

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-import geopandas as gpd
 import numpy as np
 import shapely
 from rasterio.features import rasterize
@@ -15,6 +15,9 @@ from shapely.geometry.base import BaseGeometry
 
 from croplayer.kernels.zones import packed_equal, zone_counts
 from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
+
+if TYPE_CHECKING:
+    import geopandas as gpd
 
 OUTSIDE = -1
 """Zone of a pixel or block outside of all units."""
@@ -120,15 +123,15 @@ class UnitRings:
     """(pieces, 4) float64, west, south, east, north of each piece."""
 
     @classmethod
-    def of(cls, units: gpd.GeoDataFrame) -> UnitRings:
-        """Rings of units in EPSG:4326, holes and all parts included."""
-        parts, unit_of_part = shapely.get_parts(units.geometry.to_numpy(), return_index=True)
+    def of(cls, units: np.ndarray) -> UnitRings:
+        """Rings of the polygons of units (n,) in EPSG:4326, holes and all parts included."""
+        parts, unit_of_part = shapely.get_parts(units, return_index=True)
         rings, part_of_ring = shapely.get_rings(parts, return_index=True)
         lonlat, ring_of_vertex = shapely.get_coordinates(rings, return_index=True)
         offsets = np.concatenate([[0], np.cumsum(np.bincount(ring_of_vertex, minlength=len(rings)))])
         pieces = np.unique(np.concatenate([offsets, *(np.arange(a, b, PIECE_VERTICES) for a, b in pairwise(offsets))]))
         low, high = (f.reduceat(lonlat, pieces[:-1], axis=0) for f in (np.minimum, np.maximum))
-        bounds = units.bounds.to_numpy()
+        bounds = shapely.bounds(units)
         return cls(lonlat, offsets, unit_of_part[part_of_ring], bounds, pieces, np.hstack([low, high]))
 
     def near(self, window: PixelWindow, grid: BlockGrid) -> np.ndarray:

@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from croplayer.files.file_cache import forget_files
+from stores.garbage import collect_seldom, leave_the_rest
 
 FLUSH_S = 0.05
 """Shortest time between two messages with finished records; after a crash, blocks not yet sent are redone."""
@@ -32,6 +33,7 @@ UNLOADABLE = b"unloadable: "
 
 def main(connection_fd: int, position_fd: int, stacks_fd: int) -> None:
     """Work on the blocks that come through the pipe until it is closed; the arguments are file descriptors."""
+    collect_seldom()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.enable(file=stacks_fd)
@@ -43,6 +45,7 @@ def main(connection_fd: int, position_fd: int, stacks_fd: int) -> None:
         try:
             pickled, epoch, blocks, longest_s = pickle.loads(connection.recv_bytes())
         except EOFError:
+            leave_the_rest()
             return
         if epoch != current_epoch:
             forget_files()

@@ -9,7 +9,6 @@ from croplayer.products.open import open_product, product_files
 from croplayer.products.product import Product
 from croplayer.sources.access import Access
 from croplayer.sources.elevation import ElevationRaster
-from croplayer.sources.http_tiles import HttpTiles
 from croplayer.sources.imagery import ImagerySource
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
@@ -23,6 +22,9 @@ def imagery_source(part: Source) -> ImagerySource:
     if isinstance(part, FolderSource):
         return XyzSource(part.name, FolderTiles(part.template), part.zoom, part.tile_px, part.placeholders)
     if isinstance(part, HttpSource):
+        # Runs that fetch nothing need no HTTP.
+        from croplayer.sources.http_tiles import HttpTiles
+
         tiles = HttpTiles(**{f.name: getattr(part, f.name) for f in fields(HttpTiles)})
         return XyzSource(part.name, tiles, part.zoom, part.tile_px, part.placeholders)
     if isinstance(part, RasterImagery):

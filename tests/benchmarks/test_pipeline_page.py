@@ -28,7 +28,7 @@ SCRIPT = {
     "step_cpu_s": {"mosaic": 80.0, "segment": 100.0}, "step_wall_s": {"mosaic": 40.0, "segment": 50.0},
 }  # fmt: skip
 FOUND = {
-    "blocks": 4, "sources": 2, "date": "2026-01-01", "machine": "a machine", "cores": 2, "load": 0.1,
+    "blocks": 4, "sources": 2, "model": "a_model", "date": "2026-01-01", "machine": "a machine", "cores": 2, "load": 0.1,
     "runs": {"torch": RUN, "cold": RUN, "script": SCRIPT, "again": RUN}, "kernels": {"torch": {"mosaic": 0.5, "segment": 9.0}},
 }  # fmt: skip
 
@@ -62,4 +62,4 @@ def test_a_step_far_above_its_kernels_says_why(part: str, monkeypatch):
     text = page({part: FOUND})
     (mosaic,) = (line for line in text.splitlines() if line.startswith("| mosaic") and "durably" in line)
     assert mosaic == "| mosaic | 20 | 2 | 2 | 10 | 0.5 | 4 | it writes durably |"
-    assert "never shown" not in text and "Other work" not in text
+    assert "never shown" not in text and "included model `a_model`" in text and "Other work" not in text

@@ -39,7 +39,7 @@ def test_maps_and_products_are_summed_by_unit() -> None:
         layer_of_product("classes", classes, False),
         layer_of_product("shares", shares, True),
     ]
-    sums = area_sums(layers, units.adcode.tolist(), UnitRings.of(units), window, grid)
+    sums = area_sums(layers, units.adcode.tolist(), UnitRings.of(units.geometry.to_numpy()), window, grid)
 
     percents = {
         "map": np.where(mask == 254, np.nan, (mask == 1) * 100.0),

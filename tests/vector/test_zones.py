@@ -34,7 +34,7 @@ def test_areas_in_units_equal_rasterising_them(data: st.DataObject) -> None:
     ]  # fmt: skip
     units = gpd.GeoDataFrame({"adcode": list("abc")}, geometry=polygons, crs="EPSG:4326")
     percent = data.draw(hnp.arrays(np.uint8, (32, 32), elements=st.sampled_from([0, 50, 100, 255])))
-    near, found = UnitRings.of(units).areas_of_values_m2(percent, (50, 100), window, grid)
+    near, found = UnitRings.of(units.geometry.to_numpy()).areas_of_values_m2(percent, (50, 100), window, grid)
     areas = dict(zip(near.tolist(), found @ (0.5, 1.0) / 1e6, strict=True))
     rows = grid.pixel_area_m2(window.row, 32)[:, None]
     for unit, polygon in enumerate(polygons):
@@ -75,7 +75,9 @@ def test_large_polygons_give_the_pixels_of_the_whole_polygon(seed: int, size: fl
     inside = rasterize([polygon], (32, 32), transform=grid.transform(window)) == 1
     assert np.array_equal(pixels_inside(units.iloc[:1], window, grid), inside)
     assert np.array_equal(zones_of_pixels(units, window, grid), np.where(inside, 0, 1))
-    near, found = UnitRings.of(units).areas_of_values_m2(np.full((32, 32), 100, np.uint8), (100,), window, grid)
+    near, found = UnitRings.of(units.geometry.to_numpy()).areas_of_values_m2(
+        np.full((32, 32), 100, np.uint8), (100,), window, grid
+    )
     areas = dict(zip(near.tolist(), found[:, 0] / 1e6, strict=True))
     rows = grid.pixel_area_m2(window.row, 32)[:, None]
     for unit, mask in enumerate((inside, ~inside)):

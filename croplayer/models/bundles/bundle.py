@@ -17,16 +17,16 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-import transformers
-from transformers import PreTrainedModel, ResNetConfig, ResNetForImageClassification
+from torch import nn
 
 from croplayer.models.bundles.card import CARD_NAME, MLM_NAME, mlm_json, model_card
 from croplayer.models.bundles.runtimes import CUDA, OF_TORCH, TORCH, TORCH_BF16, runtime_version
 from croplayer.models.bundles.whole_folders import write_whole_folder
-from croplayer.models.networks.architectures import MODEL_CLASSES, build_from_config, config_from_dict
 from croplayer.models.networks.coverage_network import CoverageNetwork
-from croplayer.models.networks.limits import COVERAGE, check_config, check_layout, parsed_json
+from croplayer.models.networks.layers import COVERAGE
+from croplayer.models.networks.limits import check_config, check_layout, parsed_json
 from croplayer.models.networks.manifest import MANIFEST_NAME, MANIFEST_SUM_NAME, Manifest, manifest_bytes, manifest_sum
+from croplayer.models.networks.plain import check_segments, network_of
 from croplayer.models.networks.segmentation import SegmentationNetwork, pick_device
 from stores import __version__
 
@@ -38,7 +38,7 @@ LARGEST_FILE = 16 * 2**30
 
 def write_bundle(
     folder: Path,
-    model: PreTrainedModel,
+    model: nn.Module,
     manifest: Manifest,
     extra: Mapping[str, bytes] | None = None,
     precision: torch.dtype = torch.float32,
@@ -57,12 +57,15 @@ def write_bundle(
     -------
     folder
     """
+    import transformers
+
     check_finite(model, folder)
+    config: Any = model.config
     versions = {"croplayer": __version__, "torch": torch.__version__, "transformers": transformers.__version__}
     manifest = replace(manifest, versions=versions)
     contents: dict[str, bytes] = {
         WEIGHTS_NAME: safetensors.torch.save(_unshared_weights(model, precision), metadata={"format": "pt"}),
-        CONFIG_NAME: model.config.to_json_string(use_diff=False).encode(),
+        CONFIG_NAME: config.to_json_string(use_diff=False).encode(),
         CARD_NAME: model_card(manifest).encode(),
         MLM_NAME: mlm_json(manifest, sum(p.numel() for p in model.parameters())),
         **(extra or {}),
@@ -74,7 +77,7 @@ def write_bundle(
     return folder
 
 
-def _unshared_weights(model: PreTrainedModel, precision: torch.dtype) -> dict[str, torch.Tensor]:
+def _unshared_weights(model: nn.Module, precision: torch.dtype) -> dict[str, torch.Tensor]:
     """The state as contiguous CPU tensors of their own, in the order of their names."""
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in sorted(model.state_dict().items())}
     return {name: tensor.to(precision) if tensor.is_floating_point() else tensor for name, tensor in state.items()}
@@ -115,7 +118,7 @@ def read_checked(folder: Path, digest: str | None = None) -> tuple[Manifest, dic
     return manifest, contents
 
 
-def check_finite(model: PreTrainedModel, origin: Path) -> None:
+def check_finite(model: nn.Module, origin: Path) -> None:
     """Raise ValueError when a weight is NaN or infinite."""
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
@@ -130,7 +133,7 @@ def weights_of(data: bytes, folder: Path) -> dict[str, torch.Tensor]:
         raise ValueError(f"{folder / WEIGHTS_NAME} is no file of safetensors: {error}") from error
 
 
-def load_weights(model: PreTrainedModel, weights: Mapping[str, torch.Tensor], origin: Path) -> None:
+def load_weights(model: nn.Module, weights: Mapping[str, torch.Tensor], origin: Path) -> None:
     """Fill a model with the weights of a bundle; every weight must be there, finite and of its shape."""
     try:
         model.load_state_dict(weights, strict=True)
@@ -209,16 +212,14 @@ def _build(
     check_config(config, str(folder / CONFIG_NAME))
     if manifest.kind == "coverage":
         check_layout(COVERAGE, config, weights, str(folder), exact=True)
-        resnet = ResNetForImageClassification(ResNetConfig.from_dict(config))
-        return CoverageNetwork(resnet, manifest.size, manifest.temperature, manifest)
-    if manifest.architecture not in MODEL_CLASSES:
-        known = ", ".join(MODEL_CLASSES)
-        raise ValueError(f"{folder} holds architecture '{manifest.architecture}'; expected one of {known}")
+        return CoverageNetwork(network_of(COVERAGE, config), manifest.size, manifest.temperature, manifest)
+    check_segments(manifest.architecture, str(folder))
     check_layout(manifest.architecture, config, weights, str(folder), exact=True)
-    model = build_from_config(manifest.architecture, config_from_dict(manifest.architecture, config), seed=0)
-    if model.config.num_labels != len(manifest.classes):
+    model = network_of(manifest.architecture, config)
+    described: Any = model.config
+    if described.num_labels != len(manifest.classes):
         raise ValueError(
-            f"{folder}: the manifest names {len(manifest.classes)} classes, the model has {model.config.num_labels}"
+            f"{folder}: the manifest names {len(manifest.classes)} classes, the model has {described.num_labels}"
         )
     return SegmentationNetwork(
         manifest.architecture,

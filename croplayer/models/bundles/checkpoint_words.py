@@ -10,8 +10,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from croplayer.models.networks.architectures import CLASSES, MODEL_CLASSES
+from croplayer.models.networks.architectures import MODEL_CLASSES
 from croplayer.models.networks.cells import STRIDE_PX
+from croplayer.models.networks.layers import CLASSES
 from croplayer.models.networks.limits import MOST_CLASSES
 from croplayer.models.networks.segmentation import IMAGE_MEAN, IMAGE_STD
 

@@ -15,17 +15,21 @@ from transformers import (
     Mask2FormerForUniversalSegmentation,
     PreTrainedConfig,
     PreTrainedModel,
+    ResNetForImageClassification,
     SegformerConfig,
     SegformerForSemanticSegmentation,
     SwinConfig,
 )
 
-from croplayer.models.networks.pidnet import PIDNetConfig, PIDNetForSemanticSegmentation
-from croplayer.models.networks.pspnet import PSPNetConfig, PSPNetForSemanticSegmentation
-from croplayer.models.networks.unet import UNetConfig, UNetForSemanticSegmentation
-
-CLASSES = ("not cropland", "cropland")
-"""Class names by index; index 1 is cropland."""
+from croplayer.models.networks.auto_classes import (
+    PIDNetConfig,
+    PIDNetForSemanticSegmentation,
+    PSPNetConfig,
+    PSPNetForSemanticSegmentation,
+    UNetConfig,
+    UNetForSemanticSegmentation,
+)
+from croplayer.models.networks.layers import CLASSES, COVERAGE
 
 _SEGFORMER: Mapping[str, Mapping[str, Any]] = {
     "tiny": {"depths": [1, 1, 1, 1], "hidden_sizes": [16, 32, 80, 128], "decoder_hidden_size": 64},
@@ -179,13 +183,18 @@ def build_from_config(architecture: str, config: PreTrainedConfig, seed: int) ->
     """A model with random weights. They depend on the seed alone; the global generator of torch is left unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return MODEL_CLASSES[architecture](config)
+        return _class_of(architecture)(config)
+
+
+def _class_of(architecture: str) -> type[PreTrainedModel]:
+    """The transformers class of an architecture, that of the coverage type network among them."""
+    return ResNetForImageClassification if architecture == COVERAGE else MODEL_CLASSES[architecture]
 
 
 def config_from_dict(architecture: str, values: Mapping[str, Any]) -> PreTrainedConfig:
     """The configuration of an architecture from the values of a ``config.json``."""
-    config_class = MODEL_CLASSES[architecture].config_class
+    config_class = _class_of(architecture).config_class
     if config_class is None:
-        raise TypeError(f"{MODEL_CLASSES[architecture].__name__} declares no configuration class")
+        raise TypeError(f"{_class_of(architecture).__name__} declares no configuration class")
     config: PreTrainedConfig = config_class.from_dict(dict(values))
     return config

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from scipy import sparse
 from torch import nn
-from transformers import ResNetConfig, ResNetForImageClassification
 
 from croplayer.kernels.averages import add_rows
 from croplayer.models.networks.manifest import Manifest
@@ -52,7 +51,7 @@ class CoverageNetwork(nn.Module):
 
     def __init__(
         self,
-        model: ResNetForImageClassification,
+        model: nn.Module,
         size: str,
         temperature: float = 1.0,
         manifest: Manifest | None = None,
@@ -84,6 +83,8 @@ def build_coverage_network(size: str, seed: int) -> CoverageNetwork:
     """A coverage type network with random weights from a seed; raises ValueError for an unknown size."""
     if size not in _SIZES:
         raise ValueError(f"size is '{size}'; expected one of {', '.join(COVERAGE_SIZES)}")
+    from transformers import ResNetConfig, ResNetForImageClassification
+
     labels = {int(t): t.label for t in CoverageType}
     config = ResNetConfig(**_SIZES[size], id2label=labels, label2id={v: k for k, v in labels.items()})
     with torch.random.fork_rng(devices=[]):

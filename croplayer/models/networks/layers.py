@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import torch
 
+CLASSES = ("not cropland", "cropland")
+"""Class names by index; index 1 is cropland."""
+COVERAGE = "resnet"
+"""Architecture of the coverage type network."""
 TELL_BOUNDARIES = ("unet",)
 """Architectures whose output has ``boundary_logits`` (n, 1, h, w) when they predict: whether a field's boundary is near."""
 

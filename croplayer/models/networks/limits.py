@@ -13,12 +13,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from transformers import ResNetConfig, ResNetForImageClassification
 
-from croplayer.models.networks.architectures import MODEL_CLASSES, config_from_dict
+from croplayer.models.networks.plain import network_of
 
-COVERAGE = "resnet"
-"""Architecture of the coverage type network."""
 LARGEST_CONFIG_BYTES = 2**20
 LARGEST_NUMBER = 65_536
 """Largest whole number in a configuration: a width, a window, a side in pixels."""
@@ -95,9 +92,7 @@ def check_layout(
 def _laid_out(architecture: str, values: Mapping[str, Any]) -> torch.nn.Module:
     """A network without memory for its weights."""
     with torch.device("meta"):
-        if architecture == COVERAGE:
-            return ResNetForImageClassification(ResNetConfig.from_dict(dict(values)))
-        return MODEL_CLASSES[architecture](config_from_dict(architecture, values))
+        return network_of(architecture, values)
 
 
 def _first_line(error: Exception) -> str:

@@ -7,50 +7,27 @@ by pixel, between the detail branch at edges and the context branch inside field
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForSemanticSegmentation, PreTrainedConfig, PreTrainedModel
-from transformers.utils.generic import ModelOutput
 
-from croplayer.models.networks.convolution import BasicBlock, Bottleneck, ConvNorm, NormConv, initialise, resized_to
-
-_POOLS = ((5, 2), (9, 4), (17, 8), (0, 0))
-"""Windows and strides of the paper's pyramid at a 64th of the resolution; a window of 0 is the whole map."""
+from croplayer.models.networks.convolution import BasicBlock, Bottleneck, ConvNorm, NormConv, resized_to
 
 
-class PIDNetConfig(PreTrainedConfig):
+class PIDNetShape(NamedTuple):
     """Widths and depths of a PIDNet."""
 
-    model_type = "pidnet"
-
-    def __init__(
-        self,
-        width: int = 32,
-        branch_depth: int = 2,
-        context_depth: int = 3,
-        pyramid_width: int = 96,
-        head_width: int = 128,
-        pools: Sequence[tuple[int, int]] = _POOLS,
-        pools_count_padding: bool = True,
-        **kwargs: Any,
-    ) -> None:
-        """Defaults are those of PIDNet-S.
-
-        ``pools`` are the windows and strides of the pyramid's means at a 64th of the resolution. With
-        ``pools_count_padding`` the means include the zeros beyond the edge of the image, as in the paper's network,
-        and therefore depend on the size of the image.
-        """
-        self.width = width
-        self.branch_depth = branch_depth
-        self.context_depth = context_depth
-        self.pyramid_width = pyramid_width
-        self.head_width = head_width
-        self.pools = [list(pool) for pool in pools]
-        self.pools_count_padding = pools_count_padding
-        super().__init__(**kwargs)
+    width: int
+    branch_depth: int
+    context_depth: int
+    pyramid_width: int
+    head_width: int
+    pools: Sequence[Sequence[int]]
+    """Windows and strides of the pyramid's means at a 64th of the resolution; a window of 0 is the whole map."""
+    pools_count_padding: bool
+    """Whether the means include the zeros beyond the edge of the image and so depend on its size, as in the paper's network."""
+    num_labels: int
 
     @property
     def is_large(self) -> bool:
@@ -58,15 +35,14 @@ class PIDNetConfig(PreTrainedConfig):
         return self.branch_depth > 2
 
 
-@dataclass
-class PIDNetOutput(ModelOutput):
-    """The output of a PIDNet."""
+class PIDNetMaps(NamedTuple):
+    """What a PIDNet tells."""
 
-    logits: torch.FloatTensor | None = None
+    logits: torch.Tensor
     """(n, classes, h / 8, w / 8)."""
-    detail_logits: torch.FloatTensor | None = None
+    detail_logits: torch.Tensor | None
     """(n, classes, h / 8, w / 8) of the detail branch; in training only."""
-    boundary_logits: torch.FloatTensor | None = None
+    boundary_logits: torch.Tensor | None
     """(n, 1, h / 8, w / 8) of the boundary branch; in training only."""
 
 
@@ -108,19 +84,19 @@ class _Pool(nn.Sequential):
         super().__init__(pool, NormConv(inputs, width))
 
 
-def _pools(inputs: int, config: PIDNetConfig) -> nn.ModuleList:
-    width, counts_padding = config.pyramid_width, config.pools_count_padding
-    return nn.ModuleList(_Pool(inputs, width, window, stride, counts_padding) for window, stride in config.pools)
+def _pools(inputs: int, shape: PIDNetShape) -> nn.ModuleList:
+    width, counts_padding = shape.pyramid_width, shape.pools_count_padding
+    return nn.ModuleList(_Pool(inputs, width, window, stride, counts_padding) for window, stride in shape.pools)
 
 
 class ParallelPyramid(nn.Module):
     """PAPPM: context at several scales, processed side by side (paper section 3.3)."""
 
-    def __init__(self, inputs: int, config: PIDNetConfig, outputs: int) -> None:
+    def __init__(self, inputs: int, shape: PIDNetShape, outputs: int) -> None:
         super().__init__()
-        width, n = config.pyramid_width, len(config.pools)
+        width, n = shape.pyramid_width, len(shape.pools)
         self.own = NormConv(inputs, width)
-        self.pools = _pools(inputs, config)
+        self.pools = _pools(inputs, shape)
         self.process = NormConv(n * width, n * width, 3, groups=n)
         self.compress = NormConv((n + 1) * width, outputs)
         self.shortcut = NormConv(inputs, outputs)
@@ -137,11 +113,11 @@ class ParallelPyramid(nn.Module):
 class SerialPyramid(nn.Module):
     """DAPPM: context at several scales, each added to the one before (Hong et al. 2021, arXiv 2101.06085)."""
 
-    def __init__(self, inputs: int, config: PIDNetConfig, outputs: int) -> None:
+    def __init__(self, inputs: int, shape: PIDNetShape, outputs: int) -> None:
         super().__init__()
-        width, n = config.pyramid_width, len(config.pools)
+        width, n = shape.pyramid_width, len(shape.pools)
         self.own = NormConv(inputs, width)
-        self.pools = _pools(inputs, config)
+        self.pools = _pools(inputs, shape)
         self.process = nn.ModuleList(NormConv(width, width, 3) for _ in range(n))
         self.compress = NormConv((n + 1) * width, outputs)
         self.shortcut = NormConv(inputs, outputs)
@@ -191,17 +167,12 @@ class _Head(nn.Sequential):
         )
 
 
-class PIDNetForSemanticSegmentation(PreTrainedModel):
+class PIDNet(nn.Module):
     """PIDNet with its three heads; the detail and boundary heads are used in training only."""
 
-    config_class = PIDNetConfig
-    base_model_prefix = "pidnet"
-    main_input_name = "pixel_values"
-
-    def __init__(self, config: PIDNetConfig) -> None:
-        super().__init__(config)
-        w, m, n = config.width, config.branch_depth, config.context_depth
-        labels = int(config.num_labels or 0)
+    def lay_out(self, shape: PIDNetShape) -> None:
+        """Add all layers."""
+        w, m, n, labels = shape.width, shape.branch_depth, shape.context_depth, shape.num_labels
         self.stem = nn.Sequential(
             *(nn.Conv2d(3, w, 3, 2, 1), nn.BatchNorm2d(w), nn.ReLU(inplace=True)),
             *(nn.Conv2d(w, w, 3, 2, 1), nn.BatchNorm2d(w), nn.ReLU(inplace=True)),
@@ -218,29 +189,25 @@ class PIDNetForSemanticSegmentation(PreTrainedModel):
         self.detail3 = _layer(BasicBlock, 2 * w, 2 * w, m)
         self.detail4 = _layer(BasicBlock, 2 * w, 2 * w, m)
         self.detail5 = _layer(Bottleneck, 2 * w, 2 * w, 1)
-        if config.is_large:
+        if shape.is_large:
             self.boundary3 = _layer(BasicBlock, 2 * w, 2 * w, 1)
             self.boundary4 = _layer(BasicBlock, 2 * w, 2 * w, 1)
             self.difference3 = ConvNorm(4 * w, 2 * w, 3, relu=False)
-            self.pyramid: nn.Module = SerialPyramid(16 * w, config, 4 * w)
+            self.pyramid: nn.Module = SerialPyramid(16 * w, shape, 4 * w)
             self.fusion: nn.Module = FullFusion(4 * w)
         else:
             self.boundary3 = _layer(BasicBlock, 2 * w, w, 1)
             self.boundary4 = _layer(Bottleneck, w, w, 1)
             self.difference3 = ConvNorm(4 * w, w, 3, relu=False)
-            self.pyramid = ParallelPyramid(16 * w, config, 4 * w)
+            self.pyramid = ParallelPyramid(16 * w, shape, 4 * w)
             self.fusion = LightFusion(4 * w)
         self.difference4 = ConvNorm(8 * w, 2 * w, 3, relu=False)
         self.boundary5 = _layer(Bottleneck, 2 * w, 2 * w, 1)
-        self.detail_head = _Head(2 * w, config.head_width, labels)
+        self.detail_head = _Head(2 * w, shape.head_width, labels)
         self.boundary_head = _Head(2 * w, w, 1)
-        self.head = _Head(4 * w, config.head_width, labels)
-        self.post_init()
+        self.head = _Head(4 * w, shape.head_width, labels)
 
-    def _init_weights(self, module: nn.Module) -> None:
-        initialise(module)
-
-    def forward(self, pixel_values: torch.Tensor) -> PIDNetOutput:
+    def forward(self, pixel_values: torch.Tensor) -> PIDNetMaps:
         """Logits (n, classes, h / 8, w / 8) of normalised pixels (n, 3, h, w)."""
         relu = nn.functional.relu
         relu_ = nn.functional.relu_
@@ -258,8 +225,4 @@ class PIDNetForSemanticSegmentation(PreTrainedModel):
         detail, boundary = self.detail5(relu(detail)), self.boundary5(relu(boundary))
         context = resized_to(self.pyramid(self.context5(context)), detail)
         logits = self.head(self.fusion(detail, context, boundary))
-        return PIDNetOutput(logits=logits, detail_logits=detail_logits, boundary_logits=boundary_logits)
-
-
-AutoConfig.register(PIDNetConfig.model_type, PIDNetConfig, exist_ok=True)
-AutoModelForSemanticSegmentation.register(PIDNetConfig, PIDNetForSemanticSegmentation, exist_ok=True)
+        return PIDNetMaps(logits, detail_logits, boundary_logits)

@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from transformers import PreTrainedModel
 
-from croplayer.models.networks.architectures import CLASSES, architecture_config, build_from_config
 from croplayer.models.networks.inference import CellFunction, predict_proba
-from croplayer.models.networks.layers import TELL_BOUNDARIES
+from croplayer.models.networks.layers import CLASSES, TELL_BOUNDARIES
 from croplayer.models.networks.manifest import Manifest
 from croplayer.models.networks.precision import FLOAT32
 from stores.legends import CROPLAND
@@ -27,7 +25,7 @@ _SMALLEST_SHARE = 1e-6
 
 
 class SegmentationNetwork(nn.Module):
-    """A transformers segmentation model behind one face.
+    """A segmentation model behind one face: one of transformers to be trained, or a plain module that predicts the same.
 
     ``forward`` maps (n, 3, h, w) normalised pixels to (n, h, w) float32 logits of cropland against
     not cropland; their sigmoid is the probability of cropland. A network that tells boundaries gives
@@ -41,7 +39,7 @@ class SegmentationNetwork(nn.Module):
         self,
         architecture: str,
         size: str,
-        model: PreTrainedModel,
+        model: nn.Module,
         *,
         mean: tuple[float, ...] = IMAGE_MEAN,
         std: tuple[float, ...] = IMAGE_STD,
@@ -245,6 +243,8 @@ def build_segmenter(
 
     Raises ValueError for an unknown architecture or size.
     """
+    from croplayer.models.networks.architectures import architecture_config, build_from_config
+
     config = architecture_config(architecture, size)
     model = build_from_config(architecture, config, seed)
     return SegmentationNetwork(architecture, size, model, mean=mean, std=std).train()

@@ -6,61 +6,40 @@ The encoder may start from weights that learned on ImageNet; see ``encoder_weigh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForSemanticSegmentation, PreTrainedConfig, PreTrainedModel
-from transformers.utils.generic import ModelOutput
 
-from croplayer.models.networks.convolution import ConvNorm, initialise, resized_to
-from croplayer.models.networks.efficientnet_lite import STEM_WIDTH, EfficientNetLite, scaled_stages
+from croplayer.models.networks.convolution import ConvNorm, resized_to
+from croplayer.models.networks.efficientnet_lite import EfficientNetLite, scaled_stages
 
 
-class UNetConfig(PreTrainedConfig):
+class UNetShape(NamedTuple):
     """Widths and depths of a U-Net."""
 
-    model_type = "unet"
-
-    def __init__(
-        self,
-        width_factor: float = 1.0,
-        depth_factor: float = 1.0,
-        stem_width: int = STEM_WIDTH,
-        decoder_widths: Sequence[int] = (96, 64, 48),
-        fine_width: int = 16,
-        pyramid_width: int = 64,
-        pool_windows: Sequence[int] = (3, 7, 13),
-        drop_path: float = 0.1,
-        dropout: float = 0.1,
-        **kwargs: Any,
-    ) -> None:
-        """Defaults are those of the encoder Lite0.
-
-        ``decoder_widths`` are channels at the strides 16, 8 and 4, ``fine_width`` those at stride 2. ``pool_windows`` are
-        the windows of the pyramid's means at stride 32.
-        """
-        self.width_factor = width_factor
-        self.depth_factor = depth_factor
-        self.stem_width = stem_width
-        self.decoder_widths = list(decoder_widths)
-        self.fine_width = fine_width
-        self.pyramid_width = pyramid_width
-        self.pool_windows = list(pool_windows)
-        self.drop_path = drop_path
-        self.dropout = dropout
-        super().__init__(**kwargs)
+    width_factor: float
+    depth_factor: float
+    stem_width: int
+    decoder_widths: Sequence[int]
+    """Channels at the strides 16, 8 and 4."""
+    fine_width: int
+    """Channels at stride 2."""
+    pyramid_width: int
+    pool_windows: Sequence[int]
+    """Windows of the pyramid's means at stride 32."""
+    drop_path: float
+    dropout: float
+    num_labels: int
 
 
-@dataclass
-class UNetOutput(ModelOutput):
-    """The output of a U-Net."""
+class UNetMaps(NamedTuple):
+    """What a U-Net tells."""
 
-    logits: torch.FloatTensor | None = None
+    logits: torch.Tensor
     """(n, classes, h / 2, w / 2)."""
-    boundary_logits: torch.FloatTensor | None = None
+    boundary_logits: torch.Tensor
     """(n, 1, h / 2, w / 2): whether the boundary of a field is near."""
 
 
@@ -112,41 +91,29 @@ class FineStep(nn.Module):
         return joined
 
 
-class UNetForSemanticSegmentation(PreTrainedModel):
+class UNet(nn.Module):
     """U-Net with one head for the classes and one for the boundaries of fields."""
 
-    config_class = UNetConfig
-    base_model_prefix = "unet"
-    main_input_name = "pixel_values"
-
-    def __init__(self, config: UNetConfig) -> None:
-        super().__init__(config)
-        stages = scaled_stages(config.width_factor, config.depth_factor)
-        self.encoder = EfficientNetLite(stages, config.stem_width, config.drop_path)
+    def lay_out(self, shape: UNetShape) -> None:
+        """Add all layers."""
+        stages = scaled_stages(shape.width_factor, shape.depth_factor)
+        self.encoder = EfficientNetLite(stages, shape.stem_width, shape.drop_path)
         at2, at4, at8, at16, at32 = self.encoder.channels
-        wide, middle, narrow = config.decoder_widths
-        self.pyramid = LocalPyramid(at32, config.pyramid_width, wide, config.pool_windows)
+        wide, middle, narrow = shape.decoder_widths
+        self.pyramid = LocalPyramid(at32, shape.pyramid_width, wide, shape.pool_windows)
         self.at16 = DecoderStep(wide, at16, wide)
         self.at8 = DecoderStep(wide, at8, middle)
         self.at4 = DecoderStep(middle, at4, narrow)
-        self.at2 = FineStep(narrow, at2, config.fine_width)
-        self.dropout = nn.Dropout2d(config.dropout)
-        self.head = nn.Conv2d(narrow, int(config.num_labels or 0), 1)
-        self.fine_head = nn.Conv2d(config.fine_width, int(config.num_labels or 0), 1)
-        self.boundary_head = nn.Conv2d(config.fine_width, 1, 1)
-        self.post_init()
+        self.at2 = FineStep(narrow, at2, shape.fine_width)
+        self.dropout = nn.Dropout2d(shape.dropout)
+        self.head = nn.Conv2d(narrow, shape.num_labels, 1)
+        self.fine_head = nn.Conv2d(shape.fine_width, shape.num_labels, 1)
+        self.boundary_head = nn.Conv2d(shape.fine_width, 1, 1)
 
-    def _init_weights(self, module: nn.Module) -> None:
-        initialise(module)
-
-    def forward(self, pixel_values: torch.Tensor) -> UNetOutput:
+    def forward(self, pixel_values: torch.Tensor) -> UNetMaps:
         """Logits of normalised pixels (n, 3, h, w); h and w are multiples of 32."""
         at2, at4, at8, at16, at32 = self.encoder(pixel_values)
         coarse = self.at4(self.at8(self.at16(self.pyramid(at32), at16), at8), at4)
         fine = self.at2(coarse, at2)
         logits = resized_to(self.head(self.dropout(coarse)), fine) + self.fine_head(fine)
-        return UNetOutput(logits=logits, boundary_logits=self.boundary_head(fine))
-
-
-AutoConfig.register(UNetConfig.model_type, UNetConfig, exist_ok=True)
-AutoModelForSemanticSegmentation.register(UNetConfig, UNetForSemanticSegmentation, exist_ok=True)
+        return UNetMaps(logits, self.boundary_head(fine))

@@ -22,7 +22,7 @@ from croplayer.models.networks.coverage_network import (
     build_coverage_network,
     predict_coverage,
 )
-from croplayer.models.networks.limits import COVERAGE
+from croplayer.models.networks.layers import COVERAGE
 from croplayer.models.networks.manifest import MANIFEST_NAME, TRAINING_SCENES, Manifest
 from croplayer.models.networks.segmentation import BANDS, pick_device
 from croplayer.models.training.augmentation import step_generator

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch.nn import functional
 
@@ -99,7 +101,7 @@ def training_loss(network: SegmentationNetwork, batch: Batch, boundary_weight: f
     if network.architecture == "mask2former":
         output = network.model(pixel_values=pixels, output_auxiliary_logits=True)
         shared = mask_loss(enlarge(query_logits(output), pixels.shape[-2:]), batch.field, weight)
-        config = network.model.config
+        config: Any = network.model.config
         grid = output.masks_queries_logits.shape[-2:]
         labels = query_labels(batch.parcels, batch.labelled, config.num_queries, grid)
         return shared + QUERY_LOSS_WEIGHT * matching_loss(output, labels, config)

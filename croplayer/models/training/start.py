@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
+from torch import nn
 from transformers.utils import logging as transformers_logging
 
 from croplayer.models.bundles.bundle import WEIGHTS_NAME, read_checked, weights_of
@@ -24,7 +24,7 @@ from croplayer.models.bundles.pretrained import checkpoint_weights, on_a_hub, we
 from croplayer.models.networks.architectures import ENCODERS, PUBLISHED_BACKBONES
 from croplayer.models.networks.coverage_network import COVERAGE_ENCODER
 from croplayer.models.networks.encoder_weights import IMAGENET, PUBLISHED, imagenet_weights
-from croplayer.models.networks.limits import COVERAGE
+from croplayer.models.networks.layers import COVERAGE
 from croplayer.models.networks.manifest import (
     EARLIER_SCENES,
     RANDOM,
@@ -115,7 +115,7 @@ def _weights_digest(start: str, files: tuple[tuple[Path, int, int], ...]) -> str
     return digest.hexdigest()
 
 
-def start_from(model: PreTrainedModel, start: str, architecture: str, size: str) -> None:
+def start_from(model: nn.Module, start: str, architecture: str, size: str) -> None:
     """Fill a model of random weights with what a training starts from.
 
     Parameters
@@ -164,18 +164,16 @@ def _published(architecture: str, size: str) -> dict[str, torch.Tensor]:
     return {f"encoder.{name}": tensor for name, tensor in imagenet_weights(size).items()}
 
 
-def _in_layout_of(
-    model: PreTrainedModel, architecture: str, state: Mapping[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
+def _in_layout_of(model: nn.Module, architecture: str, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Weights of a checkpoint under the names of the model, which are not those that checkpoints are published with.
 
     Weights that the model lacks, or has in another shape, are there without values.
     """
     if architecture in PUBLISHED_BACKBONES:
         state = _within(state, *PUBLISHED_BACKBONES[architecture])
-    load: Any = type(model).from_pretrained
+    kind: Any = type(model)
     with torch.random.fork_rng(devices=[]), _silent():
-        loaded, told = load(
+        loaded, told = kind.from_pretrained(
             None, config=model.config, state_dict=dict(state), dtype=torch.float32, ignore_mismatched_sizes=True,
             output_loading_info=True,
         )  # fmt: skip
@@ -212,7 +210,7 @@ def _silent() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def _fill(model: PreTrainedModel, state: Mapping[str, torch.Tensor], encoder: tuple[str, ...], start: str) -> None:
+def _fill(model: nn.Module, state: Mapping[str, torch.Tensor], encoder: tuple[str, ...], start: str) -> None:
     own = model.state_dict()
     fitting = {name: tensor for name, tensor in state.items() if name in own and own[name].shape == tensor.shape}
     # Older checkpoints lack the counters of batch norms, which nothing is computed with.

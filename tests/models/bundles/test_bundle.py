@@ -250,6 +250,7 @@ def test_a_client_needs_no_torch_to_know_its_models(written):
         "recipe = load_recipe(find_recipe('demo'), Path('.')); models = Models(Path('.'), Path('.')); "
         "assert set(models.digests(recipe)) == {'segmentation', 'coverage'}; "
         "[read_manifest(folder) for folder in models.folders(recipe).values()]; "
+        "rules = pipelines.stages.order.rules_of(recipe); assert 'segment' in {rule.name for rule in rules}; "
         f"print(bundle_digest(Path({str(written[0])!r}))); assert not {{'torch', 'transformers'}} & set(sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

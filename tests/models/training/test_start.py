@@ -23,7 +23,7 @@ from croplayer.models.networks.architectures import (
     build_from_config,
 )
 from croplayer.models.networks.coverage_network import COVERAGE_ENCODER, build_coverage_network
-from croplayer.models.networks.limits import COVERAGE
+from croplayer.models.networks.layers import COVERAGE
 from croplayer.models.networks.manifest import bundle_digest, read_manifest
 from croplayer.models.networks.segmentation import build_segmenter
 from croplayer.models.training import start
