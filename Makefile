@@ -4,6 +4,8 @@ BIN := $(VENV)/bin
 LOWEST ?= .venv-lowest
 # Threads that spin while they wait are many times slower where other processes share the cores.
 export OMP_WAIT_POLICY ?= PASSIVE
+# Tests start hundreds of processes, which would compile the packages each time where a container says not to keep them.
+export PYTHONDONTWRITEBYTECODE =
 
 OLD_PYTHON := 'import sys; sys.exit(sys.version_info < (3, 11) and "croplayer needs Python 3.11 or later, this is " + sys.version.split()[0])'
 PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder

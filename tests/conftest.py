@@ -70,7 +70,7 @@ def small_recipe(country: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def finished_small_run(small_recipe: Path, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the small recipe with one worker; tests must leave it as it is."""
     out = tmp_path_factory.mktemp("run") / "one"
-    croplayer("run", small_recipe, "-o", out, "--workers", 1, models=models)
+    croplayer("run", small_recipe, "-o", out, models=models, in_new_python=True)
     return out
 
 

@@ -205,7 +205,7 @@ EDITS = (
     Edit("no exports", _without("[export]"), set()),
     Edit("the title", _replaced("A small synthetic country", "A country"), set()),
     Edit("the name of the recipe", _replaced('name = "small"', 'name = "other"'), set()),
-    Edit("the number of workers", lambda country, text: f"{text}\n[cluster]\nworkers = 2\n", set()),
+    Edit("the number of workers", _replaced("workers = 1", "workers = 2"), set()),
     Edit("the threshold", _replaced("[segmentation]\n", "[segmentation]\nthreshold = 0.52\n"), {"segment"} | MAPS),
     Edit("cells in a batch", _replaced("[segmentation]\n", "[segmentation]\nbatch_cells = 3\n"), {"segment"}),
     Edit("the blend of cells", _replaced("blend_px = 16", "blend_px = 8"), {"segment"} | MAPS),
