@@ -295,7 +295,7 @@ class Fields(Part):
     """Smaller ones are left out; 0.05 ha is three quarters of a mu."""
     max_area_ha: float = Field(default=2000.0, gt=0)
     """Larger ones are left out: their fields could not be told apart."""
-    min_confidence: float = Field(default=0.25, ge=0, le=1)
+    min_confidence: float = Field(default=0.2, ge=0, le=1)
     """Those that match a drawn field more rarely are left out."""
     simplify_m: float = Field(default=3.0, ge=0, le=100)
     """Outlines keep to those of the pixels within about this distance; 0 leaves the sides of pixels."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
@@ -13,10 +14,13 @@ from shapely.geometry.base import BaseGeometry
 
 from croplayer.cube.decisions import Taken, decisions_of
 from croplayer.cube.field_layers import FieldLayers
+from croplayer.cube.field_query import field_files, fields_in
 from croplayer.cube.field_table import LEFT_OUT, FieldChoice, FieldTables, in_units
+from croplayer.cube.lattice import pixels_of_blocks
 from croplayer.fields.rules import load_rules
-from croplayer.files.tables import write_parquet
+from croplayer.files.tables import write_csv, write_parquet
 from croplayer.tasks.fields import FieldsTask
+from croplayer.vector.read import digest_vector
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
@@ -25,13 +29,22 @@ from pipelines.recipe import Fields, Recipe
 from pipelines.stages.export import export_names
 from stores.block_list import BlockList
 from stores.durable import digest_bytes, digest_file, write_durable
-from stores.grid import BlockGrid, BlockIndex
+from stores.field_columns import AREA, CONFIDENCE
+from stores.grid import CRS, BlockGrid, BlockIndex, Bounds
 from stores.step_memory import FIELDS
+
+MOST_SCORED_PX = 10**8
+"""Largest window in which fields are compared with reference parcels."""
 
 
 def has_fields(recipe: Recipe) -> bool:
     """Whether a recipe maps and asks for fields."""
     return maps(recipe) and recipe.fields is not None
+
+
+def has_drawn_fields(recipe: Recipe) -> bool:
+    """Whether a recipe asks for fields and names reference parcels."""
+    return has_fields(recipe) and recipe.evaluation.parcels is not None
 
 
 def fields_part(recipe: Recipe) -> Fields:
@@ -130,6 +143,74 @@ def _centre(block: BlockIndex, grid: BlockGrid) -> shapely.Point:
     return shapely.Point((bounds.west + bounds.east) / 2, (bounds.south + bounds.north) / 2)
 
 
+def counted(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
+    """Write ``tables/fields.csv``: how many fields each unit has, how large, how sure, and what was left out."""
+    folder = output.folder
+    made = [done[name] for name in done]
+
+    def make() -> Sequence[Path]:
+        from croplayer.evaluation.field_units import unit_figures, unit_table
+
+        rows = []
+        names = {} if not inputs.levels else _unit_names(inputs)
+        for path in field_files(folder):
+            fields = pd.read_parquet(path, columns=[AREA, CONFIDENCE])
+            told = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            filtered = sum(why["ha"] for why in told["left_out"].values())
+            code, name = names.get(path.stem, ("", inputs.recipe.title))
+            rows.append(unit_figures(code, name, fields, filtered))
+        return [write_csv(folder.table("fields.csv"), unit_table(rows))]
+
+    yield OutputStep("field_units", {"files": [step.digest for step in made]}, make)
+
+
+def _unit_names(inputs: Inputs) -> dict[str, tuple[str, str]]:
+    """Code and name of each unit that has a file, by the name of the file without its ending."""
+    units = inputs.level_units(min(inputs.levels))
+    labels = units.name_en.where(units.name_en != "", units.name_zh)
+    return dict(zip(export_names(units), zip(units.adcode, labels, strict=True), strict=True))
+
+
+def scored(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
+    """Write ``tables/field_figures.csv`` and ``tables/field_reliability.csv``: the fields against reference parcels."""
+    path, folder = Path(str(inputs.recipe.evaluation.parcels)), output.folder
+
+    def make() -> Sequence[Path]:
+        from croplayer.evaluation.field_matches import match_fields_in
+        from croplayer.evaluation.field_objects import count_fields, field_figures
+        from croplayer.evaluation.reliability import reliability
+        from croplayer.fields.pieces import pixel_widths_m
+        from croplayer.vector.polygons import read_polygons
+        from croplayer.vector.zones import zones_of_pixels
+
+        grid = inputs.grid
+        drawn = read_polygons(path, "parcels")
+        window = grid.pixels_of(Bounds(*drawn.total_bounds)).grown(1).common(output.cube.blocks.window(grid))
+        if window.height * window.width > MOST_SCORED_PX:
+            raise ValueError(
+                f"parcels {path} spread over {window.height} x {window.width} px; at most {MOST_SCORED_PX:,} are compared "
+                "at a time, so give parcels of a smaller region"
+            )
+        frames = fields_in(folder, grid.window_bounds(window))
+        fields = gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=CRS)
+        known = pixels_of_blocks(window, grid, done[FIELDS].blocks)
+        found, truth = (zones_of_pixels(frame, window, grid) + 1 for frame in (fields, drawn))
+        row_km2 = grid.pixel_area_m2(window.row, window.height) / 1e6
+        width = float(pixel_widths_m(grid, window.row + window.height // 2, 1)[0])
+        height = float(row_km2[window.height // 2] * 1e6 / width)
+        figures = field_figures([count_fields(found, truth, known, row_km2, (height, width))])
+        matches = match_fields_in(found, truth, known, row_km2).found
+        judged = matches[~matches.left_out]
+        sure = fields[CONFIDENCE].to_numpy(float)[judged.label.to_numpy() - 1]
+        return [
+            write_csv(folder.table("field_figures.csv"), figures),
+            write_csv(folder.table("field_reliability.csv"), reliability(sure, (judged.iou > 0.5).to_numpy())),
+        ]
+
+    files = [done[name].digest for name in done if name != FIELDS]
+    yield OutputStep("field_figures", {"files": files, "parcels": digest_vector(path)}, make)
+
+
 def field_tables(recipe: Recipe, output: Output) -> FieldTables:
     """The fields of a run's cube by block."""
     part, cube = fields_part(recipe), output.cube
@@ -157,5 +238,14 @@ RULES = (
         applies=has_fields,
         code=(__name__,),
         steps=files,
+    ),
+    Rule("field_units", "fields", after=("field_files",), applies=has_fields, code=(__name__,), steps=counted),
+    Rule(
+        "field_figures",
+        "fields",
+        after=(FIELDS, "field_files"),
+        applies=has_drawn_fields,
+        code=(__name__,),
+        steps=scored,
     ),
 )

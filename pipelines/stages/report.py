@@ -59,7 +59,7 @@ def report(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
 
 TABLES = (
     "agreement", "products", "levels", "evaluated_blocks", "parcels", "features", "statistics_left_over", "product_deviations", "product_slopes", "definitions",
-    "sample_areas", "sample_accuracy", "sample_notes", "correctness_method", "integration_method",
+    "fields", "field_figures", "field_reliability", "sample_areas", "sample_accuracy", "sample_notes", "correctness_method", "integration_method",
     "correctness_trial", "integration_trial",
     *(f"{name}_{kind}" for name in ("correctness", "integration") for kind in DECISION_TABLES),
 )  # fmt: skip
@@ -136,7 +136,7 @@ def _sections(run: Shown, results: ReportTables) -> Iterator[Section]:
     """The sections of the map, its evaluation and the details."""
     from croplayer.report import sections_decisions as decisions
     from croplayer.report import sections_details as details
-    from croplayer.report import sections_map, sections_products, sections_proof
+    from croplayer.report import sections_fields, sections_map, sections_products, sections_proof
 
     if not run.inputs.sources:
         notes = [f"{p.title}: {p.note}" for p in run.inputs.recipe.products if p.note]
@@ -150,6 +150,10 @@ def _sections(run: Shown, results: ReportTables) -> Iterator[Section]:
     yield sections_map.summary_section(results)
     yield sections_map.map_section(pictures(run, window), run.inputs.grid.window_bounds(window), part)
     yield sections_map.area_section(results)
+    tables = results.tables
+    if "fields" in tables:
+        yield sections_fields.fields_section(tables["fields"])
+        yield sections_fields.field_quality_section(tables.get("field_figures"), tables.get("field_reliability"))
     yield sections_proof.levels_section(results)
     recovered = sections_proof.recovered_section(results)
     if recovered:
@@ -246,7 +250,7 @@ RULES = (
         "report",
         after=(
             *("integrate", "judge", "decide", "compare_tables", "block_table", "unit_table"),
-            *("levels", "parcels", "sample_areas", "learn"),
+            *("levels", "parcels", "sample_areas", "learn", "field_units", "field_figures"),
         ),
         applies=always,
         code=(__name__,),
