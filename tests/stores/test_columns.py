@@ -89,8 +89,17 @@ def test_the_code_of_a_unit_may_hold_colons() -> None:
 
 def test_arrays_of_the_cube() -> None:
     names = [spec.name for spec in CUBE.arrays]
-    assert names == ["rgb", "imagery_valid", "cropland_probability", "boundary_probability", "cropland", "croplayer"]
-    assert [spec.name for spec in CUBE.arrays if spec.is_optional] == ["boundary_probability"]
+    assert names == [
+        "rgb",
+        "imagery_valid",
+        "cropland_probability",
+        "boundary_probability",
+        "cropland",
+        "croplayer",
+        "field",
+        "field_join",
+    ]
+    assert [spec.name for spec in CUBE.arrays if spec.is_optional] == ["boundary_probability", "field", "field_join"]
 
 
 def formed_by_hand(source: str) -> list[int]:
