@@ -50,7 +50,8 @@ class FiboaWriter:
             ]
         )
         self._box = np.array([np.inf, np.inf, -np.inf, -np.inf])
-        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        # With the schema in Arrow's own words, readers look there for what is only known at the end.
+        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd", store_schema=False)
 
     def __enter__(self) -> FiboaWriter:
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def write_fields(frames: Iterable[gpd.GeoDataFrame], path: Path, collection: str
     Raises
     ------
     ValueError
-        for another ending, a table that lacks a column or has another CRS, and a format that GDAL cannot write here.
+        for another ending, a table that lacks a column or has another CRS, PMTiles of no fields, and a format that the
+        GDAL of pyogrio cannot write.
     """
     write = _WRITERS.get(path.suffix)
     if write is None:
@@ -130,8 +132,13 @@ def _write_shapefile(parts: Iterator[gpd.GeoDataFrame], path: Path, _: str) -> l
 
 def _write_pmtiles(parts: Iterator[gpd.GeoDataFrame], path: Path, _: str) -> list[Path]:
     least, most = TILE_ZOOMS
+    first = next(parts, None)
+    if first is None:
+        raise ValueError(f"there is no field for {path}, and PMTiles cannot be empty; choose another format")
     with whole_file(path) as whole:
-        _write_layer(parts, whole, "PMTiles", dataset_options={"MINZOOM": str(least), "MAXZOOM": str(most)})
+        _write_layer(
+            chain([first], parts), whole, "PMTiles", dataset_options={"MINZOOM": str(least), "MAXZOOM": str(most)}
+        )
     return [path]
 
 
@@ -144,7 +151,7 @@ _WRITERS: dict[str, Callable[[Iterator[gpd.GeoDataFrame], Path, str], list[Path]
 }
 
 
-def _write_layer(parts: Iterator[gpd.GeoDataFrame], path: Path, driver: str, **options: Any) -> None:
+def _write_layer(parts: Iterable[gpd.GeoDataFrame], path: Path, driver: str, **options: Any) -> None:
     """Write all parts as one layer of a file by a driver of GDAL, which takes them one by one."""
     import pyogrio
 
