@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import geopandas as gpd
@@ -51,14 +53,8 @@ def write_geoparquet(path: Path, frame: gpd.GeoDataFrame) -> Path:
 
 def write_geopackage(path: Path, frame: gpd.GeoDataFrame, layer: str) -> Path:
     """Write polygons or points as a GeoPackage, which is whole or not there. Returns its path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(PARTIAL, f".{path.name}.", path.parent) as scratch:
-        whole = Path(scratch) / path.name
+    with whole_file(path) as whole:
         frame.to_file(whole, driver="GPKG", layer=layer, engine="pyogrio")
-        with whole.open("rb") as file:
-            os.fsync(file.fileno())
-        whole.replace(path)
-    sync_folder(path.parent)
     return path
 
 
@@ -67,16 +63,33 @@ def write_shapefile(path: Path, frame: gpd.GeoDataFrame) -> list[Path]:
 
     The format cuts field names to 10 bytes.
     """
+    with shapefile_parts(path) as (whole, parts):
+        frame.to_file(
+            whole, driver="ESRI Shapefile", encoding="UTF-8", engine="pyogrio", DBF_DATE_LAST_UPDATE=DBF_DATE
+        )  # fmt: skip
+    return parts
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A place to write a file, which is at ``path`` when the block ends without an error: whole, durable or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(PARTIAL, f".{path.name}.", path.parent) as scratch:
-        frame.to_file(
-            Path(scratch) / path.name,
-            driver="ESRI Shapefile",
-            encoding="UTF-8",
-            engine="pyogrio",
-            DBF_DATE_LAST_UPDATE=DBF_DATE,
-        )
-        parts = []
+        whole = Path(scratch) / path.name
+        yield whole
+        with whole.open("rb") as file:
+            os.fsync(file.fileno())
+        whole.replace(path)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def shapefile_parts(path: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """A place to write a shapefile, whose parts are beside ``path`` when the block ends; the list then holds their paths."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(PARTIAL, f".{path.name}.", path.parent) as scratch:
+        parts: list[Path] = []
+        yield Path(scratch) / path.name, parts
         for suffix in SHAPEFILE_PARTS:
             part = Path(scratch) / path.with_suffix(suffix).name
             if part.exists():
@@ -84,4 +97,3 @@ def write_shapefile(path: Path, frame: gpd.GeoDataFrame) -> list[Path]:
                 os.utime(path.with_suffix(suffix))
                 parts.append(path.with_suffix(suffix))
     sync_folder(path.parent)
-    return parts

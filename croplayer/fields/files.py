@@ -1,0 +1,199 @@
+"""Write fields to files for other software, part by part, so that a country takes no more memory than a block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import shapely
+
+from croplayer.fields.fiboa import FiboaWriter
+from croplayer.fields.styles import add_style
+from croplayer.vector.files import DBF_DATE, shapefile_parts, whole_file
+from stores.field_columns import FIELD_COLUMNS, ID
+from stores.grid import CRS
+
+GEOMETRY = "geometry"
+LAYER = "fields"
+"""Name of the layer in files that have layers."""
+ROWS_PER_PART = 65_536
+"""Fields that are sorted and written together; a row group of GeoParquet."""
+TILE_ZOOMS = (9, 14)
+"""Zooms of PMTiles; at the second one a step of a coordinate is 0.6 m, and viewers enlarge it from there."""
+GPKG_TIME = f"{DBF_DATE}T00:00:00Z"
+"""Time in every GeoPackage, so that the same fields give the same bytes on every day."""
+ARROW_TYPES = {"string": pa.string(), "float64": pa.float64(), "float32": pa.float32(), "bool": pa.bool_()}
+
+
+def write_fields(frames: Iterable[gpd.GeoDataFrame], path: Path, collection: str = LAYER) -> list[Path]:
+    """Write fields in the format that the ending of a path names.
+
+    Parameters
+    ----------
+    frames : tables of fields with `FIELD_COLUMNS` and their outlines in EPSG:4326, taken one after the other
+    path : ``.parquet`` (GeoParquet 1.1 after fiboa 0.3), ``.fgb`` (FlatGeobuf), ``.gpkg`` (GeoPackage, coloured by
+        confidence in QGIS), ``.shp`` (Shapefile in UTF-8) or ``.pmtiles`` (PMTiles); replaced when all is written
+    collection : name of the data set that the fields are of, for GeoParquet
+
+    Returns
+    -------
+    Paths of the files. The same fields in the same tables give the same bytes; within each `ROWS_PER_PART` fields they
+    follow a Hilbert curve.
+
+    Raises
+    ------
+    ValueError
+        for another ending, a table that lacks a column or has another CRS, PMTiles of no fields, and a format that the
+        GDAL of pyogrio cannot write.
+    """
+    write = _WRITERS.get(path.suffix)
+    if write is None:
+        raise ValueError(f"{path} ends in '{path.suffix}'; expected one of {', '.join(_WRITERS)}")
+    return write(_parts(frames), path, collection)
+
+
+def field_schema() -> pa.Schema:
+    """Columns of a table of fields in Arrow, the outline as WKB last."""
+    columns = [pa.field(c.name, ARROW_TYPES[c.dtype], nullable=c.name != ID) for c in FIELD_COLUMNS]
+    return pa.schema([*columns, pa.field(GEOMETRY, pa.binary(), nullable=False)])
+
+
+def _parts(frames: Iterable[gpd.GeoDataFrame]) -> Iterator[gpd.GeoDataFrame]:
+    """The rows of all tables in parts of `ROWS_PER_PART`, each along a Hilbert curve."""
+    waiting: list[gpd.GeoDataFrame] = []
+    rows = 0
+    for frame in frames:
+        waiting.append(_checked(frame))
+        rows += len(frame)
+        while rows >= ROWS_PER_PART:
+            whole = pd.concat(waiting, ignore_index=True)
+            yield _along_curve(whole.iloc[:ROWS_PER_PART])
+            waiting = [whole.iloc[ROWS_PER_PART:]]
+            rows -= ROWS_PER_PART
+    if rows:
+        yield _along_curve(pd.concat(waiting, ignore_index=True))
+
+
+def _checked(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    names = [column.name for column in FIELD_COLUMNS]
+    missing = [name for name in names if name not in frame]
+    if missing:
+        raise ValueError(f"the table of fields lacks the column '{missing[0]}'")
+    if frame.crs != CRS:
+        raise ValueError(f"the table of fields is in {frame.crs}; expected {CRS}")
+    named = frame if frame.geometry.name == GEOMETRY else frame.rename_geometry(GEOMETRY)
+    return named[[*names, GEOMETRY]]
+
+
+def _along_curve(part: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    order = np.argsort(part.hilbert_distance().to_numpy(), kind="stable")
+    return part.iloc[order]
+
+
+def _table(part: gpd.GeoDataFrame) -> pa.Table:
+    schema = field_schema()
+    columns = [pa.array(part[f.name], f.type, from_pandas=True) for f in schema if f.name != GEOMETRY]
+    wkb = pa.array(shapely.to_wkb(part.geometry.to_numpy(), byte_order=1), pa.binary())
+    return pa.Table.from_arrays([*columns, wkb], schema=schema)
+
+
+def _write_parquet(parts: Iterator[gpd.GeoDataFrame], path: Path, collection: str) -> list[Path]:
+    with whole_file(path) as whole, FiboaWriter(whole, field_schema(), collection) as writer:
+        for part in parts:
+            writer.write(_table(part), part.bounds.to_numpy())
+    return [path]
+
+
+def _write_flatgeobuf(parts: Iterator[gpd.GeoDataFrame], path: Path, _: str) -> list[Path]:
+    with whole_file(path) as whole:
+        _write_layer(parts, whole, "FlatGeobuf")
+    return [path]
+
+
+def _write_geopackage(parts: Iterator[gpd.GeoDataFrame], path: Path, _: str) -> list[Path]:
+    with whole_file(path) as whole, _gdal_option("OGR_CURRENT_DATE", GPKG_TIME):
+        _write_layer(parts, whole, "GPKG")
+        add_style(whole, LAYER)
+    return [path]
+
+
+def _write_shapefile(parts: Iterator[gpd.GeoDataFrame], path: Path, _: str) -> list[Path]:
+    with shapefile_parts(path) as (whole, written):
+        _write_layer(parts, whole, "ESRI Shapefile", encoding="UTF-8", layer_options={"DBF_DATE_LAST_UPDATE": DBF_DATE})
+    return written
+
+
+def _write_pmtiles(parts: Iterator[gpd.GeoDataFrame], path: Path, _: str) -> list[Path]:
+    least, most = TILE_ZOOMS
+    first = next(parts, None)
+    if first is None:
+        raise ValueError(f"there is no field for {path}, and PMTiles cannot be empty; choose another format")
+    with whole_file(path) as whole:
+        _write_layer(
+            chain([first], parts), whole, "PMTiles", dataset_options={"MINZOOM": str(least), "MAXZOOM": str(most)}
+        )
+    return [path]
+
+
+_WRITERS: dict[str, Callable[[Iterator[gpd.GeoDataFrame], Path, str], list[Path]]] = {
+    ".parquet": _write_parquet,
+    ".fgb": _write_flatgeobuf,
+    ".gpkg": _write_geopackage,
+    ".shp": _write_shapefile,
+    ".pmtiles": _write_pmtiles,
+}
+
+
+def _write_layer(parts: Iterable[gpd.GeoDataFrame], path: Path, driver: str, **options: Any) -> None:
+    """Write all parts as one layer of a file by a driver of GDAL, which takes them one by one."""
+    import pyogrio
+
+    if driver not in pyogrio.list_drivers(write=True):
+        raise ValueError(f"the GDAL of pyogrio {pyogrio.__version__} cannot write {driver}; choose another format")
+    stopped: list[BaseException] = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for part in parts:
+                yield from _table(part).to_batches()
+        except BaseException as error:
+            stopped.append(error)
+            raise
+
+    reader = pa.RecordBatchReader.from_batches(field_schema(), batches())
+    layer = path.stem if driver == "ESRI Shapefile" else LAYER
+    try:
+        pyogrio.write_arrow(
+            reader,
+            path,
+            layer=layer,
+            driver=driver,
+            geometry_name=GEOMETRY,
+            geometry_type="Polygon",
+            crs=CRS,
+            **options,
+        )
+    except Exception:
+        # GDAL knows the errors of those who make the fields as texts only.
+        if stopped:
+            raise stopped[0] from None
+        raise
+
+
+@contextmanager
+def _gdal_option(name: str, value: str) -> Iterator[None]:
+    import pyogrio
+
+    before = pyogrio.get_gdal_config_option(name)
+    pyogrio.set_gdal_config_options({name: value})
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options({name: before})
