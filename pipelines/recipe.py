@@ -297,6 +297,10 @@ class Fields(Part):
     """Larger ones are left out: their fields could not be told apart."""
     min_confidence: float = Field(default=0.2, ge=0, le=1)
     """Those that match a drawn field more rarely are left out."""
+    formats: Annotated[
+        tuple[Literal["geoparquet", "flatgeobuf", "geopackage", "shapefile", "pmtiles"], ...], Field(strict=False)
+    ] = ("geoparquet",)
+    """Files of each unit; GeoParquet is always written, because everything else reads it."""
     simplify_m: float = Field(default=3.0, ge=0, le=100)
     """Outlines keep to those of the pixels within about this distance; 0 leaves the sides of pixels."""
 

@@ -13,6 +13,7 @@ import xarray as xr
 
 from croplayer.cube.behind import cube_behind
 from croplayer.cube.lattice import IN_REGION, grid_of, window_of
+from croplayer.fields.files import read_fields
 from stores.grid import BlockGrid, Bounds, PixelWindow
 from stores.run_folder import RunFolder
 
@@ -51,7 +52,7 @@ def fields_in(folder: RunFolder, bounds: Bounds | None) -> Iterator[gpd.GeoDataF
     Raises FileNotFoundError when the run has none.
     """
     for path in field_files(folder):
-        yield gpd.read_parquet(path, bbox=None if bounds is None else tuple(bounds))
+        yield from read_fields(path, bounds)
 
 
 def _holds(fields: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid, in_region: np.ndarray | None) -> np.ndarray:

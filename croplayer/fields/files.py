@@ -12,15 +12,18 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
+from pyarrow import parquet
 
 from croplayer.fields.fiboa import FiboaWriter
 from croplayer.fields.styles import add_style
 from croplayer.vector.files import DBF_DATE, shapefile_parts, whole_file
 from stores.field_columns import FIELD_COLUMNS, ID
-from stores.grid import CRS
+from stores.grid import CRS, Bounds
 
 GEOMETRY = "geometry"
+_BOX = ("xmin", "ymin", "xmax", "ymax")
 LAYER = "fields"
 """Name of the layer in files that have layers."""
 ROWS_PER_PART = 65_536
@@ -57,6 +60,32 @@ def write_fields(frames: Iterable[gpd.GeoDataFrame], path: Path, collection: str
     if write is None:
         raise ValueError(f"{path} ends in '{path.suffix}'; expected one of {', '.join(_WRITERS)}")
     return write(_parts(frames), path, collection)
+
+
+def read_fields(path: Path, bounds: Bounds | None = None) -> Iterator[gpd.GeoDataFrame]:
+    """Fields of a GeoParquet file that `write_fields` wrote, part by part, with `FIELD_COLUMNS` and their outlines.
+
+    There is at least one part, which may be empty.
+
+    Parameters
+    ----------
+    bounds : only parts and fields whose boxes touch these; None is all
+    """
+    names = [*(column.name for column in FIELD_COLUMNS), GEOMETRY]
+    box = None if bounds is None else tuple(bounds)
+    file = parquet.ParquetFile(path)
+    for group in range(file.num_row_groups) or (None,):
+        table = file.read() if group is None else file.read_row_group(group)
+        if box is not None:
+            west, south, east, north = (table["bbox"].combine_chunks().field(name) for name in _BOX)
+            touches = pc.and_(
+                pc.and_(pc.less_equal(west, box[2]), pc.greater_equal(east, box[0])),
+                pc.and_(pc.less_equal(south, box[3]), pc.greater_equal(north, box[1])),
+            )
+            table = table.filter(touches)
+        part = table.select(names).to_pandas()
+        outlines = shapely.from_wkb(part.pop(GEOMETRY).to_numpy())
+        yield gpd.GeoDataFrame(part, geometry=outlines, crs=CRS)
 
 
 def field_schema() -> pa.Schema:

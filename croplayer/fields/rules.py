@@ -69,7 +69,9 @@ def load_rules(place: str = "default") -> FieldRules:
         pairs = {kind: _pair(stated[kind]) for kind in ("with_boundaries", "without_boundaries")}
         return FieldRules(str(stated["name"]), dict(stated["origin"]), **pairs, digest=digest_bytes(data).sha256)
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{place} holds no field rules: {error}; learn them with 'croplayer models learn-fields'") from None
+        raise ValueError(
+            f"{place} holds no field rules: {error}; learn them with 'croplayer models learn-fields'"
+        ) from None
 
 
 def rules_text(name: str, origin: Mapping[str, Any], pairs: Mapping[str, LearnedPair]) -> str:

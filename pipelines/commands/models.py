@@ -15,6 +15,7 @@ from croplayer.models.training.training_config import (
     STORED_AS,
     VALIDATION_FRACTION,
 )
+from pipelines.commands.field_rules import learn_fields
 from pipelines.commands.model_comparison import compare
 from pipelines.commands.model_options import PATH, scene_options, training_config, training_option, training_options
 
@@ -25,6 +26,7 @@ def models() -> None:
 
 
 models.add_command(compare)
+models.add_command(learn_fields)
 
 
 @models.command("train")

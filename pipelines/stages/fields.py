@@ -17,8 +17,9 @@ from croplayer.cube.field_layers import FieldLayers
 from croplayer.cube.field_query import field_files, fields_in
 from croplayer.cube.field_table import LEFT_OUT, FieldChoice, FieldTables, in_units
 from croplayer.cube.lattice import pixels_of_blocks
+from croplayer.fields.files import read_fields, write_fields
 from croplayer.fields.rules import load_rules
-from croplayer.files.tables import write_csv, write_parquet
+from croplayer.files.tables import write_csv
 from croplayer.tasks.fields import FieldsTask
 from croplayer.vector.read import digest_vector
 from pipelines.engine.inputs import Inputs
@@ -33,6 +34,7 @@ from stores.field_columns import AREA, CONFIDENCE
 from stores.grid import CRS, BlockGrid, BlockIndex, Bounds
 from stores.step_memory import FIELDS
 
+ENDINGS = {"flatgeobuf": ".fgb", "geopackage": ".gpkg", "shapefile": ".shp", "pmtiles": ".pmtiles"}
 MOST_SCORED_PX = 10**8
 """Largest window in which fields are compared with reference parcels."""
 
@@ -124,18 +126,26 @@ class _Files:
         inputs, folder = self._inputs, self._output.folder
         tables = field_tables(inputs.recipe, self._output)
         finest = inputs.level_units(max(inputs.levels)) if inputs.levels else None
-        frames, left_out = [], {why: np.zeros(2) for why in LEFT_OUT}
-        for near in self._blocks.neighbourhoods(1):
-            found = tables.of(near[0])
-            frames.append(in_units(found.table, self._outline, finest))
-            if self._outline is None or self._outline.contains(_centre(near[0], inputs.grid)):
-                for why in LEFT_OUT:
-                    left_out[why] += (found.left_out[why], found.left_out_ha[why])
-        whole = pd.concat(frames, ignore_index=True)
+        left_out = {why: np.zeros(2) for why in LEFT_OUT}
+
+        def parts() -> Iterator[gpd.GeoDataFrame]:
+            for near in self._blocks.neighbourhoods(1):
+                found = tables.of(near[0])
+                if self._outline is None or self._outline.contains(_centre(near[0], inputs.grid)):
+                    for why in LEFT_OUT:
+                        left_out[why] += (found.left_out[why], found.left_out_ha[why])
+                yield in_units(found.table, self._outline, finest)
+
+        collection = f"{inputs.recipe.name}/{inputs.recipe.edition}"
+        whole = folder.fields / f"{self._name}.parquet"
+        paths = write_fields(parts(), whole, collection)
+        for name in fields_part(inputs.recipe).formats:
+            if name != "geoparquet":
+                paths += write_fields(read_fields(whole), whole.with_suffix(ENDINGS[name]), collection)
         counts = {why: {"fields": int(n), "ha": float(ha)} for why, (n, ha) in left_out.items()}
-        told = folder.fields / f"{self._name}.json"
+        told = whole.with_suffix(".json")
         write_durable(told, (json.dumps({"left_out": counts}, indent=1) + "\n").encode())
-        return [write_parquet(folder.fields / f"{self._name}.parquet", whole), told]
+        return [*paths, told]
 
 
 def _centre(block: BlockIndex, grid: BlockGrid) -> shapely.Point:
