@@ -54,17 +54,16 @@ def overlaps(first: np.ndarray, second: np.ndarray, row_area: np.ndarray, known:
         raise ValueError(f"known is {known.shape}; expected {first.shape}")
     counted = np.ones((1, 1), np.uint8) if known is None else np.ascontiguousarray(known, bool).view(np.uint8)
     rasters = _labels(first), _labels(second), np.ascontiguousarray(row_area, float), counted, known is None
-    table: tuple[np.ndarray, ...] = tuple(np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.int64, float))
+    firsts, seconds, pixels, area = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
     row = n = 0
     while row < len(first):
-        table = tuple(
-            np.concatenate([column, np.zeros(n + FIRST_PAIRS + first.shape[1], column.dtype)]) for column in table
-        )
-        slots = np.full(1 << int(2 * len(table[0])).bit_length(), FREE, np.int64)
-        enter_pairs(*table[:2], n, slots)
-        row, n = count_rows(*rasters, row, slots, *table, n)
-    order = np.lexsort((table[1][:n], table[0][:n]))
-    return Overlaps(*(column[:n][order] for column in table))
+        more = n + FIRST_PAIRS + first.shape[1]
+        firsts, seconds, pixels, area = (np.pad(column, (0, more)) for column in (firsts, seconds, pixels, area))
+        slots = np.full(1 << (2 * len(firsts)).bit_length(), FREE, np.int64)
+        enter_pairs(firsts, seconds, n, slots)
+        row, n = count_rows(*rasters, row, slots, firsts, seconds, pixels, area, n)
+    order = np.lexsort((seconds[:n], firsts[:n]))
+    return Overlaps(*(column[:n][order] for column in (firsts, seconds, pixels, area)))
 
 
 def _labels(raster: np.ndarray) -> np.ndarray:
@@ -75,7 +74,7 @@ def _labels(raster: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def slot_of(first: int, second: int, slots: np.ndarray, firsts: np.ndarray, seconds: np.ndarray) -> int:
+def slot_of(first: np.int64, second: np.int64, slots: np.ndarray, firsts: np.ndarray, seconds: np.ndarray) -> np.int64:
     """The slot that holds a pair, or the free one where it belongs."""
     last = np.uint64(len(slots) - 1)
     mixed = np.uint64(first) * MIX_FIRST
