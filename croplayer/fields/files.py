@@ -88,6 +88,11 @@ def read_fields(path: Path, bounds: Bounds | None = None) -> Iterator[gpd.GeoDat
         yield gpd.GeoDataFrame(part, geometry=outlines, crs=CRS)
 
 
+def count_fields_of(path: Path) -> int:
+    """Number of fields of a GeoParquet file."""
+    return int(parquet.ParquetFile(path).metadata.num_rows)
+
+
 def field_schema() -> pa.Schema:
     """Columns of a table of fields in Arrow, the outline as WKB last."""
     columns = [pa.field(c.name, ARROW_TYPES[c.dtype], nullable=c.name != ID) for c in FIELD_COLUMNS]

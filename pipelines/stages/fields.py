@@ -17,7 +17,7 @@ from croplayer.cube.field_layers import FieldLayers
 from croplayer.cube.field_query import field_files, fields_in
 from croplayer.cube.field_table import LEFT_OUT, FieldChoice, FieldTables, in_units
 from croplayer.cube.lattice import pixels_of_blocks
-from croplayer.fields.files import read_fields, write_fields
+from croplayer.fields.files import count_fields_of, read_fields, write_fields
 from croplayer.fields.rules import load_rules
 from croplayer.files.tables import write_csv
 from croplayer.tasks.fields import FieldsTask
@@ -140,7 +140,8 @@ class _Files:
         whole = folder.fields / f"{self._name}.parquet"
         paths = write_fields(parts(), whole, collection)
         for name in fields_part(inputs.recipe).formats:
-            if name != "geoparquet":
+            # PMTiles cannot be empty.
+            if name != "geoparquet" and (name != "pmtiles" or count_fields_of(whole)):
                 paths += write_fields(read_fields(whole), whole.with_suffix(ENDINGS[name]), collection)
         counts = {why: {"fields": int(n), "ha": float(ha)} for why, (n, ha) in left_out.items()}
         told = whole.with_suffix(".json")

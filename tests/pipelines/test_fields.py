@@ -8,6 +8,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 from shared.commands import croplayer
@@ -98,3 +99,38 @@ def test_a_region_of_the_cube_has_its_fields(with_fields: Path, tmp_path: Path) 
 def test_a_run_without_fields_says_what_to_do(finished_small_run: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"has no fields; add the table \[fields\] to its recipe"):
         open_cube(finished_small_run).crop.fields()
+
+
+def test_fields_are_compared_with_drawn_ones_and_written_in_every_format(
+    with_fields: Path, recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    """Fields that were drawn just as they are found match all; the report and all files tell the same number."""
+    out, own = tmp_path / "run", tmp_path / "small.toml"
+    shutil.copytree(with_fields, out)
+    fields = fields_of(with_fields)
+    drawn = fields[~fields.at_edge & (fields.area_ha > 30)].head(20)
+    drawn[["id", "geometry"]].to_file(tmp_path / "drawn.gpkg")
+    formats = '["flatgeobuf", "geopackage", "shapefile", "pmtiles"]'
+    text = recipe.read_text(encoding="utf-8")
+    text = text.replace(
+        "[fields]", f'[evaluation]\nparcels = "{tmp_path / "drawn.gpkg"}"\n\n[fields]\nformats = {formats}'
+    )
+    own.write_text(text, encoding="utf-8")
+    croplayer("run", own, "-o", out, "--workers", 1, models=models)
+    figures = pd.read_csv(out / "tables/field_figures.csv").set_index(["size", "measure"]).value
+    assert figures["all", "drawn"] == len(drawn) and figures["all", "recall"] == 1
+    units = pd.read_csv(out / "tables/fields.csv")
+    assert units.fields.sum() == len(fields)
+    assert "Fields against drawn ones" in (out / "report.html").read_text(encoding="utf-8")
+    for ending in (".fgb", ".gpkg", ".shp"):
+        assert sum(len(gpd.read_file(p)) for p in (out / "fields").glob(f"*{ending}")) == len(fields)
+    assert len([*(out / "fields").glob("*.pmtiles")]) == len(units)
+    assert problems_of(out) == []
+
+
+def test_rules_are_learned_from_a_run(with_fields: Path, tmp_path: Path) -> None:
+    fields = fields_of(with_fields)
+    fields[["id", "geometry"]].to_file(tmp_path / "drawn.gpkg")
+    done = croplayer("models", "learn-fields", with_fields, tmp_path / "drawn.gpkg", "-o", tmp_path / "own.json")
+    assert "rules without boundaries from" in done.stdout and "in 4 blocks" in done.stdout
+    assert json.loads((tmp_path / "own.json").read_text())["name"] == "own"
