@@ -297,6 +297,8 @@ class Fields(Part):
     """Larger ones are left out: their fields could not be told apart."""
     min_confidence: float = Field(default=0.2, ge=0, le=1)
     """Those that match a drawn field more rarely are left out."""
+    fill_holes_ha: float = Field(default=0.05, ge=0)
+    """Smaller holes in outlines are filled, but none that could hold a field of min_area_ha; areas stay those of pixels."""
     formats: Annotated[
         tuple[Literal["geoparquet", "flatgeobuf", "geopackage", "shapefile", "pmtiles"], ...], Field(strict=False)
     ] = ("geoparquet",)

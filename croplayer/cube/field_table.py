@@ -18,6 +18,7 @@ from croplayer.fields.outlines import field_outlines, margin_px, shape_attribute
 from croplayer.fields.rules import LearnedPair, score_all
 from croplayer.fields.whole import Fields, WholeFields, block_of_number, field_features, field_ids
 from croplayer.kernels.pieces import PIECE_SUMS
+from croplayer.kernels.simplification import DEGREE_M
 from stores.columns import COVERAGE_TYPE, FAMILIARITY, map_column
 from stores.field_columns import AREA, AT_EDGE, AT_GAP, BOUNDARY, CONFIDENCE, FIELD_COLUMNS, ID, PERIMETER, PROBABILITY
 from stores.grid import CRS, LATTICE_COLS, BlockIndex, PixelWindow
@@ -37,6 +38,8 @@ class FieldChoice:
     min_confidence: float
     simplify_m: float
     """Tolerance of the outlines in metres; 0 keeps the sides of pixels."""
+    fill_holes_ha: float
+    """Smaller holes are filled; at most ``min_area_ha``, so that no hole that is filled holds a field."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class FieldTables:
         left_out_ha = {name: float(area[why == name].sum()) for name in (SMALL, LARGE, UNSURE)}
         left_out_ha[WIDE] = view.too_large_m2 / 1e4
         kept = _some(own, why == "")
-        geometry = self._outlines(kept)
+        geometry = _filled(self._outlines(kept), choice.fill_holes_ha)
         return FoundFields(self._table(block, kept, confidence[why == ""], geometry), left_out_ha, left_out)
 
     def _outlines(self, kept: Fields) -> np.ndarray:
@@ -182,6 +185,17 @@ def in_units(table: gpd.GeoDataFrame, outline: BaseGeometry | None, units: gpd.G
 def inner_points(table: gpd.GeoDataFrame) -> gpd.GeoSeries:
     """A point inside of each field; the unit that holds it is the field's."""
     return gpd.GeoSeries(shapely.point_on_surface(table.geometry.to_numpy()), index=table.index, crs=table.crs)
+
+
+def _filled(outlines: np.ndarray, most_ha: float) -> np.ndarray:
+    """Polygons (n,) without their holes of less than an area on the ellipsoid, here to a per cent."""
+    filled = outlines.copy()
+    for place in np.flatnonzero(shapely.get_num_interior_rings(outlines)):
+        outline = outlines[place]
+        m2 = DEGREE_M**2 * np.cos(np.radians(outline.bounds[1]))
+        holes = [ring for ring in outline.interiors if shapely.Polygon(ring).area * m2 >= most_ha * 1e4]
+        filled[place] = shapely.Polygon(outline.exterior, holes)
+    return filled
 
 
 def _some(fields: Fields, keep: np.ndarray) -> Fields:

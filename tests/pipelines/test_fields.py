@@ -19,7 +19,7 @@ from croplayer.cube.opening import open_cube
 from stores.field_columns import FIELD_COLUMNS
 from stores.grid import BlockGrid
 
-PART = "\n[fields]\nmin_confidence = 0.0\nmin_area_ha = 0.0\n"
+PART = "\n[fields]\nmin_confidence = 0.0\nmin_area_ha = 0.0\nfill_holes_ha = 0.0\n"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_fields_are_whole_and_counted_to_the_pixel(with_fields: Path) -> None:
     assert problems_of(with_fields) == []
     fields, cube = fields_of(with_fields), open_cube(with_fields)
     assert [*fields.columns] == [column.name for column in FIELD_COLUMNS] + ["geometry"]
-    assert len(fields) > 50 and fields.id.is_unique
+    assert len(fields) > 20 and fields.id.is_unique
     assert shapely.is_valid(fields.geometry.to_numpy()).all() and (fields.geometry.geom_type == "Polygon").all()
     kept = fields.area_ha.sum()
     left_out = [json.loads(p.read_text())["left_out"] for p in (with_fields / "fields").glob("*.json")]
@@ -77,14 +77,14 @@ def test_workers_make_no_difference_and_nothing_is_done_twice(
 def test_a_changed_choice_redoes_the_files_alone(with_fields: Path, recipe: Path, models: Path, tmp_path: Path) -> None:
     out, changed = tmp_path / "run", tmp_path / "small.toml"
     shutil.copytree(with_fields, out)
-    changed.write_text(recipe.read_text(encoding="utf-8").replace("min_area_ha = 0.0", "min_area_ha = 20.0"))
+    changed.write_text(recipe.read_text(encoding="utf-8").replace("min_area_ha = 0.0", "min_area_ha = 50.0"))
     written = {p: p.stat().st_mtime_ns for p in (out / "cube.zarr/2020/field").rglob("c/*/*")}
     croplayer("run", changed, "-o", out, "--workers", 1, models=models)
     assert {p: p.stat().st_mtime_ns for p in (out / "cube.zarr/2020/field").rglob("c/*/*")} == written
     fields = fields_of(out)
-    assert len(fields) and fields.area_ha.min() >= 20
+    assert len(fields) and fields.area_ha.min() >= 50
     all_fields = fields_of(with_fields)
-    assert set(fields.id) == set(all_fields.id[all_fields.area_ha >= 20])
+    assert set(fields.id) == set(all_fields.id[all_fields.area_ha >= 50])
 
 
 def test_a_region_of_the_cube_has_its_fields(with_fields: Path, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_fields_are_compared_with_drawn_ones_and_written_in_every_format(
     out, own = tmp_path / "run", tmp_path / "small.toml"
     shutil.copytree(with_fields, out)
     fields = fields_of(with_fields)
-    drawn = fields[~fields.at_edge & (fields.area_ha > 30)].head(20)
+    drawn = fields[~fields.at_edge & (fields.area_ha > 5)].head(20)
     drawn[["id", "geometry"]].to_file(tmp_path / "drawn.gpkg")
     formats = '["flatgeobuf", "geopackage", "shapefile", "pmtiles"]'
     text = recipe.read_text(encoding="utf-8")
