@@ -58,7 +58,8 @@ def overlaps(first: np.ndarray, second: np.ndarray, row_area: np.ndarray, known:
     row = n = 0
     while row < len(first):
         more = n + FIRST_PAIRS + first.shape[1]
-        firsts, seconds, pixels, area = (np.pad(column, (0, more)) for column in (firsts, seconds, pixels, area))
+        firsts, seconds, pixels = (np.pad(column, (0, more)) for column in (firsts, seconds, pixels))
+        area = np.pad(area, (0, more))
         slots = np.full(1 << (2 * len(firsts)).bit_length(), FREE, np.int64)
         enter_pairs(firsts, seconds, n, slots)
         row, n = count_rows(*rasters, row, slots, firsts, seconds, pixels, area, n)

@@ -228,7 +228,8 @@ def field_tables(recipe: Recipe, output: Output) -> FieldTables:
     decisions = output.folder.table("integration.parquet")
     taken = Taken(cube.sources, decisions_of(str(decisions), digest_file(decisions).sha256))
     layers = FieldLayers(cube, taken)
-    choice = FieldChoice(part.min_area_ha, part.max_area_ha, part.min_confidence, part.simplify_m, part.fill_holes_ha)
+    holes_ha = min(part.fill_holes_ha, part.min_area_ha)
+    choice = FieldChoice(part.min_area_ha, part.max_area_ha, part.min_confidence, part.simplify_m, holes_ha)
     rules = load_rules(part.rules).of(layers.tells_boundaries)
     return FieldTables(layers, rules, choice, recipe.edition, pd.read_parquet(output.folder.blocks))
 

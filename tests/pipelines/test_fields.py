@@ -19,7 +19,7 @@ from croplayer.cube.opening import open_cube
 from stores.field_columns import FIELD_COLUMNS
 from stores.grid import BlockGrid
 
-PART = "\n[fields]\nmin_confidence = 0.0\nmin_area_ha = 0.0\nfill_holes_ha = 0.0\n"
+PART = "\n[fields]\nmin_confidence = 0.0\nmin_area_ha = 0.0\n"
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +87,20 @@ def test_a_changed_choice_redoes_the_files_alone(with_fields: Path, recipe: Path
     assert set(fields.id) == set(all_fields.id[all_fields.area_ha >= 50])
 
 
-def test_a_region_of_the_cube_has_its_fields(with_fields: Path, tmp_path: Path) -> None:
+def test_a_region_of_the_cube_has_its_fields(with_fields: Path, models: Path, tmp_path: Path) -> None:
     west, east = ((114.0, 34.0, 114.05, 34.1), (114.05, 34.0, 114.1, 34.1))
     parts = [open_cube(with_fields, bounds).crop.fields() for bounds in (west, east)]
     assert sorted([*parts[0].id, *parts[1].id]) == sorted(fields_of(with_fields).id)
-    done = croplayer("query", with_fields, "--bbox", "114.0,34.0,114.05,34.1", "--fields", "-o", tmp_path / "west.gpkg")
+    done = croplayer(
+        "query",
+        with_fields,
+        "--bbox",
+        "114.0,34.0,114.05,34.1",
+        "--fields",
+        "-o",
+        tmp_path / "west.gpkg",
+        models=models,
+    )
     assert "west.gpkg" in done.stdout
     assert len(gpd.read_file(tmp_path / "west.gpkg")) == len(parts[0])
 
@@ -128,9 +137,11 @@ def test_fields_are_compared_with_drawn_ones_and_written_in_every_format(
     assert problems_of(out) == []
 
 
-def test_rules_are_learned_from_a_run(with_fields: Path, tmp_path: Path) -> None:
+def test_rules_are_learned_from_a_run(with_fields: Path, models: Path, tmp_path: Path) -> None:
     fields = fields_of(with_fields)
     fields[["id", "geometry"]].to_file(tmp_path / "drawn.gpkg")
-    done = croplayer("models", "learn-fields", with_fields, tmp_path / "drawn.gpkg", "-o", tmp_path / "own.json")
+    done = croplayer(
+        "models", "learn-fields", with_fields, tmp_path / "drawn.gpkg", "-o", tmp_path / "own.json", models=models
+    )
     assert "rules without boundaries from" in done.stdout and "in 4 blocks" in done.stdout
     assert json.loads((tmp_path / "own.json").read_text())["name"] == "own"
