@@ -41,7 +41,9 @@ def _smoothed(height: np.ndarray) -> np.ndarray:
     across = np.empty((h, w), np.int32)
     padded = np.empty(w + 8, np.int32)
     for y in range(h):
-        padded[4 : w + 4] = height[y]
+        # One by one: for a slice numba compiles a message about unequal shapes, which takes longer than this kernel.
+        for x in range(w):
+            padded[x + 4] = height[y, x]
         padded[:4] = height[y, 0]
         padded[w + 4 :] = height[y, w - 1]
         row = across[y]

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+
 import croplayer.kernels
+from croplayer.kernels.basins import relief
+from croplayer.kernels.image import image_quality
+from croplayer.kernels.outlines import outlines
+from croplayer.kernels.zones import packed_equal_under
 
 MODULES = sorted(path.stem for path in Path(croplayer.kernels.__file__).parent.glob("*.py") if path.stem != "__init__")
 
@@ -53,6 +61,26 @@ def test_kernels_bring_no_libraries(tmp_path: Path) -> None:
     """Of dask, xarray and the libraries that read files or geometries none comes in with the kernels."""
     code = "import sys\n" + COMPILED + "print(sum(m in sys.modules for m in ('dask', 'xarray', 'rasterio', 'shapely')))"
     assert answer(code, tmp_path) == [0]
+
+
+def test_kernels_build_no_messages() -> None:
+    """For the assignment of a slice to a slice numba compiles texts about unequal shapes, longer than the kernel itself."""
+    rng = np.random.default_rng(0)
+    mask = rng.random((70, 70)) < 0.5
+    image_quality(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8), np.ones((64, 64), bool))
+    relief(*rng.integers(0, 251, (2, 64, 64), dtype=np.uint8))
+    packed_equal_under(mask.astype(np.uint8), np.arange(140) // 2, np.arange(140) // 2, 1)
+    outlines(mask)
+    modules = [importlib.import_module(f"croplayer.kernels.{name}") for name in MODULES]
+    kernels = {id(k): k for module in modules for k in vars(module).values() if isinstance(k, Dispatcher)}.values()
+    files = {
+        kernel.__name__: list(Path(kernel._cache.cache_path).glob(f"{kernel._cache._impl.filename_base}*.nbc"))
+        for kernel in kernels
+        if kernel.signatures
+    }
+    # Machine code of a kernel holds that of the kernels which it calls.
+    assert all(files[name] for name in ("bin_pixels", "_smoothed", "pack_equal_under", "keep_unfinished"))
+    assert [name for name, found in files.items() if any(b"unicode" in file.read_bytes() for file in found)] == []
 
 
 CALLED = "from toy import kernel\n\n@kernel\ndef scaled(x):\n    return {factor} * x\n"
