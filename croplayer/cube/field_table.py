@@ -19,10 +19,13 @@ from croplayer.fields.rules import LearnedPair, score_all
 from croplayer.fields.whole import Fields, WholeFields, block_of_number, field_features, field_ids
 from croplayer.kernels.pieces import PIECE_SUMS
 from croplayer.kernels.simplification import DEGREE_M
+from croplayer.sources.elevation import ElevationRaster
 from stores.columns import COVERAGE_TYPE, FAMILIARITY, map_column
 from stores.field_columns import AREA, AT_EDGE, AT_GAP, BOUNDARY, CONFIDENCE, FIELD_COLUMNS, ID, PERIMETER, PROBABILITY
 from stores.grid import CRS, LATTICE_COLS, BlockIndex, PixelWindow
 
+SAMPLED_PX = 4
+"""Rows and columns of pixels between those that the terrain of a field is taken at."""
 NUMBERS_KEPT = 9
 """Blocks whose numbers are kept in memory, 26 MB each at 2,560 px."""
 LEFT_OUT = SMALL, LARGE, UNSURE, WIDE = "too_small", "too_large", "unsure", "too_wide"
@@ -64,8 +67,10 @@ class FieldTables:
         choice: FieldChoice,
         edition: str,
         blocks: pd.DataFrame | None = None,
+        elevation: ElevationRaster | None = None,
     ) -> None:
         """``blocks`` is the run's block table, for what is known of a block; None where there is none yet."""
+        self._elevation = elevation
         self._layers, self._rules, self._choice, self._edition = layers, rules, choice, edition
         self._blocks = None if blocks is None else blocks.set_index("block")
         self._whole = WholeFields(layers.pieces)
@@ -87,13 +92,18 @@ class FieldTables:
         left_out_ha = {name: float(area[why == name].sum()) for name in (SMALL, LARGE, UNSURE)}
         left_out_ha[WIDE] = view.too_large_m2 / 1e4
         kept = _some(own, why == "")
-        geometry = _filled(self._outlines(kept), choice.fill_holes_ha)
-        return FoundFields(self._table(block, kept, confidence[why == ""], geometry), left_out_ha, left_out)
-
-    def _outlines(self, kept: Fields) -> np.ndarray:
-        """Outlines (n,) of some fields, drawn together with those around them."""
         if not len(kept.number):
-            return np.array([], object)
+            return FoundFields(
+                self._table(block, kept, confidence[why == ""], {}, np.array([], object)), left_out_ha, left_out
+            )
+        window, ids = self._surroundings(kept)
+        numbers, outlines = field_outlines(ids, window, self._layers.cube.grid, choice.simplify_m, kept.number)
+        geometry = _filled(outlines[np.searchsorted(numbers, kept.number)], choice.fill_holes_ha)
+        terrain = self._terrain(ids, window, kept.number)
+        return FoundFields(self._table(block, kept, confidence[why == ""], terrain, geometry), left_out_ha, left_out)
+
+    def _surroundings(self, kept: Fields) -> tuple[PixelWindow, np.ndarray]:
+        """A window around some fields, and the numbers (h, w) int64 of all fields in it."""
         top, left = kept.boxes[:, :2].min(axis=0)
         bottom, right = kept.boxes[:, 2:].max(axis=0)
         cube = self._layers.cube
@@ -106,13 +116,34 @@ class FieldTables:
                 part = window.common(cube.grid.window(block))
                 numbers = self._numbers(block)[part.slices_in(cube.grid.window(block))]
                 ids[part.slices_in(window)] = self._whole.view_of(block).numbers[numbers]
-        numbers, geometry = field_outlines(ids, window, cube.grid, self._choice.simplify_m, kept.number)
-        return geometry[np.searchsorted(numbers, kept.number)]
+        return window, ids
+
+    def _terrain(self, ids: np.ndarray, window: PixelWindow, wanted: np.ndarray) -> dict[str, np.ndarray]:
+        """Median slope and elevation of some fields, from a pixel in sixteen: columns (n,), empty without elevation."""
+        if self._elevation is None:
+            return {}
+        grid = self._layers.cube.grid
+        top, left = -window.row % SAMPLED_PX, -window.col % SAMPLED_PX
+        sampled = ids[top::SAMPLED_PX, left::SAMPLED_PX]
+        row, col = np.nonzero(np.isin(sampled, wanted))
+        number = pd.Series(sampled[row, col])
+        lat = grid.latitudes(window.row + top, window.height)[::SAMPLED_PX]
+        lon = grid.longitudes(window.col + left, window.width)[::SAMPLED_PX]
+        elevation, slope = self._elevation.terrain_at(lon[col], lat[row])
+        table = pd.DataFrame({"slope": slope, "elevation": elevation}).groupby(number).median().reindex(wanted)
+        return {name: table[name].to_numpy() for name in table}
 
     def _numbers_of(self, block: BlockIndex) -> np.ndarray:
         return self._layers.numbers(block)
 
-    def _table(self, block: BlockIndex, kept: Fields, confidence: np.ndarray, geometry: np.ndarray) -> gpd.GeoDataFrame:
+    def _table(
+        self,
+        block: BlockIndex,
+        kept: Fields,
+        confidence: np.ndarray,
+        terrain: dict[str, np.ndarray],
+        geometry: np.ndarray,
+    ) -> gpd.GeoDataFrame:
         part = {name: kept.sums[:, k] for k, name in enumerate(PIECE_SUMS)}
         sides = np.maximum(part["sides"], 1)
         tells_boundaries = self._layers.tells_boundaries
@@ -121,6 +152,7 @@ class FieldTables:
             AREA: kept.measures[:, 0] / 1e4,
             PERIMETER: kept.measures[:, 1],
             **shape_attributes(geometry),
+            **terrain,
             "edition": self._edition,
             **self._of_block(block),
             PROBABILITY: part["cropland"] / np.maximum(part["pixels"], 1) / 250,

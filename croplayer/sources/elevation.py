@@ -14,7 +14,7 @@ from rasterio.warp import transform_bounds
 from rasterio.windows import Window, from_bounds
 from rasterio.windows import transform as window_transform
 
-from croplayer.kernels.terrain import geographic_cell_size, terrain_medians
+from croplayer.kernels.terrain import geographic_cell_size, slope_deg, terrain_medians
 from croplayer.sources.access import NO_ACCESS, Access
 from croplayer.sources.raster_bands import METRES, HeightBand, height_band
 from croplayer.sources.raster_file import (
@@ -40,6 +40,10 @@ LARGEST_SHEAR_DEG = 5.0
 """Largest deviation from a right angle, on the ground, between the rows and columns of an elevation model.
 
 It makes a slope wrong by up to half of it in radians, 4 per cent. Equal-area projections of a continent stay below it."""
+
+
+CELLS_AROUND_DEG = 0.01
+"""Cells so far around some points are read with them; models have cells of at most about 1 km."""
 
 
 class BlockTerrain(NamedTuple):
@@ -90,13 +94,49 @@ class ElevationRaster:
         in a unit that is no length.
         """
         file = open_file(self.place)
-        turn, area = _cells(file, block)
+        turn, area = _cells(file, BlockGrid().bounds(block))
         if area is None:
             return NO_CELLS
         dem = _heights(file, self._band(file), area)
         cells = cell_size(file, window_transform(area, file.transform(turn)), len(dem), dem.shape[1])
         inside = (slice(1, -1), slice(1, -1))
         return BlockTerrain(*terrain_medians(dem, *cells, inside), float(np.isnan(dem[inside]).mean()))
+
+    def terrain_at(self, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Elevation (m) and slope (degrees) of the cells that hold some points: (n,) float64, NaN where there is none.
+
+        Parameters
+        ----------
+        lon, lat : (n,) degrees, of points so near to each other that the cells between them fit into memory
+
+        Raises
+        ------
+        As ``block_terrain``.
+        """
+        nothing = np.full(len(lon), np.nan)
+        if not len(lon):
+            return nothing, nothing
+        file = open_file(self.place)
+        box = Bounds(
+            lon.min() - CELLS_AROUND_DEG,
+            lat.min() - CELLS_AROUND_DEG,
+            lon.max() + CELLS_AROUND_DEG,
+            lat.max() + CELLS_AROUND_DEG,
+        )
+        turn, area = _cells(file, box)
+        if area is None:
+            return nothing, nothing
+        dem = _heights(file, self._band(file), area)
+        transform = window_transform(area, file.transform(turn))
+        slope = slope_deg(dem, *cell_size(file, transform, len(dem), dem.shape[1]))
+        x, y = pyproj.Transformer.from_crs(CRS, file.wkt, always_xy=True).transform(lon, lat)
+        col, row = ~transform * (np.asarray(x), np.asarray(y))
+        row, col = np.floor(row).astype(np.int64), np.floor(col).astype(np.int64)
+        inside = (row >= 0) & (row < dem.shape[0]) & (col >= 0) & (col < dem.shape[1])
+        found = nothing.copy(), nothing.copy()
+        for values, raster in zip(found, (dem, slope), strict=True):
+            values[inside] = raster[row[inside], col[inside]]
+        return found
 
     @property
     def is_remote(self) -> bool:
@@ -110,7 +150,7 @@ class ElevationRaster:
     def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
         """Digest of what the terrain of a block is computed from; that of a raster that is renamed is the same."""
         file = open_file(self.place)
-        turn, area = _cells(file, block)
+        turn, area = _cells(file, BlockGrid().bounds(block))
         if area is None:
             return sha256(b"no cells").hexdigest()
         band = self._band(file)
@@ -129,7 +169,7 @@ class ElevationRaster:
         if common_share(boxes_of(self.place), bounds) < MINIMUM_OVERLAP:
             raise ValueError(f"elevation {file.name} does not overlap the region {tuple(bounds)}; check its CRS")
         middle = BlockGrid().block_at((bounds.west + bounds.east) / 2, (bounds.south + bounds.north) / 2)
-        turn, area = _cells(file, middle)
+        turn, area = _cells(file, BlockGrid().bounds(middle))
         if area is not None:
             cell_size(file, window_transform(area, file.transform(turn)), int(area.height), int(area.width))
 
@@ -137,9 +177,8 @@ class ElevationRaster:
         return height_band(file.bands, file.name, self.band, self.unit, _vertical_unit_m(file.wkt))
 
 
-def _cells(file: RasterFile, block: BlockIndex) -> tuple[int, Window | None]:
-    """Turn and window of the cells whose centre lies in a block, and one more on each side for the slope."""
-    box = BlockGrid().bounds(block)
+def _cells(file: RasterFile, box: Bounds) -> tuple[int, Window | None]:
+    """Turn and window of the cells whose centre lies in a box, and one more on each side for the slope."""
     found = []
     for turn in turns(file, box):
         wanted = from_bounds(*transform_bounds(CRS, file.wkt, *box, densify_pts=21), transform=file.transform(turn))

@@ -124,7 +124,7 @@ class _Files:
 
     def __call__(self) -> Sequence[Path]:
         inputs, folder = self._inputs, self._output.folder
-        tables = field_tables(inputs.recipe, self._output)
+        tables = field_tables(inputs, self._output)
         finest = inputs.level_units(max(inputs.levels)) if inputs.levels else None
         left_out = {why: np.zeros(2) for why in LEFT_OUT}
 
@@ -222,8 +222,9 @@ def scored(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
     yield OutputStep("field_figures", {"files": files, "parcels": digest_vector(path)}, make)
 
 
-def field_tables(recipe: Recipe, output: Output) -> FieldTables:
+def field_tables(inputs: Inputs, output: Output) -> FieldTables:
     """The fields of a run's cube by block."""
+    recipe = inputs.recipe
     part, cube = fields_part(recipe), output.cube
     decisions = output.folder.table("integration.parquet")
     taken = Taken(cube.sources, decisions_of(str(decisions), digest_file(decisions).sha256))
@@ -231,7 +232,7 @@ def field_tables(recipe: Recipe, output: Output) -> FieldTables:
     holes_ha = min(part.fill_holes_ha, part.min_area_ha)
     choice = FieldChoice(part.min_area_ha, part.max_area_ha, part.min_confidence, part.simplify_m, holes_ha)
     rules = load_rules(part.rules).of(layers.tells_boundaries)
-    return FieldTables(layers, rules, choice, recipe.edition, pd.read_parquet(output.folder.blocks))
+    return FieldTables(layers, rules, choice, recipe.edition, pd.read_parquet(output.folder.blocks), inputs.elevation)
 
 
 RULES = (

@@ -73,6 +73,24 @@ def test_slopes_are_those_of_the_ground_in_every_projection(tmp_path: Path, crs:
     assert terrain.elevation_m == pytest.approx(811.5, abs=2)
 
 
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:32650"])
+def test_terrain_of_points_is_that_of_the_cells_that_hold_them(tmp_path: Path, crs: str) -> None:
+    """The median over points all over a block is the block's; a point beyond the model has none."""
+    dem = ElevationRaster(plane(tmp_path / "dem.tif", crs))
+    box = BlockGrid().bounds(BLOCK)
+    lon, lat = (
+        a.ravel() for a in np.meshgrid(np.linspace(box.west, box.east, 60), np.linspace(box.south, box.north, 60))
+    )
+    elevation, slope = dem.terrain_at(lon, lat)
+    whole = dem.block_terrain(BLOCK)
+    assert np.median(elevation) == pytest.approx(whole.elevation_m, abs=2)
+    assert np.median(slope) == pytest.approx(whole.slope_deg, rel=1e-3)
+    middle = (BOUNDS.south + BOUNDS.north) / 2
+    np.testing.assert_allclose(elevation, 811.5 + 0.1 * 110_950 * (lat - middle), atol=4)
+    far = dem.terrain_at(np.array([box.west + 40]), np.array([box.south]))
+    assert np.isnan(far).all() and not dem.terrain_at(lon[:0], lat[:0])[0].size
+
+
 def test_feet_of_the_crs_and_of_the_heights_are_metres(tmp_path: Path) -> None:
     """A state plane in survey feet: the plane lies in North Carolina, far from the block of the other tests."""
     from pyproj import Transformer
