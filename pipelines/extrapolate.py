@@ -11,7 +11,7 @@ from pipelines.recipe_files import load_resolved_recipe
 from stores.ledger import Ledger
 from stores.run_folder import RunFolder
 from stores.run_log import ENDED, WHOLE_RUN, LogLine, read_run_log
-from stores.step_memory import EXPORTS
+from stores.step_memory import FILES_OF_UNITS
 
 SECONDS_PER_HOUR = 3600
 _TOOK = re.compile(r" (?:after|in) ([\d.]+) s\b")
@@ -70,7 +70,7 @@ def _logged_s(lines: Iterable[LogLine]) -> tuple[float, float]:
             continue
         if line.step == WHOLE_RUN:
             run_s += float(took[1])
-        elif line.step.startswith(EXPORTS):
+        elif line.step.startswith(FILES_OF_UNITS):
             export_s += float(took[1])
     return run_s, export_s
 

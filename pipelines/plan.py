@@ -17,7 +17,7 @@ from pipelines.run import Run
 from pipelines.stages.order import stage_names
 from stores.legends import NODATA_ABOVE
 
-RGB_BYTES, MASK_BYTES = 3, 1
+RGB_BYTES, MASK_BYTES, FIELD_BYTES = 3, 1, 5
 MASKS_PER_SOURCE = 3
 """imagery_valid, cropland_probability and cropland; boundary_probability comes on top where the model tells it."""
 
@@ -44,7 +44,8 @@ def plan_of(run: Run, pilot: Path | None = None) -> dict[str, Any]:
         if isinstance(source, FolderSource | HttpSource):
             facts[f"tiles of {source.name}"] = round(sum(_tiles_of_block(run, row, source.zoom) for row, _ in blocks))
     masks = MASKS_PER_SOURCE + run.inputs.models.tell_boundaries(recipe)
-    per_block = len(recipe.sources) * n * n * (RGB_BYTES + masks * MASK_BYTES) + n * n * MASK_BYTES
+    once = MASK_BYTES + (FIELD_BYTES if recipe.fields else 0)
+    per_block = len(recipe.sources) * n * n * (RGB_BYTES + masks * MASK_BYTES) + n * n * once
     facts["uncompressed GB at most"] = round(len(blocks) * per_block / 1e9, 3) if recipe.sources else 0
     cells = (math.ceil(n / min(recipe.grid.cell_px, n)) + 1) ** 2
     facts["cells to segment"] = len(blocks) * cells * len(recipe.sources)

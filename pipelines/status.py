@@ -14,7 +14,7 @@ from stores.ledger import Ledger
 from stores.records import Status
 from stores.run_folder import RunFolder
 from stores.run_log import BEGAN, ENDED, WHOLE_RUN, LogLine, read_run_log
-from stores.step_memory import CUBE_FILES, END_OF_RUN, EXPORTS, HEAD, StepEntry
+from stores.step_memory import CUBE_FILES, END_OF_RUN, FILES_OF_UNITS, HEAD, StepEntry
 
 LAST_STEP = "report"
 """The step without which only a part of a recipe was run; every recipe has it."""
@@ -113,9 +113,9 @@ def lines(status: RunStatus) -> Iterable[str]:
     since = f", since {status.since:%Y-%m-%d %H:%M:%S} UTC" if status.since else ""
     yield f"{status.root}: {status.state}{since}"
     yield f"{'step':<16} {'state':<10} {'blocks':>8} {'done':>8} {'left':>8} {'failed':>8}  rate and time left"
-    exported = [step for step in status.steps if step.step.startswith(EXPORTS)]
+    exported = [step for step in status.steps if step.step.startswith(FILES_OF_UNITS)]
     for step in status.steps:
-        if step.step.startswith(EXPORTS) and len(exported) > MOST_EXPORTS:
+        if step.step.startswith(FILES_OF_UNITS) and len(exported) > MOST_EXPORTS:
             continue
         state = "open" if step.is_open else "finished" if not step.left else "incomplete"
         if not step.blocks:

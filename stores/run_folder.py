@@ -13,6 +13,7 @@ tables/                results as CSV and Parquet (columns: stores.tables)
 figures/               the report's pictures
 run.log                what happened and when (stores.run_log); no result depends on it
 report.html            everything in one file
+fields/                single fields by admin unit, and what was left out
 export/                files for other software, by admin unit
 country/, models/      inputs of the demo; like other inputs that a recipe names here, not part of the run
 =====================  ==========================================================================

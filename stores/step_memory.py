@@ -40,6 +40,10 @@ STEPS_OF_CUBE = ("mosaic", "segment", "integrate")
 """Steps that write the map, each from what those before it wrote; a block is finished when all of them are."""
 FIELDS = "fields"
 """The step that writes the fields of the map, in runs that ask for them."""
+FIELD_FILES = f"{FIELDS}_"
+"""Prefix of the names of the steps that write the fields of one admin unit."""
+FILES_OF_UNITS = (EXPORTS, FIELD_FILES)
+"""Prefixes of the steps of which a nation has as many as units."""
 WRITERS_OF_CUBE = (*STEPS_OF_CUBE, FIELDS)
 """All steps that write arrays of the cube, each from what those before it wrote."""
 

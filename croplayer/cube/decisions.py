@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from pyarrow import parquet
 
+from stores.block_list import BlockList
 from stores.columns import DECIDES
 from stores.grid import BlockIndex
 from stores.legends import Integration
@@ -39,6 +40,11 @@ class Taken:
     """Of the cube."""
     choices: Mapping[str, tuple[int, bool]]
     """`Integration` of each block by its name, and whether no imagery was usable."""
+
+    def only(self, blocks: BlockList) -> Taken:
+        """The same for some blocks alone; the others, which are not finished, count as without a map."""
+        names = (block.name for block in blocks)
+        return Taken(self.sources, {name: self.choices[name] for name in names if name in self.choices})
 
     def of(self, block: BlockIndex) -> tuple[str, ...] | None:
         """Sources of a block, none where the map takes neither; None where there is no map."""

@@ -22,16 +22,13 @@ class FieldLayers:
 
     cube: Cube
     taken: Taken
-
-    @property
-    def tells_boundaries(self) -> bool:
-        """Whether the cube holds scores of boundaries."""
-        return self.cube.has_array(BOUNDARY_PROBABILITY)
+    tells_boundaries: bool
+    """Whether the network of the map tells boundaries; the cube may still hold those of an earlier one."""
 
     def ground(self, block: BlockIndex) -> Ground:
         """What the fields of a block are found from: the block and the pixels around it that are mapped."""
         grid = self.cube.grid
-        window = grid.window(block).grown(HALO_PX).common(self.cube.blocks.window(grid))
+        window = grid.window(block).grown(min(HALO_PX, grid.block_px)).common(self.cube.blocks.window(grid))
         shape = (window.height, window.width)
         inside = np.zeros(shape, bool)
         cropland, boundary = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
@@ -44,14 +41,15 @@ class FieldLayers:
             area = part.slices_in(window)
             inside[area] = self.cube.read_window(INTEGRATED, part) == CROPLAND
             cropland[area] = self.scores(CROPLAND_PROBABILITY, part, sources)
-            boundary[area] = self.scores(BOUNDARY_PROBABILITY, part, sources)
+            if self.tells_boundaries:
+                boundary[area] = self.scores(BOUNDARY_PROBABILITY, part, sources)
             rgb[area] = self.cube.read_window(RGB, part, sources[0])
         return Ground(window, inside, cropland, boundary, rgb)
 
     def scores(self, name: str, window: PixelWindow, sources: Sequence[str]) -> np.ndarray:
         """The largest score (h, w) uint8, 0..250, that any of some sources gives each pixel; 0 where none gives one."""
         best = np.zeros((window.height, window.width), np.uint8)
-        for source in sources if self.cube.has_array(name) else ():
+        for source in sources:
             found = self.cube.read_window(name, window, source)
             np.maximum(best, np.where(found <= PROBABILITY_SCALE, found, 0).astype(np.uint8), out=best)
         return best
@@ -70,7 +68,7 @@ class FieldLayers:
             field=self.cube.read_window(FIELD, window),
             join=self.cube.read_window(FIELD_JOIN, window),
             cropland=self.scores(CROPLAND_PROBABILITY, window, sources),
-            boundary=self.scores(BOUNDARY_PROBABILITY, window, sources),
+            boundary=self.scores(BOUNDARY_PROBABILITY, window, sources if self.tells_boundaries else ()),
             gap=self.cube.read_window(INTEGRATED, window) == NO_IMAGERY,
         )
         return block_pieces(layers, block, self.cube.grid)

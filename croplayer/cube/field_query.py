@@ -16,6 +16,7 @@ from croplayer.cube.lattice import IN_REGION, grid_of, window_of
 from croplayer.fields.files import read_fields
 from stores.grid import BlockGrid, Bounds, PixelWindow
 from stores.run_folder import RunFolder
+from stores.step_memory import FIELD_FILES, FIELDS
 
 
 def region_fields(dataset: xr.Dataset) -> gpd.GeoDataFrame:
@@ -28,7 +29,7 @@ def region_fields(dataset: xr.Dataset) -> gpd.GeoDataFrame:
     if behind is None or behind.run is None:
         raise FileNotFoundError("the dataset is not of a run's cube, so no fields lie beside it; open the run's folder")
     window, grid = window_of(dataset), grid_of(dataset)
-    in_region = dataset.coords[IN_REGION].to_numpy() if IN_REGION in dataset.coords else None
+    in_region = dataset.coords.get(IN_REGION)
     frames = [
         frame[_holds(frame, window, grid, in_region)]
         for frame in fields_in(RunFolder(Path(behind.run)), grid.window_bounds(window))
@@ -37,8 +38,14 @@ def region_fields(dataset: xr.Dataset) -> gpd.GeoDataFrame:
 
 
 def field_files(folder: RunFolder) -> list[Path]:
-    """The files of a run's fields; raises FileNotFoundError when there are none."""
-    paths = sorted(folder.fields.glob("*.parquet"))
+    """The files of a run's fields; raises FileNotFoundError when there are none, ValueError when they are not finished."""
+    entries = {name: entry for name, entry in folder.memory.entries().items() if name.startswith(FIELD_FILES)}
+    begun = folder.memory.entries().get(FIELDS)
+    if begun is not None and (begun.is_open or any(entry.is_open for entry in entries.values())):
+        raise ValueError(f"the fields of {folder.root} are not finished; finish the run first")
+    paths = sorted(
+        folder.root / name for entry in entries.values() for name in entry.files if name.endswith(".parquet")
+    )
     if not paths:
         raise FileNotFoundError(
             f"{folder.root} has no fields; add the table [fields] to its recipe and run it again, which only adds them"
@@ -55,13 +62,16 @@ def fields_in(folder: RunFolder, bounds: Bounds | None) -> Iterator[gpd.GeoDataF
         yield from read_fields(path, bounds)
 
 
-def _holds(fields: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid, in_region: np.ndarray | None) -> np.ndarray:
+def _holds(
+    fields: gpd.GeoDataFrame, window: PixelWindow, grid: BlockGrid, in_region: xr.DataArray | None
+) -> np.ndarray:
     """Whether the inner point of each field lies in a window, and in its region."""
     points = shapely.point_on_surface(fields.geometry.to_numpy())
     x, y = shapely.get_x(points), shapely.get_y(points)
     col = np.floor((x + 180) * grid.px_per_degree).astype(np.int64) - window.col
     row = np.floor((90 - y) * grid.px_per_degree).astype(np.int64) - window.row
     inside = (row >= 0) & (row < window.height) & (col >= 0) & (col < window.width)
-    if in_region is not None:
-        inside[inside] = in_region[row[inside], col[inside]]
+    if in_region is not None and inside.any():
+        at = (xr.DataArray(place[inside], dims="point") for place in (row, col))
+        inside[inside] = in_region.isel(dict(zip(("y", "x"), at, strict=True))).to_numpy()
     return np.asarray(inside)

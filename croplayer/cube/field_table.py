@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,13 +16,13 @@ from shapely.geometry.base import BaseGeometry
 from croplayer.cube.field_layers import FieldLayers
 from croplayer.fields.outlines import field_outlines, margin_px, shape_attributes
 from croplayer.fields.rules import LearnedPair, score_all
-from croplayer.fields.whole import Fields, WholeFields, block_of_number, field_features, field_ids
+from croplayer.fields.whole import Fields, WholeFields, block_of_number, field_features, field_ids, naming_points
 from croplayer.kernels.pieces import PIECE_SUMS
 from croplayer.kernels.simplification import DEGREE_M
 from croplayer.sources.elevation import ElevationRaster
 from stores.columns import COVERAGE_TYPE, FAMILIARITY, map_column
 from stores.field_columns import AREA, AT_EDGE, AT_GAP, BOUNDARY, CONFIDENCE, FIELD_COLUMNS, ID, PERIMETER, PROBABILITY
-from stores.grid import CRS, LATTICE_COLS, BlockIndex, PixelWindow
+from stores.grid import CRS, LATTICE_COLS, BlockGrid, BlockIndex, PixelWindow
 
 SAMPLED_PX = 4
 """Rows and columns of pixels between those that the terrain of a field is taken at."""
@@ -42,7 +42,7 @@ class FieldChoice:
     simplify_m: float
     """Tolerance of the outlines in metres; 0 keeps the sides of pixels."""
     fill_holes_ha: float
-    """Smaller holes are filled; at most ``min_area_ha``, so that no hole that is filled holds a field."""
+    """Smaller holes are filled; so far below ``min_area_ha`` that no hole that is filled holds a field."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,9 @@ class FoundFields:
 
     table: gpd.GeoDataFrame
     """One row per field, with `FIELD_COLUMNS` and the geometry."""
-    left_out_ha: Mapping[str, float]
-    """Area of cropland in no field, by why."""
-    left_out: Mapping[str, int]
-    """Fields left out, by why; what is too wide is one in each of its blocks."""
+    left_out: pd.DataFrame
+    """What is in no field: why (one of `LEFT_OUT`), area_ha, lon and lat of a point in it. What is too wide has a row for each
+    piece in the block."""
 
 
 class FieldTables:
@@ -88,19 +87,27 @@ class FieldTables:
             [SMALL, LARGE, UNSURE],
             default="",
         )
-        left_out = Counter(why[why != ""].tolist()) + Counter({WIDE: int(view.too_large_m2 > 0)})
-        left_out_ha = {name: float(area[why == name].sum()) for name in (SMALL, LARGE, UNSURE)}
-        left_out_ha[WIDE] = view.too_large_m2 / 1e4
         kept = _some(own, why == "")
-        if not len(kept.number):
-            return FoundFields(
-                self._table(block, kept, confidence[why == ""], {}, np.array([], object)), left_out_ha, left_out
-            )
-        window, ids = self._surroundings(kept)
-        numbers, outlines = field_outlines(ids, window, self._layers.cube.grid, choice.simplify_m, kept.number)
-        geometry = _filled(outlines[np.searchsorted(numbers, kept.number)], choice.fill_holes_ha)
-        terrain = self._terrain(ids, window, kept.number)
-        return FoundFields(self._table(block, kept, confidence[why == ""], terrain, geometry), left_out_ha, left_out)
+        geometry = np.empty(len(kept.number), object)
+        terrain = np.full((len(kept.number), 2), np.nan)
+        for place in self._together(block, kept):
+            some = _some(kept, place)
+            window, ids = self._surroundings(some)
+            numbers, outlines = field_outlines(ids, window, self._layers.cube.grid, choice.simplify_m, some.number)
+            geometry[place] = _filled(outlines[np.searchsorted(numbers, some.number)], choice.fill_holes_ha)
+            terrain[place] = self._terrain(ids, window, some.number)
+        left_out = _left_out(self._layers.cube.grid, own, why, view.too_wide)
+        return FoundFields(self._table(block, kept, confidence[why == ""], terrain, geometry), left_out)
+
+    def _together(self, block: BlockIndex, kept: Fields) -> Iterator[np.ndarray]:
+        """Places of the fields that are drawn in one window: those inside of the block at once, the others one by one."""
+        window = self._layers.cube.grid.window(block)
+        first, last = kept.boxes[:, :2], kept.boxes[:, 2:]
+        start, stop = (window.row, window.col), (window.row_stop, window.col_stop)
+        is_inside = (first >= start).all(axis=1) & (last <= stop).all(axis=1)
+        if is_inside.any():
+            yield np.flatnonzero(is_inside)
+        yield from np.flatnonzero(~is_inside)[:, None]
 
     def _surroundings(self, kept: Fields) -> tuple[PixelWindow, np.ndarray]:
         """A window around some fields, and the numbers (h, w) int64 of all fields in it."""
@@ -118,10 +125,10 @@ class FieldTables:
                 ids[part.slices_in(window)] = self._whole.view_of(block).numbers[numbers]
         return window, ids
 
-    def _terrain(self, ids: np.ndarray, window: PixelWindow, wanted: np.ndarray) -> dict[str, np.ndarray]:
-        """Median slope and elevation of some fields, from a pixel in sixteen: columns (n,), empty without elevation."""
+    def _terrain(self, ids: np.ndarray, window: PixelWindow, wanted: np.ndarray) -> np.ndarray:
+        """Median slope and elevation of some fields, from a pixel in sixteen: (n, 2), NaN where there is none."""
         if self._elevation is None:
-            return {}
+            return np.full((len(wanted), 2), np.nan)
         grid = self._layers.cube.grid
         top, left = -window.row % SAMPLED_PX, -window.col % SAMPLED_PX
         sampled = ids[top::SAMPLED_PX, left::SAMPLED_PX]
@@ -130,8 +137,8 @@ class FieldTables:
         lat = grid.latitudes(window.row + top, window.height)[::SAMPLED_PX]
         lon = grid.longitudes(window.col + left, window.width)[::SAMPLED_PX]
         elevation, slope = self._elevation.terrain_at(lon[col], lat[row])
-        table = pd.DataFrame({"slope": slope, "elevation": elevation}).groupby(number).median().reindex(wanted)
-        return {name: table[name].to_numpy() for name in table}
+        table = pd.DataFrame({"slope": slope, "elevation": elevation}).groupby(number).median()
+        return table.reindex(wanted).to_numpy()
 
     def _numbers_of(self, block: BlockIndex) -> np.ndarray:
         return self._layers.numbers(block)
@@ -141,7 +148,7 @@ class FieldTables:
         block: BlockIndex,
         kept: Fields,
         confidence: np.ndarray,
-        terrain: dict[str, np.ndarray],
+        terrain: np.ndarray,
         geometry: np.ndarray,
     ) -> gpd.GeoDataFrame:
         part = {name: kept.sums[:, k] for k, name in enumerate(PIECE_SUMS)}
@@ -152,7 +159,8 @@ class FieldTables:
             AREA: kept.measures[:, 0] / 1e4,
             PERIMETER: kept.measures[:, 1],
             **shape_attributes(geometry),
-            **terrain,
+            "slope": terrain[:, 0],
+            "elevation": terrain[:, 1],
             "edition": self._edition,
             **self._of_block(block),
             PROBABILITY: part["cropland"] / np.maximum(part["pixels"], 1) / 250,
@@ -200,8 +208,7 @@ def in_units(table: gpd.GeoDataFrame, outline: BaseGeometry | None, units: gpd.G
     """
     points = inner_points(table)
     if outline is not None:
-        shapely.prepare(outline)
-        inside = shapely.contains_xy(outline, points.x.to_numpy(), points.y.to_numpy())
+        inside = holds_points(outline, points.x.to_numpy(), points.y.to_numpy())
         table, points = table[inside].reset_index(drop=True), points[inside].reset_index(drop=True)
     if units is None or not len(table):
         return table
@@ -212,6 +219,13 @@ def in_units(table: gpd.GeoDataFrame, outline: BaseGeometry | None, units: gpd.G
     table.loc[place, "adcode"] = units.adcode.to_numpy()[unit]
     table.loc[place, "unit_name"] = names.to_numpy()[unit]
     return table
+
+
+def holds_points(outline: BaseGeometry, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    """Whether an outline holds some points: (n,) bool."""
+    own = copy(outline)
+    shapely.prepare(own)
+    return np.asarray(shapely.contains_xy(own, lon, lat))
 
 
 def inner_points(table: gpd.GeoDataFrame) -> gpd.GeoSeries:
@@ -228,6 +242,14 @@ def _filled(outlines: np.ndarray, most_ha: float) -> np.ndarray:
         holes = [ring for ring in outline.interiors if shapely.Polygon(ring).area * m2 >= most_ha * 1e4]
         filled[place] = shapely.Polygon(outline.exterior, holes)
     return filled
+
+
+def _left_out(grid: BlockGrid, own: Fields, why: np.ndarray, too_wide: Fields) -> pd.DataFrame:
+    numbers = np.concatenate([own.number[why != ""], too_wide.number])
+    lon, lat = naming_points(numbers, grid)
+    area = np.concatenate([own.measures[why != "", 0], too_wide.measures[:, 0]]) / 1e4
+    reasons = [*why[why != ""], *[WIDE] * len(too_wide.number)]
+    return pd.DataFrame({"why": reasons, AREA: area, "lon": lon, "lat": lat})
 
 
 def _some(fields: Fields, keep: np.ndarray) -> Fields:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from croplayer.fields.separation import JOINED_EAST, JOINED_SOUTH
-from croplayer.kernels.pieces import naming_cells, piece_sums
+from croplayer.kernels.pieces import naming_cells, piece_sums, sides_between
 from stores.grid import LATTICE_COLS, BlockGrid, BlockIndex
 
 _EQUATOR_M, _FLATTENING = 6_378_137.0, 1 / 298.257223563
@@ -48,6 +48,10 @@ class BlockPieces:
     """(count + 1,) float64; the cell of lowest rank names the field"""
     cells: np.ndarray
     """(count + 1,) int64 in the block"""
+    between: np.ndarray
+    """(n, 4) int64, `kernels.pieces.sides_between`"""
+    between_m: np.ndarray
+    """(n,) float64, lengths of these sides in metres"""
     east: Edge
     south: Edge
     west: Edge
@@ -79,6 +83,11 @@ def block_pieces(layers: BlockLayers, block: BlockIndex, grid: BlockGrid) -> Blo
     boxes += np.array([block.row * n, block.col * n] * 2, np.int32)
     ranks, cells = naming_cells(layers.field, count, block.row * LATTICE_COLS + block.col)
 
+    at_edge = np.zeros(count + 1, bool)
+    for side in (layers.field[0], layers.field[-1], layers.field[:, 0], layers.field[:, -1]):
+        at_edge[side] = True
+    between = sides_between(layers.field, at_edge, layers.cropland, layers.boundary, row_m, col_m)
+
     def edge(row: int | slice, col: int | slice, flag: int, length_m: np.ndarray) -> Edge:
         parts = (layers.field, layers.cropland, layers.boundary, layers.gap)
         piece, cropland, boundary, gap = (np.ascontiguousarray(part[row, col]) for part in parts)
@@ -86,7 +95,7 @@ def block_pieces(layers: BlockLayers, block: BlockIndex, grid: BlockGrid) -> Blo
 
     every = slice(None)
     return BlockPieces(
-        block, count, sums, measures, boxes, ranks, cells,
+        block, count, sums, measures, boxes, ranks, cells, *between,
         east=edge(every, -1, JOINED_EAST, col_m), south=edge(-1, every, JOINED_SOUTH, np.full(n, row_m[-1])),
         west=edge(every, 0, 0, col_m), north=edge(0, every, 0, np.full(n, row_m[0])),
     )  # fmt: skip

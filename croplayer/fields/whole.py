@@ -15,11 +15,11 @@ import numpy as np
 
 from croplayer.fields.pieces import BlockPieces, Edge
 from croplayer.kernels.pieces import PIECE_SUMS, edge_sums
-from stores.grid import LATTICE_COLS, BlockIndex
+from stores.grid import LATTICE_COLS, BlockGrid, BlockIndex
 
 MOST_BLOCKS = 4
 """A field reaches over at most so many rows and columns of blocks, 0.2 degrees; what reaches further is not one field."""
-CELL_BITS = 26
+CELL_BITS = 30
 BLOCKS_KEPT = 64
 """Blocks whose tables are kept in memory."""
 
@@ -51,8 +51,8 @@ class BlockView:
     numbers: np.ndarray
     """(pieces + 1,) int64 number of the field of each piece; 0 for no piece and for a piece of what is too large"""
     fields: Fields
-    too_large_m2: float
-    """area of the pieces of this block that belong to no field because they reach too far"""
+    too_wide: Fields
+    """The pieces of this block that belong to no field because they reach over too many blocks, each by its own cell"""
 
 
 class WholeFields:
@@ -89,14 +89,44 @@ class WholeFields:
                 continue
             numbers[own] = self._number(members)
             parts = [(*self._sums(m.block), self._pieces(m.block).boxes, m.number) for m in members]
-            sums[piece] = sum(part[0][part[3]] for part in parts)
-            measures[piece] = sum(part[1][part[3]] for part in parts)
+            inner, inner_m = self._inside(members)
+            sums[piece] = sum(part[0][part[3]] for part in parts) - inner
+            measures[piece] = sum(part[1][part[3]] for part in parts) - inner_m
             found = np.array([part[2][part[3]] for part in parts])
             boxes[piece] = [*found[:, :2].min(axis=0), *found[:, 2:].max(axis=0)]
+        too_wide = Fields(numbers[too_large], sums[too_large], measures[too_large], boxes[too_large])
         numbers[too_large] = 0
         keep = first & ~too_large
-        fields = Fields(numbers[keep], sums[keep], measures[keep], boxes[keep])
-        return BlockView(numbers, fields, float(pieces.measures[too_large, 0].sum()))
+        return BlockView(numbers, Fields(numbers[keep], sums[keep], measures[keep], boxes[keep]), too_wide)
+
+    def _inside(self, members: list[Piece]) -> tuple[np.ndarray, np.ndarray]:
+        """Sums (11,) and measures (2,) of the sides that the pieces of one field have towards each other.
+
+        Such sides lie where a pair of pixels was not joined, but others made its two pieces one field.
+        """
+        sums, measures = np.zeros(len(PIECE_SUMS), np.int64), np.zeros(2)
+        own: dict[BlockIndex, list[int]] = {}
+        for member in members:
+            own.setdefault(member.block, []).append(member.number)
+
+        def take(scores: np.ndarray, edges: np.ndarray, lengths_m: np.ndarray) -> None:
+            n = len(lengths_m)
+            sums[5:9] += 2 * n, int(scores.sum()), 2 * int(edges.sum()), 2 * n
+            measures[1] += 2 * float(lengths_m.sum())
+
+        for block, numbers in own.items():
+            here = self._pieces(block)
+            inner = np.isin(here.between[:, 0], numbers) & np.isin(here.between[:, 1], numbers)
+            take(here.between[inner, 2], here.between[inner, 3], here.between_m[inner])
+            _, _, east, south = block.beside
+            for beyond, mine, side in ((east, here.east, "west"), (south, here.south, "north")):
+                if beyond not in own:
+                    continue
+                theirs: Edge = getattr(self._pieces(beyond), side)
+                inner = np.isin(mine.piece, numbers) & np.isin(theirs.piece, own[beyond]) & ~mine.is_joined
+                scores = mine.cropland[inner].astype(np.int64) + theirs.cropland[inner]
+                take(scores, np.maximum(mine.boundary, theirs.boundary)[inner].astype(np.int64), mine.length_m[inner])
+        return sums, measures
 
     def _number(self, members: list[Piece]) -> int:
         """Number of a field: that of the cell of lowest rank among its pieces'."""
@@ -173,10 +203,19 @@ def block_of_number(numbers: np.ndarray) -> np.ndarray:
     return numbers >> CELL_BITS
 
 
+def naming_points(numbers: np.ndarray, grid: BlockGrid) -> tuple[np.ndarray, np.ndarray]:
+    """Longitudes and latitudes (n,) of the centres of the cells that name some fields."""
+    code, level = numbers >> CELL_BITS, numbers >> 28 & 3
+    size = np.array([64, 16, 4, 1])[level]
+    row = code // LATTICE_COLS * grid.block_px + ((numbers >> 14 & 0x3FFF) + 0.5) * size
+    col = code % LATTICE_COLS * grid.block_px + ((numbers & 0x3FFF) + 0.5) * size
+    return -180 + col * grid.px_deg, 90 - row * grid.px_deg
+
+
 def field_ids(numbers: np.ndarray) -> list[str]:
     """Ids of fields from their numbers: block, size of the cell and its row and column, such as ``r1100c5900-64-12-7``."""
-    code, level = numbers >> CELL_BITS, numbers >> 24 & 3
-    row, col = numbers >> 12 & 0xFFF, numbers & 0xFFF
+    code, level = numbers >> CELL_BITS, numbers >> 28 & 3
+    row, col = numbers >> 14 & 0x3FFF, numbers & 0x3FFF
     sizes = np.array([64, 16, 4, 1])[level]
     return [
         f"r{c // LATTICE_COLS:04d}c{c % LATTICE_COLS:04d}-{s}-{i}-{j}"

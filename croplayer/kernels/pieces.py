@@ -98,6 +98,53 @@ def piece_sums(
 
 
 @kernel
+def sides_between(
+    field: np.ndarray,
+    at_edge: np.ndarray,
+    cropland: np.ndarray,
+    boundary: np.ndarray,
+    row_m: np.ndarray,
+    col_m: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sides between two pieces that both touch the edge of their block, so that other blocks may make them one field.
+
+    Parameters
+    ----------
+    at_edge : (count + 1,) bool, pieces that touch the edge of the block
+    field, cropland, boundary, row_m, col_m : as for `piece_sums`
+
+    Returns
+    -------
+    (n, 4) int64: the two pieces, the sum of the cropland scores on both sides, the larger boundary score; (n,) float64: length, m
+    """
+    h, w = field.shape
+    told = np.empty((1024, 4), np.int64)
+    lengths = np.empty(1024)
+    n = 0
+    for y in range(h):
+        for x in range(w):
+            a = field[y, x]
+            if a == 0 or not at_edge[a]:
+                continue
+            for side in range(2):
+                i, j = y + side, x + 1 - side
+                if i >= h or j >= w:
+                    continue
+                b = field[i, j]
+                if b == 0 or b == a or not at_edge[b]:
+                    continue
+                if n == len(told):
+                    told = np.concatenate((told, np.empty((n, 4), np.int64)))
+                    lengths = np.concatenate((lengths, np.empty(n)))
+                told[n, 0], told[n, 1] = a, b
+                told[n, 2] = np.int64(cropland[y, x]) + cropland[i, j]
+                told[n, 3] = max(boundary[y, x], boundary[i, j])
+                lengths[n] = row_m[i] if side else col_m[y]
+                n += 1
+    return told[:n].copy(), lengths[:n].copy()
+
+
+@kernel
 def edge_sums(
     here: np.ndarray,
     there: np.ndarray,
@@ -158,7 +205,7 @@ def naming_cells(field: np.ndarray, count: int, block_code: int) -> tuple[np.nda
 
     Returns
     -------
-    ranks, smaller first, infinity without a cell; cells as ((level * 2 ** 12) + row of the cell) * 2 ** 12 + column
+    ranks, smaller first, infinity without a cell; cells as ((level * 2 ** 14) + row of the cell) * 2 ** 14 + column
     """
     ranks = np.full(count + 1, np.inf)
     cells = np.full(count + 1, -1, np.int64)
@@ -168,7 +215,7 @@ def naming_cells(field: np.ndarray, count: int, block_code: int) -> tuple[np.nda
     for y in range(h):
         for x in range(w):
             a = field[y, x]
-            if a and (cells[a] < 0 or cells[a] >> 24 == 3):
+            if a and (cells[a] < 0 or cells[a] >> 28 == 3):
                 _offer(a, 3, y, x, 1, block_code, ranks, cells)
     return ranks, cells
 
@@ -206,7 +253,7 @@ def _rank_cells(
 def _offer(
     piece: int, level: int, row: int, col: int, weight: int, block_code: int, ranks: np.ndarray, cells: np.ndarray
 ) -> None:
-    cell = ((np.int64(level) << 12) + row << 12) + col
-    rank = -np.log(_uniform((np.uint64(block_code) << np.uint64(26)) + np.uint64(cell))) / weight
+    cell = ((np.int64(level) << 14) + row << 14) + col
+    rank = -np.log(_uniform((np.uint64(block_code) << np.uint64(30)) + np.uint64(cell))) / weight
     if rank < ranks[piece]:
         ranks[piece], cells[piece] = rank, cell

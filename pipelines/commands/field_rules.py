@@ -29,6 +29,7 @@ def learn_fields(run: Path, parcels: Path, name: str | None, origin: str, seed: 
     from croplayer.fields.learning import learn
     from croplayer.fields.rules import load_rules, rules_text
     from croplayer.vector.polygons import read_polygons
+    from stores.columns import BOUNDARY_PROBABILITY
     from stores.durable import digest_file, write_durable
     from stores.run_folder import RunFolder, cube_place
 
@@ -38,14 +39,16 @@ def learn_fields(run: Path, parcels: Path, name: str | None, origin: str, seed: 
     if not decisions.is_file():
         raise FileNotFoundError(f"{run} has no map yet: {decisions} is missing; finish the run first")
     cube = Cube.open(place.cube)
-    layers = FieldLayers(cube, Taken(cube.sources, decisions_of(str(decisions), digest_file(decisions).sha256)))
+    taken = Taken(cube.sources, decisions_of(str(decisions), digest_file(decisions).sha256))
+    layers = FieldLayers(cube, taken, cube.has_array(BOUNDARY_PROBABILITY))
     drawn = [*drawn_ground(layers, read_polygons(parcels, "parcels"))]
     if len(drawn) < 2:
         raise ValueError(f"parcels {parcels} lie in {len(drawn)} mapped blocks of {run}; give parcels in at least two")
+    tells_boundaries = any(piece.ground.boundary.any() for piece in drawn)
     included = load_rules()
     pairs = {"with_boundaries": included.with_boundaries, "without_boundaries": included.without_boundaries}
-    kind = "with_boundaries" if layers.tells_boundaries else "without_boundaries"
-    pairs[kind] = learn(drawn, layers.tells_boundaries, seed)
+    kind = "with_boundaries" if tells_boundaries else "without_boundaries"
+    pairs[kind] = learn(drawn, tells_boundaries, seed)
     told = {"learned_from": origin or str(parcels.name), "blocks": [piece.name for piece in drawn], "learned": kind}
     write_durable(out, rules_text(name or out.stem, told, pairs).encode())
     fields = sum(len(set(piece.parcels[piece.parcels > 0].tolist())) for piece in drawn)

@@ -50,6 +50,8 @@ def query(
 
     if sum(v is not None for v in (bbox, polygon, admin)) != 1:
         raise ValueError("give exactly one of --bbox, --polygon and --admin")
+    if fields and source is not None:
+        raise ValueError("--fields are of the integrated map; leave --source out")
     region: Any = admin
     if bbox is not None:
         region = bounds_of(bbox)

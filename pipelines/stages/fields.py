@@ -7,35 +7,33 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import geopandas as gpd
-import numpy as np
 import pandas as pd
-import shapely
 from shapely.geometry.base import BaseGeometry
 
 from croplayer.cube.decisions import Taken, decisions_of
 from croplayer.cube.field_layers import FieldLayers
-from croplayer.cube.field_query import field_files, fields_in
-from croplayer.cube.field_table import LEFT_OUT, FieldChoice, FieldTables, in_units
+from croplayer.cube.field_table import LEFT_OUT, FieldChoice, FieldTables, holds_points, in_units
 from croplayer.cube.lattice import pixels_of_blocks
 from croplayer.fields.files import count_fields_of, read_fields, write_fields
 from croplayer.fields.rules import load_rules
+from croplayer.fields.whole import MOST_BLOCKS
 from croplayer.files.tables import write_csv
 from croplayer.tasks.fields import FieldsTask
 from croplayer.vector.read import digest_vector
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
-from pipelines.engine.rules import Earlier, Rule, maps
+from pipelines.engine.rules import Done, Earlier, Rule, maps
 from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.recipe import Fields, Recipe
 from pipelines.stages.export import export_names
 from stores.block_list import BlockList
-from stores.durable import digest_bytes, digest_file, write_durable
+from stores.durable import digest_bytes, digest_file, digest_text, write_durable
 from stores.field_columns import AREA, CONFIDENCE
-from stores.grid import CRS, BlockGrid, BlockIndex, Bounds
-from stores.step_memory import FIELDS
+from stores.grid import CRS, Bounds
+from stores.step_memory import FIELD_FILES, FIELDS
 
 ENDINGS = {"flatgeobuf": ".fgb", "geopackage": ".gpkg", "shapefile": ".shp", "pmtiles": ".pmtiles"}
-MOST_SCORED_PX = 10**8
+MOST_SCORED_PX = 2 * 10**8
 """Largest window in which fields are compared with reference parcels."""
 
 
@@ -69,13 +67,14 @@ def separate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSte
         rules=part.rules,
         rules_digest=rules.digest,
         tells_boundaries=inputs.models.tell_boundaries(inputs.recipe),
+        mapped=BlockList.of(()),
     )
     found = done["integrate"].found.joined(done["segment"].found, done["mosaic"].found)
     yield BlockStep(
         name=FIELDS,
         made_of={"rules": rules.digest, "tells_boundaries": task.tells_boundaries},
         blocks=blocks,
-        task_for=lambda blocks: task,
+        task_for=lambda group: task.narrowed(group, blocks),
         blocks_per_task=8,
         follows=found.with_neighbours(),
     )
@@ -85,26 +84,40 @@ def files(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]
     """Write the fields of every admin unit of the coarsest level, or of the region where there are no units."""
     part, cube, folder = fields_part(inputs.recipe), output.cube, output.folder
     found = done[FIELDS].found
-    same = {"choice": part.model_dump(mode="json"), "blocks": digest_file(folder.blocks).sha256}
+    table = pd.read_parquet(folder.blocks).set_index("block")
+    same = {
+        "choice": part.model_dump(mode="json"),
+        "rules": load_rules(part.rules).digest,
+        "elevation": inputs.elevation.settings() if inputs.elevation else None,
+    }
     if not inputs.levels:
-        made_of = {**same, "fields": done[FIELDS].digest}
-        yield OutputStep(f"{FIELDS}_all", made_of, _Files(inputs, output, done, found.blocks, None, "fields"))
+        made_of = {**same, "fields": done[FIELDS].digest, "blocks": digest_file(folder.blocks).sha256}
+        yield OutputStep(f"{FIELD_FILES}all", made_of, _Files(inputs, output, done, found.blocks, None, "fields"))
         return
     units = inputs.level_units(min(inputs.levels))
     around = cube.grid.window_bounds(cube.blocks.window(cube.grid))
     names = dict(zip(units.adcode, export_names(units), strict=True))
     for unit in units.cx[around.west : around.east, around.south : around.north].itertuples():
-        blocks = BlockList.of(cube.grid.blocks_in(unit.geometry)).grown().both(found.blocks)
+        blocks = _grown(BlockList.of(cube.grid.blocks_in(unit.geometry)), MOST_BLOCKS - 1).both(found.blocks)
         if not blocks:
             continue
+        # The pieces of a field that one of these blocks names lie at most so far away.
+        seen = _grown(blocks, MOST_BLOCKS).both(found.blocks)
         made_of = {
             **same,
-            "fields": digest_bytes(blocks.codes.tobytes() + found.under(blocks).tobytes()).sha256,
+            "fields": digest_bytes(seen.codes.tobytes() + found.under(seen).tobytes()).sha256,
+            "blocks": digest_text(table.loc[[block.name for block in blocks]].to_csv()),
             "outline": digest_bytes(unit.geometry.wkb).sha256,
             "boundaries": done["boundaries"].fingerprint,
         }
         make = _Files(inputs, output, done, blocks, unit.geometry, names[unit.adcode])
-        yield OutputStep(f"{FIELDS}_{unit.adcode}", made_of, make)
+        yield OutputStep(f"{FIELD_FILES}{unit.adcode}", made_of, make)
+
+
+def _grown(blocks: BlockList, times: int) -> BlockList:
+    for _ in range(times):
+        blocks = blocks.grown()
+    return blocks
 
 
 class _Files:
@@ -124,16 +137,17 @@ class _Files:
 
     def __call__(self) -> Sequence[Path]:
         inputs, folder = self._inputs, self._output.folder
-        tables = field_tables(inputs, self._output)
+        tables = field_tables(inputs, self._output, self._done)
         finest = inputs.level_units(max(inputs.levels)) if inputs.levels else None
-        left_out = {why: np.zeros(2) for why in LEFT_OUT}
+        left_out: list[pd.DataFrame] = []
 
         def parts() -> Iterator[gpd.GeoDataFrame]:
             for near in self._blocks.neighbourhoods(1):
                 found = tables.of(near[0])
-                if self._outline is None or self._outline.contains(_centre(near[0], inputs.grid)):
-                    for why in LEFT_OUT:
-                        left_out[why] += (found.left_out[why], found.left_out_ha[why])
+                rest = found.left_out
+                if self._outline is not None:
+                    rest = rest[holds_points(self._outline, rest.lon.to_numpy(), rest.lat.to_numpy())]
+                left_out.append(rest)
                 yield in_units(found.table, self._outline, finest)
 
         collection = f"{inputs.recipe.name}/{inputs.recipe.edition}"
@@ -143,15 +157,12 @@ class _Files:
             # PMTiles cannot be empty.
             if name != "geoparquet" and (name != "pmtiles" or count_fields_of(whole)):
                 paths += write_fields(read_fields(whole), whole.with_suffix(ENDINGS[name]), collection)
-        counts = {why: {"fields": int(n), "ha": float(ha)} for why, (n, ha) in left_out.items()}
+        rest = pd.concat(left_out, ignore_index=True)
+        reasons = {why: rest.area_ha[rest.why == why] for why in LEFT_OUT}
+        counts = {why: {"fields": len(area), "ha": float(area.sum())} for why, area in reasons.items()}
         told = whole.with_suffix(".json")
         write_durable(told, (json.dumps({"left_out": counts}, indent=1) + "\n").encode())
         return [*paths, told]
-
-
-def _centre(block: BlockIndex, grid: BlockGrid) -> shapely.Point:
-    bounds = grid.bounds(block)
-    return shapely.Point((bounds.west + bounds.east) / 2, (bounds.south + bounds.north) / 2)
 
 
 def counted(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
@@ -164,7 +175,7 @@ def counted(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputSte
 
         rows = []
         names = {} if not inputs.levels else _unit_names(inputs)
-        for path in field_files(folder):
+        for path in _written(made, output):
             fields = pd.read_parquet(path, columns=[AREA, CONFIDENCE])
             told = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
             filtered = sum(why["ha"] for why in told["left_out"].values())
@@ -173,6 +184,13 @@ def counted(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputSte
         return [write_csv(folder.table("fields.csv"), unit_table(rows))]
 
     yield OutputStep("field_units", {"files": [step.digest for step in made]}, make)
+
+
+def _written(made: Sequence[Done], output: Output) -> list[Path]:
+    """The tables of fields that some steps wrote; the folder may also hold those of an earlier recipe."""
+    entries = output.folder.memory.entries()
+    names = sorted(name for step in made for name in entries[step.step.name].files if name.endswith(".parquet"))
+    return [output.folder.root / name for name in names]
 
 
 def _unit_names(inputs: Inputs) -> dict[str, tuple[str, str]]:
@@ -197,12 +215,15 @@ def scored(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
         grid = inputs.grid
         drawn = read_polygons(path, "parcels")
         window = grid.pixels_of(Bounds(*drawn.total_bounds)).grown(1).common(output.cube.blocks.window(grid))
+        if window.is_empty:
+            raise ValueError(f"parcels {path} lie outside the region; give parcels of the mapped land")
         if window.height * window.width > MOST_SCORED_PX:
             raise ValueError(
                 f"parcels {path} spread over {window.height} x {window.width} px; at most {MOST_SCORED_PX:,} are compared "
                 "at a time, so give parcels of a smaller region"
             )
-        frames = fields_in(folder, grid.window_bounds(window))
+        written = _written([done[name] for name in done if name != FIELDS], output)
+        frames = (frame for file in written for frame in read_fields(file, grid.window_bounds(window)))
         fields = gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=CRS)
         known = pixels_of_blocks(window, grid, done[FIELDS].blocks)
         found, truth = (zones_of_pixels(frame, window, grid) + 1 for frame in (fields, drawn))
@@ -222,16 +243,18 @@ def scored(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
     yield OutputStep("field_figures", {"files": files, "parcels": digest_vector(path)}, make)
 
 
-def field_tables(inputs: Inputs, output: Output) -> FieldTables:
+def field_tables(inputs: Inputs, output: Output, done: Earlier) -> FieldTables:
     """The fields of a run's cube by block."""
     recipe = inputs.recipe
     part, cube = fields_part(recipe), output.cube
     decisions = output.folder.table("integration.parquet")
     taken = Taken(cube.sources, decisions_of(str(decisions), digest_file(decisions).sha256))
-    layers = FieldLayers(cube, taken)
-    holes_ha = min(part.fill_holes_ha, part.min_area_ha)
+    tells_boundaries = inputs.models.tell_boundaries(recipe)
+    layers = FieldLayers(cube, taken.only(done[FIELDS].blocks), tells_boundaries)
+    # The area of a hole is that of its simplified ring, which is a little off that of the pixels of a field in it.
+    holes_ha = min(part.fill_holes_ha, 0.8 * part.min_area_ha)
     choice = FieldChoice(part.min_area_ha, part.max_area_ha, part.min_confidence, part.simplify_m, holes_ha)
-    rules = load_rules(part.rules).of(layers.tells_boundaries)
+    rules = load_rules(part.rules).of(tells_boundaries)
     return FieldTables(layers, rules, choice, recipe.edition, pd.read_parquet(output.folder.blocks), inputs.elevation)
 
 

@@ -23,7 +23,7 @@ from stores import __version__
 from stores.columns import step_of_status
 from stores.durable import digest_file, write_durable
 from stores.legends import NODATA_ABOVE
-from stores.step_memory import EXPORTS, HEAD
+from stores.step_memory import FILES_OF_UNITS, HEAD
 from stores.tables import DECISION_TABLES
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def report(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
         name: entry.digest
         for name, entry in output.folder.memory.entries().items()
         # The head is written last, so the report cannot be made from it.
-        if entry.files and not entry.is_open and name not in ("report", HEAD) and not name.startswith(EXPORTS)
+        if entry.files and not entry.is_open and name not in ("report", HEAD) and not name.startswith(FILES_OF_UNITS)
     }
     compared = {"comparison": digest_file(inputs.comparison).sha256} if inputs.comparison else {}
     yield OutputStep(

@@ -12,9 +12,9 @@ from croplayer.fields.learning import first_rule
 from croplayer.fields.pieces import BlockLayers, BlockPieces, block_pieces, pixel_widths_m
 from croplayer.fields.rules import LearnedPair
 from croplayer.fields.separation import Ground, separate
-from croplayer.fields.whole import WholeFields, block_of_number, field_ids
+from croplayer.fields.whole import WholeFields, block_of_number, field_ids, naming_points
 from croplayer.kernels.joining import ScoreRule
-from croplayer.kernels.pieces import PIECE_SUMS
+from croplayer.kernels.pieces import PIECE_SUMS, naming_cells
 from stores.grid import LATTICE_COLS, BlockGrid, BlockIndex, PixelWindow
 
 GRID = BlockGrid(96)
@@ -197,8 +197,6 @@ def test_every_field_is_named_by_a_block_that_holds_it(numbers: np.ndarray) -> N
 
 def test_ids_survive_some_pixels_more_or_less() -> None:
     """Of fields that lose and gain pixels at their outlines at least 99 % keep their id."""
-    from croplayer.kernels.pieces import naming_cells
-
     rng = np.random.default_rng(0)
     kept = fields = 0
     for seed in range(6):
@@ -238,7 +236,60 @@ def test_what_reaches_over_too_many_blocks_is_no_field() -> None:
     for col in range(4000, 4005):
         view = whole.view_of(BlockIndex(1000, col))
         assert view.numbers.tolist() == [0, 0] and not len(view.fields.number)
-        assert view.too_large_m2 == pytest.approx(GRID.pixel_area_m2(1000 * N, N)[40:60].sum() * N)
+        assert view.too_wide.measures[:, 0].sum() == pytest.approx(GRID.pixel_area_m2(1000 * N, N)[40:60].sum() * N)
+
+
+def block_of(field: np.ndarray, join: np.ndarray, block: BlockIndex, scores: np.ndarray) -> BlockPieces:
+    """Pieces of a block with the same scores of cropland and boundaries."""
+    return block_pieces(BlockLayers(field, join, scores, scores, np.zeros(field.shape, bool)), block, GRID)
+
+
+def test_sides_between_pieces_that_another_block_makes_one_field_do_not_count() -> None:
+    """West block: pieces 1 and 2 touch. East block: one piece, joined with both, but not at every pixel of the seam."""
+    scores = np.random.default_rng(5).integers(0, 250, (N, N)).astype(np.uint8)
+    west, east, join = np.zeros((N, N), np.uint32), np.zeros((N, N), np.uint32), np.zeros((N, N), np.uint8)
+    west[20:40, 50:], west[40:60, 50:] = 1, 2
+    east[20:60, :30] = 1
+    join[25:35, -1] = join[45:60, -1] = 1
+    blocks = {
+        BlockIndex(1000, 4000): block_of(west, join, BlockIndex(1000, 4000), scores),
+        BlockIndex(1000, 4001): block_of(east, np.zeros_like(join), BlockIndex(1000, 4001), scores),
+    }
+    for block in blocks:
+        fields = WholeFields(blocks.get).view_of(block).fields
+        assert len(fields.number) == 1
+        sums = dict(zip(PIECE_SUMS, fields.sums[0].tolist(), strict=True))
+        assert sums["pixels"] == 40 * (N - 50 + 30) and sums["sides"] == 2 * (40 + N - 50 + 30)
+        assert sums["beside_field"] == 0
+        outside = np.concatenate(
+            [scores[20:60, 49], scores[20:60, 30], scores[[19, 60], 50:].ravel(), scores[[19, 60], :30].ravel()]
+        )
+        assert sums["outside_cropland"] == outside.sum()
+
+
+def test_blocks_of_ten_thousand_pixels_have_cells_of_their_own() -> None:
+    """A thin field far from the corner of a large block is named by that block."""
+    field = np.zeros((10_240, 10_240), np.uint32)
+    field[10_000, 9_000:10_100] = 1
+    _, cells = naming_cells(field, 1, 7)
+    code = FIRST.row * LATTICE_COLS + FIRST.col
+    number = np.array([(code << 30) + cells[1]])
+    assert block_of_number(number).tolist() == [code]
+    size, row, col = (int(part) for part in field_ids(number)[0].split("-")[1:])
+    assert (size, row) == (1, 10_000) and 9_000 <= col < 10_100
+    lon, lat = naming_points(number, BlockGrid(10_240))
+    assert BlockGrid(10_240).block_at(float(lon[0]), float(lat[0])) == FIRST
+
+
+def test_separating_a_cut_region_changes_fields_beside_the_cut_alone(numbers: np.ndarray) -> None:
+    """Separated anew from the two western columns, pieces farther than the halo from the cut are the same."""
+    block = BlockIndex(FIRST.row + 2, FIRST.col)
+    whole = separate(cut(GRID.window(block).grown(96)), block, GRID, PAIR, 0.0)
+    window = GRID.window(block).grown(96)
+    narrow = cut(PixelWindow(window.row, window.col, window.height, FIRST.col * N + 2 * N - window.col))
+    again = separate(narrow, block, GRID, PAIR, 0.0)
+    np.testing.assert_array_equal(whole.field, again.field)
+    np.testing.assert_array_equal(whole.join, again.join)
 
 
 def test_a_rule_that_joins_nothing_leaves_basins() -> None:
