@@ -318,7 +318,8 @@ def _agglomerated(
             pair_features(lines[pair], regions[kept], regions[gone], pixel_m, seen[n])
             n += 1
         parent[gone] = kept
-        regions[kept] += regions[gone]
+        for k in range(regions.shape[1]):
+            regions[kept, k] += regions[gone, k]
         size = _merge_lists(kept, gone, pairs, lines, first, following, degree, known, heap, place, score, size)
         end = first[kept]
         while end >= 0:
@@ -379,7 +380,8 @@ def _merge_lists(
         if place[k] >= 0:
             other = known[pairs[k, 1 - (end & 1)]]
             if other >= 0:
-                lines[other] += lines[k]
+                for column in range(lines.shape[1]):
+                    lines[other, column] += lines[k, column]
                 size = _take(heap, place, score, k, size)
             else:
                 pairs[k, end & 1] = kept
