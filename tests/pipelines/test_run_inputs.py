@@ -25,7 +25,9 @@ from stores.ledger import Ledger
 from stores.records import BlockRecord, Status
 
 
+@pytest.mark.usefixtures("finished")
 def test_a_bad_block_costs_one_block(small_recipe: Path, country: Path, models: Path, tmp_path: Path) -> None:
+    """With the models of the finished run."""
     shutil.copytree(country, tmp_path / "country")
     tile = morecantile.tms.get("WebMercatorQuad").tile(114.025, 34.075, 13)
     broken = tmp_path / f"country/tiles/aster/13/{tile.x}/{tile.y}.jpg"
@@ -151,7 +153,7 @@ def test_an_assumed_crs_gives_the_run_of_files_that_carry_it(
             in_utm(source, folder / source.name, crs, place, 320)
         text = ASSUMED.replace("$FOLDER", str(folder)).replace("$RECIPE", str(small_recipe))
         (folder / "r.toml").write_text(text.replace("$ASSUMED", assumed), encoding="utf-8")
-        croplayer("run", folder / "r.toml", "-o", folder / "out", "--workers", 1, models=models)
+        croplayer("run", folder / "r.toml", "-o", folder / "out", "--until", "aggregate", "--workers", 1, models=models)
     one, two = (gpd.read_parquet(tmp_path / name / "out/blocks.parquet") for name in ("tagged", "bare"))
     pd.testing.assert_frame_equal(one, two)
     assert one.area_fraction_aster.notna().all() and one.area_km2_coarse.notna().all()
