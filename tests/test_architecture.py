@@ -27,7 +27,7 @@ FLOORS = (
     {"croplayer.fields"},
     {"croplayer.cube"},
     {"croplayer.evaluation", "croplayer.tasks"},
-    {"croplayer.decisions"},
+    {"croplayer.decisions", "croplayer.active"},
     {"croplayer.report"},
     {"croplayer"},
     {"pipelines.exit_codes"},

@@ -1,0 +1,239 @@
+"""Choose the windows that people look at next: for what they teach, different from each other, and some at random."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from croplayer.active.run_numbers import RunNumbers
+from croplayer.active.scores import NAMES, candidates, ranks, words
+from croplayer.active.tasks import ChosenBy, Task
+from croplayer.active.windows import beside_any, places, windows_of
+from croplayer.cube.whole_blocks import Cube
+from stores.columns import IMAGERY_VALID, RGB
+from stores.grid import BlockIndex, PixelWindow
+from stores.legends import INTEGRATED, NO_IMAGERY
+
+KNOWN_SHARE = 0.5
+"""Least share of a window's pixels that are mapped."""
+MOST_BLOCKS = 200
+"""Blocks whose pixels are read: half those that the block table ranks highest, half at random; all of a smaller run."""
+SHORTLIST = 8
+"""Windows among which a task is chosen for diversity, times the number of tasks."""
+RANDOM_REASON = "Drawn at random among all windows, so that the accuracy of the map can be told apart from that where it was thought wrong."
+
+Encoder = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""What a network sees in windows: (n, c) float64 of pixels (n, h, w, 3) uint8 and where there is imagery (n, h, w) bool."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How many tasks are asked for, and of which kind."""
+
+    count: int
+    random_share: float
+    seed: int
+    round: int
+    edge: int
+    """Edge of the windows, pixels."""
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"{self.count} tasks are asked for; expected at least 1")
+        if not 0 <= self.random_share <= 1:
+            raise ValueError(f"the random share is {self.random_share}; expected 0 to 1")
+
+    @property
+    def random_count(self) -> int:
+        """Tasks that are drawn at random; at least one where the share is above 0."""
+        share = self.count * self.random_share
+        return min(self.count, max(round(share), 1 if share > 0 else 0))
+
+
+def choose(
+    numbers: RunNumbers, wanted: Wanted, taken: Sequence[PixelWindow] = (), encoder: Encoder | None = None
+) -> list[Task]:
+    """The next tasks, fewer where no more windows are left. The same run, settings, seed and taken windows give the same tasks.
+
+    The random ones are drawn first, uniformly among all windows of the run, so their chance does not depend on any score.
+    The others come from the windows of the highest mean rank over the groups of scores, one after the other, each the one that
+    looks most unlike all that are chosen (k-centre greedy: Sener and Savarese 2018, arXiv 1708.00489). No two tasks are
+    neighbours, and no unit and no coverage type gets more than its equal part while others can fill the batch.
+
+    Parameters
+    ----------
+    taken : windows of earlier tasks, of the same edge
+    encoder : what a network sees; None compares windows by scores and colours alone
+
+    Raises ValueError if no window is left.
+    """
+    rng = np.random.default_rng([wanted.seed, wanted.round])
+    at_random = _random_windows(numbers, wanted, taken, rng)
+    block_px = numbers.cube.grid.block_px
+    row_of = {block: row for row, block in enumerate(numbers.names)}
+    centres = [*taken, *at_random]
+    near = [row for w in centres if (row := row_of.get(BlockIndex(w.row // block_px, w.col // block_px))) is not None]
+    scored_rows = _scored_blocks(numbers, rng)
+    rows = sorted({*near, *scored_rows})
+    table = candidates(numbers, rows, wanted.edge)
+    table["rank"] = 0.0
+    group_ranks = ranks(table)
+    if len(group_ranks.columns):
+        table["rank"] = group_ranks.mean(axis=1).round(9)
+    row_of_window = {window: row for row, window in enumerate(table.window)}
+    start = [row_of_window[w] for w in centres if w in row_of_window]
+    free = (table.known >= KNOWN_SHARE) & table.block_row.isin(scored_rows)
+    free &= ~beside_any(places(list(table.window)), places(centres))
+    order = table[free].sort_values(["rank", "id"], ascending=[False, True], kind="stable").index.to_numpy()
+    count = wanted.count - len(at_random)
+    chosen = _diverse(numbers.cube, table, order, start, count, encoder) if count else []
+    if not chosen and not at_random:
+        raise ValueError(
+            f"no window is left to look at: {len(numbers.names)} blocks have {len(taken)} tasks, and no two may be neighbours"
+        )
+    found = [(row_of_window[w], ChosenBy.RANDOM, RANDOM_REASON) for w in at_random]
+    for row in chosen:
+        reason = words(table.loc[row], group_ranks.loc[row])
+        found.append((row, ChosenBy.SCORES, reason))
+    return [_task(table.loc[row], wanted, by, reason) for row, by, reason in found]
+
+
+def _task(row: pd.Series, wanted: Wanted, by: ChosenBy, reason: str) -> Task:
+    scores = {name: round(float(row[name]), 6) for name in NAMES if np.isfinite(row[name])}
+    return Task(row.id, PixelWindow(*row.window), row.unit, row.coverage, wanted.round, reason, scores, by)
+
+
+def _random_windows(
+    numbers: RunNumbers, wanted: Wanted, taken: Sequence[PixelWindow], rng: np.random.Generator
+) -> list[PixelWindow]:
+    """Windows drawn one after the other among all; those that are not mapped or lie beside another task are passed over."""
+    cube, grid = numbers.cube, numbers.cube.grid
+    in_block = (grid.block_px // wanted.edge) ** 2
+    used = places(list(taken))
+    found: list[PixelWindow] = []
+    for number in rng.permutation(len(numbers.names) * in_block):
+        if len(found) == wanted.random_count:
+            break
+        block, place = divmod(int(number), in_block)
+        window = windows_of(numbers.names[block], grid, wanted.edge)[place]
+        at = places([window])
+        if beside_any(at, used)[0] or (cube.read_window(INTEGRATED, window) < NO_IMAGERY).mean() < KNOWN_SHARE:
+            continue
+        found.append(window)
+        used = np.concatenate([used, at])
+    return found
+
+
+def _scored_blocks(numbers: RunNumbers, rng: np.random.Generator) -> list[int]:
+    """Rows of the blocks whose pixels are read."""
+    count = len(numbers.names)
+    if count <= MOST_BLOCKS:
+        return list(range(count))
+    by_rank = numbers.by_block.rank(pct=True).fillna(0.5).mean(axis=1).sort_values(ascending=False, kind="stable")
+    best = by_rank.index.to_numpy()[: MOST_BLOCKS // 2]
+    others = np.setdiff1d(np.arange(count), best)
+    return [int(row) for row in np.concatenate([best, rng.choice(others, MOST_BLOCKS - len(best), replace=False)])]
+
+
+def _diverse(
+    cube: Cube, table: pd.DataFrame, order: np.ndarray, start: list[int], count: int, encoder: Encoder | None
+) -> list[int]:
+    """Rows of a batch chosen from rows that are ordered by rank, given those that are tasks already."""
+    shortlist = _shortlist(table, order, count)
+    if not len(shortlist):
+        return []
+    rows = np.concatenate([shortlist, np.array(start, int)])
+    vectors = _vectors(cube, table.loc[rows], encoder)
+    near = places(list(table.window.loc[shortlist]))
+    distance = np.full(len(shortlist), np.inf)
+    for centre in vectors[len(shortlist) :]:
+        distance = np.minimum(distance, _distances(vectors[: len(shortlist)], centre))
+    caps = _Caps(table.loc[shortlist, ["unit", "coverage"]], count)
+    free = np.ones(len(shortlist), bool)
+    chosen: list[int] = []
+    while len(chosen) < count and free.any():
+        allowed = free & caps.allows()
+        if not allowed.any():
+            caps.lift()
+            continue
+        # Of equally distant ones the first has the highest rank.
+        pick = int(np.argmax(np.where(allowed, distance, -1.0)))
+        chosen.append(int(shortlist[pick]))
+        caps.take(pick)
+        free &= ~beside_any(near, near[pick : pick + 1])
+        distance = np.minimum(distance, _distances(vectors[: len(shortlist)], vectors[pick]))
+    return chosen
+
+
+def _shortlist(table: pd.DataFrame, order: np.ndarray, count: int) -> np.ndarray:
+    """The best rows, in turn from every unit and coverage type, so that each has some to choose from."""
+    part = table.loc[order, ["unit", "coverage"]]
+    turn = part.groupby(["unit", "coverage"], sort=False).cumcount().to_numpy()
+    return order[np.sort(np.argsort(turn, kind="stable")[: SHORTLIST * count])]
+
+
+class _Caps:
+    """How many tasks a unit and a coverage type may have in a batch."""
+
+    def __init__(self, strata: pd.DataFrame, count: int) -> None:
+        self._labels = [strata[name].to_numpy(object) for name in strata]
+        self._most = [math.ceil(count / max(strata[name].nunique(), 1)) for name in strata]
+        self._taken: list[Counter[str]] = [Counter() for _ in self._labels]
+
+    def allows(self) -> np.ndarray:
+        """Whether each window may be taken: (n,) bool."""
+        allowed = np.ones(len(self._labels[0]), bool)
+        for labels, most, taken in zip(self._labels, self._most, self._taken, strict=True):
+            full = [label for label, number in taken.items() if number >= most]
+            allowed &= ~np.isin(labels.astype(str), full)
+        return allowed
+
+    def take(self, pick: int) -> None:
+        """Count a window that was taken."""
+        for labels, taken in zip(self._labels, self._taken, strict=True):
+            taken[str(labels[pick])] += 1
+
+    def lift(self) -> None:
+        """Allow one more of each, because the others cannot fill the batch."""
+        self._most = [most + 1 for most in self._most]
+
+
+def _vectors(cube: Cube, rows: pd.DataFrame, encoder: Encoder | None) -> np.ndarray:
+    """What windows are compared by, standardised: scores and colours, and what the encoder sees, both parts of equal weight."""
+    names = [*NAMES, *(name for name in rows if name.startswith("colour_"))]
+    parts = [_standardised(rows[names].to_numpy(float))]
+    if encoder is not None:
+        parts.append(_standardised(_encoded(cube, list(rows.window), encoder)))
+    return np.hstack([part / math.sqrt(max(part.shape[1], 1)) for part in parts])
+
+
+def _encoded(cube: Cube, windows: Sequence[PixelWindow], encoder: Encoder) -> np.ndarray:
+    seen = []
+    for window in windows:
+        each = []
+        for source in cube.sources:
+            rgb, valid = (cube.read_window(name, window, source)[None] for name in (RGB, IMAGERY_VALID))
+            each.append(encoder(rgb, valid)[0])
+        seen.append(np.concatenate(each))
+    return np.array(seen)
+
+
+def _standardised(values: np.ndarray) -> np.ndarray:
+    """Columns with mean 0 and standard deviation 1; what is not known is 0, and columns that tell nothing are left out."""
+    known = ~np.isnan(values)
+    number = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, values, 0).sum(axis=0) / number
+    centred = np.where(known, values - mean, 0)
+    spread = np.sqrt((centred**2).sum(axis=0) / number)
+    tells = spread > 1e-9
+    return np.asarray(centred[:, tells] / spread[tells])
+
+
+def _distances(vectors: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Distance of each vector from a centre, rounded so that the last bits of a sum decide nothing: (n,) float64."""
+    return np.asarray(np.sqrt(((vectors - centre) ** 2).sum(axis=1)).round(9))
