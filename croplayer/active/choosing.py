@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,8 +28,17 @@ SHORTLIST = 8
 """Windows among which a task is chosen for diversity, times the number of tasks."""
 RANDOM_REASON = "Drawn at random among all windows, so that the accuracy of the map can be told apart from that where it was thought wrong."
 
-Encoder = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""What a network sees in windows: (n, c) float64 of pixels (n, h, w, 3) uint8 and where there is imagery (n, h, w) bool."""
+TURNED = 4
+"""Windows that the network maps a second time with their imagery turned, times the number of tasks."""
+
+
+class NetworkView(NamedTuple):
+    """How a network sees windows."""
+
+    encode: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    """What it sees: (n, c) float64 of pixels (n, h, w, 3) uint8 and where there is imagery (n, h, w) bool."""
+    turned: Callable[[np.ndarray, np.ndarray], float]
+    """Mean change of the probability 0..1 when a window (h, w, 3) uint8, (h, w) bool is turned by 180 degrees; NaN without imagery."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,7 @@ class Wanted:
 
 
 def choose(
-    numbers: RunNumbers, wanted: Wanted, taken: Sequence[PixelWindow] = (), encoder: Encoder | None = None
+    numbers: RunNumbers, wanted: Wanted, taken: Sequence[PixelWindow] = (), view: NetworkView | None = None
 ) -> list[Task]:
     """The next tasks, fewer where no more windows are left. The same run, settings, seed and taken windows give the same tasks.
 
@@ -68,7 +78,7 @@ def choose(
     Parameters
     ----------
     taken : windows of earlier tasks, of the same edge
-    encoder : what a network sees; None compares windows by scores and colours alone
+    view : the network; None compares windows by scores and colours alone, and turns no imagery
 
     Raises ValueError if no window is left.
     """
@@ -89,9 +99,13 @@ def choose(
     start = [row_of_window[w] for w in centres if w in row_of_window]
     free = (table.known >= KNOWN_SHARE) & table.block_row.isin(scored_rows)
     free &= ~beside_any(places(list(table.window)), places(centres))
-    order = table[free].sort_values(["rank", "id"], ascending=[False, True], kind="stable").index.to_numpy()
     count = wanted.count - len(at_random)
-    chosen = _diverse(numbers.cube, table, order, start, count, encoder) if count else []
+    if view is not None and count:
+        first = _by_rank(table[free])[: TURNED * count]
+        table.loc[first, "turned"] = [_turned(numbers.cube, table.window[row], view) for row in first]
+        group_ranks = ranks(table)
+        table["rank"] = group_ranks.mean(axis=1).round(9)
+    chosen = _diverse(numbers.cube, table, _by_rank(table[free]), start, count, view) if count else []
     if not chosen and not at_random:
         raise ValueError(
             f"no window is left to look at: {len(numbers.names)} blocks have {len(taken)} tasks, and no two may be neighbours"
@@ -101,6 +115,21 @@ def choose(
         reason = words(table.loc[row], group_ranks.loc[row])
         found.append((row, ChosenBy.SCORES, reason))
     return [_task(table.loc[row], wanted, by, reason) for row, by, reason in found]
+
+
+def _by_rank(table: pd.DataFrame) -> np.ndarray:
+    return table.sort_values(["rank", "id"], ascending=[False, True], kind="stable").index.to_numpy()
+
+
+def _turned(cube: Cube, window: PixelWindow, view: NetworkView) -> float:
+    """The largest change over the sources; NaN where none has imagery."""
+    changes = [view.turned(*_imagery(cube, window, source)) for source in cube.sources]
+    return max((c for c in changes if np.isfinite(c)), default=np.nan)
+
+
+def _imagery(cube: Cube, window: PixelWindow, source: str) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (h, w, 3) uint8 of a source, and where there is imagery (h, w) bool."""
+    return cube.read_window(RGB, window, source), cube.read_window(IMAGERY_VALID, window, source)
 
 
 def _task(row: pd.Series, wanted: Wanted, by: ChosenBy, reason: str) -> Task:
@@ -141,14 +170,14 @@ def _scored_blocks(numbers: RunNumbers, rng: np.random.Generator) -> list[int]:
 
 
 def _diverse(
-    cube: Cube, table: pd.DataFrame, order: np.ndarray, start: list[int], count: int, encoder: Encoder | None
+    cube: Cube, table: pd.DataFrame, order: np.ndarray, start: list[int], count: int, view: NetworkView | None
 ) -> list[int]:
     """Rows of a batch chosen from rows that are ordered by rank, given those that are tasks already."""
     shortlist = _shortlist(table, order, count)
     if not len(shortlist):
         return []
     rows = np.concatenate([shortlist, np.array(start, int)])
-    vectors = _vectors(cube, table.loc[rows], encoder)
+    vectors = _vectors(cube, table.loc[rows], view)
     near = places(list(table.window.loc[shortlist]))
     distance = np.full(len(shortlist), np.inf)
     for centre in vectors[len(shortlist) :]:
@@ -203,23 +232,20 @@ class _Caps:
         self._most = [most + 1 for most in self._most]
 
 
-def _vectors(cube: Cube, rows: pd.DataFrame, encoder: Encoder | None) -> np.ndarray:
+def _vectors(cube: Cube, rows: pd.DataFrame, view: NetworkView | None) -> np.ndarray:
     """What windows are compared by, standardised: scores and colours, and what the encoder sees, both parts of equal weight."""
     names = [*NAMES, *(name for name in rows if name.startswith("colour_"))]
     parts = [_standardised(rows[names].to_numpy(float))]
-    if encoder is not None:
-        parts.append(_standardised(_encoded(cube, list(rows.window), encoder)))
+    if view is not None:
+        parts.append(_standardised(_encoded(cube, list(rows.window), view)))
     return np.hstack([part / math.sqrt(max(part.shape[1], 1)) for part in parts])
 
 
-def _encoded(cube: Cube, windows: Sequence[PixelWindow], encoder: Encoder) -> np.ndarray:
+def _encoded(cube: Cube, windows: Sequence[PixelWindow], view: NetworkView) -> np.ndarray:
     seen = []
     for window in windows:
-        each = []
-        for source in cube.sources:
-            rgb, valid = (cube.read_window(name, window, source)[None] for name in (RGB, IMAGERY_VALID))
-            each.append(encoder(rgb, valid)[0])
-        seen.append(np.concatenate(each))
+        pictures = (_imagery(cube, window, source) for source in cube.sources)
+        seen.append(np.concatenate([view.encode(rgb[None], valid[None])[0] for rgb, valid in pictures]))
     return np.array(seen)
 
 

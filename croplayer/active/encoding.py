@@ -1,4 +1,4 @@
-"""What the network of a run sees in windows, to tell which look alike."""
+"""What the network of a run sees in windows: to tell which look alike, and where it does not agree with itself."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from croplayer.active.choosing import Encoder
+from croplayer.active.choosing import NetworkView
 from croplayer.models.bundles.kinds import load_segmenter
+from croplayer.models.networks.inference import predict_image
 from croplayer.models.networks.window_features import PLAIN, window_features
+from stores.legends import PROBABILITY_SCALE
 
 STRIDE_PX = 32
 """Networks take images whose edges are multiples of this."""
@@ -16,8 +18,8 @@ DIGITS = 3
 """Decimals of the features; further ones depend on the machine."""
 
 
-def network_encoder(model: Path, edge: int) -> Encoder | None:
-    """The encoder of a segmentation model for windows of an edge in pixels; None for windows that it cannot take.
+def network_view(model: Path, edge: int) -> NetworkView | None:
+    """How a segmentation model sees windows of an edge in pixels; None for windows that it cannot take.
 
     Raises FileNotFoundError or ValueError for a missing or damaged bundle.
     """
@@ -31,4 +33,12 @@ def network_encoder(model: Path, edge: int) -> Encoder | None:
         valid[~valid.any(axis=(1, 2))] = True  # a window without imagery looks like a black one
         return np.asarray(window_features(network, rgb, valid)[:, PLAIN:].round(DIGITS))
 
-    return encode
+    def turned(rgb: np.ndarray, valid: np.ndarray) -> float:
+        straight = predict_image(network, rgb, valid)
+        half_turned = predict_image(network, rgb[::-1, ::-1].copy(), valid[::-1, ::-1].copy())[::-1, ::-1]
+        if not valid.any():
+            return np.nan
+        change = np.abs(straight[valid].astype(np.int16) - half_turned[valid])
+        return round(float(change.mean()) / PROBABILITY_SCALE, DIGITS)
+
+    return NetworkView(encode, turned)

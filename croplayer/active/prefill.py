@@ -12,6 +12,7 @@ from croplayer.active.tasks import FieldClass, Origin, Task
 from croplayer.cube.whole_blocks import Cube
 from croplayer.fields.outlines import field_outlines
 from croplayer.kernels.basins import regions_of_equal
+from stores.columns import FIELD
 from stores.grid import CRS, BlockGrid, PixelWindow
 from stores.legends import CROPLAND, INTEGRATED
 
@@ -23,9 +24,14 @@ SHAPE_DIGITS = 16
 
 
 def prefilled(cube: Cube, task: Task) -> gpd.GeoDataFrame:
-    """The model's polygons in a task's window as rows of the layer ``fields``: regions of cropland of the integrated map."""
-    mask = cube.read_window(INTEGRATED, task.window)
-    numbers, _ = regions_of_equal((mask == CROPLAND).astype(np.int32))
+    """The model's polygons in a task's window as rows of the layer ``fields``.
+
+    They are the fields of a run that has told them apart, and beside them, or where it has not, connected regions of cropland of
+    the integrated map.
+    """
+    cropland = cube.read_window(INTEGRATED, task.window) == CROPLAND
+    pieces = cube.read_window(FIELD, task.window).astype(np.int32) if cube.has_array(FIELD) else np.int32(0)
+    numbers, _ = regions_of_equal(np.where(cropland, pieces + 1, 0))
     geometry = outlines_of(numbers.astype(np.int64), task.window, cube.grid)
     return gpd.GeoDataFrame(
         {

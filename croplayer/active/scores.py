@@ -36,6 +36,7 @@ class Score(NamedTuple):
 SCORES = (
     Score("entropy", "uncertainty", "the network is unsure here (mean entropy {0:.2f} bit away from outlines)"),
     Score("margin", "uncertainty", "cropland and other land score nearly alike (1 - margin is {0:.2f})"),
+    Score("turned", "turned", "turned imagery is mapped differently (by {0:.2f} on average)"),
     Score("source_disagreement", "sources", "the two sources disagree on {0:.0%} of the pixels"),
     Score("product_disagreement", "products", "other maps disagree on {0:.0%} of the block"),
     Score("doubt", "correctness", "the block's mask is judged wrong for {0:.0%} of the sources"),
@@ -43,7 +44,7 @@ SCORES = (
     Score("rarity", "coverage", "its coverage type is rare ({1:.0%} of the blocks)"),
     Score("statistic", "statistic", "the mapped area of its unit is off its statistic by a factor of {2:.2f}"),
 )
-"""All scores; each is higher where a look is worth more. ``statistic`` is the absolute logarithm of mapped over official area."""
+"""All scores; each is higher where a look is worth more. ``turned`` is known where a network looked; ``statistic`` is the absolute logarithm of mapped over official area."""
 GROUPS = tuple(dict.fromkeys(score.group for score in SCORES))
 NAMES = [score.name for score in SCORES]
 
@@ -76,6 +77,7 @@ def candidates(numbers: RunNumbers, blocks: Sequence[int], edge: int) -> pd.Data
     table = pd.concat(parts, ignore_index=True)
     table["unit"] = numbers.units_of(list(table.window))
     table["statistic"] = np.abs(np.log(table.unit.map(numbers.percent).astype(float) / 100))
+    table["turned"] = np.nan
     whole = numbers.by_block.iloc[table.block_row].reset_index(drop=True)
     for name in NAMES:
         if name in whole:

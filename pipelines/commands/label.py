@@ -12,7 +12,7 @@ import click
 from pipelines.commands.options import MODELS
 
 if TYPE_CHECKING:
-    from croplayer.active.choosing import Encoder
+    from croplayer.active.choosing import NetworkView
     from croplayer.active.run_numbers import RunNumbers
     from croplayer.active.tasks import Task
     from pipelines.recipe import Recipe
@@ -57,7 +57,7 @@ def init(
     numbers, recipe = _numbers(run)
     edge = window_edge(numbers.cube.grid.block_px, window_px)
     wanted = Wanted(tasks, random_share, seed, 1, edge)
-    chosen = choose(numbers, wanted, encoder=_encoder(run, recipe, models, edge))
+    chosen = choose(numbers, wanted, view=_view(run, recipe, models, edge))
     project = create_project(out, run, numbers.cube, edge, seed, chosen)
     _say(chosen, wanted.count)
     click.echo(f"open {project.folder / 'labels.qgs'} in QGIS, and read {project.folder / 'README.md'}")
@@ -87,8 +87,8 @@ def next_tasks(labels: Path, count: int, run: Path | None, random_share: float, 
         settings = project.settings
         number = max((task.round for task in there), default=0) + 1
         wanted = Wanted(count, random_share, settings.seed, number, settings.window_px)
-        encoder = _encoder(run or project.run, recipe, models, wanted.edge)
-        chosen = choose(numbers, wanted, [task.window for task in there], encoder)
+        view = _view(run or project.run, recipe, models, wanted.edge)
+        chosen = choose(numbers, wanted, [task.window for task in there], view)
         add_tasks(project, numbers.cube, chosen, there)
     _say(chosen, count)
 
@@ -125,19 +125,19 @@ def _numbers(run: Path) -> tuple[RunNumbers, Recipe]:
     return RunNumbers.read(folder, recipe.edition, products, recipe.decisions.correctness_classes.correct), recipe
 
 
-def _encoder(run: Path, recipe: Recipe, models: Path | None, edge: int) -> Encoder | None:
-    """The encoder of the run's network, where its model is on this machine."""
-    from croplayer.active.encoding import network_encoder
+def _view(run: Path, recipe: Recipe, models: Path | None, edge: int) -> NetworkView | None:
+    """How the run's network sees windows, where its model is on this machine."""
+    from croplayer.active.encoding import network_view
     from pipelines.engine.models import Models, default_home
 
     folder = Models(models or default_home(), run).folder(recipe, "segmentation")
-    encoder = None if folder is None else network_encoder(folder, edge)
-    if encoder is None:
+    view = None if folder is None else network_view(folder, edge)
+    if view is None:
         why = (
             "the run's model is not on this machine" if folder is None else f"windows of {edge} px are too small for it"
         )
         click.echo(f"windows are compared by scores and colours, not by what the network sees: {why}", err=True)
-    return encoder
+    return view
 
 
 def _say(chosen: Sequence[Task], asked: int) -> None:

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from croplayer.active import choosing
-from croplayer.active.choosing import Wanted, choose
-from croplayer.active.encoding import network_encoder
+from croplayer.active.choosing import NetworkView, Wanted, choose
+from croplayer.active.encoding import network_view
 from croplayer.active.run_numbers import RunNumbers
 from croplayer.active.tasks import ChosenBy
 from croplayer.active.windows import places
@@ -101,14 +101,39 @@ def test_quotas_are_lifted_only_where_others_cannot_fill_the_batch() -> None:
 
 def test_what_the_network_sees_tells_windows_apart(numbers: RunNumbers, models: Path) -> None:
     (model,) = models.glob("small_segmentation-*")
-    assert network_encoder(model, 32) is None
-    encoder = network_encoder(model, 64)
-    assert encoder is not None
+    assert network_view(model, 32) is None
+    view = network_view(model, 64)
+    assert view is not None
     wanted = replace(WANTED, count=3, random_share=0.0, edge=64)
-    tasks = choose(numbers, wanted, encoder=encoder)
-    assert tasks == choose(numbers, wanted, encoder=encoder) and apart(tasks)
+    tasks = choose(numbers, wanted, view=view)
+    assert tasks == choose(numbers, wanted, view=view) and apart(tasks)
     black = np.zeros((1, 64, 64, 3), np.uint8)
-    assert np.isfinite(encoder(black, np.zeros((1, 64, 64), bool))).all()
+    assert np.isfinite(view.encode(black, np.zeros((1, 64, 64), bool))).all()
+    assert np.isnan(view.turned(black[0], np.zeros((64, 64), bool)))
+    assert view.turned(black[0], np.ones((64, 64), bool)) < 0.5
+
+
+def test_a_window_that_is_mapped_differently_when_turned_comes_first(
+    numbers: RunNumbers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "SHORTLIST", 1)  # rank alone decides
+    looked_at: list[float] = []
+
+    def turned(rgb: np.ndarray, valid: np.ndarray) -> float:
+        looked_at.append(float(rgb.mean()))
+        return float(looked_at[-1] == differs)
+
+    view = NetworkView(lambda rgb, valid: np.zeros((len(rgb), 1)), turned)
+    wanted = replace(WANTED, random_share=0.0, count=3)
+    differs = -1.0
+    same = choose(numbers, wanted, view=view)
+    assert len(looked_at) == choosing.TURNED * 3 * len(numbers.cube.sources)
+    assert {t.scores.get("turned", 0.0) for t in same} == {0.0}
+    before = {t.id for t in same}
+    differs = looked_at[3 * len(numbers.cube.sources)]
+    first = next(t for t in choose(numbers, wanted, view=view) if t.scores.get("turned") == 1)
+    assert "urned imagery is mapped differently (by 1.00 on average), above 99 % of the windows" in first.reason
+    assert first.id not in before
 
 
 def test_what_cannot_be_asked_for_is_said(numbers: RunNumbers, tmp_path: Path) -> None:
