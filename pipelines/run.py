@@ -24,7 +24,9 @@ class Run:
         self.origin = origin
         """The recipe's file, for messages."""
         self.inputs = Inputs(recipe, Models(models, folder))
-        self.output = Output(RunFolder(folder, recipe.store.url if recipe.store else None), self.inputs)
+        self.folder = RunFolder(folder, recipe.store.url if recipe.store else None)
+        """The folder of the run, with all of its editions."""
+        self.output = Output(self.folder.place_of(recipe.edition), self.inputs)
 
     @cached_property
     def rules(self) -> list[Rule]:
@@ -32,7 +34,7 @@ class Run:
         return rules_of(self.recipe)
 
     def check(self) -> None:
-        """Raise ValueError with a line for every unusable input, or for a folder of another edition, before any work."""
+        """Raise ValueError with a line for every unusable input, before any work."""
         check_needs(self.recipe, self.output.folder.root)
         try:
             self.inputs.check()

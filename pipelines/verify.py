@@ -18,7 +18,7 @@ from stores.grid import BlockIndex
 from stores.ledger import Ledger
 from stores.places import digest_of, has_key, is_remote, keys_of, open_store
 from stores.records import BlockRecord, Status
-from stores.run_folder import FOLDERS, RunFolder
+from stores.run_folder import EDITIONS_FOLDER, FOLDERS, RunFolder
 from stores.step_memory import CUBE_FILES, END_OF_RUN, StepEntry
 
 KEYS_AT_ONCE = 65_536
@@ -192,7 +192,7 @@ def _foreign_files(folder: RunFolder, entries: Mapping[str, StepEntry]) -> Itera
     own = {name for entry in entries.values() for name in entry.files} | {folder.lock.name, folder.log.name}
     own |= {folder.outputs.relative_to(folder.root).as_posix()}
     own |= {folder.ledger(n).relative_to(folder.root).as_posix() for n, e in entries.items() if e.is_of_blocks}
-    others = folder.inputs | {folder.own_cube.name}
+    others = folder.inputs | {folder.own_cube.name, EDITIONS_FOLDER}
     for path in sorted(p for p in folder.root.iterdir() if p.name not in others and not _is_partial(p.name)):
         if path.is_dir() and path.name not in FOLDERS:
             yield Problem(f"{path} is not a folder of a run; remove it", "", None)

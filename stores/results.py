@@ -26,6 +26,7 @@ DIGESTS_AT_A_TIME = 1 << 14
 FEW_BLOCKS = 10_000
 """For at most so many blocks the lines of other blocks are not looked at."""
 _STATUS, _FILES, _VALUES, _SECONDS = b',"status":"', b',"files":', b',"values":', b',"seconds":'
+_KEY = b'{"'
 _FOLLOWS, _READ = b',"follows":"', b',"read":'
 # JSON escapes every quote within a text, so these bytes cannot occur in a reason or a value.
 
@@ -43,7 +44,8 @@ class Results:
     offset: np.ndarray
     """(n,) int64, offset of the block's line in bytes."""
     digest: str
-    """sha256 over the records in the order of the blocks, without the time that they took and what they were read from."""
+    """sha256 over the records in the order of the blocks, without the time that they took, what they were read from and the
+    name of the edition, so editions with the same blocks have the same."""
     found: BlockDigests
     """Digest of what each record says it wrote and measured, for steps that follow this one."""
     voided: BlockList
@@ -142,7 +144,7 @@ def read_results(
         mine.add(line, place)
         status.append(found)
         end = line.rindex(_SECONDS)
-        digests += hashlib.sha256(line[TEXT + len(start) : end]).digest()[:DIGEST_BYTES]
+        digests += hashlib.sha256(_of_any_edition(line[TEXT + len(start) : end])).digest()[:DIGEST_BYTES]
         if follows is not None:
             origins += _followed(line, end)
     found_codes, last = mine.last()
@@ -172,6 +174,16 @@ def read_results(
         mine.places(last[is_void]),
         BlockList(found_codes[is_outdated]),
     )
+
+
+def _of_any_edition(text: bytes) -> bytes:
+    """A record whose files have no edition in their names."""
+    at = text.index(_FILES) + len(_FILES)
+    if not text.startswith(_KEY, at):
+        return text
+    at += len(_KEY)
+    edition = text[at : text.index(b"/", at) + 1]
+    return text.replace(b'"' + edition, b'"')
 
 
 class _Lines:

@@ -3,8 +3,9 @@
 =====================  ==========================================================================
 recipe.toml            the recipe as it was resolved, with every default
 provenance.json        versions of croplayer and its libraries, fingerprints of inputs and models
-cube.zarr/EDITION      the cube (stores.cube), unless the recipe's [store] places it in a bucket; a folder
-                       holds one edition, because ledgers, tables and report are of one, a bucket any number
+cube.zarr/EDITION      the cube (stores.cube), unless the recipe's [store] places it in a bucket; ledgers, tables
+                       and report beside it are of this one edition, the first
+editions/EDITION/      a folder like this one for every later edition
 ledger/STEP.jsonl      one line per finished block (stores.ledger)
 ledger/outputs.json    which steps are finished, with digests of all that they wrote (stores.step_memory)
 blocks.parquet         GeoParquet, one row per block (features: croplayer.measures.features)
@@ -36,6 +37,8 @@ LEDGER_FOLDER = "ledger"
 STEPS_FILE = "outputs.json"
 BOUNDARIES_FILE = "boundaries.parquet"
 """Admin units that a run keeps beside its cube."""
+EDITIONS_FOLDER = "editions"
+"""Folder of the later editions of a run, each in a folder of its own that has the layout of a run's."""
 FOLDERS = (LEDGER_FOLDER, "tables", "figures", "fields", "export")
 """Folders whose every file the run makes."""
 INPUTS = frozenset({"country", "models"})
@@ -101,6 +104,42 @@ class RunFolder:
         ledgers = (Ledger(self.ledger(step)) for step in STEPS_OF_CUBE)
         records = (record for ledger in ledgers for _, record in ledger.backwards())
         return next((key.partition("/")[0] for record in records for key in record.files), None)
+
+    def editions(self) -> dict[str, RunFolder]:
+        """The folder of each edition by the edition's name: the first, which lies in the run's own folder, then by name.
+
+        Empty before the first edition has a finished block. Raises as `edition`.
+        """
+        own = self.edition
+        if own is None:
+            return {}
+        return {own: self} | {later.root.name: later for later in self.later_editions()}
+
+    def later_editions(self) -> list[RunFolder]:
+        """The folders of the editions after the first, by name."""
+        return [RunFolder(path) for path in sorted((self.root / EDITIONS_FOLDER).glob("*")) if path.is_dir()]
+
+    def of_edition(self, edition: str | None) -> RunFolder:
+        """The folder of an edition that is there; None is the only one.
+
+        Raises ValueError when it is not there, or none is named and there are several.
+        """
+        found = self.editions()
+        if edition is None and len(found) <= 1:
+            return self
+        if edition in found:
+            return found[edition]
+        if edition is None:
+            raise ValueError(f"{self.root} holds the editions {', '.join(found)}; say which one with its name")
+        if not found:
+            return self  # the cube tells which editions it holds
+        raise ValueError(f"{self.root} has no edition '{edition}'; it holds {', '.join(found)}")
+
+    def place_of(self, edition: str) -> RunFolder:
+        """Where the run of an edition writes, whether it is there or not: here when it is the first, else below ``editions``."""
+        if self.edition in (None, edition):
+            return self
+        return RunFolder(self.root / EDITIONS_FOLDER / edition, self.cube_url)
 
     def ledger(self, step: str) -> Path:
         """The ledger of a step."""
@@ -173,15 +212,20 @@ class CubePlace(NamedTuple):
     """The folder beside it, which need not hold ledgers; None for an address of a bucket."""
 
 
-def cube_place(place: str | Path) -> CubePlace:
+def cube_place(place: str | Path, edition: str | None = None) -> CubePlace:
     """The cube of a run's folder, of a cube's own folder or of an address of a bucket.
+
+    Parameters
+    ----------
+    edition : for the folder of a run with several editions
 
     Raises
     ------
     FileNotFoundError
         if nothing lies there, or a run's folder has no cube yet
     ValueError
-        for a file, for a folder that is neither of a run nor of a cube, and for a group within a cube
+        for a file, for a folder that is neither of a run nor of a cube, for a group within a cube, and for a run without the
+        edition, or with several when none is named
     """
     if is_remote(place):
         return CubePlace(str(place), None)
@@ -200,6 +244,7 @@ def cube_place(place: str | Path) -> CubePlace:
             f"{path} is not a cube and not a run's folder: it holds neither {_GROUP} nor {run.recipe.name}; give a "
             "run's folder, its cube.zarr or s3://BUCKET/PREFIX"
         )
+    run = run.of_edition(edition)
     if not is_remote(run.cube) and not has_key(run.cube, _GROUP):
         raise FileNotFoundError(
             f"{path} has no {run.own_cube.name} yet, so it is not a cube to open; run its recipe first"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+import pandas as pd
 import rioxarray  # noqa: F401  (gives opened cubes their .rio)
 import shapely
 import xarray as xr
@@ -40,7 +41,9 @@ _SMALL_PX = 1_000_000
 """A region of at most this many pixels is looked at when it is opened, so that one without a pixel is noticed."""
 
 
-def open_cube(path: str | Path, region: Region = None, edition: str | None = None, strict: bool = False) -> xr.Dataset:
+def open_cube(
+    path: str | Path, region: Region = None, edition: str | Sequence[str] | None = None, strict: bool = False
+) -> xr.Dataset:
     """Open a cube lazily, cut to a region.
 
     Parameters
@@ -49,7 +52,8 @@ def open_cube(path: str | Path, region: Region = None, edition: str | None = Non
     region : bounds (west, south, east, north) in degrees, a GeoDataFrame or GeoSeries of polygons in any CRS, a
         shapely polygon in EPSG:4326, the name of an admin unit of the run (English, Chinese or code), or names of blocks;
         None is everything
-    edition : name of the edition; may be left out when the cube holds one
+    edition : name of the edition; may be left out when the run or cube holds one. Several names give a dimension
+        ``edition`` over what all of them hold
     strict : whether every block of the region must be finished according to the run's ledgers
 
     Returns
@@ -73,7 +77,9 @@ def open_cube(path: str | Path, region: Region = None, edition: str | None = Non
     pixel; SchemaError when the cube is not laid out on the lattice; MissingBlocksError when ``strict`` and a block of the
     region is not finished or lies outside the cube.
     """
-    place = cube_place(path)
+    if edition is not None and not isinstance(edition, str):
+        return _together({name: open_cube(path, region, name, strict) for name in edition})
+    place = cube_place(path, edition)
     cube = Cube.open(place.cube, edition)
     whole = cube.blocks.window(cube.grid)
     asked = asked_region(region, place)
@@ -92,6 +98,17 @@ def open_cube(path: str | Path, region: Region = None, edition: str | None = Non
     _warn_of(words, cube, len(blocks), outside)
     dataset = link(dataset, Behind.of(cube, place))
     return dataset if asked is None or asked.is_box else _with_region(dataset, cube, asked)
+
+
+def _together(editions: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """Editions of one lattice along a dimension of their own; raises ValueError for none, or of different lattices."""
+    if len({dataset.attrs[BLOCK_PX] for dataset in editions.values()}) != 1:
+        found = ", ".join(f"{name} with {dataset.attrs[BLOCK_PX]}" for name, dataset in editions.items())
+        raise ValueError(f"editions of one lattice can be opened together; given {found or 'none'} px a block")
+    names = pd.Index(list(editions), name=EDITION)
+    together = xr.concat(editions.values(), names, join="inner", combine_attrs="drop_conflicts")
+    together.attrs.pop(EDITION, None)
+    return together
 
 
 def _finished(place: CubePlace, cube: Cube, blocks: BlockList) -> dict[str, BlockList]:

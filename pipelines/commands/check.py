@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.exit_codes import UNFINISHED
+
+if TYPE_CHECKING:
+    from stores.run_folder import RunFolder
 
 
 @click.command()
@@ -21,13 +25,17 @@ from pipelines.exit_codes import UNFINISHED
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify(out: Path, mend: bool, as_json: bool) -> None:
-    """Check every byte of the run in OUT against its ledger; exits with 1 when anything is damaged or unfinished."""
+    """Check every byte of the run in OUT, of all its editions, against their ledgers.
+
+    Exits with 1 when anything is damaged or unfinished.
+    """
     from pipelines.engine.lease import lease
     from pipelines.verify import find_problems, repair
     from stores.run_folder import run_at
 
     folder = run_at(out)
-    problems = find_problems(folder)
+    found = {edition: find_problems(edition) for edition in _editions(folder)}
+    problems = [problem for each in found.values() for problem in each]
     if as_json:
         click.echo(json.dumps({"problems": [p.sentence for p in problems]}, indent=1, ensure_ascii=False))
     else:
@@ -36,11 +44,20 @@ def verify(out: Path, mend: bool, as_json: bool) -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         click.echo(count if problems else "no problems: every file matches its ledger")
     if mend and problems:
-        with lease(folder):
-            repair(folder, problems)
+        for edition, damaged in found.items():
+            with lease(edition):
+                repair(edition, damaged)
         click.echo("marked what a run can redo; run the recipe again", err=as_json)
     if problems:
         sys.exit(UNFINISHED)
+
+
+def _editions(folder: RunFolder) -> list[RunFolder]:
+    """The folders of a run's editions; the run's own where its ledgers cannot tell."""
+    try:
+        return list(folder.editions().values()) or [folder]
+    except ValueError:
+        return [folder, *folder.later_editions()]
 
 
 @click.command()

@@ -26,14 +26,21 @@ def plan(target: str, out: Path | None, models: Path | None, pilot: Path | None,
     """Show what a run of a recipe would take, without starting it.
 
     RECIPE is a recipe file or the name of an included recipe. For the folder of a RUN, or where the folder of --out
-    holds a run already, plan also says what would be redone and why.
+    holds a run already, plan also says what would be redone and why; for a new edition of that run, what would be done
+    anew because it differs from the edition before.
     """
+    from pipelines.engine.carry import edition_before
+    from pipelines.engine.output import Output
     from pipelines.explain import explain, sentences
     from pipelines.plan import plan_of
     from pipelines.run import open_run
 
     opened = open_run(target, out, models)
     facts = plan_of(opened, pilot)
+    folder = opened.output.folder.root
+    before = edition_before(opened.folder, opened.recipe.edition) if opened.recipe.sources else None
+    if before is not None:
+        opened.output = Output(opened.folder.editions()[before], opened.inputs)
     has_run = opened.output.folder.outputs.exists()
     reasons = [reason for reason in explain(opened) if reason.left] if has_run else []
     due = list(sentences(reasons)) if reasons else []
@@ -43,8 +50,10 @@ def plan(target: str, out: Path | None, models: Path | None, pilot: Path | None,
     warnings = facts.pop("warnings", [])
     for name, value in facts.items():
         click.echo(f"{name:<28} {value}")
-    folder = opened.output.folder.root
-    click.echo(f"{'folder of the run':<28} {folder}, {'which holds a run' if has_run else 'which holds no run yet'}")
+    holds = "which holds a run" if has_run else "which holds no run yet"
+    if before is not None:
+        holds = f"a new edition, which begins with the blocks of edition '{before}'"
+    click.echo(f"{'folder of the run':<28} {folder}, {holds}")
     for line in due or (["nothing: everything is up to date"] if has_run else []):
         click.echo(f"{'would be done':<28} {line}")
     for line in warnings:

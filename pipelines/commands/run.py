@@ -15,6 +15,7 @@ from pipelines.stages.order import STAGES
 from stores.near_names import did_you_mean
 
 if TYPE_CHECKING:
+    from pipelines.engine.carry import Carried
     from pipelines.engine.steps import StepResult
     from pipelines.engine.walk import Walk
     from pipelines.run import Run
@@ -116,6 +117,7 @@ def _stages_until(run: Run, until: str | None) -> list[str] | None:
 
 def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler: str | None, recheck: bool) -> None:
     """Run some or all stages of a recipe; exits with 1 when a block is not finished, or the map is empty."""
+    from pipelines.engine.carry import carry_over
     from pipelines.engine.cluster import Workers
     from pipelines.engine.lease import lease
     from pipelines.engine.run_log import RunLog
@@ -135,8 +137,22 @@ def _do(run: Run, stages: Collection[str] | None, workers: int | None, scheduler
         click.echo(f"warning: {sentence}", err=True)
     with lease(folder) as held, log.open(f"recipe {run.recipe.name}"), Workers(config, scheduler) as pool:
         run.output.ledgers.also_check(held.check)
+        carried = carry_over(run.folder, run.output)
+        if carried is not None:
+            click.echo(_carried_sentence(run, carried))
         results = run_rules(run.rules, run.output, pool, log, stages, _say, trusts_times=not recheck, walk=walk)
     _end(run, walk, results)
+
+
+def _carried_sentence(run: Run, carried: Carried) -> str:
+    """What a new edition begins with, before its inputs are looked at."""
+    blocks = carried.blocks.get("mosaic", 0)
+    where = f"edition '{run.recipe.edition}' in {run.output.folder.root}"
+    if not blocks:
+        return (
+            f"{where} begins without blocks of edition '{carried.edition}', which has other sources, pixels or ground"
+        )
+    return f"{where} begins with {blocks} blocks of edition '{carried.edition}'; what differs is done anew"
 
 
 def _end(run: Run, walk: Walk, results: Sequence[StepResult]) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from pipelines.status import RunStatus
 
 
 @click.command()
@@ -14,15 +18,22 @@ import click
 def status(run: Path, as_json: bool) -> None:
     """Show the progress of the run in the folder RUN: steps, blocks done, left and failed, rate, time left.
 
-    It can be used while the run is running.
+    Later editions of the run follow the first. It can be used while the run is running.
     """
     from pipelines.status import lines, status_of
     from stores.run_folder import RunFolder
 
-    found = status_of(RunFolder(run))
+    folder = RunFolder(run)
+    found = status_of(folder)
+    later = {each.root.name: status_of(each) for each in folder.later_editions()}
     if as_json:
-        facts = {**found._asdict(), "steps": [step._asdict() for step in found.steps]}
+        facts = _facts(found) | ({"editions": {name: _facts(each) for name, each in later.items()}} if later else {})
         click.echo(json.dumps(facts, indent=1, default=str))
         return
-    for line in lines(found):
-        click.echo(line)
+    for each in (found, *later.values()):
+        for line in lines(each):
+            click.echo(line)
+
+
+def _facts(found: RunStatus) -> dict[str, Any]:
+    return {**found._asdict(), "steps": [step._asdict() for step in found.steps]}

@@ -83,16 +83,8 @@ class Output:
             self.folder.memory.note(CUBE_FILES, cube.edition, metadata_files(self.folder.cube, cube.edition))
 
     def check(self) -> None:
-        """Raise ValueError when the folder is of another edition, or its cube has another layout than the recipe's.
-
-        The ledgers, tables and report of a folder are of one edition.
-        """
-        held, wanted = self.folder.edition, self.inputs.recipe.edition
-        if self.inputs.recipe.sources and held not in (None, wanted):
-            raise ValueError(
-                f"{self.folder.root} holds edition '{held}', and the recipe makes edition '{wanted}'; give it a "
-                "folder of its own with --out"
-            )
+        """Raise ValueError when the edition's cube has another layout than the recipe's."""
+        wanted = self.inputs.recipe.edition
         if not self.inputs.recipe.sources or not has_key(self.folder.cube, f"{wanted}/zarr.json"):
             return
         group = zarr.open_group(

@@ -18,7 +18,6 @@ def mosaic(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]
         name="mosaic",
         made_of={
             "block_px": inputs.grid.block_px,
-            "edition": inputs.recipe.edition,
             "sources": inputs.source_settings,
         },
         blocks=inputs.blocks,

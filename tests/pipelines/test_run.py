@@ -114,16 +114,6 @@ def test_block_by_block_gives_the_same_pixels(finished: Path, small_recipe: Path
             np.testing.assert_array_equal(part[name], alone[name], err_msg=name)
 
 
-def test_a_run_s_folder_is_of_one_edition(small_recipe: Path, models: Path, finished: Path, tmp_path: Path) -> None:
-    recipe = tmp_path / "next.toml"
-    recipe.write_text(small_recipe.read_text(encoding="utf-8").replace('edition = "2020"', 'edition = "2021"'))
-    before = digests(finished)
-    done = croplayer("mosaic", recipe, "-o", finished, models=models, check=False)
-    assert done.returncode == 2
-    assert f"{finished} holds edition '2020', and the recipe makes edition '2021'; give it" in done.stderr
-    assert digests(finished) == before
-
-
 def test_a_stage_says_what_has_to_run_before_it(
     small_recipe: Path, models: Path, finished: Path, tmp_path: Path
 ) -> None:

@@ -1,0 +1,144 @@
+"""Begin a later edition of a run with the blocks of the edition before it.
+
+A block of the new edition that would come out the same takes the files of the one before: as hard links, which take no
+space, or as copies within a bucket. Records say from what content a block was made, so the steps of the new edition do
+anew only what its settings, models or imagery make different.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from croplayer.cube.whole_blocks import Cube
+from pipelines import stopping
+from pipelines.engine.lease import lease
+from pipelines.engine.output import Output
+from stores.cube import CUBE
+from stores.durable import FileDigest
+from stores.ledger import Ledger
+from stores.places import link_key, size_finder, sync_keys
+from stores.records import BlockRecord
+from stores.run_folder import RunFolder
+from stores.step_memory import WRITERS_OF_CUBE, StepEntry
+
+RECORDS_AT_ONCE = 1000
+
+
+class Carried(NamedTuple):
+    """What a new edition begins with."""
+
+    edition: str
+    """The edition before."""
+    blocks: Mapping[str, int]
+    """Blocks whose results were carried over, by step."""
+
+
+def edition_before(run: RunFolder, edition: str) -> str | None:
+    """The edition that a new one begins with: the last by name of those that come before it, else the first of the run.
+
+    None for the first edition of a run, and for one that has begun already.
+    """
+    there = run.editions()
+    if not there or run.place_of(edition) == run or _has_begun(run.place_of(edition)):
+        return None
+    earlier = sorted(name for name in there if name < edition)
+    return earlier[-1] if earlier else next(iter(there))
+
+
+def carry_over(run: RunFolder, output: Output) -> Carried | None:
+    """Begin the edition of a run's output with that before it, unless it has begun already; returns what was carried over.
+
+    The new edition's folder must be held. It is done in an order that a kill cannot harm: files, ledgers, and last the
+    memory of the steps; what is not in that memory is carried over again. Raises BlockingIOError while another run works
+    on the edition before.
+    """
+    name = edition_before(run, output.inputs.recipe.edition)
+    if name is None or not output.inputs.recipe.sources:
+        return None
+    before = run.editions()[name]
+    cube = Cube.open(before.cube, name)
+    if (cube.grid, cube.sources) != (output.cube.grid, output.cube.sources):
+        return Carried(name, {})
+    output.make_cube()
+    with lease(before):
+        return Carried(name, _carry(before, output, _Renamed(cube, output.cube)))
+
+
+def _has_begun(folder: RunFolder) -> bool:
+    return any(entry.is_of_blocks for entry in folder.memory.entries().values())
+
+
+@dataclass(frozen=True)
+class _Renamed:
+    """Keys of blocks of one cube in another of the same lattice and sources."""
+
+    before: Cube
+    now: Cube
+
+    def key(self, key: str) -> str | None:
+        """The key of a block's file in the new cube; None where that has no such array or block."""
+        edition, array, *rest = key.split("/")
+        spec = next((s for s in CUBE.arrays if s.name == array), None)
+        if edition != self.before.edition or spec is None or not self.now.has_array(array):
+            return None
+        places = list(map(int, rest[1:]))
+        y, x = spec.dims.index("y"), spec.dims.index("x")
+        places[y] += self.before.blocks.row - self.now.blocks.row
+        places[x] += self.before.blocks.col - self.now.blocks.col
+        if not (0 <= places[y] < self.now.blocks.rows and 0 <= places[x] < self.now.blocks.cols):
+            return None
+        return "/".join([self.now.edition, array, rest[0], *map(str, places)])
+
+    def files(self, files: Mapping[str, FileDigest]) -> dict[str, tuple[str, FileDigest]] | None:
+        """New key and digest of a record's files by their key before; None where one has no place in the new cube."""
+        found = {key: (self.key(key), digest) for key, digest in files.items()}
+        named = {key: (new, digest) for key, (new, digest) in found.items() if new is not None}
+        return named if len(named) == len(found) else None
+
+
+def _carry(before: RunFolder, output: Output, renamed: _Renamed) -> dict[str, int]:
+    folder = output.folder
+    steps = {name: e for name, e in before.memory.entries().items() if e.is_of_blocks and not e.is_void}
+    counts: dict[str, int] = {}
+    written: set[str] = set()
+    for step, entry in steps.items():
+        ledger, counts[step] = Ledger(folder.ledger(step)), 0
+        ledger.path.unlink(missing_ok=True)  # of a carrying over that was killed
+        for records in _batches(_linked(before, folder, step, entry, renamed, written)):
+            ledger.append(entry.fingerprint, records)
+            counts[step] += len(records)
+    if isinstance(folder.cube, Path):
+        sync_keys(folder.cube, written)
+    # The earlier of two steps of the cube first, because beginning it voids the later one.
+    for step, entry in sorted(
+        steps.items(), key=lambda s: WRITERS_OF_CUBE.index(s[0]) if s[0] in WRITERS_OF_CUBE else -1
+    ):
+        folder.memory.begin(step, entry.fingerprint, entry.made_of, blocks=max(entry.blocks, 1))
+    return counts
+
+
+def _linked(
+    before: RunFolder, folder: RunFolder, step: str, entry: StepEntry, renamed: _Renamed, written: set[str]
+) -> Iterator[BlockRecord]:
+    """The finished records of a step with the names of their files in the new edition, once these are there."""
+    size_of = size_finder(before.cube, f"{renamed.before.edition}/")
+    for fingerprint, record in Ledger(before.ledger(step)).newest():
+        stopping.check()
+        files = renamed.files(record.files)
+        if fingerprint != entry.fingerprint or not record.status.is_finished or files is None:
+            continue
+        if any(size_of(key) != digest.size for key, digest in record.files.items()):
+            continue
+        for key, (new, _) in files.items():
+            link_key(before.cube, key, folder.cube, new)
+            written.add(new)
+        yield replace(record, files=dict(files.values()))
+
+
+def _batches(records: Iterator[BlockRecord]) -> Iterator[list[BlockRecord]]:
+    while batch := list(islice(records, RECORDS_AT_ONCE)):
+        yield batch
