@@ -58,7 +58,7 @@ def test_a_plan_tells_what_a_new_edition_would_do(
     assert f"{finished_small_run}/editions/2021, a new edition, which begins with the blocks of edition '2020'" in told
     assert "a comparison of the files of 4 of 4 blocks" in told
     assert digests(finished_small_run) == before and not (finished_small_run / "editions").exists()
-    status = croplayer("status", both).stdout
+    status = croplayer("status", both, models=models).stdout
     assert status.count(": finished, since") == 2 and f"{both}/editions/2021: finished" in status
 
 
@@ -90,7 +90,7 @@ def test_editions_are_opened_by_name_or_together(both: Path) -> None:
 def test_all_editions_are_verified_and_a_second_run_does_nothing(
     both: Path, next_recipe: Path, models: Path, tmp_path: Path
 ) -> None:
-    assert "no problems" in croplayer("verify", both).stdout
+    assert "no problems" in croplayer("verify", both, models=models).stdout
     out = tmp_path / "run"
     shutil.copytree(both, out)
     before = digests(out / "editions/2021")
@@ -98,7 +98,7 @@ def test_all_editions_are_verified_and_a_second_run_does_nothing(
     assert "begins with" not in again.stdout and digests(out / "editions/2021") == before
     damaged = next(p for p in (out / "editions/2021/cube.zarr/2021/rgb/c").rglob("*") if p.is_file())
     damaged.write_bytes(b"damaged")
-    found = croplayer("verify", out, check=False)
+    found = croplayer("verify", out, models=models, check=False)
     assert found.returncode == 1 and "editions/2021" in found.stdout
 
 
@@ -113,7 +113,7 @@ def test_carrying_over_that_was_killed_is_done_again(
     done = croplayer("run", next_recipe, "-o", out, models=models)
     assert "begins with 4 blocks" in done.stdout
     assert digests(edition.root) == digests(both / "editions/2021")
-    assert "no problems" in croplayer("verify", out).stdout
+    assert "no problems" in croplayer("verify", out, models=models).stdout
 
 
 def test_a_grown_region_keeps_the_blocks_that_it_shares(
