@@ -238,7 +238,10 @@ def test_a_run_writes_a_bucket_resumes_and_verifies(bucket: str, tmp_path: Path)
     croplayer(*run, models=tmp_path)
     assert contents(ADDRESS) == before
     recipe.write_text(recipe.read_text().replace('edition = "2020"', 'edition = "2021"'))
-    assert "give it a folder of its own with --out" in croplayer(*run, models=tmp_path, check=False).stderr
+    assert "begins with 2 blocks of edition '2020'" in croplayer(*run, models=tmp_path).stdout
+    carried = {key.replace("2021/", "2020/", 1): value for key, value in contents(ADDRESS).items() if "2021/" in key}
+    assert {k: v for k, v in carried.items() if "/c/" in k} == {k: v for k, v in before.items() if "/c/" in k}
+    recipe.write_text(recipe.read_text().replace('edition = "2021"', 'edition = "2022"'))
     croplayer("run", recipe, "-o", tmp_path / "next", "--until", "mosaic", "--workers", 1, models=tmp_path)
     assert contents(ADDRESS).items() > before.items()
     for folder in (out, tmp_path / "next"):
