@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Iterable
 from itertools import pairwise
 
 
@@ -15,6 +16,15 @@ def attribute_texts(kind: type) -> dict[str, str]:
         if owner.__module__.partition(".")[0] in ("croplayer", "stores", "pipelines"):
             texts |= _own_texts(owner)
     return texts
+
+
+def texts_of_all(kind: type, attributes: Iterable[str]) -> dict[str, str]:
+    """`attribute_texts` in Markdown of attributes that must all have one; raises ValueError for one that has none."""
+    texts = attribute_texts(kind)
+    lacking = [f"{kind.__name__}.{name}" for name in attributes if name not in texts]
+    if lacking:
+        raise ValueError(f"{', '.join(lacking)}: no text stands below; write what it means")
+    return {name: in_markdown(texts[name]) for name in attributes}
 
 
 def _own_texts(owner: type) -> dict[str, str]:

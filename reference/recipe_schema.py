@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pipelines.recipe import Recipe
-from reference.attributes import attribute_texts, in_markdown
+from reference.attributes import in_markdown, texts_of_all
 from reference.recipe_tables import models_of
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -51,8 +51,8 @@ def _table(ref: str, tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _described(table: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
-    texts = attribute_texts(model)
-    keys = {key: {**value, "description": in_markdown(texts[key])} for key, value in table["properties"].items()}
+    texts = texts_of_all(model, model.model_fields)
+    keys = {key: {**value, "description": texts[key]} for key, value in table["properties"].items()}
     return {**table, "description": in_markdown((model.__doc__ or "").strip()), "properties": keys}
 
 

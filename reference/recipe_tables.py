@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from pipelines.recipe import Recipe
-from reference.attributes import attribute_texts, in_markdown
+from reference.attributes import in_markdown, texts_of_all
 
 UNITS = {
     "_per_s": "1/s", "_px": "px", "_deg": "degrees", "_km2": "km²", "_ha": "ha", "_m": "m", "_s": "s", "_minutes": "min",
@@ -65,9 +65,9 @@ def models_of(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 def _tables(model: type[BaseModel], header: str, chosen_by: str = "") -> Iterator[Table]:
     own = [name for name in model.model_fields if name in model.__annotations__]
     ordered = {name: model.model_fields[name] for name in dict.fromkeys([*own, *model.model_fields])}
-    texts = attribute_texts(model)
+    texts = texts_of_all(model, ordered)
     plain = {name: field for name, field in ordered.items() if not any(_models_in(field.annotation))}
-    keys = tuple(_key(name, field, texts[name]) for name, field in plain.items())
+    keys = tuple(key_of(name, field, texts[name]) for name, field in plain.items())
     yield Table(header, chosen_by, in_markdown((model.__doc__ or "").strip()), keys)
     for name, field in ordered.items():
         below = list(_models_in(field.annotation))
@@ -79,14 +79,17 @@ def _tables(model: type[BaseModel], header: str, chosen_by: str = "") -> Iterato
             yield from _tables(each, f"[[{path}]]" if is_list else f"[{path}]", value)
 
 
-def _key(name: str, field: FieldInfo, meaning: str) -> Key:
+def key_of(name: str, field: FieldInfo, meaning: str) -> Key:
+    """A key of a model; raises ValueError for one that has neither a default nor an example."""
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     default = None if field.default is PydanticUndefined else field.default
     literal = typing.get_args(field.annotation) if typing.get_origin(field.annotation) is Literal else ()
     example = field.examples[0] if field.examples else literal[0] if literal else default
+    if example is None:
+        raise ValueError(f"{name} has no default and no example; give one with Field(examples=[...])")
     unit = extra.get("unit") or next((unit for end, unit in UNITS.items() if name.endswith(end)), "")
     kind = _either(extra["enum"]) if "enum" in extra else _kind(field.annotation)  # type: ignore[arg-type]
-    return Key(name, kind, default, field.is_required(), str(unit), in_markdown(meaning), example)
+    return Key(name, kind, default, field.is_required(), str(unit), meaning, example)
 
 
 def _kind(annotation: Any) -> str:

@@ -106,6 +106,20 @@ def accepts(model: type[BaseModel], key: str, value: Any) -> bool:
     return True
 
 
+def test_a_key_without_a_meaning_or_an_example_is_named() -> None:
+    from pipelines.recipe_parts import Part
+    from reference.attributes import texts_of_all
+    from reference.recipe_tables import key_of
+
+    class Bare(Part):
+        depth_m: float | None = None
+
+    with pytest.raises(ValueError, match=r"Bare\.depth_m: no text stands below"):
+        texts_of_all(Bare, Bare.model_fields)
+    with pytest.raises(ValueError, match="depth_m has no default and no example"):
+        key_of("depth_m", Bare.model_fields["depth_m"], "How deep.")
+
+
 def test_units_are_told() -> None:
     units = {(t.header, k.name): k.unit for t in recipe_tables() for k in t.keys}
     assert units["[region]", "bounds"] == "degrees"
