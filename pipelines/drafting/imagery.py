@@ -155,7 +155,8 @@ def _colours(rasters: Sequence[RasterFile], source: str) -> list[Entry]:
     seen = [band for band in first.bands if band.colour != ALPHA]
     if len(seen) == 1 and seen[0].colour == PALETTE:
         return []
-    entries, numbers = [], _told(first.bands)
+    entries: list[Entry] = []
+    numbers = _told(first.bands)
     if numbers is None:
         numbers = [seen[0].number] * 3 if len(seen) == 1 else [band.number for band in seen[:3]]
         if len(numbers) < 3:
