@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE =
 OLD_PYTHON := 'import sys; sys.exit(sys.version_info < (3, 11) and "croplayer needs Python 3.11 or later, this is " + sys.version.split()[0])'
 PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-lowest check bench bench-pipeline bench-nation soak clean
+.PHONY: help demo test test-lowest check reference bench bench-pipeline bench-nation soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: $(VENV)/.installed ## run the tests and say what share of the code they ra
 # Installs into .venv-lowest, which is as large as .venv.
 test-lowest: $(LOWEST)/.installed ## run the tests on the lowest versions that pyproject.toml allows
 	$(LOWEST)/bin/python $(PYTEST) $(ARGS)
+
+reference: $(VENV)/.installed ## write docs/recipes.md, docs/cli.md, docs/api.md and the schema of recipes from the code
+	$(BIN)/python -m reference
 
 bench: $(VENV)/.installed ## measure kernels, models and tables again and write docs/kernels.md
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench,openvino]'

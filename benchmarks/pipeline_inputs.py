@@ -9,8 +9,8 @@ from benchmarks.plain_script import Job
 from croplayer.models.bundles.catalogue import find_bundle
 from croplayer.products.open import product_files
 from pipelines.engine.inputs import Inputs
-from pipelines.recipe import FolderSource, RasterImagery, Source
 from pipelines.recipe_files import RECIPES
+from pipelines.recipe_sources import FolderSource, RasterImagery, Source
 from pipelines.run import open_run
 
 BLOCK_PX = 2560

@@ -33,6 +33,8 @@ class _Entry(NamedTuple):
 
 COMMANDS = {
     "run": _Entry("run", "run", "Run all stages of RECIPE."),
+    "init": _Entry("init", "init", "Write a first recipe from your own files."),
+    "schema": _Entry("init", "schema", "Print the JSON schema of recipes, for editors."),
     "plan": _Entry("plan", "plan", "Show what a run would take, and what would be redone and why."),
     "explain": _Entry("plan", "explain", "Explain why steps of a run would be done or redone."),
     "status": _Entry("status", "status", "Show the progress of a run, also while it is running."),

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from croplayer.sources.addresses import http_address, local_path
 from pipelines.extras import missing_package
-from pipelines.recipe import HttpSource, Recipe
+from pipelines.recipe import Recipe
 from pipelines.recipe_data import needs_of
 from pipelines.recipe_files import find_recipe, load_recipe
+from pipelines.recipe_sources import HttpSource
 from stores.durable import write_durable
 from stores.extras import how_to_install
 from stores.places import bucket_of, check_place, is_remote

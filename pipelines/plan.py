@@ -11,8 +11,9 @@ from croplayer.evaluation.source_coverage import Coverage, coverage_of
 from croplayer.models.networks.manifest import bundle_digest
 from pipelines.engine.expected import pixel_sizes, warnings_of
 from pipelines.extrapolate import extrapolated, read_pilot
-from pipelines.recipe import FolderSource, HttpSource, Recipe
+from pipelines.recipe import Recipe
 from pipelines.recipe_data import needs_of
+from pipelines.recipe_sources import FolderSource, HttpSource
 from pipelines.run import Run
 from pipelines.stages.order import stage_names
 from stores.legends import NODATA_ABOVE

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipelines.recipe_models import Coverage, ReportPart, Segmentation
-from pipelines.recipe_names import check_edition, clashes
+from pipelines.recipe_names import EDITION_PATTERN, check_edition, clashes
 from pipelines.recipe_parts import (
     Codes,
     FilePath,
@@ -23,144 +23,36 @@ from pipelines.recipe_parts import (
     bytes_of,
     items_file,
     public_address,
+    with_needs,
 )
 from pipelines.recipe_region import Grid, Region
+from pipelines.recipe_sources import Source, Terrain
 from stores.legends import DEFAULT_CLASSES, CorrectnessClasses
 from stores.places import check_place
-
-
-class FolderSource(Part):
-    """XYZ tiles in files."""
-
-    name: Name
-    kind: Literal["tiles"]
-    template: FilePath
-    zoom: int = 16
-    tile_px: int = 256
-    placeholders: Names = ()
-    """sha256 of the tiles that the provider serves where it has no imagery."""
-
-
-class HttpSource(Part):
-    """XYZ tiles of a provider."""
-
-    name: Name
-    kind: Literal["http"]
-    template: str
-    i_have_rights: bool = False
-    token_env: str | None = None
-    edition: str = ""
-    zoom: int = 16
-    tile_px: int = 256
-    placeholders: Names = ()
-    """sha256 of the tiles that the provider serves where it has no imagery."""
-    hosts: Names = ()
-    """Other hosts that the provider may redirect to."""
-    private_network: bool = False
-    requests_per_s: float = Field(default=50.0, gt=0)
-    """Highest rate of requests of one worker process."""
-    deadline_s: float = Field(default=30.0, gt=0)
-    patience_s: float = Field(default=300.0, gt=0)
-    """How long a block waits for a provider that does not answer before it fails."""
-    tries: int = Field(default=5, ge=1)
-    cache: FilePath | None = None
-    """Folder in which tiles are kept with their digests."""
-    witness: Annotated[tuple[int, int, int], Field(strict=False)] | None = None
-    """x, y and zoom of a tile that the provider is known to have."""
-
-    @model_validator(mode="after")
-    def _public(self) -> HttpSource:
-        public_address(self.template, self.token_env)
-        return self
-
-
-Bands = Annotated[tuple[int, int, int], Field(strict=False)]
-
-
-class RasterImagery(Networked):
-    """GeoTIFF or COG imagery."""
-
-    name: Name
-    kind: Literal["raster"]
-    paths: FilePaths
-    """Files or addresses; ``{token}`` in an address stands for the value of ``token_env``."""
-    bands: Bands | None = None
-    """Bands of red, green and blue; when not given, those that the files name so."""
-    scale: TomlPair | None = None
-    """Values that become 0 and 255, for pixels of other than 8 bits."""
-    assume_crs: str | None = None
-    token_env: str | None = None
-
-    @model_validator(mode="after")
-    def _public(self) -> RasterImagery:
-        for path in self.paths:
-            public_address(path, self.token_env)
-        return self
-
-
-class StacImagery(Networked):
-    """Imagery listed by STAC items."""
-
-    name: Name
-    kind: Literal["stac"]
-    items: FilePath
-    assets: Names = ("red", "green", "blue")
-    """Three assets of one band each, or one of several bands."""
-    bands: Bands | None = None
-    """Bands of red, green and blue of a single asset; when not given, those that the files name so."""
-    scale: TomlPair | None = None
-    """Values that become 0 and 255, for pixels of other than 8 bits."""
-    assume_crs: str | None = None
-    folders: FilePaths = ()
-    """Folders, besides that of the items, in which their files may lie."""
-
-    @model_validator(mode="after")
-    def _file(self) -> StacImagery:
-        items_file(self.items)
-        return self
-
-
-Source = Annotated[FolderSource | HttpSource | RasterImagery | StacImagery, Field(discriminator="kind")]
-
-
-class Terrain(Networked):
-    """The elevation model."""
-
-    path: FilePath
-    assume_crs: str | None = None
-    band: int | None = None
-    """Band of the heights, of files with several."""
-    unit: str | None = None
-    """Unit of the heights, which counts whatever the file says; when not given what the file says, or else metres."""
-    token_env: str | None = None
-
-    @model_validator(mode="after")
-    def _public(self) -> Terrain:
-        public_address(self.path, self.token_env)
-        return self
 
 
 class Decisions(Part):
     """Reviewed blocks, classifiers and overrides; rules decide where no classifier is shown to be better, and the report says so."""
 
-    reviews: FilePaths = ()
+    reviews: FilePaths = Field(default=(), examples=[["review/blocks.gpkg"]])
     """Review files (CSV or GeoPackage)."""
-    review_from_reference: bool = False
+    review_from_reference: bool = Field(default=False, examples=[True])
     """Whether the recipe's [reference] gives the labels of a systematic sample instead of a person."""
     sample_deg: float = Field(default=0.5, gt=0)
-    """Grid of that sample in degrees."""
-    overrides: FilePath | None = None
-    """File of manual decisions that take precedence."""
-    correctness_model: FilePath | None = None
+    """Edge of the squares of which that sample takes one block each."""
+    overrides: FilePath | None = Field(default=None, examples=["overrides.csv"])
+    """CSV file of manual decisions that take precedence: block, integration, reason."""
+    correctness_model: FilePath | None = Field(default=None, examples=["runs/north"])
     """Classifier that decides the correctness, fitted in another run: that run's folder or its file
     ``tables/correctness_classifier.json``. Reviews then measure it, and nothing is fitted."""
-    integration_model: FilePath | None = None
+    integration_model: FilePath | None = Field(default=None, examples=["runs/north"])
     """Classifier that decides the integration, likewise: ``tables/integration_classifier.json``."""
     classes: Names = DEFAULT_CLASSES.labels
     """Classes of semantic correctness."""
     correct: Names = DEFAULT_CLASSES.correct
     """Classes whose mask is correct."""
     seed: int = 0
+    """Seed of the classifiers and of the squares of land that are held out."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Decisions:
@@ -183,31 +75,38 @@ class Decisions(Part):
 class ProductPart(Networked):
     """An existing map to compare with, read by a legend or by the codes given here."""
 
-    name: Name
-    title: str
-    path: FilePath
+    name: Name = Field(examples=["esa"])
+    """Name of the map in tables, columns and figures."""
+    title: str = Field(examples=["ESA WorldCover 2021"])
+    """Name of the map for readers of the report."""
+    path: FilePath = Field(examples=["maps/worldcover/*.tif"])
     """A GeoTIFF, a folder of them, a pattern with *, or with ``asset`` a GeoJSON file of STAC items."""
-    legend: NameOrPath = ""
+    legend: NameOrPath = Field(default="", examples=["ESA"])
     """CACD, CLCD, ESA, ESRI, FROM, FCS30, GL30, SinoLC ..., or a legend file (TOML)."""
-    include: Names = ()
+    include: Names = Field(default=(), examples=[["paddy"]])
     """Kinds of land (paddy, orchard, greenhouse, fallow) that are counted as cropland as well."""
-    exclude: Names = ()
+    exclude: Names = Field(default=(), examples=[["orchard"]])
     """Kinds of land that are not counted."""
-    asset: str = ""
+    asset: str = Field(default="", examples=["data"])
     """Asset of the STAC items."""
-    year: int | None = None
+    year: int | None = Field(default=None, examples=[2020])
     """Year of the STAC items, and of the band where files have one for each of several years."""
-    band: int | None = None
-    """Band of files with several."""
-    token_env: str | None = None
-    folders: FilePaths = ()
+    band: int | None = Field(default=None, examples=[3])
+    """Band of files with several; the first is 1."""
+    token_env: str | None = Field(default=None, examples=["CROPLAYER_TOKEN"])
+    """Environment variable with the token: CROPLAYER_TOKEN, or a name that begins with CROPLAYER_TOKEN_."""
+    folders: FilePaths = Field(default=(), examples=[["/data/maps"]])
     """Folders, besides that of the STAC items, in which their files may lie."""
-    crop_codes: Codes = ()
-    known_codes: Codes = ()
-    nodata: Codes = ()
+    crop_codes: Codes = Field(default=(), examples=[[10, 11]])
+    """Codes that are cropland, of a map without a legend; without codes the pixels are per cent of cropland."""
+    known_codes: Codes = Field(default=(), examples=[[10, 11, 20, 30]])
+    """All codes that the map may hold; another code is an error. When not given, every code is allowed."""
+    nodata: Codes = Field(default=(), examples=[[255]])
     """Codes without information, in addition to the one that a file declares, unless a list here names that one."""
-    assume_crs: str | None = None
-    note: str = ""
+    assume_crs: str | None = Field(default=None, examples=["EPSG:4326"])
+    """CRS of files that have none."""
+    note: str = Field(default="", examples=["paddies are flooded vegetation here, not crops"])
+    """What readers of the report must know of the map."""
 
     @model_validator(mode="after")
     def _one(self) -> ProductPart:
@@ -227,30 +126,52 @@ class Admin(Part):
     """A level of admin units."""
 
     level: int = Field(default=1, ge=0)
-    path: FilePath
+    """0 is the country, 1 its provinces, 2 its prefectures or counties; statistics are of level 1."""
+    path: FilePath = Field(examples=["provinces.gpkg"])
+    """Vector file of the units: GeoPackage, shapefile, GeoJSON, FlatGeobuf or GeoParquet."""
     adcode: str = "adcode"
+    """Column of the code, which is unique within the level."""
     name_en: str = "name_en"
+    """Column of the name in English; a file may have no column of names, and then the code stands for them."""
     name_zh: str = "name_zh"
-    """Columns of the names; a file may have neither, and then the code stands for them."""
-    layer: str | None = None
+    """Column of the name in Chinese, or in any other language."""
+    layer: str | None = Field(default=None, examples=["provinces"])
     """Layer of the units in a GeoPackage that has several."""
-    encoding: str | None = None
+    encoding: str | None = Field(default=None, examples=["gb18030"])
     """Encoding of the texts of a shapefile, such as ``gb18030``; needed where the file does not tell."""
 
 
 class Statistics(Part):
     """Official cropland areas of the units of level 1."""
 
-    path: FilePath
-    adcode_pattern: str = ""
+    model_config = with_needs(area=("unit",), unit=("area",))
+
+    path: FilePath = Field(examples=["statistics.csv"])
+    """CSV file with a column of codes, one of names and one of areas."""
+    adcode: str = "adcode"
+    """Column of the units' codes."""
+    name_en: str = "name_en"
+    """Column of the units' names."""
+    area: str = Field(default="", examples=["耕地面积"])
+    """Column of the areas; when not given, the one of cropland_kha, cropland_ha, cropland_km2 and cropland_mu that is there."""
+    unit: Literal["kha", "ha", "km2", "mu"] | None = Field(default=None, examples=["ha"])
+    """Unit of the column that ``area`` names; kha is 1,000 ha."""
+    adcode_pattern: str = Field(default="", examples=["CN0(\\d\\d)"])
     """Maps the units' codes to the table's: a regular expression whose groups are joined and filled with zeros."""
-    sum_km2: TomlPair | None = None
+    sum_km2: TomlPair | None = Field(default=None, examples=[[1_200_000.0, 1_300_000.0]])
     """Lowest and highest plausible sum of the units' statistics; the sum of a table in another unit lies outside."""
     consistent_within: float = Field(default=0.1, gt=0)
-    stopped_training: bool = False
+    """Largest deviation of a consistent unit from its statistic, as a share; 0.1 is 10 %."""
+    stopped_training: bool = Field(default=False, examples=[True])
     """Whether agreement with these statistics was also used to decide when to stop the training."""
-    without: Names = ()
+    without: Names = Field(default=(), examples=[["810000", "820000"]])
     """Codes (as in the table) of units that are known to have no statistic."""
+
+    @model_validator(mode="after")
+    def _has_unit(self) -> Statistics:
+        if bool(self.area) != (self.unit is not None):
+            raise ValueError("give both area, the column of the areas, and its unit, or neither")
+        return self
 
     @field_validator("adcode_pattern")
     @classmethod
@@ -267,9 +188,9 @@ class Statistics(Part):
 class Evaluation(Part):
     """Data drawn or labelled by people, to evaluate the maps of a run."""
 
-    parcels: FilePath | None = None
+    parcels: FilePath | None = Field(default=None, examples=["parcels.gpkg"])
     """Vector file of reference parcels; over- and under-segmentation are measured against them."""
-    sample: FilePath | None = None
+    sample: FilePath | None = Field(default=None, examples=["sample.gpkg"])
     """Reviewed sample of ``croplayer area draw``; gives areas with confidence intervals."""
 
 
@@ -277,6 +198,7 @@ class Export(Part):
     """Files for other software."""
 
     level: int = 1
+    """Level of the units that get files of their own."""
     names: Literal["zh", "en", "code"] = "zh"
     """The name of a unit in the names of its files, beside its code; the other one where it has none."""
     formats: Annotated[tuple[Literal["geotiff", "geoparquet", "shapefile"], ...], Field(strict=False)] = (
@@ -284,6 +206,7 @@ class Export(Part):
         "geoparquet",
         "shapefile",
     )
+    """Files of each unit: the map as GeoTIFF, the regions of cropland as GeoParquet or shapefile."""
 
 
 class Fields(Part):
@@ -310,17 +233,20 @@ class Fields(Part):
 class Slurm(Part):
     """Jobs of a Slurm cluster; each holds one worker."""
 
-    queue: str | None = None
-    account: str | None = None
+    queue: str | None = Field(default=None, examples=["normal"])
+    """Partition of the jobs; the cluster's default when not given."""
+    account: str | None = Field(default=None, examples=["project_1"])
+    """Account that the jobs are charged to."""
     cores: int = Field(default=1, ge=1)
     """CPUs of a job."""
-    walltime: str = "04:00:00"
-    directives: Names = ()
-    """Further #SBATCH lines, for example ``--gres=gpu:1``."""
-    prologue: Names = ()
-    """Shell commands that run before the worker starts, for example ``source .venv/bin/activate``."""
-    interface: str | None = None
-    """Network interface between the nodes, for example ``ib0``."""
+    walltime: str = Field(default="04:00:00", json_schema_extra={"unit": "h:min:s"})
+    """Time after which a job ends."""
+    directives: Names = Field(default=(), examples=[["--gres=gpu:1"]])
+    """Further #SBATCH lines."""
+    prologue: Names = Field(default=(), examples=[["source .venv/bin/activate"]])
+    """Shell commands that run before the worker starts."""
+    interface: str | None = Field(default=None, examples=["ib0"])
+    """Network interface between the nodes."""
 
 
 class Cluster(Part):
@@ -328,15 +254,16 @@ class Cluster(Part):
 
     workers: int = Field(default=2, ge=1)
     """Processes of the embedded cluster, or jobs of a Slurm cluster."""
-    memory_limit: str = "6GiB"
+    memory_limit: str = Field(default="6GiB", json_schema_extra={"unit": "bytes"})
     """Memory limit of the process that works on a block; a block that exceeds it fails, and only that block."""
     deadline_s: float = Field(default=1800, gt=0)
     """Time after which a block counts as hung; only that block fails, and its record says where it hung."""
     wait_s: float = Field(default=300, gt=0)
     """Time without any worker after which a run stops."""
-    network_resource: str | None = None
-    """Dask resource that workers must offer to run the network, for example ``GPU``; any worker when not given."""
+    network_resource: str | None = Field(default=None, examples=["GPU"])
+    """Dask resource that workers must offer to run the network; any worker when not given."""
     slurm: Slurm | None = None
+    """Where workers are jobs of a Slurm cluster: how they are asked for."""
 
     @property
     def memory_limit_bytes(self) -> int:
@@ -358,7 +285,7 @@ class Cluster(Part):
 class Store(Part):
     """A bucket of an S3-compatible store for the cube; everything else stays in the run's folder."""
 
-    url: str
+    url: str = Field(examples=["s3://maps/north"])
     """s3://BUCKET/PREFIX; endpoint, region and keys come from AWS_* environment variables."""
 
     @field_validator("url")
@@ -371,28 +298,58 @@ class Store(Part):
 class Recipe(Part):
     """The recipe of a whole run."""
 
-    name: Name
-    title: str
-    about: str = ""
+    model_config = with_needs(
+        sources=("segmentation", "region"),
+        products=("region",),
+        statistics=("admin",),
+        export=("admin",),
+        fields=("sources",),
+    )
+
+    name: Name = Field(examples=["my_region"])
+    """Name of the recipe, for messages and the report."""
+    title: str = Field(examples=["Cropland of my region"])
+    """Title of the report."""
+    about: str = Field(default="", examples=["Real imagery of 2020; there is no ground truth."])
     """Sentences at the top of the report, such as which data are real and which are synthetic."""
-    edition: Annotated[str, AfterValidator(check_edition)] = "1"
+    edition: Annotated[str, AfterValidator(check_edition)] = Field(
+        default="1", examples=["2020"], json_schema_extra={"pattern": EDITION_PATTERN}
+    )
+    """Version of the map, such as its year, which names the map's group in the cube."""
     region: Region | None = None
+    """Where to map."""
     grid: Grid = Field(default_factory=Grid)
+    """How fine to map."""
     sources: Annotated[tuple[Source, ...], Field(strict=False, max_length=2)] = ()
+    """The imagery: one or two sources."""
     terrain: Terrain | None = None
+    """The elevation model; blocks get heights and slopes from it."""
     segmentation: Segmentation | None = None
+    """The network that maps cropland; needed with sources."""
     coverage: Coverage | None = None
+    """The classifier of coverage types; without it no block counts as cloudy, snowy or unplanted."""
     decisions: Decisions = Field(default_factory=Decisions)
+    """How blocks are decided: correctness and integration."""
     products: Annotated[tuple[ProductPart, ...], Field(strict=False)] = ()
+    """Existing maps to compare with."""
     reference: ProductPart | None = None
+    """A map that is taken as true, with the keys of products; gives accuracy."""
     admin: Annotated[tuple[Admin, ...], Field(strict=False)] = ()
+    """Admin units by which areas are summed, and files exported."""
     statistics: Statistics | None = None
+    """Official cropland areas to compare with."""
     evaluation: Evaluation = Field(default_factory=Evaluation)
+    """Data drawn or labelled by people, to evaluate the map with."""
     fields: Fields | None = None
+    """With this table a run also finds single fields."""
     export: Export | None = None
+    """With this table a run also writes files for each unit."""
     report: ReportPart | None = None
+    """What else the report shows."""
     store: Store | None = None
+    """Where the cube lies, if not in the run's folder."""
     cluster: Cluster = Field(default_factory=Cluster)
+    """The workers."""
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:

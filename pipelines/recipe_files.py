@@ -18,6 +18,8 @@ from stores.near_names import did_you_mean
 from stores.run_folder import RunFolder
 
 RECIPES = Path(__file__).parent / "recipes"
+SCHEMA = RECIPES / "recipe.schema.json"
+"""The JSON schema of recipes, for editors; `make reference` writes it."""
 DATA_VARIABLE = "CROPLAYER_DATA"
 DEFAULT_DATA = "../shared/data"
 

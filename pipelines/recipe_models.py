@@ -17,7 +17,7 @@ from croplayer.models.training.training_config import (
     CoverageSize,
     TrainingConfig,
 )
-from pipelines.recipe_parts import FilePath, NameOrPath, Part, Start, TomlPair
+from pipelines.recipe_parts import FilePath, NameOrPath, Part, Start, TomlPair, one_of_keys
 from stores.legends import NODATA_ABOVE
 
 
@@ -33,33 +33,45 @@ class Training(Part):
     Fields that both have mean the same; `config` passes them on by name.
     """
 
-    images: FilePath
+    images: FilePath = Field(examples=["scenes/"])
     """Folder of labelled scenes."""
-    polygons: FilePath = ""
+    polygons: FilePath = Field(default="", examples=["fields.gpkg"])
     """Vector file of field polygons with the column ``image``; only for the segmentation."""
     image_column: str = "image"
+    """Column of the polygons with the name of the scene that they were drawn in."""
     validation_fraction: float = Field(default=VALIDATION_FRACTION, ge=0, lt=1)
     """Share of the scenes that the figures are measured on, 0 for none; not used with folds."""
-    folds: int = Field(default=0, ge=0)
+    folds: int = Field(default=0, ge=0, examples=[5])
     """Parts of a cross-validation by scene, after which a model of all scenes is trained; 0 for none."""
-    water: FilePath | None = None
+    water: FilePath | None = Field(default=None, examples=["near_infrared/"])
     """Folder of GeoTIFFs with near infrared, in which open water is found: no field in half of their ground, measured on the other."""
-    synthetic_scenes: int = Field(default=0, ge=0)
+    synthetic_scenes: int = Field(default=0, ge=0, examples=[5])
     """Scenes of the synthetic country that are used for training only, never for validation."""
-    architecture: str = TrainingConfig.architecture
+    architecture: str = Field(default=TrainingConfig.architecture, json_schema_extra={"enum": [*ARCHITECTURES]})
+    """Kind of network."""
     size: str = TrainingConfig.size
+    """Size of the network, one of those of the architecture; another is an error that lists them."""
     steps: int = Field(default=TrainingConfig.steps, ge=1)
-    crop_px: int = Field(default=TrainingConfig.crop_px, ge=32)
+    """Steps of the training; fewer only with ``patience``."""
+    crop_px: int = Field(default=TrainingConfig.crop_px, ge=32, json_schema_extra={"multipleOf": 32})
+    """Edge of the windows that the network learns from; a multiple of 32."""
     batch: int = Field(default=TrainingConfig.batch, ge=1)
+    """Windows in a batch, over all processes together."""
     accumulation: int = Field(default=TrainingConfig.accumulation, ge=1)
+    """Batches whose gradients are averaged in one step."""
     start: Start = TrainingConfig.start
     """What the training starts from: "random", "imagenet", a model's name or folder, or a checkpoint of transformers
     in a folder or on a hub (owner/model or owner/model@revision)."""
     learning_rate: float = Field(default=TrainingConfig.learning_rate, gt=0)
+    """Highest learning rate; it rises at first and then falls to zero."""
     encoder_rate: float = Field(default=TrainingConfig.encoder_rate, gt=0, le=1)
+    """Learning rate of the encoder as a share of ``learning_rate``; below 1 where the encoder has learned before."""
     average_decay: float = Field(default=TrainingConfig.average_decay, ge=0, lt=1)
+    """Decay per step of the running average of the weights, which is what the model holds."""
     patience: int = Field(default=TrainingConfig.patience, ge=0)
+    """Evaluations without a better IoU after which the training ends; 0 trains all steps."""
     gsd_m: TomlPair = TrainingConfig.gsd_m
+    """Smallest and largest ground sample distance that windows are resampled to."""
     augmentation: float = Field(default=1.0, ge=0)
     """Strength of the changes of colour, haze, blur, noise and compression."""
     mixed_windows: float = Field(default=0.0, ge=0, le=1)
@@ -67,16 +79,22 @@ class Training(Part):
     turned_windows: float = Field(default=0.0, ge=0, le=1)
     """Share of windows turned by up to 12 degrees, beside the quarter turns of all."""
     boundary_weight: float = Field(default=TrainingConfig.boundary_weight, ge=0)
+    """Additional weight of pixels near a field's edge."""
     weight_decay: float = Field(default=TrainingConfig.weight_decay, ge=0)
-    precision: str = TrainingConfig.precision
-    stored_as: str = TrainingConfig.stored_as
+    """Decay of the weights of the optimiser AdamW."""
+    precision: str = Field(default=TrainingConfig.precision, json_schema_extra={"enum": [*PRECISIONS]})
+    """Precision of the convolutions on a CPU; on CUDA it is always bfloat16."""
+    stored_as: str = Field(default=TrainingConfig.stored_as, json_schema_extra={"enum": [*STORED_AS]})
+    """Type of the weights in the model's file."""
     seed: int = TrainingConfig.seed
+    """Seed of the weights, windows and changes."""
     threads: int = Field(default=TrainingConfig.threads, ge=1)
-    description: str
+    """CPU threads of the training; the last bits of the weights depend on them."""
+    description: str = Field(examples=["20 aerial scenes of 2020 with drawn fields"])
     """What the training data are, for the manifest and the report."""
-    licence: str
+    licence: str = Field(examples=["CC BY 4.0"])
     """Licence of the training data."""
-    stated_minutes: float = Field(gt=0)
+    stated_minutes: float = Field(gt=0, examples=[30.0], json_schema_extra={"unit": "min"})
     """About how long the training takes on two cores; printed before it starts."""
 
     @field_validator("architecture")
@@ -107,22 +125,32 @@ class Training(Part):
 class CoverageTraining(Part):
     """How the coverage classifier is trained."""
 
-    samples: FilePath | None = None
-    """Folder with images/ and labels.csv (image, coverage_type, origin)."""
-    scenes: FilePath | None = None
+    model_config = one_of_keys("samples", "scenes")
+
+    samples: FilePath | None = Field(default=None, examples=["samples/"])
+    """Folder with images/ and labels.csv (image, coverage_type, origin); give either samples or scenes."""
+    scenes: FilePath | None = Field(default=None, examples=["scenes/"])
     """Folder of labelled scenes from which samples are drawn instead."""
-    polygons: FilePath = ""
-    clouds: FilePath | None = None
+    polygons: FilePath = Field(default="", examples=["fields.gpkg"])
+    """Vector file of field polygons of the scenes, with the column ``image``."""
+    clouds: FilePath | None = Field(default=None, examples=["clouds/"])
     """Folder of labelled cloud scenes that are composited onto the samples."""
     size: CoverageSize = CoverageConfig.size
+    """Size of the network."""
     start: Start = CoverageConfig.start
     """What the training starts from: "random", or a ResNet: a bundle's name or folder, or a checkpoint of transformers."""
     per_class: int = Field(default=60, ge=10)
+    """Samples of each coverage type that are drawn from the scenes."""
     steps: int = Field(default=CoverageConfig.steps, ge=1)
+    """Steps of the training."""
     seed: int = CoverageConfig.seed
-    description: str
-    licence: str
-    stated_minutes: float = Field(gt=0)
+    """Seed of the samples, the weights and their order."""
+    description: str = Field(examples=["samples of 20 aerial scenes of 2020"])
+    """What the training data are, for the manifest and the report."""
+    licence: str = Field(examples=["CC BY 4.0"])
+    """Licence of the training data."""
+    stated_minutes: float = Field(gt=0, examples=[2.0], json_schema_extra={"unit": "min"})
+    """About how long the training takes on two cores; printed before it starts."""
 
     @model_validator(mode="after")
     def _one(self) -> CoverageTraining:
@@ -134,12 +162,13 @@ class CoverageTraining(Part):
 class Segmentation(Part):
     """The network that maps cropland."""
 
-    model: NameOrPath
+    model: NameOrPath = Field(examples=["default"])
     """Name of an included or a trained model, or the path of a folder that holds one."""
-    recipe: NameOrPath | None = None
+    recipe: NameOrPath | None = Field(default=None, examples=["naip_fields"])
     """Recipe that trains the model when it is missing."""
     threshold: float = Field(default=0.5, gt=0, lt=1)
-    batch_cells: int | None = Field(default=None, ge=1)
+    """Probability from which on a pixel is cropland."""
+    batch_cells: int | None = Field(default=None, ge=1, examples=[36])
     """Cells per pass of the network; left out, 1 on a CPU and 36 on CUDA. The last bits of a map depend on it."""
     runtime: Literal["torch", "torch-bf16", "openvino", "openvino-bf16"] = "torch"
     """What runs the network: torch in float32, on CUDA also in bfloat16; OpenVINO runs on CPUs and needs an extra."""
@@ -147,6 +176,7 @@ class Segmentation(Part):
     """Kind of torch device, the same on every worker because the last bits of a map depend on it. ``auto`` is the kind that the
     map was begun on, and for a new map CUDA where the machine that starts the run has it."""
     training: Training | None = None
+    """How the model is trained where it is missing."""
 
     @model_validator(mode="after")
     def _computes(self) -> Segmentation:
@@ -160,16 +190,19 @@ class Segmentation(Part):
 class ReportPart(Part):
     """What the report shows that the run does not make."""
 
-    comparison: FilePath | None = None
+    comparison: FilePath | None = Field(default=None, examples=["comparison/"])
     """Networks that were trained on the same scenes: comparison.json of ``croplayer models compare``, or its folder."""
 
 
 class Coverage(Part):
     """The classifier of coverage types."""
 
-    model: NameOrPath
-    recipe: NameOrPath | None = None
+    model: NameOrPath = Field(examples=["default_coverage"])
+    """Name of an included or a trained model, or the path of a folder that holds one."""
+    recipe: NameOrPath | None = Field(default=None, examples=["naip_fields"])
+    """Recipe that trains the model when it is missing."""
     nodata_above: float = Field(default=NODATA_ABOVE, ge=0, le=1)
     """Share of gaps above which a block is Nodata (paper: 10 %). A gap is ground of the region without imagery that has
     imagery on both sides; ground beyond the edge of the imagery does not count."""
     training: CoverageTraining | None = None
+    """How the model is trained where it is missing."""

@@ -25,6 +25,10 @@ MAKE_UNIT_COLUMNS = (mapped_column, known_share_column, percent_column, within_c
 """Functions that give the columns of each map in the tables of the admin units."""
 
 
+EDITION_PATTERN = r"^(?!__)[^\s/.-]([^\s/]*[^\s/.])?$"
+"""What a schema can tell of the names that `check_edition` accepts."""
+
+
 class _Named(NamedTuple):
     """A map of a run, and where the recipe names it."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import string
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -19,9 +20,27 @@ BYTES = {"": 1} | {f"{unit}{i}": (1024 if i else 1000) ** (n + 1) for n, unit in
 
 
 class Part(BaseModel):
-    """A part of a recipe."""
+    """A part of a recipe.
+
+    Each key has a sentence below it, and an example where its default is none. The reference and the schema are made of
+    them; `json_schema_extra` says there what only a validator tells, and the unit of a key whose name does not end in it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def one_of_keys(*keys: str) -> ConfigDict:
+    """What a schema says of a table in which exactly one of some keys must stand."""
+    return ConfigDict(json_schema_extra={"oneOf": [{"required": [key]} for key in keys]})
+
+
+def with_needs(**needs: Sequence[str]) -> ConfigDict:
+    """What a schema says of a table in which a key, unless it is empty, needs others."""
+    rules = {
+        key: {"anyOf": [{"properties": {key: {"enum": [[], ""]}}}, {"required": [*others]}]}
+        for key, others in needs.items()
+    }
+    return ConfigDict(json_schema_extra={"dependencies": rules})
 
 
 def beside_recipe(text: str, info: ValidationInfo) -> str:
@@ -80,11 +99,11 @@ Names = Annotated[tuple[str, ...], Field(strict=False)]
 class Networked(Part):
     """A part whose files may lie on a server. Nothing is fetched unless the recipe states the rights."""
 
-    i_have_rights: bool = False
+    i_have_rights: bool = Field(default=False, examples=[True])
     """The statement that you may fetch, store and analyse what lies at the addresses."""
-    hosts: Names = ()
+    hosts: Names = Field(default=(), examples=[["data.example.org"]])
     """Further hosts that may be reached: those that STAC items refer to, or that a server redirects to."""
-    private_network: bool = False
+    private_network: bool = Field(default=False, examples=[True])
     """Whether the hosts' names may resolve to addresses of a private network."""
 
 

@@ -6,16 +6,20 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from pipelines.recipe_parts import FilePath, Part
+from pipelines.recipe_parts import FilePath, Part, one_of_keys
 from stores.grid import LARGEST_BLOCK_PX
 
 
 class Region(Part):
     """Where to map: a box, or the units of a boundary file."""
 
-    bounds: Annotated[tuple[float, float, float, float], Field(strict=False)] | None = None
-    """west, south, east, north in degrees."""
-    boundaries: FilePath | None = None
+    model_config = one_of_keys("bounds", "boundaries")
+
+    bounds: Annotated[tuple[float, float, float, float], Field(strict=False)] | None = Field(
+        default=None, examples=[[115.1, 34.95, 115.4, 35.15]], json_schema_extra={"unit": "degrees"}
+    )
+    """west, south, east, north; give either bounds or boundaries."""
+    boundaries: FilePath | None = Field(default=None, examples=["region.gpkg"])
     """Vector file; all its polygons together are the region."""
 
     @model_validator(mode="after")
@@ -59,6 +63,7 @@ class Grid(Part):
     """Pixels of a block, and the cells that the network works on."""
 
     block_px: int = Field(default=2560, ge=1, le=LARGEST_BLOCK_PX)
+    """Pixels along a block, which is 0.05 degrees wide and high; 2560 gives pixels of about 2 m."""
     cell_px: int = Field(default=512, ge=1)
     """Edge of a cell, the part of a block that the network maps at once, without its context; never more than a block."""
     blend_px: int = Field(default=32, ge=1)

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 NOT_CROPLAND = 0
+"""Flag of a pixel that is not cropland."""
 CROPLAND = 1
+"""Flag of a pixel that is cropland."""
 NO_IMAGERY = 254
+"""Flag of a pixel that no imagery shows."""
 NEVER_PROCESSED = 255
+"""Flag of a pixel that no run has finished."""
 
 PROBABILITY_SCALE = 250
 """Stored probability 250 means 1.0."""

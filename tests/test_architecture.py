@@ -32,7 +32,7 @@ FLOORS = (
     {"croplayer"},
     {"pipelines.exit_codes"},
     {"pipelines.recipe_parts", "pipelines.recipe_names", "pipelines.recipe_errors", "pipelines.stopping"},
-    {"pipelines.recipe_models", "pipelines.recipe_region"},
+    {"pipelines.recipe_models", "pipelines.recipe_region", "pipelines.recipe_sources"},
     {"pipelines.recipe"},
     {"pipelines.recipe_files"},
     {"pipelines.engine"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas as gpd
@@ -22,20 +23,36 @@ REQUIRED = ("adcode", "name_en")
 OPTIONAL = ("name_zh", "note")
 
 
-def read_statistics(path: Path) -> pd.DataFrame:
+@dataclass(frozen=True)
+class StatisticColumns:
+    """Names of the columns of a table of statistics."""
+
+    adcode: str = "adcode"
+    name_en: str = "name_en"
+    area: str = ""
+    """Column of the areas; empty for the one whose name states its unit, such as ``cropland_km2``."""
+    unit: str = ""
+    """Unit of that column, one of ``UNITS_KHA``; empty without ``area``."""
+
+
+USUAL = StatisticColumns()
+
+
+def read_statistics(path: Path, columns: StatisticColumns = USUAL) -> pd.DataFrame:
     """Read cropland areas: columns adcode (text), name_en, cropland_kha (float, 1,000 ha), name_zh and note (may be empty).
 
-    The file has one column of areas: ``cropland_kha``, ``cropland_ha``, ``cropland_km2`` or ``cropland_mu``. Every row
-    must have an area.
+    The file has one column of areas: ``cropland_kha``, ``cropland_ha``, ``cropland_km2`` or ``cropland_mu``, or the one that
+    ``columns`` names. Every row must have an area.
 
     Raises ValueError naming file, row and field for a missing column, an area that is not a number or is negative, or a
     code that appears twice.
     """
     table = read_text_table(path, "statistics")
-    for column in REQUIRED:
+    for column in (columns.adcode, columns.name_en, *filter(None, [columns.area])):
         if column not in table.columns:
             raise ValueError(f"statistics {path} have no column '{column}'; they have {', '.join(table.columns)}")
-    column, to_kha = _area_column(table, path)
+    column, to_kha = (columns.area, UNITS_KHA[columns.unit]) if columns.area else _area_column(table, path)
+    table = _renamed(table, columns)
     if table.empty:
         raise ValueError(f"statistics {path} hold no row; expected one per unit")
     for row, (code, text) in enumerate(zip(table.adcode, table[column], strict=True), start=2):
@@ -57,6 +74,17 @@ def read_statistics(path: Path) -> pd.DataFrame:
     table = table.reindex(columns=[*REQUIRED, *OPTIONAL], fill_value="")
     table.insert(len(REQUIRED), "cropland_kha", areas)
     return table
+
+
+def _renamed(table: pd.DataFrame, columns: StatisticColumns) -> pd.DataFrame:
+    """The table with codes and names under their usual names, beside the other columns as they are."""
+    if (columns.adcode, columns.name_en) == (USUAL.adcode, USUAL.name_en):
+        return table
+    codes, names = table[columns.adcode], table[columns.name_en]
+    others = table.drop(columns=[c for c in REQUIRED if c in table.columns and c != columns.area])
+    renamed = others.assign(adcode=codes, name_en=names)
+    renamed.attrs = table.attrs
+    return renamed
 
 
 def _area_column(table: pd.DataFrame, path: Path) -> tuple[str, float]:

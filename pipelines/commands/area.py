@@ -146,7 +146,13 @@ def draw(
 
 @area.command("estimate")
 @click.argument("sample", type=click.Path(path_type=Path))
-@click.option("--confidence", type=float, default=CONFIDENCE, show_default=True)
+@click.option(
+    "--confidence",
+    type=float,
+    default=CONFIDENCE,
+    show_default=True,
+    help="Confidence of the intervals, between 0 and 1.",
+)
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="CSV file for the areas; the accuracy is written beside it."
 )

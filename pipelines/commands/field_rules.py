@@ -14,7 +14,7 @@ from pipelines.commands.model_options import PATH
 @click.argument("parcels", type=PATH)
 @click.option("--name", help="Name of the rules; that of the file without its ending when left out.")
 @click.option("--origin", default="", help="Where the drawn fields come from and their licence; kept in the file.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed learns the same rules.")
 @click.option("-o", "--out", required=True, type=PATH, help="JSON file of the rules.")
 def learn_fields(run: Path, parcels: Path, name: str | None, origin: str, seed: int, out: Path) -> None:
     """Learn from drawn fields (PARCELS) which parts of the map of RUN are one field.

@@ -18,9 +18,11 @@ GROUND_KEPT_FROM_TRAINING = "114.8,34.5,116.0,35.5"
 def _country_options(bbox: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in (
-            click.option("--zoom", type=click.IntRange(8, 18), default=14, show_default=True),
+            click.option(
+                "--zoom", type=click.IntRange(8, 18), default=14, show_default=True, help="Zoom of the tiles."
+            ),
             click.option("--bbox", default=bbox, show_default=True, help="west,south,east,north on block edges."),
-            click.option("--seed", type=int, default=1, show_default=True),
+            click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same land."),
         ):
             command = option(command)
         return command
@@ -36,8 +38,14 @@ def landscape() -> None:
 @landscape.command("make")
 @click.argument("out", type=click.Path(path_type=Path))
 @_country_options(DEMO_GROUND)
-@click.option("--provinces", type=click.IntRange(1), default=12, show_default=True)
-@click.option("--training-scenes", type=click.IntRange(0), default=16, show_default=True)
+@click.option("--provinces", type=click.IntRange(1), default=12, show_default=True, help="Number of provinces.")
+@click.option(
+    "--training-scenes",
+    type=click.IntRange(0),
+    default=16,
+    show_default=True,
+    help="Number of labelled scenes to train on.",
+)
 def make(out: Path, seed: int, bbox: str, zoom: int, provinces: int, training_scenes: int) -> None:
     """Write a country's tiles, elevation, truth, borders, statistics, products and training scenes to OUT."""
     from croplayer.landscape.make import make_country
@@ -73,7 +81,9 @@ def samples(out: Path, seed: int, bbox: str, zoom: int, scenes: int, thumbnails:
 @landscape.command("serve")
 @click.option("--seed", type=int, default=1, show_default=True, help="Country whose tiles are rendered on request.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Folder of tiles to serve instead.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="Port; 0 takes a free one."
+)
 @click.option("--fault", "faults", multiple=True, help="KIND:SHARE[:TIMES], for example 429:0.1:2; may be repeated.")
 @click.option("--rate-limit", type=float, help="Requests per second above which the server answers 429.")
 def serve_tiles(seed: int, folder: Path | None, port: int, faults: tuple[str, ...], rate_limit: float | None) -> None:

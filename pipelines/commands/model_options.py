@@ -28,19 +28,19 @@ def scene_options(required: bool) -> Callable[[Callable[..., Any]], Callable[...
     return with_options
 
 
-def training_option(name: str, kind: Any, help_text: str = "", field: str = "") -> Callable[..., Any]:
+def training_option(name: str, kind: Any, help_text: str, field: str = "") -> Callable[..., Any]:
     """An option whose default is that of the field of its name in `TrainingConfig`."""
     default = getattr(TrainingConfig, field or name.removeprefix("--").replace("-", "_"))
-    return click.option(name, type=kind, default=default, show_default=True, help=help_text or None)
+    return click.option(name, type=kind, default=default, show_default=True, help=help_text)
 
 
 def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every training."""
     for option in (
         training_option("--threads", click.IntRange(1), "CPU threads."),
-        training_option("--seed", int),
+        training_option("--seed", int, "The same seed trains the same model."),
         training_option("--gsd", (float, float), "Lowest and highest metres per pixel.", "gsd_m"),
-        training_option("--learning-rate", float),
+        training_option("--learning-rate", float, "Highest learning rate."),
         training_option("--accumulation", click.IntRange(1), "Batches per step."),
         training_option("--batch", click.IntRange(1), "Windows per batch."),
         training_option("--crop-px", click.IntRange(32), "Edge of the windows."),

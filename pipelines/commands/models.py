@@ -33,8 +33,8 @@ models.add_command(learn_fields)
 @click.argument("recipe", required=False)
 @scene_options(required=False)
 @training_options
-@training_option("--architecture", click.Choice(ARCHITECTURES))
-@training_option("--size", str)
+@training_option("--architecture", click.Choice(ARCHITECTURES), "Kind of network.")
+@training_option("--size", str, "Size of the network; an unknown one is an error that lists those of the architecture.")
 @click.option(
     "--from",
     "start",
@@ -226,7 +226,13 @@ def import_pretrained(
 @models.command("evaluate")
 @click.argument("model")
 @scene_options(required=True)
-@click.option("--threshold", type=click.FloatRange(0, 1), default=0.5, show_default=True)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Probability from which on a pixel is cropland.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(model: str, images: Path, polygons: Path, image_column: str, threshold: float, as_json: bool) -> None:
     """Evaluate MODEL (a name or a folder) on labelled scenes that it was not trained on."""
@@ -327,7 +333,14 @@ def show(model: str, as_json: bool) -> None:
 
 @models.command("export")
 @click.argument("model")
-@click.option("--format", "kind", type=click.Choice(["torch", "openvino"]), default="torch", show_default=True)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["torch", "openvino"]),
+    default="torch",
+    show_default=True,
+    help="What runs the graph.",
+)
 @click.option(
     "--side-px", type=click.IntRange(32), default=576, show_default=True, help="Edge of the input, a multiple of 32 px."
 )

@@ -70,7 +70,7 @@ def stage_command(name: str) -> click.Command:
     """The command of one stage."""
     (about,) = (stage.about for stage in STAGES if stage.name == name)
 
-    @click.command(name, help=f"Only the stage {name}: {about}.")
+    @click.command(name, help=f"Only the stage {name} of RECIPE: {about}.")
     @_run_options
     def stage(
         recipe: str, out: Path | None, workers: int | None, scheduler: str | None, models: Path | None, recheck: bool

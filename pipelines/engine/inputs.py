@@ -10,7 +10,14 @@ import geopandas as gpd
 import pandas as pd
 from shapely.geometry.base import BaseGeometry
 
-from croplayer.evaluation.statistics import land_of, left_over, match_statistics, read_statistics, translated
+from croplayer.evaluation.statistics import (
+    StatisticColumns,
+    land_of,
+    left_over,
+    match_statistics,
+    read_statistics,
+    translated,
+)
 from croplayer.files.file_cache import forget_files
 from croplayer.models.judging.comparison_file import comparison_file
 from croplayer.products.product import Product
@@ -153,7 +160,7 @@ class Inputs:
         path, units = Path(part.path), land_of(self.level_units(1))
         if part.adcode_pattern:
             units["adcode"] = [translated(code, part.adcode_pattern) for code in units.adcode]
-        table = read_statistics(path)
+        table = read_statistics(path, StatisticColumns(part.adcode, part.name_en, part.area, part.unit or ""))
         return match_statistics(units, table, path, part.without, part.sum_km2), left_over(units, table)
 
     @property

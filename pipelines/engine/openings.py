@@ -14,7 +14,8 @@ from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
 from croplayer.sources.tiles import FolderTiles
 from croplayer.sources.xyz import XyzSource
-from pipelines.recipe import FolderSource, HttpSource, ProductPart, RasterImagery, Source, StacImagery, Terrain
+from pipelines.recipe import ProductPart
+from pipelines.recipe_sources import FolderSource, HttpSource, RasterImagery, Source, StacImagery, Terrain
 
 
 def imagery_source(part: Source) -> ImagerySource:
