@@ -11,8 +11,9 @@ from croplayer.fields.rules import CONFIDENCE_FEATURES, LearnedPair
 from croplayer.fields.separation import Ground, basin_graph
 from croplayer.fields.whole import field_features
 from croplayer.kernels.basins import regions_of_equal
-from croplayer.kernels.compiled import kernel
 from croplayer.kernels.joining import FEATURES, ScoreRule, Touching, history, joined
+from croplayer.kernels.majorities import Shares, judge_merges, shares
+from croplayer.kernels.overlaps import overlaps
 from croplayer.kernels.pieces import piece_sums
 
 ROUNDS = 3
@@ -85,11 +86,10 @@ def found_fields(piece: DrawnGround, rule: ScoreRule) -> tuple[np.ndarray, np.nd
 
 def best_iou(field: np.ndarray, count: int, parcels: np.ndarray) -> np.ndarray:
     """Largest intersection over union of each field found with any drawn one: (count + 1,) float64."""
-    most = int(parcels.max(initial=0)) + 1
-    pairs, pixels = np.unique(field.ravel().astype(np.int64) * most + parcels.ravel(), return_counts=True)
-    of_field, of_parcel = pairs // most, pairs % most
+    pairs = overlaps(field, parcels, np.ones(len(field)))
+    of_field, of_parcel, pixels = pairs.first, pairs.second, pairs.pixels
     found = np.bincount(of_field, pixels, count + 1)
-    drawn = np.bincount(of_parcel, pixels, most)
+    drawn = np.bincount(of_parcel, pixels)
     iou = np.where((of_field > 0) & (of_parcel > 0), pixels / (found[of_field] + drawn[of_parcel] - pixels), 0.0)
     best = np.zeros(count + 1)
     np.maximum.at(best, of_field, iou)
@@ -98,18 +98,16 @@ def best_iou(field: np.ndarray, count: int, parcels: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """The basins of one piece of ground and how many of their pixels lie in each drawn field."""
+    """The basins of one piece of ground and what they share with drawn fields."""
 
     graph: Touching
-    counts: np.ndarray
+    shared: Shares
     pixel_m: float
 
 
 def _prepared(piece: DrawnGround) -> _Prepared:
     labels, graph = basin_graph(piece.ground, piece.ground.window.height)
-    counts = np.zeros((len(graph.regions), int(piece.parcels.max(initial=0)) + 1), np.int64)
-    np.add.at(counts, (labels.ravel(), piece.parcels.ravel()), 1)
-    return _Prepared(graph, counts, piece.pixel_m)
+    return _Prepared(graph, shares(labels, len(graph.regions) - 1, piece.parcels), piece.pixel_m)
 
 
 def _learn_join(prepared: Sequence[_Prepared], tells_boundaries: bool, seed: int) -> ScoreRule:
@@ -117,31 +115,12 @@ def _learn_join(prepared: Sequence[_Prepared], tells_boundaries: bool, seed: int
     for _ in range(ROUNDS):
         for piece in prepared:
             merges, features = history(piece.graph, rule, piece.pixel_m)
-            is_one, weight = _judged(merges, piece.counts.copy())
+            is_one, weight = judge_merges(merges, piece.shared)
             told = weight > 0
             seen.append((features[told], is_one[told], np.sqrt(weight[told])))
         x, y, w = (np.concatenate([part[k] for part in seen]) for k in range(3))
         rule = _fitted(x, y, w, JOIN_UNITS, JOIN_STEPS, seed, 0.01)
     return rule
-
-
-@kernel
-def _judged(merges: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Whether the two regions of each merge lie in one drawn field, and the pixels of the smaller.
-
-    The weight is 0 where a region lies in no place by more than half, or both lie outside of all fields. ``counts`` is
-    overwritten.
-    """
-    is_one = np.zeros(len(merges), np.bool_)
-    weight = np.zeros(len(merges))
-    for k in range(len(merges)):
-        kept, gone = counts[merges[k, 0]], counts[merges[k, 1]]
-        a, b, all_a, all_b = kept.argmax(), gone.argmax(), kept.sum(), gone.sum()
-        if 2 * kept[a] > all_a and 2 * gone[b] > all_b and (a > 0 or b > 0):
-            is_one[k] = a == b
-            weight[k] = min(all_a, all_b)
-        kept += gone
-    return is_one, weight
 
 
 def _fitted(
