@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -48,13 +49,15 @@ def learn(drawn: Sequence[DrawnGround], tells_boundaries: bool, seed: int = 0) -
     """Both rules from some drawn ground; the same input gives the same rules on one machine.
 
     The confidence is learned from fields that a rule found which did not learn from them: of two halves of the ground each
-    is separated with the rule of the other. Raises ValueError for less than two pieces of ground with drawn fields.
+    is separated with the rule of the other. Raises ValueError for less than two pieces of ground with drawn fields, or where the map has no cropland in
+    them.
     """
-    with_fields = [piece for piece in drawn if piece.parcels.any()]
-    if len(with_fields) < 2:
-        raise ValueError(f"{len(with_fields)} pieces of ground have drawn fields; at least two are needed")
+    has_fields = np.array([piece.parcels.any() for piece in drawn], bool)
+    if has_fields.sum() < 2:
+        raise ValueError(f"{has_fields.sum()} pieces of ground have drawn fields; at least two are needed")
     prepared = [_prepared(piece) for piece in drawn]
     order = np.random.default_rng(seed).permutation(len(drawn))
+    order = order[np.argsort(~has_fields[order], kind="stable")]  # so that both halves have drawn fields
     halves = [order[::2], order[1::2]]
     features, matched = [], []
     for judged, learned in (halves, halves[::-1]):
@@ -70,18 +73,35 @@ def learn(drawn: Sequence[DrawnGround], tells_boundaries: bool, seed: int = 0) -
     return LearnedPair(_learn_join(prepared, tells_boundaries, seed), confidence)
 
 
-def found_fields(piece: DrawnGround, rule: ScoreRule) -> tuple[np.ndarray, np.ndarray]:
-    """Features (n, 10) of the fields found in drawn ground, and whether each matches a drawn one at IoU 0.5, (n,) bool."""
-    labels, graph = basin_graph(piece.ground, piece.ground.window.height)
-    field, count = regions_of_equal(joined(graph, rule, piece.pixel_m, 0.0)[labels])
-    h = len(field)
+class FoundFields(NamedTuple):
+    """The fields that a rule finds in one piece of ground."""
+
+    labels: np.ndarray
+    """(h, w) uint32 number of the field, from 1, 0 for none"""
+    measures: np.ndarray
+    """(n, 2) float64, `kernels.pieces.PIECE_MEASURES`"""
+    features: np.ndarray
+    """(n, 10) float64, `rules.CONFIDENCE_FEATURES`"""
+
+
+def measured_fields(piece: DrawnGround, rule: ScoreRule) -> FoundFields:
+    """The fields found in drawn ground; what lies beyond the ground counts for nothing."""
+    basin_labels, graph = basin_graph(piece.ground, piece.ground.window.height)
+    labels, count = regions_of_equal(joined(graph, rule, piece.pixel_m, 0.0)[basin_labels])
+    h = len(labels)
     m2, m = np.full(h, piece.pixel_m**2), np.full(h + 1, piece.pixel_m)
     ground = piece.ground
     sums, measures, _ = piece_sums(
-        field, count, ground.cropland, ground.boundary, np.zeros_like(ground.inside), m2, m, m[1:]
+        labels, count, ground.cropland, ground.boundary, np.zeros_like(ground.inside), m2, m, m[1:]
     )
+    return FoundFields(labels, measures[1:], field_features(sums[1:], measures[1:]))
+
+
+def found_fields(piece: DrawnGround, rule: ScoreRule) -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, 10) of the fields found in drawn ground, and whether each matches a drawn one at IoU 0.5, (n,) bool."""
+    labels, measures, features = measured_fields(piece, rule)
     keep = measures[:, 0] >= SMALLEST_M2
-    return field_features(sums[keep], measures[keep]), best_iou(field, count, piece.parcels)[keep] >= 0.5
+    return features[keep], best_iou(labels, len(measures), piece.parcels)[1:][keep] >= 0.5
 
 
 def best_iou(field: np.ndarray, count: int, parcels: np.ndarray) -> np.ndarray:
@@ -119,6 +139,10 @@ def _learn_join(prepared: Sequence[_Prepared], tells_boundaries: bool, seed: int
             told = weight > 0
             seen.append((features[told], is_one[told], np.sqrt(weight[told])))
         x, y, w = (np.concatenate([part[k] for part in seen]) for k in range(3))
+        if not len(x):
+            raise ValueError(
+                "the map has no cropland that touches inside of drawn fields; there is nothing to learn from"
+            )
         rule = _fitted(x, y, w, JOIN_UNITS, JOIN_STEPS, seed, 0.01)
     return rule
 
