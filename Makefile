@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE =
 OLD_PYTHON := 'import sys; sys.exit(sys.version_info < (3, 11) and "croplayer needs Python 3.11 or later, this is " + sys.version.split()[0])'
 PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-lowest check reference bench bench-pipeline bench-nation soak clean
+.PHONY: help demo test test-lowest check reference bench bench-pipeline bench-fields bench-nation soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ bench: $(VENV)/.installed ## measure kernels, models and tables again and write 
 bench-pipeline: $(VENV)/.installed ## measure whole runs against a plain script and write docs/pipeline.md
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench,openvino]'
 	$(BIN)/python -m benchmarks.pipeline --json bench_pipeline.json --markdown docs/pipeline.md $(ARGS)
+
+# Some 20 minutes on two cores.
+bench-fields: $(VENV)/.installed ## measure how well single fields are found in the synthetic country
+	$(BIN)/python -m benchmarks.synthetic_fields -o bench_fields.json $(ARGS)
 
 # Hours on two cores. Parts: ARGS="--only schedule --blocks 10000".
 bench-nation: $(VENV)/.installed ## measure what a run of 10,000 to 383,266 blocks costs and write docs/nation.md

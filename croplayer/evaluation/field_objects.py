@@ -80,11 +80,34 @@ def count_fields(
     An outline is the pixels of a field beside another field or none; where two fields touch, both have one. The frame of
     the window and the edge of what is known are no outlines. Outlines of cut fields count, because they are known.
     """
-    matches = match_fields_in(found, drawn, known, row_km2)
     edges = [label_edges(labels, known) for labels in (found, drawn)]
-    near = [edges_near(a, b, pixel_m, tolerance_m) for a, b in (edges, edges[::-1])]
-    outline = [np.count_nonzero(edges[0]), near[0], np.count_nonzero(edges[1]), near[1]]
+    matches = match_fields_in(found, drawn, known, row_km2)
     scores = segmentation_scores(drawn, np.where(known, found, UNKNOWN), row_km2)
+    return counted(matches, scores, outline_counts(*edges, *edges, pixel_m, tolerance_m))
+
+
+def outline_counts(
+    found: np.ndarray,
+    drawn: np.ndarray,
+    found_around: np.ndarray,
+    drawn_around: np.ndarray,
+    pixel_m: tuple[float, float],
+    tolerance_m: float,
+) -> np.ndarray:
+    """`FieldCounts.outline` of pixels of outlines, (h, w) bool, that are near those of all outlines around, (h, w) bool."""
+    near = [edges_near(a, b, pixel_m, tolerance_m) for a, b in ((found, drawn_around), (drawn, found_around))]
+    return np.array([np.count_nonzero(found), near[0], np.count_nonzero(drawn), near[1]], np.int64)
+
+
+def counted(matches: FieldMatches, scores: pd.DataFrame, outline: np.ndarray) -> FieldCounts:
+    """Counts of the fields in some tables.
+
+    Parameters
+    ----------
+    matches : fields to count
+    scores : of `parcels.segmentation_scores`; rows of other parcels do not count
+    outline : as in `FieldCounts`
+    """
     judged = matches.drawn[~matches.drawn.left_out]
     scores = scores[scores.parcel.isin(judged.label)]
     overlapped = scores[~scores.missed]
@@ -99,7 +122,7 @@ def count_fields(
         over_ha=areas["over"],
         under_ha=areas["under"],
         distance_ha=areas["distance"],
-        outline=np.array(outline, np.int64),
+        outline=outline,
     )
 
 
@@ -194,19 +217,26 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
 
 
-def field_figures(scenes: Sequence[FieldCounts], confidence: float = 0.95) -> pd.DataFrame:
-    """Every measure of the pooled scenes with its bootstrap interval, scenes as clusters.
+def field_figures(
+    scenes: Sequence[FieldCounts], confidence: float = 0.95, clusters: Sequence[FieldCounts] | None = None
+) -> pd.DataFrame:
+    """Every measure of the pooled scenes with its bootstrap interval.
+
+    Parameters
+    ----------
+    clusters : the same counts by clusters of fields that are alike, such as `field_squares.count_by_squares`; the scenes
+        themselves when left out
 
     Returns
     -------
     DataFrame with columns size ("all" or one of SIZE_NAMES), measure, value, low and high, in the order of MEASURES within each
-    size. low and high are NaN for counts and for fewer than two scenes. Measures of ``all`` alone have no rows for sizes.
+    size. low and high are NaN for counts and for fewer than two clusters. Measures of ``all`` alone have no rows for sizes.
     """
 
     def measure(sums: Sequence[np.ndarray]) -> np.ndarray:
         return measures_of(FieldCounts(*sums))
 
-    return _figures(measures_of(pooled(scenes)), bootstrap_interval(scenes, measure, confidence))
+    return _figures(measures_of(pooled(scenes)), bootstrap_interval(clusters or scenes, measure, confidence))
 
 
 def figure_differences(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,8 +12,9 @@ from croplayer.fields.rules import CONFIDENCE_FEATURES, LearnedPair
 from croplayer.fields.separation import Ground, basin_graph
 from croplayer.fields.whole import field_features
 from croplayer.kernels.basins import regions_of_equal
-from croplayer.kernels.compiled import kernel
 from croplayer.kernels.joining import FEATURES, ScoreRule, Touching, history, joined
+from croplayer.kernels.majorities import Shares, judge_merges, shares
+from croplayer.kernels.overlaps import overlaps
 from croplayer.kernels.pieces import piece_sums
 
 ROUNDS = 3
@@ -47,13 +49,15 @@ def learn(drawn: Sequence[DrawnGround], tells_boundaries: bool, seed: int = 0) -
     """Both rules from some drawn ground; the same input gives the same rules on one machine.
 
     The confidence is learned from fields that a rule found which did not learn from them: of two halves of the ground each
-    is separated with the rule of the other. Raises ValueError for less than two pieces of ground with drawn fields.
+    is separated with the rule of the other. Raises ValueError for less than two pieces of ground with drawn fields, or where the map has no cropland in
+    them.
     """
-    with_fields = [piece for piece in drawn if piece.parcels.any()]
-    if len(with_fields) < 2:
-        raise ValueError(f"{len(with_fields)} pieces of ground have drawn fields; at least two are needed")
+    has_fields = np.array([piece.parcels.any() for piece in drawn], bool)
+    if has_fields.sum() < 2:
+        raise ValueError(f"{has_fields.sum()} pieces of ground have drawn fields; at least two are needed")
     prepared = [_prepared(piece) for piece in drawn]
     order = np.random.default_rng(seed).permutation(len(drawn))
+    order = order[np.argsort(~has_fields[order], kind="stable")]  # so that both halves have drawn fields
     halves = [order[::2], order[1::2]]
     features, matched = [], []
     for judged, learned in (halves, halves[::-1]):
@@ -69,27 +73,43 @@ def learn(drawn: Sequence[DrawnGround], tells_boundaries: bool, seed: int = 0) -
     return LearnedPair(_learn_join(prepared, tells_boundaries, seed), confidence)
 
 
-def found_fields(piece: DrawnGround, rule: ScoreRule) -> tuple[np.ndarray, np.ndarray]:
-    """Features (n, 10) of the fields found in drawn ground, and whether each matches a drawn one at IoU 0.5, (n,) bool."""
-    labels, graph = basin_graph(piece.ground, piece.ground.window.height)
-    field, count = regions_of_equal(joined(graph, rule, piece.pixel_m, 0.0)[labels])
-    h = len(field)
+class FoundFields(NamedTuple):
+    """The fields that a rule finds in one piece of ground."""
+
+    labels: np.ndarray
+    """(h, w) uint32 number of the field, from 1, 0 for none"""
+    measures: np.ndarray
+    """(n, 2) float64, `kernels.pieces.PIECE_MEASURES`"""
+    features: np.ndarray
+    """(n, 10) float64, `rules.CONFIDENCE_FEATURES`"""
+
+
+def measured_fields(piece: DrawnGround, rule: ScoreRule) -> FoundFields:
+    """The fields found in drawn ground; what lies beyond the ground counts for nothing."""
+    basin_labels, graph = basin_graph(piece.ground, piece.ground.window.height)
+    labels, count = regions_of_equal(joined(graph, rule, piece.pixel_m, 0.0)[basin_labels])
+    h = len(labels)
     m2, m = np.full(h, piece.pixel_m**2), np.full(h + 1, piece.pixel_m)
     ground = piece.ground
     sums, measures, _ = piece_sums(
-        field, count, ground.cropland, ground.boundary, np.zeros_like(ground.inside), m2, m, m[1:]
+        labels, count, ground.cropland, ground.boundary, np.zeros_like(ground.inside), m2, m, m[1:]
     )
+    return FoundFields(labels, measures[1:], field_features(sums[1:], measures[1:]))
+
+
+def found_fields(piece: DrawnGround, rule: ScoreRule) -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, 10) of the fields found in drawn ground, and whether each matches a drawn one at IoU 0.5, (n,) bool."""
+    labels, measures, features = measured_fields(piece, rule)
     keep = measures[:, 0] >= SMALLEST_M2
-    return field_features(sums[keep], measures[keep]), best_iou(field, count, piece.parcels)[keep] >= 0.5
+    return features[keep], best_iou(labels, len(measures), piece.parcels)[1:][keep] >= 0.5
 
 
 def best_iou(field: np.ndarray, count: int, parcels: np.ndarray) -> np.ndarray:
     """Largest intersection over union of each field found with any drawn one: (count + 1,) float64."""
-    most = int(parcels.max(initial=0)) + 1
-    pairs, pixels = np.unique(field.ravel().astype(np.int64) * most + parcels.ravel(), return_counts=True)
-    of_field, of_parcel = pairs // most, pairs % most
+    pairs = overlaps(field, parcels, np.ones(len(field)))
+    of_field, of_parcel, pixels = pairs.first, pairs.second, pairs.pixels
     found = np.bincount(of_field, pixels, count + 1)
-    drawn = np.bincount(of_parcel, pixels, most)
+    drawn = np.bincount(of_parcel, pixels)
     iou = np.where((of_field > 0) & (of_parcel > 0), pixels / (found[of_field] + drawn[of_parcel] - pixels), 0.0)
     best = np.zeros(count + 1)
     np.maximum.at(best, of_field, iou)
@@ -98,18 +118,16 @@ def best_iou(field: np.ndarray, count: int, parcels: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """The basins of one piece of ground and how many of their pixels lie in each drawn field."""
+    """The basins of one piece of ground and what they share with drawn fields."""
 
     graph: Touching
-    counts: np.ndarray
+    shared: Shares
     pixel_m: float
 
 
 def _prepared(piece: DrawnGround) -> _Prepared:
     labels, graph = basin_graph(piece.ground, piece.ground.window.height)
-    counts = np.zeros((len(graph.regions), int(piece.parcels.max(initial=0)) + 1), np.int64)
-    np.add.at(counts, (labels.ravel(), piece.parcels.ravel()), 1)
-    return _Prepared(graph, counts, piece.pixel_m)
+    return _Prepared(graph, shares(labels, len(graph.regions) - 1, piece.parcels), piece.pixel_m)
 
 
 def _learn_join(prepared: Sequence[_Prepared], tells_boundaries: bool, seed: int) -> ScoreRule:
@@ -117,31 +135,16 @@ def _learn_join(prepared: Sequence[_Prepared], tells_boundaries: bool, seed: int
     for _ in range(ROUNDS):
         for piece in prepared:
             merges, features = history(piece.graph, rule, piece.pixel_m)
-            is_one, weight = _judged(merges, piece.counts.copy())
+            is_one, weight = judge_merges(merges, piece.shared)
             told = weight > 0
             seen.append((features[told], is_one[told], np.sqrt(weight[told])))
         x, y, w = (np.concatenate([part[k] for part in seen]) for k in range(3))
+        if not len(x):
+            raise ValueError(
+                "the map has no cropland that touches inside of drawn fields; there is nothing to learn from"
+            )
         rule = _fitted(x, y, w, JOIN_UNITS, JOIN_STEPS, seed, 0.01)
     return rule
-
-
-@kernel
-def _judged(merges: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Whether the two regions of each merge lie in one drawn field, and the pixels of the smaller.
-
-    The weight is 0 where a region lies in no place by more than half, or both lie outside of all fields. ``counts`` is
-    overwritten.
-    """
-    is_one = np.zeros(len(merges), np.bool_)
-    weight = np.zeros(len(merges))
-    for k in range(len(merges)):
-        kept, gone = counts[merges[k, 0]], counts[merges[k, 1]]
-        a, b, all_a, all_b = kept.argmax(), gone.argmax(), kept.sum(), gone.sum()
-        if 2 * kept[a] > all_a and 2 * gone[b] > all_b and (a > 0 or b > 0):
-            is_one[k] = a == b
-            weight[k] = min(all_a, all_b)
-        kept += gone
-    return is_one, weight
 
 
 def _fitted(

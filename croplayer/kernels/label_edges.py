@@ -70,3 +70,33 @@ def count_near(edges: np.ndarray, others: np.ndarray, offset_y: np.ndarray, offs
                     count += 1
                     break
     return count
+
+
+def middles(labels: np.ndarray, known: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Mean row and column of the known pixels of some regions: (n, 2) float64; each has at least one.
+
+    Parameters
+    ----------
+    labels : (h, w) integers, 0 for no region
+    known : (h, w) bool; other pixels do not count
+    numbers : (n,) integers above 0, rising
+    """
+    most = int(numbers[-1]) if len(numbers) else 0
+    wide = np.ascontiguousarray(labels, np.int32 if labels.dtype == np.int32 else np.int64)
+    sums = np.zeros((most + 1, 3), np.int64)
+    add_places(wide, np.ascontiguousarray(known, bool), sums)
+    own = sums[numbers].reshape(-1, 3)
+    return np.asarray(own[:, 1:] / own[:, :1])
+
+
+@kernel
+def add_places(labels: np.ndarray, known: np.ndarray, sums: np.ndarray) -> None:
+    """Add the number of known pixels of each region and the sums of their rows and columns."""
+    height, width = labels.shape
+    for row in range(height):
+        for col in range(width):
+            label = labels[row, col]
+            if known[row, col] and 0 < label < len(sums):
+                sums[label, 0] += 1
+                sums[label, 1] += row
+                sums[label, 2] += col

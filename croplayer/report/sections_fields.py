@@ -171,7 +171,7 @@ def _figure_picture(figures: pd.DataFrame) -> Picture:
     }
     caption = (
         "Found fields against drawn ones, by size of the drawn field; a found field that matches none counts by its own size. "
-        "Higher is better. Lines are 95 % bootstrap intervals with scenes as clusters. Drawn fields that the edge of a scene cuts are left out."
+        "Higher is better. Lines are 95 % bootstrap intervals with squares of blocks as clusters. Drawn fields that the edge of a scene cuts are left out."
     )
     return Picture.of("field_quality", "Found fields against drawn ones", caption, bar_panels(panels))
 

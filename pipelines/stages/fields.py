@@ -205,8 +205,8 @@ def scored(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
     path, folder = Path(str(inputs.recipe.evaluation.parcels)), output.folder
 
     def make() -> Sequence[Path]:
-        from croplayer.evaluation.field_matches import match_fields_in
         from croplayer.evaluation.field_objects import count_fields, field_figures
+        from croplayer.evaluation.field_squares import count_by_squares
         from croplayer.evaluation.reliability import reliability
         from croplayer.fields.pieces import pixel_widths_m
         from croplayer.vector.polygons import read_polygons
@@ -230,13 +230,15 @@ def scored(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
         row_km2 = grid.pixel_area_m2(window.row, window.height) / 1e6
         width = float(pixel_widths_m(grid, window.row + window.height // 2, 1)[0])
         height = float(row_km2[window.height // 2] * 1e6 / width)
-        figures = field_figures([count_fields(found, truth, known, row_km2, (height, width))])
-        matches = match_fields_in(found, truth, known, row_km2).found
-        judged = matches[~matches.left_out]
+        squares = count_by_squares(found, truth, known, window, grid, (height, width))
+        figures = field_figures([count_fields(found, truth, known, row_km2, (height, width))], clusters=squares.counts)
+        matches = squares.matches.found
+        is_judged = ~matches.left_out.to_numpy()
+        judged, square = matches[is_judged], squares.found_square[is_judged]
         sure = fields[CONFIDENCE].to_numpy(float)[judged.label.to_numpy() - 1]
         return [
             write_csv(folder.table("field_figures.csv"), figures),
-            write_csv(folder.table("field_reliability.csv"), reliability(sure, (judged.iou > 0.5).to_numpy())),
+            write_csv(folder.table("field_reliability.csv"), reliability(sure, (judged.iou > 0.5).to_numpy(), square)),
         ]
 
     files = [done[name].digest for name in done if name != FIELDS]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -56,6 +58,21 @@ def test_learned_rules_find_parcels_elsewhere(pieces: list[DrawnGround], monkeyp
 def test_one_piece_of_drawn_ground_is_too_little(pieces: list[DrawnGround]) -> None:
     with pytest.raises(ValueError, match="1 pieces of ground have drawn fields; at least two are needed"):
         learn(pieces[:1], tells_boundaries=True)
+
+
+def test_both_halves_have_drawn_fields(pieces: list[DrawnGround], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever order is drawn, ground without fields cannot make up a half of its own."""
+    monkeypatch.setattr("croplayer.fields.learning.JOIN_STEPS", 2)
+    monkeypatch.setattr("croplayer.fields.learning.CONFIDENCE_STEPS", 2)
+    empty = [replace(piece, parcels=np.zeros_like(piece.parcels)) for piece in pieces[2:4]]
+    for seed in range(4):
+        assert np.isfinite(learn([*empty, *pieces[:2]], tells_boundaries=True, seed=seed).join.hidden).all()
+
+
+def test_drawn_fields_where_the_map_has_no_cropland_teach_nothing(pieces: list[DrawnGround]) -> None:
+    bare = [replace(piece, ground=replace(piece.ground, inside=np.zeros_like(piece.ground.inside))) for piece in pieces]
+    with pytest.raises(ValueError, match="no cropland that touches inside of drawn fields"):
+        learn(bare[:2], tells_boundaries=True)
 
 
 def test_best_iou_by_hand() -> None:
