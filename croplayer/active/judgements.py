@@ -41,7 +41,7 @@ class JudgementKind(StrEnum):
     INTEGRATION = "integration"
     """Which source's mask the map takes in a block; the value is the label of an `Integration`."""
     POINT = "point"
-    """The class of a point of an area sample, judged without seeing the map: ``cropland`` or ``not cropland``."""
+    """The class of a point of a sample, judged without seeing the map: ``cropland`` or ``not cropland``."""
 
 
 VALUES = {
@@ -63,7 +63,7 @@ class Judgement:
     subject: str
     """Name of a block, or id of a point."""
     source: str
-    """Source whose mask is judged; empty for other kinds than correctness."""
+    """Source whose mask is judged, or name of the sample that a point belongs to; empty for the choice of sources."""
     value: str
     """Empty takes an earlier judgement back."""
     person: str
@@ -76,8 +76,8 @@ class Judgement:
     def __post_init__(self) -> None:
         if not self.subject or not self.person.strip():
             raise ValueError("a judgement needs a subject and the name of a person")
-        if bool(self.source) != (self.kind == JudgementKind.CORRECTNESS):
-            raise ValueError(f"a judgement of {self.kind} has the source '{self.source}'; only correctness has one")
+        if bool(self.source) != (self.kind != JudgementKind.INTEGRATION):
+            raise ValueError(f"a judgement of {self.kind} has the source '{self.source}'; only the choice has none")
         allowed = VALUES.get(self.kind, ())
         if self.value and allowed and self.value not in allowed:
             raise ValueError(f"the {self.kind} of {self.subject} is '{self.value}'; expected {', '.join(allowed)}")

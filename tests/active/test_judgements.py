@@ -96,7 +96,7 @@ def test_a_disk_that_takes_a_part_of_a_line_keeps_none_of_it(tmp_path: Path) -> 
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "size = next(Path(sys.argv[1]).glob('judgements/*.jsonl')).stat().st_size\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50, size + 50))\n"
-        "append(Path(sys.argv[1]), Judgement(JudgementKind.POINT, 'p1', '', 'cropland', 'Li Wei', datetime.now(UTC)))"
+        "append(Path(sys.argv[1]), Judgement(JudgementKind.POINT, 'p1', 's', 'cropland', 'Li Wei', datetime.now(UTC)))"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
     assert "nothing was saved" in done.stderr
@@ -107,7 +107,7 @@ def test_processes_of_one_person_lose_no_judgement(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from datetime import UTC, datetime; "
         "from croplayer.active.judgements import *\n"
-        "for i in range(20): append(Path(sys.argv[1]), Judgement(JudgementKind.POINT, f'{sys.argv[2]}{i}', '', 'cropland', "
+        "for i in range(20): append(Path(sys.argv[1]), Judgement(JudgementKind.POINT, f'{sys.argv[2]}{i}', 's', 'cropland', "
         "'Li', datetime.now(UTC)))"
     )
     started = [subprocess.Popen([sys.executable, "-c", code, tmp_path, name]) for name in "ab"]
@@ -129,7 +129,7 @@ def test_what_is_no_judgement_is_refused() -> None:
     with pytest.raises(ValueError, match="expected Neither, Only A, Only B, Merge both"):
         said("both", source="")
     with pytest.raises(ValueError, match="'maize'; expected cropland, not cropland"):
-        Judgement(JudgementKind.POINT, "p1", "", "maize", "Li", NOON)
+        Judgement(JudgementKind.POINT, "p1", "s", "maize", "Li", NOON)
 
 
 def test_times_are_kept_in_utc(tmp_path: Path) -> None:
