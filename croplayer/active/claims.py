@@ -73,6 +73,10 @@ def claim_first(
             return found
     except filelock.Timeout:
         raise OSError(f"{path} is in use by another process; try again") from None
+    except OSError as error:
+        raise OSError(
+            f"nothing can be handed out, because {path} cannot be written ({error.strerror or error}); make room and try again"
+        ) from None
 
 
 def _path(folder: Path) -> Path:

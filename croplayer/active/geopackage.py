@@ -172,6 +172,14 @@ def geometry_of(blob: bytes) -> BaseGeometry:
     return shapely.force_2d(shape)
 
 
+def bounds_of(blob: bytes) -> tuple[float, float, float, float] | None:
+    """West, south, east and north of a geometry by its header, in the CRS of its layer; None where the header has none."""
+    if len(blob) < 40 or blob[:2] != b"GP" or not 1 <= (blob[3] >> 1 & 7) <= 4:
+        return None
+    west, east, south, north = struct.unpack_from("<4d" if blob[3] & 1 else ">4d", blob, 8)
+    return west, south, east, north
+
+
 def blob_of(shape: BaseGeometry) -> bytes:
     """A geometry as GeoPackage binary with its envelope, in EPSG:4326."""
     west, south, east, north = shape.bounds

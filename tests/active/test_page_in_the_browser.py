@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -143,6 +144,29 @@ def test_blocks_are_judged_and_a_killed_server_loses_nothing(home: LabelProject,
             press(li, "z")
             assert li.text("#subject") == first
             assert [j.value for j in read_judgements(home.folder)] == ["Noise", "FP"]
+
+
+@needs_browser
+def test_a_full_disk_is_said_on_the_page(home: LabelProject, tmp_path: Path) -> None:
+    """No file of the server may grow, as on a full disk, until there is room again."""
+    with served(home, tmp_path / "log") as server, browser_tabs(tmp_path / "profile") as (tab,):
+        opened(tab, server)
+        press(tab, "m", "4")
+        size = next((home.folder / "judgements").glob("*.jsonl")).stat().st_size
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size + 20, resource.RLIM_INFINITY))
+        press(tab, "8")
+        assert "nothing was saved" in tab.text("#message.failed")
+        assert tab.text(".key.on[data-key='8']") == "" and tab.text(".key.on[data-key='4']")
+        assert [j.value for j in read_judgements(home.folder)] == ["Noise"]
+        before = home.gpkg.read_bytes()
+        press(tab, "m", "w")
+        assert "nothing was added" in tab.text("#message.failed"), tab.text("#message")
+        assert home.gpkg.read_bytes() == before
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        press(tab, "w", "m", "8")
+        assert tab.text("#message.failed") == ""
+    assert [j.value for j in read_judgements(home.folder)] == ["Noise", "FP"]
+    assert len(rows_of(home.gpkg, "empty")) == 1
 
 
 @needs_browser

@@ -16,7 +16,7 @@ from croplayer.active.page.outlines import Outline, outlines_in
 from croplayer.active.page.pictures import Pictures
 from croplayer.active.page.samples import Sample
 from croplayer.active.project import TASKS, LabelProject
-from croplayer.active.reading import read_tasks
+from croplayer.active.reading import tasks_in
 from croplayer.active.row_edits import RowEdit, edit_rows
 from croplayer.active.tasks import Task, TaskStatus
 
@@ -179,7 +179,8 @@ class Desk:
     def _refresh(self) -> None:
         now = tuple(_signature(path) for path in _parts_of(self.project.gpkg))
         if now != self._seen or not self._layers:
-            self._layers, self._tasks = read_layers(self.project.gpkg), tuple(read_tasks(self.project))
+            layers = read_layers(self.project.gpkg)
+            self._layers, self._tasks = layers, tuple(tasks_in(layers, self.project))
             self._seen = now
 
 

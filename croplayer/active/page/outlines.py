@@ -13,10 +13,10 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from croplayer.active.features import drawn_of
-from croplayer.active.geopackage import RawLayer
+from croplayer.active.geopackage import RawFeature, RawLayer, bounds_of
 from croplayer.active.project import EMPTY, FIELDS
 from croplayer.active.tasks import FieldClass, Origin
-from stores.grid import BlockGrid, PixelWindow
+from stores.grid import CRS, BlockGrid, PixelWindow
 
 ACCEPTED = "accepted"
 """Note of a polygon of the model that a person found right."""
@@ -47,8 +47,11 @@ def outlines_in(layers: dict[str, RawLayer], window: PixelWindow, shown: PixelWi
     """
     box, found = shapely.box(*grid.window_bounds(shown)), []
     for name in (FIELDS, EMPTY):
-        blobs = {f.number: f for f in layers[name].features}
-        for one in drawn_of(name, layers[name])[0]:
+        layer = layers[name]._replace(
+            features=tuple(f for f in layers[name].features if _may_reach(f, layers[name], box))
+        )
+        blobs = {f.number: f for f in layer.features}
+        for one in drawn_of(name, layer)[0]:
             if one.shape.intersects(box):
                 feature = blobs[one.feature]
                 # The stored class and not that of a row with problems.
@@ -57,6 +60,15 @@ def outlines_in(layers: dict[str, RawLayer], window: PixelWindow, shown: PixelWi
                 shape = in_picture(one.shape, window, grid)
                 found.append(Outline(name, one.feature, drawn, one.origin, one.note, feature.blob or b"", shape))
     return found
+
+
+def _may_reach(feature: RawFeature, layer: RawLayer, box: shapely.Polygon) -> bool:
+    """Whether a feature is worth a look, by the header of its geometry alone."""
+    bounds = bounds_of(feature.blob) if feature.blob is not None and layer.crs == CRS else None
+    if bounds is None:
+        return True
+    west, south, east, north = box.bounds
+    return not (bounds[0] > east or bounds[2] < west or bounds[1] > north or bounds[3] < south)
 
 
 def in_picture(shape: BaseGeometry, window: PixelWindow, grid: BlockGrid) -> BaseGeometry:
