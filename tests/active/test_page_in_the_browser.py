@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -27,9 +28,12 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
 from croplayer.active.judgements import read_judgements
+from croplayer.active.page.desk import Desk
 from croplayer.active.page.items import block_items
+from croplayer.active.page.pictures import Pictures
 from croplayer.active.project import LabelProject
 from croplayer.active.reading import read_labels, read_tasks
+from stores.legends import DEFAULT_CLASSES
 
 pytest.importorskip("bokeh")
 PLACE = """(() => { const model = Bokeh.documents[0].get_model_by_name('picture0'); const view = Bokeh.index.get_by_id(model.id);
@@ -121,7 +125,7 @@ def test_blocks_are_judged_and_a_killed_server_loses_nothing(home: LabelProject,
             for letter in "m cloud":
                 li.press(letter)
             li.press("Enter")
-            li.until(lambda: any(j.note for j in read_judgements(home.folder)), "the note is not saved")
+            li.until(lambda: all(j.note for j in read_judgements(home.folder)), "the note is not saved")
             before = read_judgements(home.folder)
             assert [(j.subject, j.value, j.note) for j in before] == [(first, v, "m cloud") for v in ("Noise", "FP")]
             server.kill()
@@ -197,6 +201,18 @@ def test_a_field_is_drawn_with_the_mouse_and_the_task_finished(home: LabelProjec
     found = read_labels(home)
     assert [t.id for t in found.tasks if t.status == "done"] == [task.id]
     assert [t.person for t in found.tasks if t.id == task.id] == ["Li"] and len(found.fields) == 1
+
+
+def test_a_port_that_is_taken_is_named(home: LabelProject) -> None:
+    from croplayer.active.page.server import serve
+
+    desk = Desk(home, Pictures(home, None), DEFAULT_CLASSES.labels)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=rf"port {port} of 127\.0\.0\.1 cannot be used .* --port"):
+            serve(desk, port=port)
 
 
 def test_without_the_token_nothing_is_answered_and_no_log_has_it(home: LabelProject, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ class Desk:
     _seen: tuple[object, ...] = ()
     _layers: dict[str, RawLayer] = field(default_factory=dict)
     _tasks: tuple[Task, ...] = ()
+    _outlines: dict[Item, list[Outline]] = field(default_factory=dict)
     _heard: tuple[object, ...] = ()
     _standing: dict[tuple[str, str, str, str], Judgement] = field(default_factory=dict)
     _unwritten: set[str] = field(default_factory=set)
@@ -76,8 +77,11 @@ class Desk:
 
     def outlines(self, item: Item) -> list[Outline]:
         """The polygons in the picture of a task."""
-        shown = self.pictures.imagery(item, self.sources[0]).window
-        return outlines_in(self.layers(), item.window, shown, self.project.grid)
+        layers = self.layers()
+        if item not in self._outlines:
+            shown = self.pictures.imagery(item, self.sources[0]).window
+            self._outlines[item] = outlines_in(layers, item.window, shown, self.project.grid)
+        return self._outlines[item]
 
     def task(self, item: Item) -> tuple[int, Task]:
         """A task and the number of its row."""
@@ -181,6 +185,7 @@ class Desk:
         if now != self._seen or not self._layers:
             layers = read_layers(self.project.gpkg)
             self._layers, self._tasks = layers, tuple(tasks_in(layers, self.project))
+            self._outlines.clear()
             self._seen = now
 
 

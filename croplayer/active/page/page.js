@@ -21,6 +21,12 @@
       : "The server has stopped. Everything was saved. Start it again and open its new address."
     lost.classList.add("on")
   }
+  const back = () => {
+    gone = false
+    saved.classList.remove("lost")
+    lost.classList.remove("on")
+    state()
+  }
   const send = (key) => {
     if (gone || browser == null) return
     sent += 1
@@ -36,12 +42,16 @@
       if (event.key == "Enter" || event.key == "Escape") event.composedPath()[0].blur()
       return
     }
+    // Where the layout has other letters, the key's place counts; + and - need no Shift.
+    const letter = /^Key([A-Z])$/.exec(event.code)
+    const same = { "=": "+", "_": "-" }
+    const said = letter != null && !/^[ -~]$/.test(event.key) ? letter[1] : same[event.key] ?? event.key
     // Backspace removes a corner, which bokeh does; letters mean the same with capitals.
     if (event.key == "Backspace" || event.key == "Shift") return
-    const plain = event.key.length == 1 ? event.key.toLowerCase() : event.key
-    const key = event.shiftKey && event.key.length > 1 ? `Shift+${plain}` : plain
+    const plain = said.length == 1 ? said.toLowerCase() : said
+    const key = event.shiftKey && said.length > 1 ? `Shift+${plain}` : plain
     if (["Tab", " ", "ArrowLeft", "ArrowRight", "Enter", "Escape"].includes(event.key)) event.preventDefault()
-    if (!event.repeat || ["ArrowLeft", "ArrowRight", "Tab", "+", "-"].includes(event.key)) send(key)
+    if (!event.repeat || ["ArrowLeft", "ArrowRight", "Tab", "+", "-"].includes(said)) send(key)
   })
   document.addEventListener("click", (event) => {
     const button = event.composedPath().find((part) => part.dataset && part.dataset.key != null)
@@ -60,6 +70,7 @@
     }
     browser = found
     held.on_event("connection_lost", cut)
+    held.on_event("client_reconnected", back)
     browser.properties.answered.change.connect(state)
     browser.properties.focus.change.connect(() => {
       const view = Bokeh.index.get_by_id ? Bokeh.index.get_by_id(note().id) : Bokeh.index[note().id]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 import secrets
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,6 @@ from bokeh.server.tornado import BokehTornado
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import IOLoop
-from tornado.netutil import bind_sockets
 from tornado.web import RequestHandler
 
 from croplayer.active.page.desk import Desk
@@ -75,21 +75,21 @@ def serve(desk: Desk, host: str = LOCAL, port: int = 0, say: Callable[[str], Non
     # A tab that is closed while it is sent something is nothing to warn of.
     logging.getLogger("bokeh.server.views.ws").setLevel(logging.ERROR)
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    loop = IOLoop.current()
     try:
-        sockets = bind_sockets(port, host)
+        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise OSError(
             f"port {port} of {host} cannot be used ({error.strerror}); give another one with --port"
         ) from None
-    port = sockets[0].getsockname()[1]
+    listening.setblocking(False)
+    port = listening.getsockname()[1]
     # Elsewhere names of the machine are not known; whoever has no token is refused before the origin is asked for.
     origins = [f"{LOCAL}:{port}", f"localhost:{port}"] if host == LOCAL else ["*"]
     application = Application(FunctionHandler(lambda document: _open(desk, document)))
     tornado = _Guarded({"/": application}, token, origins)
     web = HTTPServer(tornado)
-    web.add_sockets(sockets)
-    server = BaseServer(loop, tornado, web)
+    web.add_socket(listening)
+    server = BaseServer(IOLoop.current(), tornado, web)
     server.start()
     say(f"http://{host if ':' not in host else f'[{host}]'}:{port}/{token}/")
     server.run_until_shutdown()
