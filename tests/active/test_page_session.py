@@ -265,13 +265,15 @@ def test_a_full_disk_is_said_and_nothing_counts_as_saved(desk: Desk, monkeypatch
 def test_notes_are_kept_with_what_was_said(desk: Desk) -> None:
     session = at(desk, Work.BLOCKS)
     session.note("cloud")
-    assert session.failed and "judge first" in session.message
-    press(session, "1")
-    session.note("cloud")
-    press(session, "6")
-    assert session.noted == "cloud"
+    assert session.message == "the note is saved with what you judge" and session.saved == 0
+    press(session, "1", "6")
     assert [j.note for j in read_judgements(desk.project.folder)] == ["cloud", "cloud"]
-    assert len(list(read_journal(desk.project.folder / "judgements" / "Li.jsonl"))) == 3
+    session.note("thin cloud")
+    assert session.noted == "thin cloud"
+    assert [j.note for j in read_judgements(desk.project.folder)] == ["thin cloud", "thin cloud"]
+    assert len(list(read_journal(desk.project.folder / "judgements" / "Li.jsonl"))) == 4
+    press(session, "ArrowRight")
+    assert session.noted == ""
 
 
 def test_without_the_run_only_fields_are_left(project: LabelProject) -> None:

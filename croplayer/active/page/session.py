@@ -61,6 +61,7 @@ class Session:
         self.map_shown, self.around_shown = True, False
         self._steps: list[_Step] = []
         self._history: list[Item] = []
+        self._unsaid = ""  # a note on something that is not judged yet
         self._clock, self._claimed = Clock(now()), now()
         self.drawing = Drawing(desk)
         self.keys: dict[str, Key] = {}
@@ -103,7 +104,7 @@ class Session:
         if self.item.work == Work.FIELDS:
             rows = {f.number: f.values for f in self.desk.layers()["tasks"].features}
             return str(rows[self.desk.task(self.item)[0]].get("note") or "")
-        return next((j.note for j in self._own(self.item) if j.note), "")
+        return next((j.note for j in self._own(self.item) if j.note), self._unsaid)
 
     def draw(self, xs: list[float], ys: list[float]) -> None:
         """Corners of the outline that is drawn or edited, in pixels of the picture; it is saved with its key."""
@@ -205,6 +206,7 @@ class Session:
     def _show(self, item: Item | None) -> None:
         self.item, self._clock = item, Clock(self._now())
         self._claimed = self._now()
+        self._unsaid = ""
         self.drawing.begin()
 
     def _undo(self) -> None:
@@ -269,7 +271,8 @@ class Session:
         else:
             said = self._own(item)
             if not said:
-                self.message, self.failed = "judge first; a note is kept with what you say", True
+                self._unsaid = text
+                self.message = "the note is saved with what you judge"
                 return
             for one in said:
                 self.desk.judge(replace(one, note=text, time=self._now(), seconds=self._clock.seconds))
