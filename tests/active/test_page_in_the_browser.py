@@ -102,10 +102,13 @@ def press(tab: Tab, *keys: str) -> None:
         tab.until(lambda: tab.text("#saved") == "all saved", f"key {key} is not saved")
 
 
-def click(tab: Tab, x: float, y: float) -> None:
-    """Click at pixels of the window, x to the east and y to the north."""
-    place = tab.value(PLACE.replace("X", str(x)).replace("Y", str(y)))
-    tab.click(*place)
+def click(tab: Tab, x: float, y: float, to: tuple[float, float] | None = None) -> None:
+    """Click at pixels of the window, x to the east and y to the north, or drag from there."""
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return tuple(tab.value(PLACE.replace("X", str(x)).replace("Y", str(y))))
+
+    tab.click(*place(x, y), to=place(*to) if to else None)
     time.sleep(0.4)  # two clicks in a shorter time are a double click
 
 
@@ -193,9 +196,23 @@ def test_a_field_is_drawn_with_the_mouse_and_the_task_finished(home: LabelProjec
         common = shapely.intersection(shape, expected).area / shapely.union(shape, expected).area
         assert common > 0.9 and list(drawn.origin) == ["person"]  # a click is exact to a pixel of the screen
         click(tab, 20 * unit, 12 * unit)
+        press(tab, "e")
+        tab.until(lambda: "Drag corners" in tab.text("#message"), "no corners are shown")
+        click(tab, 28 * unit, 4 * unit, to=(22 * unit, 8 * unit))
+        click(tab, 4.2 * unit, 16 * unit)
+        tab.until(lambda: "(5 corners)" in tab.text("#message"), "the corner on the side does not arrive")
+        assert rows_of(home.gpkg, "fields").geometry.iloc[0].equals(shape)
+        press(tab, "Enter")
+        (moved,) = rows_of(home.gpkg, "fields").geometry
+        corners = [(4, 28), (22, 24), (28, 12), (16, 4), (4, 16)]
+        expected = in_task(home, task, shapely.Polygon(np.array(corners) * unit))
+        assert shapely.intersection(moved, expected).area / shapely.union(moved, expected).area > 0.8
+        click(tab, 20 * unit, 14 * unit)
         press(tab, "x")
         assert list(rows_of(home.gpkg, "fields")["class"]) == ["not"]
-        press(tab, "z", "d")
+        press(tab, "z", "z")
+        assert rows_of(home.gpkg, "fields").geometry.iloc[0].equals(shape)
+        press(tab, "d")
         assert tab.text("#subject") != task.id and "1" in tab.text("#left")
         server.kill()
     found = read_labels(home)
