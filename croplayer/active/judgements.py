@@ -188,7 +188,7 @@ def _warn_torn(path: Path, number: int | None = None) -> None:
 
 
 def _encoded(judgement: Judgement) -> bytes:
-    facts = {
+    facts: dict[str, object] = {
         "kind": str(judgement.kind),
         "subject": judgement.subject,
         "source": judgement.source,

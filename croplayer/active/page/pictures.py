@@ -98,7 +98,7 @@ def _from_cube(cube: Cube, wanted: PixelWindow, source: str, largest: int) -> Pi
     rgb, valid = cube.read_window(RGB, window, source), cube.read_window(IMAGERY_VALID, window, source)
     shape = (window.height // step, step, window.width // step, step)
     mean = rgb.reshape(*shape, 3).mean(axis=(1, 3), dtype=np.float32).round().astype(np.uint8)
-    return Picture(_coloured(mean, valid.reshape(shape).any(axis=(1, 3))), window)
+    return Picture(_coloured(mean, np.asarray(valid.reshape(shape).any(axis=(1, 3)))), window)
 
 
 @lru_cache(KEPT)
