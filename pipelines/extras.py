@@ -6,6 +6,7 @@ from stores.extras import how_to_install
 
 EXTRA_OF = {
     "PIL": "run",
+    "bokeh": "page",
     "cryptography": "run",
     "dask_geopandas": "run",
     "dask_jobqueue": "cluster",
@@ -25,6 +26,7 @@ EXTRA_OF = {
     "stackstac": "run",
     "tomli_w": "run",
     "torch": "run",
+    "tornado": "page",
     "transformers": "run",
     "xgboost": "run",
 }

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import struct
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -69,14 +69,28 @@ def append_rows(path: Path, layers: Mapping[str, gpd.GeoDataFrame]) -> None:
     Columns that a layer lacks are left out. Raises OSError when the file is in use or the disk is full, ValueError when it is
     damaged, lacks a layer or has one in another CRS.
     """
-    with _said(path), closing(_connected(path)) as db:
+    with writing(path) as db:
+        for name, frame in layers.items():
+            _append(db, path, name, frame)
+
+
+@contextmanager
+def writing(path: Path, patience_s: float = PATIENCE_S) -> Iterator[sqlite3.Connection]:
+    """A connection in one transaction, which is committed at the end or leaves the file as it was.
+
+    The functions that the triggers of a spatial index call are there. Raises as `append_rows`.
+
+    Parameters
+    ----------
+    patience_s : how long another program may keep the file locked
+    """
+    with _said(path), closing(_connected(path, patience_s)) as db:
         for name, index in _OF_ENVELOPE.items():
             db.create_function(name, 1, _from_envelope(index), deterministic=True)
         db.create_function("ST_IsEmpty", 1, lambda blob: blob is None or bool(blob[3] & 16), deterministic=True)
         db.execute("BEGIN IMMEDIATE")
         try:
-            for name, frame in layers.items():
-                _append(db, path, name, frame)
+            yield db
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:
@@ -128,11 +142,11 @@ def read_layers(path: Path) -> dict[str, RawLayer]:
             "gpkg_geometry_columns g LEFT JOIN gpkg_spatial_ref_sys s ON g.srs_id = s.srs_id"
         ).fetchall()
         for table, geometry, organization, code, definition in tables:
-            columns = db.execute(f"PRAGMA table_info({_quoted(table)})").fetchall()
+            columns = db.execute(f"PRAGMA table_info({quoted(table)})").fetchall()
             key = next((c[1] for c in columns if c[5]), "rowid")
             names = [c[1] for c in columns if c[1] not in (key, geometry)]
-            listed = ", ".join(map(_quoted, [key, geometry, *names]))
-            rows = db.execute(f"SELECT {listed} FROM {_quoted(table)} ORDER BY {_quoted(key)}").fetchall()
+            listed = ", ".join(map(quoted, [key, geometry, *names]))
+            rows = db.execute(f"SELECT {listed} FROM {quoted(table)} ORDER BY {quoted(key)}").fetchall()
             features = [
                 RawFeature(int(r[0]), bytes(r[1]) if r[1] is not None else None, dict(zip(names, r[2:], strict=True)))
                 for r in rows
@@ -158,6 +172,14 @@ def geometry_of(blob: bytes) -> BaseGeometry:
     return shapely.force_2d(shape)
 
 
+def bounds_of(blob: bytes) -> tuple[float, float, float, float] | None:
+    """West, south, east and north of a geometry by its header, in the CRS of its layer; None where the header has none."""
+    if len(blob) < 40 or blob[:2] != b"GP" or not 1 <= (blob[3] >> 1 & 7) <= 4:
+        return None
+    west, east, south, north = struct.unpack_from("<4d" if blob[3] & 1 else ">4d", blob, 8)
+    return west, south, east, north
+
+
 def blob_of(shape: BaseGeometry) -> bytes:
     """A geometry as GeoPackage binary with its envelope, in EPSG:4326."""
     west, south, east, north = shape.bounds
@@ -172,23 +194,27 @@ def _append(db: sqlite3.Connection, path: Path, name: str, frame: gpd.GeoDataFra
     geometry, srs = found
     if srs != _SRS:
         raise ValueError(f"{path} layer {name} is not in {CRS}; save it in {CRS} before tasks are added")
-    have = {row[1] for row in db.execute(f"PRAGMA table_info({_quoted(name)})")}
+    have = {row[1] for row in db.execute(f"PRAGMA table_info({quoted(name)})")}
     columns = [c for c in frame.columns if c in have and c != frame.geometry.name]
-    listed = ", ".join(map(_quoted, [geometry, *columns]))
+    listed = ", ".join(map(quoted, [geometry, *columns]))
     marks = ", ".join("?" * (len(columns) + 1))
     rows = zip(frame.geometry, *(frame[c] for c in columns), strict=True)
     db.executemany(
-        f"INSERT INTO {_quoted(name)} ({listed}) VALUES ({marks})",
+        f"INSERT INTO {quoted(name)} ({listed}) VALUES ({marks})",
         ([blob_of(shape), *map(_stored, values)] for shape, *values in rows),
     )
     if len(frame):
-        west, south, east, north = frame.total_bounds.tolist()
-        db.execute(
-            "UPDATE gpkg_contents SET last_change = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), min_x = min(ifnull(min_x, ?1), ?1), "
-            "min_y = min(ifnull(min_y, ?2), ?2), max_x = max(ifnull(max_x, ?3), ?3), max_y = max(ifnull(max_y, ?4), ?4) "
-            "WHERE table_name = ?5",
-            (west, south, east, north, name),
-        )
+        note_change(db, name, frame.total_bounds.tolist())
+
+
+def note_change(db: sqlite3.Connection, layer: str, bounds: Sequence[float]) -> None:
+    """Note in the table of contents that a layer changed within bounds: west, south, east, north."""
+    db.execute(
+        "UPDATE gpkg_contents SET last_change = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), min_x = min(ifnull(min_x, ?1), ?1), "
+        "min_y = min(ifnull(min_y, ?2), ?2), max_x = max(ifnull(max_x, ?3), ?3), max_y = max(ifnull(max_y, ?4), ?4) "
+        "WHERE table_name = ?5",
+        (*bounds, layer),
+    )
 
 
 def _stored(value: Any) -> Any:
@@ -203,15 +229,16 @@ def _from_envelope(index: int) -> Any:
     return lambda blob: None if blob is None or blob[3] & 16 else struct.unpack_from("<d", blob, 8 + 8 * index)[0]
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _connected(path: Path, patience_s: float = PATIENCE_S) -> sqlite3.Connection:
     # Without mode=rw SQLite would make a missing file.
     address = f"{path.absolute().as_uri()}?mode=rw"
-    db = sqlite3.connect(address, uri=True, timeout=PATIENCE_S, isolation_level=None)
+    db = sqlite3.connect(address, uri=True, timeout=patience_s, isolation_level=None)
     db.text_factory = lambda data: data.decode("utf-8", "replace")
     return db
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A name as an identifier of SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ import geopandas as gpd
 import pandas as pd
 
 from croplayer.active.features import Remark, drawn_of, missing_layers, tasks_of, unnamed_places
-from croplayer.active.geopackage import copy_whole, read_layers
+from croplayer.active.geopackage import RawLayer, copy_whole, read_layers
 from croplayer.active.project import EMPTY, FIELDS, TASKS, LabelProject
 from croplayer.active.repair import Piece, Repaired, in_degrees, pieces_by_task, repaired
 from croplayer.active.tasks import FieldClass, Origin, Task, TaskStatus
@@ -79,7 +79,11 @@ def read_labels(project: LabelProject, now: datetime | None = None) -> Reading:
 
 def read_tasks(project: LabelProject) -> list[Task]:
     """The tasks alone, from ``labels.gpkg`` as it is; raises LabelError when a task cannot be read, and as `read_labels`."""
-    layers = read_layers(project.gpkg)
+    return tasks_in(read_layers(project.gpkg), project)
+
+
+def tasks_in(layers: Mapping[str, RawLayer], project: LabelProject) -> list[Task]:
+    """The tasks of layers of a project's ``labels.gpkg`` that were read; raises LabelError when one cannot be read."""
     problems = [p for p in missing_layers(layers) if p.layer == TASKS]
     tasks: list[Task] = []
     if not problems:
