@@ -53,7 +53,7 @@ def check_finished(folder: RunFolder, cube: str | Path, edition: str, blocks: Bl
     A block counts as finished when its last record under the latest settings of the step says so and its files have
     the recorded size. Safe while a run writes.
     """
-    for step in STEPS_OF_CUBE:
+    for step in folder.steps_of_cube:
         left = blocks.without(finished_blocks(folder, cube, edition, step, blocks))
         if left:
             raise MissingBlocksError(
@@ -90,7 +90,7 @@ def unfinished_words(
     finished : those that are finished, by step
     all_of : whether blocks count that a run has no record of; a cube's rectangle holds some that are not of its region
     """
-    for step in STEPS_OF_CUBE:
+    for step in folder.steps_of_cube:
         left = blocks.without(finished[step])
         left = left if all_of or not left else left.both(_recorded(folder))
         if left:
