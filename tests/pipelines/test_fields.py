@@ -17,26 +17,18 @@ from soak.damage import problems_of
 
 from croplayer.cube.opening import open_cube
 from stores.field_columns import FIELD_COLUMNS
+from stores.finished import MissingBlocksError, UnfinishedBlocksWarning
 from stores.grid import BlockGrid
 
-PART = "\n[fields]\nmin_confidence = 0.0\nmin_area_ha = 0.0\n"
+
+@pytest.fixture
+def recipe(field_recipe: Path) -> Path:
+    return field_recipe
 
 
-@pytest.fixture(scope="module")
-def recipe(small_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small recipe with fields."""
-    path = tmp_path_factory.mktemp("fields") / "small.toml"
-    path.write_text(small_recipe.read_text(encoding="utf-8") + PART, encoding="utf-8")
-    return path
-
-
-@pytest.fixture(scope="module")
-def with_fields(recipe: Path, finished_small_run: Path, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small run with fields added."""
-    out = tmp_path_factory.mktemp("with_fields") / "run"
-    shutil.copytree(finished_small_run, out)
-    croplayer("run", recipe, "-o", out, "--workers", 1, models=models)
-    return out
+@pytest.fixture
+def with_fields(field_run: Path) -> Path:
+    return field_run
 
 
 def fields_of(out: Path) -> gpd.GeoDataFrame:
@@ -108,6 +100,41 @@ def test_a_region_of_the_cube_has_its_fields(with_fields: Path, models: Path, tm
     )
     assert "west.gpkg" in done.stdout
     assert len(gpd.read_file(tmp_path / "west.gpkg", layer="fields")) == len(parts[0])
+
+
+def test_an_opened_cube_tells_where_its_fields_are_not_finished(
+    with_fields: Path, recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    """The fill value of the array says "no field", so nobody would notice."""
+    out = tmp_path / "run"
+    shutil.copytree(with_fields, out)
+    assert int(open_cube(out, strict=True).field.max()) > 0
+    chunk = next((out / "cube.zarr/2020/field/c").glob("*/*"))
+    chunk.unlink()
+    with pytest.raises(MissingBlocksError, match=r"1 of 4 blocks .* have no finished 'fields'"):
+        open_cube(out, strict=True)
+    with pytest.warns(UnfinishedBlocksWarning, match="have no finished 'fields'"):
+        cube = open_cube(out)
+    assert int((cube.field.coarsen(y=128, x=128).max() > 0).sum()) == 3
+    croplayer("run", recipe, "-o", out, "--workers", 1, models=models)
+    assert digests(out) == digests(with_fields)
+    open_cube(out, strict=True)
+
+
+def test_a_lost_table_of_a_block_is_written_again_and_no_other(
+    with_fields: Path, recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(with_fields, out)
+    tables = sorted((out / "cube.zarr/2020/field/outlines").glob("*/*.arrow"))
+    assert len(tables) == 4
+    before = {path: path.stat().st_mtime_ns for path in [*tables, *(out / "fields").iterdir()]}
+    tables[1].write_bytes(tables[1].read_bytes()[:-9])
+    assert [p for p in problems_of(out) if "outlines" in p]
+    croplayer("run", recipe, "-o", out, "--workers", 1, models=models)
+    changed = [path for path, time in before.items() if path.stat().st_mtime_ns != time]
+    assert changed == [tables[1]]
+    assert problems_of(out) == [] and digests(out) == digests(with_fields)
 
 
 def test_a_run_without_fields_says_what_to_do(finished_small_run: Path) -> None:
