@@ -30,7 +30,8 @@ class NamedFields:
 
     def known(self) -> pd.DataFrame:
         """Columns id and area_ha of all fields."""
-        return pd.concat([pd.DataFrame(part[[ID, AREA]]) for part in self.parts()], ignore_index=True)
+        parts = [pd.DataFrame(part[[ID, AREA]]) for part in self.parts()]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({ID: [], AREA: []})
 
     def parts(self) -> Iterator[gpd.GeoDataFrame]:
         """All fields, those of some blocks that lie close together at a time."""
