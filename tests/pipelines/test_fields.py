@@ -15,10 +15,18 @@ from shared.commands import croplayer
 from shared.run_files import digests
 from soak.damage import problems_of
 
+from croplayer.cube.decisions import Taken, decisions_of
+from croplayer.cube.field_layers import FieldLayers
+from croplayer.cube.field_table import FieldChoice, FieldTables
 from croplayer.cube.opening import open_cube
+from croplayer.cube.whole_blocks import Cube
+from croplayer.fields.block_tables import OUTLINES, encode_fields
+from croplayer.fields.rules import load_rules
+from croplayer.sources.elevation import ElevationRaster
+from stores.durable import digest_file
 from stores.field_columns import FIELD_COLUMNS
 from stores.finished import MissingBlocksError, UnfinishedBlocksWarning
-from stores.grid import BlockGrid
+from stores.grid import BlockGrid, BlockIndex
 
 
 @pytest.fixture
@@ -69,6 +77,25 @@ def test_workers_make_no_difference_and_nothing_is_done_twice(
     before = {p: p.stat().st_mtime_ns for p in (out / "fields").iterdir()}
     croplayer("run", recipe, "-o", out, "--workers", 1, models=models)
     assert {p: p.stat().st_mtime_ns for p in (out / "fields").iterdir()} == before
+
+
+def test_tables_of_blocks_are_those_of_the_whole_map_at_once(with_fields: Path, country: Path) -> None:
+    """A worker that sees a few blocks draws the fields as one that sees all of them, to the bit."""
+    cube, decisions = Cube.open(with_fields / "cube.zarr"), with_fields / "tables/integration.parquet"
+    taken = Taken(cube.sources, decisions_of(str(decisions), digest_file(decisions).sha256))
+    tells_boundaries = cube.has_array("boundary_probability")
+    tables = FieldTables(
+        FieldLayers(cube, taken, tells_boundaries),
+        load_rules().of(tells_boundaries),
+        FieldChoice(min_area_ha=0.0, max_area_ha=2000.0, min_confidence=0.0, simplify_m=3.0, fill_holes_ha=0.0),
+        "2020",
+        pd.read_parquet(with_fields / "blocks.parquet"),
+        ElevationRaster(str(country / "dem.tif")),
+    )
+    blocks = [BlockIndex.parse(name) for name in taken.choices]
+    assert len(blocks) == 4
+    for block in blocks:
+        assert encode_fields(tables.of(block)) == cube.read_table(OUTLINES, block)
 
 
 def test_a_changed_choice_redoes_the_files_alone(with_fields: Path, recipe: Path, models: Path, tmp_path: Path) -> None:
