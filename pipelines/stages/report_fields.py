@@ -26,6 +26,7 @@ def worst_fields(run: Shown, worst: pd.DataFrame) -> list[FieldView]:
     """Views of the drawn fields of ``tables/field_worst.csv`` and of what was found there, over the imagery."""
     from croplayer.cube.field_query import fields_in
     from croplayer.report.field_pictures import FieldView
+    from croplayer.report.page import number
     from croplayer.vector.polygons import read_polygons
     from croplayer.vector.zones import zones_of_pixels
 
@@ -39,7 +40,7 @@ def worst_fields(run: Shown, worst: pd.DataFrame) -> list[FieldView]:
         frames = fields_in(run.output.folder, grid.window_bounds(window))
         found = gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=CRS)
         labels, truth = (zones_of_pixels(frame, window, grid) + 1 for frame in (found, drawn))
-        views.append(FieldView(_imagery(run, window), labels, truth, f"{row.area_ha:.2g} ha, IoU {row.iou:.2f}"))
+        views.append(FieldView(_imagery(run, window), labels, truth, f"{number(row.area_ha)} ha, IoU {row.iou:.2f}"))
     return views
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from PIL import Image
 from shared.commands import croplayer
 from shared.run_files import digests
 from soak.damage import problems_of
@@ -189,7 +190,12 @@ def test_fields_are_compared_with_drawn_ones_and_written_in_every_format(
     assert figures["all", "drawn"] == len(drawn) and figures["all", "recall"] == 1
     units = pd.read_csv(out / "tables/fields.csv")
     assert units.fields.sum() == len(fields)
-    assert "Fields against drawn ones" in (out / "report.html").read_text(encoding="utf-8")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Fields against drawn ones" in page and "The worst matches" in page
+    worst = pd.read_csv(out / "tables/field_worst.csv")
+    lost = (1 - worst.iou) * worst.area_ha
+    assert len(worst) == 8 and (lost.diff().dropna() <= 1e-4).all()
+    assert Image.open(out / "figures/field_worst.png").size[0] > 500
     for ending in (".fgb", ".gpkg", ".shp"):
         assert sum(len(gpd.read_file(p, **_layer(p))) for p in (out / "fields").glob(f"*{ending}")) == len(fields)
     assert len([*(out / "fields").glob("*.pmtiles")]) == len(units)
