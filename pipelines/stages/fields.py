@@ -22,7 +22,7 @@ from pipelines.stages.field_parts import fields_part, has_fields
 from pipelines.stages.field_quality import RULES as QUALITY_RULES
 from stores.block_digests import BlockDigests
 from stores.block_list import BlockList
-from stores.columns import COVERAGE_TYPE, FAMILIARITY, map_column
+from stores.columns import COVERAGE_TYPE, DECIDES, FAMILIARITY, map_column
 from stores.durable import digest_file
 from stores.step_memory import FIELD_OUTLINES, FIELDS
 
@@ -61,7 +61,9 @@ def outlines(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSte
     table = pd.read_parquet(folder.blocks)
     kinds = (COVERAGE_TYPE, "correctness", FAMILIARITY)
     names = [map_column(kind, source) for kind in kinds for source in inputs.recipe.source_names]
-    own, near = ([name for name in some if name in table] for some in (names, [each.name for each in TERRAIN]))
+    own, near = (
+        [name for name in some if name in table] for some in (names, [*DECIDES, *(each.name for each in TERRAIN)])
+    )
     task = OutlinesTask(
         cube=output.cube,
         decisions=str(decisions),
@@ -75,7 +77,8 @@ def outlines(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSte
         mapped=blocks,
     )
     rows = table.set_index("block").loc[[block.name for block in blocks]]
-    around = done[FIELDS].found.joined(_digests(blocks, rows[near])).with_neighbours(BLOCKS_SEEN)
+    maps = done["integrate"].found, done["segment"].found
+    around = done[FIELDS].found.joined(*maps, _digests(blocks, rows[near])).with_neighbours(BLOCKS_SEEN)
     yield BlockStep(
         name=FIELD_OUTLINES,
         made_of={
@@ -115,7 +118,7 @@ RULES = (
     Rule(
         FIELD_OUTLINES,
         "fields",
-        after=(FIELDS, "block_table"),
+        after=(FIELDS, "integrate", "segment", "block_table"),
         applies=has_fields,
         code=("croplayer.tasks.outlines",),
         steps=outlines,
