@@ -82,6 +82,7 @@ def outlines(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSte
     yield BlockStep(
         name=FIELD_OUTLINES,
         made_of={
+            "edition": inputs.recipe.edition,
             "choice": asdict(task.choice),
             "rules": rules.digest,
             "tells_boundaries": task.tells_boundaries,
