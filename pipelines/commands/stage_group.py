@@ -12,10 +12,14 @@ class StageOrCommand(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name == self.STAGE:
-            from pipelines.commands.run import stage_command
-
-            return stage_command(str(self.name))
+            return self.stage()
         return super().get_command(context, name)
+
+    def stage(self) -> click.Command:
+        """The command of the stage."""
+        from pipelines.commands.run import stage_command
+
+        return stage_command(str(self.name))
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
