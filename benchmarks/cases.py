@@ -25,6 +25,7 @@ from skimage.measure import label, regionprops_table
 
 from benchmarks import scenes
 from benchmarks.case import Case, Yardstick
+from benchmarks.field_cases import field_cases
 from benchmarks.gdal_terrain import find_gdaldem, write_dem
 from croplayer.kernels.agreement import Reference, agreements
 from croplayer.kernels.haze import haze
@@ -63,6 +64,7 @@ def all_cases(only: str | None = None) -> Iterator[Case]:
         "agreement": agreement_cases,
         "outlines": outline_cases,
         "zones": zone_cases,
+        "fields": field_cases,
     }
     for name, make in makers.items():
         if only in (None, name):

@@ -139,6 +139,9 @@ NOTES = """Notes on the cases:
 * Decoding and warping together are compared with decoding the same tiles alone, by cv2 (the fastest of the usual
   decoders) and by Pillow.
 * The 16 blocks of one layer are 640 px wide, because `union_all` of blocks of 2,560 px takes minutes.
+* Fields: a user's watershed knows no tiles, so its basins are other ones, and its graph joins by colour alone. The graph is of a
+  sixteenth of the block, because that of a block takes minutes. The sums by scipy are four of the eleven, without perimeters. No
+  row of fields has a goal.
 * Haze and seams have no goal except to be cheap compared with the other measures of a block.
 * All-core times are the time of as many simultaneous calls as there are cores, divided by their number."""
 

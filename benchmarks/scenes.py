@@ -91,6 +91,17 @@ def farmland_rgb(size: int = BLOCK_PX, seed: int = 3) -> np.ndarray:
     return np.clip(fields + soft + rng.normal(0, 3, (size, size, 3)), 0, 255).astype(np.uint8)
 
 
+def field_scores(inside: np.ndarray, seed: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """What a network would say of a mask of fields: scores of cropland and of boundaries, each (h, w) uint8, 0 to 250."""
+    rng = np.random.default_rng(seed)
+    near = ndimage.binary_dilation(~inside, iterations=2)
+    scores = []
+    for sure in (inside, near):
+        soft = ndimage.gaussian_filter(sure.astype(np.float32), 1.5) + 0.05 * rng.standard_normal(inside.shape)
+        scores.append(np.clip(250 * soft, 0, 250).astype(np.uint8))
+    return scores[0], scores[1]
+
+
 def mountain_dem(size: int = 3601, seed: int = 4) -> np.ndarray:
     """Ranges and valleys in whole metres: (size, size) int16."""
     rng = np.random.default_rng(seed)

@@ -43,6 +43,7 @@ COMMANDS = {
     "verify": _Entry("check", "verify", "Check every byte of a run against its ledger."),
     "doctor": _Entry("check", "doctor", "Check whether this machine, a recipe or a bucket is fit for a run."),
     "judge": _Entry("judge", "judge", "Judge the masks, or draw blocks for people to review."),
+    "fields": _Entry("fields", "fields", "Find single fields, or tell what became of those of an earlier run."),
     "label": _Entry("label", "label", "Choose what people label next, and read what they drew."),
     "area": _Entry("area", "area", "Estimate areas with confidence intervals from a reviewed sample."),
     "models": _Entry("models", "models", "Train, import, evaluate, compare and export models."),

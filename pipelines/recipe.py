@@ -228,6 +228,8 @@ class Fields(Part):
     """Files of each unit; GeoParquet is always written, because everything else reads it."""
     simplify_m: float = Field(default=3.0, ge=0, le=100)
     """Outlines keep to those of the pixels within about this distance; 0 leaves the sides of pixels."""
+    before: FilePath | None = Field(default=None, examples=["runs/my_2020"])
+    """Folder of the run of an earlier edition; a field that is still there has its id."""
 
 
 class Slurm(Part):

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from pipelines.cli import main
+from pipelines.commands.stage_group import StageOrCommand
 from reference.attributes import in_markdown
 
 HEAD = """
@@ -44,6 +45,8 @@ def _below(
         yield path, command
         return
     context = click.Context(command, info_name=path[-1], parent=parent)
+    if isinstance(command, StageOrCommand):
+        yield path, command.stage()
     for name in command.list_commands(context):
         below = command.get_command(context, name)
         assert below is not None

@@ -47,8 +47,14 @@ class BlockDigests:
         rows = (hashlib.blake2b(row.tobytes(), digest_size=DIGEST_BYTES).digest() for row in columns)
         return BlockDigests(self.blocks, np.frombuffer(b"".join(rows), np.uint8).reshape(-1, DIGEST_BYTES))
 
-    def with_neighbours(self) -> BlockDigests:
-        """Digests that change with those of a block or of any of the eight around it."""
+    def with_neighbours(self, steps: int = 1) -> BlockDigests:
+        """Digests that change with those of a block, of any of the eight around it, or of those around them, so many steps on."""
+        found = self
+        for _ in range(steps):
+            found = found._with_beside()
+        return found
+
+    def _with_beside(self) -> BlockDigests:
         codes = self.blocks.codes.astype(np.int64)
         rows = []
         for down in (-1, 0, 1):

@@ -89,10 +89,11 @@ class BlockList(Sequence[BlockIndex]):
         order = np.argsort(_spread_bits(rows) << 1 | _spread_bits(cols), kind="stable")
         return (BlockList(np.sort(self.codes[order[i : i + size]])) for i in range(0, len(order), size))
 
-    def grown(self) -> BlockList:
-        """The blocks and their eight neighbours on the lattice, those beyond its rows left out."""
+    def grown(self, steps: int = 1) -> BlockList:
+        """The blocks and those at most so many rows and columns away, those beyond the lattice's rows left out."""
         rows, cols = np.divmod(self.codes.astype(np.int64), LATTICE_COLS)
-        near = [(rows + i, (cols + j) % LATTICE_COLS) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+        far = range(-steps, steps + 1)
+        near = [(rows + i, (cols + j) % LATTICE_COLS) for i in far for j in far]
         all_rows, all_cols = (np.concatenate(part) for part in zip(*near, strict=True))
         inside = (all_rows >= 0) & (all_rows < LATTICE_ROWS)
         return BlockList(np.unique((all_rows * LATTICE_COLS + all_cols)[inside]).astype(np.int32))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,13 +47,15 @@ class UnfinishedBlocksWarning(UserWarning):
     """Blocks that were asked for are not finished, or lie outside the cube; they read as never processed."""
 
 
-def check_finished(folder: RunFolder, cube: str | Path, edition: str, blocks: BlockList) -> None:
-    """Raise MissingBlocksError unless every block is finished in every step that writes an edition.
+def check_finished(
+    folder: RunFolder, cube: str | Path, edition: str, blocks: BlockList, steps: Sequence[str] | None = None
+) -> None:
+    """Raise MissingBlocksError unless every block is finished in some steps, by default in all that write an edition.
 
     A block counts as finished when its last record under the latest settings of the step says so and its files have
     the recorded size. Safe while a run writes.
     """
-    for step in STEPS_OF_CUBE:
+    for step in folder.steps_of_cube if steps is None else steps:
         left = blocks.without(finished_blocks(folder, cube, edition, step, blocks))
         if left:
             raise MissingBlocksError(
@@ -90,7 +92,7 @@ def unfinished_words(
     finished : those that are finished, by step
     all_of : whether blocks count that a run has no record of; a cube's rectangle holds some that are not of its region
     """
-    for step in STEPS_OF_CUBE:
+    for step in folder.steps_of_cube:
         left = blocks.without(finished[step])
         left = left if all_of or not left else left.both(_recorded(folder))
         if left:

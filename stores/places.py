@@ -20,7 +20,15 @@ from urllib.parse import urlsplit
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore, ObjectStore
 
-from stores.durable import DurableStore, FileDigest, digest_bytes, digest_file, sync_folder, write_durable
+from stores.durable import (
+    DurableStore,
+    FileDigest,
+    digest_bytes,
+    digest_file,
+    partial_folder,
+    sync_folder,
+    write_durable,
+)
 from stores.extras import how_to_install
 from stores.inner_paths import path_inside
 
@@ -110,6 +118,25 @@ def has_key(place: str | Path, key: str) -> bool:
     return False
 
 
+def write_key(place: str | Path, key: str, data: bytes) -> FileDigest:
+    """Write the bytes of a key durably and return their digest; raises PathOutsideError if a link leads out of the store."""
+    if is_remote(place):
+        import obstore
+
+        obstore.put(bucket_of(str(place)), key, data)
+        return digest_bytes(data)
+    return write_durable(path_inside(Path(place), key), data, partial_folder(Path(place)))
+
+
+def read_key(place: str | Path, key: str) -> bytes:
+    """The bytes of a key; raises FileNotFoundError if the store does not hold it."""
+    if is_remote(place):
+        import obstore
+
+        return bytes(obstore.get(bucket_of(str(place)), key).bytes().to_bytes())
+    return (Path(place) / key).read_bytes()
+
+
 def remove_key(place: str | Path, key: str) -> None:
     """Remove a key from a store, durably; one that it does not hold is left so.
 
@@ -194,11 +221,7 @@ def keys_of(place: str | Path) -> Iterator[str]:
 def digest_of(place: str | Path, key: str) -> FileDigest | None:
     """Digest of the current bytes of a key, None if the store does not hold it."""
     try:
-        if not is_remote(place):
-            return digest_file(Path(place) / key)
-        import obstore
-
-        return digest_bytes(obstore.get(bucket_of(str(place)), key).bytes().to_bytes())
+        return digest_bytes(read_key(place, key)) if is_remote(place) else digest_file(Path(place) / key)
     except FileNotFoundError:
         return None
 

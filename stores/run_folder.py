@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 
 from stores.ledger import Ledger
 from stores.places import has_key, is_remote
-from stores.step_memory import STEPS_OF_CUBE, StepMemory
+from stores.step_memory import FIELDS, STEPS_OF_CUBE, StepMemory
 
 LEDGER_FOLDER = "ledger"
 STEPS_FILE = "outputs.json"
@@ -140,6 +140,11 @@ class RunFolder:
         if self.edition in (None, edition):
             return self
         return RunFolder(self.root / EDITIONS_FOLDER / edition, self.cube_url)
+
+    @property
+    def steps_of_cube(self) -> tuple[str, ...]:
+        """Steps that must have finished a block of the cube: those of the map and, where the recipe asks for fields, theirs."""
+        return (*STEPS_OF_CUBE, FIELDS) if "fields" in self._stated else STEPS_OF_CUBE
 
     def ledger(self, step: str) -> Path:
         """The ledger of a step."""

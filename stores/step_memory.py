@@ -40,6 +40,8 @@ STEPS_OF_CUBE = ("mosaic", "segment", "integrate")
 """Steps that write the map, each from what those before it wrote; a block is finished when all of them are."""
 FIELDS = "fields"
 """The step that writes the fields of the map, in runs that ask for them."""
+FIELD_OUTLINES = "outlines"
+"""The step that writes a table of the fields that each block names, with their outlines."""
 FIELD_FILES = f"{FIELDS}_"
 """Prefix of the names of the steps that write the fields of one admin unit."""
 FILES_OF_UNITS = (EXPORTS, FIELD_FILES)

@@ -11,6 +11,8 @@ from croplayer.cube.decisions import Taken
 from croplayer.cube.whole_blocks import Cube
 from croplayer.fields.pieces import BlockLayers, BlockPieces, block_pieces
 from croplayer.fields.separation import HALO_PX, Ground
+from croplayer.fields.whole import BLOCKS_KEPT
+from croplayer.files.file_cache import cached_file_reads
 from stores.columns import BOUNDARY_PROBABILITY, CROPLAND_PROBABILITY, FIELD, FIELD_JOIN, RGB
 from stores.grid import BlockIndex, PixelWindow
 from stores.legends import CROPLAND, INTEGRATED, NO_IMAGERY, PROBABILITY_SCALE
@@ -48,11 +50,7 @@ class FieldLayers:
 
     def scores(self, name: str, window: PixelWindow, sources: Sequence[str]) -> np.ndarray:
         """The largest score (h, w) uint8, 0..250, that any of some sources gives each pixel; 0 where none gives one."""
-        best = np.zeros((window.height, window.width), np.uint8)
-        for source in sources:
-            found = self.cube.read_window(name, window, source)
-            np.maximum(best, np.where(found <= PROBABILITY_SCALE, found, 0).astype(np.uint8), out=best)
-        return best
+        return _scores(self.cube, name, window, sources)
 
     def numbers(self, block: BlockIndex) -> np.ndarray:
         """Numbers (n, n) uint32 of the pieces of a block."""
@@ -63,12 +61,26 @@ class FieldLayers:
         sources = self.taken.of(block)
         if sources is None:
             return None
-        window = self.cube.grid.window(block)
-        layers = BlockLayers(
-            field=self.cube.read_window(FIELD, window),
-            join=self.cube.read_window(FIELD_JOIN, window),
-            cropland=self.scores(CROPLAND_PROBABILITY, window, sources),
-            boundary=self.scores(BOUNDARY_PROBABILITY, window, sources if self.tells_boundaries else ()),
-            gap=self.cube.read_window(INTEGRATED, window) == NO_IMAGERY,
-        )
-        return block_pieces(layers, block, self.cube.grid)
+        return _pieces(self.cube, block, sources, self.tells_boundaries)
+
+
+def _scores(cube: Cube, name: str, window: PixelWindow, sources: Sequence[str]) -> np.ndarray:
+    best = np.zeros((window.height, window.width), np.uint8)
+    for source in sources:
+        found = cube.read_window(name, window, source)
+        np.maximum(best, np.where(found <= PROBABILITY_SCALE, found, 0).astype(np.uint8), out=best)
+    return best
+
+
+@cached_file_reads(BLOCKS_KEPT)
+def _pieces(cube: Cube, block: BlockIndex, sources: tuple[str, ...], tells_boundaries: bool) -> BlockPieces:
+    """Pieces of a block; groups of blocks that a process works on one after the other see many of the same."""
+    window = cube.grid.window(block)
+    layers = BlockLayers(
+        field=cube.read_window(FIELD, window),
+        join=cube.read_window(FIELD_JOIN, window),
+        cropland=_scores(cube, CROPLAND_PROBABILITY, window, sources),
+        boundary=_scores(cube, BOUNDARY_PROBABILITY, window, sources if tells_boundaries else ()),
+        gap=cube.read_window(INTEGRATED, window) == NO_IMAGERY,
+    )
+    return block_pieces(layers, block, cube.grid)

@@ -16,7 +16,7 @@ from croplayer.cube.lattice import IN_REGION, grid_of, window_of
 from croplayer.fields.files import read_fields
 from stores.grid import BlockGrid, Bounds, PixelWindow
 from stores.run_folder import RunFolder
-from stores.step_memory import FIELD_FILES, FIELDS
+from stores.step_memory import FIELD_FILES, FIELD_OUTLINES, FIELDS
 
 
 def region_fields(dataset: xr.Dataset) -> gpd.GeoDataFrame:
@@ -39,9 +39,10 @@ def region_fields(dataset: xr.Dataset) -> gpd.GeoDataFrame:
 
 def field_files(folder: RunFolder) -> list[Path]:
     """The files of a run's fields; raises FileNotFoundError when there are none, ValueError when they are not finished."""
-    entries = {name: entry for name, entry in folder.memory.entries().items() if name.startswith(FIELD_FILES)}
-    begun = folder.memory.entries().get(FIELDS)
-    if begun is not None and (begun.is_open or any(entry.is_open for entry in entries.values())):
+    steps = folder.memory.entries()
+    entries = {name: entry for name, entry in steps.items() if name.startswith(FIELD_FILES)}
+    made_of = [steps[name] for name in (FIELDS, FIELD_OUTLINES) if name in steps]
+    if made_of and any(entry.is_open for entry in (*made_of, *entries.values())):
         raise ValueError(f"the fields of {folder.root} are not finished; finish the run first")
     paths = sorted(
         folder.root / name for entry in entries.values() for name in entry.files if name.endswith(".parquet")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,9 +10,9 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from shapely.geometry.base import BaseGeometry
 
 from croplayer.cube.field_layers import FieldLayers
+from croplayer.fields.block_tables import LARGE, SMALL, UNSURE, WIDE, FoundFields
 from croplayer.fields.outlines import field_outlines, margin_px, shape_attributes
 from croplayer.fields.rules import LearnedPair, score_all
 from croplayer.fields.whole import Fields, WholeFields, block_of_number, field_features, field_ids, naming_points
@@ -28,8 +27,6 @@ SAMPLED_PX = 4
 """Rows and columns of pixels between those that the terrain of a field is taken at."""
 NUMBERS_KEPT = 9
 """Blocks whose numbers are kept in memory, 26 MB each at 2,560 px."""
-LEFT_OUT = SMALL, LARGE, UNSURE, WIDE = "too_small", "too_large", "unsure", "too_wide"
-"""Why cropland is in no field: the field is too small or too large, its confidence is too low, it reaches over too many blocks."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +40,6 @@ class FieldChoice:
     """Tolerance of the outlines in metres; 0 keeps the sides of pixels."""
     fill_holes_ha: float
     """Smaller holes are filled; so far below ``min_area_ha`` that no hole that is filled holds a field."""
-
-
-@dataclass(frozen=True)
-class FoundFields:
-    """The fields that one block names."""
-
-    table: gpd.GeoDataFrame
-    """One row per field, with `FIELD_COLUMNS` and the geometry."""
-    left_out: pd.DataFrame
-    """What is in no field: why (one of `LEFT_OUT`), area_ha, lon and lat of a point in it. What is too wide has a row for each
-    piece in the block."""
 
 
 class FieldTables:
@@ -97,7 +83,7 @@ class FieldTables:
             geometry[place] = _filled(outlines[np.searchsorted(numbers, some.number)], choice.fill_holes_ha)
             terrain[place] = self._terrain(ids, window, some.number)
         left_out = _left_out(self._layers.cube.grid, own, why, view.too_wide)
-        return FoundFields(self._table(block, kept, confidence[why == ""], terrain, geometry), left_out)
+        return FoundFields.of(self._table(block, kept, confidence[why == ""], terrain, geometry), left_out)
 
     def _together(self, block: BlockIndex, kept: Fields) -> Iterator[np.ndarray]:
         """Places of the fields that are drawn in one window: those inside of the block at once, the others one by one."""
@@ -196,41 +182,6 @@ def confidences(rules: LearnedPair, fields: Fields) -> np.ndarray:
     if not len(fields.number):
         return np.zeros(0)
     return 1 / (1 + np.exp(-score_all(rules.confidence, field_features(fields.sums, fields.measures))))
-
-
-def in_units(table: gpd.GeoDataFrame, outline: BaseGeometry | None, units: gpd.GeoDataFrame | None) -> gpd.GeoDataFrame:
-    """The fields whose inner point lies in an outline, with the code and name of the finest unit that holds the point.
-
-    Parameters
-    ----------
-    outline : in EPSG:4326; None takes all
-    units : of one level, with columns adcode, name_en and name_zh; None leaves the columns null
-    """
-    points = inner_points(table)
-    if outline is not None:
-        inside = holds_points(outline, points.x.to_numpy(), points.y.to_numpy())
-        table, points = table[inside].reset_index(drop=True), points[inside].reset_index(drop=True)
-    if units is None or not len(table):
-        return table
-    place, unit = units.sindex.query(points.to_numpy(), predicate="intersects")
-    first = np.unique(place, return_index=True)[1]
-    place, unit = place[first], unit[first]
-    names = units.name_en.where(units.name_en != "", units.name_zh)
-    table.loc[place, "adcode"] = units.adcode.to_numpy()[unit]
-    table.loc[place, "unit_name"] = names.to_numpy()[unit]
-    return table
-
-
-def holds_points(outline: BaseGeometry, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
-    """Whether an outline holds some points: (n,) bool."""
-    own = copy(outline)
-    shapely.prepare(own)
-    return np.asarray(shapely.contains_xy(own, lon, lat))
-
-
-def inner_points(table: gpd.GeoDataFrame) -> gpd.GeoSeries:
-    """A point inside of each field; the unit that holds it is the field's."""
-    return gpd.GeoSeries(shapely.point_on_surface(table.geometry.to_numpy()), index=table.index, crs=table.crs)
 
 
 def _filled(outlines: np.ndarray, most_ha: float) -> np.ndarray:

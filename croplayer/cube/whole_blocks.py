@@ -11,11 +11,12 @@ import numpy as np
 import zarr
 
 from croplayer.files.file_cache import cached_file_reads
+from stores.columns import FIELD
 from stores.durable import FileDigest
 from stores.edition import ATTRIBUTES, WRITE_CONFIG
 from stores.foreign_cube import check_arrays, read_layout
 from stores.grid import BlockGrid, BlockIndex, BlockRange, PixelWindow
-from stores.places import has_key, open_store, remove_key
+from stores.places import has_key, open_store, read_key, remove_key, write_key
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,19 @@ class Cube:
         written.clear()
         array[area] = pixels
         return dict(written)
+
+    def write_table(self, name: str, block: BlockIndex, data: bytes) -> dict[str, FileDigest]:
+        """Write a table of one block durably beside the chunks of the array `FIELD`; returns its digest by its key."""
+        key = self._table_key(name, block)
+        return {key: write_key(self.path, key, data)}
+
+    def read_table(self, name: str, block: BlockIndex) -> bytes:
+        """The bytes of a table of one block; raises FileNotFoundError if it was not written."""
+        return read_key(self.path, self._table_key(name, block))
+
+    def _table_key(self, name: str, block: BlockIndex) -> str:
+        # Zarr lists what lies in groups, and would warn of files that are no arrays; it lists nothing in arrays.
+        return f"{self.edition}/{FIELD}/{name}/{block.row}/{block.col}.arrow"
 
     def block_key(self, name: str, block: BlockIndex, source: str) -> str:
         """Key in the store of one block of one source in an array (source, y, x)."""

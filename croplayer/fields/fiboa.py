@@ -22,6 +22,8 @@ SCHEMAS = (
 METHOD = "auto-imagery"
 """How the outlines were found, in the words of fiboa."""
 COLLECTION = "collection"
+DATETIME = "determination:datetime"
+"""When the imagery of a field was taken, in files where it is known of some."""
 FIBOA_AREA, FIBOA_PERIMETER = "metrics:area", "metrics:perimeter"
 BOX = pa.struct([(side, pa.float64()) for side in ("xmin", "ymin", "xmax", "ymax")])
 CUSTOM_TYPES = {"string": "string", "float64": "double", "float32": "float", "bool": "boolean"}
@@ -34,8 +36,8 @@ class FiboaWriter:
     fiboa's area (m2) and perimeter (m) are added as float32; the columns of `FIELD_COLUMNS` stay as they are.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, collection: str) -> None:
-        """``schema`` is that of the tables, with the id first and the geometry as WKB last."""
+    def __init__(self, path: Path, schema: pa.Schema, collection: str, is_dated: bool = False) -> None:
+        """``schema`` is that of the tables, with the id first and the geometry as WKB last; ``is_dated`` adds `DATETIME`."""
         self._collection = collection
         own = [field for field in schema if field.name not in (ID, "geometry")]
         self._schema = pa.schema(
@@ -44,6 +46,7 @@ class FiboaWriter:
                 pa.field(COLLECTION, pa.string(), nullable=False),
                 pa.field(FIBOA_AREA, pa.float32()),
                 pa.field(FIBOA_PERIMETER, pa.float32()),
+                *([pa.field(DATETIME, pa.timestamp("ms", tz="UTC"))] if is_dated else []),
                 *own,
                 schema.field("geometry"),
                 pa.field("bbox", BOX),
@@ -63,12 +66,19 @@ class FiboaWriter:
             self._writer.add_key_value_metadata({"geo": self._geo(), COLLECTION: json.dumps(self._about())})
         self._writer.close()
 
-    def write(self, table: pa.Table, boxes: np.ndarray) -> None:
-        """Write a row group; ``boxes`` (n, 4) float64 are the west, south, east and north ends of the outlines."""
+    def write(self, table: pa.Table, boxes: np.ndarray, times: pa.Array | None = None) -> None:
+        """Write a row group.
+
+        Parameters
+        ----------
+        boxes : (n, 4) float64, west, south, east and north ends of the outlines
+        times : (n,) when the imagery of each was taken, UTC; only for a file that is dated
+        """
         columns: dict[str, Any] = {name: table.column(name) for name in table.column_names}
         columns[COLLECTION] = pa.repeat(self._collection, len(table))
         columns[FIBOA_AREA] = pc.multiply(columns[AREA], 1e4).cast(pa.float32())
         columns[FIBOA_PERIMETER] = columns[PERIMETER]
+        columns[DATETIME] = times
         columns["bbox"] = pa.StructArray.from_arrays(
             [pa.array(np.ascontiguousarray(side)) for side in boxes.T], fields=list(BOX)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 import shapely
 from pyarrow import parquet
 
-from croplayer.fields.fiboa import FiboaWriter
+from croplayer.fields.fiboa import DATETIME, FiboaWriter
+from croplayer.fields.packages import Packages
 from croplayer.fields.styles import add_style
 from croplayer.vector.files import DBF_DATE, shapefile_parts, whole_file
 from stores.field_columns import FIELD_COLUMNS, ID
@@ -35,15 +36,19 @@ GPKG_TIME = f"{DBF_DATE}T00:00:00Z"
 ARROW_TYPES = {"string": pa.string(), "float64": pa.float64(), "float32": pa.float32(), "bool": pa.bool_()}
 
 
-def write_fields(frames: Iterable[gpd.GeoDataFrame], path: Path, collection: str = LAYER) -> list[Path]:
+def write_fields(
+    frames: Iterable[gpd.GeoDataFrame], path: Path, collection: str = LAYER, is_dated: bool = False
+) -> list[Path]:
     """Write fields in the format that the ending of a path names.
 
     Parameters
     ----------
     frames : tables of fields with `FIELD_COLUMNS` and their outlines in EPSG:4326, taken one after the other
     path : ``.parquet`` (GeoParquet 1.1 after fiboa 0.3), ``.fgb`` (FlatGeobuf), ``.gpkg`` (GeoPackage, coloured by
-        confidence in QGIS), ``.shp`` (Shapefile in UTF-8) or ``.pmtiles`` (PMTiles); replaced when all is written
+        confidence in QGIS), ``.shp`` (Shapefile in UTF-8; what would pass 2 GB goes into further ones, NAME_part2.shp and
+        so on) or ``.pmtiles`` (PMTiles); replaced when all is written
     collection : name of the data set that the fields are of, for GeoParquet
+    is_dated : whether tables may have the column ``fiboa.DATETIME``, which GeoParquet then gets too
 
     Returns
     -------
@@ -59,7 +64,7 @@ def write_fields(frames: Iterable[gpd.GeoDataFrame], path: Path, collection: str
     write = _WRITERS.get(path.suffix)
     if write is None:
         raise ValueError(f"{path} ends in '{path.suffix}'; expected one of {', '.join(_WRITERS)}")
-    return write(_parts(frames), path, collection)
+    return write(_parts(frames), path, collection, is_dated)
 
 
 def read_fields(path: Path, bounds: Bounds | None = None) -> Iterator[gpd.GeoDataFrame]:
@@ -74,8 +79,9 @@ def read_fields(path: Path, bounds: Bounds | None = None) -> Iterator[gpd.GeoDat
     names = [*(column.name for column in FIELD_COLUMNS), GEOMETRY]
     box = None if bounds is None else tuple(bounds)
     file = parquet.ParquetFile(path)
-    for group in range(file.num_row_groups) or (None,):
-        table = file.read() if group is None else file.read_row_group(group)
+    groups = [g for g in range(file.num_row_groups) if box is None or _may_touch(file.metadata.row_group(g), box)]
+    for group in groups or (None,):
+        table = file.schema_arrow.empty_table() if group is None else file.read_row_group(group)
         if box is not None:
             west, south, east, north = (table["bbox"].combine_chunks().field(name) for name in _BOX)
             touches = pc.and_(
@@ -83,9 +89,18 @@ def read_fields(path: Path, bounds: Bounds | None = None) -> Iterator[gpd.GeoDat
                 pc.and_(pc.less_equal(south, box[3]), pc.greater_equal(north, box[1])),
             )
             table = table.filter(touches)
-        part = table.select(names).to_pandas()
-        outlines = shapely.from_wkb(part.pop(GEOMETRY).to_numpy())
-        yield gpd.GeoDataFrame(part, geometry=outlines, crs=CRS)
+        yield fields_of_arrow(table.select(names))
+
+
+def _may_touch(group: Any, box: tuple[float, ...]) -> bool:
+    """Whether a row group may hold a field whose box touches another, as far as the file tells."""
+    columns = (group.column(i) for i in range(group.num_columns))
+    told = {c.path_in_schema: c.statistics for c in columns if c.path_in_schema.startswith("bbox.")}
+    if any(each is None or not each.has_min_max for each in told.values()):
+        return True
+    west, south = told["bbox.xmin"].min, told["bbox.ymin"].min
+    east, north = told["bbox.xmax"].max, told["bbox.ymax"].max
+    return bool(west <= box[2] and east >= box[0] and south <= box[3] and north >= box[1])
 
 
 def count_fields_of(path: Path) -> int:
@@ -97,6 +112,21 @@ def field_schema() -> pa.Schema:
     """Columns of a table of fields in Arrow, the outline as WKB last."""
     columns = [pa.field(c.name, ARROW_TYPES[c.dtype], nullable=c.name != ID) for c in FIELD_COLUMNS]
     return pa.schema([*columns, pa.field(GEOMETRY, pa.binary(), nullable=False)])
+
+
+def arrow_table(part: gpd.GeoDataFrame) -> pa.Table:
+    """A table of fields in Arrow, as `field_schema` has it."""
+    schema = field_schema()
+    columns = [pa.array(part[f.name], f.type, from_pandas=True) for f in schema if f.name != GEOMETRY]
+    wkb = pa.array(shapely.to_wkb(part.geometry.to_numpy(), byte_order=1), pa.binary())
+    return pa.Table.from_arrays([*columns, wkb], schema=schema)
+
+
+def fields_of_arrow(table: pa.Table) -> gpd.GeoDataFrame:
+    """The table of fields that `arrow_table` made."""
+    part = table.to_pandas()
+    outlines = shapely.from_wkb(part.pop(GEOMETRY).to_numpy())
+    return gpd.GeoDataFrame(part, geometry=outlines, crs=CRS)
 
 
 def _parts(frames: Iterable[gpd.GeoDataFrame]) -> Iterator[gpd.GeoDataFrame]:
@@ -123,7 +153,7 @@ def _checked(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     if frame.crs != CRS:
         raise ValueError(f"the table of fields is in {frame.crs}; expected {CRS}")
     named = frame if frame.geometry.name == GEOMETRY else frame.rename_geometry(GEOMETRY)
-    return named[[*names, GEOMETRY]]
+    return named[[*names, *(name for name in [DATETIME] if name in frame), GEOMETRY]]
 
 
 def _along_curve(part: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -131,40 +161,41 @@ def _along_curve(part: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return part.iloc[order]
 
 
-def _table(part: gpd.GeoDataFrame) -> pa.Table:
-    schema = field_schema()
-    columns = [pa.array(part[f.name], f.type, from_pandas=True) for f in schema if f.name != GEOMETRY]
-    wkb = pa.array(shapely.to_wkb(part.geometry.to_numpy(), byte_order=1), pa.binary())
-    return pa.Table.from_arrays([*columns, wkb], schema=schema)
-
-
-def _write_parquet(parts: Iterator[gpd.GeoDataFrame], path: Path, collection: str) -> list[Path]:
-    with whole_file(path) as whole, FiboaWriter(whole, field_schema(), collection) as writer:
+def _write_parquet(parts: Iterator[gpd.GeoDataFrame], path: Path, collection: str, is_dated: bool) -> list[Path]:
+    with whole_file(path) as whole, FiboaWriter(whole, field_schema(), collection, is_dated) as writer:
         for part in parts:
-            writer.write(_table(part), part.bounds.to_numpy())
+            times = pa.array(part[DATETIME], pa.timestamp("ms", tz="UTC"), from_pandas=True) if is_dated else None
+            writer.write(arrow_table(part), part.bounds.to_numpy(), times)
     return [path]
 
 
-def _write_flatgeobuf(parts: Iterator[gpd.GeoDataFrame], path: Path, _: str) -> list[Path]:
+def _write_flatgeobuf(parts: Iterator[gpd.GeoDataFrame], path: Path, *_: object) -> list[Path]:
     with whole_file(path) as whole:
         _write_layer(parts, whole, "FlatGeobuf")
     return [path]
 
 
-def _write_geopackage(parts: Iterator[gpd.GeoDataFrame], path: Path, _: str) -> list[Path]:
+def _write_geopackage(parts: Iterator[gpd.GeoDataFrame], path: Path, *_: object) -> list[Path]:
     with whole_file(path) as whole, _gdal_option("OGR_CURRENT_DATE", GPKG_TIME):
         _write_layer(parts, whole, "GPKG")
         add_style(whole, LAYER)
     return [path]
 
 
-def _write_shapefile(parts: Iterator[gpd.GeoDataFrame], path: Path, _: str) -> list[Path]:
-    with shapefile_parts(path) as (whole, written):
-        _write_layer(parts, whole, "ESRI Shapefile", encoding="UTF-8", layer_options={"DBF_DATE_LAST_UPDATE": DBF_DATE})
-    return written
+def _write_shapefile(parts: Iterator[gpd.GeoDataFrame], path: Path, *_: object) -> list[Path]:
+    options = {"encoding": "UTF-8", "layer_options": {"DBF_DATE_LAST_UPDATE": DBF_DATE}}
+    packages: list[list[Path]] = []
+    # All packages are written before the first is at its place.
+    with ExitStack() as stack:
+        for number, package in enumerate(Packages(parts), start=1):
+            place = path if number == 1 else path.with_name(f"{path.stem}_part{number}{path.suffix}")
+            whole, written = stack.enter_context(shapefile_parts(place))
+            _write_layer(package, whole, "ESRI Shapefile", **options)
+            packages.append(written)
+    return [file for written in packages for file in written]
 
 
-def _write_pmtiles(parts: Iterator[gpd.GeoDataFrame], path: Path, _: str) -> list[Path]:
+def _write_pmtiles(parts: Iterator[gpd.GeoDataFrame], path: Path, *_: object) -> list[Path]:
     least, most = TILE_ZOOMS
     first = next(parts, None)
     if first is None:
@@ -176,7 +207,7 @@ def _write_pmtiles(parts: Iterator[gpd.GeoDataFrame], path: Path, _: str) -> lis
     return [path]
 
 
-_WRITERS: dict[str, Callable[[Iterator[gpd.GeoDataFrame], Path, str], list[Path]]] = {
+_WRITERS: dict[str, Callable[[Iterator[gpd.GeoDataFrame], Path, str, bool], list[Path]]] = {
     ".parquet": _write_parquet,
     ".fgb": _write_flatgeobuf,
     ".gpkg": _write_geopackage,
@@ -196,7 +227,7 @@ def _write_layer(parts: Iterable[gpd.GeoDataFrame], path: Path, driver: str, **o
     def batches() -> Iterator[pa.RecordBatch]:
         try:
             for part in parts:
-                yield from _table(part).to_batches()
+                yield from arrow_table(part).to_batches()
         except BaseException as error:
             stopped.append(error)
             raise

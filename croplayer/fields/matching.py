@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol
 
 import geopandas as gpd
 import numpy as np
@@ -13,6 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from stores.field_columns import AREA, ID
+from stores.grid import Bounds
 
 SAME_IOU = 0.5
 """Fields with an IoU above this are one and the same; above 0.5 a field has one such counterpart at most."""
@@ -23,6 +24,8 @@ LEAST_PART = 0.1
 CHUNK = 20_000
 """Fields whose overlaps are computed at once, which bounds the memory."""
 SAME, CHANGED, SPLIT, MERGED, RESHAPED, NEW, GONE = "same", "changed", "split", "merged", "reshaped", "new", "gone"
+KINDS = (SAME, CHANGED, SPLIT, MERGED, RESHAPED, NEW, GONE)
+"""What can become of a field."""
 
 
 class _Links(NamedTuple):
@@ -61,7 +64,47 @@ def match_fields(before: gpd.GeoDataFrame, after: gpd.GeoDataFrame) -> pd.DataFr
     ValueError for ids that appear twice or for tables in different CRSs.
     """
     _check(before, after)
-    links = _links(before, after)
+    return _told(_links(before, after), before, after)
+
+
+class FieldSet(Protocol):
+    """Fields that are read part by part, so that few outlines are in memory at a time."""
+
+    def known(self) -> pd.DataFrame:
+        """Columns id and area_ha of all fields, each once, in any order."""
+        ...
+
+    def parts(self) -> Iterator[gpd.GeoDataFrame]:
+        """All fields, some that lie close together at a time, in the order of `known`."""
+        ...
+
+    def near(self, bounds: Bounds) -> gpd.GeoDataFrame:
+        """At least the fields whose boxes touch some bounds."""
+        ...
+
+
+def match_sets(before: FieldSet, after: FieldSet) -> pd.DataFrame:
+    """`match_fields` of two sets; the parts that they are read in make no difference.
+
+    Of all fields only ids, areas and links are in memory.
+    """
+    old, new = before.known(), after.known()
+    for when, known in (("before", old), ("after", new)):
+        _check_ids(known, when)
+    places = pd.Index(new[ID])
+    chunks, start = [_no_links()], 0
+    for part in before.parts():
+        if not len(part):
+            continue
+        near = after.near(Bounds(*part.total_bounds))
+        found = _links(part, near)
+        chunks.append(_Links(found.before + start, places.get_indexer(near[ID])[found.after], found.iou))
+        start += len(part)
+    return _told(_joined(chunks), old, new)
+
+
+def _told(links: _Links, before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """The table of `match_fields`, from all links between two tables with ids and areas."""
     kind = _kinds(links, len(before), len(after))
     gone = np.setdiff1d(np.arange(len(before)), links.before)
     new = np.setdiff1d(np.arange(len(after)), links.after)
@@ -120,16 +163,28 @@ def _check(before: gpd.GeoDataFrame, after: gpd.GeoDataFrame) -> None:
     if before.crs != after.crs:
         raise ValueError(f"fields before are in {before.crs}, those after in {after.crs}; expected one CRS")
     for when, fields in (("before", before), ("after", after)):
-        double = fields[ID][fields[ID].duplicated()]
-        if len(double):
-            raise ValueError(f"fields {when} have the id '{double.iloc[0]}' twice; expected each id once")
+        _check_ids(fields, when)
+
+
+def _check_ids(fields: pd.DataFrame, when: str) -> None:
+    double = fields[ID][fields[ID].duplicated()]
+    if len(double):
+        raise ValueError(f"fields {when} have the id '{double.iloc[0]}' twice; expected each id once")
+
+
+def _no_links() -> _Links:
+    return _Links(*(np.empty(0, dtype) for dtype in (np.int64, np.int64, float)))
+
+
+def _joined(chunks: Iterable[_Links]) -> _Links:
+    return _Links(*(np.concatenate(column) for column in zip(*chunks, strict=True)))
 
 
 def _links(before: gpd.GeoDataFrame, after: gpd.GeoDataFrame) -> _Links:
     """All pairs of which one is a part of the other."""
     own, other = before.geometry.to_numpy(), after.geometry.to_numpy()
     own_area, other_area = shapely.area(own), shapely.area(other)
-    chunks = [_Links(*(np.empty(0, dtype) for dtype in (np.int64, np.int64, float)))]
+    chunks = [_no_links()]
     for left, right in _candidates(own, other):
         smaller = np.minimum(own_area[left], other_area[right])
         # Neighbours' boxes overlap a little, and no intersection is larger than that of the boxes.
@@ -139,7 +194,7 @@ def _links(before: gpd.GeoDataFrame, after: gpd.GeoDataFrame) -> _Links:
         shared = shapely.area(shapely.intersection(own[left], other[right]))
         counts = (shared > COVERED * smaller) & (shared >= LEAST_PART * (total - smaller))
         chunks.append(_Links(left[counts], right[counts], (shared / (total - shared))[counts]))
-    return _Links(*(np.concatenate(column) for column in zip(*chunks, strict=True)))
+    return _joined(chunks)
 
 
 def _candidates(own: np.ndarray, other: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -125,6 +126,12 @@ class StacSource:
             if item.boxes or layer.is_near(box):
                 found.append(layer)
         return tuple(found)
+
+    def taken_at(self, box: Bounds) -> datetime | None:
+        """When the imagery under a box was taken; None where items of several times, of a span or of none meet it."""
+        times = {(item.start, item.end) for item in _index(self.items).near(box)}
+        start, end = times.pop() if len(times) == 1 else (None, None)
+        return start if start == end else None
 
 
 @cached_file_reads(8)

@@ -259,7 +259,7 @@ def _check_map(folder: RunFolder, edition: str, blocks: BlockList) -> None:
             f"the map of {folder.root} is not finished: the step '{begun[0]}' is still to be done; finish the run first"
         )
     try:
-        check_finished(folder, folder.cube, edition, blocks)
+        check_finished(folder, folder.cube, edition, blocks, STEPS_OF_CUBE)
     except MissingBlocksError as error:
         sentence = str(error).partition("; ")[0]
         raise ValueError(f"{sentence}; finish the run first: a sample and its areas are of a whole map") from None

@@ -6,23 +6,7 @@ from pathlib import Path
 
 import click
 
-
-class StageOrCommand(click.Group):
-    """A group that is also the stage itself: ``judge RECIPE`` is the stage, ``judge sample RUN`` a command."""
-
-    STAGE = "stage"
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name == self.STAGE:
-            from pipelines.commands.run import stage_command
-
-            return stage_command("judge")
-        return super().get_command(context, name)
-
-    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
-            args = [self.STAGE, *args]
-        return super().parse_args(context, args)
+from pipelines.commands.stage_group import StageOrCommand
 
 
 @click.group(cls=StageOrCommand)

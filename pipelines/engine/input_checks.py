@@ -61,10 +61,19 @@ def _checks(inputs: Inputs) -> Iterator[tuple[str, Callable[[], object]]]:
         yield f"[decisions]: {kind}_model", partial(_check_classifier, inputs, kind)
     if recipe.evaluation.parcels:
         yield "[evaluation]: parcels", lambda: read_polygons(Path(str(recipe.evaluation.parcels)), "parcels")
+    if recipe.fields and recipe.fields.before:
+        yield "[fields]: before", partial(_check_earlier_fields, Path(recipe.fields.before))
     if recipe.evaluation.sample:
         yield "[evaluation]: sample", lambda: _check_sample(Path(str(recipe.evaluation.sample)))
     if inputs.comparison:
         yield "[report]: comparison", partial(read_comparison, inputs.comparison)
+
+
+def _check_earlier_fields(run: Path) -> None:
+    from croplayer.cube.field_query import field_files
+    from stores.run_folder import run_at
+
+    field_files(run_at(run))
 
 
 def _checks_in_region(inputs: Inputs) -> Iterator[tuple[str, Callable[[], object]]]:

@@ -18,6 +18,7 @@ from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, always
 from pipelines.engine.steps import OutputStep
+from pipelines.stages.report_fields import worst_fields
 from pipelines.stages.report_pictures import Shown, picture_window, pictures, places
 from stores import __version__
 from stores.columns import step_of_status
@@ -59,7 +60,7 @@ def report(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
 
 TABLES = (
     "agreement", "products", "levels", "evaluated_blocks", "parcels", "features", "statistics_left_over", "product_deviations", "product_slopes", "definitions",
-    "fields", "field_figures", "field_reliability", "sample_areas", "sample_accuracy", "sample_notes", "correctness_method", "integration_method",
+    "fields", "field_figures", "field_reliability", "field_worst", "sample_areas", "sample_accuracy", "sample_notes", "correctness_method", "integration_method",
     "correctness_trial", "integration_trial",
     *(f"{name}_{kind}" for name in ("correctness", "integration") for kind in DECISION_TABLES),
 )  # fmt: skip
@@ -153,7 +154,8 @@ def _sections(run: Shown, results: ReportTables) -> Iterator[Section]:
     tables = results.tables
     if "fields" in tables:
         yield sections_fields.fields_section(tables["fields"])
-        yield sections_fields.field_quality_section(tables.get("field_figures"), tables.get("field_reliability"))
+        worst = worst_fields(run, tables["field_worst"]) if "field_worst" in tables else []
+        yield sections_fields.field_quality_section(tables.get("field_figures"), tables.get("field_reliability"), worst)
     yield sections_proof.levels_section(results)
     recovered = sections_proof.recovered_section(results)
     if recovered:

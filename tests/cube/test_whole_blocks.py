@@ -10,6 +10,7 @@ from shared.small_cubes import make_cube
 
 from stores.durable import digest_file
 from stores.grid import BlockIndex
+from stores.inner_paths import PathOutsideError
 
 
 def test_nothing_written_reads_as_never_processed(tmp_path: Path) -> None:
@@ -34,6 +35,19 @@ def test_a_block_of_the_fill_value_still_has_a_file(tmp_path: Path) -> None:
     files = cube.write_block("imagery_valid", BlockIndex(1100, 5880), np.zeros((64, 64), bool), "aster")
     assert len(files) == 1
     assert all((tmp_path / "cube.zarr" / key).exists() for key in files)
+
+
+def test_a_table_of_a_block_lies_in_the_cube_and_nowhere_else(tmp_path: Path) -> None:
+    cube, block = make_cube(tmp_path / "cube.zarr"), BlockIndex(1101, 5882)
+    ((key, digest),) = cube.write_table("outlines", block, b"table").items()
+    assert digest_file(tmp_path / "cube.zarr" / key) == digest and cube.read_table("outlines", block) == b"table"
+    assert not list((tmp_path / ".cube.zarr.partial").iterdir())
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    (tmp_path / "cube.zarr/2020/field/linked").symlink_to(outside)
+    with pytest.raises(PathOutsideError):
+        cube.write_table("linked", block, b"table")
+    assert not list(outside.iterdir())
 
 
 def test_part_of_a_block_and_wrong_types_are_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pyogrio
 import pytest
 import shapely
 
-from croplayer.fields import files
+from croplayer.fields import files, packages
 from croplayer.fields.files import write_fields
 from croplayer.fields.styles import CLASSES
 from stores.field_columns import FIELD_COLUMNS
@@ -166,6 +166,31 @@ def test_a_stream_that_breaks_leaves_the_old_file(tmp_path, monkeypatch, ending)
         write_fields(breaking(), path)
     assert digests(before) == kept
     assert sorted(tmp_path.iterdir()) == sorted(before)
+
+
+@pytest.mark.parametrize(("rows", "text"), [(7, ""), (40, "long." * 30)])
+def test_no_shapefile_passes_the_limit_of_the_format(tmp_path, monkeypatch, rows, text):
+    """Texts longer than 80 bytes widen the column in all rows of their file."""
+    limit = 20_000
+    monkeypatch.setattr(packages, "MOST_BYTES", limit)
+    monkeypatch.setattr(files, "ROWS_PER_PART", rows)
+    table = fields(1, 100)
+    table.loc[60, "unit_name"] = text or None
+    paths = write_fields([table], tmp_path / "a.shp")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in paths)
+    shapes = [path for path in paths if path.suffix == ".shp"]
+    assert [path.name for path in shapes] == ["a.shp", *(f"a_part{k}.shp" for k in range(2, len(shapes) + 1))]
+    assert 4 <= len(shapes) <= 8 and max(path.stat().st_size for path in paths) <= limit
+    read = [pyogrio.read_dataframe(path) for path in shapes]
+    same_fields(gpd.pd.concat(read, ignore_index=True), table)
+    for path, part in zip(shapes, read, strict=True):
+        sizes = packages.Sizes.of(part)
+        assert path.stat().st_size == 100 + sizes.outlines
+        assert sizes.largest >= path.with_suffix(".dbf").stat().st_size >= sizes.largest - 2
+    monkeypatch.setattr(packages, "MOST_BYTES", 900)
+    with pytest.raises(ValueError, match="takes more than 900 bytes in a Shapefile"):
+        write_fields([table], tmp_path / "b.shp")
+    assert not [*tmp_path.glob("b*")]
 
 
 @pytest.mark.parametrize("ending", ENDINGS[:-1])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -13,7 +16,8 @@ from rasterio.features import shapes
 from scipy import ndimage
 
 from croplayer.fields import matching
-from croplayer.fields.matching import carried_ids, kept_ids, match_fields
+from croplayer.fields.matching import carried_ids, kept_ids, match_fields, match_sets
+from stores.grid import Bounds
 
 SQUARE_M = 1e4
 
@@ -160,6 +164,37 @@ def test_the_order_of_fields_and_the_size_of_chunks_do_not_matter(seed: int) -> 
         patch.setattr(matching, "CHUNK", 3)
         pd.testing.assert_frame_equal(table, match_fields(before, after))
         assert kept_ids(before, after).equals(ids)
+
+
+@dataclasses.dataclass
+class Parts:
+    """A table of fields that is read some rows at a time."""
+
+    table: gpd.GeoDataFrame
+    rows: int
+
+    def known(self) -> pd.DataFrame:
+        return pd.DataFrame(self.table[["id", "area_ha"]])
+
+    def parts(self) -> Iterator[gpd.GeoDataFrame]:
+        return (self.table[k : k + self.rows] for k in range(0, len(self.table), self.rows))
+
+    def near(self, bounds: Bounds) -> gpd.GeoDataFrame:
+        west, south, east, north = bounds
+        own = self.table.bounds
+        return self.table[(own.minx <= east) & (own.maxx >= west) & (own.miny <= north) & (own.maxy >= south)]
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32), st.integers(1, 30))
+def test_fields_that_are_read_part_by_part_have_the_same_matches(seed: int, rows: int) -> None:
+    rng = np.random.default_rng(seed)
+    before, after = polygons(cells(rng, 60, 20), "a"), polygons(cells(rng, 60, 25), "b")
+    table = match_sets(Parts(before, rows), Parts(after, rows))
+    pd.testing.assert_frame_equal(table, match_fields(before, after))
+    for one, other in ((before[:0], after), (before, after[:0])):
+        table = match_sets(Parts(one, rows), Parts(other, rows))
+        pd.testing.assert_frame_equal(table, match_fields(one, other), check_dtype=False)
 
 
 def test_every_link_equals_one_that_is_computed_pair_by_pair() -> None:

@@ -26,11 +26,15 @@ PAIR = LearnedPair(RULE._replace(bias=2.6), RULE)
 """Joins where the mean boundary score of the line is below 0.6."""
 
 
-def country(seed: int = 3) -> Ground:
-    """Parcels around random points, some large, with boundary scores along their edges and roads without cropland."""
+def country(seed: int = 3, moved_px: float = 0.0) -> Ground:
+    """Parcels around random points, some large, with boundary scores along their edges and roads without cropland.
+
+    With ``moved_px`` the points, and so the margins between parcels, are moved by up to so many pixels in each direction.
+    """
     rng = np.random.default_rng(seed)
     side = SIDE * N
     points = rng.uniform(0, side, (60, 2))
+    points += np.random.default_rng(seed + 1000).uniform(-moved_px, moved_px, points.shape)
     y, x = np.mgrid[:side, :side]
     nearest = np.argmin([(y - p) ** 2 + (x - q) ** 2 for p, q in points], axis=0)
     edge = ndimage.maximum_filter(nearest, 3) != ndimage.minimum_filter(nearest, 3)

@@ -22,7 +22,7 @@ def commands(command: click.Command = main, path: tuple[str, ...] = ()) -> Itera
             yield from commands(below, (*path, name))
 
 
-@pytest.mark.parametrize("path", [*commands(), ("judge", "stage")], ids=" ".join)
+@pytest.mark.parametrize("path", [*commands(), ("judge", "stage"), ("fields", "stage")], ids=" ".join)
 def test_every_command_tells_what_it_does(path: tuple[str, ...]) -> None:
     told = CliRunner().invoke(main, [*path, "--help"])
     assert told.exit_code == 0

@@ -11,32 +11,33 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from PIL import Image
 from shared.commands import croplayer
 from shared.run_files import digests
 from soak.damage import problems_of
 
+from croplayer.cube.decisions import Taken, decisions_of
+from croplayer.cube.field_layers import FieldLayers
+from croplayer.cube.field_table import FieldChoice, FieldTables
 from croplayer.cube.opening import open_cube
+from croplayer.cube.whole_blocks import Cube
+from croplayer.fields.block_tables import OUTLINES, encode_fields
+from croplayer.fields.rules import load_rules
+from croplayer.sources.elevation import ElevationRaster
+from stores.durable import digest_file
 from stores.field_columns import FIELD_COLUMNS
-from stores.grid import BlockGrid
-
-PART = "\n[fields]\nmin_confidence = 0.0\nmin_area_ha = 0.0\n"
-
-
-@pytest.fixture(scope="module")
-def recipe(small_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small recipe with fields."""
-    path = tmp_path_factory.mktemp("fields") / "small.toml"
-    path.write_text(small_recipe.read_text(encoding="utf-8") + PART, encoding="utf-8")
-    return path
+from stores.finished import MissingBlocksError, UnfinishedBlocksWarning
+from stores.grid import BlockGrid, BlockIndex
 
 
-@pytest.fixture(scope="module")
-def with_fields(recipe: Path, finished_small_run: Path, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small run with fields added."""
-    out = tmp_path_factory.mktemp("with_fields") / "run"
-    shutil.copytree(finished_small_run, out)
-    croplayer("run", recipe, "-o", out, "--workers", 1, models=models)
-    return out
+@pytest.fixture
+def recipe(field_recipe: Path) -> Path:
+    return field_recipe
+
+
+@pytest.fixture
+def with_fields(field_run: Path) -> Path:
+    return field_run
 
 
 def fields_of(out: Path) -> gpd.GeoDataFrame:
@@ -79,6 +80,25 @@ def test_workers_make_no_difference_and_nothing_is_done_twice(
     assert {p: p.stat().st_mtime_ns for p in (out / "fields").iterdir()} == before
 
 
+def test_tables_of_blocks_are_those_of_the_whole_map_at_once(with_fields: Path, country: Path) -> None:
+    """A worker that sees a few blocks draws the fields as one that sees all of them, to the bit."""
+    cube, decisions = Cube.open(with_fields / "cube.zarr"), with_fields / "tables/integration.parquet"
+    taken = Taken(cube.sources, decisions_of(str(decisions), digest_file(decisions).sha256))
+    tells_boundaries = cube.has_array("boundary_probability")
+    tables = FieldTables(
+        FieldLayers(cube, taken, tells_boundaries),
+        load_rules().of(tells_boundaries),
+        FieldChoice(min_area_ha=0.0, max_area_ha=2000.0, min_confidence=0.0, simplify_m=3.0, fill_holes_ha=0.0),
+        "2020",
+        pd.read_parquet(with_fields / "blocks.parquet"),
+        ElevationRaster(str(country / "dem.tif")),
+    )
+    blocks = [BlockIndex.parse(name) for name in taken.choices]
+    assert len(blocks) == 4
+    for block in blocks:
+        assert encode_fields(tables.of(block)) == cube.read_table(OUTLINES, block)
+
+
 def test_a_changed_choice_redoes_the_files_alone(with_fields: Path, recipe: Path, models: Path, tmp_path: Path) -> None:
     out, changed = tmp_path / "run", tmp_path / "small.toml"
     shutil.copytree(with_fields, out)
@@ -110,6 +130,41 @@ def test_a_region_of_the_cube_has_its_fields(with_fields: Path, models: Path, tm
     assert len(gpd.read_file(tmp_path / "west.gpkg", layer="fields")) == len(parts[0])
 
 
+def test_an_opened_cube_tells_where_its_fields_are_not_finished(
+    with_fields: Path, recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    """The fill value of the array says "no field", so nobody would notice."""
+    out = tmp_path / "run"
+    shutil.copytree(with_fields, out)
+    assert int(open_cube(out, strict=True).field.max()) > 0
+    chunk = next((out / "cube.zarr/2020/field/c").glob("*/*"))
+    chunk.unlink()
+    with pytest.raises(MissingBlocksError, match=r"1 of 4 blocks .* have no finished 'fields'"):
+        open_cube(out, strict=True)
+    with pytest.warns(UnfinishedBlocksWarning, match="have no finished 'fields'"):
+        cube = open_cube(out)
+    assert int((cube.field.coarsen(y=128, x=128).max() > 0).sum()) == 3
+    croplayer("run", recipe, "-o", out, "--workers", 1, models=models)
+    assert digests(out) == digests(with_fields)
+    open_cube(out, strict=True)
+
+
+def test_a_lost_table_of_a_block_is_written_again_and_no_other(
+    with_fields: Path, recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(with_fields, out)
+    tables = sorted((out / "cube.zarr/2020/field/outlines").glob("*/*.arrow"))
+    assert len(tables) == 4
+    before = {path: path.stat().st_mtime_ns for path in [*tables, *(out / "fields").iterdir()]}
+    tables[1].write_bytes(tables[1].read_bytes()[:-9])
+    assert [p for p in problems_of(out) if "outlines" in p]
+    croplayer("run", recipe, "-o", out, "--workers", 1, models=models)
+    changed = [path for path, time in before.items() if path.stat().st_mtime_ns != time]
+    assert changed == [tables[1]]
+    assert problems_of(out) == [] and digests(out) == digests(with_fields)
+
+
 def test_a_run_without_fields_says_what_to_do(finished_small_run: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"has no fields; add the table \[fields\] to its recipe"):
         open_cube(finished_small_run).crop.fields()
@@ -135,7 +190,12 @@ def test_fields_are_compared_with_drawn_ones_and_written_in_every_format(
     assert figures["all", "drawn"] == len(drawn) and figures["all", "recall"] == 1
     units = pd.read_csv(out / "tables/fields.csv")
     assert units.fields.sum() == len(fields)
-    assert "Fields against drawn ones" in (out / "report.html").read_text(encoding="utf-8")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Fields against drawn ones" in page and "The worst matches" in page
+    worst = pd.read_csv(out / "tables/field_worst.csv")
+    lost = (1 - worst.iou) * worst.area_ha
+    assert len(worst) == 8 and (lost.diff().dropna() <= 1e-4).all()
+    assert Image.open(out / "figures/field_worst.png").size[0] > 500
     for ending in (".fgb", ".gpkg", ".shp"):
         assert sum(len(gpd.read_file(p, **_layer(p))) for p in (out / "fields").glob(f"*{ending}")) == len(fields)
     assert len([*(out / "fields").glob("*.pmtiles")]) == len(units)

@@ -8,6 +8,7 @@ import click
 from shared.places import REPOSITORY
 
 from pipelines.cli import main
+from pipelines.commands.stage_group import StageOrCommand
 from reference.cli_page import commands
 
 PAGE = (REPOSITORY / "docs/cli.md").read_text(encoding="utf-8")
@@ -16,7 +17,7 @@ PAGE = (REPOSITORY / "docs/cli.md").read_text(encoding="utf-8")
 def every_command(command: click.Command, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], click.Command]]:
     if not isinstance(command, click.Group):
         return [(path, command)]
-    found = []
+    found = [(path, command.stage())] if isinstance(command, StageOrCommand) else []
     for name in command.list_commands(click.Context(command)):
         below = command.get_command(click.Context(command), name)
         assert below is not None

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from pipelines.cli import main
+from pipelines.commands.stage_group import StageOrCommand
 from shared.places import REPOSITORY
 
 PAGES = sorted(
@@ -52,7 +53,7 @@ def command_of(given: list[str]) -> tuple[click.Command, list[str]]:
     rest = list(given)
     while isinstance(command, click.Group):
         found = command.get_command(click.Context(command), rest[0]) if rest else None
-        if found is None and command.name == "judge":
+        if found is None and isinstance(command, StageOrCommand):
             # The stage of this name is the group itself.
             found = command.get_command(click.Context(command), "stage")
             rest.insert(0, "stage")

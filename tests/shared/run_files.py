@@ -5,7 +5,16 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-CUBE_AND_RESULTS = ("cube.zarr", "tables", "figures", "export", "blocks.parquet", "boundaries.parquet", "report.html")
+CUBE_AND_RESULTS = (
+    "cube.zarr",
+    "fields",
+    "tables",
+    "figures",
+    "export",
+    "blocks.parquet",
+    "boundaries.parquet",
+    "report.html",
+)
 
 
 def digests(out: Path) -> dict[str, str]:

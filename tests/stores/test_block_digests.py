@@ -41,10 +41,23 @@ def test_joined_digests_change_with_each_of_them_and_for_that_block_alone(change
     assert (swapped.digests != first.digests).any(axis=1).all()
 
 
+@pytest.mark.parametrize("steps", [1, 3])
+def test_digests_change_with_blocks_as_far_as_asked_and_no_farther(steps: int) -> None:
+    blocks = BlockList.rectangle(100, 200, 9, 11)
+    texts = [block.name for block in blocks]
+    before = BlockDigests.of_texts(blocks, texts).with_neighbours(steps)
+    changed = BlockIndex(103, 204)
+    texts[blocks.place_of(changed)] = "other"
+    after = BlockDigests.of_texts(blocks, texts).with_neighbours(steps)
+    differ = BlockList(blocks.codes[(before.digests != after.digests).any(axis=1)])
+    assert differ == BlockList.of([changed]).grown(steps).both(blocks)
+
+
 def test_neighbours_of_blocks_stop_at_the_poles_and_go_round_the_world() -> None:
     grown = BlockList.of([(0, 0)]).grown()
     assert {tuple(block) for block in grown} == {(0, 7199), (0, 0), (0, 1), (1, 7199), (1, 0), (1, 1)}
     assert np.all(np.diff(BLOCKS.grown().codes) > 0) and len(BLOCKS.grown()) == 15
+    assert BLOCKS.grown(3) == BLOCKS.grown().grown().grown()
 
 
 def test_a_block_is_found_among_those_of_a_nation_as_fast_as_among_a_few() -> None:

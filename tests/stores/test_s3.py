@@ -13,6 +13,7 @@ import obstore
 import pytest
 import rasterio
 import requests
+import zarr
 from moto.server import ThreadedMotoServer
 from rasterio.transform import from_origin
 from shared.commands import croplayer
@@ -108,6 +109,23 @@ def test_a_removed_block_is_gone_and_may_be_removed_again(bucket: str, tmp_path:
         cube.remove_block("imagery_valid", block, "aster")
         assert set(keys_of(place)) == before and not cube.read_block("imagery_valid", block, "aster").any()
         assert cube.has_array("imagery_valid") and not cube.has_array("boundary_probability")
+
+
+def test_a_table_of_a_block_is_whole_and_known_by_its_digest(bucket: str, tmp_path: Path) -> None:
+    for place in (ADDRESS, tmp_path / "cube.zarr"):
+        cube, block = make_cube(place), BlockIndex(1101, 5881)
+        with pytest.raises(FileNotFoundError):
+            cube.read_table("outlines", block)
+        cube.write_table("outlines", block, b"longer than the next")
+        files = cube.write_table("outlines", block, b"table")
+        assert files == {"2020/field/outlines/1101/5881.arrow": digest_bytes(b"table")}
+        assert cube.read_table("outlines", block) == b"table"
+        assert {key: digest_of(place, key) for key in files} == files
+        fields = ("field", "field_join")
+        CUBE.create(open_store(place, read_only=False), "2020", cube.grid, cube.blocks, cube.sources, fields)
+        group = zarr.open_group(open_store(place, read_only=True), mode="r", path="2020")
+        # Warnings are errors: Zarr does not come across it.
+        assert {"croplayer", "field"} <= {name for name, _ in group.members(max_depth=None)}
 
 
 def test_a_bucket_is_listed_once_and_only_for_ledgers_that_name_files(
