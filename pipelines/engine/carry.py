@@ -26,6 +26,8 @@ from stores.run_folder import RunFolder
 from stores.step_memory import WRITERS_OF_CUBE, StepEntry
 
 RECORDS_AT_ONCE = 1000
+CHUNKS = "c"
+"""First part of the keys of an array's pixels (Zarr v3)."""
 
 
 class Carried(NamedTuple):
@@ -83,8 +85,8 @@ class _Renamed:
         """The key of a block's file in the new cube; None where that has no such array or block."""
         edition, array, *rest = key.split("/")
         spec = next((s for s in CUBE.arrays if s.name == array), None)
-        if edition != self.before.edition or spec is None or not self.now.has_array(array):
-            return None
+        if edition != self.before.edition or spec is None or rest[0] != CHUNKS or not self.now.has_array(array):
+            return None  # a file beside the pixels, such as the outlines of fields, names its edition
         places = list(map(int, rest[1:]))
         y, x = spec.dims.index("y"), spec.dims.index("x")
         places[y] += self.before.blocks.row - self.now.blocks.row
