@@ -180,6 +180,15 @@ class Decisions(Part):
         return CorrectnessClasses(self.classes, self.correct)
 
 
+class Corrections(Part):
+    """Corrections of the map by hand, which every run applies anew."""
+
+    polygons: FilePath
+    """Vector file with the columns action (add or remove), author, reason and date."""
+    layer: str | None = None
+    """Layer of the polygons in a GeoPackage that has several."""
+
+
 class ProductPart(Networked):
     """An existing map to compare with, read by a legend or by the codes given here."""
 
@@ -383,6 +392,7 @@ class Recipe(Part):
     segmentation: Segmentation | None = None
     coverage: Coverage | None = None
     decisions: Decisions = Field(default_factory=Decisions)
+    corrections: Corrections | None = None
     products: Annotated[tuple[ProductPart, ...], Field(strict=False)] = ()
     reference: ProductPart | None = None
     admin: Annotated[tuple[Admin, ...], Field(strict=False)] = ()
@@ -422,6 +432,8 @@ class Recipe(Part):
         levels = [a.level for a in self.admin]
         if self.statistics and 1 not in levels:
             yield f"[statistics] needs [[admin]] units of level 1; {_levels_given(levels)}"
+        if self.corrections and not self.sources:
+            yield "[corrections] needs [[sources]]: a map that the run makes is corrected"
         if self.fields and not self.sources:
             yield "[fields] needs [[sources]]: fields are found in a map that the run makes"
         if self.fields and self.fields.max_area_ha <= self.fields.min_area_ha:

@@ -27,6 +27,7 @@ from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.recipe import Fields, Recipe
 from pipelines.stages.export import export_names
 from stores.block_list import BlockList
+from stores.columns import CORRECTIONS
 from stores.durable import digest_bytes, digest_file, digest_text, write_durable
 from stores.field_columns import AREA, CONFIDENCE
 from stores.grid import CRS, Bounds
@@ -110,6 +111,9 @@ def files(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]
             "outline": digest_bytes(unit.geometry.wkb).sha256,
             "boundaries": done["boundaries"].fingerprint,
         }
+        if CORRECTIONS in table:
+            # Where a person only confirms the map, a field of a block beside stays the same, but is corrected.
+            made_of["corrections"] = digest_text(table.loc[[block.name for block in seen], CORRECTIONS].to_csv())
         make = _Files(inputs, output, done, blocks, unit.geometry, names[unit.adcode])
         yield OutputStep(f"{FIELD_FILES}{unit.adcode}", made_of, make)
 
