@@ -45,7 +45,8 @@ def read_corrections(path: Path, layer: str | None = None) -> tuple[HandCorrecti
             f"{what} {path} has no column '{missing[0]}'{did_you_mean(missing[0], others)}; expected {', '.join(COLUMNS)}"
         )
     frame = frame.to_crs(CRS)
-    found, problems = [], []
+    found: list[HandCorrection] = []
+    problems: list[str] = []
     for number, (_, row) in enumerate(frame.iterrows(), start=1):
         values = {}
         for name in COLUMNS:
