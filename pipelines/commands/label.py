@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipelines.commands.label_simulate import simulate
 from pipelines.commands.options import MODELS
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ RANDOM_SHARE = click.option(
 @click.group()
 def label() -> None:
     """Label projects: what people should look at next, and what they said."""
+
+
+label.add_command(simulate)
 
 
 @label.command("init")
