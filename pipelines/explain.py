@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from croplayer.decisions.reviews import read_overrides
 from pipelines.engine.lease import is_leased
 from pipelines.engine.left import Left
 from pipelines.engine.steps import BlockStep, ModelStep, OutputStep, Step
@@ -20,6 +22,8 @@ NOUNS = {
     "boundaries": "admin units",
     "block_px": "pixels of a block",
     "code": "code",
+    "changes": "changes that they made",
+    "corrections": "corrections by hand",
     "decisions": "decisions",
     "design": "design of the sample",
     "elevation": "elevation model",
@@ -62,6 +66,21 @@ class Reason(NamedTuple):
     """Why; empty when nothing would be done."""
     later: tuple[str, ...] = ()
     """Later steps that follow from this one; those for which its results turn out the same are not redone."""
+
+
+def decided_by_hand(run: Run) -> Iterator[str]:
+    """A sentence for each correction and override that the recipe names: what, who, when and why."""
+    part = run.recipe.decisions
+    if part.overrides:
+        for row in read_overrides(Path(part.overrides)).itertuples():
+            who = "".join(
+                f" {word} {getattr(row, name)}"
+                for name, word in (("author", "by"), ("date", "on"))
+                if hasattr(row, name)
+            )
+            yield f"by hand: block {row.block} is '{row.integration}'{who}: {row.reason}"
+    for own in run.inputs.corrections:
+        yield f"by hand: polygon {own.feature} ({own.action}) by {own.author} on {own.date}: {own.reason}"
 
 
 def explain(run: Run) -> list[Reason]:

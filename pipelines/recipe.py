@@ -72,6 +72,15 @@ class Decisions(Part):
         return CorrectnessClasses(self.classes, self.correct)
 
 
+class Corrections(Part):
+    """Corrections of the map by hand, which every run applies anew."""
+
+    polygons: FilePath = Field(examples=["corrections.gpkg"])
+    """Vector file with the columns action (add or remove), author, reason and date."""
+    layer: str | None = Field(default=None, examples=["corrections"])
+    """Layer of the polygons in a GeoPackage that has several."""
+
+
 class ProductPart(Networked):
     """An existing map to compare with, read by a legend or by the codes given here."""
 
@@ -306,6 +315,7 @@ class Recipe(Part):
         statistics=("admin",),
         export=("admin",),
         fields=("sources",),
+        corrections=("sources",),
     )
 
     name: Name = Field(examples=["my_region"])
@@ -332,6 +342,8 @@ class Recipe(Part):
     """The classifier of coverage types; without it no block counts as cloudy, snowy or unplanted."""
     decisions: Decisions = Field(default_factory=Decisions)
     """How blocks are decided: correctness and integration."""
+    corrections: Corrections | None = None
+    """Polygons that correct the map by hand."""
     products: Annotated[tuple[ProductPart, ...], Field(strict=False)] = ()
     """Existing maps to compare with."""
     reference: ProductPart | None = None
@@ -381,6 +393,8 @@ class Recipe(Part):
         levels = [a.level for a in self.admin]
         if self.statistics and 1 not in levels:
             yield f"[statistics] needs [[admin]] units of level 1; {_levels_given(levels)}"
+        if self.corrections and not self.sources:
+            yield "[corrections] needs [[sources]]: a map that the run makes is corrected"
         if self.fields and not self.sources:
             yield "[fields] needs [[sources]]: fields are found in a map that the run makes"
         if self.fields and self.fields.max_area_ha <= self.fields.min_area_ha:

@@ -1,5 +1,7 @@
 """The cube: imagery, masks and the integrated map of one edition, one block per shard.
 
+`correction` has parts for corrected blocks alone; the map of every other block is as it was integrated.
+
 A value of 255 in a mask means the block was never processed, 254 that there is no imagery there;
 0 and 1 are results. `imagery_valid` and `rgb` of an unprocessed block read as their fill value: the
 ledger says which blocks are done.
@@ -11,6 +13,7 @@ from pathlib import Path
 
 from stores.columns import (
     BOUNDARY_PROBABILITY,
+    CORRECTION,
     CROPLAND_MASK,
     CROPLAND_PROBABILITY,
     FIELD,
@@ -18,7 +21,15 @@ from stores.columns import (
     IMAGERY_VALID,
     RGB,
 )
-from stores.legends import CROPLAND, INTEGRATED, NEVER_PROCESSED, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
+from stores.legends import (
+    CROPLAND,
+    INTEGRATED,
+    NEVER_PROCESSED,
+    NO_IMAGERY,
+    NOT_CROPLAND,
+    PROBABILITY_SCALE,
+    Correction,
+)
 from stores.schema import COORDINATES, ArraySpec, StoreSchema
 
 MASK_FLAGS = {
@@ -79,6 +90,15 @@ CUBE = StoreSchema(
             fill_value=NEVER_PROCESSED,
             long_name="integrated cropland map",
             flags=MASK_FLAGS,
+        ),
+        ArraySpec(
+            name=CORRECTION,
+            dims=("y", "x"),
+            dtype="uint8",
+            fill_value=Correction.NONE.value,
+            long_name="what people corrected by hand in the integrated map, and what it showed before",
+            flags={code.value: code.name.lower() for code in Correction},
+            is_optional=True,
         ),
         ArraySpec(
             name=FIELD,

@@ -11,6 +11,7 @@ import pandas as pd
 from stores.block_list import BlockList
 from stores.columns import (
     BOUNDARY_PROBABILITY,
+    CORRECTION,
     CROPLAND_MASK,
     CROPLAND_PROBABILITY,
     FIELD,
@@ -33,6 +34,7 @@ STEP_OF_ARRAY = {
     BOUNDARY_PROBABILITY: "segment",
     CROPLAND_MASK: "segment",
     INTEGRATED: "integrate",
+    CORRECTION: "integrate",
     FIELD: FIELDS,
     FIELD_JOIN: FIELDS,
 }

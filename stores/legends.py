@@ -107,6 +107,18 @@ class CorrectnessClasses:
 DEFAULT_CLASSES = CorrectnessClasses()
 
 
+class Correction(IntEnum):
+    """What a correction by hand did to a pixel of the integrated map; each tells what the map showed before."""
+
+    NONE = 0
+    ADDED = 1
+    REMOVED = 2
+    ADDED_WITHOUT_IMAGERY = 3
+    REMOVED_WITHOUT_IMAGERY = 4
+    CONFIRMED_CROPLAND = 5
+    CONFIRMED_NOT_CROPLAND = 6
+
+
 class Integration(IntEnum):
     """Which source's mask the integrated map uses in a block (paper section 2.2.6)."""
 

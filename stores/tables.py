@@ -92,6 +92,29 @@ INTEGRATION: Columns = {
 }
 """``integration.parquet``, also in blocks.parquet."""
 
+OVERRIDDEN: Columns = {
+    "override_author": "who overrode the decision; empty where it was not overridden",
+    "override_date": "when, YYYY-MM-DD; empty where it was not overridden",
+}
+"""Further columns of ``integration.parquet``, if the overrides tell authors or dates."""
+
+CORRECTED: Columns = {
+    "feature": "number of the polygon in its file, from 1",
+    "id": "digits that change with anything about the polygon, and with nothing else",
+    "action": "add or remove",
+    "author": "who decided it",
+    "reason": "why",
+    "date": "when; a later one wins over an earlier one where polygons overlap",
+    "blocks": "number of blocks of the run that it touches",
+    "added_km2": "land that became cropland by it, where no later polygon lies",
+    "removed_km2": "cropland that it removed, where no later polygon lies",
+}
+"""``corrections.csv``: the corrections by hand, in the order in which they were applied.
+
+In blocks.parquet, ``corrections`` has those that touch a block as JSON with their areas in it, and ``corrected_added_km2`` and
+``corrected_removed_km2`` are the areas of all of them; the columns are null in other blocks.
+"""
+
 METHOD: Columns = {
     "method": "how the decision was made, in words; where rules decide in spite of reviews, with the figures of the trial",
     "accuracy": "accuracy of the stratified split, or of a classifier that the recipe names on the run's reviews and, without "

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +40,10 @@ class NetworkView(NamedTuple):
     """What it sees: (n, c) float64 of pixels (n, h, w, 3) uint8 and where there is imagery (n, h, w) bool."""
     turned: Callable[[np.ndarray, np.ndarray], float]
     """Mean change of the probability 0..1 when a window (h, w, 3) uint8, (h, w) bool is turned by 180 degrees; NaN without imagery."""
+
+
+Seen = Callable[[np.ndarray], np.ndarray]
+"""What a network sees of some rows of a table of windows: (n, c) float64 of (n,) int64."""
 
 
 @dataclass(frozen=True)
@@ -91,21 +96,18 @@ def choose(
     scored_rows = _scored_blocks(numbers, rng)
     rows = sorted({*near, *scored_rows})
     table = candidates(numbers, rows, wanted.edge)
-    table["rank"] = 0.0
     group_ranks = ranks(table)
-    if len(group_ranks.columns):
-        table["rank"] = group_ranks.mean(axis=1).round(9)
     row_of_window = {window: row for row, window in enumerate(table.window)}
     start = [row_of_window[w] for w in centres if w in row_of_window]
     free = (table.known >= KNOWN_SHARE) & table.block_row.isin(scored_rows)
     free &= ~beside_any(places(list(table.window)), places(centres))
     count = wanted.count - len(at_random)
     if view is not None and count:
-        first = _by_rank(table[free])[: TURNED * count]
+        first = _by_rank(table[free], group_ranks)[: TURNED * count]
         table.loc[first, "turned"] = [_turned(numbers.cube, table.window[row], view) for row in first]
         group_ranks = ranks(table)
-        table["rank"] = group_ranks.mean(axis=1).round(9)
-    chosen = _diverse(numbers.cube, table, _by_rank(table[free]), start, count, view) if count else []
+    seen = None if view is None else partial(_encoded, numbers.cube, view, table.window)
+    chosen = best_and_diverse(table, group_ranks, free.to_numpy(), start, count, seen) if count else []
     if not chosen and not at_random:
         raise ValueError(
             f"no window is left to look at: {len(numbers.names)} blocks have {len(taken)} tasks, and no two may be neighbours"
@@ -117,8 +119,34 @@ def choose(
     return [_task(table.loc[row], wanted, by, reason) for row, by, reason in found]
 
 
-def _by_rank(table: pd.DataFrame) -> np.ndarray:
-    return table.sort_values(["rank", "id"], ascending=[False, True], kind="stable").index.to_numpy()
+def best_and_diverse(
+    table: pd.DataFrame,
+    group_ranks: pd.DataFrame,
+    free: np.ndarray,
+    start: Sequence[int],
+    count: int,
+    seen: Seen | None,
+) -> list[int]:
+    """Rows of a batch: of the highest mean rank, unlike each other and those chosen before, within the quotas.
+
+    Parameters
+    ----------
+    table : index 0, 1, ...; columns id, window, unit, coverage, `scores.NAMES` and colour_0 ...
+    group_ranks : `scores.ranks` of it
+    free : (n,) bool, rows that may be chosen
+    start : rows that are chosen already
+    seen : what a network sees of some rows; None compares by scores and colours alone
+    """
+    return _diverse(table, _by_rank(table[free], group_ranks), start, count, seen)
+
+
+def _by_rank(table: pd.DataFrame, group_ranks: pd.DataFrame) -> np.ndarray:
+    """Rows from the highest mean rank to the lowest."""
+    rank = group_ranks.mean(axis=1).round(9) if len(group_ranks.columns) else pd.Series(0.0, group_ranks.index)
+    ordered = table.assign(rank=rank.loc[table.index].to_numpy()).sort_values(
+        ["rank", "id"], ascending=[False, True], kind="stable"
+    )
+    return ordered.index.to_numpy()
 
 
 def _turned(cube: Cube, window: PixelWindow, view: NetworkView) -> float:
@@ -169,15 +197,13 @@ def _scored_blocks(numbers: RunNumbers, rng: np.random.Generator) -> list[int]:
     return [int(row) for row in np.concatenate([best, rng.choice(others, MOST_BLOCKS - len(best), replace=False)])]
 
 
-def _diverse(
-    cube: Cube, table: pd.DataFrame, order: np.ndarray, start: list[int], count: int, view: NetworkView | None
-) -> list[int]:
+def _diverse(table: pd.DataFrame, order: np.ndarray, start: Sequence[int], count: int, seen: Seen | None) -> list[int]:
     """Rows of a batch chosen from rows that are ordered by rank, given those that are tasks already."""
     shortlist = _shortlist(table, order, count)
     if not len(shortlist):
         return []
     rows = np.concatenate([shortlist, np.array(start, int)])
-    vectors = _vectors(cube, table.loc[rows], view)
+    vectors = _vectors(table.loc[rows], seen)
     near = places(list(table.window.loc[shortlist]))
     distance = np.full(len(shortlist), np.inf)
     for centre in vectors[len(shortlist) :]:
@@ -232,18 +258,19 @@ class _Caps:
         self._most = [most + 1 for most in self._most]
 
 
-def _vectors(cube: Cube, rows: pd.DataFrame, view: NetworkView | None) -> np.ndarray:
+def _vectors(rows: pd.DataFrame, seen: Seen | None) -> np.ndarray:
     """What windows are compared by, standardised: scores and colours, and what the encoder sees, both parts of equal weight."""
     names = [*NAMES, *(name for name in rows if name.startswith("colour_"))]
     parts = [_standardised(rows[names].to_numpy(float))]
-    if view is not None:
-        parts.append(_standardised(_encoded(cube, list(rows.window), view)))
+    if seen is not None:
+        parts.append(_standardised(seen(rows.index.to_numpy())))
     return np.hstack([part / math.sqrt(max(part.shape[1], 1)) for part in parts])
 
 
-def _encoded(cube: Cube, windows: Sequence[PixelWindow], view: NetworkView) -> np.ndarray:
+def _encoded(cube: Cube, view: NetworkView, windows: pd.Series, rows: np.ndarray) -> np.ndarray:
+    """What the network sees of some rows of a column of windows, all sources side by side: (n, c) float64."""
     seen = []
-    for window in windows:
+    for window in windows.loc[rows]:
         pictures = (_imagery(cube, window, source) for source in cube.sources)
         seen.append(np.concatenate([view.encode(rgb[None], valid[None])[0] for rgb, valid in pictures]))
     return np.array(seen)

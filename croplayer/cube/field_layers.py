@@ -13,9 +13,9 @@ from croplayer.fields.pieces import BlockLayers, BlockPieces, block_pieces
 from croplayer.fields.separation import HALO_PX, Ground
 from croplayer.fields.whole import BLOCKS_KEPT
 from croplayer.files.file_cache import cached_file_reads
-from stores.columns import BOUNDARY_PROBABILITY, CROPLAND_PROBABILITY, FIELD, FIELD_JOIN, RGB
+from stores.columns import BOUNDARY_PROBABILITY, CORRECTION, CROPLAND_PROBABILITY, FIELD, FIELD_JOIN, RGB
 from stores.grid import BlockIndex, PixelWindow
-from stores.legends import CROPLAND, INTEGRATED, NO_IMAGERY, PROBABILITY_SCALE
+from stores.legends import CROPLAND, INTEGRATED, NO_IMAGERY, PROBABILITY_SCALE, Correction
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,16 @@ class FieldLayers:
         rgb = np.zeros((*shape, 3), np.uint8)
         for near in grid.blocks_under(window):
             sources = self.taken.of(near)
-            if not sources:
+            if sources is None:
                 continue
             part = window.common(grid.window(near))
             area = part.slices_in(window)
             inside[area] = self.cube.read_window(INTEGRATED, part) == CROPLAND
-            cropland[area] = self.scores(CROPLAND_PROBABILITY, part, sources)
+            # A person is sure of what they drew, also where the map takes no source.
+            drawn = inside[area] & self.corrected(part)
+            cropland[area] = np.where(drawn, PROBABILITY_SCALE, self.scores(CROPLAND_PROBABILITY, part, sources))
+            if not sources:
+                continue
             if self.tells_boundaries:
                 boundary[area] = self.scores(BOUNDARY_PROBABILITY, part, sources)
             rgb[area] = self.cube.read_window(RGB, part, sources[0])
@@ -51,6 +55,12 @@ class FieldLayers:
     def scores(self, name: str, window: PixelWindow, sources: Sequence[str]) -> np.ndarray:
         """The largest score (h, w) uint8, 0..250, that any of some sources gives each pixel; 0 where none gives one."""
         return _scores(self.cube, name, window, sources)
+
+    def corrected(self, window: PixelWindow) -> np.ndarray:
+        """Pixels (h, w) bool that a person corrected by hand; none in a cube without corrections."""
+        if not self.cube.has_array(CORRECTION):
+            return np.zeros((window.height, window.width), bool)
+        return self.cube.read_window(CORRECTION, window) != Correction.NONE
 
     def numbers(self, block: BlockIndex) -> np.ndarray:
         """Numbers (n, n) uint32 of the pieces of a block."""

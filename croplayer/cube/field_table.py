@@ -10,6 +10,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from scipy import ndimage
 
 from croplayer.cube.field_layers import FieldLayers
 from croplayer.fields.block_tables import LARGE, SMALL, UNSURE, WIDE, FoundFields
@@ -19,7 +20,7 @@ from croplayer.fields.whole import Fields, WholeFields, block_of_number, field_f
 from croplayer.kernels.pieces import PIECE_SUMS
 from croplayer.kernels.simplification import DEGREE_M
 from croplayer.sources.elevation import ElevationRaster
-from stores.columns import COVERAGE_TYPE, FAMILIARITY, map_column
+from stores.columns import CORRECTION, COVERAGE_TYPE, FAMILIARITY, map_column
 from stores.field_columns import AREA, AT_EDGE, AT_GAP, BOUNDARY, CONFIDENCE, FIELD_COLUMNS, ID, PERIMETER, PROBABILITY
 from stores.grid import CRS, LATTICE_COLS, BlockGrid, BlockIndex, PixelWindow
 
@@ -68,12 +69,15 @@ class FieldTables:
         confidence = confidences(self._rules, own)
         area = own.measures[:, 0] / 1e4
         choice = self._choice
+        corrected = self._corrected(block, own)
         why = np.select(
-            [area < choice.min_area_ha, area > choice.max_area_ha, confidence < choice.min_confidence],
+            # A person who drew a field is sure of it, whatever the network saw.
+            [area < choice.min_area_ha, area > choice.max_area_ha, (confidence < choice.min_confidence) & ~corrected],
             [SMALL, LARGE, UNSURE],
             default="",
         )
-        kept = _some(own, why == "")
+        is_kept = why == ""
+        kept = _some(own, is_kept)
         geometry = np.empty(len(kept.number), object)
         terrain = np.full((len(kept.number), 2), np.nan)
         for place in self._together(block, kept):
@@ -83,7 +87,8 @@ class FieldTables:
             geometry[place] = _filled(outlines[np.searchsorted(numbers, some.number)], choice.fill_holes_ha)
             terrain[place] = self._terrain(ids, window, some.number)
         left_out = _left_out(self._layers.cube.grid, own, why, view.too_wide)
-        return FoundFields.of(self._table(block, kept, confidence[why == ""], terrain, geometry), left_out)
+        table = self._table(block, kept, confidence[is_kept], terrain, geometry, corrected[is_kept])
+        return FoundFields.of(table, left_out)
 
     def _together(self, block: BlockIndex, kept: Fields) -> Iterator[np.ndarray]:
         """Places of the fields that are drawn in one window: those inside of the block at once, the others one by one."""
@@ -111,6 +116,25 @@ class FieldTables:
                 ids[part.slices_in(window)] = self._whole.view_of(block).numbers[numbers]
         return window, ids
 
+    def _corrected(self, block: BlockIndex, own: Fields) -> np.ndarray:
+        """Whether each field holds a pixel that a person corrected by hand, or lies beside one: (n,) bool."""
+        found = np.zeros(len(own.number), bool)
+        if not self._layers.cube.has_array(CORRECTION):
+            return found
+        whole = self._layers.cube.blocks.window(self._layers.cube.grid)
+        for place in self._together(block, own):
+            some = _some(own, place)
+            top, left = some.boxes[:, :2].min(axis=0)
+            bottom, right = some.boxes[:, 2:].max(axis=0)
+            box = PixelWindow(int(top), int(left), int(bottom - top), int(right - left)).grown(1).common(whole)
+            if not self._layers.corrected(box).any():
+                continue
+            window, ids = self._surroundings(some)
+            around = window.grown(1).common(whole)
+            beside = ndimage.binary_dilation(self._layers.corrected(around))[window.slices_in(around)]
+            found[place] = np.isin(some.number, ids[beside])
+        return found
+
     def _terrain(self, ids: np.ndarray, window: PixelWindow, wanted: np.ndarray) -> np.ndarray:
         """Median slope and elevation of some fields, from a pixel in sixteen: (n, 2), NaN where there is none."""
         if self._elevation is None:
@@ -136,6 +160,7 @@ class FieldTables:
         confidence: np.ndarray,
         terrain: np.ndarray,
         geometry: np.ndarray,
+        corrected: np.ndarray,
     ) -> gpd.GeoDataFrame:
         part = {name: kept.sums[:, k] for k, name in enumerate(PIECE_SUMS)}
         sides = np.maximum(part["sides"], 1)
@@ -154,7 +179,7 @@ class FieldTables:
             CONFIDENCE: confidence,
             AT_GAP: part["at_gap"] > 0,
             AT_EDGE: part["at_edge"] > 0,
-            "corrected": False,
+            "corrected": corrected,
         }
         table = pd.DataFrame(index=pd.RangeIndex(len(kept.number)))
         for column in FIELD_COLUMNS:

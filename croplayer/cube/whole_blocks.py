@@ -104,17 +104,18 @@ class Cube:
         # Zarr lists what lies in groups, and would warn of files that are no arrays; it lists nothing in arrays.
         return f"{self.edition}/{FIELD}/{name}/{block.row}/{block.col}.arrow"
 
-    def block_key(self, name: str, block: BlockIndex, source: str) -> str:
-        """Key in the store of one block of one source in an array (source, y, x)."""
+    def block_key(self, name: str, block: BlockIndex, source: str | None = None) -> str:
+        """Key in the store of one block of an array (y, x), or of one source in an array (source, y, x)."""
         row, col = block.row - self.blocks.row, block.col - self.blocks.col
-        return f"{self.edition}/{name}/c/{self.sources.index(source)}/{row}/{col}"
+        of_source = "" if source is None else f"{self.sources.index(source)}/"
+        return f"{self.edition}/{name}/c/{of_source}{row}/{col}"
 
     def has_array(self, name: str) -> bool:
         """Whether the edition has an array."""
         return _has_array(self, name)
 
-    def remove_block(self, name: str, block: BlockIndex, source: str) -> None:
-        """Remove one block of an array (source, y, x), which then reads as never processed; it need not be there."""
+    def remove_block(self, name: str, block: BlockIndex, source: str | None = None) -> None:
+        """Remove one block of an array, which then reads as the fill value; it need not be there."""
         remove_key(self.path, self.block_key(name, block, source))
 
 

@@ -39,14 +39,15 @@ def decide_integration(
     ----------
     blocks : block table with row, col, all features and the correctness of every source
     reviews : columns block, integration (label, missing where not reviewed), reviewer; None for none
-    overrides : columns block, integration (label), reason; None for none
+    overrides : columns block, integration (label), reason, and author and date where they are told; None for none
     given : a classifier that was fitted elsewhere; it decides, and reviews measure it
 
     Returns
     -------
     Decided with columns block, integration (code), integration_label, integration_confidence (0..1, missing for rules,
     overrides and blocks without any mask, which take neither source), integration_reviewed (label, missing where not
-    reviewed), no_usable_imagery (bool) and override (the reason, empty where the decision was not overridden).
+    reviewed), no_usable_imagery (bool) and override (the reason, empty where the decision was not overridden); of overrides
+    that tell them also override_author and override_date.
     """
     table = blocks[["block"]].copy()
     own = no_reviews(sources) if reviews is None or "integration" not in reviews else reviews
@@ -105,6 +106,9 @@ def integration_samples(
 
 def _override(table: pd.DataFrame, overrides: pd.DataFrame) -> None:
     place = {name: i for i, name in zip(table.index, table.block, strict=True)}
+    told = [name for name in ("author", "date") if name in overrides]
+    for name in told:
+        table[f"override_{name}"] = ""
     for row in overrides.itertuples():
         if row.block not in place:
             raise ValueError(
@@ -113,3 +117,5 @@ def _override(table: pd.DataFrame, overrides: pd.DataFrame) -> None:
         table.loc[place[row.block], "integration"] = LABELS.index(row.integration)
         table.loc[place[row.block], "integration_confidence"] = np.nan
         table.loc[place[row.block], "override"] = row.reason
+        for name in told:
+            table.loc[place[row.block], f"override_{name}"] = getattr(row, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -60,9 +61,10 @@ def read_reviews(
 
 
 def read_overrides(path: Path) -> pd.DataFrame:
-    """Read manual decisions, which take precedence: columns block, integration (label), reason.
+    """Read manual decisions, which take precedence: columns block, integration (label), reason, and author and date (YYYY-MM-DD).
 
-    The file has these columns, all filled in. Raises ValueError naming file, row and field otherwise.
+    Author and date may be missing as columns; all others are there, and all are filled in. Raises ValueError naming file,
+    row and field otherwise.
     """
     table = _read_table(path, ("block", "integration", "reason"))
     _check_blocks(path, table, {})
@@ -74,7 +76,14 @@ def read_overrides(path: Path) -> pd.DataFrame:
             )
         if not reason:
             raise ValueError(f"{_place(path, row)}: reason is empty; say why the decision is overridden")
-    return table[["block", "integration", "reason"]]
+    told = [name for name in ("author", "date") if name in table]
+    for name in told:
+        for row, text in enumerate(table[name]):
+            if not text:
+                raise ValueError(f"{_place(path, row)}: {name} is empty; fill it in, or remove the column")
+            if name == "date" and not _is_date(text):
+                raise ValueError(f"{_place(path, row)}: date '{text}' is no date; expected a form like 2024-05-31")
+    return table[["block", "integration", "reason", *told]]
 
 
 def of_mapped_blocks(table: pd.DataFrame, mapped: Iterable[str], blocks: BlockList) -> tuple[pd.DataFrame, list[str]]:
@@ -132,6 +141,14 @@ def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if missing:
         raise ValueError(f"{path} has no column '{missing[0]}'; it has {', '.join(table.columns)}")
     return table.apply(lambda c: c.str.strip())
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _place(path: Path, row: int) -> str:

@@ -16,6 +16,7 @@ from stores.columns import map_column
 GROUP = "Details"
 NO_REVIEWS = f"{NO_SAMPLES} in this run"
 MOST_FEATURES = 15
+MOST_CORRECTIONS = 100
 MOST_BESIDE = 0.5
 """Share of held-out samples next to training blocks, above which they do not represent new land."""
 
@@ -63,6 +64,7 @@ def integration_section(results: ReportTables) -> Section:
     parts: list[Part] = [
         *_method_parts(results, "integration"),
         f"{overridden:,} blocks were overridden by hand.",
+        *_override_parts(results.blocks),
         Picture.of(
             "integration", "Which source the map takes", f"{results.letters}. The legend gives the share of each choice.", figure,
             "Fig. 10",
@@ -71,6 +73,43 @@ def integration_section(results: ReportTables) -> Section:
         *_importance_parts(results, "integration"),
     ]  # fmt: skip
     return Section(GROUP, "Integration", parts)
+
+
+def corrections_section(corrections: pd.DataFrame) -> Section:
+    """The corrections by hand, and what they changed."""
+    if not len(corrections):
+        return Section(GROUP, "Corrections by hand", [Gap("The file of corrections holds none.")])
+    added, removed = corrections.added_km2.sum(), corrections.removed_km2.sum()
+    caption = (
+        f"{len(corrections):,} polygons that people burnt into the map, in the order of their dates. They added {added:.4g} km² "
+        f"of cropland and removed {removed:.4g} km²; where polygons overlap, the later one counts. The array correction of the "
+        "cube tells what the map showed before."
+    )
+    columns = [Column(name, name, "text") for name in ("date", "author", "action", "reason")]
+    columns += [Column("added_km2", "added, km²"), Column("removed_km2", "removed, km²"), Column("blocks", "blocks")]
+    shown = table_of(
+        corrections.astype(dict.fromkeys(("date", "author", "reason"), str)).head(MOST_CORRECTIONS), caption, columns
+    )
+    rest = len(corrections) - MOST_CORRECTIONS
+    more = [f"{rest:,} more are in tables/corrections.csv."] if rest > 0 else []
+    return Section(GROUP, "Corrections by hand", [shown, *more])
+
+
+def _override_parts(blocks: pd.DataFrame) -> list[Part]:
+    """Who overrode which blocks, why and when, where the overrides tell it."""
+    told = [name for name in ("override_author", "override_date") if name in blocks]
+    own = blocks[blocks.override.fillna("") != ""].head(MOST_CORRECTIONS)
+    if not told or not len(own):
+        return []
+    names = ("block", "integration_label", "override", *told)
+    headings = {
+        "integration_label": "decision",
+        "override": "reason",
+        "override_author": "author",
+        "override_date": "date",
+    }
+    columns = [Column(name, headings.get(name, name), "text") for name in names]
+    return [table_of(own, "Decisions that people made for a block.", columns)]
 
 
 def _method_words(results: ReportTables, name: str) -> str:

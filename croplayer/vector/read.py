@@ -30,7 +30,9 @@ SHAPEFILE_NAME_BYTES = 10
 _SHX_HEADER_BYTES, _SHX_RECORD_BYTES = 100, 8
 
 
-def read_vector(path: Path, what: str, layer: str | None = None, encoding: str | None = None) -> gpd.GeoDataFrame:
+def read_vector(
+    path: Path, what: str, layer: str | None = None, encoding: str | None = None, may_be_empty: bool = False
+) -> gpd.GeoDataFrame:
     """Features of a Shapefile, GeoPackage, FlatGeobuf, GeoParquet or GeoJSON in the CRS of the file.
 
     The format is told from the first bytes, because a library that guesses it can be made to read other files.
@@ -43,6 +45,7 @@ def read_vector(path: Path, what: str, layer: str | None = None, encoding: str |
     what : what the file is, for messages ("boundaries")
     layer : layer of a GeoPackage; None for the only one with geometry
     encoding : encoding of the texts of a Shapefile; None for the one that the file states or that its bytes tell
+    may_be_empty : whether a file without a feature is read, too
 
     Raises
     ------
@@ -76,7 +79,7 @@ def read_vector(path: Path, what: str, layer: str | None = None, encoding: str |
         raise ValueError(f"{what} {path} cannot be read as {kind}: {_first_line(error)}") from error
     if not isinstance(frame, gpd.GeoDataFrame):
         raise ValueError(f"{what} {path} has no geometry; expected polygons or points")
-    if frame.empty:
+    if frame.empty and not may_be_empty:
         raise ValueError(f"{what} {path} has no feature")
     if kind == "Shapefile" and len(frame) != _shx_records(path):
         raise ValueError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.commands.label_serve import agreement, serve
+from pipelines.commands.label_simulate import simulate
 from pipelines.commands.options import MODELS
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def label() -> None:
 
 label.add_command(serve)
 label.add_command(agreement)
+label.add_command(simulate)
 
 
 @label.command("init")

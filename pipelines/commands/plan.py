@@ -72,8 +72,8 @@ def explain(target: str, step: str | None, out: Path | None, models: Path | None
     RUN is the folder of a run; a RECIPE is compared with the run in the folder of --out. STEP is the name of
     one step, such as segment; without it every step that would be done is listed.
     """
+    from pipelines.explain import decided_by_hand, sentences
     from pipelines.explain import explain as reasons_of
-    from pipelines.explain import sentences
     from pipelines.run import open_run
 
     opened = open_run(target, out, models)
@@ -92,5 +92,5 @@ def explain(target: str, step: str | None, out: Path | None, models: Path | None
     if as_json:
         click.echo(json.dumps([reason._asdict() for reason in reasons], indent=1, ensure_ascii=False))
         return
-    for line in sentences(reasons):
+    for line in (*sentences(reasons), *(decided_by_hand(opened) if step is None else ())):
         click.echo(line)

@@ -57,6 +57,8 @@ def _checks(inputs: Inputs) -> Iterator[tuple[str, Callable[[], object]]]:
         yield "[decisions]: reviews", partial(_check_reviews, inputs)
     if decisions.overrides:
         yield "[decisions]: overrides", partial(_check_overrides, inputs)
+    if recipe.corrections:
+        yield "[corrections]: polygons", lambda: inputs.corrections
     for kind in ("correctness", "integration"):
         yield f"[decisions]: {kind}_model", partial(_check_classifier, inputs, kind)
     if recipe.evaluation.parcels:

@@ -24,6 +24,8 @@ from croplayer.products.product import Product
 from croplayer.sources.elevation import ElevationRaster
 from croplayer.sources.imagery import ImagerySource
 from croplayer.vector.boundaries import UnitColumns, joined, read_boundaries
+from croplayer.vector.correction_files import read_corrections
+from croplayer.vector.corrections import HandCorrection
 from croplayer.vector.polygons import read_polygons
 from croplayer.vector.read import digest_vector
 from croplayer.vector.region import Region
@@ -147,6 +149,12 @@ class Inputs:
     def level_units(self, level: int) -> gpd.GeoDataFrame:
         """Admin units of one level."""
         return self.units[self.units.level == level].reset_index(drop=True)
+
+    @cached_property
+    def corrections(self) -> tuple[HandCorrection, ...]:
+        """Corrections by hand in the order in which they are applied, none where the recipe names no file of them."""
+        part = self.recipe.corrections
+        return read_corrections(Path(part.polygons), part.layer) if part else ()
 
     @cached_property
     def statistics(self) -> tuple[pd.DataFrame, pd.DataFrame]:

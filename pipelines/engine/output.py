@@ -15,7 +15,7 @@ from croplayer.cube.whole_blocks import Cube
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.step_ledgers import StepLedgers
 from stores import __version__
-from stores.columns import BOUNDARY_PROBABILITY, FIELD, FIELD_JOIN
+from stores.columns import BOUNDARY_PROBABILITY, CORRECTION, FIELD, FIELD_JOIN
 from stores.cube import CUBE, metadata_files
 from stores.durable import digest_bytes, digest_text, write_durable
 from stores.edition import ATTRIBUTES
@@ -69,7 +69,7 @@ class Output:
         """Create the store of the cube where it is not there yet; nothing for a recipe without sources.
 
         An edition gets the array of boundaries when its model tells them first, those of fields when its recipe first asks
-        for them, and keeps them.
+        for them, that of corrections when its recipe first names some, and keeps them.
         """
         if not self.inputs.recipe.sources:
             return
@@ -78,6 +78,7 @@ class Output:
             (BOUNDARY_PROBABILITY,) if self.inputs.models.tell_boundaries(self.inputs.recipe) else ()
         )
         optional += (FIELD, FIELD_JOIN) if self.inputs.recipe.fields else ()
+        optional += (CORRECTION,) if self.inputs.recipe.corrections else ()
         CUBE.create(store, cube.edition, cube.grid, cube.blocks, cube.sources, optional)
         if isinstance(self.folder.cube, Path):
             self.folder.memory.note(CUBE_FILES, cube.edition, metadata_files(self.folder.cube, cube.edition))

@@ -22,7 +22,7 @@ from pipelines.stages.field_parts import fields_part, has_fields
 from pipelines.stages.field_quality import RULES as QUALITY_RULES
 from stores.block_digests import BlockDigests
 from stores.block_list import BlockList
-from stores.columns import COVERAGE_TYPE, DECIDES, FAMILIARITY, map_column
+from stores.columns import CORRECTIONS, COVERAGE_TYPE, DECIDES, FAMILIARITY, map_column
 from stores.durable import digest_file
 from stores.step_memory import FIELD_OUTLINES, FIELDS
 
@@ -62,7 +62,8 @@ def outlines(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSte
     kinds = (COVERAGE_TYPE, "correctness", FAMILIARITY)
     names = [map_column(kind, source) for kind in kinds for source in inputs.recipe.source_names]
     own, near = (
-        [name for name in some if name in table] for some in (names, [*DECIDES, *(each.name for each in TERRAIN)])
+        [name for name in some if name in table]
+        for some in (names, [*DECIDES, CORRECTIONS, *(each.name for each in TERRAIN)])
     )
     task = OutlinesTask(
         cube=output.cube,

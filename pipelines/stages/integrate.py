@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from croplayer.decisions.reviews import read_overrides
+from croplayer.evaluation.corrections import correction_table
+from croplayer.files.tables import write_csv
 from croplayer.tasks.integrate import IntegrateTask
+from croplayer.vector.corrections import by_block
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
 from pipelines.engine.steps import BlockStep, OutputStep
+from pipelines.recipe import Recipe
 from pipelines.stages.decided import write_decided
 from pipelines.stages.reviews import (
     classifier_digest,
@@ -23,8 +28,9 @@ from pipelines.stages.reviews import (
     without_failed,
 )
 from stores.block_digests import BlockDigests
-from stores.columns import DECIDES
-from stores.durable import digest_file
+from stores.columns import CORRECTIONS, DECIDES
+from stores.durable import digest_file, digest_text
+from stores.grid import BlockIndex
 
 
 def decide(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
@@ -64,15 +70,42 @@ def integrate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSt
     task = IntegrateTask(output.cube, str(path), digest_file(path).sha256)
     blocks = done["describe"].blocks.both(done["assess"].blocks)
     decided = pd.read_parquet(path, columns=["block", *DECIDES]).set_index("block")
-    rows = (repr(tuple(row)) for row in decided.loc[[b.name for b in blocks]].itertuples(index=False))
+    drawn = by_block(inputs.corrections, blocks, inputs.grid)
+    # A block follows the corrections that touch it, and not their file.
+    rows = (
+        repr(tuple(row)) + "".join(correction.id for correction in drawn.get(block, ()))
+        for block, row in zip(blocks, decided.loc[[b.name for b in blocks]].itertuples(index=False), strict=True)
+    )
+
+    def task_for(group: Sequence[BlockIndex]) -> IntegrateTask:
+        near = {c.feature for block in group for c in drawn.get(block, ())}
+        return replace(task, corrections=tuple(c for c in inputs.corrections if c.feature in near))
+
     yield BlockStep(
         name="integrate",
         made_of={"sources": inputs.recipe.source_names},
         blocks=blocks,
-        task_for=lambda blocks: task,
+        task_for=task_for,
         blocks_per_task=16,
         follows=BlockDigests.of_texts(blocks, rows).joined(done["segment"].found),
     )
+
+
+def has_corrections(recipe: Recipe) -> bool:
+    """Whether a recipe maps and names corrections by hand."""
+    return maps(recipe) and recipe.corrections is not None
+
+
+def corrections(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
+    """Write ``tables/corrections.csv``: every correction by hand with its author, and what it changed in the map."""
+    table = done["integrate"].table()
+    told = [text for text in table.get(CORRECTIONS, pd.Series(dtype=object)) if isinstance(text, str)]
+
+    def make() -> Sequence[Path]:
+        return [write_csv(output.folder.table("corrections.csv"), correction_table(inputs.corrections, told))]
+
+    drawn = [(c.feature, c.id) for c in inputs.corrections]
+    yield OutputStep("corrections", {"corrections": drawn, "changes": digest_text(repr(told))}, make)
 
 
 RULES = (
@@ -84,5 +117,8 @@ RULES = (
         applies=maps,
         code=("croplayer.tasks.integrate",),
         steps=integrate,
+    ),
+    Rule(
+        "corrections", "integrate", after=("integrate",), applies=has_corrections, code=(__name__,), steps=corrections
     ),
 )

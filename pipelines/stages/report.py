@@ -61,7 +61,7 @@ def report(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
 TABLES = (
     "agreement", "products", "levels", "evaluated_blocks", "parcels", "features", "statistics_left_over", "product_deviations", "product_slopes", "definitions",
     "fields", "field_figures", "field_reliability", "field_worst", "sample_areas", "sample_accuracy", "sample_notes", "correctness_method", "integration_method",
-    "correctness_trial", "integration_trial",
+    "correctness_trial", "integration_trial", "corrections",
     *(f"{name}_{kind}" for name in ("correctness", "integration") for kind in DECISION_TABLES),
 )  # fmt: skip
 """Tables that the report reads, where the run made them."""
@@ -166,6 +166,8 @@ def _sections(run: Shown, results: ReportTables) -> Iterator[Section]:
     yield decisions.sample_section(results)
     yield decisions.correctness_section(results)
     yield decisions.integration_section(results)
+    if "corrections" in tables:
+        yield decisions.corrections_section(tables["corrections"])
     yield details.feature_section(results)
 
 
@@ -251,7 +253,7 @@ RULES = (
         "report",
         "report",
         after=(
-            *("integrate", "judge", "decide", "compare_tables", "block_table", "unit_table"),
+            *("integrate", "judge", "decide", "corrections", "compare_tables", "block_table", "unit_table"),
             *("levels", "parcels", "sample_areas", "learn", "field_units", "field_figures"),
         ),
         applies=always,

@@ -76,8 +76,8 @@ def test_the_batch_is_diverse(numbers: RunNumbers) -> None:
     table = choosing.candidates(numbers, range(4), 32)
     table["rank"] = choosing.ranks(table).mean(axis=1)
     order = table.sort_values("rank", ascending=False).index.to_numpy()
-    chosen = choosing._diverse(numbers.cube, table, order, [], 6, None)
-    vectors = choosing._vectors(numbers.cube, table, None)
+    chosen = choosing._diverse(table, order, [], 6, None)
+    vectors = choosing._vectors(table, None)
     shortlist = choosing._shortlist(table, order, 6)
 
     def radius(rows: list[int]) -> float:

@@ -9,7 +9,7 @@ from shared.made_up_blocks import SOURCES, made_up_blocks, reviews_of, true_corr
 
 from croplayer.decisions.integration import decide_integration
 from stores.legends import Integration
-from stores.tables import INTEGRATION
+from stores.tables import INTEGRATION, OVERRIDDEN
 
 
 def test_terrain_alone_chooses_no_mask() -> None:
@@ -38,6 +38,10 @@ def test_integration_learns_and_overrides_win() -> None:
     assert decided.table.integration[7] == other
     assert decided.table.override[7] == "seen by hand"
     assert np.isnan(decided.table.integration_confidence[7])
+    told = override.assign(author="Li Na", date="2024-05-31")
+    by_whom = decide_integration(table, SOURCES, reviews_of(table), told, seed=0).table
+    assert set(by_whom.columns) == {*INTEGRATION, *OVERRIDDEN}
+    assert by_whom.override_author[7] == "Li Na" and (by_whom.override_date[:7] == "").all()
     others = decided.table.index != 7
     assert (decided.table.integration[others] == truth[others]).mean() > 0.9
     by_rules = decide_integration(table, SOURCES, None, None, seed=0)

@@ -82,6 +82,18 @@ def test_an_override_needs_its_reason(tmp_path: Path) -> None:
     assert read_overrides(path).integration.tolist() == ["Only A"]
 
 
+def test_an_override_may_tell_its_author_and_date(tmp_path: Path) -> None:
+    path = tmp_path / "overrides.csv"
+    path.write_text("block,integration,reason,author,date\nr0001c0001,Only A,clouds,Li Na,2024-05-31\n")
+    assert read_overrides(path).iloc[0].tolist() == ["r0001c0001", "Only A", "clouds", "Li Na", "2024-05-31"]
+    path.write_text("block,integration,reason,author\nr0001c0001,Only A,clouds,\n")
+    with pytest.raises(ValueError, match="row 2: author is empty"):
+        read_overrides(path)
+    path.write_text("block,integration,reason,date\nr0001c0001,Only A,clouds,31 May\n")
+    with pytest.raises(ValueError, match="row 2: date '31 May' is no date; expected a form like 2024-05-31"):
+        read_overrides(path)
+
+
 def test_the_systematic_sample_does_not_depend_on_the_region() -> None:
     grid = BlockGrid()
     large = systematic_blocks(grid.blocks_in(Bounds(110, 30, 113, 33)))

@@ -96,10 +96,16 @@ def test_arrays_of_the_cube() -> None:
         "boundary_probability",
         "cropland",
         "croplayer",
+        "correction",
         "field",
         "field_join",
     ]
-    assert [spec.name for spec in CUBE.arrays if spec.is_optional] == ["boundary_probability", "field", "field_join"]
+    assert [spec.name for spec in CUBE.arrays if spec.is_optional] == [
+        "boundary_probability",
+        "correction",
+        "field",
+        "field_join",
+    ]
 
 
 def formed_by_hand(source: str) -> list[int]:

@@ -47,3 +47,20 @@ def _deepest(architecture: str, model: nn.Module, pixels: torch.Tensor) -> torch
         deepest: torch.Tensor = part(_RELU_BETWEEN[-1])(pixels)
         return deepest
     raise ValueError(f"nothing says what the encoder of the architecture '{architecture}' is")
+
+
+def encoder_maps(architecture: str, model: nn.Module, pixels: torch.Tensor) -> list[torch.Tensor]:
+    """The encoder's maps of strides 8, 16 and 32, or its deepest map alone where the architecture has no such maps.
+
+    Parameters
+    ----------
+    architecture, model, pixels : as for `deepest_features`
+
+    Returns
+    -------
+    Each (n, c, h / stride, w / stride) float32
+    """
+    if architecture != "unet":
+        return [_deepest(architecture, model, pixels).float()]
+    maps: tuple[torch.Tensor, ...] = model.get_submodule("encoder")(pixels)
+    return [found.float() for found in maps[2:]]
