@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationInfo
 
 FOLDER = "folder"
 """Entry of the context of a validation: the folder of the recipe's file; without it, paths stay as they are."""
@@ -36,8 +36,8 @@ def one_of_keys(*keys: str) -> ConfigDict:
 
 def with_needs(**needs: Sequence[str]) -> ConfigDict:
     """What a schema says of a table in which a key, unless it is empty, needs others."""
-    rules = {
-        key: {"anyOf": [{"properties": {key: {"enum": [[], ""]}}}, {"required": [*others]}]}
+    rules: dict[str, JsonValue] = {
+        key: {"anyOf": [{"properties": {key: {"enum": [[], ""]}}}, {"required": list[JsonValue](others)}]}
         for key, others in needs.items()
     }
     return ConfigDict(json_schema_extra={"dependencies": rules})

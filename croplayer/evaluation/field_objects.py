@@ -80,10 +80,10 @@ def count_fields(
     An outline is the pixels of a field beside another field or none; where two fields touch, both have one. The frame of
     the window and the edge of what is known are no outlines. Outlines of cut fields count, because they are known.
     """
-    edges = [label_edges(labels, known) for labels in (found, drawn)]
+    of_found, of_drawn = label_edges(found, known), label_edges(drawn, known)
     matches = match_fields_in(found, drawn, known, row_km2)
     scores = segmentation_scores(drawn, np.where(known, found, UNKNOWN), row_km2)
-    return counted(matches, scores, outline_counts(*edges, *edges, pixel_m, tolerance_m))
+    return counted(matches, scores, outline_counts(of_found, of_drawn, of_found, of_drawn, pixel_m, tolerance_m))
 
 
 def outline_counts(

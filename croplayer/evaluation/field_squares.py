@@ -59,7 +59,7 @@ def count_by_squares(
     edge = lattice_squares(*judged.T)[1]
     outlines = _outlines_by_block(found, drawn, known, window, block_px, pixel_m, tolerance_m)
     every = np.concatenate([blocks["drawn"], blocks["found"], np.array([*outlines]).reshape(-1, 2)])
-    number = squares(*every.T, edge)
+    number = squares(every[:, 0], every[:, 1], edge)
     of_drawn, of_found, of_outline = np.split(number, np.cumsum([len(blocks["drawn"]), len(blocks["found"])]))
     counts = []
     for square in range(number.max(initial=-1) + 1):
@@ -79,7 +79,7 @@ def _outlines_by_block(
     tolerance_m: float,
 ) -> dict[tuple[int, int], np.ndarray]:
     """`FieldCounts.outline` of the pixels of each block that has outlines."""
-    edges = [label_edges(labels, known) for labels in (found, drawn)]
+    of_found, of_drawn = label_edges(found, known), label_edges(drawn, known)
     reach = int(tolerance_m / min(pixel_m)) + 1
     outlines = {}
     for row in range(window.row // block_px, -(-(window.row + window.height) // block_px)):
@@ -90,8 +90,10 @@ def _outlines_by_block(
             inside = np.zeros(found[wide].shape, bool)
             first = top - wide[0].start, left - wide[1].start
             inside[first[0] : first[0] + bottom - top, first[1] : first[1] + right - left] = True
-            around = [part[wide] for part in edges]
-            outline = outline_counts(*(part & inside for part in around), *around, pixel_m, tolerance_m)
+            found_around, drawn_around = of_found[wide], of_drawn[wide]
+            outline = outline_counts(
+                found_around & inside, drawn_around & inside, found_around, drawn_around, pixel_m, tolerance_m
+            )
             if outline.any():
                 outlines[row, col] = outline
     return outlines
