@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Address to listen at. The usual one is reached from this machine alone."
 )  # fmt: skip
-@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default="one that is free")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="Port to listen at; 0 takes one that is free.",
+)
 def serve(labels: Path, sample: Path | None, double: float, host: str, port: int) -> None:
     """Open a page in the browser to label and judge the project LABELS.
 
