@@ -134,7 +134,7 @@ CHANGE_ESTIMATES: Mapping[str, str] = {
     "mapped_km2": "area of that class on the map",
     "estimate_km2": "its area estimated from the sample; null where the unit has no point",
     "standard_error_km2": "its standard error; null where the sample gives none",
-    "low_km2": "lower end of the interval; null without a standard error",
+    "low_km2": "lower end of the interval; null where the sample gives none",
     "high_km2": "its upper end",
 }
 """``change_estimates.csv``: areas from a sample of the strata of change."""

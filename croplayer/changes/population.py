@@ -30,7 +30,7 @@ class ChangePopulation(Population):
 
     def kinds(self, block: BlockIndex) -> np.ndarray:
         """Kind of ground of each pixel of a block, (h, w) int16; OUT_OF_FRAME where the change is not known."""
-        change = self.cube.read_block(CHANGE, block)
+        change = self.cube.read_block(CHANGE, block).astype(np.int16)
         near = self.cube.read_block(NEAR_CHANGE, block) == 1
         kind = np.where(near & (change <= Change.STABLE_CROPLAND), change + 4, change)
-        return np.where(change < Change.UNKNOWN, kind, OUT_OF_FRAME).astype(np.int16)
+        return np.where(change < Change.UNKNOWN, kind, np.int16(OUT_OF_FRAME))

@@ -4,6 +4,12 @@ Olofsson et al. 2014, Good practices for estimating area and assessing accuracy 
 Environment 148, 42-57, doi 10.1016/j.rse.2014.02.015. Strata that are no classes of the map, such as stable ground near a
 change, which catches the omissions there (Olofsson et al. 2020, doi 10.1016/j.rse.2019.111492), and units need the
 ratio estimator of Stehman 2014 (`evaluation.indicators`).
+
+Change is rare, so a large stratum of stable land has few points of it or none. Normal intervals are then much too narrow.
+The ends of an interval come from the Wilson intervals of the strata instead, by the method of variance estimates recovery
+(Yan and Su 2010, Stratified Wilson and Newcombe confidence intervals for multiple binomial proportions, Statistics in
+Biopharmaceutical Research 2, 329-335, doi 10.1198/sbr.2009.0049). That needs strata that lie in the unit as a whole; units
+that share strata get the normal interval of the ratio.
 """
 
 from __future__ import annotations
@@ -19,7 +25,7 @@ from croplayer.evaluation.area_estimates import (
     known_error,
     stratum_ratio,
 )
-from croplayer.evaluation.interval import NOTHING, Estimate
+from croplayer.evaluation.interval import NOTHING, Estimate, share_interval
 from croplayer.evaluation.sample_files import ReviewedSample, SampleDesign
 
 METHOD = "stratified, strata of change with a buffer (Olofsson et al. 2014; Stehman 2014)"
@@ -28,8 +34,8 @@ METHOD = "stratified, strata of change with a buffer (Olofsson et al. 2014; Steh
 def estimate_classes(sample: ReviewedSample, confidence: float = 0.95) -> AreaEstimates:
     """Area of every class, in all that was sampled and in each unit, and the accuracy of the map, with intervals.
 
-    There is no interval (NaN) where the sample has a flaw, where the points of a unit all agree, and in a unit without
-    points, which has no estimate either. Notes say so.
+    There is no interval (NaN) where the sample has a flaw, where the points of a unit that shares its strata all agree, and
+    in a unit without points, which has no estimate either. Notes say so.
 
     Returns
     -------
@@ -63,7 +69,11 @@ def _row(
     total = float(km2.sum())
     share = ratio((points.label.to_numpy() == code) & inside, inside) if inside.any() and total else NOTHING
     area = known_error(share, sample.flaw).times(total)
-    low, high = area.interval(confidence)
+    strata = _own_strata(sample, design, unit)
+    if strata is None or sample.flaw or not inside.any():
+        low, high = area.interval(confidence)
+    else:
+        low, high = _wilson_ends(sample.points, design, strata, code, confidence)
     return {
         "adcode": "" if unit is None else design.units[unit],
         "name_en": "" if unit is None else design.unit_names[unit],
@@ -75,6 +85,33 @@ def _row(
         "low_km2": max(low, 0.0) if low == low else low,
         "high_km2": min(high, total) if high == high else high,
     }
+
+
+def _own_strata(sample: ReviewedSample, design: SampleDesign, unit: int | None) -> range | None:
+    """The strata that make up a unit; None where it shares strata with others."""
+    if unit is None:
+        return range(len(design.strata))
+    each = len(design.strata) // len(design.units)
+    own = range(unit * each, (unit + 1) * each)
+    of_unit = sample.points.unit == design.units[unit]
+    return own if each > 1 and (sample.points.stratum.isin(own) == of_unit).all() else None
+
+
+def _wilson_ends(
+    points: pd.DataFrame, design: SampleDesign, strata: range, code: int, confidence: float
+) -> tuple[float, float]:
+    """Ends of the interval of a class's area in some strata, km2."""
+    middle = below = above = 0.0
+    for stratum in strata:
+        labels = points.label[points.stratum == stratum]
+        if not len(labels):
+            continue
+        km2, share = design.stratum_km2[stratum], float((labels == code).mean())
+        low, high = share_interval(float((labels == code).sum()), len(labels), confidence)
+        middle += km2 * share
+        below += (km2 * (share - low)) ** 2
+        above += (km2 * (high - share)) ** 2
+    return middle - float(np.sqrt(below)), middle + float(np.sqrt(above))
 
 
 def _accuracy(sample: ReviewedSample, design: SampleDesign, ratio: Ratio) -> list[tuple[str, Estimate]]:

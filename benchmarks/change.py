@@ -1,0 +1,259 @@
+"""How well changes between two years are told from noise, on croplayer's SYNTHETIC country, whose truth is known.
+
+    python -m benchmarks.change --places 8 -o change.json --picture change.png
+
+The land of the later year is `croplayer.landscape` after some years: towns and villages grew, fields were merged, orchards
+planted and grubbed up, grassland ploughed. At each place the earlier and the later land are mapped by the same model from
+imagery of different days, and the later imagery is shifted by 3 px at every other place. Beside it are mapped: the earlier land
+again from other imagery (nothing changed), and the earlier imagery again with another model (only the model changed).
+Everything is compared with the plain difference of the two maps.
+
+Then samples are drawn from the strata of the mapped change, labelled from the truth, and the areas of gain and loss are
+estimated with their intervals: how many of the intervals hold the truth?
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from croplayer.changes.evidence import Seen, differences, plain_differences
+from croplayer.changes.population import CHANGE_GROUND
+from croplayer.changes.registration import Displacement, displacement
+from croplayer.changes.rules import ChangeRules
+from croplayer.changes.sieve import Sieved, sieved
+from croplayer.evaluation.class_estimates import estimate_classes
+from croplayer.evaluation.sample_files import ReviewedSample, SampleDesign
+from croplayer.landscape.classes import IS_CROPLAND
+from croplayer.landscape.country import Country
+from croplayer.landscape.make import DEMO_BOUNDS
+from croplayer.landscape.truth import block_truth
+from croplayer.models.bundles.catalogue import find_bundle
+from croplayer.models.bundles.kinds import load_segmenter
+from croplayer.models.networks.cells import blended_halo_px
+from croplayer.models.networks.inference import mask_from_probability, predict_layers
+from croplayer.models.networks.manifest import bundle_digest
+from stores.grid import BlockGrid, PixelWindow
+from stores.legends import Change, CoverageType
+
+SEED, YEARS = 5, 8
+"""The seed is not one of a country that the models were trained on."""
+SOURCE = "aster"
+GRID = BlockGrid()
+CELL_PX, BLEND_PX = 512, 32
+SHIFT_PX = 3
+KINDS = {"gain": Change.GAIN, "loss": Change.LOSS}
+
+
+class Place(NamedTuple):
+    """What was found at a place."""
+
+    window: PixelWindow
+    truth: np.ndarray
+    """(n, n) uint8 `Change`"""
+    plain: np.ndarray
+    ours: Sieved
+    moved: Displacement
+    only_imagery: dict[str, float]
+    only_model: dict[str, float]
+    pictures: dict[str, np.ndarray]
+
+
+def main() -> None:
+    """Measure, print and write the figures."""
+    arguments = _arguments()
+    rules = ChangeRules()
+    places = []
+    for place in _places(arguments.places, arguments.px, rules):
+        places.append(place)
+        print(place.window, _scores([place], rules), place.moved, place.only_imagery, place.only_model, flush=True)
+        found = _figures(places, rules, arguments.samples)
+        arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+        if arguments.picture:
+            _draw(places, arguments.picture)
+    print(json.dumps(found, indent=1))
+
+
+def _places(count: int, px: int, rules: ChangeRules) -> Iterator[Place]:
+    """Places in the middle of blocks whose imagery shows farmland on all days."""
+    first, again, later = Country(SEED), Country(SEED, scenes=1), Country(SEED, years=YEARS, scenes=1)
+    found = 0
+    blocks = list(GRID.blocks_in(DEMO_BOUNDS))
+    for block in blocks[:: max(1, len(blocks) // (4 * count))]:
+        if any(block_truth(c, SOURCE, block).coverage_type is not CoverageType.PLANTING for c in (first, again)):
+            continue
+        whole = GRID.window(block)
+        side = (whole.height - px) // 2
+        window = PixelWindow(whole.row + side, whole.col + side, px, px)
+        yield _compared(window, (first, again, later), SHIFT_PX if found % 2 else 0, rules)
+        found += 1
+        if found == count:
+            return
+
+
+def _compared(
+    window: PixelWindow, countries: tuple[Country, Country, Country], shift: int, rules: ChangeRules
+) -> Place:
+    first, again, later = countries
+    crop = [IS_CROPLAND[c.land_cover(*_axes(window, 0))] == 1 for c in (first, later)]
+    truth = plain_differences(*(c.astype(np.uint8) for c in crop))
+    before_rgb, before = _mapped(first, window, 0, "landscape")
+    after_rgb, after = _mapped(later, window, shift, "landscape")
+    valid = np.ones(before.flags.shape, bool)
+    moved = displacement(before_rgb, valid, after_rgb, valid)
+    brought = Seen(*(np.roll(layer, [-n for n in moved.whole_px], (0, 1)) for layer in after))
+    ours = _decided(before, brought, window, rules)
+    _, same = _mapped(again, window, 0, "landscape")
+    _, other = _mapped(first, window, 0, "default")
+    return Place(
+        window, truth, plain_differences(before.flags, after.flags), ours, moved,
+        _false(before, same, window, rules), _false(before, other, window, rules),
+        {"before": before_rgb, "after": after_rgb},
+    )  # fmt: skip
+
+
+def _axes(window: PixelWindow, shift: int) -> tuple[np.ndarray, np.ndarray]:
+    """Longitudes and latitudes of a window's pixels; imagery that is shifted shows ground further west."""
+    return GRID.longitudes(window.col - shift, window.width), GRID.latitudes(window.row, window.height)
+
+
+def _mapped(country: Country, window: PixelWindow, shift: int, model: str) -> tuple[np.ndarray, Seen]:
+    """The imagery of a window (n, n, 3) uint8, and what a model says of it."""
+    halo = blended_halo_px(CELL_PX, BLEND_PX)
+    rgb, valid = country.render(SOURCE, *_axes(window.grown(halo), shift))
+    folder = find_bundle(model)
+    network = load_segmenter(str(folder), bundle_digest(folder), "torch")
+    score = predict_layers(network, rgb, valid, cell_px=CELL_PX, halo_px=halo, batch_cells=1, blend_px=BLEND_PX)[0]
+    inner = (slice(halo, -halo), slice(halo, -halo))
+    return rgb[inner], Seen(mask_from_probability(score), np.where(score <= 250, score, 0).astype(np.uint8))
+
+
+def _decided(before: Seen, after: Seen, window: PixelWindow, rules: ChangeRules) -> Sieved:
+    by = rules.margins(window, GRID).total
+    around = np.pad(differences(before, after, rules.margin), by, constant_values=int(Change.NEVER_COMPARED))
+    return sieved(around, window.grown(by), window, GRID, rules)
+
+
+def _false(before: Seen, after: Seen, window: PixelWindow, rules: ChangeRules) -> dict[str, float]:
+    """Shares of a window that the plain difference and we call change, where nothing changed."""
+    plain = plain_differences(before.flags, after.flags)
+    ours = _decided(before, after, window, rules).change
+    return {name: round(float(np.isin(c, [2, 3]).mean()), 5) for name, c in (("plain", plain), ("ours", ours))}
+
+
+def _scores(places: list[Place], rules: ChangeRules) -> dict[str, dict[str, float]]:
+    """IoU of gain and of loss, against the truth as it is, and against what of it is wide and large enough."""
+    out: dict[str, dict[str, float]] = {}
+    for name, kind in KINDS.items():
+        whole = [p.truth == kind for p in places]
+        large = [_sieved_truth(p, rules) == kind for p in places]
+        for what, maps in (("plain", [p.plain for p in places]), ("ours", [p.ours.change for p in places])):
+            for against, truths in (("all", whole), ("mappable", large)):
+                both = sum(int((t & (m == kind)).sum()) for t, m in zip(truths, maps, strict=True))
+                either = sum(int((t | (m == kind)).sum()) for t, m in zip(truths, maps, strict=True))
+                out.setdefault(f"{name} iou, {against}", {})[what] = round(both / either, 3) if either else float("nan")
+    return out
+
+
+def _sieved_truth(place: Place, rules: ChangeRules) -> np.ndarray:
+    by = rules.margins(place.window, GRID).total
+    around = np.pad(place.truth, by, constant_values=int(Change.NEVER_COMPARED))
+    return sieved(around, place.window.grown(by), place.window, GRID, rules).change
+
+
+def _figures(places: list[Place], rules: ChangeRules, samples: int) -> dict[str, Any]:
+    shifted = [p.moved for p in places[1::2]]
+    return {
+        "land": "synthetic",
+        "places": len(places),
+        "px": places[0].window.height,
+        "years": YEARS,
+        "changed share": {n: round(float(np.mean([p.truth == k for p in places])), 4) for n, k in KINDS.items()},
+        **_scores(places, rules),
+        "only imagery changed": _mean([p.only_imagery for p in places]),
+        "only the model changed, not mapped again": _mean([p.only_model for p in places]),
+        "shift of 3 px measured": [[m.cols, m.rows, m.agreement] for m in shifted],
+        "no shift measured": [[m.cols, m.rows, m.agreement] for m in (p.moved for p in places[::2])],
+        "intervals": _intervals(places, samples),
+    }
+
+
+def _mean(shares: list[dict[str, float]]) -> dict[str, float]:
+    return {name: round(float(np.mean([s[name] for s in shares])), 5) for name in shares[0]}
+
+
+def _intervals(places: list[Place], samples: int) -> dict[str, Any]:
+    """How many of the intervals from some samples hold the true area."""
+    kind = np.concatenate([np.where(p.ours.near == 1, p.ours.change + 4, p.ours.change).ravel() for p in places])
+    truth = np.concatenate([p.truth.ravel() for p in places])
+    stratum = np.array(CHANGE_GROUND.stratum_of)[kind]
+    members = [np.flatnonzero(stratum == s) for s in range(len(CHANGE_GROUND.strata))]
+    size = np.array([200, 200, 100, 100, 150])
+    km2 = np.array([len(m) for m in members], float)
+    mapped = np.array(CHANGE_GROUND.class_of)[kind]
+    held = dict.fromkeys(CHANGE_GROUND.classes, 0)
+    widths: dict[str, list[float]] = {name: [] for name in held}
+    for seed in range(samples):
+        rng = np.random.default_rng(seed)
+        drawn = [rng.choice(m, n) for m, n in zip(members, size, strict=True) if len(m)]
+        at = np.concatenate(drawn)
+        points = pd.DataFrame({"unit": "", "stratum": stratum[at], "mapped": mapped[at], "label": truth[at]})
+        areas = np.bincount(mapped, minlength=4)[None].astype(float)
+        design = SampleDesign(
+            "stratified", seed, None, CHANGE_GROUND.strata, tuple(km2), ("",), ("",), areas, 0.0, points,
+            CHANGE_GROUND.classes,
+        )  # fmt: skip
+        for row in estimate_classes(ReviewedSample(design, points, "")).areas.itertuples():
+            true = float((truth == CHANGE_GROUND.classes.index(row.change)).sum())
+            held[row.change] += bool(row.low_km2 <= true <= row.high_km2)
+            widths[row.change].append((row.high_km2 - row.low_km2) / 2 / true)
+    return {
+        name: {
+            "hold the truth": f"{held[name]} of {samples}",
+            "half width, share": round(float(np.mean(widths[name])), 3),
+        }
+        for name in held
+    }
+
+
+def _draw(places: list[Place], path: Path) -> None:
+    """Imagery, truth, plain difference and change of the first places."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from stores.legends import CHANGE_COLOURS
+
+    colours = np.array([[int(CHANGE_COLOURS[Change(k)][i : i + 2], 16) for i in (1, 3, 5)] for k in range(4)], np.uint8)
+    rows = places[:4]
+    figure, axes = plt.subplots(len(rows), 5, figsize=(15, 3.2 * len(rows)), squeeze=False, layout="constrained")
+    for line, place in zip(axes, rows, strict=True):
+        maps = {"true change": place.truth, "plain difference": place.plain, "change": place.ours.change}
+        pictures = place.pictures | {name: colours[np.minimum(m, 3)] for name, m in maps.items()}
+        for ax, (name, picture) in zip(line, pictures.items(), strict=True):
+            ax.imshow(picture[::2, ::2])
+            ax.set_title(name, fontsize=9)
+            ax.axis("off")
+    figure.savefig(path, dpi=80)
+    plt.close(figure)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--places", type=int, default=8)
+    parser.add_argument("--px", type=int, default=1024, help="pixels along the side of a place")
+    parser.add_argument("--samples", type=int, default=200)
+    parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("--picture", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
