@@ -1,10 +1,10 @@
 """How well changes between two years are told from noise, on croplayer's SYNTHETIC country, whose truth is known.
 
-    python -m benchmarks.change --places 8 -o change.json --picture change.png
+    python -m benchmarks.change --places 6 --keep mapped -o change.json --picture change.png
 
 The land of the later year is `croplayer.landscape` after some years: towns and villages grew, fields were merged, orchards
 planted and grubbed up, grassland ploughed. At each place the earlier and the later land are mapped by the same model from
-imagery of different days, and the later imagery is shifted by 3 px at every other place. Beside it are mapped: the earlier land
+two sources on different days, and the later imagery of the second source is shifted by 3 px at every other place. Beside it are mapped: the earlier land
 again from other imagery (nothing changed), and the earlier imagery again with another model (only the model changed).
 Everything is compared with the plain difference of the two maps.
 
@@ -40,11 +40,11 @@ from croplayer.models.networks.cells import blended_halo_px
 from croplayer.models.networks.inference import mask_from_probability, predict_layers
 from croplayer.models.networks.manifest import bundle_digest
 from stores.grid import BlockGrid, PixelWindow
-from stores.legends import Change, CoverageType
+from stores.legends import PROBABILITY_SCALE, Change, CoverageType
 
 SEED, YEARS = 5, 8
 """The seed is not one of a country that the models were trained on."""
-SOURCE = "aster"
+SOURCES = ("aster", "borealis")
 GRID = BlockGrid()
 CELL_PX, BLEND_PX = 512, 32
 SHIFT_PX = 3
@@ -58,11 +58,27 @@ class Place(NamedTuple):
     truth: np.ndarray
     """(n, n) uint8 `Change`"""
     plain: np.ndarray
+    """(n, n) uint8 `Change`: the difference of the two maps as they are"""
     ours: Sieved
-    moved: Displacement
+    moved: dict[str, Displacement]
+    """By source"""
     only_imagery: dict[str, float]
     only_model: dict[str, float]
     pictures: dict[str, np.ndarray]
+
+
+class Edition(NamedTuple):
+    """Imagery and scores of a place by source."""
+
+    rgb: dict[str, np.ndarray]
+    score: dict[str, np.ndarray]
+    """(n, n) uint8, 0..250"""
+
+    def seen(self, moves: dict[str, tuple[int, int]] | None = None) -> Seen:
+        """The map that merges the sources, each brought back by how far it lies off."""
+        layers = [np.roll(s, [-n for n in (moves or {}).get(name, (0, 0))], (0, 1)) for name, s in self.score.items()]
+        score = np.maximum(*layers)
+        return Seen(mask_from_probability(score), score)
 
 
 def main() -> None:
@@ -70,9 +86,9 @@ def main() -> None:
     arguments = _arguments()
     rules = ChangeRules()
     places = []
-    for place in _places(arguments.places, arguments.px, rules):
+    for place in _places(arguments.places, arguments.px, rules, arguments.keep):
         places.append(place)
-        print(place.window, _scores([place], rules), place.moved, place.only_imagery, place.only_model, flush=True)
+        print(_scores([place], rules), place.only_imagery, place.only_model, flush=True)
         found = _figures(places, rules, arguments.samples)
         arguments.out.write_text(json.dumps(found, indent=1) + "\n")
         if arguments.picture:
@@ -80,41 +96,59 @@ def main() -> None:
     print(json.dumps(found, indent=1))
 
 
-def _places(count: int, px: int, rules: ChangeRules) -> Iterator[Place]:
-    """Places in the middle of blocks whose imagery shows farmland on all days."""
+def _places(count: int, px: int, rules: ChangeRules, keep: Path) -> Iterator[Place]:
+    """Places in the middle of blocks whose imagery shows farmland on all days; what was mapped is kept in a folder."""
     first, again, later = Country(SEED), Country(SEED, scenes=1), Country(SEED, years=YEARS, scenes=1)
     found = 0
     blocks = list(GRID.blocks_in(DEMO_BOUNDS))
-    for block in blocks[:: max(1, len(blocks) // (4 * count))]:
-        if any(block_truth(c, SOURCE, block).coverage_type is not CoverageType.PLANTING for c in (first, again)):
+    for block in blocks[:: max(1, len(blocks) // (6 * count))]:
+        days = [(c, s) for c in (first, again) for s in SOURCES]
+        if any(block_truth(c, s, block).coverage_type is not CoverageType.PLANTING for c, s in days):
             continue
         whole = GRID.window(block)
         side = (whole.height - px) // 2
         window = PixelWindow(whole.row + side, whole.col + side, px, px)
-        yield _compared(window, (first, again, later), SHIFT_PX if found % 2 else 0, rules)
+        shift = SHIFT_PX if found % 2 else 0
+        kept = keep / f"{block.name}_{px}_{shift}.npz"
+        if not kept.is_file():
+            keep.mkdir(parents=True, exist_ok=True)
+            editions = {
+                "before": _mapped(first, window, 0, "landscape"),
+                "after": _mapped(later, window, shift, "landscape"),
+                "again": _mapped(again, window, 0, "landscape"),
+                "other": _mapped(first, window, 0, "default_fast"),
+            }
+            arrays = {
+                f"{e}/{k}/{s}": a
+                for e, ed in editions.items()
+                for k in Edition._fields
+                for s, a in getattr(ed, k).items()
+            }
+            np.savez_compressed(kept, **arrays)
+        with np.load(kept) as stored:
+            editions = {
+                e: Edition(*({s: stored[f"{e}/{k}/{s}"] for s in SOURCES} for k in Edition._fields))
+                for e in ("before", "after", "again", "other")
+            }
+        yield _compared(window, (first, later), editions, rules)
         found += 1
         if found == count:
             return
 
 
 def _compared(
-    window: PixelWindow, countries: tuple[Country, Country, Country], shift: int, rules: ChangeRules
+    window: PixelWindow, countries: tuple[Country, Country], editions: dict[str, Edition], rules: ChangeRules
 ) -> Place:
-    first, again, later = countries
-    crop = [IS_CROPLAND[c.land_cover(*_axes(window, 0))] == 1 for c in (first, later)]
-    truth = plain_differences(*(c.astype(np.uint8) for c in crop))
-    before_rgb, before = _mapped(first, window, 0, "landscape")
-    after_rgb, after = _mapped(later, window, shift, "landscape")
-    valid = np.ones(before.flags.shape, bool)
-    moved = displacement(before_rgb, valid, after_rgb, valid)
-    brought = Seen(*(np.roll(layer, [-n for n in moved.whole_px], (0, 1)) for layer in after))
-    ours = _decided(before, brought, window, rules)
-    _, same = _mapped(again, window, 0, "landscape")
-    _, other = _mapped(first, window, 0, "default")
+    crop = [(IS_CROPLAND[c.land_cover(*_axes(window, 0))] == 1).astype(np.uint8) for c in countries]
+    before, after = editions["before"], editions["after"]
+    valid = np.ones((window.height, window.width), bool)
+    moved = {s: displacement(before.rgb[s], valid, after.rgb[s], valid) for s in SOURCES}
+    ours = _decided(before.seen(), after.seen({s: d.whole_px for s, d in moved.items()}), window, rules)
     return Place(
-        window, truth, plain_differences(before.flags, after.flags), ours, moved,
-        _false(before, same, window, rules), _false(before, other, window, rules),
-        {"before": before_rgb, "after": after_rgb},
+        window, plain_differences(*crop), plain_differences(before.seen().flags, after.seen().flags), ours, moved,
+        _false(before.seen(), editions["again"].seen(), window, rules),
+        _false(before.seen(), editions["other"].seen(), window, rules),
+        {"before": before.rgb["aster"], "after": after.rgb["aster"]},
     )  # fmt: skip
 
 
@@ -123,15 +157,19 @@ def _axes(window: PixelWindow, shift: int) -> tuple[np.ndarray, np.ndarray]:
     return GRID.longitudes(window.col - shift, window.width), GRID.latitudes(window.row, window.height)
 
 
-def _mapped(country: Country, window: PixelWindow, shift: int, model: str) -> tuple[np.ndarray, Seen]:
-    """The imagery of a window (n, n, 3) uint8, and what a model says of it."""
+def _mapped(country: Country, window: PixelWindow, shift: int, model: str) -> Edition:
+    """The imagery of a window, and what a model says of it; the shift is that of the second source."""
     halo = blended_halo_px(CELL_PX, BLEND_PX)
-    rgb, valid = country.render(SOURCE, *_axes(window.grown(halo), shift))
     folder = find_bundle(model)
     network = load_segmenter(str(folder), bundle_digest(folder), "torch")
-    score = predict_layers(network, rgb, valid, cell_px=CELL_PX, halo_px=halo, batch_cells=1, blend_px=BLEND_PX)[0]
     inner = (slice(halo, -halo), slice(halo, -halo))
-    return rgb[inner], Seen(mask_from_probability(score), np.where(score <= 250, score, 0).astype(np.uint8))
+    found = Edition({}, {})
+    for source in SOURCES:
+        rgb, valid = country.render(source, *_axes(window.grown(halo), shift if source == SOURCES[1] else 0))
+        score = predict_layers(network, rgb, valid, cell_px=CELL_PX, halo_px=halo, batch_cells=1, blend_px=BLEND_PX)[0]
+        found.rgb[source] = rgb[inner]
+        found.score[source] = np.where(score <= PROBABILITY_SCALE, score, 0).astype(np.uint8)
+    return found
 
 
 def _decided(before: Seen, after: Seen, window: PixelWindow, rules: ChangeRules) -> Sieved:
@@ -168,7 +206,7 @@ def _sieved_truth(place: Place, rules: ChangeRules) -> np.ndarray:
 
 
 def _figures(places: list[Place], rules: ChangeRules, samples: int) -> dict[str, Any]:
-    shifted = [p.moved for p in places[1::2]]
+    moved = {s: [[p.moved[s].cols, p.moved[s].rows, round(p.moved[s].agreement, 2)] for p in places] for s in SOURCES}
     return {
         "land": "synthetic",
         "places": len(places),
@@ -178,8 +216,7 @@ def _figures(places: list[Place], rules: ChangeRules, samples: int) -> dict[str,
         **_scores(places, rules),
         "only imagery changed": _mean([p.only_imagery for p in places]),
         "only the model changed, not mapped again": _mean([p.only_model for p in places]),
-        "shift of 3 px measured": [[m.cols, m.rows, m.agreement] for m in shifted],
-        "no shift measured": [[m.cols, m.rows, m.agreement] for m in (p.moved for p in places[::2])],
+        "shift measured, px eastwards and southwards, agreement (3 px at every other place of the second source)": moved,
         "intervals": _intervals(places, samples),
     }
 
@@ -247,8 +284,9 @@ def _draw(places: list[Place], path: Path) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--places", type=int, default=8)
-    parser.add_argument("--px", type=int, default=1024, help="pixels along the side of a place")
+    parser.add_argument("--places", type=int, default=6)
+    parser.add_argument("--px", type=int, default=768, help="pixels along the side of a place")
+    parser.add_argument("--keep", type=Path, required=True, help="folder for what was mapped, which is used again")
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--picture", type=Path)

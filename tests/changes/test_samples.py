@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 from click.testing import CliRunner, Result
 from shared.two_editions import BLOCKS, GRID, RANGE, SHAPE, changed, patches
 
@@ -97,16 +99,20 @@ def test_a_sample_is_drawn_labelled_and_estimated(compared: Path, tmp_path: Path
 
 
 def test_a_unit_without_points_gets_no_area_and_no_interval(compared: Path) -> None:
-    import geopandas as gpd
-
-    units = gpd.read_parquet(compared / "boundaries.parquet")
     cube = Cube.open(compared / "change.zarr", "change")
+    box = shapely.box(*GRID.window_bounds(cube.blocks.window(GRID)))
+    hamlet = shapely.box(box.bounds[0], box.bounds[1], box.bounds[0] + 3 * GRID.px_deg, box.bounds[1] + 3 * GRID.px_deg)
+    names = {"adcode": ["1", "2"], "name_en": ["Rest", "Hamlet"]}
+    units = gpd.GeoDataFrame(names, geometry=[box - hamlet, hamlet], crs="EPSG:4326")
     design = draw_stratified(measure_frame(ChangePopulation(cube, BLOCKS, units)), np.full(5, 40), False, 1)
     points = design.points.assign(label=true_class(design.points))
-    whole = estimate_classes(ReviewedSample(design, points[points.unit == "1"], ""))
-    east = whole.areas[whole.areas.adcode == "2"]
-    assert east[["estimate_km2", "low_km2", "high_km2"]].isna().all(axis=None)
-    assert any("no point of the sample lies there" in note and "East" in note for note in whole.notes)
+    assert (points.unit == "1").all()
+    whole = estimate_classes(ReviewedSample(design, points, ""))
+    hamlets = whole.areas[whole.areas.adcode == "2"]
+    assert hamlets.mapped_km2.sum() > 0
+    assert hamlets[["estimate_km2", "low_km2", "high_km2"]].isna().all(axis=None)
+    assert any("no point of the sample lies there" in note and "Hamlet" in note for note in whole.notes)
+    assert whole.areas.low_km2[:4].notna().all()
     flawed = estimate_classes(ReviewedSample(design, points, "2 points were moved"))
     assert flawed.areas.low_km2.isna().all()
     assert flawed.areas.estimate_km2[:4].notna().all()
