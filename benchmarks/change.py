@@ -32,20 +32,20 @@ from croplayer.evaluation.class_estimates import estimate_classes
 from croplayer.evaluation.sample_files import ReviewedSample, SampleDesign
 from croplayer.landscape.classes import IS_CROPLAND
 from croplayer.landscape.country import Country
-from croplayer.landscape.make import DEMO_BOUNDS
 from croplayer.landscape.truth import block_truth
 from croplayer.models.bundles.catalogue import find_bundle
 from croplayer.models.bundles.kinds import load_segmenter
 from croplayer.models.networks.cells import blended_halo_px
 from croplayer.models.networks.inference import mask_from_probability, predict_layers
 from croplayer.models.networks.manifest import bundle_digest
-from stores.grid import BlockGrid, PixelWindow
+from stores.grid import BlockGrid, Bounds, PixelWindow
 from stores.legends import PROBABILITY_SCALE, Change, CoverageType
 
 SEED, YEARS = 5, 8
 """The seed is not one of a country that the models were trained on."""
 SOURCES = ("aster", "borealis")
 GRID = BlockGrid()
+BOUNDS = Bounds(113.5, 33.5, 115.5, 35.0)
 CELL_PX, BLEND_PX = 512, 32
 SHIFT_PX = 3
 KINDS = {"gain": Change.GAIN, "loss": Change.LOSS}
@@ -100,8 +100,8 @@ def _places(count: int, px: int, rules: ChangeRules, keep: Path) -> Iterator[Pla
     """Places in the middle of blocks whose imagery shows farmland on all days; what was mapped is kept in a folder."""
     first, again, later = Country(SEED), Country(SEED, scenes=1), Country(SEED, years=YEARS, scenes=1)
     found = 0
-    blocks = list(GRID.blocks_in(DEMO_BOUNDS))
-    for block in blocks[:: max(1, len(blocks) // (6 * count))]:
+    blocks = list(GRID.blocks_in(BOUNDS))
+    for block in (blocks[i] for i in np.random.default_rng(SEED).permutation(len(blocks))):
         days = [(c, s) for c in (first, again) for s in SOURCES]
         if any(block_truth(c, s, block).coverage_type is not CoverageType.PLANTING for c, s in days):
             continue
