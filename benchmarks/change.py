@@ -249,11 +249,12 @@ def _intervals(places: list[Place], samples: int) -> dict[str, Any]:
         for row in estimate_classes(ReviewedSample(design, points, "")).areas.itertuples():
             true = float((truth == CHANGE_GROUND.classes.index(row.change)).sum())
             held[row.change] += bool(row.low_km2 <= true <= row.high_km2)
-            widths[row.change].append((row.high_km2 - row.low_km2) / 2 / true)
+            if true:
+                widths[row.change].append((row.high_km2 - row.low_km2) / 2 / true)
     return {
         name: {
             "hold the truth": f"{held[name]} of {samples}",
-            "half width, share": round(float(np.mean(widths[name])), 3),
+            "half width, share": round(float(np.mean(widths[name])), 3) if widths[name] else None,
         }
         for name in held
     }

@@ -5,6 +5,8 @@ Each is a function of the land and of the years since the first one, at which no
 
 from __future__ import annotations
 
+import numpy as np
+
 from croplayer.landscape import draws
 from croplayer.landscape.kernel_cache import inlined_kernel, kernel
 from croplayer.landscape.noise import draw
@@ -36,7 +38,7 @@ def later_territory(territory: Territory, years: float) -> Territory:
 
 
 @kernel
-def later_block(block: Block, key: int, years: float) -> Block:
+def later_block(block: Block, key: np.uint64, years: float) -> Block:
     """The field block of a key after some years."""
     chance = draw(key, draws.BLOCK_LATER)
     use, area = block.use, block.area_m2
