@@ -174,7 +174,9 @@ def _mapped(country: Country, window: PixelWindow, shift: int, model: str) -> Ed
 
 def _decided(before: Seen, after: Seen, window: PixelWindow, rules: ChangeRules) -> Sieved:
     by = rules.margins(window, GRID).total
-    around = np.pad(differences(before, after, rules.margin), by, constant_values=int(Change.NEVER_COMPARED))
+    around = np.pad(
+        differences(before, after, rules.margin, rules.weak_margin), by, constant_values=int(Change.NEVER_COMPARED)
+    )
     return sieved(around, window.grown(by), window, GRID, rules)
 
 

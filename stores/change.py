@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stores.cube import MASK_FLAGS
-from stores.legends import NEVER_PROCESSED, Change
+from stores.legends import NEVER_PROCESSED, WEAK_GAIN, WEAK_LOSS, Change
 from stores.run_folder import LEDGER_FOLDER
 from stores.schema import ArraySpec, StoreSchema
 
@@ -44,7 +44,7 @@ CHANGE_CUBE = StoreSchema(
             dtype="uint8",
             fill_value=int(Change.NEVER_COMPARED),
             long_name="differences of two editions that have evidence, before lone and small ones are left out",
-            flags=CHANGE_FLAGS,
+            flags=CHANGE_FLAGS | {WEAK_GAIN: "weak_gain", WEAK_LOSS: "weak_loss"},
         ),
         ArraySpec(
             name=CHANGE,

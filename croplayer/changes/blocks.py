@@ -86,7 +86,9 @@ class Comparison:
             unknown = np.full(earlier.flags.shape, Change.UNKNOWN, np.uint8)
             return Compared(unknown, earlier.flags, later.flags, moved, reason)
         ground = earlier if remapped is None else remapped(part)
-        return Compared(differences(ground, later, self.rules.margin), earlier.flags, later.flags, moved, "")
+        return Compared(
+            differences(ground, later, self.rules.margin, self.rules.weak_margin), earlier.flags, later.flags, moved, ""
+        )
 
     def displacements(self, block: BlockIndex) -> dict[str, Displacement]:
         """How far the later imagery lies from the earlier one, for each source that the later map takes in a block.

@@ -12,6 +12,8 @@ from stores.legends import (
     NO_IMAGERY,
     NOT_CROPLAND,
     PROBABILITY_SCALE,
+    WEAK_GAIN,
+    WEAK_LOSS,
     Change,
 )
 
@@ -25,18 +27,22 @@ class Seen(NamedTuple):
     """(h, w) uint8, 0..250: the largest cropland score of the sources that the map takes; 0 where none gives one."""
 
 
-def differences(before: Seen, after: Seen, margin: float) -> np.ndarray:
+def differences(before: Seen, after: Seen, margin: float, weak_margin: float | None = None) -> np.ndarray:
     """Gain, loss and stable ground of a window: (h, w) uint8 `Change`, before lone and small differences are left out.
 
-    A pixel whose flag differs is a change if its score moved in the same direction by at least ``margin`` (0..1). Other
-    ground that both know is stable, of the class that the earlier edition gives it. So stable cropland and loss together
+    A pixel whose flag differs is a change if its score moved in the same direction by at least ``margin`` (0..1), and
+    WEAK_GAIN or WEAK_LOSS if by at least ``weak_margin``; None is ``margin``. Other ground that both know is stable, of the class that the earlier edition gives it. So stable cropland and loss together
     are the cropland of the earlier edition on ground that both know.
     """
     rise = after.score.astype(np.int16) - before.score
-    least = margin * PROBABILITY_SCALE
+    weak, least = (m * PROBABILITY_SCALE for m in (margin if weak_margin is None else weak_margin, margin))
     out = before.flags.copy()
-    out[(before.flags == NOT_CROPLAND) & (after.flags == CROPLAND) & (rise >= least)] = Change.GAIN
-    out[(before.flags == CROPLAND) & (after.flags == NOT_CROPLAND) & (-rise >= least)] = Change.LOSS
+    gain = (before.flags == NOT_CROPLAND) & (after.flags == CROPLAND)
+    loss = (before.flags == CROPLAND) & (after.flags == NOT_CROPLAND)
+    for moved, kind, weak_kind in ((gain, Change.GAIN, WEAK_GAIN), (loss, Change.LOSS, WEAK_LOSS)):
+        by = rise if kind == Change.GAIN else -rise
+        out[moved & (by >= weak)] = weak_kind
+        out[moved & (by >= least)] = kind
     out[(before.flags == NO_IMAGERY) | (after.flags == NO_IMAGERY)] = Change.UNKNOWN
     out[(before.flags == NEVER_PROCESSED) | (after.flags == NEVER_PROCESSED)] = Change.NEVER_COMPARED
     return out

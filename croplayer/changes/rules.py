@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from stores.grid import BlockGrid, PixelWindow
 
 HECTARE_M2 = 10_000.0
+WEAK_MARGIN = 0.1
+"""Least difference of the probabilities of the two editions around the core of a change."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,11 @@ class ChangeRules:
     Raises ValueError for a number outside of its range.
     """
 
-    margin: float = 0.3
-    """Least difference of the two editions' cropland probabilities, 0 to 1; 0 takes every difference of the maps."""
+    margin: float = 0.7
+    """Least difference of the two editions' cropland probabilities in the core of a change, 0 to 1; 0 takes every
+    difference of the maps."""
+    reach_m: float = 80.0
+    """Pixels this near to a core belong to the change from a difference of WEAK_MARGIN on. Metres."""
     tolerance_m: float = 10.0
     """A margin of cropland that moved by less than this is no change; 0 takes every move. Metres."""
     min_area_ha: float = 0.1
@@ -29,11 +34,23 @@ class ChangeRules:
     """Stable ground within this distance of a change is a stratum of its own when a sample is drawn. Metres."""
 
     def __post_init__(self) -> None:
-        limits = {"margin": 1.0, "tolerance_m": 200.0, "min_area_ha": 10.0, "max_shift_m": 200.0, "buffer_m": 500.0}
+        limits = {
+            "margin": 1.0,
+            "reach_m": 200.0,
+            "tolerance_m": 200.0,
+            "min_area_ha": 10.0,
+            "max_shift_m": 200.0,
+            "buffer_m": 500.0,
+        }
         for name, most in limits.items():
             value = getattr(self, name)
             if not 0 <= value <= most:
                 raise ValueError(f"{name} is {value}; expected a number from 0 to {most:g}")
+
+    @property
+    def weak_margin(self) -> float:
+        """Least difference of the probabilities around a core."""
+        return min(WEAK_MARGIN, self.margin)
 
     def margins(self, window: PixelWindow, grid: BlockGrid) -> Margins:
         """The pixels around a window that decide its changes; raises ValueError when they reach beyond the next block."""
@@ -41,7 +58,8 @@ class ChangeRules:
         width, height = pixel_m(near.row, near.height, grid)
         patch = math.ceil(self.min_area_ha * HECTARE_M2 / (min(width) * height))
         opening = 2 * math.floor(self.tolerance_m / 2 / min(*width, height))
-        found = Margins(patch, opening, math.ceil(self.buffer_m / min(*width, height)))
+        beside = (math.ceil(distance / min(*width, height)) for distance in (self.reach_m, self.buffer_m))
+        found = Margins(patch, opening, *beside)
         if found.total > grid.block_px:
             raise ValueError(
                 f"min_area_ha is {self.min_area_ha}: a change of that size can reach {found.total} pixels beyond a block, "
@@ -57,12 +75,13 @@ class Margins:
     patch: int
     """A patch with a pixel in the block that is seen to reach this far is not too small."""
     opening: int
+    reach: int
     buffer: int
 
     @property
     def total(self) -> int:
         """All of them together."""
-        return self.patch + self.opening + self.buffer
+        return self.patch + self.opening + self.reach + self.buffer
 
 
 def pixel_m(row: int, count: int, grid: BlockGrid) -> tuple[tuple[float, float], float]:

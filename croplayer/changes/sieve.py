@@ -15,12 +15,13 @@ from scipy import ndimage
 
 from croplayer.changes.rules import HECTARE_M2, METRES_PER_DEGREE, ChangeRules, pixel_m
 from stores.grid import BlockGrid, PixelWindow
-from stores.legends import Change
+from stores.legends import WEAK_GAIN, WEAK_LOSS, Change
 
 BAND_ROWS = 4096
 """Rows of the lattice in which pixels count as equally wide; across them the width changes by about a thousandth."""
 _EIGHT = np.ones((3, 3), bool)
-_STABLE_OF = {Change.GAIN: Change.STABLE_OTHER, Change.LOSS: Change.STABLE_CROPLAND}
+_KINDS = ((Change.GAIN, WEAK_GAIN, Change.STABLE_OTHER), (Change.LOSS, WEAK_LOSS, Change.STABLE_CROPLAND))
+"""Each change, the weak difference that may belong to it, and what the ground is otherwise."""
 
 
 class Sieved(NamedTuple):
@@ -35,9 +36,10 @@ class Sieved(NamedTuple):
 def sieved(around: np.ndarray, place: PixelWindow, inner: PixelWindow, grid: BlockGrid, rules: ChangeRules) -> Sieved:
     """The changes of a window, from the differences of the window and the ground around it.
 
-    A gain or loss stays if a disc of the tolerance's diameter fits into it there (a morphological opening), and if the
-    patch that it belongs to, after that, has the least area. Pixels of a patch touch at sides or corners; areas are on
-    the ellipsoid. What does not stay is stable ground of the earlier edition's class. Unknown ground stays unknown, and
+    A gain or loss is the core of a change if a disc of the tolerance's diameter fits into it there (a morphological
+    opening), and if the patch that it belongs to, after that, has the least area. Pixels of a patch touch at sides or
+    corners; areas are on the ellipsoid. Weak differences of the kind, into which the disc fits together with strong ones,
+    belong to the change within ``reach_m`` of a core. What is left is stable ground of the earlier edition's class. Unknown ground stays unknown, and
     no disc reaches over it.
 
     Parameters
@@ -47,17 +49,21 @@ def sieved(around: np.ndarray, place: PixelWindow, inner: PixelWindow, grid: Blo
     inner : the window that is decided
     """
     margins = rules.margins(inner, grid)
-    seen = inner.grown(margins.buffer + margins.patch)
     sure = inner.grown(margins.buffer)
+    cored = sure.grown(margins.reach)
+    seen = cored.grown(margins.patch)
     change = around[sure.slices_in(place)].copy()
-    for kind, stable in _STABLE_OF.items():
-        is_kind = around == kind
-        wanted = change == kind
+    for kind, weak, stable in _KINDS:
+        strong = around == kind
+        any_kind = strong | (around == weak)
+        wanted = any_kind[sure.slices_in(place)]
         if not wanted.any():
             continue
-        wide = opened(is_kind, place.row, grid, rules.tolerance_m)[seen.slices_in(place)]
-        kept = large_patches(wide, seen.row, grid, rules.min_area_ha)[sure.slices_in(seen)]
-        change[wanted & ~kept] = stable
+        wide = opened(strong, place.row, grid, rules.tolerance_m)[seen.slices_in(place)]
+        cores = large_patches(wide, seen.row, grid, rules.min_area_ha)[cored.slices_in(seen)]
+        near = near_to(cores, cored.row, grid, rules.reach_m)[sure.slices_in(cored)]
+        kept = near & opened(any_kind, place.row, grid, rules.tolerance_m)[sure.slices_in(place)]
+        change[wanted] = np.where(kept[wanted], kind, stable)
     changed = (change == Change.GAIN) | (change == Change.LOSS)
     at = inner.slices_in(sure)
     near = near_to(changed, sure.row, grid, rules.buffer_m)[at] & (change[at] <= Change.STABLE_CROPLAND)

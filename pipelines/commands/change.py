@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 @click.argument("after")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder of the comparison.")
 @click.option(
-    "--margin", type=float, default=0.3, show_default=True, help="Least difference of the probabilities, 0 to 1."
+    "--margin",
+    type=float,
+    default=0.7,
+    show_default=True,
+    help="Least difference of the probabilities in the core of a change, 0 to 1.",
+)
+@click.option(
+    "--reach",
+    type=float,
+    default=80.0,
+    show_default=True,
+    help="Metres around a core in which weaker differences belong to the change.",
 )
 @click.option(
     "--tolerance", type=float, default=10.0, show_default=True, help="Metres; a margin that moved by less is no change."
@@ -51,6 +62,7 @@ def change(
     after: str,
     out: Path,
     margin: float,
+    reach: float,
     tolerance: float,
     min_area: float,
     max_shift: float,
@@ -72,7 +84,7 @@ def change(
     from stores.change import ChangeFolder
     from stores.run_folder import RunFolder, run_at
 
-    rules = ChangeRules(margin, tolerance, min_area, max_shift, buffer)
+    rules = ChangeRules(margin, reach, tolerance, min_area, max_shift, buffer)
     earlier, later = open_edition(before), open_edition(after)
     check_comparable(earlier, later)
     grid = earlier.cube.grid

@@ -42,7 +42,7 @@ def expected(before: np.ndarray, after: np.ndarray) -> np.ndarray:
         Seen(crop, np.where(crop == 1, 240, np.where(crop == 0, 10, 0)).astype(np.uint8)) for crop in (before, after)
     ]
     by = RULES.margins(place, GRID).total
-    around = np.pad(differences(*seen, RULES.margin), by, constant_values=Change.NEVER_COMPARED)
+    around = np.pad(differences(*seen, RULES.margin, RULES.weak_margin), by, constant_values=Change.NEVER_COMPARED)
     return sieved(around, place.grown(by), place, GRID, RULES).change
 
 

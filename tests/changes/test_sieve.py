@@ -11,12 +11,11 @@ from croplayer.changes.evidence import Seen, differences, plain_differences
 from croplayer.changes.rules import ChangeRules
 from croplayer.changes.sieve import large_patches, near_to, opened, sieved
 from stores.grid import BlockGrid, PixelWindow
-from stores.legends import Change
+from stores.legends import WEAK_GAIN, WEAK_LOSS, Change
 
 GRID = BlockGrid(2560)
 ROW, COL = 1115 * 2560, 5880 * 2560
 """At 34.25 N a pixel is 2.17 m high and about 1.8 m wide."""
-ALL = ChangeRules(margin=0, tolerance_m=0, min_area_ha=0)
 
 
 def decided(whole: np.ndarray, rules: ChangeRules, inner: PixelWindow | None = None) -> np.ndarray:
@@ -38,6 +37,8 @@ def test_a_pixel_changes_with_evidence_alone_and_unknown_never_does() -> None:
     later = np.array([[240, 130, 10, 120, 200, 130, 250, 250, 0, 250]], np.uint8)
     found = differences(Seen(flags, score), Seen(after, later), 0.3)
     assert found[0].tolist() == [2, 0, 3, 1, 0, 1, 254, 255, 254, 255]
+    with_weak = differences(Seen(flags, score), Seen(after, later), 0.95, 0.04)
+    assert with_weak[0].tolist() == [4, 4, 5, 5, 0, 1, 254, 255, 254, 255]
     assert plain_differences(flags, after)[0].tolist() == [2, 2, 3, 3, 0, 1, 254, 255, 254, 255]
 
 
@@ -66,6 +67,20 @@ def test_patches_below_the_least_area_are_left_out() -> None:
     assert large_patches(mask, ROW, GRID, 0.0).sum() == 525
 
 
+def test_weak_differences_belong_to_a_core_that_is_near() -> None:
+    whole = np.full((60, 120), Change.STABLE_CROPLAND, np.uint8)
+    whole[20:40, 10:100] = WEAK_LOSS
+    whole[20:40, 10:30] = Change.LOSS
+    whole[50:58, 100:118] = WEAK_GAIN
+    rules = ChangeRules(reach_m=40, tolerance_m=0, min_area_ha=0.1)
+    found = decided(whole, rules)
+    lost = np.flatnonzero(found[30] == Change.LOSS)
+    assert (lost[0], lost[-1]) == (10, 51)  # 22 px of 1.80 m beyond the core
+    assert (found[(whole == WEAK_LOSS) & (found != Change.LOSS)] == Change.STABLE_CROPLAND).all()
+    assert (found[whole == WEAK_GAIN] == Change.STABLE_OTHER).all()
+    assert not (decided(whole, ChangeRules(reach_m=40, tolerance_m=0, min_area_ha=0.3)) == Change.LOSS).any()
+
+
 def test_unknown_ground_stays_unknown_and_lends_nothing() -> None:
     whole = np.full((60, 60), Change.STABLE_OTHER, np.uint8)
     whole[20:40, 20:23] = Change.GAIN
@@ -76,16 +91,22 @@ def test_unknown_ground_stays_unknown_and_lends_nothing() -> None:
 
 
 @hypothesis.settings(max_examples=15)
-@hypothesis.given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 4.0, 9.0]), st.sampled_from([0.0, 0.02, 0.2]))
-def test_no_cut_changes_a_pixel(seed: int, tolerance: float, area: float) -> None:
+@hypothesis.given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0.0, 4.0, 9.0]),
+    st.sampled_from([0.0, 0.02, 0.2]),
+    st.sampled_from([0, 9, 40]),
+)
+def test_no_cut_changes_a_pixel(seed: int, tolerance: float, area: float, reach: float) -> None:
     from scipy.ndimage import gaussian_filter
 
     rng = np.random.default_rng(seed)
     rough = gaussian_filter(rng.standard_normal((90, 120)), (2, 4))
-    whole = np.where(rough > 0.08, Change.GAIN, np.where(rough < -0.08, Change.LOSS, Change.STABLE_CROPLAND))
+    levels = [rough > 0.08, rough < -0.08, rough > 0.02, rough < -0.02]
+    whole = np.select(levels, [Change.GAIN, Change.LOSS, WEAK_GAIN, WEAK_LOSS], Change.STABLE_CROPLAND)
     whole[rng.random(whole.shape) < 0.002] = Change.UNKNOWN
     whole = whole.astype(np.uint8)
-    rules = ChangeRules(margin=0, tolerance_m=tolerance, min_area_ha=area)
+    rules = ChangeRules(margin=0, reach_m=reach, tolerance_m=tolerance, min_area_ha=area)
     expected = decided(whole, rules)
     y, x = int(rng.integers(1, 89)), int(rng.integers(1, 119))
     for rows in (slice(0, y), slice(y, 90)):
