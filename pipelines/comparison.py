@@ -40,6 +40,14 @@ from stores.records import BlockRecord, BlockTask
 OVERVIEW_PX = 1400
 GROUP = 4
 """Blocks that are sent to a process at once."""
+RULE_WORDS = {
+    "margin": "least difference of the probabilities",
+    "reach_m": "reach of weaker differences, m",
+    "tolerance_m": "tolerance of margins, m",
+    "min_area_ha": "least area, ha",
+    "max_shift_m": "largest shift of the imagery, m",
+    "buffer_m": "buffer around changes, m",
+}
 TITLE = "change between two editions of a map of cropland by croplayer"
 
 
@@ -144,7 +152,7 @@ class Compare:
             ("earlier map", self.before.name),
             ("later map", self.after.name),
             ("blocks compared", f"{int(blocks.compared.sum())} of {len(blocks)}"),
-            *((name, f"{value:g}") for name, value in asdict(self.rules).items()),
+            *((RULE_WORDS[name], f"{value:g}") for name, value in asdict(self.rules).items()),
         ]
         return ChangePage(
             f"Change of cropland, {self.before.cube.edition} to {self.after.cube.edition}", facts,

@@ -52,7 +52,8 @@ def change_report(page: ChangePage) -> Report:
     about = [NO_INTERVAL, *([MODELS_DIFFER] if page.models_differ else [])]
     picture = Picture.of(
         "change", "Gain and loss of cropland",
-        "A pixel changed if both maps know it, their probabilities differ, and the change is wide and large enough.",
+        "A change begins where the probabilities of both maps differ widely enough over a wide and large enough patch. "
+        "Where squares of pixels are drawn as one, a change in them shows.",
         change_figure(page.overview, page.bounds),
     )  # fmt: skip
     sections = [
@@ -70,7 +71,7 @@ def change_figure(change: np.ndarray, bounds: Bounds) -> Figure:
     with figure_style():
         ratio = float(change.shape[0] / change.shape[1] / np.cos(np.deg2rad((bounds.south + bounds.north) / 2)))
         height = 9 * min(ratio, 1.2)
-        sheet = Sheet(9.6, height + 0.9)
+        sheet = Sheet(9.9, height + 0.9)
         view = (bounds.west, bounds.east, bounds.south, bounds.north)
         panel = Panel(0.5, 0.8, 9.0, height, view).fitted(ratio)
         kinds = list(Change)
