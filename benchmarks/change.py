@@ -7,6 +7,9 @@ planted and grubbed up, grassland ploughed. At each place the earlier and the la
 two sources on different days, and the later imagery of the second source is shifted by 3 px in every other row of blocks. Beside it are mapped: the earlier land
 again from other imagery, where nothing changed. Everything is compared with the plain difference of the two maps.
 
+Two more maps of each place are drawn from the truth, with margins off by a pixel and specks, the later one shifted by 3 px: what
+the rules do for maps that err in that way alone.
+
 Then samples are drawn from the strata of the mapped change, labelled from the truth, and the areas of gain and loss are
 estimated with their intervals: how many of the intervals hold the truth?
 """
@@ -21,6 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import ndimage
 
 from croplayer.changes.evidence import Seen, differences, plain_differences
 from croplayer.changes.population import CHANGE_GROUND
@@ -64,6 +68,9 @@ class Place(NamedTuple):
     moved: dict[str, Displacement]
     """By source"""
     only_imagery: dict[str, float]
+    drawn_plain: np.ndarray
+    """(n, n) uint8 `Change`: the same of two maps that were drawn from the truth and err at margins and in specks alone"""
+    drawn_ours: Sieved
     pictures: dict[str, np.ndarray]
 
 
@@ -149,11 +156,31 @@ def _compared(window: PixelWindow, truth: np.ndarray, editions: dict[str, Editio
     valid = np.ones((window.height, window.width), bool)
     moved = {s: displacement(before.rgb[s], valid, after.rgb[s], valid) for s in SOURCES}
     ours = _decided(before.seen(), after.seen({s: d.whole_px for s, d in moved.items()}), window, rules)
+    crop = [np.isin(truth, kinds) for kinds in ((1, 3), (1, 2))]
+    drawn = [_drawn(c, seed, by) for c, seed, by in zip(crop, (1, 2), (0, SHIFT_PX), strict=True)]
+    back = Seen(*(np.roll(layer, -SHIFT_PX, 1) for layer in drawn[1]))
     return Place(
         window, truth, plain_differences(before.seen().flags, after.seen().flags), ours, moved,
         _false(before.seen(), editions["again"].seen(), window, rules),
+        plain_differences(drawn[0].flags, drawn[1].flags), _decided(drawn[0], back, window, rules),
         {"before": before.rgb["aster"], "after": after.rgb["aster"]},
     )  # fmt: skip
+
+
+def _drawn(crop: np.ndarray, seed: int, shift: int) -> Seen:
+    """A map of the true cropland that errs as careful mappers do, shifted eastwards.
+
+    Margins are off by a pixel (standard deviation), probabilities change over three pixels there, and one pixel in 300 lies in
+    a speck of the wrong class.
+    """
+    rng = np.random.default_rng(seed)
+    fields = [ndimage.gaussian_filter(rng.standard_normal(crop.shape), 12) for _ in range(2)]
+    places = [grid + f / f.std() for grid, f in zip(np.indices(crop.shape), fields, strict=True)]
+    score = ndimage.gaussian_filter(ndimage.map_coordinates(crop.astype(float), places, order=1, mode="nearest"), 1)
+    rough = ndimage.gaussian_filter(rng.standard_normal(crop.shape), 2)
+    score = np.where(rough > np.quantile(rough, 1 - 1 / 300), 1 - score, score)
+    score = np.roll(np.rint(PROBABILITY_SCALE * np.clip(score, 0, 1)).astype(np.uint8), shift, 1)
+    return Seen(mask_from_probability(score), score)
 
 
 def _axes(window: PixelWindow, shift: int) -> tuple[np.ndarray, np.ndarray]:
@@ -197,7 +224,13 @@ def _scores(places: list[Place], rules: ChangeRules) -> dict[str, dict[str, floa
     for name, kind in KINDS.items():
         whole = [p.truth == kind for p in places]
         large = [_sieved_truth(p, rules) == kind for p in places]
-        for what, maps in (("plain", [p.plain for p in places]), ("ours", [p.ours.change for p in places])):
+        maps_of = {
+            "plain": [p.plain for p in places],
+            "ours": [p.ours.change for p in places],
+            "plain, drawn maps": [p.drawn_plain for p in places],
+            "ours, drawn maps": [p.drawn_ours.change for p in places],
+        }
+        for what, maps in maps_of.items():
             for against, truths in (("all", whole), ("mappable", large)):
                 both = sum(int((t & (m == kind)).sum()) for t, m in zip(truths, maps, strict=True))
                 either = sum(int((t | (m == kind)).sum()) for t, m in zip(truths, maps, strict=True))
