@@ -106,8 +106,9 @@ class Compare:
         return failed
 
     def records(self, step: str) -> list[BlockRecord]:
-        """The last record of each block of a step."""
-        return [record for _, record in Ledger(self.folder.ledger(step)).newest()]
+        """The last record of each block of a step, of those that are finished in both editions now."""
+        blocks = common_blocks(self.before, self.after)
+        return [record for _, record in Ledger(self.folder.ledger(step)).newest() if record.block in blocks]
 
     def write_tables(self, product: NamedProduct | None) -> ChangePage:
         """Write the tables of a finished comparison, and return what its page shows."""

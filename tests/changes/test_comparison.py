@@ -156,6 +156,8 @@ def test_unfinished_blocks_are_never_compared(before: Path, tmp_path: Path) -> N
     assert not table.compared[[b.name for b in BLOCKS[4:]]].any()
     assert (table.reason[[b.name for b in BLOCKS[4:]]] == "the later map is not finished there").all()
     assert (written(tmp_path / "out")[96:, 96:] == Change.NEVER_COMPARED).all()
+    areas = pd.read_parquet(tmp_path / "out/tables/change.parquet").iloc[0]
+    assert areas.known_km2 == pytest.approx(sum(GRID.block_km2(block.row) for block in BLOCKS[:4]))
 
 
 def test_editions_are_named_with_an_at(before: Path, after: Path, tmp_path: Path) -> None:
