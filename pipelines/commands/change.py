@@ -11,9 +11,13 @@ from pipelines.commands.options import MODELS
 from pipelines.exit_codes import UNFINISHED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from croplayer.changes.editions import Edition
+    from croplayer.report.change_page import ChangePage
     from pipelines.comparison import NamedProduct, Remap
     from pipelines.recipe import Recipe
+    from stores.change import ChangeFolder
 
 
 @click.command()
@@ -81,6 +85,7 @@ def change(
     from croplayer.changes.editions import check_comparable, common_blocks, models_differ, open_edition, parted
     from croplayer.changes.rules import ChangeRules
     from pipelines.comparison import Compare, failed_words, write_comparison
+    from pipelines.engine.lease import lease
     from stores.change import ChangeFolder
     from stores.run_folder import RunFolder, run_at
 
@@ -97,27 +102,32 @@ def change(
     write_comparison(folder, earlier, later, rules)
     boundaries = run.boundaries if run.boundaries.is_file() else None
     compare = Compare(earlier, later, rules, folder, boundaries, again, workers)
-    failed = compare.run()
-    if failed:
-        click.echo(f"croplayer: {failed_words(failed)}", err=True)
-        context.exit(UNFINISHED)
-    page = compare.write_tables(there_now)
-    if geotiff:
-        click.echo(compare.write_geotiff())
-    click.echo(folder.table("change.csv"))
-    click.echo(compare.write_page(page))
+    with lease(RunFolder(out)):
+        failed = compare.run()
+        if failed:
+            click.echo(f"croplayer: {failed_words(failed)}", err=True)
+            context.exit(UNFINISHED)
+        page = compare.write_tables(there_now)
+        if geotiff:
+            click.echo(compare.write_geotiff())
+        click.echo(folder.table("change.csv"))
+        click.echo(compare.write_page(page))
+    for line in _result(page, folder):
+        click.echo(line)
+    if again is None and models_differ(earlier, later):
+        click.echo("The maps were made by different models; --remap tells which part of the difference is the models'.")
+
+
+def _result(page: ChangePage, folder: ChangeFolder) -> Iterator[str]:
+    """What a comparison found, in sentences."""
     total = page.units.iloc[0]
-    click.echo(
+    yield (
         f"gain {total.gain_km2:,.4g} km², loss {total.loss_km2:,.4g} km² on {total.known_km2:,.4g} km² that both maps know "
         f"(plain difference: {total.plain_gain_km2:,.4g} and {total.plain_loss_km2:,.4g} km²); no interval without a sample"
     )
     left_out = page.blocks[~page.blocks.compared.astype(bool)]
     if len(left_out):
-        click.echo(
-            f"{len(left_out)} of {len(page.blocks)} blocks were not compared: {folder.table('change_blocks.csv')}"
-        )
-    if again is None and models_differ(earlier, later):
-        click.echo("The maps were made by different models; --remap tells which part of the difference is the models'.")
+        yield f"{len(left_out)} of {len(page.blocks)} blocks were not compared: {folder.table('change_blocks.csv')}"
 
 
 def _recipe(path: Path, out: Path) -> Recipe:
