@@ -9,6 +9,8 @@ from stores import __version__
 
 if TYPE_CHECKING:
     from croplayer import models
+    from croplayer.changes.lazy import change
+    from croplayer.changes.rules import ChangeRules
     from croplayer.cube.lazy import region_properties, segment
     from croplayer.cube.opening import open_cube
     from stores.edition import SchemaError
@@ -19,9 +21,11 @@ __all__ = [
     "BlockGrid",
     "BlockIndex",
     "Bounds",
+    "ChangeRules",
     "MissingBlocksError",
     "SchemaError",
     "__version__",
+    "change",
     "models",
     "open_cube",
     "region_properties",
@@ -32,8 +36,10 @@ _MODULES = {
     "BlockGrid": "stores.grid",
     "BlockIndex": "stores.grid",
     "Bounds": "stores.grid",
+    "ChangeRules": "croplayer.changes.rules",
     "MissingBlocksError": "stores.finished",
     "SchemaError": "stores.edition",
+    "change": "croplayer.changes.lazy",
     "open_cube": "croplayer.cube.opening",
     "region_properties": "croplayer.cube.lazy",
     "segment": "croplayer.cube.lazy",

@@ -45,6 +45,7 @@ COMMANDS = {
     "judge": _Entry("judge", "judge", "Judge the masks, or draw blocks for people to review."),
     "fields": _Entry("fields", "fields", "Find single fields, or tell what became of those of an earlier run."),
     "label": _Entry("label", "label", "Choose what people label next, and read what they drew."),
+    "change": _Entry("change", "change", "Compare two editions of the map, and tell changes from noise."),
     "area": _Entry("area", "area", "Estimate areas with confidence intervals from a reviewed sample."),
     "models": _Entry("models", "models", "Train, import, evaluate, compare and export models."),
     "landscape": _Entry("landscape", "landscape", "Make synthetic countries and serve their tiles."),

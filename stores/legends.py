@@ -46,6 +46,43 @@ def own_maps(sources: Sequence[str]) -> list[str]:
     return [*sources, *([MERGE_BOTH] if len(sources) == 2 else []), INTEGRATED]
 
 
+class Change(IntEnum):
+    """What happened to a pixel between two editions of the map."""
+
+    STABLE_OTHER = 0
+    STABLE_CROPLAND = 1
+    GAIN = 2
+    LOSS = 3
+    UNKNOWN = 254
+    """One of the editions does not know the pixel, or its block was not compared."""
+    NEVER_COMPARED = 255
+
+    @property
+    def label(self) -> str:
+        """The change's name in tables and figures."""
+        return self.name.lower().replace("_", " ")
+
+    @property
+    def is_known(self) -> bool:
+        """Whether both editions know the pixel."""
+        return self < Change.UNKNOWN
+
+
+CHANGE_COLOURS = {
+    Change.STABLE_OTHER: "#efe9d9",
+    Change.STABLE_CROPLAND: "#b7cfa8",
+    Change.GAIN: "#0072b2",
+    Change.LOSS: "#d55e00",
+    Change.UNKNOWN: "#b9c3cc",
+    Change.NEVER_COMPARED: "#ffffff",
+}
+"""Colours of a map of change in every picture."""
+
+
+WEAK_GAIN, WEAK_LOSS = 4, 5
+"""Differences that are a gain or a loss only near the core of one; a map of change holds none."""
+
+
 class CoverageType(IntEnum):
     """What a block's imagery shows (paper section 2.2.2)."""
 

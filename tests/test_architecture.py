@@ -27,7 +27,7 @@ FLOORS = (
     {"croplayer.fields"},
     {"croplayer.cube"},
     {"croplayer.evaluation", "croplayer.tasks"},
-    {"croplayer.decisions", "croplayer.active"},
+    {"croplayer.decisions", "croplayer.active", "croplayer.changes"},
     {"croplayer.report"},
     {"croplayer"},
     {"pipelines.exit_codes"},

@@ -153,3 +153,11 @@ def only_region(dataset: xr.Dataset, mask: xr.DataArray) -> xr.DataArray:
     if IN_REGION not in dataset.coords:
         return mask
     return mask.where(dataset[IN_REGION].drop_vars(IN_REGION, errors="ignore"), np.uint8(NEVER_PROCESSED))
+
+
+def block_chunks(start: int, length: int, block_px: int) -> tuple[int, ...]:
+    """Chunk lengths that end on block edges."""
+    first = min(-start % block_px or block_px, length)
+    rest = length - first
+    tail = (rest % block_px,) if rest % block_px else ()
+    return (first, *([block_px] * (rest // block_px)), *tail)

@@ -18,7 +18,7 @@ import xarray as xr
 
 from croplayer.cube import accessor  # noqa: F401  (gives opened cubes their .crop)
 from croplayer.cube.behind import Behind, link
-from croplayer.cube.lattice import BLOCK_PX, EDITION, IN_REGION, inside
+from croplayer.cube.lattice import BLOCK_PX, EDITION, IN_REGION, block_chunks, inside
 from croplayer.cube.regions import Asked, Region, asked_region, exchanged_hint
 from croplayer.cube.whole_blocks import Cube
 from stores.block_list import BlockList
@@ -158,7 +158,7 @@ def _cut(dataset: xr.Dataset, cube: Cube, window: PixelWindow, finished: Mapping
     """
     y, x = window.slices_in(cube.blocks.window(cube.grid))
     n = cube.grid.block_px
-    blocks = {"y": _block_chunks(window.row, window.height, n), "x": _block_chunks(window.col, window.width, n)}
+    blocks = {"y": block_chunks(window.row, window.height, n), "x": block_chunks(window.col, window.width, n)}
     dataset = dataset.isel(y=y, x=x).chunk({**blocks, "source": 1, "band": -1})
     dataset = _finished_only(dataset, cube, window, finished) if finished else dataset
     dataset = dataset.chunk({dim: -(-sum(lengths) // len(lengths)) for dim, lengths in blocks.items()})
@@ -279,11 +279,3 @@ def _overlap(cube: Cube, asked: Asked | None) -> PixelWindow:
             f"east={box.east} north={box.north}{exchanged_hint(asked, box)}"
         )
     return part
-
-
-def _block_chunks(start: int, length: int, block_px: int) -> tuple[int, ...]:
-    """Chunk lengths that end on block edges."""
-    first = min(-start % block_px or block_px, length)
-    rest = length - first
-    tail = (rest % block_px,) if rest % block_px else ()
-    return (first, *([block_px] * (rest // block_px)), *tail)

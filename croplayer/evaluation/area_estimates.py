@@ -60,19 +60,20 @@ def estimate_areas(sample: ReviewedSample, confidence: float = 0.95) -> AreaEsti
             "be estimated; draw a sample with `croplayer area draw`"
         )
     is_systematic = design.kind == "systematic"
-    ratio = _grid_ratio(sample.points) if is_systematic else _stratum_ratio(sample.points, design)
+    ratio = _grid_ratio(sample.points) if is_systematic else stratum_ratio(sample.points, design)
     rows = [_area_row(sample, design, None, ratio, confidence)]
     if design.units != ("",):
         rows += [_area_row(sample, design, unit, ratio, confidence) for unit in range(len(design.units))]
     areas = pd.DataFrame(rows)
     accuracy = pd.DataFrame(
-        [_accuracy_row(name, estimate, sample.flaw, confidence) for name, estimate in _accuracy(sample, ratio)]
+        [accuracy_row(name, estimate, sample.flaw, confidence) for name, estimate in _accuracy(sample, ratio)]
     )
     notes = _notes(sample, design, [] if sample.flaw else _without_spread(areas, accuracy))
     return AreaEstimates(areas, accuracy, SYSTEMATIC if is_systematic else STRATIFIED, notes)
 
 
-def _stratum_ratio(points: pd.DataFrame, design: SampleDesign) -> Ratio:
+def stratum_ratio(points: pd.DataFrame, design: SampleDesign) -> Ratio:
+    """Estimator from the points of a stratified sample; raises ValueError when a stratum has fewer than two."""
     km2 = np.array(design.stratum_km2)
     weights, stratum = km2 / km2.sum(), points.stratum.to_numpy()
     drawn = np.bincount(stratum, minlength=len(km2))
@@ -112,7 +113,7 @@ def _area_row(
         share = regression_estimate(_grid_sample(points[inside]), float(km2[1]) / total)
     else:
         share = ratio(points.label.to_numpy() * inside, inside)
-    area = _known_error(share, sample.flaw).times(total)
+    area = known_error(share, sample.flaw).times(total)
     low, high = area.interval(confidence)
     return {
         "adcode": "" if unit is None else design.units[unit],
@@ -138,8 +139,9 @@ def _accuracy(sample: ReviewedSample, ratio: Ratio) -> list[tuple[str, Estimate]
     ]
 
 
-def _accuracy_row(name: str, estimate: Estimate, flaw: str, confidence: float) -> dict[str, object]:
-    estimate = _known_error(estimate, flaw)
+def accuracy_row(name: str, estimate: Estimate, flaw: str, confidence: float) -> dict[str, object]:
+    """A measure of accuracy with its interval, which is missing if the sample has a flaw or its points all agree."""
+    estimate = known_error(estimate, flaw)
     low, high = estimate.interval(confidence)
     return {
         "measure": name,
@@ -150,7 +152,7 @@ def _accuracy_row(name: str, estimate: Estimate, flaw: str, confidence: float) -
     }
 
 
-def _known_error(share: Estimate, flaw: str) -> Estimate:
+def known_error(share: Estimate, flaw: str) -> Estimate:
     """The share, without standard error if the sample has a flaw or its points all agree."""
     return share._replace(standard_error=np.nan) if flaw or share.standard_error < NO_SPREAD else share
 

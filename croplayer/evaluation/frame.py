@@ -1,4 +1,7 @@
-"""The population that a sample is drawn from: every mapped pixel, its class and its admin unit."""
+"""The population that a sample is drawn from: every mapped pixel, its class and its admin unit.
+
+A pixel lies in a cell: its unit, and in it one of the kinds of ground of a `Ground`. For a map these are its two classes.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +21,51 @@ from stores.legends import CROPLAND, INTEGRATED, NO_IMAGERY
 CLASSES = ("not cropland", "cropland")
 """The map's classes by code."""
 
+
+@dataclass(frozen=True)
+class Ground:
+    """The kinds of ground that a sample distinguishes."""
+
+    classes: tuple[str, ...]
+    """What a label can say, by code"""
+    strata: tuple[str, ...]
+    """What is drawn from separately"""
+    class_of: tuple[int, ...]
+    """Class of each kind on the map"""
+    stratum_of: tuple[int, ...]
+    """Stratum of each kind"""
+
+    @property
+    def kinds(self) -> int:
+        """How many there are."""
+        return len(self.class_of)
+
+
+MAP_GROUND = Ground(CLASSES, CLASSES, (0, 1), (0, 1))
+"""Of a map: its classes are the strata."""
+
 OUT_OF_FRAME = -1
 """Cell of a pixel that is in no unit or that the map knows nothing about."""
 
 
 @dataclass(frozen=True)
 class Population:
-    """Pixels of an integrated map in cells: unit times class; a cell is ``2 * unit + class``."""
+    """Pixels of an integrated map in cells: unit times kind of ground; a cell is ``kinds * unit + kind``."""
 
     cube: Cube
     blocks: tuple[BlockIndex, ...]
     units: gpd.GeoDataFrame | None
     """Admin units with the column adcode; None for the mapped region as one."""
+
+    @property
+    def ground(self) -> Ground:
+        """The kinds of ground."""
+        return MAP_GROUND
+
+    def kinds(self, block: BlockIndex) -> np.ndarray:
+        """Kind of ground of each pixel of a block, (h, w) int16; OUT_OF_FRAME where the map says nothing."""
+        mask = self.cube.read_block(INTEGRATED, block)
+        return np.where(mask < NO_IMAGERY, mask == CROPLAND, OUT_OF_FRAME).astype(np.int16)
 
     @property
     def unit_codes(self) -> tuple[str, ...]:
@@ -44,14 +80,14 @@ class Population:
 
     def cells(self, block: BlockIndex, zone: int) -> tuple[np.ndarray, np.ndarray]:
         """Cell of each pixel of a block, (h, w) int32, and the unit of each, OUTSIDE for none."""
-        mask = self.cube.read_block(INTEGRATED, block)
+        kinds = self.kinds(block)
         if zone == BORDER:
             assert self.units is not None
             unit = zones_of_pixels(self.units, self.cube.grid.window(block), self.cube.grid)
         else:
-            unit = np.full(mask.shape, zone, np.int32)
-        known = (mask < NO_IMAGERY) & (unit != OUTSIDE)
-        return np.where(known, 2 * unit + (mask == CROPLAND), OUT_OF_FRAME).astype(np.int32), unit
+            unit = np.full(kinds.shape, zone, np.int32)
+        known = (kinds != OUT_OF_FRAME) & (unit != OUTSIDE)
+        return np.where(known, self.ground.kinds * unit + kinds, OUT_OF_FRAME).astype(np.int32), unit
 
 
 @dataclass(frozen=True)
@@ -68,8 +104,13 @@ class Frame:
 
     @property
     def unit_class_km2(self) -> np.ndarray:
-        """Area by unit and class: (units, 2) float64."""
-        return self.cell_km2.sum(axis=0).reshape(-1, 2)
+        """Area by unit and class of the map: (units, classes) float64."""
+        ground = self.population.ground
+        kinds = self.cell_km2.sum(axis=0).reshape(-1, ground.kinds)
+        out = np.zeros((len(kinds), len(ground.classes)))
+        for kind, code in enumerate(ground.class_of):
+            out[:, code] += kinds[:, kind]
+        return out
 
 
 def measure_frame(population: Population, progress: Iterable[int] | None = None) -> Frame:
@@ -82,7 +123,7 @@ def measure_frame(population: Population, progress: Iterable[int] | None = None)
     Raises ValueError when the map knows nothing there.
     """
     zones = population.zones()
-    n_cells = 2 * len(population.unit_codes)
+    n_cells = population.ground.kinds * len(population.unit_codes)
     cell_km2 = np.zeros((len(population.blocks), n_cells))
     unknown = 0.0
     grid = population.cube.grid
@@ -103,11 +144,13 @@ def measure_frame(population: Population, progress: Iterable[int] | None = None)
 
 
 def strata_of(frame: Frame, by_unit: bool) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of the strata and the stratum of each cell, (cells,) int64: the map's classes, in each unit or in all."""
-    codes = frame.population.unit_codes
+    """Names of the strata and the stratum of each cell, (cells,) int64: those of the ground, in each unit or in all."""
+    codes, ground = frame.population.unit_codes, frame.population.ground
+    in_each = np.tile(ground.stratum_of, len(codes))
     if not by_unit:
-        return CLASSES, np.tile([0, 1], len(codes))
-    return tuple(f"{code} {name}".strip() for code in codes for name in CLASSES), np.arange(2 * len(codes))
+        return ground.strata, in_each
+    names = tuple(f"{code} {name}".strip() for code in codes for name in ground.strata)
+    return names, in_each + len(ground.strata) * np.repeat(np.arange(len(codes)), ground.kinds)
 
 
 def stratum_km2(frame: Frame, stratum_of_cell: np.ndarray, strata: Sequence[str]) -> np.ndarray:

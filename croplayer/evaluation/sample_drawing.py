@@ -126,8 +126,8 @@ def _point(frame: Frame, place: Place, cells: np.ndarray) -> dict[str, object]:
         "lon": float(grid.longitudes(col, 1)[0]),
         "lat": float(grid.latitudes(row, 1)[0]),
         "block": block.name,
-        "unit": population.unit_codes[cell // 2],
-        "mapped": cell % 2,
+        "unit": population.unit_codes[cell // population.ground.kinds],
+        "mapped": population.ground.class_of[cell % population.ground.kinds],
         "weight": float(grid.pixel_area_m2(row, 1)[0]),
         "row": row,
         "col": col,
@@ -149,5 +149,5 @@ def _design(
     return SampleDesign(
         kind=kind, seed=seed, spacing_deg=spacing_deg, strata=strata, stratum_km2=tuple(areas.tolist()),
         units=frame.population.unit_codes, unit_names=names, unit_class_km2=frame.unit_class_km2,
-        unknown_km2=frame.unknown_km2, points=points,
+        unknown_km2=frame.unknown_km2, points=points, classes=frame.population.ground.classes,
     )  # fmt: skip

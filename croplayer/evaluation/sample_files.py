@@ -8,6 +8,7 @@ files for review do not show that class, so that it does not influence the revie
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from croplayer.evaluation.frame import CLASSES
 from croplayer.files.tables import csv_of
 from croplayer.files.text_tables import read_text_table
 from croplayer.vector.files import write_geopackage
@@ -25,8 +27,6 @@ from stores.grid import CRS
 FORMAT = "croplayer sample 1"
 POINT_COLUMNS = ["id", "lon", "lat", "block", "unit", "mapped", "stratum", "weight", "row", "col"]
 REVIEW_COLUMNS = ("id", "lon", "lat", "label", "note")
-LABELS = {"cropland": 1, "1": 1, "not cropland": 0, "0": 0}
-"""Values that a reviewer may write into ``label``."""
 MOVED_DEG = 1e-6
 """A point that is further from its drawn position than this (about 0.1 m) counts as moved."""
 
@@ -46,11 +46,13 @@ class SampleDesign:
     """Codes of the admin units; one empty code without units"""
     unit_names: tuple[str, ...]
     unit_class_km2: np.ndarray
-    """(units, 2) float64, area in km2 mapped as not cropland and as cropland"""
+    """(units, classes) float64, area in km2 mapped as each class"""
     unknown_km2: float
     """Area without map data, which is not sampled"""
     points: pd.DataFrame
-    """One row per point: id, lon, lat, block, unit, mapped (0 or 1), stratum, weight, row, col"""
+    """One row per point: id, lon, lat, block, unit, mapped (code of a class), stratum, weight, row, col"""
+    classes: tuple[str, ...] = CLASSES
+    """What a label can say, by code"""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class ReviewedSample:
     design: SampleDesign | None
     """None when the file has no design beside it"""
     points: pd.DataFrame
-    """The reviewed points with ``label`` 0 or 1, and the design's columns where there is one"""
+    """The reviewed points with the code of a class as ``label``, and the design's columns where there is one"""
     flaw: str
     """The reason why this is no probability sample; empty if it is one"""
 
@@ -82,6 +84,8 @@ def write_sample(path: Path, design: SampleDesign) -> list[Path]:
         "unit_class_km2": design.unit_class_km2.tolist(),
         "points": design.points.to_dict("records"),
     }
+    if design.classes == CLASSES:
+        del facts["classes"]
     geometry = gpd.points_from_xy(review.lon, review.lat)
     write_durable(paths[2], json.dumps(facts, indent=1, ensure_ascii=False).encode())
     write_durable(paths[1], csv_of(review, "%.9f").encode())
@@ -102,11 +106,12 @@ def read_sample(path: Path) -> ReviewedSample:
     ``flaw`` gives the reason. Raises FileNotFoundError, or ValueError naming file, row and field, for a file that cannot
     be read as a sample.
     """
-    reviewed = _read_review(path)
-    design = _read_design(path.with_suffix(".design.json"))
+    design = _read_design(path.with_suffix(".design.json")) if path.exists() else None
+    classes = design.classes if design else CLASSES
+    reviewed = _read_review(path, classes)
     labelled = reviewed[reviewed.label.notna()].reset_index(drop=True)
     if labelled.empty:
-        raise ValueError(f"{path} has no label yet; write {' or '.join(sorted(LABELS)[2:])} into the column 'label'")
+        raise ValueError(f"{path} has no label yet; write {' or '.join(sorted(classes))} into the column 'label'")
     if design is None:
         flaw = f"{path.name} has no {path.stem}.design.json beside it, so how its points were chosen is not known"
         return ReviewedSample(None, labelled, flaw)
@@ -127,7 +132,12 @@ def read_sample(path: Path) -> ReviewedSample:
     return ReviewedSample(design, points, flaw)
 
 
-def _read_review(path: Path) -> pd.DataFrame:
+def labels_of(classes: Sequence[str]) -> dict[str, int]:
+    """Values that a reviewer may write into ``label``: the names of classes and their codes."""
+    return {name: code for code, name in enumerate(classes)} | {str(code): code for code in range(len(classes))}
+
+
+def _read_review(path: Path, classes: Sequence[str]) -> pd.DataFrame:
     if not path.exists():
         raise FileNotFoundError(f"sample {path} does not exist")
     if path.suffix == ".csv":
@@ -143,14 +153,14 @@ def _read_review(path: Path) -> pd.DataFrame:
         if column not in table.columns:
             raise ValueError(f"sample {path} has no column '{column}'; it has {', '.join(table.columns)}")
     table = table[list(REVIEW_COLUMNS[:-1])].apply(lambda c: c.str.strip())
-    labels = []
+    known, labels = labels_of(classes), []
     for row, (name, label) in enumerate(zip(table.id, table.label, strict=True), start=first):
         word = label.casefold().removesuffix(".0")
-        if word and word not in LABELS:
+        if word and word not in known:
             raise ValueError(
-                f"sample {path} {what} {row} ({name}): label is '{label}'; expected cropland, not cropland or nothing"
+                f"sample {path} {what} {row} ({name}): label is '{label}'; expected {', '.join(sorted(classes))} or nothing"
             )
-        labels.append(LABELS[word] if word else None)
+        labels.append(known[word] if word else None)
     for field, limit in (("lon", 180), ("lat", 90)):
         values = pd.to_numeric(table[field], errors="coerce")
         bad = np.flatnonzero(~(values.abs() <= limit))
@@ -176,7 +186,7 @@ def _read_design(path: Path) -> SampleDesign | None:
             raise ValueError(f"{path} says format '{found}'; expected '{FORMAT}'; draw the sample again")
         facts["points"] = pd.DataFrame(facts["points"], columns=POINT_COLUMNS)
         facts["unit_class_km2"] = np.array(facts["unit_class_km2"], np.float64)
-        lists = ("strata", "stratum_km2", "units", "unit_names")
+        lists = ("strata", "stratum_km2", "units", "unit_names", *(("classes",) if "classes" in facts else ()))
         return SampleDesign(**(facts | {name: tuple(facts[name]) for name in lists}))
     except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error}); put back the one that was drawn with the sample") from error

@@ -4,7 +4,7 @@ It is procedural and deterministic. Every quantity is a pure function of (seed, 
 or elevation cell can be made alone and fits its neighbours. Nothing in it is real.
 
 One place
-    ``country.Country(seed)``
+    ``country.Country(seed, years=0, scenes=0)``: the land changes over the years, imagery is renewed
         ``.survey(lon, lat) -> Survey(cover uint8, parcel int64)``, ``.land_cover``, ``.parcel_id``,
         ``.is_cropland``, ``.elevation_m``: (h, w) on the grid of two axes, lon (w,) and lat (h,) in degrees
         ``.render(source, lon, lat) -> (rgb uint8 (h, w, 3), valid bool (h, w))`` for "aster" and "borealis"

@@ -30,6 +30,9 @@ from stores.grid import Bounds
 MISSING_ZOOM = 14
 """Imagery is missing in whole tiles of this zoom."""
 
+SCENES_STEP = 7_919_000_000_017
+"""Between the seeds of the scenes of two renewals; far from that between two countries."""
+
 _IS_PARCEL = class_table(*(c for c in LandCover if c.is_parcel))
 
 
@@ -55,9 +58,17 @@ class Country:
     seed: int = 1
     """0 to 2**31 - 1."""
 
+    years: int = 0
+    """Years since the first one, in which the land changed (`landscape.years`); 0 to 20."""
+
+    scenes: int = 0
+    """Number of the renewal of all imagery: the scenes of each are others, of other days."""
+
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed is {self.seed}; expected an integer from 0 to {2**31 - 1}")
+        if not 0 <= self.years <= 20 or not 0 <= self.scenes < 1000:
+            raise ValueError(f"years are {self.years} and scenes {self.scenes}; expected 0 to 20, and 0 to 999")
 
     def survey(self, lon: np.ndarray, lat: np.ndarray, *, nodes: NodeGrid | None = None) -> Survey:
         """Land cover and parcels on the grid of an axis of longitudes and one of latitudes.
@@ -121,7 +132,7 @@ class Country:
         parameters = provider.parameters(self.seed)
         rgb = np.empty((len(lat), len(lon), 3), dtype=np.uint8)
         render_grid(
-            np.uint64(self.seed), provider.scene_seed(self.seed), nodes, new_memory(), weather, scenes, parameters,
+            np.uint64(self.seed), self._scene_seed(provider), nodes, new_memory(), weather, scenes, parameters,
             season_colours(), texture_pyramids(self.seed), lon, lat, px, _texture_level(px * provider.blur), rgb,
         )  # fmt: skip
         valid = self.has_imagery(source, lon, lat)
@@ -142,7 +153,7 @@ class Country:
             [
                 [
                     is_missing(
-                        provider.scene_seed(self.seed),
+                        self._scene_seed(provider),
                         provider.parameters(self.seed),
                         tx,
                         ty,
@@ -169,14 +180,17 @@ class Country:
         per_degree : nodes along a degree; less than 3600 is faster and good enough only for overviews
         """
         box = Bounds(float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max()))
-        return node_grid(self.seed, box, per_degree=per_degree)
+        return node_grid(self.seed, box, per_degree=per_degree, years=float(self.years))
+
+    def _scene_seed(self, provider: ImagerySource) -> np.uint64:
+        return provider.scene_seed(self.seed) + np.uint64(SCENES_STEP * self.scenes)
 
     def _weather(self, provider: ImagerySource, nodes: NodeGrid) -> tuple[np.ndarray, np.ndarray]:
         rows, _, cols = nodes.fields.shape
         weather = np.empty((rows, N_WEATHER, cols), dtype=np.float32)
         scenes = np.empty((rows, cols, 2), dtype=np.int32)
         fill_weather(
-            provider.scene_seed(self.seed), provider.parameters(self.seed), nodes.col, nodes.row, nodes.per_degree,
+            self._scene_seed(provider), provider.parameters(self.seed), nodes.col, nodes.row, nodes.per_degree,
             weather, scenes,
         )  # fmt: skip
         return weather, scenes

@@ -65,6 +65,7 @@ TERRACE_BAND, TERRACE_PIECE = 4, 5
 """Second index of `hash2`."""
 
 BLOCK_CROP = 23
+BLOCK_LATER = 41
 BUND_WIDTH = 33
 """Also from a terrace's parcel."""
 

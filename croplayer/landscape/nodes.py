@@ -81,6 +81,9 @@ class NodeGrid(NamedTuple):
     territory: np.ndarray
     """(rows, cols, 2) int32, lattice index of the village territory of each node."""
 
+    years: float = 0.0
+    """Years since the first one, for which the land is surveyed; the fields are the same in all."""
+
 
 @kernel
 def _fill_nodes(
@@ -127,7 +130,7 @@ def _fill_slopes(fields: np.ndarray, step_x: float, step_y: float) -> None:
             fields[r, SLOPE_Y, c] = (fields[r + 1, ELEVATION, c] - fields[r - 1, ELEVATION, c]) / (2.0 * step_y)
 
 
-def node_grid(seed: int, bounds: Bounds, *, per_degree: int = NODES_PER_DEGREE) -> NodeGrid:
+def node_grid(seed: int, bounds: Bounds, *, per_degree: int = NODES_PER_DEGREE, years: float = 0.0) -> NodeGrid:
     """Nodes that surround a box in degrees with one more on every side, slopes (m/m) included."""
     # One node more on every side for slopes, which are taken between the neighbours of a node, and cut off at the end.
     col = int(np.floor(bounds.west * per_degree - 0.5)) - 1
@@ -140,8 +143,9 @@ def node_grid(seed: int, bounds: Bounds, *, per_degree: int = NODES_PER_DEGREE) 
     _fill_nodes(np.uint64(seed), col - 1, row - 1, per_degree, fields, territory)
     _fill_slopes(fields, METRES_PER_LON / per_degree, METRES_PER_LAT / per_degree)
     return NodeGrid(
-        col, row, per_degree, np.ascontiguousarray(fields[1:-1, :, 1:-1]), np.ascontiguousarray(territory[1:-1, 1:-1])
-    )
+        col, row, per_degree, np.ascontiguousarray(fields[1:-1, :, 1:-1]), np.ascontiguousarray(territory[1:-1, 1:-1]),
+        years,
+    )  # fmt: skip
 
 
 @kernel

@@ -62,6 +62,7 @@ from croplayer.landscape.parcels import (
 )
 from croplayer.landscape.plots import Place, open_land, settlement_lot, village_depth
 from croplayer.landscape.terrain import METRES_PER_LON
+from croplayer.landscape.years import later_block, later_territory, town_growth_m
 
 BLOCK_SLOTS = 1024
 TERRITORY_SLOTS = 64
@@ -165,7 +166,7 @@ def survey_row(
     """
     cover, key, line, inside, along, across = out
     ids, node_col, step_x = nodes.territory, nodes.col, METRES_PER_LON / nodes.per_degree
-    reach, jump = 0.5 * px, JUMP_STEPS * step_x
+    reach, jump, town_growth = 0.5 * px, JUMP_STEPS * step_x, town_growth_m(nodes.years)
     territory_key, territory = np.uint64(0), NO_LAND
     block_key, block, streets, plot = np.uint64(0), NO_BLOCK, NO_STREETS, NO_PLOT
     has_block, mixed, last_c, ti, tj = False, False, -1, NO_TERRITORY, 0
@@ -183,17 +184,17 @@ def survey_row(
             edge = between(row, TERRITORY_EDGE, c, t)
         if i != ti or j != tj:
             ti, tj, has_block, plot = i, j, False, NO_PLOT
-            territory_key, territory = _remembered_territory(seed, memory, i, j)
+            territory_key, territory = _remembered_territory(seed, memory, i, j, nodes.years)
         place = _place(row, territory, c, t, x, y)
         u, v = place.u, place.v
-        in_town = between(row, TOWN, c, t) < 0.0
+        in_town = between(row, TOWN, c, t) < town_growth
         if in_town or village_depth(territory, place.wild, u, v) > 0.0:
             if not (plot.cut == LOT_CUT and holds(plot, u, v)):
                 plot, streets = settlement_lot(territory_key, in_town, u, v)
             kind, depth = STREET, street_depth(in_town, u, v, streets, plot)
         else:
             if not (has_block and holds(block, u, v)):
-                block_key, block = _remembered_block(seed, memory, territory, territory_key, u, v)
+                block_key, block = _remembered_block(seed, memory, territory, territory_key, u, v, nodes.years)
                 has_block, plot = True, NO_PLOT
             plot, kind, depth, u, v = open_land(plot, territory, block_key, block, place, reach)
             kind, depth = lanes(territory, place.u, place.v, edge, reach, kind, depth)
@@ -245,14 +246,14 @@ def _crossing_line(
 
 
 @kernel
-def _remembered_territory(seed: np.uint64, memory: Memory, i: int, j: int) -> tuple[np.uint64, Territory]:
+def _remembered_territory(seed: np.uint64, memory: Memory, i: int, j: int, years: float) -> tuple[np.uint64, Territory]:
     """Key and record of a territory."""
     key = hash2(salted(seed, draws.TERRITORY), i, j)
     slot = int(key & np.uint64(TERRITORY_SLOTS - 1))
     records = memory.territories
     if memory.territory_keys[slot] != key:
         memory.territory_keys[slot] = key
-        record = territory_record(seed, i, j)
+        record = later_territory(territory_record(seed, i, j), years)
         for k in range(len(record)):
             records[slot, k] = record[k]
     r = records[slot]
@@ -261,7 +262,7 @@ def _remembered_territory(seed: np.uint64, memory: Memory, i: int, j: int) -> tu
 
 @kernel
 def _remembered_block(
-    seed: np.uint64, memory: Memory, territory: Territory, territory_key: np.uint64, u: float, v: float
+    seed: np.uint64, memory: Memory, territory: Territory, territory_key: np.uint64, u: float, v: float, years: float
 ) -> tuple[np.uint64, Block]:
     """Key and record of the field block at local (u, v)."""
     key, cell = block_cell(territory_key, territory.block_m, u, v)
@@ -269,7 +270,7 @@ def _remembered_block(
     records = memory.blocks
     if memory.block_keys[slot] != key:
         memory.block_keys[slot] = key
-        record = block_record(seed, territory, key, cell)
+        record = later_block(block_record(seed, territory, key, cell), key, years)
         for k in range(len(record)):
             records[slot, k] = record[k]
     r = records[slot]

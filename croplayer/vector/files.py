@@ -24,8 +24,15 @@ DBF_DATE = "2000-01-01"
 SHAPEFILE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 
 
-def write_geotiff(path: Path, mask: np.ndarray, window: PixelWindow, grid: BlockGrid) -> Path:
-    """Write a mask (h, w) uint8 as a cloud-optimised GeoTIFF with overviews; nodata is 255. Returns its path."""
+MASK_WORDS = "0 not cropland, 1 cropland, 254 no imagery, 255 never processed"
+"""What the values of a mask mean, as the description of a band."""
+
+
+def write_geotiff(path: Path, mask: np.ndarray, window: PixelWindow, grid: BlockGrid, words: str = MASK_WORDS) -> Path:
+    """Write a mask (h, w) uint8 as a cloud-optimised GeoTIFF with overviews; nodata is 255. Returns its path.
+
+    ``words`` say what its values mean.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(PARTIAL, f".{path.name}.", path.parent) as scratch:
         plain, cog = Path(scratch) / "plain.tif", Path(scratch) / "cog.tif"
@@ -34,7 +41,7 @@ def write_geotiff(path: Path, mask: np.ndarray, window: PixelWindow, grid: Block
             transform=grid.transform(window), nodata=NEVER_PROCESSED, compress="deflate", tiled=True,
         ) as file:  # fmt: skip
             file.write(mask, 1)
-            file.set_band_description(1, "0 not cropland, 1 cropland, 254 no imagery, 255 never processed")
+            file.set_band_description(1, words)
         with rasterio.open(plain) as file:
             rasterio.shutil.copy(
                 file, cog, driver="COG", compress="deflate", blocksize=512, overview_resampling=Resampling.nearest.name

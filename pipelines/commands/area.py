@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    import geopandas as gpd
     import numpy as np
 
     from croplayer.evaluation.frame import Frame
@@ -107,6 +108,10 @@ def plan(
     "--spacing", type=float, default=0.5, show_default=True, help="Degrees between points; for a systematic design."
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed draws the same points.")
+@click.option(
+    "--change", "of_change", is_flag=True,
+    help="RUN is the folder of a comparison: draw from gain, loss, stable ground, and stable ground near a change.",
+)  # fmt: skip
 def draw(
     run: Path,
     out: Path,
@@ -119,6 +124,7 @@ def draw(
     least: int,
     spacing: float,
     seed: int,
+    of_change: bool,
 ) -> None:
     """Draw sample points from the map in RUN into files to label: NAME.gpkg, NAME.csv and NAME.design.json."""
     from croplayer.evaluation.frame import strata_of, stratum_km2
@@ -128,18 +134,21 @@ def draw(
 
     if out.suffix != ".gpkg":
         raise ValueError(f"--out is '{out}'; expected a name that ends in .gpkg")
-    frame = _frame(run, level, by_unit)
+    if of_change and design == "systematic":
+        raise ValueError("--change needs a stratified design: a regular grid meets too few changes")
+    frame = _change_frame(run, level, by_unit) if of_change else _frame(run, level, by_unit)
     if design == "systematic":
         drawn, said = draw_systematic(frame, spacing, seed), None
     else:
         strata, stratum_of_cell = strata_of(frame, by_unit)
         areas = stratum_km2(frame, stratum_of_cell, strata)
-        units, expected = _allocation(areas, expect, standard_error, least, points)
+        units, expected = _allocation(areas, _expected(expect, of_change), standard_error, least, points)
         drawn = draw_stratified(frame, units, by_unit, seed)
         said = _reached_words(expected_standard_error(areas / areas.sum(), expected, units), float(areas.sum()))
     for path in write_sample(out, drawn):
         click.echo(path)
-    click.echo(f"{len(drawn.points)} points; write cropland or not cropland into 'label' of one of the first two files")
+    words = " or ".join(drawn.classes[::-1])
+    click.echo(f"{len(drawn.points)} points; write {words} into 'label' of one of the first two files")
     if said:
         click.echo(said)
 
@@ -163,13 +172,18 @@ def draw(
 def estimate(sample: Path, confidence: float, out: Path | None, run: Path | None, as_json: bool) -> None:
     """Estimate areas and accuracy from SAMPLE, a labelled .gpkg or .csv with its design file beside it."""
     from croplayer.evaluation.area_estimates import estimate_areas
+    from croplayer.evaluation.class_estimates import estimate_classes
+    from croplayer.evaluation.frame import CLASSES
     from croplayer.evaluation.sample_files import read_sample
     from croplayer.files.tables import write_csv
 
     reviewed = read_sample(sample)
+    of_change = reviewed.design is not None and reviewed.design.classes != CLASSES
     if run is not None:
+        if of_change:
+            raise ValueError("the sample is one of change, of which --run knows nothing; leave it out")
         _check_same_map(reviewed, run)
-    result = estimate_areas(reviewed, confidence)
+    result = estimate_classes(reviewed, confidence) if of_change else estimate_areas(reviewed, confidence)
     if out:
         write_csv(out, result.areas)
         write_csv(out.with_name(f"{out.stem}_accuracy.csv"), result.accuracy)
@@ -183,6 +197,7 @@ def estimate(sample: Path, confidence: float, out: Path | None, run: Path | None
     for row in result.areas.itertuples():
         interval = f"[{row.low_km2:,.1f}, {row.high_km2:,.1f}]" if row.low_km2 == row.low_km2 else "no interval"
         name = f"{row.adcode} {row.name_en}".strip() or "all"
+        name = f"{name}: {row.change}" if of_change else name
         click.echo(
             f"{name:<24} {row.points:5} points, mapped {row.mapped_km2:,.1f} km², "
             f"estimate {row.estimate_km2:,.1f} km² {interval}"
@@ -194,9 +209,44 @@ def estimate(sample: Path, confidence: float, out: Path | None, run: Path | None
         click.echo(note)
 
 
+def _change_frame(place: Path, level: int | None, by_unit: bool) -> Frame:
+    """The sampling frame of a comparison, measured with a progress bar."""
+    from tqdm import tqdm
+
+    from croplayer.changes.population import ChangePopulation
+    from croplayer.cube.whole_blocks import Cube
+    from croplayer.evaluation.frame import measure_frame
+    from stores.change import CHANGE, ChangeFolder
+    from stores.ledger import Ledger
+
+    folder = ChangeFolder(place)
+    if not folder.report.is_file():
+        raise FileNotFoundError(f"{place} holds no finished comparison; run `croplayer change` first")
+    blocks = tuple(record.block for _, record in Ledger(folder.ledger("sieve")).newest())
+    units = _units(folder.boundaries, place, level, by_unit)
+    progress = tqdm(range(len(blocks)), unit="block", disable=None, leave=False)
+    return measure_frame(ChangePopulation(Cube.open(folder.cube, CHANGE), blocks, units), progress)
+
+
+def _units(boundaries: Path, run: Path, level: int | None, by_unit: bool) -> gpd.GeoDataFrame | None:
+    """Admin units of a level; None without one."""
+    import geopandas as gpd
+
+    if by_unit and level is None:
+        raise ValueError("--by-unit needs --units with the level of the admin units")
+    if level is None:
+        return None
+    if not boundaries.exists():
+        raise FileNotFoundError(f"{run} has no {boundaries.name}: its recipe names no [[admin]] units")
+    known = gpd.read_parquet(boundaries)
+    units = known[known.level == level].reset_index(drop=True)
+    if units.empty:
+        raise ValueError(f"{run} has no admin units of level {level}; it has {sorted(known.level.unique())}")
+    return units
+
+
 def _frame(run: Path, level: int | None, by_unit: bool) -> Frame:
     """The sampling frame of a run, measured with a progress bar."""
-    import geopandas as gpd
     import pandas as pd
     from tqdm import tqdm
 
@@ -209,16 +259,7 @@ def _frame(run: Path, level: int | None, by_unit: bool) -> Frame:
     folder = run_at(run)
     if not folder.blocks.exists():
         raise FileNotFoundError(f"{run} holds no finished map: it has no {folder.blocks.name}; run its recipe first")
-    if by_unit and level is None:
-        raise ValueError("--by-unit needs --units with the level of the admin units")
-    units = None
-    if level is not None:
-        if not folder.boundaries.exists():
-            raise FileNotFoundError(f"{run} has no {folder.boundaries.name}: its recipe names no [[admin]] units")
-        known = gpd.read_parquet(folder.boundaries)
-        units = known[known.level == level].reset_index(drop=True)
-        if units.empty:
-            raise ValueError(f"{run} has no admin units of level {level}; it has {sorted(known.level.unique())}")
+    units = _units(folder.boundaries, run, level, by_unit)
     blocks = tuple(BlockIndex.parse(n) for n in pd.read_parquet(folder.blocks, columns=["block"]).block)
     cube = Cube.open(folder.cube, folder.edition)
     _check_map(folder, cube.edition, BlockList.of(blocks))
@@ -275,8 +316,15 @@ def _reached_words(standard_error: float, total_km2: float) -> str:
     )
 
 
+def _expected(expect: tuple[float, float], of_change: bool) -> tuple[float, ...]:
+    """Shares of the strata that are expected to be mapped correctly; ``expect`` is of the two classes of a map."""
+    from croplayer.changes.population import EXPECTED
+
+    return EXPECTED if of_change else expect
+
+
 def _allocation(
-    areas: np.ndarray, expect: tuple[float, float], standard_error: float, least: int, points: int | None
+    areas: np.ndarray, expect: tuple[float, ...], standard_error: float, least: int, points: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points of each stratum, and the accuracy expected in each."""
     import numpy as np
@@ -284,7 +332,7 @@ def _allocation(
     from croplayer.evaluation.sample_size import allocate, allocation_for
 
     weights = areas / areas.sum()
-    expected = np.tile(expect, len(areas) // 2)
+    expected = np.tile(expect, len(areas) // len(expect))
     if points is None:
         return allocation_for(weights, expected, standard_error, least), expected
     return allocate(points, weights, min(least, points // max(int((areas > 0).sum()), 1))), expected

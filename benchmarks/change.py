@@ -1,0 +1,336 @@
+"""How well changes between two years are told from noise, on croplayer's SYNTHETIC country, whose truth is known.
+
+    python -m benchmarks.change --places 6 --keep mapped -o change.json --picture change.png
+
+The land of the later year is `croplayer.landscape` after some years: towns and villages grew, fields were merged, orchards
+planted and grubbed up, grassland ploughed. At each place the earlier and the later land are mapped by the same model from
+two sources on different days, and the later imagery of the second source is shifted by 3 px in every other row of blocks. Beside it are mapped: the earlier land
+again from other imagery, where nothing changed. Everything is compared with the plain difference of the two maps.
+
+Two more maps of each place are drawn from the truth, with margins off by a pixel and specks, the later one shifted by 3 px: what
+the rules do for maps that err in that way alone.
+
+Then samples are drawn from the strata of the mapped change, labelled from the truth, and the areas of gain and loss are
+estimated with their intervals: how many of the intervals hold the truth?
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from croplayer.changes.evidence import Seen, differences, plain_differences
+from croplayer.changes.population import CHANGE_GROUND
+from croplayer.changes.registration import Displacement, displacement
+from croplayer.changes.rules import ChangeRules
+from croplayer.changes.sieve import Sieved, sieved
+from croplayer.evaluation.class_estimates import estimate_classes
+from croplayer.evaluation.sample_files import ReviewedSample, SampleDesign
+from croplayer.landscape.classes import IS_CROPLAND
+from croplayer.landscape.country import Country
+from croplayer.landscape.truth import block_truth
+from croplayer.models.bundles.catalogue import find_bundle
+from croplayer.models.bundles.kinds import load_segmenter
+from croplayer.models.networks.cells import blended_halo_px
+from croplayer.models.networks.inference import mask_from_probability, predict_layers
+from croplayer.models.networks.manifest import bundle_digest
+from stores.grid import BlockGrid, Bounds, PixelWindow
+from stores.legends import PROBABILITY_SCALE, Change, CoverageType
+
+SEED, YEARS = 5, 8
+"""The seed is not one of a country that the models were trained on."""
+SOURCES = ("aster", "borealis")
+GRID = BlockGrid()
+BOUNDS = Bounds(113.5, 33.5, 115.5, 35.0)
+CELL_PX, BLEND_PX = 512, 32
+SHIFT_PX = 3
+LEAST_CHANGED = 0.015
+"""Share of a place that truly became cropland, or no longer is."""
+KINDS = {"gain": Change.GAIN, "loss": Change.LOSS}
+
+
+class Place(NamedTuple):
+    """What was found at a place."""
+
+    window: PixelWindow
+    truth: np.ndarray
+    """(n, n) uint8 `Change`"""
+    plain: np.ndarray
+    """(n, n) uint8 `Change`: the difference of the two maps as they are"""
+    ours: Sieved
+    moved: dict[str, Displacement]
+    """By source"""
+    only_imagery: dict[str, float]
+    drawn_plain: np.ndarray
+    """(n, n) uint8 `Change`: the same of two maps that were drawn from the truth and err at margins and in specks alone"""
+    drawn_ours: Sieved
+    pictures: dict[str, np.ndarray]
+
+
+class Edition(NamedTuple):
+    """Imagery and scores of a place by source."""
+
+    rgb: dict[str, np.ndarray]
+    score: dict[str, np.ndarray]
+    """(n, n) uint8, 0..250"""
+
+    def seen(self, moves: dict[str, tuple[int, int]] | None = None) -> Seen:
+        """The map that merges the sources, each brought back by how far it lies off."""
+        layers = [np.roll(s, [-n for n in (moves or {}).get(name, (0, 0))], (0, 1)) for name, s in self.score.items()]
+        score = np.maximum(*layers)
+        return Seen(mask_from_probability(score), score)
+
+
+def main() -> None:
+    """Measure, print and write the figures."""
+    arguments = _arguments()
+    rules = ChangeRules()
+    places = []
+    for place in _places(arguments.places, arguments.px, rules, arguments.keep):
+        places.append(place)
+        print(_scores([place], rules), place.only_imagery, flush=True)
+        found = _figures(places, rules, arguments.samples)
+        arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+        if arguments.picture:
+            _draw(places, arguments.picture)
+    print(json.dumps(found, indent=1))
+
+
+def _places(count: int, px: int, rules: ChangeRules, keep: Path) -> Iterator[Place]:
+    """Places in the middle of blocks whose imagery shows farmland on all days; what was mapped is kept in a folder."""
+    first, again, later = Country(SEED), Country(SEED, scenes=1), Country(SEED, years=YEARS, scenes=1)
+    wanted = {Change.GAIN: count // 2, Change.LOSS: count - count // 2}
+    blocks = list(GRID.blocks_in(BOUNDS))
+    for block in (blocks[i] for i in np.random.default_rng(SEED).permutation(len(blocks))):
+        if not any(wanted.values()):
+            return
+        days = [(c, s) for c in (first, again) for s in SOURCES]
+        if any(block_truth(c, s, block).coverage_type is not CoverageType.PLANTING for c, s in days):
+            continue
+        whole = GRID.window(block)
+        side = (whole.height - px) // 2
+        window = PixelWindow(whole.row + side, whole.col + side, px, px)
+        truth = _truth(first, later, window)
+        kind = max(wanted, key=lambda k: float((truth == k).mean()))
+        if not wanted[kind] or (truth == kind).mean() < LEAST_CHANGED:
+            continue
+        wanted[kind] -= 1
+        shift = SHIFT_PX if block.row % 2 else 0
+        kept = keep / f"{block.name}_{px}_{shift}.npz"
+        if not kept.is_file():
+            keep.mkdir(parents=True, exist_ok=True)
+            editions = {
+                "before": _mapped(first, window, 0, "landscape"),
+                "after": _mapped(later, window, shift, "landscape"),
+                "again": _mapped(again, window, 0, "landscape"),
+            }
+            arrays = {
+                f"{e}/{k}/{s}": a
+                for e, ed in editions.items()
+                for k in Edition._fields
+                for s, a in getattr(ed, k).items()
+            }
+            np.savez_compressed(kept, **arrays)
+        with np.load(kept) as stored:
+            editions = {
+                e: Edition(*({s: stored[f"{e}/{k}/{s}"] for s in SOURCES} for k in Edition._fields))
+                for e in ("before", "after", "again")
+            }
+        yield _compared(window, truth, editions, rules)
+
+
+def _truth(first: Country, later: Country, window: PixelWindow) -> np.ndarray:
+    crop = [(IS_CROPLAND[c.land_cover(*_axes(window, 0))] == 1).astype(np.uint8) for c in (first, later)]
+    return plain_differences(*crop)
+
+
+def _compared(window: PixelWindow, truth: np.ndarray, editions: dict[str, Edition], rules: ChangeRules) -> Place:
+    before, after = editions["before"], editions["after"]
+    valid = np.ones((window.height, window.width), bool)
+    moved = {s: displacement(before.rgb[s], valid, after.rgb[s], valid) for s in SOURCES}
+    ours = _decided(before.seen(), after.seen({s: d.whole_px for s, d in moved.items()}), window, rules)
+    crop = [np.isin(truth, kinds) for kinds in ((1, 3), (1, 2))]
+    drawn = [_drawn(c, seed, by) for c, seed, by in zip(crop, (1, 2), (0, SHIFT_PX), strict=True)]
+    back = Seen(*(np.roll(layer, -SHIFT_PX, 1) for layer in drawn[1]))
+    return Place(
+        window, truth, plain_differences(before.seen().flags, after.seen().flags), ours, moved,
+        _false(before.seen(), editions["again"].seen(), window, rules),
+        plain_differences(drawn[0].flags, drawn[1].flags), _decided(drawn[0], back, window, rules),
+        {"before": before.rgb["aster"], "after": after.rgb["aster"]},
+    )  # fmt: skip
+
+
+def _drawn(crop: np.ndarray, seed: int, shift: int) -> Seen:
+    """A map of the true cropland that errs as careful mappers do, shifted eastwards.
+
+    Margins are off by a pixel (standard deviation), probabilities change over three pixels there, and one pixel in 300 lies in
+    a speck of the wrong class.
+    """
+    rng = np.random.default_rng(seed)
+    fields = [ndimage.gaussian_filter(rng.standard_normal(crop.shape), 12) for _ in range(2)]
+    places = [grid + f / f.std() for grid, f in zip(np.indices(crop.shape), fields, strict=True)]
+    score = ndimage.gaussian_filter(ndimage.map_coordinates(crop.astype(float), places, order=1, mode="nearest"), 1)
+    rough = ndimage.gaussian_filter(rng.standard_normal(crop.shape), 2)
+    score = np.where(rough > np.quantile(rough, 1 - 1 / 300), 1 - score, score)
+    score = np.roll(np.rint(PROBABILITY_SCALE * np.clip(score, 0, 1)).astype(np.uint8), shift, 1)
+    return Seen(mask_from_probability(score), score)
+
+
+def _axes(window: PixelWindow, shift: int) -> tuple[np.ndarray, np.ndarray]:
+    """Longitudes and latitudes of a window's pixels; imagery that is shifted shows ground further west."""
+    return GRID.longitudes(window.col - shift, window.width), GRID.latitudes(window.row, window.height)
+
+
+def _mapped(country: Country, window: PixelWindow, shift: int, model: str) -> Edition:
+    """The imagery of a window, and what a model says of it; the shift is that of the second source."""
+    halo = blended_halo_px(CELL_PX, BLEND_PX)
+    folder = find_bundle(model)
+    network = load_segmenter(str(folder), bundle_digest(folder), "torch")
+    inner = (slice(halo, -halo), slice(halo, -halo))
+    found = Edition({}, {})
+    for source in SOURCES:
+        rgb, valid = country.render(source, *_axes(window.grown(halo), shift if source == SOURCES[1] else 0))
+        score = predict_layers(network, rgb, valid, cell_px=CELL_PX, halo_px=halo, batch_cells=1, blend_px=BLEND_PX)[0]
+        found.rgb[source] = rgb[inner]
+        found.score[source] = np.where(score <= PROBABILITY_SCALE, score, 0).astype(np.uint8)
+    return found
+
+
+def _decided(before: Seen, after: Seen, window: PixelWindow, rules: ChangeRules) -> Sieved:
+    by = rules.margins(window, GRID).total
+    around = np.pad(
+        differences(before, after, rules.margin, rules.weak_margin), by, constant_values=int(Change.NEVER_COMPARED)
+    )
+    return sieved(around, window.grown(by), window, GRID, rules)
+
+
+def _false(before: Seen, after: Seen, window: PixelWindow, rules: ChangeRules) -> dict[str, float]:
+    """Shares of a window that the plain difference and we call change, where nothing changed."""
+    plain = plain_differences(before.flags, after.flags)
+    ours = _decided(before, after, window, rules).change
+    return {name: round(float(np.isin(c, [2, 3]).mean()), 5) for name, c in (("plain", plain), ("ours", ours))}
+
+
+def _scores(places: list[Place], rules: ChangeRules) -> dict[str, dict[str, float]]:
+    """IoU of gain and of loss, against the truth as it is, and against what of it is wide and large enough."""
+    out: dict[str, dict[str, float]] = {}
+    for name, kind in KINDS.items():
+        whole = [p.truth == kind for p in places]
+        large = [_sieved_truth(p, rules) == kind for p in places]
+        maps_of = {
+            "plain": [p.plain for p in places],
+            "ours": [p.ours.change for p in places],
+            "plain, drawn maps": [p.drawn_plain for p in places],
+            "ours, drawn maps": [p.drawn_ours.change for p in places],
+        }
+        for what, maps in maps_of.items():
+            for against, truths in (("all", whole), ("mappable", large)):
+                both = sum(int((t & (m == kind)).sum()) for t, m in zip(truths, maps, strict=True))
+                either = sum(int((t | (m == kind)).sum()) for t, m in zip(truths, maps, strict=True))
+                out.setdefault(f"{name} iou, {against}", {})[what] = round(both / either, 3) if either else float("nan")
+    return out
+
+
+def _sieved_truth(place: Place, rules: ChangeRules) -> np.ndarray:
+    by = rules.margins(place.window, GRID).total
+    around = np.pad(place.truth, by, constant_values=int(Change.NEVER_COMPARED))
+    return sieved(around, place.window.grown(by), place.window, GRID, rules).change
+
+
+def _figures(places: list[Place], rules: ChangeRules, samples: int) -> dict[str, Any]:
+    moved = {s: [[p.moved[s].cols, p.moved[s].rows, round(p.moved[s].agreement, 2)] for p in places] for s in SOURCES}
+    return {
+        "land": "synthetic",
+        "places": len(places),
+        "px": places[0].window.height,
+        "years": YEARS,
+        "changed share": {n: round(float(np.mean([p.truth == k for p in places])), 4) for n, k in KINDS.items()},
+        **_scores(places, rules),
+        "only imagery changed": _mean([p.only_imagery for p in places]),
+        "shift measured, px eastwards and southwards, agreement (3 px in every other row of blocks of the second source)": moved,
+        "intervals": _intervals(places, samples),
+    }
+
+
+def _mean(shares: list[dict[str, float]]) -> dict[str, float]:
+    return {name: round(float(np.mean([s[name] for s in shares])), 5) for name in shares[0]}
+
+
+def _intervals(places: list[Place], samples: int) -> dict[str, Any]:
+    """How many of the intervals from some samples hold the true area."""
+    kind = np.concatenate([np.where(p.ours.near == 1, p.ours.change + 4, p.ours.change).ravel() for p in places])
+    truth = np.concatenate([p.truth.ravel() for p in places])
+    stratum = np.array(CHANGE_GROUND.stratum_of)[kind]
+    members = [np.flatnonzero(stratum == s) for s in range(len(CHANGE_GROUND.strata))]
+    size = np.array([200, 200, 100, 100, 150])
+    km2 = np.array([len(m) for m in members], float)
+    mapped = np.array(CHANGE_GROUND.class_of)[kind]
+    held = dict.fromkeys(CHANGE_GROUND.classes, 0)
+    widths: dict[str, list[float]] = {name: [] for name in held}
+    for seed in range(samples):
+        rng = np.random.default_rng(seed)
+        drawn = [rng.choice(m, n) for m, n in zip(members, size, strict=True) if len(m)]
+        at = np.concatenate(drawn)
+        points = pd.DataFrame({"unit": "", "stratum": stratum[at], "mapped": mapped[at], "label": truth[at]})
+        areas = np.bincount(mapped, minlength=4)[None].astype(float)
+        design = SampleDesign(
+            "stratified", seed, None, CHANGE_GROUND.strata, tuple(km2), ("",), ("",), areas, 0.0, points,
+            CHANGE_GROUND.classes,
+        )  # fmt: skip
+        for row in estimate_classes(ReviewedSample(design, points, "")).areas.itertuples():
+            true = float((truth == CHANGE_GROUND.classes.index(row.change)).sum())
+            held[row.change] += bool(row.low_km2 <= true <= row.high_km2)
+            if true:
+                widths[row.change].append((row.high_km2 - row.low_km2) / 2 / true)
+    return {
+        name: {
+            "hold the truth": f"{held[name]} of {samples}",
+            "half width, share": round(float(np.mean(widths[name])), 3) if widths[name] else None,
+        }
+        for name in held
+    }
+
+
+def _draw(places: list[Place], path: Path) -> None:
+    """Imagery, truth, plain difference and change of the first places."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from stores.legends import CHANGE_COLOURS
+
+    colours = np.array([[int(CHANGE_COLOURS[Change(k)][i : i + 2], 16) for i in (1, 3, 5)] for k in range(4)], np.uint8)
+    rows = places[:4]
+    figure, axes = plt.subplots(len(rows), 5, figsize=(15, 3.2 * len(rows)), squeeze=False, layout="constrained")
+    for line, place in zip(axes, rows, strict=True):
+        maps = {"true change": place.truth, "plain difference": place.plain, "change": place.ours.change}
+        pictures = place.pictures | {name: colours[np.minimum(m, 3)] for name, m in maps.items()}
+        for ax, (name, picture) in zip(line, pictures.items(), strict=True):
+            ax.imshow(picture[::2, ::2])
+            ax.set_title(name, fontsize=9)
+            ax.axis("off")
+    figure.savefig(path, dpi=80)
+    plt.close(figure)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--places", type=int, default=6)
+    parser.add_argument("--px", type=int, default=768, help="pixels along the side of a place")
+    parser.add_argument("--keep", type=Path, required=True, help="folder for what was mapped, which is used again")
+    parser.add_argument("--samples", type=int, default=200)
+    parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("--picture", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

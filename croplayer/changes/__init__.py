@@ -1,0 +1,1 @@
+"""What changed between two editions of the map, and how sure that is."""
