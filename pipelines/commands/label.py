@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipelines.commands import label_round
 from pipelines.commands.label_serve import agreement, serve
 from pipelines.commands.options import MODELS
 
@@ -34,6 +35,7 @@ def label() -> None:
 
 label.add_command(serve)
 label.add_command(agreement)
+label.add_command(label_round.make)
 
 
 @label.command("init")
