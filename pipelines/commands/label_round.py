@@ -41,6 +41,7 @@ def make(labels: Path, run: Path | None, number: int | None, models: Path | None
     The numbers of rounds.toml in LABELS say how. rounds.parquet and rounds/report.html are the record.
     """
     from croplayer.active.project import LabelProject
+    from croplayer.active.rounds.folder import round_folder
     from croplayer.active.rounds.making import make_round, rebuild_round
     from croplayer.active.rounds.settings import SETTINGS_FILE, read_settings
 
@@ -58,7 +59,8 @@ def make(labels: Path, run: Path | None, number: int | None, models: Path | None
                 )
             click.echo(f"round {number} made again has the same bytes")
             return
-        done = make_round(project, side, _model(run or project.run, recipe, models), heard)
+        kept = round_folder(project, 0).model.is_dir()
+        done = make_round(project, side, None if kept else _model(run or project.run, recipe, models), heard)
         page = _write_page(project, side)
     _say(project, done)
     click.echo(f"the record: {project.folder / 'rounds.parquet'} and {page}")
