@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from croplayer.active.held_out import block_of, check_share, held_out_blocks
 from croplayer.active.run_numbers import RunNumbers
 from croplayer.active.scores import NAMES, candidates, ranks, words
 from croplayer.active.tasks import ChosenBy, Task
@@ -28,6 +29,9 @@ MOST_BLOCKS = 200
 SHORTLIST = 8
 """Windows among which a task is chosen for diversity, times the number of tasks."""
 RANDOM_REASON = "Drawn at random among all windows, so that the accuracy of the map can be told apart from that where it was thought wrong."
+HELD_OUT_REASON = (
+    "Its labels never teach the model, they measure it; so nothing else of this block is labelled to teach."
+)
 
 TURNED = 4
 """Windows that the network maps a second time with their imagery turned, times the number of tasks."""
@@ -56,8 +60,11 @@ class Wanted:
     round: int
     edge: int
     """Edge of the windows, pixels."""
+    held_out: float = 0.0
+    """Share of the blocks that is held out: the random tasks lie in these and the others in none of them. 0 draws from all."""
 
     def __post_init__(self) -> None:
+        check_share(self.held_out)
         if self.count < 1:
             raise ValueError(f"{self.count} tasks are asked for; expected at least 1")
         if not 0 <= self.random_share <= 1:
@@ -75,7 +82,8 @@ def choose(
 ) -> list[Task]:
     """The next tasks, fewer where no more windows are left. The same run, settings, seed and taken windows give the same tasks.
 
-    The random ones are drawn first, uniformly among all windows of the run, so their chance does not depend on any score.
+    The random ones are drawn first, so their chance does not depend on any score: uniformly among all windows of the run or,
+    with ``held_out``, of the blocks that are held out, in turn from every unit, first from those with the fewest.
     The others come from the windows of the highest mean rank over the groups of scores, one after the other, each the one that
     looks most unlike all that are chosen (k-centre greedy: Sener and Savarese 2018, arXiv 1708.00489). No two tasks are
     neighbours, and no unit and no coverage type gets more than its equal part while others can fill the batch.
@@ -89,17 +97,19 @@ def choose(
     """
     rng = np.random.default_rng([wanted.seed, wanted.round])
     at_random = _random_windows(numbers, wanted, taken, rng)
-    block_px = numbers.cube.grid.block_px
+    grid = numbers.cube.grid
     row_of = {block: row for row, block in enumerate(numbers.names)}
     centres = [*taken, *at_random]
-    near = [row for w in centres if (row := row_of.get(BlockIndex(w.row // block_px, w.col // block_px))) is not None]
+    near = [row for w in centres if (row := row_of.get(block_of(w, grid))) is not None]
     scored_rows = _scored_blocks(numbers, rng)
     rows = sorted({*near, *scored_rows})
     table = candidates(numbers, rows, wanted.edge)
     group_ranks = ranks(table)
     row_of_window = {window: row for row, window in enumerate(table.window)}
     start = [row_of_window[w] for w in centres if w in row_of_window]
+    held = held_out_blocks(numbers.names, wanted.seed, wanted.held_out)
     free = (table.known >= KNOWN_SHARE) & table.block_row.isin(scored_rows)
+    free &= ~table.block_row.isin([row_of[block] for block in held])
     free &= ~beside_any(places(list(table.window)), places(centres))
     count = wanted.count - len(at_random)
     if view is not None and count:
@@ -112,7 +122,11 @@ def choose(
         raise ValueError(
             f"no window is left to look at: {len(numbers.names)} blocks have {len(taken)} tasks, and no two may be neighbours"
         )
-    found = [(row_of_window[w], ChosenBy.RANDOM, RANDOM_REASON) for w in at_random]
+    drawn = {w: block_of(w, grid) in held for w in at_random}
+    found = [
+        (row_of_window[w], ChosenBy.RANDOM, f"{RANDOM_REASON} {HELD_OUT_REASON}" if is_held else RANDOM_REASON)
+        for w, is_held in drawn.items()
+    ]
     for row in chosen:
         reason = words(table.loc[row], group_ranks.loc[row])
         found.append((row, ChosenBy.SCORES, reason))
@@ -168,22 +182,45 @@ def _task(row: pd.Series, wanted: Wanted, by: ChosenBy, reason: str) -> Task:
 def _random_windows(
     numbers: RunNumbers, wanted: Wanted, taken: Sequence[PixelWindow], rng: np.random.Generator
 ) -> list[PixelWindow]:
-    """Windows drawn one after the other among all; those that are not mapped or lie beside another task are passed over."""
-    cube, grid = numbers.cube, numbers.cube.grid
-    in_block = (grid.block_px // wanted.edge) ** 2
+    """Windows drawn one after the other; those that are not mapped or lie beside another task are passed over."""
     used = places(list(taken))
     found: list[PixelWindow] = []
-    for number in rng.permutation(len(numbers.names) * in_block):
-        if len(found) == wanted.random_count:
-            break
-        block, place = divmod(int(number), in_block)
-        window = windows_of(numbers.names[block], grid, wanted.edge)[place]
-        at = places([window])
-        if beside_any(at, used)[0] or (cube.read_window(INTEGRATED, window) < NO_IMAGERY).mean() < KNOWN_SHARE:
-            continue
-        found.append(window)
-        used = np.concatenate([used, at])
+    turns = deque(_drawn_orders(numbers, wanted, taken, rng))
+    while turns and len(found) < wanted.random_count:
+        order = turns.popleft()
+        for window in order:
+            at = places([window])
+            mapped = numbers.cube.read_window(INTEGRATED, window) < NO_IMAGERY
+            if not beside_any(at, used)[0] and mapped.mean() >= KNOWN_SHARE:
+                found.append(window)
+                used = np.concatenate([used, at])
+                turns.append(order)
+                break
     return found
+
+
+def _drawn_orders(
+    numbers: RunNumbers, wanted: Wanted, taken: Sequence[PixelWindow], rng: np.random.Generator
+) -> list[Iterator[PixelWindow]]:
+    """All windows in a random order; where blocks are held out, those of the held-out blocks of each unit for themselves.
+
+    Units with fewer random tasks so far come first.
+    """
+    grid = numbers.cube.grid
+    in_block = (grid.block_px // wanted.edge) ** 2
+
+    def order(blocks: Sequence[BlockIndex]) -> Iterator[PixelWindow]:
+        numbered = (divmod(number, in_block) for number in rng.permutation(len(blocks) * in_block).tolist())
+        return (windows_of(blocks[block], grid, wanted.edge)[place] for block, place in numbered)
+
+    held = sorted(held_out_blocks(numbers.names, wanted.seed, wanted.held_out))
+    if not held:
+        return [order(numbers.names)]
+    unit_of = dict(zip(held, numbers.units_of([grid.window(block) for block in held]), strict=True))
+    there = Counter(unit_of[block] for w in taken if (block := block_of(w, grid)) in unit_of)
+    units = sorted(set(unit_of.values()))
+    drawn = [units[i] for i in rng.permutation(len(units))]
+    return [order([b for b in held if unit_of[b] == unit]) for unit in sorted(drawn, key=lambda unit: there[unit])]
 
 
 def _scored_blocks(numbers: RunNumbers, rng: np.random.Generator) -> list[int]:

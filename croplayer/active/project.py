@@ -16,6 +16,7 @@ import pandas as pd
 import shapely
 
 from croplayer.active.geopackage import append_rows, create_layers
+from croplayer.active.held_out import HELD_OUT, block_of, check_share, is_held_out
 from croplayer.active.imagery import picture_names, picture_window, write_mosaic, write_picture
 from croplayer.active.instructions import instructions
 from croplayer.active.prefill import prefilled
@@ -48,6 +49,8 @@ class Settings:
     window_px: int
     seed: int
     format: str = FORMAT
+    held_out: float = HELD_OUT
+    """Share of the blocks whose labels never train; what a project of before this was said holds out, too."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class LabelProject:
             numbers = (settings.block_px, settings.window_px, settings.seed)
             if settings.format != FORMAT or not all(isinstance(n, int) for n in numbers) or not settings.sources:
                 raise ValueError(settings.format)
+            check_share(settings.held_out)
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{path} is damaged or of another version ({error}); restore it from a copy") from None
         return cls(folder, settings)
@@ -79,6 +83,10 @@ class LabelProject:
     def grid(self) -> BlockGrid:
         """The lattice of the run."""
         return BlockGrid(self.settings.block_px)
+
+    def is_held_out(self, task: Task) -> bool:
+        """Whether a task lies in a block whose labels never train."""
+        return is_held_out(block_of(task.window, self.grid), self.settings.seed, self.settings.held_out)
 
     @property
     def gpkg(self) -> Path:
@@ -120,7 +128,7 @@ class LabelProject:
 
 
 def create_project(
-    folder: Path, run: Path, cube: Cube, window_px: int, seed: int, tasks: Sequence[Task]
+    folder: Path, run: Path, cube: Cube, window_px: int, seed: int, tasks: Sequence[Task], held_out: float = HELD_OUT
 ) -> LabelProject:
     """Write a new project with its first tasks. The folder appears when everything in it is written.
 
@@ -134,9 +142,10 @@ def create_project(
         shutil.rmtree(begun)  # left by a command that was killed
     begun.mkdir(parents=True)
     try:
+        place = os.path.relpath(run.absolute(), folder)
         settings = Settings(
-            os.path.relpath(run.absolute(), folder), cube.edition, cube.sources, cube.grid.block_px, window_px, seed
-        )
+            place, cube.edition, cube.sources, cube.grid.block_px, window_px, seed, held_out=held_out
+        )  # fmt: skip
         project = LabelProject(begun, settings)
         create_layers(project.gpkg, {name: _rows(name, [], project.grid) for name in (TASKS, FIELDS, EMPTY)})
         _add(project, cube, tasks, [])

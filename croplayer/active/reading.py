@@ -77,6 +77,14 @@ def read_labels(project: LabelProject, now: datetime | None = None) -> Reading:
     return found
 
 
+def read_copy(copy: Path, grid: BlockGrid) -> Reading:
+    """What a copy in ``history`` says, once more; raises as `read_labels`, and writes nothing."""
+    found, problems = _understood(copy, grid)
+    if problems:
+        raise LabelError("\n".join(f"{copy} {p}" for p in problems[:MOST_NAMED]))
+    return found
+
+
 def read_tasks(project: LabelProject) -> list[Task]:
     """The tasks alone, from ``labels.gpkg`` as it is; raises LabelError when a task cannot be read, and as `read_labels`."""
     return tasks_in(read_layers(project.gpkg), project)

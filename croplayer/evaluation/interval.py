@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+NO_SPREAD = 1e-9
+"""A standard error below this share of its estimate is 0 but for rounding."""
+
 
 class Estimate(NamedTuple):
     """An estimate of a share, a mean or an area from a sample."""
@@ -22,6 +25,20 @@ class Estimate(NamedTuple):
     def times(self, factor: float) -> Estimate:
         """The estimate of a multiple, such as an area from a share."""
         return Estimate(self.value * factor, self.standard_error * abs(factor))
+
+
+def few_cases_interval(estimate: Estimate, degrees: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of an estimate whose standard error comes from few cases, by Student's t; NaN without degrees of freedom.
+
+    A standard error of 0 shows how few the cases are, not how certain they are, so it gives none either.
+    """
+    normal_quantile(confidence)  # which checks the confidence
+    if degrees < 1 or not estimate.standard_error > NO_SPREAD * abs(estimate.value):
+        return np.nan, np.nan
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(degrees, 0.5 + confidence / 2)) * estimate.standard_error
+    return estimate.value - half, estimate.value + half
 
 
 NOTHING = Estimate(np.nan, np.nan)

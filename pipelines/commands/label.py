@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipelines.commands import label_round
 from pipelines.commands.label_serve import agreement, serve
 from pipelines.commands.label_simulate import simulate
 from pipelines.commands.options import MODELS
@@ -36,6 +37,7 @@ def label() -> None:
 label.add_command(serve)
 label.add_command(agreement)
 label.add_command(simulate)
+label.add_command(label_round.make)
 
 
 @label.command("init")
@@ -46,16 +48,31 @@ label.add_command(simulate)
 @click.option(
     "--window-px", type=int, help="Edge of a task in pixels, a divisor of the run's block. Default up to 512."
 )
+@click.option(
+    "--held-out",
+    type=float,
+    default=0.25,
+    show_default=True,
+    help="Share of the blocks whose labels never train but measure the model; the random tasks lie there. It stays.",
+)
 @RANDOM_SHARE
 @MODELS
 def init(
-    run: Path, out: Path, tasks: int, seed: int, window_px: int | None, random_share: float, models: Path | None
+    run: Path,
+    out: Path,
+    tasks: int,
+    seed: int,
+    window_px: int | None,
+    held_out: float,
+    random_share: float,
+    models: Path | None,
 ) -> None:
     """Make a folder to label in from the finished RUN: polygons of its map, imagery, and a QGIS project.
 
     Open labels.qgs in QGIS; its README.md says how to go on.
     """
     from croplayer.active.choosing import Wanted, choose
+    from croplayer.active.held_out import held_out_blocks
     from croplayer.active.project import create_project
     from croplayer.active.windows import window_edge
 
@@ -63,9 +80,15 @@ def init(
         raise FileExistsError(f"{out} exists and may hold labels; give another folder")
     numbers, recipe = _numbers(run)
     edge = window_edge(numbers.cube.grid.block_px, window_px)
-    wanted = Wanted(tasks, random_share, seed, 1, edge)
+    wanted = Wanted(tasks, random_share, seed, 1, edge, held_out)
+    if held_out and not held_out_blocks(numbers.names, seed, held_out):
+        click.echo(
+            f"Warning: none of the {len(numbers.names)} blocks is held out, so nothing will tell how good the model is; give a "
+            "larger --held-out or another --seed",
+            err=True,
+        )
     chosen = choose(numbers, wanted, view=_view(run, recipe, models, edge))
-    project = create_project(out, run, numbers.cube, edge, seed, chosen)
+    project = create_project(out, run, numbers.cube, edge, seed, chosen, held_out)
     _say(chosen, wanted.count)
     click.echo(f"open {project.folder / 'labels.qgs'} in QGIS, and read {project.folder / 'README.md'}")
 
@@ -93,7 +116,7 @@ def next_tasks(labels: Path, count: int, run: Path | None, random_share: float, 
         numbers, recipe = _numbers(run or project.run)
         settings = project.settings
         number = max((task.round for task in there), default=0) + 1
-        wanted = Wanted(count, random_share, settings.seed, number, settings.window_px)
+        wanted = Wanted(count, random_share, settings.seed, number, settings.window_px, settings.held_out)
         view = _view(run or project.run, recipe, models, wanted.edge)
         chosen = choose(numbers, wanted, [task.window for task in there], view)
         add_tasks(project, numbers.cube, chosen, there)

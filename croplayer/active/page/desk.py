@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,8 @@ from croplayer.active.page.pictures import Pictures
 from croplayer.active.page.samples import Sample
 from croplayer.active.project import TASKS, LabelProject
 from croplayer.active.reading import tasks_in
+from croplayer.active.rounds.settings import SETTINGS_FILE, read_settings
+from croplayer.active.rounds.shown import ShownMasks, sampled_blocks
 from croplayer.active.row_edits import RowEdit, edit_rows
 from croplayer.active.tasks import Task, TaskStatus
 
@@ -72,7 +74,7 @@ class Desk:
         if work == Work.FIELDS:
             return task_items(self.tasks())
         if work == Work.BLOCKS:
-            return block_items(self.tasks(), self.project.grid)
+            return block_items(self.tasks(), self.project.grid, sampled_blocks(self.project))
         return point_items(self.sample.points, self.project.grid) if self.sample else []
 
     def outlines(self, item: Item) -> list[Outline]:
@@ -133,13 +135,26 @@ class Desk:
             return {i.claim: {finished[i.subject]} for i in items if i.subject in finished}
         parts = self._parts(work)
         said: dict[tuple[str, str], set[tuple[str, str]]] = {}
-        for kind, subject, source, person in self.standing():
-            said.setdefault((subject, person), set()).add((kind, source))
+        holds = self._holds()
+        for one in self.standing().values():
+            if holds(one):
+                said.setdefault((one.subject, one.person), set()).add((str(one.kind), one.source))
         people: dict[str, set[str]] = {}
         for (subject, person), done in said.items():
             if parts <= done:
                 people.setdefault(f"{work}:{subject}", set()).add(person)
         return {i.claim: people[i.claim] for i in items if i.claim in people}
+
+    def _holds(self) -> Callable[[Judgement], bool]:
+        """Whether a judgement is of the mask that is shown now, or of one that is nearly the same."""
+        cube = self.pictures.cube
+        if cube is None:
+            return lambda one: True
+        shown = ShownMasks.of(self.project, cube)
+        same_mask = read_settings(self.project.folder / SETTINGS_FILE).sample.same_mask
+        return lambda one: (
+            one.kind != JudgementKind.CORRECTNESS or shown.is_still(one.subject, one.source, one.time, same_mask)
+        )
 
     def left(self, work: Work, person: str) -> list[Item]:
         """What a person may still be handed."""

@@ -9,6 +9,8 @@ from enum import StrEnum
 from croplayer.active.tasks import Task
 from stores.grid import BlockGrid, BlockIndex, PixelWindow
 
+SAMPLED = "In the sample by which the rounds measure the map"
+"""Why a block of the sample is judged."""
 POINT_MARGIN_PX = 200
 """Pixels that are shown on each side of a point."""
 
@@ -53,10 +55,10 @@ def _about(task: Task) -> str:
     return " · ".join(filter(None, (task.reason.rstrip("."), task.unit, task.coverage)))
 
 
-def block_items(tasks: Sequence[Task], grid: BlockGrid) -> list[Item]:
-    """An item for each block that holds a task, in the order of the tasks."""
+def block_items(tasks: Sequence[Task], grid: BlockGrid, sampled: Sequence[str] = ()) -> list[Item]:
+    """An item for each block of the sample of rounds, then for each other block that holds a task, both in their order."""
     n = grid.block_px
-    why: dict[BlockIndex, list[str]] = {}
+    why: dict[BlockIndex, list[str]] = {BlockIndex.parse(name): [SAMPLED] for name in sampled}
     for task in tasks:
         why.setdefault(BlockIndex(task.window.row // n, task.window.col // n), []).append(task.reason.rstrip("."))
     return [

@@ -11,9 +11,10 @@ import rasterio
 
 from croplayer.active.page.items import Item, Work
 from croplayer.active.project import LabelProject
+from croplayer.active.rounds.shown import ShownMasks
 from croplayer.active.tasks import Task
 from croplayer.cube.whole_blocks import Cube
-from stores.columns import CROPLAND_MASK, IMAGERY_VALID, RGB
+from stores.columns import IMAGERY_VALID, RGB
 from stores.grid import PixelWindow
 from stores.legends import CROPLAND, INTEGRATED
 
@@ -64,11 +65,14 @@ class Pictures:
     def map(self, item: Item, source: str) -> Picture | None:
         """Cropland in the window of an item; None where there is no map or it must not be seen.
 
-        That is the integrated map for tasks, whose polygons it is made of, and the source's own mask for blocks.
+        That is the integrated map for tasks, whose polygons it is made of. For blocks it is the source's own mask, by the last round
+        if that mapped the block.
         """
         if item.work == Work.POINTS or self.cube is None:
             return None
-        return _map_picture(self.cube, item.window, source if item.work == Work.BLOCKS else None)
+        if item.work == Work.BLOCKS:
+            return _mask_picture(ShownMasks.of(self.project, self.cube).at(item.subject)[source], item.window)
+        return _map_picture(self.cube, item.window)
 
     def _cube(self) -> Cube:
         if self.cube is None:
@@ -102,11 +106,14 @@ def _from_cube(cube: Cube, wanted: PixelWindow, source: str, largest: int) -> Pi
 
 
 @lru_cache(KEPT)
-def _map_picture(cube: Cube, window: PixelWindow, source: str | None) -> Picture:
-    name = INTEGRATED if source is None else CROPLAND_MASK
+def _map_picture(cube: Cube, window: PixelWindow) -> Picture:
+    return _mask_picture(cube.read_window(INTEGRATED, window), window)
+
+
+def _mask_picture(mask: np.ndarray, window: PixelWindow) -> Picture:
     step = -(-max(window.height, window.width) // LARGEST_PX)
     window = window._replace(height=window.height // step * step, width=window.width // step * step)
-    mask = cube.read_window(name, window, source)
+    mask = mask[: window.height, : window.width]
     shape = (window.height // step, step, window.width // step, step)
     return Picture(outlined((mask == CROPLAND).reshape(shape).mean(axis=(1, 3)) >= 0.5), window)
 

@@ -1,0 +1,163 @@
+"""The rows of a round in the record: one per admin unit, with its figures and its decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from croplayer.active.judgements import Judgement
+from croplayer.active.rounds.labels import Role
+from croplayer.active.rounds.measures import area_km2, correct_of, predicted_share
+from croplayer.active.rounds.settings import RoundSettings
+from croplayer.active.run_numbers import RunNumbers
+from croplayer.active.stopping import UNKNOWN, Decision, Level, Measured, UnitFigures, decide
+from croplayer.evaluation.provinces import COMPLETE_SHARE
+from stores.columns import known_share_column, mapped_column
+from stores.legends import CoverageType
+from stores.round_columns import round_columns
+
+_USABLE = {c.label for c in CoverageType if c.is_usable}
+_ROLES = {
+    "labels_new": Role.NEW, "labels_old": Role.OLD, "labels_rested": Role.RESTED, "labels_measuring": Role.MEASURES,
+    "labels_unused": Role.UNUSED,
+}  # fmt: skip
+
+
+class Found(NamedTuple):
+    """What a round found, from which its rows are made."""
+
+    number: int
+    labels: pd.DataFrame
+    """`labels.label_table`"""
+    iou: Mapping[str, Measured]
+    """Pixel IoU by unit."""
+    iou_before: Mapping[str, Measured]
+    """The same of the model before."""
+    sample: pd.DataFrame
+    """`measures.sample_table`"""
+    judgements: Sequence[Judgement]
+    """Those made since the round before."""
+    units: pd.DataFrame
+    """The run's table of areas by unit, empty where it has none."""
+    digests: Mapping[str, str]
+    """The columns of the record that say what the round was made from."""
+
+
+def unit_rows(found: Found, numbers: RunNumbers, settings: RoundSettings, earlier: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a round, with the columns of `stores.round_columns`.
+
+    Parameters
+    ----------
+    earlier : the record of the rounds before, empty in the first one
+    """
+    grid = numbers.cube.grid
+    unit_of_block = pd.Series(numbers.units_of([grid.window(b) for b in numbers.names]), index=numbers.blocks.index)
+    units = found.units.set_index("adcode") if len(found.units) else pd.DataFrame()
+    rows = [
+        _row(found, numbers, settings, earlier, unit, unit_of_block == unit, units)
+        for unit in sorted(found.sample.unit.unique())
+    ]
+    columns = round_columns(numbers.cube.sources)
+    table = pd.DataFrame(rows, columns=[c.name for c in columns])
+    return table.astype({c.name: object if c.dtype == "string" else c.dtype for c in columns})
+
+
+def _row(
+    found: Found, numbers: RunNumbers, settings: RoundSettings, earlier: pd.DataFrame, unit: str, inside: pd.Series,
+    units: pd.DataFrame,
+) -> dict[str, Any]:  # fmt: skip
+    labels, sample = found.labels[found.labels.unit == unit], found.sample[found.sample.unit == unit]
+    stated = units.loc[unit] if unit in units.index else pd.Series(dtype=object)
+    before = earlier[earlier.unit == unit] if len(earlier) else earlier
+    correct = correct_of(sample, settings.sample.confidence)
+    statistic = float(stated.get("statistic_km2", np.nan))
+    blocks = numbers.blocks[inside]
+    areas = {s: _area(sample, s, blocks, stated, settings.sample.confidence) for s in numbers.cube.sources}
+    coverage = numbers.coverage[inside.to_numpy()]
+    known = coverage[coverage != ""].astype(str)
+    figures = UnitFigures(
+        iou=found.iou.get(unit, UNKNOWN),
+        correct=correct,
+        area={s: _of_statistic(area, statistic, stated, s) for s, area in areas.items()} if statistic > 0 else {},
+        poor_imagery=float(1 - np.isin(known, sorted(_USABLE)).mean()) if len(known) else np.nan,
+        failed_rounds=_failed_rounds(before),
+    )
+    decision = decide(figures, settings.stop)
+    labelled = int(blocks.block.isin(found.labels.block).sum())
+    return {
+        "round": found.number,
+        "unit": unit,
+        "name": str(stated.get("name_en", unit)),
+        **{name: int((labels.role == role).sum()) for name, role in _ROLES.items()},
+        "positive": int(labels.positive.sum()),
+        "negative": int((~labels.positive.astype(bool)).sum()),
+        "fields": int(labels.fields.sum()),
+        "labelled_blocks": labelled,
+        "blocks": len(blocks),
+        "sampling_density": labelled / len(blocks) if len(blocks) else np.nan,
+        "labelling_minutes": float(labels.minutes[labels.is_new.astype(bool)].sum()),
+        "judging_minutes": _judging_minutes(found.judgements, set(blocks.block)),
+        **_three("iou", figures.iou),
+        "iou_before": found.iou_before.get(unit, UNKNOWN).value,
+        "iou_blocks": int(labels.block[labels.role == Role.MEASURES].nunique()),
+        "sample_blocks": int(sample.block.nunique()),
+        "judged": int((sample.judged != "").sum()),
+        "judged_before": int(sample.judged_before.sum()),
+        **_three("correct", correct),
+        "predicted_correct": predicted_share(sample, numbers.correct),
+        "changed": float(sample.changed.mean()),
+        "statistic_km2": statistic,
+        **{k: v for s, area in areas.items() for k, v in _area_columns(s, area).items()},
+        "poor_imagery": figures.poor_imagery,
+        **{f"{name}_level": str(getattr(decision, name)) for name in ("iou", "correct", "area")},
+        "failed_rounds": figures.failed_rounds,
+        "verdict": str(decision.verdict),
+        "statistic_decided": _statistic_decided(decision, before),
+        "reason": decision.reason,
+        **found.digests,
+    }
+
+
+def _area(sample: pd.DataFrame, source: str, blocks: pd.DataFrame, stated: pd.Series, confidence: float) -> Measured:
+    run_km2 = float(stated.get(mapped_column(source), np.nan))
+    unit_km2 = float(stated.get("land_km2", np.nan)) * float(stated.get(known_share_column(source), np.nan))
+    return area_km2(sample, source, blocks, unit_km2, run_km2, confidence)
+
+
+def _of_statistic(area: Measured, statistic: float, stated: pd.Series, source: str) -> Measured:
+    """An area over the statistic; not known where the run does not know the whole unit from the source."""
+    if not float(stated.get(known_share_column(source), np.nan)) >= COMPLETE_SHARE:
+        return UNKNOWN
+    return Measured(*(value / statistic for value in area))
+
+
+def _failed_rounds(before: pd.DataFrame) -> int:
+    """Rounds just before in which only the area failed, one after the other."""
+    count = 0
+    for row in before.sort_values("round", ascending=False).itertuples() if len(before) else ():
+        if (row.iou_level, row.correct_level, row.area_level) != (Level.MET, Level.MET, Level.NOT_MET):
+            break
+        count += 1
+    return count
+
+
+def _statistic_decided(decision: Decision, before: pd.DataFrame) -> bool:
+    return decision.by_statistic or (len(before) > 0 and bool(before.statistic_decided.any()))
+
+
+def _judging_minutes(judgements: Sequence[Judgement], blocks: set[str]) -> float:
+    seconds = [j.seconds for j in judgements if j.subject in blocks and j.seconds == j.seconds]
+    return round(float(sum(seconds)) / 60, 3)
+
+
+def _three(name: str, figure: Measured) -> dict[str, float]:
+    return {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+
+
+def _area_columns(source: str, area: Measured) -> dict[str, float]:
+    return {
+        f"area_km2_{source}": area.value, f"area_low_km2_{source}": area.low, f"area_high_km2_{source}": area.high
+    }  # fmt: skip

@@ -1,0 +1,47 @@
+"""``croplayer label round`` on a small project: what it says, its record and its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from shared.labelled_rounds import EDGE, SETTINGS, label_all
+
+from croplayer.active.project import LabelProject
+from pipelines.cli import main
+
+
+def said(*arguments: object, code: int = 0) -> str:
+    done = CliRunner().invoke(main, ["label", *map(str, arguments)])
+    assert done.exit_code == code, (done.output, done.exception)
+    return done.output
+
+
+def test_a_round_says_what_it_decides_and_writes_its_page(
+    finished_small_run: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+) -> None:
+    monkeypatch.setenv("CROPLAYER_MODELS", str(models))
+    monkeypatch.chdir(tmp_path)
+    labels = Path("labels")
+    options = ("--tasks", 6, "--window-px", EDGE, "--random-share", 0.5, "--held-out", 0.5, "--seed", 2)
+    said("init", finished_small_run, "-o", labels, *options)
+    output = said("round", labels, code=2)
+    assert "none of the 6 tasks" in output
+    label_all(LabelProject.open(labels))
+    (labels / "rounds.toml").write_text(SETTINGS + "[stop]\nareas = 1\n", encoding="utf-8")
+    output = said("round", labels, code=2)
+    assert "rounds.toml [stop] has an unknown 'areas'" in output and "did you mean 'area'?" in output
+    (labels / "rounds.toml").write_text(SETTINGS, encoding="utf-8")
+    output = said("round", labels)
+    assert "learn: 3 new labels and 0 old ones, 4 steps" in output
+    assert output.count("go on: pixel IoU") == 2 and "correct masks not known" in output
+    record = pd.read_parquet(labels / "rounds.parquet")
+    assert record["round"].tolist() == [1, 1] and record.verdict.eq("go on").all()
+    page = (labels / "rounds" / "report.html").read_text(encoding="utf-8")
+    assert "not judged" in page and page.count("data:image/png") >= 4
+    assert all(name in page for name in record.name) and "independent proof" not in page
+    assert "nothing has changed since round 1" in said("round", labels, code=2)
+    assert "round 1 made again has the same bytes" in said("round", labels, "--rebuild", 1)
+    assert "the rounds are 1" in said("round", labels, "--rebuild", 2, code=2)
