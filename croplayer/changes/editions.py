@@ -103,7 +103,7 @@ def open_edition(place: str) -> Edition:
         when the folder holds no such edition, or has no ledgers that tell which blocks are finished
     """
     folder, edition = parted(place)
-    found = cube_place(folder)
+    found = cube_place(folder, edition)
     if found.folder is None or not found.folder.has_ledgers:
         raise ValueError(f"{folder} has no ledgers, which tell what of the map is finished; give the folder of a run")
     return edition_of(Cube.open(found.cube, edition), found.folder)

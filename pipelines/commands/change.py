@@ -94,7 +94,8 @@ def change(
     check_comparable(earlier, later)
     grid = earlier.cube.grid
     rules.margins(grid.window(common_blocks(earlier, later)[0]), grid)
-    run: RunFolder = run_at(Path(parted(after)[0]))
+    place, edition = parted(after)
+    run: RunFolder = run_at(Path(place)).of_edition(edition)
     recipe = _recipe(run.recipe, run.root) if remap or product else None
     again = _remap(recipe, later, run.root, models) if recipe and remap else None
     there_now = _product(recipe, product) if recipe and product else None

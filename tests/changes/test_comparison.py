@@ -162,9 +162,14 @@ def test_unfinished_blocks_are_never_compared(before: Path, tmp_path: Path) -> N
 
 def test_editions_are_named_with_an_at(before: Path, after: Path, tmp_path: Path) -> None:
     assert compared(f"{before}@2020", f"{after}@2023", tmp_path / "out").exit_code == 0
-    wrong = compared(f"{before}@2019", after, tmp_path / "other")
+    # Later editions lie below the folder of the first.
+    (before / "editions").mkdir()
+    after.rename(before / "editions/2023")
+    assert compared(f"{before}@2020", f"{before}@2023", tmp_path / "one_run").exit_code == 0
+    np.testing.assert_array_equal(written(tmp_path / "one_run"), written(tmp_path / "out"))
+    wrong = compared(f"{before}@2019", before, tmp_path / "other")
     assert wrong.exit_code == 2
-    assert "has no edition '2019'; it holds 2020" in wrong.output
+    assert "has no edition '2019'; it holds 2020, 2023" in wrong.output
 
 
 def test_what_cannot_be_compared_is_said_in_a_sentence(before: Path, after: Path, tmp_path: Path) -> None:
