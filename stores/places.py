@@ -177,7 +177,7 @@ def link_key(place: str | Path, key: str, to_place: str | Path, to_key: str) -> 
     except OSError:
         if not source.is_file():
             raise
-        write_durable(target, source.read_bytes())
+        write_durable(target, source.read_bytes(), partial_folder(Path(to_place)))
 
 
 def sync_keys(place: Path, keys: Iterable[str]) -> None:

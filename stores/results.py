@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from array import array
 from collections.abc import Callable, Iterator
@@ -26,7 +27,8 @@ DIGESTS_AT_A_TIME = 1 << 14
 FEW_BLOCKS = 10_000
 """For at most so many blocks the lines of other blocks are not looked at."""
 _STATUS, _FILES, _VALUES, _SECONDS = b',"status":"', b',"files":', b',"values":', b',"seconds":'
-_KEY = b'{"'
+_IN_EDITION = re.compile(rb'"[^"/]+/([^"]*?)(?:/c/[^"]*)?"')
+"""Name of a file: its edition, its array or table, and the place of a chunk."""
 _FOLLOWS, _READ = b',"follows":"', b',"read":'
 # JSON escapes every quote within a text, so these bytes cannot occur in a reason or a value.
 
@@ -177,13 +179,10 @@ def read_results(
 
 
 def _of_any_edition(text: bytes) -> bytes:
-    """A record whose files have no edition in their names."""
-    at = text.index(_FILES) + len(_FILES)
-    if not text.startswith(_KEY, at):
-        return text
-    at += len(_KEY)
-    edition = text[at : text.index(b"/", at) + 1]
-    return text.replace(b'"' + edition, b'"')
+    """A record whose files are named by their array alone: editions may cover other ground, and the record names its block."""
+    begin = text.index(_FILES) + len(_FILES)
+    end = text.index(_VALUES, begin)
+    return text[:begin] + _IN_EDITION.sub(rb'"\1"', text[begin:end]) + text[end:]
 
 
 class _Lines:

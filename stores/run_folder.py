@@ -97,27 +97,34 @@ class RunFolder:
 
     @property
     def edition(self) -> str | None:
-        """The edition of the files that its ledgers name; None while they name none.
+        """The edition that the folder is of: by its recipe, else by its ledgers, else by its cube. None for an empty folder.
 
-        Raises ValueError when a line of a ledger is damaged.
+        Raises ValueError when it has no recipe and a line of a ledger is damaged.
         """
+        stated = self._stated.get("edition")
+        if isinstance(stated, str) and stated:
+            return stated
         ledgers = (Ledger(self.ledger(step)) for step in STEPS_OF_CUBE)
         records = (record for ledger in ledgers for _, record in ledger.backwards())
-        return next((key.partition("/")[0] for record in records for key in record.files), None)
+        named = next((key.partition("/")[0] for record in records for key in record.files), None)
+        groups = [path.parent.name for path in self.own_cube.glob(f"*/{_GROUP}")]
+        return named or (groups[0] if len(groups) == 1 else None)
 
     def editions(self) -> dict[str, RunFolder]:
         """The folder of each edition by the edition's name: the first, which lies in the run's own folder, then by name.
 
-        Empty before the first edition has a finished block. Raises as `edition`.
+        Empty for an empty folder. Raises as `edition`.
         """
         own = self.edition
         if own is None:
             return {}
-        return {own: self} | {later.root.name: later for later in self.later_editions()}
+        first = RunFolder(self.root) if self.recipe.is_file() else self
+        return {own: first} | {later.root.name: later for later in self.later_editions()}
 
     def later_editions(self) -> list[RunFolder]:
-        """The folders of the editions after the first, by name."""
-        return [RunFolder(path) for path in sorted((self.root / EDITIONS_FOLDER).glob("*")) if path.is_dir()]
+        """The folders of the editions after the first, by name; not of those that have not begun."""
+        folders = [RunFolder(path) for path in sorted((self.root / EDITIONS_FOLDER).glob("*"))]
+        return [folder for folder in folders if folder.outputs.is_file()]
 
     def of_edition(self, edition: str | None) -> RunFolder:
         """The folder of an edition that is there; None is the only one.

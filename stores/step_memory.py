@@ -131,6 +131,11 @@ class StepMemory:
         entries[name] = StepEntry(fingerprint, is_open=True, files=files, blocks=blocks, made_of=made_of or {})
         self._write(entries)
 
+    def begin_with(self, steps: Mapping[str, StepEntry]) -> None:
+        """Open several steps over blocks in one write, with the fingerprints and blocks that they had in another edition."""
+        opened = {name: replace(entry, is_open=True, ledger=None) for name, entry in steps.items()}
+        self._write(self.entries() | opened)
+
     def finish(
         self, name: str, fingerprint: str, what: Sequence[Path] | BlocksDone, made_of: Mapping[str, str] | None = None
     ) -> None:
@@ -195,11 +200,13 @@ class StepMemory:
             write_durable(self.path, _encode(entries | {END_OF_RUN: end}))
 
     def drop_open(self) -> None:
-        """Drop the open steps that the recipe no longer has; call it once all steps that it has are finished."""
+        """Drop the open steps that the recipe no longer has, with their ledgers; call it once all that it has are finished."""
         entries = self.entries()
         closed = {name: entry for name, entry in entries.items() if not entry.is_open}
         if len(closed) < len(entries):
             self._write(closed)
+            for name in entries.keys() - closed.keys():
+                (self.path.parent / f"{name}.jsonl").unlink(missing_ok=True)
 
     def keep_only(self, steps: Collection[str], unseen: tuple[str, ...] = ()) -> None:
         """Remove the files of outputs that the recipe no longer makes, before anything reads them.

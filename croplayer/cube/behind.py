@@ -62,6 +62,14 @@ def link(dataset: xr.Dataset, behind: Behind) -> xr.Dataset:
     return dataset
 
 
+def unlink(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset without the note, of imagery that is not of one cube."""
+    for name in (RGB, IMAGERY_VALID):
+        if name in dataset:
+            dataset[name].encoding.pop(NOTE, None)
+    return dataset
+
+
 def cube_behind(dataset: xr.Dataset) -> Behind | None:
     """What a dataset's imagery is of; None for imagery that was computed, or read from another file."""
     notes = {dataset[name].encoding.get(NOTE) if name in dataset else None for name in (RGB, IMAGERY_VALID)}

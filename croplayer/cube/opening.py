@@ -17,7 +17,7 @@ import shapely
 import xarray as xr
 
 from croplayer.cube import accessor  # noqa: F401  (gives opened cubes their .crop)
-from croplayer.cube.behind import Behind, link
+from croplayer.cube.behind import Behind, link, unlink
 from croplayer.cube.lattice import BLOCK_PX, EDITION, IN_REGION, block_chunks, inside
 from croplayer.cube.regions import Asked, Region, asked_region, exchanged_hint
 from croplayer.cube.whole_blocks import Cube
@@ -53,7 +53,7 @@ def open_cube(
         shapely polygon in EPSG:4326, the name of an admin unit of the run (English, Chinese or code), or names of blocks;
         None is everything
     edition : name of the edition; may be left out when the run or cube holds one. Several names give a dimension
-        ``edition`` over what all of them hold
+        ``edition`` over the arrays and the ground that all of them have
     strict : whether every block of the region must be finished according to the run's ledgers
 
     Returns
@@ -80,7 +80,7 @@ def open_cube(
     if edition is not None and not isinstance(edition, str):
         return _together({name: open_cube(path, region, name, strict) for name in edition})
     place = cube_place(path, edition)
-    cube = Cube.open(place.cube, edition)
+    cube = Cube.open(place.cube, edition or (place.folder.edition if place.folder else None))
     whole = cube.blocks.window(cube.grid)
     asked = asked_region(region, place)
     window = _overlap(cube, asked)
@@ -101,14 +101,21 @@ def open_cube(
 
 
 def _together(editions: Mapping[str, xr.Dataset]) -> xr.Dataset:
-    """Editions of one lattice along a dimension of their own; raises ValueError for none, or of different lattices."""
-    if len({dataset.attrs[BLOCK_PX] for dataset in editions.values()}) != 1:
-        found = ", ".join(f"{name} with {dataset.attrs[BLOCK_PX]}" for name, dataset in editions.items())
-        raise ValueError(f"editions of one lattice can be opened together; given {found or 'none'} px a block")
+    """The arrays that all of some editions have along a dimension of their own.
+
+    Raises ValueError for none, or of different lattices or sources.
+    """
+    if not editions:
+        raise ValueError("no edition is named; expected at least one")
+    made_of = {name: (d.attrs[BLOCK_PX], tuple(map(str, d.source.values))) for name, d in editions.items()}
+    if len(set(made_of.values())) != 1:
+        found = "; ".join(f"{name} has {px} px a block from {', '.join(of)}" for name, (px, of) in made_of.items())
+        raise ValueError(f"editions of one lattice and the same sources can be opened together; {found}")
+    shared = [name for name in next(iter(editions.values())) if all(name in d for d in editions.values())]
     names = pd.Index(list(editions), name=EDITION)
-    together = xr.concat(editions.values(), names, join="inner", combine_attrs="drop_conflicts")
+    together = xr.concat([d[shared] for d in editions.values()], names, join="inner", combine_attrs="drop_conflicts")
     together.attrs.pop(EDITION, None)
-    return together
+    return unlink(together)
 
 
 def _finished(place: CubePlace, cube: Cube, blocks: BlockList) -> dict[str, BlockList]:

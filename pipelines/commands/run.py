@@ -149,9 +149,7 @@ def _carried_sentence(run: Run, carried: Carried) -> str:
     blocks = carried.blocks.get("mosaic", 0)
     where = f"edition '{run.recipe.edition}' in {run.output.folder.root}"
     if not blocks:
-        return (
-            f"{where} begins without blocks of edition '{carried.edition}', which has other sources, pixels or ground"
-        )
+        return f"{where} begins without blocks of edition '{carried.edition}', which has other sources, pixels or ground, or lies in another store"
     return f"{where} begins with {blocks} blocks of edition '{carried.edition}'; what differs is done anew"
 
 

@@ -20,10 +20,10 @@ from pipelines.engine.output import Output
 from stores.cube import CUBE
 from stores.durable import FileDigest
 from stores.ledger import Ledger
-from stores.places import link_key, size_finder, sync_keys
+from stores.places import is_remote, link_key, size_finder, sync_keys
 from stores.records import BlockRecord
 from stores.run_folder import RunFolder
-from stores.step_memory import WRITERS_OF_CUBE, StepEntry
+from stores.step_memory import StepEntry
 
 RECORDS_AT_ONCE = 1000
 CHUNKS = "c"
@@ -47,8 +47,9 @@ def edition_before(run: RunFolder, edition: str) -> str | None:
     there = run.editions()
     if not there or run.place_of(edition) == run or _has_begun(run.place_of(edition)):
         return None
-    earlier = sorted(name for name in there if name < edition)
-    return earlier[-1] if earlier else next(iter(there))
+    begun = [name for name, folder in there.items() if _has_begun(folder)]
+    earlier = sorted(name for name in begun if name < edition)
+    return earlier[-1] if earlier else next(iter(begun), None)
 
 
 def carry_over(run: RunFolder, output: Output) -> Carried | None:
@@ -62,6 +63,8 @@ def carry_over(run: RunFolder, output: Output) -> Carried | None:
     if name is None or not output.inputs.recipe.sources:
         return None
     before = run.editions()[name]
+    if str(before.cube) != str(output.folder.cube) and (is_remote(before.cube) or is_remote(output.folder.cube)):
+        return Carried(name, {})
     cube = Cube.open(before.cube, name)
     if (cube.grid, cube.sources) != (output.cube.grid, output.cube.sources):
         return Carried(name, {})
@@ -110,35 +113,36 @@ def _carry(before: RunFolder, output: Output, renamed: _Renamed) -> dict[str, in
     for step, entry in steps.items():
         ledger, counts[step] = Ledger(folder.ledger(step)), 0
         ledger.path.unlink(missing_ok=True)  # of a carrying over that was killed
-        for records in _batches(_linked(before, folder, step, entry, renamed, written)):
+        for records in _batches(_linked(before, output, step, entry, renamed, written)):
             ledger.append(entry.fingerprint, records)
             counts[step] += len(records)
     if isinstance(folder.cube, Path):
         sync_keys(folder.cube, written)
-    # The earlier of two steps of the cube first, because beginning it voids the later one.
-    for step, entry in sorted(
-        steps.items(), key=lambda s: WRITERS_OF_CUBE.index(s[0]) if s[0] in WRITERS_OF_CUBE else -1
-    ):
-        folder.memory.begin(step, entry.fingerprint, entry.made_of, blocks=max(entry.blocks, 1))
+    folder.memory.begin_with({step: entry for step, entry in steps.items() if counts[step]})
     return counts
 
 
 def _linked(
-    before: RunFolder, folder: RunFolder, step: str, entry: StepEntry, renamed: _Renamed, written: set[str]
+    before: RunFolder, output: Output, step: str, entry: StepEntry, renamed: _Renamed, written: set[str]
 ) -> Iterator[BlockRecord]:
     """The finished records of a step with the names of their files in the new edition, once these are there."""
+    asks_provider = any(source.is_remote for source in output.inputs.sources)
+    folder = output.folder
     size_of = size_finder(before.cube, f"{renamed.before.edition}/")
     for fingerprint, record in Ledger(before.ledger(step)).newest():
         stopping.check()
         files = renamed.files(record.files)
         if fingerprint != entry.fingerprint or not record.status.is_finished or files is None:
             continue
+        if not renamed.now.blocks.holds(record.block):
+            continue
         if any(size_of(key) != digest.size for key, digest in record.files.items()):
             continue
         for key, (new, _) in files.items():
             link_key(before.cube, key, folder.cube, new)
             written.add(new)
-        yield replace(record, files=dict(files.values()))
+        seen = {} if asks_provider else record.seen  # times of files tell nothing of a provider's imagery
+        yield replace(record, files=dict(files.values()), seen=seen)
 
 
 def _batches(records: Iterator[BlockRecord]) -> Iterator[list[BlockRecord]]:

@@ -12,6 +12,7 @@ from shared.commands import croplayer
 from shared.edits import middle_tile
 from shared.run_files import digests
 
+from croplayer.cube.behind import cube_behind
 from croplayer.cube.opening import open_cube
 from stores.ledger import Ledger
 from stores.run_folder import RunFolder
@@ -85,6 +86,10 @@ def test_editions_are_opened_by_name_or_together(both: Path) -> None:
     assert together.edition.values.tolist() == ["2020", "2021"]
     for name in ("2020", "2021"):
         np.testing.assert_array_equal(together.croplayer.sel(edition=name), open_cube(both, edition=name).croplayer)
+    # It is the imagery of no one cube, so nothing reads on in that of the first edition.
+    assert cube_behind(together.sel(edition="2021")) is None
+    with pytest.raises(ValueError, match="no edition is named"):
+        open_cube(both, edition=[])
 
 
 def test_all_editions_are_verified_and_a_second_run_does_nothing(
@@ -116,6 +121,27 @@ def test_carrying_over_that_was_killed_is_done_again(
     assert "no problems" in croplayer("verify", out, models=models).stdout
 
 
+def test_the_first_edition_is_known_without_its_ledgers(finished_small_run: Path, tmp_path: Path) -> None:
+    out = RunFolder(tmp_path / "run")
+    shutil.copytree(finished_small_run, out.root)
+    shutil.rmtree(out.root / "ledger")
+    assert out.edition == "2020" and out.place_of("2021").root == out.root / "editions/2021"
+    out.recipe.unlink()
+    assert out.edition == "2020"
+
+
+def test_an_edition_that_was_stopped_before_it_began_is_no_edition(
+    finished_small_run: Path, next_recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(finished_small_run, out)
+    (out / "editions/2020b").mkdir(parents=True)
+    (out / "editions/2020b/.lock").touch()
+    assert "no problems" in croplayer("verify", out, models=models).stdout
+    told = croplayer("plan", next_recipe, "-o", out, models=models).stdout
+    assert "begins with the blocks of edition '2020'" in told
+
+
 def test_a_grown_region_keeps_the_blocks_that_it_shares(
     finished_small_run: Path, small_recipe: Path, models: Path, tmp_path: Path
 ) -> None:
@@ -127,6 +153,7 @@ def test_a_grown_region_keeps_the_blocks_that_it_shares(
     shutil.copytree(finished_small_run, out)
     done = croplayer("run", recipe, "-o", out, "--until", "mosaic", models=models)
     assert "begins with 1 blocks of edition '2020'" in done.stdout
-    assert len(list(Ledger(RunFolder(out / "editions/2021").ledger("mosaic")).lines())) == 1
+    for step in ("mosaic", "segment"):
+        assert len(list(Ledger(RunFolder(out / "editions/2021").ledger(step)).lines())) == 1
     whole, part = open_cube(out, edition="2020"), open_cube(out / "editions/2021/cube.zarr")
     np.testing.assert_array_equal(whole.rgb.sel(x=part.x, y=part.y), part.rgb)
