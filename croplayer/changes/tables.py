@@ -11,7 +11,7 @@ from croplayer.changes.blocks import NOT_FINISHED_AFTER, NOT_FINISHED_BEFORE
 from croplayer.changes.editions import Edition
 from croplayer.changes.steps import MODEL, PLAIN
 from stores.change import CHANGE_BLOCKS, CHANGE_UNITS
-from stores.columns import parted_unit_sum
+from stores.columns import mapped_column, parted_unit_sum
 from stores.grid import BlockIndex
 from stores.records import BlockRecord
 
@@ -45,7 +45,7 @@ def _row(code: str, name: str, sums: Mapping[tuple[str, str], float], is_remappe
         return sums.get((code, what), 0.0)
 
     row: dict[str, object] = {"adcode": code, "name_en": name}
-    row |= {f"{what}_km2": km2(what) for what in _KNOWN}
+    row |= {mapped_column(what): km2(what) for what in _KNOWN}
     row["known_km2"] = sum(km2(what) for what in _KNOWN)
     row["unknown_km2"] = km2("unknown") + km2("never_compared")
     for what in ("gain", "loss"):

@@ -15,7 +15,7 @@ from croplayer.active.rounds.settings import RoundSettings
 from croplayer.active.run_numbers import RunNumbers
 from croplayer.active.stopping import UNKNOWN, Decision, Level, Measured, UnitFigures, decide
 from croplayer.evaluation.provinces import COMPLETE_SHARE
-from stores.columns import known_share_column, mapped_column
+from stores.columns import known_share_column, map_column, mapped_column
 from stores.legends import CoverageType
 from stores.round_columns import round_columns
 
@@ -159,5 +159,5 @@ def _three(name: str, figure: Measured) -> dict[str, float]:
 
 def _area_columns(source: str, area: Measured) -> dict[str, float]:
     return {
-        f"area_km2_{source}": area.value, f"area_low_km2_{source}": area.low, f"area_high_km2_{source}": area.high
+        map_column("area_km2", source): area.value, f"area_low_km2_{source}": area.low, f"area_high_km2_{source}": area.high
     }  # fmt: skip
