@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from croplayer.active.page.pictures import Pictures
 from croplayer.active.page.samples import Sample
 from croplayer.active.project import TASKS, LabelProject
 from croplayer.active.reading import tasks_in
+from croplayer.active.rounds.folder import finished_rounds, round_folder
 from croplayer.active.rounds.settings import SETTINGS_FILE, read_settings
 from croplayer.active.rounds.shown import ShownMasks, sampled_blocks
 from croplayer.active.row_edits import RowEdit, edit_rows
@@ -40,6 +41,8 @@ class Desk:
     _outlines: dict[Item, list[Outline]] = field(default_factory=dict)
     _heard: tuple[object, ...] = ()
     _standing: dict[tuple[str, str, str, str], Judgement] = field(default_factory=dict)
+    _finished: tuple[object, ...] = ()
+    _shown: ShownMasks | None = None
     _unwritten: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -145,16 +148,34 @@ class Desk:
                 people.setdefault(f"{work}:{subject}", set()).add(person)
         return {i.claim: people[i.claim] for i in items if i.claim in people}
 
-    def _holds(self) -> Callable[[Judgement], bool]:
+    def holds(self, judgement: Judgement) -> bool:
         """Whether a judgement is of the mask that is shown now, or of one that is nearly the same."""
+        return judgement.kind != JudgementKind.CORRECTNESS or self._holds()(judgement)
+
+    def _holds(self) -> Callable[[Judgement], bool]:
+        shown = self.shown_masks()
+        if shown is None:
+            return lambda one: True
+        same_mask = read_settings(self.project.folder / SETTINGS_FILE).sample.same_mask
+        return lambda one: one.kind != JudgementKind.CORRECTNESS or shown.is_still(one, same_mask)
+
+    def shown_masks(self) -> ShownMasks | None:
+        """The masks of blocks, read again when a round was finished; None without the run."""
         cube = self.pictures.cube
         if cube is None:
-            return lambda one: True
-        shown = ShownMasks.of(self.project, cube)
-        same_mask = read_settings(self.project.folder / SETTINGS_FILE).sample.same_mask
-        return lambda one: (
-            one.kind != JudgementKind.CORRECTNESS or shown.is_still(one.subject, one.source, one.time, same_mask)
-        )
+            return None
+        rounds = [round_folder(self.project, n) for n in finished_rounds(self.project)]
+        now = tuple(_signature(one.facts) for one in rounds)
+        if self._shown is None or now != self._finished:
+            self._shown, self._finished = ShownMasks.of(self.project, cube), now
+        return self._shown
+
+    def as_shown(self, judgement: Judgement) -> Judgement:
+        """A judgement that names the masks which it is about, also when it is said again at another time."""
+        shown = self.shown_masks()
+        if shown is None or judgement.kind == JudgementKind.POINT:
+            return judgement
+        return replace(judgement, shown=shown.name_of(judgement))
 
     def left(self, work: Work, person: str) -> list[Item]:
         """What a person may still be handed."""

@@ -59,6 +59,8 @@ class Session:
         self.saved = 0
         """Number of things that were saved."""
         self.map_shown, self.around_shown = True, False
+        self.shown = ""
+        """Masks of the block that are on the screen, by `ShownMasks.name`."""
         self._steps: list[_Step] = []
         self._history: list[Item] = []
         self._unsaid = ""  # a note on something that is not judged yet
@@ -118,9 +120,9 @@ class Session:
             self.drawing.select_at(self.item, x, y)
 
     def value(self, kind: JudgementKind, source: str = "") -> str:
-        """What the person said of the item; empty for nothing."""
+        """What the person said of the item; empty for nothing, and for what was said of a mask that has changed since."""
         said = None if self.item is None else self.desk.said(kind, self.item.subject, source, self.person)
-        return said.value if said else ""
+        return said.value if said and self.desk.holds(said) else ""
 
     def is_complete(self) -> bool:
         """Whether the person is done with the item."""
@@ -149,6 +151,9 @@ class Session:
                 self._edit(item, key)
             if not was_complete and self.is_complete():
                 self._next(f"{item.subject} is complete")
+            elif self.shown != self._newest(item):
+                self.shown = self._newest(item)
+                self.message = "a round has changed the masks meanwhile; the new ones are shown now, so look again"
 
     def _renew(self) -> None:
         """Keep the item claimed while the person works on it."""
@@ -198,13 +203,18 @@ class Session:
         self._show(found)
         self.message = said
 
+    def _newest(self, item: Item | None) -> str:
+        """Name of the newest masks of a block; empty for another item."""
+        masks = self.desk.shown_masks() if item is not None and item.work == Work.BLOCKS else None
+        return masks.name(item.subject) if item is not None and masks is not None else ""
+
     def _leave(self, before: Item | None) -> None:
         if before is not None:
             self._history.append(before)
         self._show(None)
 
     def _show(self, item: Item | None) -> None:
-        self.item, self._clock = item, Clock(self._now())
+        self.item, self._clock, self.shown = item, Clock(self._now()), self._newest(item)
         self._claimed = self._now()
         self._unsaid = ""
         self.drawing.begin()
@@ -233,11 +243,11 @@ class Session:
         )
         source = self.desk.sample.name if kind == JudgementKind.POINT and self.desk.sample else key.source
         before = self.desk.said(kind, item.subject, source, self.person)
-        if before is not None and before.value == key.value:
+        if before is not None and before.value == key.value and self.desk.holds(before):
             return
         note = self.noted
         seconds = self._clock.seconds
-        one = Judgement(kind, item.subject, source, key.value, self.person, self._now(), seconds, note)
+        one = Judgement(kind, item.subject, source, key.value, self.person, self._now(), seconds, note, self.shown)
         back = replace(one, value="") if before is None else before
         # Also when the sample's file could not be written, the judgement is kept and can be undone.
         self._steps = [*self._steps, self._judged(item, back, f"{key.label} of {item.subject}")][-STEPS_BACK:]
@@ -251,7 +261,8 @@ class Session:
         self.saved += 1
 
     def _judged(self, item: Item, back: Judgement, label: str) -> _Step:
-        return _Step(item, label, lambda: self.desk.judge(replace(back, time=self._now(), seconds=float("nan"))))
+        named = self.desk.as_shown(back)
+        return _Step(item, label, lambda: self.desk.judge(replace(named, time=self._now(), seconds=float("nan"))))
 
     def _edit(self, item: Item, key: Key) -> None:
         done = self.drawing.do(item, key, self.person, self._now(), self._clock)
@@ -275,7 +286,8 @@ class Session:
                 self.message = "the note is saved with what you judge"
                 return
             for one in said:
-                self.desk.judge(replace(one, note=text, time=self._now(), seconds=self._clock.seconds))
+                again = replace(self.desk.as_shown(one), note=text, time=self._now(), seconds=self._clock.seconds)
+                self.desk.judge(again)
                 self._clock.take()
         self.saved += 1
 
