@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from croplayer.active.reading import tasks_in
 from croplayer.active.rounds.folder import finished_rounds, round_folder
 from croplayer.active.rounds.settings import SETTINGS_FILE, read_settings
 from croplayer.active.rounds.shown import ShownMasks, sampled_blocks
-from croplayer.active.row_edits import RowEdit, edit_rows
+from croplayer.active.row_edits import ChangedElsewhereError, RowEdit, edit_rows
 from croplayer.active.tasks import Task, TaskStatus
 
 
@@ -49,7 +50,8 @@ class Desk:
         # What was judged while the sample's file was in use, or before a crash.
         if self.sample is not None:
             self._unwritten = {j.subject for j in self.standing().values() if j.source == self.sample.name}
-            self.write_sample()
+            with suppress(ChangedElsewhereError):
+                self.write_sample()
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -108,23 +110,35 @@ class Desk:
         return self._standing
 
     def judge(self, judgement: Judgement) -> None:
-        """Save a judgement; raises OSError when it could not be, or when the sample's file could not take it over."""
+        """Save a judgement; raises OSError when it could not be, or when the sample's file could not take it over.
+
+        Raises `ChangedElsewhereError` when another program has set the point's label; then only the judgement is saved.
+        """
         append(self.project.folder, judgement)
         if judgement.kind == JudgementKind.POINT:
             self._unwritten.add(judgement.subject)
             self.write_sample()
 
     def write_sample(self) -> None:
-        """Write the labels of points that were judged into the sample's file; raises OSError, and tries again the next time."""
+        """Write the labels of points that were judged into the sample's file.
+
+        Raises OSError, and tries again the next time. Raises `ChangedElsewhereError`, once all others are written, where another
+        program has set a label; it stays as it is there.
+        """
         if self.sample is None:
             return
+        settled = None
         for point in sorted(self._unwritten & {name for name, _, _ in self.sample.points}):
             said = [j for j in self.standing().values() if (j.subject, j.source) == (point, self.sample.name)]
             try:
-                self.sample.write(point, said)
+                self.sample.write(self.project.folder, point, self.sample.row(said))
+            except ChangedElsewhereError as error:
+                settled = error
             except OSError as error:
                 raise OSError(f"your answer is kept, but not yet in the sample: {error}") from None
             self._unwritten.discard(point)
+        if settled is not None:
+            raise ChangedElsewhereError(f"your answer is kept, but {settled}")
 
     def edit(self, edits: list[RowEdit]) -> list[RowEdit]:
         """Edit rows of ``labels.gpkg`` in one transaction; returns what takes it back, in the same order."""
@@ -181,10 +195,12 @@ class Desk:
         """What a person may still be handed."""
         items = self.items(work)
         mine = left_for(person, items, self.done(work), self._wanted(items))
-        if work == Work.FIELDS:
-            of = {t.id: t.person for t in self.tasks()}
-            mine = [item for item in mine if of[item.subject] in ("", person)]
-        return mine
+        others = self._begun_by_others(work, person)
+        return sorted(mine, key=lambda item: item.subject in others)
+
+    def _begun_by_others(self, work: Work, person: str) -> set[str]:
+        """Ids of the tasks that somebody else has begun; they are handed out last, once nobody claims them."""
+        return {t.id for t in self.tasks() if t.person not in ("", person)} if work == Work.FIELDS else set()
 
     def hand_out(self, work: Work, person: str, after: str, now: datetime) -> Item | None:
         """The next item for a person, which nobody else is handed until the person goes on; None when none is left."""
@@ -193,6 +209,8 @@ class Desk:
         if after and after not in {item.subject for item in left}:
             later = [i.subject for i in from_here(items, after)]
             order = sorted(left, key=lambda item: later.index(item.subject))
+        others = self._begun_by_others(work, person)
+        order = sorted(order, key=lambda item: item.subject in others)
         places = places_left(items, self.done(work), self._wanted(items))
         claim = claim_first(self.project.folder, person, now, [i.claim for i in order], places)
         return next((i for i in order if i.claim == claim), None)

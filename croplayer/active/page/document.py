@@ -89,7 +89,7 @@ class Page:
             session.message, session.failed = str(error), True
         try:
             self._header.text, self._keys.text = panels.header(session), panels.key_list(session)
-            noted = session.noted
+            noted = session.see()
         except (OSError, ValueError) as error:
             session.message, session.failed, noted = str(error), True, ""
         self._message.text = panels.message(session)

@@ -13,7 +13,7 @@ from croplayer.active.page.desk import Desk
 from croplayer.active.page.drawing import Drawing
 from croplayer.active.page.items import Item, Work
 from croplayer.active.page.keys import Act, Key, keys_of
-from croplayer.active.row_edits import RowEdit
+from croplayer.active.row_edits import ChangedElsewhereError, RowEdit
 from croplayer.active.tasks import TaskStatus
 
 STEPS_BACK = 200
@@ -79,6 +79,7 @@ class Session:
         try:
             self._renew()
             self._do(key)
+            self.see()
         except (OSError, ValueError) as error:
             self.message, self.failed = str(error), True
         return key.act
@@ -95,6 +96,7 @@ class Session:
         self.message, self.failed = "", False
         try:
             self._note(self.item, text.strip())
+            self.see()
         except (OSError, ValueError) as error:
             self.message, self.failed = str(error), True
 
@@ -104,9 +106,14 @@ class Session:
         if self.item is None:
             return ""
         if self.item.work == Work.FIELDS:
-            rows = {f.number: f.values for f in self.desk.layers()["tasks"].features}
-            return str(rows[self.desk.task(self.item)[0]].get("note") or "")
+            return str(self.drawing.row(self.item).get("note") or "")
         return next((j.note for j in self._own(self.item) if j.note), self._unsaid)
+
+    def see(self) -> str:
+        """The note on the item, which the person sees from now on; what changes it in a file later is not written over."""
+        if self.item is not None and self.item.work == Work.FIELDS:
+            return self.drawing.look(self.item)
+        return self.noted
 
     def draw(self, xs: list[float], ys: list[float]) -> None:
         """Corners of the outline that is drawn or edited, in pixels of the picture; it is saved with its key."""
@@ -218,6 +225,7 @@ class Session:
         self._claimed = self._now()
         self._unsaid = ""
         self.drawing.begin()
+        self.see()
 
     def _undo(self) -> None:
         if self.drawing.mode:
@@ -227,7 +235,12 @@ class Session:
             self.message = "there is nothing to undo"
             return
         step = self._steps[-1]
-        step.back()
+        try:
+            step.back()
+        except ChangedElsewhereError:
+            if step.item.work == Work.POINTS:  # the answer is taken back; only the sample's file stays as it is
+                self._steps.pop()
+            raise
         self._steps.pop()
         self.saved += 1
         if step.item.work != self.work:
@@ -253,7 +266,7 @@ class Session:
         self._steps = [*self._steps, self._judged(item, back, f"{key.label} of {item.subject}")][-STEPS_BACK:]
         try:
             self.desk.judge(one)
-        except OSError:
+        except (OSError, ChangedElsewhereError):
             if self.desk.said(kind, item.subject, source, self.person) == before:
                 self._steps.pop()
             raise
