@@ -29,18 +29,22 @@ class Agreement(NamedTuple):
 def agreements(judgements: Iterable[Judgement], confidence: float = 0.95) -> list[Agreement]:
     """Agreement by kind and source: of all double-judged cases first, then of each two people who share cases.
 
+    Only judgements of the same masks make a case.
+
     Parameters
     ----------
     judgements : those that stand
     """
-    cases: dict[tuple[JudgementKind, str], dict[str, list[Judgement]]] = defaultdict(lambda: defaultdict(list))
+    cases: dict[tuple[JudgementKind, str], dict[tuple[str, str], list[Judgement]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for one in judgements:
         if one.value:
-            cases[one.kind, one.source][one.subject].append(one)
+            cases[one.kind, one.source][one.subject, one.shown].append(one)
     found = []
-    for (kind, source), by_subject in sorted(cases.items()):
+    for (kind, source), by_case in sorted(cases.items()):
         pairs: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        for said in by_subject.values():
+        for said in by_case.values():
             by_name = sorted(said, key=lambda one: one.person)
             # Which of the two is the row of the cross table must not depend on who was faster.
             first = sorted(sorted(said, key=lambda one: (one.time, one.person))[:2], key=lambda one: one.person)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -57,6 +58,8 @@ def write_picture(path: Path, cube: Cube, source: str, window: PixelWindow) -> P
                 file, cog, driver="COG", compress="deflate", predictor="yes", blocksize=512,
                 overview_resampling=Resampling.average.name,
             )  # fmt: skip
+        with cog.open("rb") as written:
+            os.fsync(written.fileno())
         cog.replace(path)
     sync_folder(path.parent)
     return path

@@ -72,6 +72,8 @@ class Judgement:
     seconds: float = math.nan
     """How long the person looked; NaN if it is not known."""
     note: str = ""
+    shown: str = ""
+    """Masks that the person saw, by `ShownMasks.name`; empty for points, and where only the time says it."""
 
     def __post_init__(self) -> None:
         if not self.subject or not self.person.strip():
@@ -198,6 +200,8 @@ def _encoded(judgement: Judgement) -> bytes:
         "seconds": None if math.isnan(judgement.seconds) else round(judgement.seconds, 2),
         "note": judgement.note,
     }
+    if judgement.shown:
+        facts["shown"] = judgement.shown
     return (json.dumps(facts | {"check": _check(facts)}, ensure_ascii=False) + "\n").encode()
 
 

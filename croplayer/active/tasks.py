@@ -88,4 +88,7 @@ def window_of_task(name: str, grid: BlockGrid) -> PixelWindow:
     n = grid.block_px
     if not grid.holds(block) or edge < 1 or n % edge or max(row, col) >= n // edge:
         raise ValueError(f"'{name}' is not the id of a task; it names no window of a block of {n} x {n} px")
-    return PixelWindow(block.row * n + row * edge, block.col * n + col * edge, edge, edge)
+    window = PixelWindow(block.row * n + row * edge, block.col * n + col * edge, edge, edge)
+    if task_id(window, grid) != name:
+        raise ValueError(f"'{name}' is not the id of a task; expected '{task_id(window, grid)}'")
+    return window

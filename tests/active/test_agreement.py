@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -40,3 +41,12 @@ def test_of_three_people_the_first_two_make_a_case_and_each_pair_its_own() -> No
 def test_samples_with_the_same_ids_are_kept_apart() -> None:
     said = [*points("Li", "11"), *points("Anna", "11"), *points("Anna", "00", sample="t")]
     assert [(a.source, a.kappa.cases) for a in agreements(said)] == [("s", 2)]
+
+
+def test_judgements_of_different_masks_are_no_case() -> None:
+    kind, blocks = JudgementKind.CORRECTNESS, ["b1", "b2", "b3"]
+    li = [Judgement(kind, block, "A", "TP", "Li", NOON, shown="round 1") for block in blocks]
+    anna = [Judgement(kind, block, "A", "FP", "Anna", NOON, shown="round 2") for block in blocks]
+    assert agreements([*li, *anna]) == []
+    (found,) = agreements([*li, anna[0], *(replace(one, shown="round 1") for one in anna[1:])])
+    assert found.kappa.cases == 2

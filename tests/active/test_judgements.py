@@ -32,6 +32,13 @@ def test_a_judgement_is_read_back_as_it_was_said(tmp_path: Path) -> None:
     assert len(path.read_bytes().splitlines()) == 1
 
 
+def test_a_line_that_names_no_masks_is_read_and_one_that_does_keeps_them(tmp_path: Path) -> None:
+    path = append(tmp_path, said("TP"))
+    assert b"shown" not in path.read_bytes()
+    append(tmp_path, said("TP", source="B", shown="round 2"))
+    assert [j.shown for j in read_judgements(tmp_path)] == ["", "round 2"]
+
+
 def test_the_last_word_of_each_person_stands(tmp_path: Path) -> None:
     for one in (said("TP"), said("FP"), said("TP", source="B"), said("TN", person="Anna"), said("Only A", source="")):
         append(tmp_path, one)

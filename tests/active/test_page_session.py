@@ -17,6 +17,7 @@ import shapely
 from shared.label_edits import change, clear, finish, in_task, rows_of
 
 from croplayer.active import judgements, row_edits
+from croplayer.active.claims import AWAY
 from croplayer.active.judgements import JudgementKind, read_journal, read_judgements
 from croplayer.active.page.clock import PAUSE, Clock
 from croplayer.active.page.desk import Desk
@@ -143,6 +144,37 @@ def test_where_two_people_differ_the_point_has_no_label(desk: Desk, sample: Path
     assert list(rows.label[:2]) == ["cropland", "cropland"] and not rows.note[1]
 
 
+def test_a_label_that_was_set_in_another_program_stays(desk: Desk, sample: Path) -> None:
+    two = replace(desk, double=1.0)
+    press(at(two, Work.POINTS), "1", "1", "1")
+    anna = at(two, Work.POINTS, "Anna")
+    press(anna, "2")
+    # They differ on the first point, and somebody settles it as it was before they did; the second is settled otherwise.
+    change(sample, "UPDATE sample SET label = 'cropland', note = '' WHERE id = 'p1'")
+    change(sample, "UPDATE sample SET label = 'not cropland', note = NULL WHERE id = 'p2'")
+    change(sample, "UPDATE sample SET label = NULL WHERE id = 'p3'")
+    again = replace(two, _standing={}, _heard=())
+    assert [*gpd.read_file(sample).label] == ["cropland", "not cropland", "cropland", ""]
+    anna = at(again, Work.POINTS, "Anna")
+    anna.press("1")
+    assert anna.failed and "your answer is kept, but the label or note of p2 was set in" in anna.message
+    assert [*gpd.read_file(sample).label] == ["cropland", "not cropland", "cropland", ""]
+    assert len(journal(desk)) == 4 + 1
+
+
+def test_labels_of_one_sample_are_not_those_of_another_with_the_same_name(desk: Desk, sample: Path) -> None:
+    press(at(desk, Work.POINTS), "1")
+    other = sample.parent / "other" / sample.name
+    other.parent.mkdir()
+    points = gpd.read_file(sample).assign(label="", note="")
+    moved = points.set_geometry(points.translate(1e-4))
+    moved.to_file(other, layer="sample", driver="GPKG")
+    second = replace(desk, sample=Sample.open(other))
+    assert [*gpd.read_file(other).label] == [""] * 4
+    assert second.done(Work.POINTS) == {} and len(desk.done(Work.POINTS)) == 1
+    assert Sample.open(sample).name == desk.sample.name != Sample.open(other).name  # type: ignore[union-attr]
+
+
 def test_a_sample_that_another_program_holds_gets_its_labels_later(
     desk: Desk, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,14 +265,45 @@ def test_what_others_changed_meanwhile_is_not_written_over(desk: Desk) -> None:
     assert rows_of(desk.project.gpkg, "fields").note[number] == "Anna: it is"
 
 
-def test_tasks_of_others_are_not_handed_out(desk: Desk) -> None:
+def test_a_note_and_a_status_that_were_set_elsewhere_are_not_written_over(desk: Desk) -> None:
+    session = at(desk, Work.FIELDS)
+    task = session.item.subject  # type: ignore[union-attr]
+    session.note("a river")
+    session.note("a wide river")
+    assert not session.failed and session.noted == "a wide river"
+    change(desk.project.gpkg, "UPDATE tasks SET note = 'Anna: a lake' WHERE id = ?", task)
+    session.note("a canal")
+    assert session.failed and "was changed by another program or person" in session.message
+    assert session.noted == "Anna: a lake"
+    assert session.see() == "Anna: a lake"  # the page shows it
+    session.note("Anna: a lake; Li: a canal")
+    assert not session.failed
+    change(desk.project.gpkg, "UPDATE tasks SET status = 'done' WHERE id = ?", task)
+    session.press("k")
+    assert session.failed and "was changed by another program or person" in session.message
+    assert rows_of(desk.project.gpkg, "tasks").set_index("id").status[task] == "done"
+
+
+def test_tasks_that_others_have_begun_are_handed_out_last_and_not_while_they_are_claimed(desk: Desk) -> None:
     tasks = read_tasks(desk.project)
     finish(desk.project, tasks[0])
     change(desk.project.gpkg, "UPDATE tasks SET person = 'Anna' WHERE id = ?", tasks[1].id)
     session = at(desk, Work.FIELDS)
     assert session.item is not None and session.item.subject == tasks[2].id
-    assert session.progress() == (1, 3, 5)
-    assert at(desk, Work.FIELDS, "Anna").item.subject == tasks[1].id  # type: ignore[union-attr]
+    assert session.progress() == (1, 4, 5)
+    anna = at(desk, Work.FIELDS, "Anna")
+    assert anna.item is not None and anna.item.subject == tasks[1].id
+    session.press("ArrowRight")
+    session.press("ArrowRight")
+    assert session.item.subject == tasks[4].id
+    session.press("ArrowRight")  # all others come before the one that Anna is at
+    assert session.item.subject == tasks[2].id
+    for task in tasks[2:]:
+        finish(desk.project, task)
+    now = Time()()
+    assert desk.hand_out(Work.FIELDS, "Li", tasks[2].id, now) is None
+    again = desk.hand_out(Work.FIELDS, "Li", tasks[2].id, now + AWAY + timedelta(minutes=1))
+    assert again is not None and again.subject == tasks[1].id
 
 
 def test_a_full_disk_is_said_and_nothing_counts_as_saved(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,11 @@ def test_an_id_names_its_window(row: int, col: int, sizes: tuple[int, int], data
 
 @pytest.mark.parametrize(
     "name",
-    ["", "field 3", "r1100c5900", "r1100c5900-512-5-0", "r1100c5900-500-0-0", "r9999c5900-512-0-0", "r1100c5900-0-0-0"],
-)
+    [
+        "", "field 3", "r1100c5900", "r1100c5900-512-5-0", "r1100c5900-500-0-0", "r9999c5900-512-0-0", "r1100c5900-0-0-0",
+        "r1100c5900-512-03-0", "r1100c5900-0512-3-0", "r1100c5900-512-٣-0",
+    ],
+)  # fmt: skip
 def test_another_text_is_no_task(name: str) -> None:
     with pytest.raises(ValueError, match="is not the id of a task"):
         window_of_task(name, BlockGrid(2560))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from croplayer.active.page.pictures import Pictures
 from croplayer.active.page.samples import Sample
 from croplayer.active.project import TASKS, LabelProject
 from croplayer.active.reading import tasks_in
+from croplayer.active.rounds.folder import finished_rounds, round_folder
 from croplayer.active.rounds.settings import SETTINGS_FILE, read_settings
 from croplayer.active.rounds.shown import ShownMasks, sampled_blocks
-from croplayer.active.row_edits import RowEdit, edit_rows
+from croplayer.active.row_edits import ChangedElsewhereError, RowEdit, edit_rows
 from croplayer.active.tasks import Task, TaskStatus
 
 
@@ -40,13 +42,16 @@ class Desk:
     _outlines: dict[Item, list[Outline]] = field(default_factory=dict)
     _heard: tuple[object, ...] = ()
     _standing: dict[tuple[str, str, str, str], Judgement] = field(default_factory=dict)
+    _finished: tuple[object, ...] = ()
+    _shown: ShownMasks | None = None
     _unwritten: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         # What was judged while the sample's file was in use, or before a crash.
         if self.sample is not None:
             self._unwritten = {j.subject for j in self.standing().values() if j.source == self.sample.name}
-            self.write_sample()
+            with suppress(ChangedElsewhereError):
+                self.write_sample()
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -105,23 +110,35 @@ class Desk:
         return self._standing
 
     def judge(self, judgement: Judgement) -> None:
-        """Save a judgement; raises OSError when it could not be, or when the sample's file could not take it over."""
+        """Save a judgement; raises OSError when it could not be, or when the sample's file could not take it over.
+
+        Raises `ChangedElsewhereError` when another program has set the point's label; then only the judgement is saved.
+        """
         append(self.project.folder, judgement)
         if judgement.kind == JudgementKind.POINT:
             self._unwritten.add(judgement.subject)
             self.write_sample()
 
     def write_sample(self) -> None:
-        """Write the labels of points that were judged into the sample's file; raises OSError, and tries again the next time."""
+        """Write the labels of points that were judged into the sample's file.
+
+        Raises OSError, and tries again the next time. Raises `ChangedElsewhereError`, once all others are written, where another
+        program has set a label; it stays as it is there.
+        """
         if self.sample is None:
             return
+        settled = None
         for point in sorted(self._unwritten & {name for name, _, _ in self.sample.points}):
             said = [j for j in self.standing().values() if (j.subject, j.source) == (point, self.sample.name)]
             try:
-                self.sample.write(point, said)
+                self.sample.write(self.project.folder, point, self.sample.row(said))
+            except ChangedElsewhereError as error:
+                settled = error
             except OSError as error:
                 raise OSError(f"your answer is kept, but not yet in the sample: {error}") from None
             self._unwritten.discard(point)
+        if settled is not None:
+            raise ChangedElsewhereError(f"your answer is kept, but {settled}")
 
     def edit(self, edits: list[RowEdit]) -> list[RowEdit]:
         """Edit rows of ``labels.gpkg`` in one transaction; returns what takes it back, in the same order."""
@@ -145,25 +162,45 @@ class Desk:
                 people.setdefault(f"{work}:{subject}", set()).add(person)
         return {i.claim: people[i.claim] for i in items if i.claim in people}
 
-    def _holds(self) -> Callable[[Judgement], bool]:
+    def holds(self, judgement: Judgement) -> bool:
         """Whether a judgement is of the mask that is shown now, or of one that is nearly the same."""
+        return judgement.kind != JudgementKind.CORRECTNESS or self._holds()(judgement)
+
+    def _holds(self) -> Callable[[Judgement], bool]:
+        shown = self.shown_masks()
+        if shown is None:
+            return lambda one: True
+        same_mask = read_settings(self.project.folder / SETTINGS_FILE).sample.same_mask
+        return lambda one: one.kind != JudgementKind.CORRECTNESS or shown.is_still(one, same_mask)
+
+    def shown_masks(self) -> ShownMasks | None:
+        """The masks of blocks, read again when a round was finished; None without the run."""
         cube = self.pictures.cube
         if cube is None:
-            return lambda one: True
-        shown = ShownMasks.of(self.project, cube)
-        same_mask = read_settings(self.project.folder / SETTINGS_FILE).sample.same_mask
-        return lambda one: (
-            one.kind != JudgementKind.CORRECTNESS or shown.is_still(one.subject, one.source, one.time, same_mask)
-        )
+            return None
+        rounds = [round_folder(self.project, n) for n in finished_rounds(self.project)]
+        now = tuple(_signature(one.facts) for one in rounds)
+        if self._shown is None or now != self._finished:
+            self._shown, self._finished = ShownMasks.of(self.project, cube), now
+        return self._shown
+
+    def as_shown(self, judgement: Judgement) -> Judgement:
+        """A judgement that names the masks which it is about, also when it is said again at another time."""
+        shown = self.shown_masks()
+        if shown is None or judgement.kind == JudgementKind.POINT:
+            return judgement
+        return replace(judgement, shown=shown.name_of(judgement))
 
     def left(self, work: Work, person: str) -> list[Item]:
         """What a person may still be handed."""
         items = self.items(work)
         mine = left_for(person, items, self.done(work), self._wanted(items))
-        if work == Work.FIELDS:
-            of = {t.id: t.person for t in self.tasks()}
-            mine = [item for item in mine if of[item.subject] in ("", person)]
-        return mine
+        others = self._begun_by_others(work, person)
+        return sorted(mine, key=lambda item: item.subject in others)
+
+    def _begun_by_others(self, work: Work, person: str) -> set[str]:
+        """Ids of the tasks that somebody else has begun; they are handed out last, once nobody claims them."""
+        return {t.id for t in self.tasks() if t.person not in ("", person)} if work == Work.FIELDS else set()
 
     def hand_out(self, work: Work, person: str, after: str, now: datetime) -> Item | None:
         """The next item for a person, which nobody else is handed until the person goes on; None when none is left."""
@@ -172,6 +209,8 @@ class Desk:
         if after and after not in {item.subject for item in left}:
             later = [i.subject for i in from_here(items, after)]
             order = sorted(left, key=lambda item: later.index(item.subject))
+        others = self._begun_by_others(work, person)
+        order = sorted(order, key=lambda item: item.subject in others)
         places = places_left(items, self.done(work), self._wanted(items))
         claim = claim_first(self.project.folder, person, now, [i.claim for i in order], places)
         return next((i for i in order if i.claim == claim), None)

@@ -89,7 +89,7 @@ class Page:
             session.message, session.failed = str(error), True
         try:
             self._header.text, self._keys.text = panels.header(session), panels.key_list(session)
-            noted = session.noted
+            noted = session.see()
         except (OSError, ValueError) as error:
             session.message, session.failed, noted = str(error), True, ""
         self._message.text = panels.message(session)
@@ -104,14 +104,15 @@ class Page:
         x, y = session.drawing.corners
         self._drawn.data = {"x": list(x), "y": list(y)}
         self.browser.tool = "draw" if session.drawing.mode is not None else ""
-        state = (item, session.map_shown, session.around_shown)
+        state = (item, session.map_shown, session.around_shown, session.shown)
         if state == self._shown and not fit:
             return
         changed = fit or not self._shown or self._shown[:1] != state[:1]
         pictures = session.desk.pictures
         for source, images in self._images.items():
             shown = pictures.imagery(item, source) if item else None
-            cropland = pictures.map(item, source) if item and session.map_shown and item.work == Work.BLOCKS else None
+            has_map = item is not None and session.map_shown and item.work == Work.BLOCKS
+            cropland = pictures.map(item, source, session.shown) if item and has_map else None
             around = pictures.around(item, source) if item and session.around_shown else None
             for image, picture in zip(images, (around, shown, cropland), strict=True):
                 image.data = _image(item, picture)

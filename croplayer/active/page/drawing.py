@@ -37,6 +37,7 @@ class Drawing:
         """Layer and number of the selected polygon."""
         self.corners: tuple[list[float], list[float]] = ([], [])
         """Corners of the outline that is drawn or edited."""
+        self._seen: dict[str, Any] = {}  # note and status of the task as the person saw them
 
     def begin(self) -> None:
         """Nothing is selected or drawn."""
@@ -82,10 +83,25 @@ class Drawing:
             return label, done
         return None
 
+    def row(self, item: Item) -> dict[str, Any]:
+        """The row of a task as it is stored."""
+        number, _ = self._desk.task(item)
+        return next(dict(f.values) for f in self._desk.layers()[TASKS].features if f.number == number)
+
+    def look(self, item: Item) -> str:
+        """The note of a task, which the person sees from now on, together with its status."""
+        row = self.row(item)
+        self._seen = {name: row.get(name) for name in ("id", "note", "status")}
+        return str(row.get("note") or "")
+
     def note(self, item: Item, text: str, person: str, now: datetime, clock: Clock) -> list[RowEdit]:
-        """Write the note of a task; returns what takes it back."""
+        """Write the note of a task; returns what takes it back.
+
+        Raises `ChangedElsewhereError` when the note is no longer the one that the person saw.
+        """
         number, task = self._desk.task(item)
-        return self._save(item, [RowEdit(TASKS, number, {"note": text}, {"id": task.id})], person, now, clock)
+        seen = {"id": task.id, "note": self._seen.get("note")}
+        return self._save(item, [RowEdit(TASKS, number, {"note": text}, seen)], person, now, clock)
 
     def _edits(self, item: Item, key: Key, person: str, now: datetime) -> tuple[str, list[RowEdit]]:
         if key.act == Act.SAVE:
@@ -142,7 +158,8 @@ class Drawing:
                 raise ValueError("the square holds no field; press w if that is right, then d")
         finished = None if status == TaskStatus.OPEN else _as_stored(now)
         values = {"status": str(status), "finished": finished, "person": person}
-        return f"{task.id} is {status}", [RowEdit(TASKS, number, values, {"id": task.id})]
+        seen = {"id": task.id, "status": self._seen.get("status")}
+        return f"{task.id} is {status}", [RowEdit(TASKS, number, values, seen)]
 
     def _save(self, item: Item, edits: list[RowEdit], person: str, now: datetime, clock: Clock) -> list[RowEdit]:
         number, task = self._desk.task(item)

@@ -62,16 +62,19 @@ class Pictures:
             return None
         return _from_cube(self.cube, item.window.grown(item.window.height), source, AROUND_PX)
 
-    def map(self, item: Item, source: str) -> Picture | None:
+    def map(self, item: Item, source: str, shown: str = "") -> Picture | None:
         """Cropland in the window of an item; None where there is no map or it must not be seen.
 
-        That is the integrated map for tasks, whose polygons it is made of. For blocks it is the source's own mask, by the last round
-        if that mapped the block.
+        That is the integrated map for tasks, whose polygons it is made of. For blocks it is the source's own mask.
+
+        Parameters
+        ----------
+        shown : which masks of a block, by `ShownMasks.name`; empty for the newest
         """
         if item.work == Work.POINTS or self.cube is None:
             return None
         if item.work == Work.BLOCKS:
-            return _mask_picture(ShownMasks.of(self.project, self.cube).at(item.subject)[source], item.window)
+            return _mask_picture(ShownMasks.of(self.project, self.cube).masks(item.subject, shown)[source], item.window)
         return _map_picture(self.cube, item.window)
 
     def _cube(self) -> Cube:

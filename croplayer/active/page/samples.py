@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from croplayer.active.geopackage import geometry_of, read_layers
 from croplayer.active.judgements import Judgement
-from croplayer.active.row_edits import RowEdit, edit_rows
+from croplayer.active.row_edits import ChangedElsewhereError, RowEdit, edit_rows
+from stores.durable import write_durable
+from stores.file_names import file_name
 from stores.grid import CRS
+
+WRITTEN = "samples"
+"""Folder in a label project that says what the page has written into each sample."""
+
+
+class Row(NamedTuple):
+    """What the page writes of a point."""
+
+    label: str
+    note: str
 
 
 @dataclass(frozen=True)
@@ -42,16 +58,19 @@ class Sample:
             f"sample {path} has no layer of points with id, label and note; draw it with `croplayer area draw`"
         )
 
-    @property
+    @cached_property
     def name(self) -> str:
-        """What its points are called by in the journals."""
-        return self.path.stem
+        """What its points are called by in the journals: the file's name and a digest of the points.
 
-    def write(self, point: str, said: Iterable[Judgement]) -> None:
-        """Write the label of a point into the file.
+        The ids of every drawn sample are the same, so that the points tell one from another.
+        """
+        digest = hashlib.sha256(json.dumps(sorted(self.points)).encode()).hexdigest()
+        return f"{self.path.stem}-{digest[:8]}"
 
-        Where people differ the label stays empty and the note says what each said, so that an estimate counts the point as not
-        labelled until they agree. Raises OSError when the file is in use.
+    def row(self, said: Iterable[Judgement]) -> Row:
+        """Label and note of a point: where people differ the label is empty and the note says what each said.
+
+        So an estimate counts the point as not labelled until they agree.
 
         Parameters
         ----------
@@ -62,6 +81,44 @@ class Sample:
         notes = [j.note for j in found if j.note]
         if len(values) > 1:
             notes = [f"{j.person}: {j.value}" for j in found] + notes
+        return Row(values.pop() if len(values) == 1 else "", "; ".join(notes))
+
+    def write(self, folder: Path, point: str, row: Row) -> None:
+        """Write label and note of a point into the file, if nobody has set others there.
+
+        What the page has written is noted in the label project, and only that or an empty row is written over.
+
+        Parameters
+        ----------
+        folder : the label project's folder
+
+        Raises
+        ------
+        ChangedElsewhereError
+            if another program has set the label or the note
+        OSError
+            when a file is in use or cannot be written
+        """
+        noted = folder / WRITTEN / file_name(self.name, ".json")
+        written = _read_written(noted)
         number = self.numbers[[name for name, _, _ in self.points].index(point)]
-        row = {"label": values.pop() if len(values) == 1 else "", "note": "; ".join(notes)}
-        edit_rows(self.path, [RowEdit(self.layer, number, row, {})])
+        stored = {f.number: f.values for f in read_layers(self.path)[self.layer].features}.get(number, {})
+        seen = {name: stored.get(name) for name in Row._fields}
+        now = Row(*(str(value or "") for value in seen.values()))
+        if now not in (row, Row("", ""), written.get(point)):
+            raise ChangedElsewhereError(
+                f"the label or note of {point} was set in {self.path} by another program, and stays as it is there"
+            )
+        if now != row:
+            edit_rows(self.path, [RowEdit(self.layer, number, row._asdict(), seen)])
+        if written.get(point) != row:
+            stated = json.dumps(written | {point: row}, ensure_ascii=False, indent=0, sort_keys=True)
+            write_durable(noted, stated.encode())
+
+
+def _read_written(noted: Path) -> dict[str, Row]:
+    """What the page has written, by point; nothing where that is not known, so that nothing is written over."""
+    try:
+        return {str(point): Row(*row) for point, row in json.loads(noted.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}

@@ -13,7 +13,7 @@ from croplayer.active.page.desk import Desk
 from croplayer.active.page.drawing import Drawing
 from croplayer.active.page.items import Item, Work
 from croplayer.active.page.keys import Act, Key, keys_of
-from croplayer.active.row_edits import RowEdit
+from croplayer.active.row_edits import ChangedElsewhereError, RowEdit
 from croplayer.active.tasks import TaskStatus
 
 STEPS_BACK = 200
@@ -59,6 +59,8 @@ class Session:
         self.saved = 0
         """Number of things that were saved."""
         self.map_shown, self.around_shown = True, False
+        self.shown = ""
+        """Masks of the block that are on the screen, by `ShownMasks.name`."""
         self._steps: list[_Step] = []
         self._history: list[Item] = []
         self._unsaid = ""  # a note on something that is not judged yet
@@ -77,6 +79,7 @@ class Session:
         try:
             self._renew()
             self._do(key)
+            self.see()
         except (OSError, ValueError) as error:
             self.message, self.failed = str(error), True
         return key.act
@@ -93,6 +96,7 @@ class Session:
         self.message, self.failed = "", False
         try:
             self._note(self.item, text.strip())
+            self.see()
         except (OSError, ValueError) as error:
             self.message, self.failed = str(error), True
 
@@ -102,9 +106,14 @@ class Session:
         if self.item is None:
             return ""
         if self.item.work == Work.FIELDS:
-            rows = {f.number: f.values for f in self.desk.layers()["tasks"].features}
-            return str(rows[self.desk.task(self.item)[0]].get("note") or "")
+            return str(self.drawing.row(self.item).get("note") or "")
         return next((j.note for j in self._own(self.item) if j.note), self._unsaid)
+
+    def see(self) -> str:
+        """The note on the item, which the person sees from now on; what changes it in a file later is not written over."""
+        if self.item is not None and self.item.work == Work.FIELDS:
+            return self.drawing.look(self.item)
+        return self.noted
 
     def draw(self, xs: list[float], ys: list[float]) -> None:
         """Corners of the outline that is drawn or edited, in pixels of the picture; it is saved with its key."""
@@ -118,9 +127,9 @@ class Session:
             self.drawing.select_at(self.item, x, y)
 
     def value(self, kind: JudgementKind, source: str = "") -> str:
-        """What the person said of the item; empty for nothing."""
+        """What the person said of the item; empty for nothing, and for what was said of a mask that has changed since."""
         said = None if self.item is None else self.desk.said(kind, self.item.subject, source, self.person)
-        return said.value if said else ""
+        return said.value if said and self.desk.holds(said) else ""
 
     def is_complete(self) -> bool:
         """Whether the person is done with the item."""
@@ -149,6 +158,9 @@ class Session:
                 self._edit(item, key)
             if not was_complete and self.is_complete():
                 self._next(f"{item.subject} is complete")
+            elif self.shown != self._newest(item):
+                self.shown = self._newest(item)
+                self.message = "a round has changed the masks meanwhile; the new ones are shown now, so look again"
 
     def _renew(self) -> None:
         """Keep the item claimed while the person works on it."""
@@ -198,16 +210,22 @@ class Session:
         self._show(found)
         self.message = said
 
+    def _newest(self, item: Item | None) -> str:
+        """Name of the newest masks of a block; empty for another item."""
+        masks = self.desk.shown_masks() if item is not None and item.work == Work.BLOCKS else None
+        return masks.name(item.subject) if item is not None and masks is not None else ""
+
     def _leave(self, before: Item | None) -> None:
         if before is not None:
             self._history.append(before)
         self._show(None)
 
     def _show(self, item: Item | None) -> None:
-        self.item, self._clock = item, Clock(self._now())
+        self.item, self._clock, self.shown = item, Clock(self._now()), self._newest(item)
         self._claimed = self._now()
         self._unsaid = ""
         self.drawing.begin()
+        self.see()
 
     def _undo(self) -> None:
         if self.drawing.mode:
@@ -217,7 +235,12 @@ class Session:
             self.message = "there is nothing to undo"
             return
         step = self._steps[-1]
-        step.back()
+        try:
+            step.back()
+        except ChangedElsewhereError:
+            if step.item.work == Work.POINTS:  # the answer is taken back; only the sample's file stays as it is
+                self._steps.pop()
+            raise
         self._steps.pop()
         self.saved += 1
         if step.item.work != self.work:
@@ -233,17 +256,17 @@ class Session:
         )
         source = self.desk.sample.name if kind == JudgementKind.POINT and self.desk.sample else key.source
         before = self.desk.said(kind, item.subject, source, self.person)
-        if before is not None and before.value == key.value:
+        if before is not None and before.value == key.value and self.desk.holds(before):
             return
         note = self.noted
         seconds = self._clock.seconds
-        one = Judgement(kind, item.subject, source, key.value, self.person, self._now(), seconds, note)
+        one = Judgement(kind, item.subject, source, key.value, self.person, self._now(), seconds, note, self.shown)
         back = replace(one, value="") if before is None else before
         # Also when the sample's file could not be written, the judgement is kept and can be undone.
         self._steps = [*self._steps, self._judged(item, back, f"{key.label} of {item.subject}")][-STEPS_BACK:]
         try:
             self.desk.judge(one)
-        except OSError:
+        except (OSError, ChangedElsewhereError):
             if self.desk.said(kind, item.subject, source, self.person) == before:
                 self._steps.pop()
             raise
@@ -251,7 +274,8 @@ class Session:
         self.saved += 1
 
     def _judged(self, item: Item, back: Judgement, label: str) -> _Step:
-        return _Step(item, label, lambda: self.desk.judge(replace(back, time=self._now(), seconds=float("nan"))))
+        named = self.desk.as_shown(back)
+        return _Step(item, label, lambda: self.desk.judge(replace(named, time=self._now(), seconds=float("nan"))))
 
     def _edit(self, item: Item, key: Key) -> None:
         done = self.drawing.do(item, key, self.person, self._now(), self._clock)
@@ -275,7 +299,8 @@ class Session:
                 self.message = "the note is saved with what you judge"
                 return
             for one in said:
-                self.desk.judge(replace(one, note=text, time=self._now(), seconds=self._clock.seconds))
+                again = replace(self.desk.as_shown(one), note=text, time=self._now(), seconds=self._clock.seconds)
+                self.desk.judge(again)
                 self._clock.take()
         self.saved += 1
 

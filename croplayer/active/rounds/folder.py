@@ -186,6 +186,7 @@ def read_kept_judgements(path: Path) -> tuple[Judgement, ...]:
 
 def _plain(judgement: Judgement) -> dict[str, object]:
     facts = {name: getattr(judgement, name) for name in ("subject", "source", "value", "person", "note")}
+    facts |= {"shown": judgement.shown} if judgement.shown else {}
     seconds = None if judgement.seconds != judgement.seconds else judgement.seconds
     return facts | {"kind": str(judgement.kind), "time": judgement.time.isoformat(), "seconds": seconds}
 

@@ -93,7 +93,7 @@ def sample_table(numbers: RunNumbers, sample: pd.DataFrame, mapped: SampleMap, s
         for source in numbers.cube.sources:
             mask, old = now[source], None if earlier is None else earlier[source]
             every = said.get((block, source), [])
-            values = [j.value for j in every if _same(mask, sides.shown.at(block, j.time)[source]) >= sides.same_mask]
+            values = [j.value for j in every if sides.shown.same_as_judged(j, mask) >= sides.same_mask]
             column = map_column("correctness", source)
             told = predicted[column][block] if column in predicted else None
             rows.append({

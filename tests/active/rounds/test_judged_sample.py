@@ -11,6 +11,7 @@ import shapely
 from shared.label_edits import draw
 from shared.labelled_rounds import copied
 
+from croplayer.active.judgements import JudgementKind, read_judgements
 from croplayer.active.page.desk import Desk
 from croplayer.active.page.items import SAMPLED, Work
 from croplayer.active.page.pictures import LINE, Pictures
@@ -79,3 +80,28 @@ def test_a_mask_that_a_round_has_changed_is_judged_again(
     assert any((before[s] != now[s]).any() for s in before)
     assert first.claim not in session.desk.done(Work.BLOCKS)
     assert round_folder(project, 2).finished < datetime.now(UTC) + timedelta(seconds=1)
+    changed = [s for s in before if (before[s] != now[s]).any()]
+    desk, second = session.desk, session.item
+    # The second block is on the screen since round 1, so that its verdict is of that mask; then the new one is shown.
+    assert second is not None and second.subject in sampled_blocks(project)
+    assert session.shown == "round 1"
+    session.press("1")
+    said = desk.said(JudgementKind.CORRECTNESS, second.subject, desk.sources[0], "Li")
+    assert said is not None and said.shown == "round 1"
+    assert session.shown == "round 2" and "look again" in session.message
+    # A note on the old verdict does not make it one of the new mask, nor does taking a later one back.
+    session.press("ArrowLeft")
+    assert session.item == first and session.shown == "round 2"
+    session.note("hills")
+    assert first.claim not in desk.done(Work.BLOCKS)
+    for source in desk.sources:
+        assert (session.value(JudgementKind.CORRECTNESS, source) == "") == (source in changed)
+    for key in ("16"[desk.sources.index(source)] for source in changed):
+        session.press(key)
+    assert first.claim in desk.done(Work.BLOCKS)
+    of_first = [j for j in read_judgements(project.folder) if j.subject == first.subject and j.source in changed]
+    assert [j.shown for j in of_first] == ["round 2"] * len(changed)
+    for _ in changed:
+        session.press("z")
+    assert first.claim not in desk.done(Work.BLOCKS)
+    assert {j.note for j in read_judgements(project.folder) if j.subject == first.subject} == {"hills"}

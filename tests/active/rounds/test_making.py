@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -156,16 +157,19 @@ def test_a_judgement_is_of_the_masks_that_were_shown_and_the_model_stays_without
     first, other = sampled_blocks(project)[:2]
     assert sorted(sampled_blocks(project)) == sorted(pd.read_parquet(round_folder(project, 1).sample).block.unique())
     shown, mapped = (
-        ShownMasks.of(project, side.numbers.cube).at(first),
+        ShownMasks.of(project, side.numbers.cube).masks(first),
         round_folder(project, 1).masks(project).read(first),
     )
     assert mapped is not None and all(np.array_equal(shown[source], mask) for source, mask in mapped.items())
     newest, source = ShownMasks.of(project, side.numbers.cube), project.settings.sources[0]
-    share = float((newest.at(first, LONG_AGO)[source] == newest.at(first)[source]).mean())
-    assert share < 1 and newest.is_still(first, source, datetime.now(UTC), 1.0)
-    assert newest.is_still(first, source, LONG_AGO, share) and not newest.is_still(
-        first, source, LONG_AGO, share + 0.001
-    )
+    old = Judgement(JudgementKind.CORRECTNESS, first, source, "TP", "Li", LONG_AGO)
+    assert (newest.name(first, LONG_AGO), newest.name(first)) == ("run", "round 1")
+    share = float((newest.masks(first, "run")[source] == newest.masks(first)[source]).mean())
+    assert share < 1 and newest.is_still(replace(old, time=datetime.now(UTC)), 1.0)
+    assert newest.is_still(old, share) and not newest.is_still(old, share + 0.001)
+    assert newest.is_still(replace(old, shown="round 1"), 1.0)
+    assert not newest.is_still(replace(old, time=datetime.now(UTC), shown="run"), share + 0.001)
+    assert not newest.is_still(replace(old, shown="round 7"), 0.0)  # whose folder is gone
     judge(project, first, "TP", datetime.now(UTC))
     settings = (project.folder / "rounds.toml").read_text().replace("blocks = 4", "blocks = 4\nsame_mask = 1.0")
     (project.folder / "rounds.toml").write_text(settings)
