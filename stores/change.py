@@ -73,10 +73,11 @@ CHANGE_CUBE = StoreSchema(
         ),
         ArraySpec(
             name=REMAPPED_PROBABILITY,
-            dims=("y", "x"),
+            dims=("source", "y", "x"),
             dtype="uint8",
             fill_value=NEVER_PROCESSED,
-            long_name="cropland score of the later edition's model in the earlier edition's imagery: 0 to 250",
+            long_name="cropland score of the later edition's model in the earlier edition's imagery: 0 to 250, 254 no imagery, "
+            "255 where the earlier map does not take the source",
             is_optional=True,
         ),
     ),

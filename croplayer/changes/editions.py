@@ -18,7 +18,7 @@ from stores.columns import CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, R
 from stores.durable import digest_file, digest_text
 from stores.finished import finished_blocks
 from stores.grid import BlockIndex, PixelWindow
-from stores.legends import INTEGRATED, NEVER_PROCESSED, NO_IMAGERY, PROBABILITY_SCALE
+from stores.legends import INTEGRATED, NEVER_PROCESSED, NO_IMAGERY
 from stores.run_folder import RunFolder, cube_place
 from stores.step_memory import STEPS_OF_CUBE
 
@@ -65,17 +65,19 @@ class Edition:
         moves : for each source how far its imagery lies off; where all are (0, 0) the flags are those of the map as it is
         """
         sources = self.taken.of(block) or ()
+        # A map that takes neither source has decided against both, so the scores of both tell of it.
         scored = sources or self.cube.sources
-        score = np.zeros((window.height, window.width), np.uint8)
-        for source in scored:
-            found = self._read(CROPLAND_PROBABILITY, window, source, moves.get(source, (0, 0)))
-            np.maximum(score, np.where(found <= PROBABILITY_SCALE, found, 0).astype(np.uint8), out=score)
+        names = sorted(self.cube.sources)
+        scores = np.full((len(names), window.height, window.width), NEVER_PROCESSED, np.uint8)
+        for layer, source in zip(scores, names, strict=True):
+            if source in scored:
+                layer[:] = self._read(CROPLAND_PROBABILITY, window, source, moves.get(source, (0, 0)))
         if any(moves.get(source, (0, 0)) != (0, 0) for source in sources):
             masks = [self._read(CROPLAND_MASK, window, source, moves.get(source, (0, 0))) for source in sources]
             return Seen(
-                merged_mask([np.where(m == NEVER_PROCESSED, NO_IMAGERY, m).astype(np.uint8) for m in masks]), score
+                merged_mask([np.where(m == NEVER_PROCESSED, NO_IMAGERY, m).astype(np.uint8) for m in masks]), scores
             )
-        return Seen(self._read(INTEGRATED, window, None, (0, 0)), score)
+        return Seen(self._read(INTEGRATED, window, None, (0, 0)), scores)
 
     def imagery(self, block: BlockIndex, source: str) -> Imagery:
         """The imagery of a source in a block."""
