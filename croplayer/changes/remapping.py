@@ -9,7 +9,7 @@ import numpy as np
 from croplayer.changes.editions import Edition
 from croplayer.changes.evidence import Seen
 from stores.grid import BlockIndex, PixelWindow
-from stores.legends import INTEGRATED, NEVER_PROCESSED, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
+from stores.legends import NEVER_PROCESSED, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE
 
 
 def remapped_seen(
@@ -17,7 +17,8 @@ def remapped_seen(
 ) -> Seen:
     """What a model says of the earlier imagery of a window, of the sources that the earlier map takes.
 
-    Where that map takes neither source, it decided against both, whatever a model sees in them.
+    Where that map takes neither source, it decided against both, whatever a model sees in them. What people
+    corrected by hand in it stays.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ def remapped_seen(
     is_cropland = best >= math.ceil(threshold * PROBABILITY_SCALE)
     flags = np.where(known.any(axis=0), is_cropland, scores.min(axis=0)).astype(np.uint8)
     if taken is not None and not taken:
-        whole = before.cube.read_block(INTEGRATED, block)
+        whole = before.uncorrected(block)
         decided = whole[window.slices_in(before.cube.grid.window(block))]
         flags = np.where(decided == NOT_CROPLAND, NOT_CROPLAND, flags if whole.min() else NO_IMAGERY).astype(np.uint8)
-    return Seen(flags, scores)
+    return before.corrected(Seen(flags, scores), window)

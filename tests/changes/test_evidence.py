@@ -15,10 +15,14 @@ import croplayer
 from croplayer.changes.blocks import Comparison
 from croplayer.changes.editions import Edition, open_edition
 from croplayer.changes.evidence import Seen, differences
+from croplayer.changes.remapping import remapped_seen
 from croplayer.changes.rules import ChangeRules
 from croplayer.cube.whole_blocks import Cube
 from stores.block_list import BlockList
-from stores.legends import Change, Integration
+from stores.columns import CORRECTION
+from stores.cube import CUBE
+from stores.durable import DurableStore
+from stores.legends import Change, Correction, Integration
 from stores.run_folder import RunFolder
 
 SOURCES = ("two", "one")
@@ -97,3 +101,28 @@ def test_lazy_remapped_scores_follow_sources_and_threshold(tmp_path: Path) -> No
         croplayer.change(a, b, rules, _remapped(score)[:1])
     with pytest.raises(ValueError, match="threshold is 1"):
         croplayer.change(a, b, rules, threshold=1)
+
+
+@pytest.mark.parametrize("shift", [0, 3])
+def test_a_correction_by_hand_is_sure_evidence(tmp_path: Path, shift: int) -> None:
+    crop, grey = patches(2)
+    before = open_edition(str(write_run(tmp_path / "a", "a", crop, grey)))
+    run = write_run(tmp_path / "b", "b", crop, grey)
+    CUBE.create(DurableStore(run / "cube.zarr"), "b", GRID, RANGE, ("one",), (CORRECTION,))
+    cube, block = Cube.open(run / "cube.zarr"), max(BLOCKS, key=lambda b: crop[RANGE.slices(GRID, b)].sum())
+    done, flags = np.zeros((96, 96), np.uint8), crop[RANGE.slices(GRID, block)].copy()
+    done[10:80, 10:80] = np.where(flags[10:80, 10:80] == 1, Correction.REMOVED, Correction.CONFIRMED_NOT_CROPLAND)
+    flags[10:80, 10:80] = 0
+    for name, values in (("correction", done), ("croplayer", flags)):
+        cube.write_block(name, block, values)
+    after = replace(open_edition(str(run)), finished=BlockList.of(BLOCKS))
+    window = GRID.window(block)
+    seen = after.seen(block, window, {"one": (0, shift)})
+    assert (seen.flags[10:80, 10:80] == 0).all() and (seen.scores[:, 10:80, 10:80] == 0).all()
+    found = differences(before.seen(block, window, {}), seen, 0.7)[10:80, 10:80]
+    np.testing.assert_array_equal(found, np.where(crop[RANGE.slices(GRID, block)][10:80, 10:80] == 1, 3, 0))
+    assert (found == 3).any()
+    # Mapped again, the corrected map keeps its corrections whatever the model sees.
+    again = remapped_seen(after, block, window, np.full((1, 96, 96), 240, np.uint8), 0.5)
+    np.testing.assert_array_equal(again.flags == 0, done > 0)
+    np.testing.assert_array_equal(after.uncorrected(block), crop[RANGE.slices(GRID, block)])
