@@ -21,7 +21,7 @@ from stores.finished import finished_blocks
 from stores.grid import BlockIndex, PixelWindow
 from stores.legends import CROPLAND, INTEGRATED, NEVER_PROCESSED, NO_IMAGERY, PROBABILITY_SCALE, Correction
 from stores.run_folder import RunFolder, cube_place
-from stores.step_memory import STEPS_OF_CUBE
+from stores.step_memory import STEPS_OF_CUBE, StepEntry
 
 Move = tuple[int, int]
 """Whole pixels southwards and eastwards."""
@@ -152,8 +152,16 @@ def edition_of(cube: Cube, folder: RunFolder | None) -> Edition:
     decisions = folder.table("integration.parquet")
     choices = decisions_of(str(decisions), digest_file(decisions).sha256) if decisions.is_file() else {}
     entries = folder.memory.entries()
-    state = [(s, entries[s].fingerprint, str(entries[s].ledger)) for s in STEPS_OF_CUBE if s in entries]
+    state = [(s, entries[s].fingerprint, _ledger(folder, s, entries[s])) for s in STEPS_OF_CUBE if s in entries]
     return Edition(cube, Taken(cube.sources, choices), blocks, _model(folder), digest_text(repr(state)))
+
+
+def _ledger(folder: RunFolder, step: str, entry: StepEntry) -> str:
+    """Digest of a step's ledger: as it is now while the step is open, because it grows then."""
+    if not entry.is_open:
+        return str(entry.ledger)
+    path = folder.ledger(step)
+    return str(digest_file(path)) if path.is_file() else ""
 
 
 def _model(folder: RunFolder) -> str:
