@@ -133,5 +133,6 @@ def test_an_edition_that_is_being_written_is_compared_again(before: Path, after:
     assert grown.state != state
     for later, place in ((run, out), (after, tmp_path / "fresh")):
         assert call("change", before, later, "-o", place, *OPTIONS).exit_code == 0
-    cubes = [Cube.open(tmp_path / name / "change.zarr", "change") for name in ("out", "fresh")]
-    np.testing.assert_array_equal(*(c.read_window("change", c.blocks.window(c.grid)) for c in cubes))
+    again, fresh = (Cube.open(tmp_path / name / "change.zarr", "change") for name in ("out", "fresh"))
+    window = fresh.blocks.window(fresh.grid)
+    np.testing.assert_array_equal(again.read_window("change", window), fresh.read_window("change", window))
