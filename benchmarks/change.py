@@ -84,8 +84,7 @@ class Edition(NamedTuple):
     def seen(self, moves: dict[str, tuple[int, int]] | None = None) -> Seen:
         """The map that merges the sources, each brought back by how far it lies off."""
         layers = [np.roll(s, [-n for n in (moves or {}).get(name, (0, 0))], (0, 1)) for name, s in self.score.items()]
-        score = np.maximum(*layers)
-        return Seen(mask_from_probability(score), score)
+        return Seen(mask_from_probability(np.maximum(*layers)), np.stack(layers))
 
 
 def main() -> None:
@@ -158,7 +157,7 @@ def _compared(window: PixelWindow, truth: np.ndarray, editions: dict[str, Editio
     ours = _decided(before.seen(), after.seen({s: d.whole_px for s, d in moved.items()}), window, rules)
     crop = [np.isin(truth, kinds) for kinds in ((1, 3), (1, 2))]
     drawn = [_drawn(c, seed, by) for c, seed, by in zip(crop, (1, 2), (0, SHIFT_PX), strict=True)]
-    back = Seen(*(np.roll(layer, -SHIFT_PX, 1) for layer in drawn[1]))
+    back = Seen(*(np.roll(layer, -SHIFT_PX, -1) for layer in drawn[1]))
     return Place(
         window, truth, plain_differences(before.seen().flags, after.seen().flags), ours, moved,
         _false(before.seen(), editions["again"].seen(), window, rules),
@@ -180,7 +179,7 @@ def _drawn(crop: np.ndarray, seed: int, shift: int) -> Seen:
     rough = ndimage.gaussian_filter(rng.standard_normal(crop.shape), 2)
     score = np.where(rough > np.quantile(rough, 1 - 1 / 300), 1 - score, score)
     score = np.roll(np.rint(PROBABILITY_SCALE * np.clip(score, 0, 1)).astype(np.uint8), shift, 1)
-    return Seen(mask_from_probability(score), score)
+    return Seen(mask_from_probability(score), score[None])
 
 
 def _axes(window: PixelWindow, shift: int) -> tuple[np.ndarray, np.ndarray]:

@@ -29,13 +29,14 @@ from croplayer.report.change_page import ChangePage, change_report, thinned_chan
 from croplayer.vector.files import write_geotiff
 from pipelines.engine.code import code_digest
 from stores.block_list import BlockList
-from stores.change import CHANGE, CHANGE_CUBE, REMAPPED, REMAPPED_PROBABILITY, ChangeFolder
+from stores.change import CHANGE, CHANGE_CUBE, REMAPPED, REMAPPED_PROBABILITY, SIEVE, ChangeFolder
 from stores.durable import DurableStore, digest_text, partial_folder, write_durable
 from stores.grid import BlockIndex, BlockRange
 from stores.ledger import Ledger
 from stores.legends import Change
 from stores.places import size_finder
 from stores.records import BlockRecord, BlockTask
+from stores.step_memory import BlocksDone
 
 OVERVIEW_PX = 1400
 GROUP = 4
@@ -48,6 +49,7 @@ RULE_WORDS = {
     "max_shift_m": "largest shift of the imagery, m",
     "buffer_m": "buffer around changes, m",
 }
+CONVERSIONS_FILE = "change_conversions.csv"
 TITLE = "change between two editions of a map of cropland by croplayer"
 
 
@@ -93,17 +95,32 @@ class Compare:
         cube = self._created(blocks)
         units = self._units()
         failed: list[BlockRecord] = []
-        made_of = repr((self.before.state, self.after.state, self.remap, units and Path(units).read_bytes()))
+        # The blocks belong to it, because those around a block decide on its changes, too.
+        made_of = repr((
+            self.before.state, self.after.state, blocks.codes.tolist(), self.remap, units and Path(units).read_bytes(),
+        ))  # fmt: skip
+        sieve = SieveTask(cube, self.rules, units)
+        last = _fingerprint(sieve, made_of + repr(self.rules))
+        self._begin(last, len(blocks))
         if self.remap:
             part = self.remap
             remap = RemapTask(self.before, cube, part.model, part.threshold, part.cell_px, part.blend_px)
-            failed += self._step("remap", blocks, remap, made_of)
+            failed += self._step("remap", blocks, remap, _fingerprint(remap, made_of))
         comparison = Comparison(self.before, self.after, self.rules)
         compare = CompareTask(comparison, cube, units, is_remapped=self.remap is not None)
-        failed += self._step("compare", blocks, compare, made_of + repr((self.rules.margin, self.rules.max_shift_m)))
+        limits = repr((self.rules.margin, self.rules.max_shift_m))
+        failed += self._step("compare", blocks, compare, _fingerprint(compare, made_of + limits))
         if not failed:
-            failed += self._step("sieve", blocks, SieveTask(cube, self.rules, units), made_of + repr(self.rules))
+            failed += self._step(SIEVE, blocks, sieve, last)
+        if not failed:
+            self.folder.memory.finish(SIEVE, last, BlocksDone(len(blocks), self.folder.ledger(SIEVE)))
         return failed
+
+    def _begin(self, fingerprint: str, blocks: int) -> None:
+        """Open the last step before any block is rewritten, and remove what earlier calls made of the changes."""
+        self.folder.memory.begin(SIEVE, fingerprint, blocks=blocks)
+        for path in (self.folder.report, self.folder.geotiff, self.folder.table(CONVERSIONS_FILE)):
+            path.unlink(missing_ok=True)
 
     def records(self, step: str) -> list[BlockRecord]:
         """The last record of each block of a step, of those that are finished in both editions now."""
@@ -113,7 +130,7 @@ class Compare:
     def write_tables(self, product: NamedProduct | None) -> ChangePage:
         """Write the tables of a finished comparison, and return what its page shows."""
         units = gpd.read_parquet(self.folder.boundaries) if self.boundaries else None
-        by_unit = unit_table(self.records("compare"), self.records("sieve"), units, self.remap is not None)
+        by_unit = unit_table(self.records("compare"), self.records(SIEVE), units, self.remap is not None)
         blocks = block_table(self.records("compare"), self.before, self.after)
         for name, table in (("change", by_unit), ("change_blocks", blocks)):
             write_csv(self.folder.table(f"{name}.csv"), table)
@@ -125,10 +142,10 @@ class Compare:
                 conversions(
                     cube.read_block(CHANGE, record.block), product.product, cube.grid.window(record.block), cube.grid
                 )
-                for record in self.records("sieve")
+                for record in self.records(SIEVE)
             )
             there_now = conversion_table(product.product.name, product.year, product.classes, found)
-            write_csv(self.folder.table("change_conversions.csv"), there_now)
+            write_csv(self.folder.table(CONVERSIONS_FILE), there_now)
         return self._page(by_unit, blocks, there_now)
 
     def write_geotiff(self) -> Path:
@@ -183,9 +200,8 @@ class Compare:
         write_durable(self.folder.boundaries, self.boundaries.read_bytes())
         return str(self.folder.boundaries)
 
-    def _step(self, name: str, blocks: BlockList, task: BlockTask, made_of: str) -> list[BlockRecord]:
+    def _step(self, name: str, blocks: BlockList, task: BlockTask, fingerprint: str) -> list[BlockRecord]:
         """Do what is left of a step; returns the records of the blocks that failed."""
-        fingerprint = digest_text(made_of + code_digest((type(task).__module__,)))
         ledger = Ledger(self.folder.ledger(name))
         ledger.cut_torn_tail()
         size = size_finder(self.folder.cube)
@@ -204,6 +220,11 @@ class Compare:
                 failed += [record for record in records if not record.status.is_finished]
                 bar.update(len(records))
         return failed
+
+
+def _fingerprint(task: BlockTask, made_of: str) -> str:
+    """Digest of what a step is made of, with its code."""
+    return digest_text(made_of + code_digest((type(task).__module__,)))
 
 
 def _worked(task: BlockTask, groups: Sequence[Sequence[BlockIndex]], workers: int) -> Iterator[list[BlockRecord]]:
@@ -226,8 +247,14 @@ def _overview(cube: Cube, step: int) -> np.ndarray:
     return out
 
 
+def check_folder(folder: ChangeFolder) -> None:
+    """Raise ValueError when a folder holds files and no comparison, before anything is written there."""
+    if not folder.comparison.is_file() and folder.root.exists() and any(folder.root.iterdir()):
+        raise ValueError(f"{folder.root} holds files that are no comparison; give another folder")
+
+
 def write_comparison(folder: ChangeFolder, before: Edition, after: Edition, rules: ChangeRules) -> None:
-    """Write what is compared and by which rules.
+    """Write what is compared and by which rules, while the folder's lease is held.
 
     Raises ValueError when the folder holds a comparison of other editions.
     """
@@ -238,8 +265,6 @@ def write_comparison(folder: ChangeFolder, before: Edition, after: Edition, rule
             raise ValueError(
                 f"{folder.root} holds the comparison of {found.get('before')} and {found.get('after')}; give another folder"
             )
-    elif folder.root.exists() and any(folder.root.iterdir()):
-        raise ValueError(f"{folder.root} holds files that are no comparison; give another folder")
     text = json.dumps(facts | {"rules": asdict(rules)}, indent=1, ensure_ascii=False)
     write_durable(folder.comparison, f"{text}\n".encode())
 

@@ -4,6 +4,7 @@
 comparison.json        the editions that are compared, and the rules
 change.zarr/change     the cube of the change, on the lattice, one block per shard
 ledger/STEP.jsonl      one line per finished block (stores.ledger)
+ledger/outputs.json    whether the step 'sieve', the last one, is finished (stores.step_memory)
 tables/                change by admin unit, blocks that were not compared, conversions
 change.tif             the map of change as a GeoTIFF, if it was asked for
 report.html            everything in one file
@@ -18,8 +19,9 @@ from pathlib import Path
 
 from stores.cube import MASK_FLAGS
 from stores.legends import NEVER_PROCESSED, WEAK_GAIN, WEAK_LOSS, Change
-from stores.run_folder import LEDGER_FOLDER
+from stores.run_folder import LEDGER_FOLDER, STEPS_FILE
 from stores.schema import ArraySpec, StoreSchema
+from stores.step_memory import StepMemory
 
 CHANGE = "change"
 """Group of the store, and array of the changes."""
@@ -31,6 +33,9 @@ REMAPPED = "remapped"
 """Array of the flags that the model of the later edition gives to the imagery of the earlier one."""
 REMAPPED_PROBABILITY = "remapped_probability"
 """Array of the scores of these flags."""
+
+SIEVE = "sieve"
+"""The last step of a comparison, which writes the changes."""
 
 CHANGE_FLAGS = {int(change): change.name.lower() for change in Change}
 
@@ -73,10 +78,11 @@ CHANGE_CUBE = StoreSchema(
         ),
         ArraySpec(
             name=REMAPPED_PROBABILITY,
-            dims=("y", "x"),
+            dims=("source", "y", "x"),
             dtype="uint8",
             fill_value=NEVER_PROCESSED,
-            long_name="cropland score of the later edition's model in the earlier edition's imagery: 0 to 250",
+            long_name="cropland score of the later edition's model in the earlier edition's imagery: 0 to 250, 254 no imagery, "
+            "255 where the earlier map does not take the source",
             is_optional=True,
         ),
     ),
@@ -164,6 +170,11 @@ class ChangeFolder:
     def ledger(self, step: str) -> Path:
         """The ledger of a step."""
         return self.root / LEDGER_FOLDER / f"{step}.jsonl"
+
+    @property
+    def memory(self) -> StepMemory:
+        """Whether the last step is finished, and made of what."""
+        return StepMemory(self.root / LEDGER_FOLDER / STEPS_FILE, self.root)
 
     def table(self, name: str) -> Path:
         """A table by the name of its file."""

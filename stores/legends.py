@@ -79,8 +79,10 @@ CHANGE_COLOURS = {
 """Colours of a map of change in every picture."""
 
 
-WEAK_GAIN, WEAK_LOSS = 4, 5
-"""Differences that are a gain or a loss only near the core of one; a map of change holds none."""
+WEAK_GAIN = 4
+"""A difference that is a gain only near the core of one; a map of change holds none."""
+WEAK_LOSS = 5
+"""A difference that is a loss only near the core of one; a map of change holds none."""
 
 
 class CoverageType(IntEnum):

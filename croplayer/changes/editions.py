@@ -12,15 +12,16 @@ import numpy as np
 from croplayer.changes.evidence import Seen
 from croplayer.cube.decisions import Taken, decisions_of
 from croplayer.cube.whole_blocks import Cube
+from croplayer.measures.corrections import uncorrected_mask
 from croplayer.measures.masks import merged_mask
 from stores.block_list import BlockList
-from stores.columns import CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
+from stores.columns import CORRECTION, CROPLAND_MASK, CROPLAND_PROBABILITY, IMAGERY_VALID, RGB
 from stores.durable import digest_file, digest_text
 from stores.finished import finished_blocks
 from stores.grid import BlockIndex, PixelWindow
-from stores.legends import INTEGRATED, NEVER_PROCESSED, NO_IMAGERY, PROBABILITY_SCALE
+from stores.legends import CROPLAND, INTEGRATED, NEVER_PROCESSED, NO_IMAGERY, PROBABILITY_SCALE, Correction
 from stores.run_folder import RunFolder, cube_place
-from stores.step_memory import STEPS_OF_CUBE
+from stores.step_memory import STEPS_OF_CUBE, StepEntry
 
 Move = tuple[int, int]
 """Whole pixels southwards and eastwards."""
@@ -65,17 +66,41 @@ class Edition:
         moves : for each source how far its imagery lies off; where all are (0, 0) the flags are those of the map as it is
         """
         sources = self.taken.of(block) or ()
+        # A map that takes neither source has decided against both, so the scores of both tell of it.
         scored = sources or self.cube.sources
-        score = np.zeros((window.height, window.width), np.uint8)
-        for source in scored:
-            found = self._read(CROPLAND_PROBABILITY, window, source, moves.get(source, (0, 0)))
-            np.maximum(score, np.where(found <= PROBABILITY_SCALE, found, 0).astype(np.uint8), out=score)
+        names = sorted(self.cube.sources)
+        scores = np.full((len(names), window.height, window.width), NEVER_PROCESSED, np.uint8)
+        for layer, source in zip(scores, names, strict=True):
+            if source in scored:
+                layer[:] = self._read(CROPLAND_PROBABILITY, window, source, moves.get(source, (0, 0)))
         if any(moves.get(source, (0, 0)) != (0, 0) for source in sources):
             masks = [self._read(CROPLAND_MASK, window, source, moves.get(source, (0, 0))) for source in sources]
-            return Seen(
-                merged_mask([np.where(m == NEVER_PROCESSED, NO_IMAGERY, m).astype(np.uint8) for m in masks]), score
-            )
-        return Seen(self._read(INTEGRATED, window, None, (0, 0)), score)
+            merged = merged_mask([np.where(m == NEVER_PROCESSED, NO_IMAGERY, m).astype(np.uint8) for m in masks])
+            return self.corrected(Seen(merged, scores), window)
+        return self.corrected(Seen(self._read(INTEGRATED, window, None, (0, 0)), scores), window)
+
+    def corrected(self, seen: Seen, window: PixelWindow) -> Seen:
+        """What is seen of a window, with what people corrected by hand in this map.
+
+        A correction is as sure as can be in every source: its score is 0 or PROBABILITY_SCALE. It lies where it was drawn,
+        also where imagery is moved, because nothing tells in which source's imagery it was drawn.
+        """
+        if not self.cube.has_array(CORRECTION):
+            return seen
+        done = self._read(CORRECTION, window, None, (0, 0))
+        drawn = (done != Correction.NONE) & (done != NEVER_PROCESSED)
+        decided = self._read(INTEGRATED, window, None, (0, 0))
+        sure = np.where(decided == CROPLAND, PROBABILITY_SCALE, 0)
+        return Seen(
+            np.where(drawn, decided, seen.flags).astype(np.uint8), np.where(drawn, sure, seen.scores).astype(np.uint8)
+        )
+
+    def uncorrected(self, block: BlockIndex) -> np.ndarray:
+        """Flags (n, n) uint8 of the map of a block before people corrected it."""
+        decided = self.cube.read_block(INTEGRATED, block)
+        if not self.cube.has_array(CORRECTION):
+            return decided
+        return uncorrected_mask(decided, self.cube.read_block(CORRECTION, block))
 
     def imagery(self, block: BlockIndex, source: str) -> Imagery:
         """The imagery of a source in a block."""
@@ -127,8 +152,16 @@ def edition_of(cube: Cube, folder: RunFolder | None) -> Edition:
     decisions = folder.table("integration.parquet")
     choices = decisions_of(str(decisions), digest_file(decisions).sha256) if decisions.is_file() else {}
     entries = folder.memory.entries()
-    state = [(s, entries[s].fingerprint, str(entries[s].ledger)) for s in STEPS_OF_CUBE if s in entries]
+    state = [(s, entries[s].fingerprint, _ledger(folder, s, entries[s])) for s in STEPS_OF_CUBE if s in entries]
     return Edition(cube, Taken(cube.sources, choices), blocks, _model(folder), digest_text(repr(state)))
+
+
+def _ledger(folder: RunFolder, step: str, entry: StepEntry) -> str:
+    """Digest of a step's ledger: as it is now while the step is open, because it grows then."""
+    if not entry.is_open:
+        return str(entry.ledger)
+    path = folder.ledger(step)
+    return str(digest_file(path)) if path.is_file() else ""
 
 
 def _model(folder: RunFolder) -> str:

@@ -23,18 +23,22 @@ class Seen(NamedTuple):
 
     flags: np.ndarray
     """(h, w) uint8: 0, 1, 254 no imagery, 255 never processed."""
-    score: np.ndarray
-    """(h, w) uint8, 0..250: the largest cropland score of the sources that the map takes; 0 where none gives one."""
+    scores: np.ndarray
+    """(sources, h, w) uint8 in the order of the sources' names, 0..250; 254 or 255 where a source has no score or the map
+    does not take it."""
 
 
 def differences(before: Seen, after: Seen, margin: float, weak_margin: float | None = None) -> np.ndarray:
     """Gain, loss and stable ground of a window: (h, w) uint8 `Change`, before lone and small differences are left out.
 
-    A pixel whose flag differs is a change if its score moved in the same direction by at least ``margin`` (0..1), and
-    WEAK_GAIN or WEAK_LOSS if by at least ``weak_margin``; None is ``margin``. Other ground that both know is stable, of the class that the earlier edition gives it. So stable cropland and loss together
-    are the cropland of the earlier edition on ground that both know.
+    The score of an edition at a pixel is the largest of the sources that have one there in both editions, so that taking
+    other sources is no evidence. A pixel whose flag differs is a change if that score moved in the same direction by at
+    least ``margin`` (0..1), and WEAK_GAIN or WEAK_LOSS if by at least ``weak_margin``; None is ``margin``. Where no source
+    has a score in both, it is unknown. Other ground that both know is stable, of the class that the earlier edition gives
+    it. So stable cropland and loss together are the cropland of the earlier edition on ground that both know.
     """
-    rise = after.score.astype(np.int16) - before.score
+    in_both = (before.scores <= PROBABILITY_SCALE) & (after.scores <= PROBABILITY_SCALE)
+    rise = _largest(after.scores, in_both) - _largest(before.scores, in_both)
     weak, least = (m * PROBABILITY_SCALE for m in (margin if weak_margin is None else weak_margin, margin))
     out = before.flags.copy()
     gain = (before.flags == NOT_CROPLAND) & (after.flags == CROPLAND)
@@ -43,12 +47,18 @@ def differences(before: Seen, after: Seen, margin: float, weak_margin: float | N
         by = rise if kind == Change.GAIN else -rise
         out[moved & (by >= weak)] = weak_kind
         out[moved & (by >= least)] = kind
+    out[(gain | loss) & ~in_both.any(axis=0)] = Change.UNKNOWN
     out[(before.flags == NO_IMAGERY) | (after.flags == NO_IMAGERY)] = Change.UNKNOWN
     out[(before.flags == NEVER_PROCESSED) | (after.flags == NEVER_PROCESSED)] = Change.NEVER_COMPARED
     return out
 
 
+def _largest(scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The largest of the scores that count at each pixel, (h, w) int16; 0 where none does."""
+    return np.where(counts, scores, 0).max(axis=0).astype(np.int16)
+
+
 def plain_differences(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Gain and loss of two masks of flags (h, w) as they are, without any rule: (h, w) uint8 `Change`."""
-    no_score = np.zeros(before.shape, np.uint8)
+    no_score = np.zeros((1, *before.shape), np.uint8)
     return differences(Seen(before, no_score), Seen(after, no_score), 0.0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,15 @@ import xarray as xr
 from croplayer.changes.blocks import Comparison
 from croplayer.changes.editions import Edition, check_comparable, edition_of
 from croplayer.changes.evidence import Seen
+from croplayer.changes.remapping import remapped_seen
 from croplayer.changes.rules import ChangeRules
 from croplayer.changes.sieve import sieved
 from croplayer.cube.behind import cube_behind
 from croplayer.cube.lattice import IN_REGION, block_chunks, window_of
 from stores.block_list import BlockList
 from stores.change import CHANGE, CHANGE_FLAGS
-from stores.grid import BlockGrid, PixelWindow
-from stores.legends import NO_IMAGERY, PROBABILITY_SCALE, Change
+from stores.grid import BlockGrid, BlockIndex, PixelWindow
+from stores.legends import Change
 from stores.run_folder import RunFolder
 
 
@@ -30,6 +31,7 @@ def change(
     after: xr.Dataset,
     rules: ChangeRules | None = None,
     remapped: xr.DataArray | None = None,
+    threshold: float = 0.5,
 ) -> xr.DataArray:
     """Lazy change of the cropland between two editions, pixel by pixel.
 
@@ -41,20 +43,25 @@ def change(
     before, after : two datasets of ``open_cube`` on the same lattice, or selections of them without gaps; the ground that
         both cover is compared
     rules : what counts as a change
-    remapped : (y, x) uint8 on the pixels of ``before``: what ``croplayer.segment`` says of the earlier imagery with the
-        model of the later map; the change is then that of the ground alone. Beyond ``before`` nothing of it is known.
+    remapped : (source, y, x) uint8 on the pixels of ``before``, or (y, x) where the maps have one source: what
+        ``croplayer.segment`` says of the earlier imagery of each source with the model of the later map; the change is then
+        that of the ground alone. Beyond ``before`` nothing of it is known.
+    threshold : probability from which ``remapped`` is cropland; that of the later map
 
     Returns
     -------
-    (y, x) uint8 `stores.legends.Change`: 0 stable other, 1 stable cropland, 2 gain, 3 loss, 254 unknown in an edition or
-    not compared because the imagery lies too far off, 255 not in both maps or outside of the region of a dataset. Ground is
+    (y, x) uint8 `stores.legends.Change`: 0 stable other, 1 stable cropland, 2 gain, 3 loss, 254 unknown in an edition,
+    different without a source that both maps take, or not compared because the imagery lies too far off, 255 not in both maps or outside of the region of a dataset. Ground is
     stable of the class that the earlier map gives it.
 
     Raises
     ------
-    ValueError when the datasets are not of cubes, share no ground, or are not on the same lattice or of the same sources.
+    ValueError when the datasets are not of cubes, share no ground, or are not on the same lattice or of the same sources,
+    when ``remapped`` lacks a source or pixels, or ``threshold`` is not between 0 and 1.
     """
     rules = rules or ChangeRules()
+    if not 0 < threshold < 1:
+        raise ValueError(f"threshold is {threshold}; expected a number between 0 and 1")
     editions = _edition(before), _edition(after)
     check_comparable(*editions)
     grid = editions[0].cube.grid
@@ -64,12 +71,13 @@ def change(
     depth = rules.margins(window, grid).total
     around = window.grown(depth)
     near = BlockList.under(_on_lattice(around, grid), grid.block_px)
-    differ = _Differences(Comparison(*editions, rules).narrowed(near), around)
+    differ = _Differences(Comparison(*editions, rules).narrowed(near), around, threshold)
     chunks = tuple(
         _at_least(block_chunks(start, length, grid.block_px), depth)
         for start, length in ((around.row, around.height), (around.col, around.width))
     )
-    given = [] if remapped is None else [_padded(remapped, window_of(before), around).rechunk(chunks)]
+    layers = [] if remapped is None else _layers(remapped, sorted(editions[0].cube.sources))
+    given = [_padded(layer, window_of(before), around).rechunk(chunks) for layer in layers]
     difference = da.map_blocks(differ, *given, chunks=chunks, dtype=np.uint8, meta=np.empty((0, 0), np.uint8))
     lent = da.overlap.overlap(difference, depth, int(Change.NEVER_COMPARED), allow_rechunk=False)
     decide = _Changes(grid, rules, around, depth, chunks)
@@ -94,6 +102,8 @@ class _Differences:
     comparison: Comparison
     window: PixelWindow
     """Of all chunks."""
+    threshold: float
+    """Of the remapped scores."""
 
     def __call__(self, *remapped: np.ndarray, block_info: Any = None) -> np.ndarray:
         place = _place(block_info[None]["array-location"], self.window)
@@ -101,15 +111,13 @@ class _Differences:
         for block in self.comparison.grid.blocks_under(place):
             part = place.common(self.comparison.grid.window(block))
             area = part.slices_in(place)
-            read = (lambda window, score=remapped[0][area]: _seen(score)) if remapped else None
+            read = partial(self._seen, block, [layer[area] for layer in remapped]) if remapped else None
             out[area] = self.comparison.of(block, part, read).difference
         return out
 
-
-def _seen(score: np.ndarray) -> Seen:
-    """What a segmentation says: cropland from a probability of one half."""
-    flags = np.where(score <= PROBABILITY_SCALE, score >= math.ceil(PROBABILITY_SCALE / 2), score).astype(np.uint8)
-    return Seen(flags, np.where(score < NO_IMAGERY, score, 0).astype(np.uint8))
+    def _seen(self, block: BlockIndex, layers: list[np.ndarray], part: PixelWindow) -> Seen:
+        """What the remapped scores say of a part of a block."""
+        return remapped_seen(self.comparison.before, block, part, np.stack(layers), self.threshold)
 
 
 @dataclass(frozen=True)
@@ -150,6 +158,24 @@ def _at_least(lengths: tuple[int, ...], least: int) -> tuple[int, ...]:
         else:
             out.append(length)
     return tuple(out)
+
+
+def _layers(remapped: xr.DataArray, sources: list[str]) -> list[xr.DataArray]:
+    """The remapped scores (y, x) of each source."""
+    if "source" not in remapped.dims:
+        if len(sources) > 1:
+            raise ValueError(
+                f"remapped has no dimension 'source', and the maps have the sources {', '.join(sources)}; join what "
+                "croplayer.segment says of each with xarray.concat"
+            )
+        return [remapped]
+    known = [str(name) for name in remapped.source.values] if "source" in remapped.coords else []
+    if sorted(known) != sources:
+        raise ValueError(
+            f"remapped has the sources {', '.join(known) or 'without names'}; expected {', '.join(sources)} as its "
+            "coordinate 'source'"
+        )
+    return [remapped.isel(source=known.index(name)) for name in sources]
 
 
 def _padded(array: xr.DataArray, window: PixelWindow, around: PixelWindow) -> da.Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +14,7 @@ import xarray as xr
 from croplayer.changes.blocks import Comparison, sieved_block
 from croplayer.changes.editions import Edition
 from croplayer.changes.evidence import Seen, plain_differences
+from croplayer.changes.remapping import remapped_seen
 from croplayer.changes.rules import ChangeRules
 from croplayer.cube.lazy import segment
 from croplayer.cube.opening import open_cube
@@ -24,7 +24,7 @@ from croplayer.vector.zones import UnitRings
 from stores.change import CHANGE, DIFFERENCE, NEAR_CHANGE, REMAPPED, REMAPPED_PROBABILITY
 from stores.columns import unit_sum
 from stores.grid import BlockGrid, BlockIndex, PixelWindow
-from stores.legends import INTEGRATED, NO_IMAGERY, NOT_CROPLAND, PROBABILITY_SCALE, Change
+from stores.legends import NEVER_PROCESSED, Change
 from stores.records import BlockRecord, Value
 
 SUMS = {
@@ -59,22 +59,16 @@ class RemapTask:
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block."""
         window = self.before.cube.grid.window(block)
-        score = np.zeros((window.height, window.width), np.uint8)
-        known = np.zeros(score.shape, bool)
-        sources = self.before.taken.of(block)
-        for source in sources or self.before.cube.sources:
-            found = self._mapped(source, window)
-            known |= found < NO_IMAGERY
-            np.maximum(score, np.where(found < NO_IMAGERY, found, 0).astype(np.uint8), out=score)
-        flags = np.where(known, score >= math.ceil(self.threshold * PROBABILITY_SCALE), NO_IMAGERY).astype(np.uint8)
-        if sources is not None and not sources:
-            # Where the earlier map takes no source, it decided against both, whatever a model sees in them.
-            decided = self.before.cube.read_block(INTEGRATED, block)
-            flags = np.where(decided == NOT_CROPLAND, NOT_CROPLAND, flags if decided.min() else NO_IMAGERY).astype(
-                np.uint8
-            )
-        files = self.cube.write_block(REMAPPED_PROBABILITY, block, score)
-        files |= self.cube.write_block(REMAPPED, block, flags)
+        names = sorted(self.before.cube.sources)
+        taken = self.before.taken.of(block) or names
+        scores = np.full((len(names), window.height, window.width), NEVER_PROCESSED, np.uint8)
+        for layer, source in zip(scores, names, strict=True):
+            if source in taken:
+                layer[:] = self._mapped(source, window)
+        seen = remapped_seen(self.before, block, window, scores, self.threshold)
+        files = self.cube.write_block(REMAPPED, block, seen.flags)
+        for layer, source in zip(seen.scores, names, strict=True):
+            files |= self.cube.write_block(REMAPPED_PROBABILITY, block, layer, source)
         return BlockRecord(block, files=files)
 
     def _mapped(self, source: str, window: PixelWindow) -> np.ndarray:
@@ -132,7 +126,8 @@ class CompareTask:
         return BlockRecord(block, files=files, values=values)
 
     def _remapped(self, window: PixelWindow) -> Seen:
-        return Seen(self.cube.read_window(REMAPPED, window), self.cube.read_window(REMAPPED_PROBABILITY, window))
+        scores = [self.cube.read_window(REMAPPED_PROBABILITY, window, source) for source in sorted(self.cube.sources)]
+        return Seen(self.cube.read_window(REMAPPED, window), np.stack(scores))
 
     def _areas(self, classes: np.ndarray, block: BlockIndex, names: Mapping[Change, str]) -> dict[str, Value]:
         return class_areas(classes, names, self.cube.grid.window(block), self.cube.grid, self.units)

@@ -53,6 +53,8 @@ class SampleDesign:
     """One row per point: id, lon, lat, block, unit, mapped (code of a class), stratum, weight, row, col"""
     classes: tuple[str, ...] = CLASSES
     """What a label can say, by code"""
+    map_digest: str = ""
+    """Digest of the map of change that it was drawn from; empty for a sample of a run's map"""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def write_sample(path: Path, design: SampleDesign) -> list[Path]:
     }
     if design.classes == CLASSES:
         del facts["classes"]
+    if not design.map_digest:
+        del facts["map_digest"]
     geometry = gpd.points_from_xy(review.lon, review.lat)
     write_durable(paths[2], json.dumps(facts, indent=1, ensure_ascii=False).encode())
     write_durable(paths[1], csv_of(review, "%.9f").encode())

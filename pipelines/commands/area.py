@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,7 +113,9 @@ def plan(
     "--change", "of_change", is_flag=True,
     help="RUN is the folder of a comparison: draw from gain, loss, stable ground, and stable ground near a change.",
 )  # fmt: skip
+@click.pass_context
 def draw(
+    context: click.Context,
     run: Path,
     out: Path,
     design: str,
@@ -136,7 +139,9 @@ def draw(
         raise ValueError(f"--out is '{out}'; expected a name that ends in .gpkg")
     if of_change and design == "systematic":
         raise ValueError("--change needs a stratified design: a regular grid meets too few changes")
-    frame = _change_frame(run, level, by_unit) if of_change else _frame(run, level, by_unit)
+    if of_change and context.get_parameter_source("expect") is click.core.ParameterSource.COMMANDLINE:
+        raise ValueError("--expect is of the two classes of a map, and --change draws from five strata; leave it out")
+    frame, digest = _change_frame(run, level, by_unit) if of_change else (_frame(run, level, by_unit), "")
     if design == "systematic":
         drawn, said = draw_systematic(frame, spacing, seed), None
     else:
@@ -145,7 +150,7 @@ def draw(
         units, expected = _allocation(areas, _expected(expect, of_change), standard_error, least, points)
         drawn = draw_stratified(frame, units, by_unit, seed)
         said = _reached_words(expected_standard_error(areas / areas.sum(), expected, units), float(areas.sum()))
-    for path in write_sample(out, drawn):
+    for path in write_sample(out, replace(drawn, map_digest=digest)):
         click.echo(path)
     words = " or ".join(drawn.classes[::-1])
     click.echo(f"{len(drawn.points)} points; write {words} into 'label' of one of the first two files")
@@ -166,7 +171,9 @@ def draw(
     "-o", "--out", type=click.Path(path_type=Path), help="CSV file for the areas; the accuracy is written beside it."
 )
 @click.option(
-    "--run", type=click.Path(path_type=Path), help="Run that the sample was drawn from; refuses if its map has changed."
+    "--run",
+    type=click.Path(path_type=Path),
+    help="Run or comparison that the sample was drawn from; refuses if its map has changed.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def estimate(sample: Path, confidence: float, out: Path | None, run: Path | None, as_json: bool) -> None:
@@ -180,9 +187,7 @@ def estimate(sample: Path, confidence: float, out: Path | None, run: Path | None
     reviewed = read_sample(sample)
     of_change = reviewed.design is not None and reviewed.design.classes != CLASSES
     if run is not None:
-        if of_change:
-            raise ValueError("the sample is one of change, of which --run knows nothing; leave it out")
-        _check_same_map(reviewed, run)
+        (_check_same_change if of_change else _check_same_map)(reviewed, run)
     result = estimate_classes(reviewed, confidence) if of_change else estimate_areas(reviewed, confidence)
     if out:
         write_csv(out, result.areas)
@@ -209,23 +214,32 @@ def estimate(sample: Path, confidence: float, out: Path | None, run: Path | None
         click.echo(note)
 
 
-def _change_frame(place: Path, level: int | None, by_unit: bool) -> Frame:
-    """The sampling frame of a comparison, measured with a progress bar."""
+def _change_frame(place: Path, level: int | None, by_unit: bool) -> tuple[Frame, str]:
+    """The sampling frame of a comparison, measured with a progress bar, and the digest of its map."""
     from tqdm import tqdm
 
-    from croplayer.changes.population import ChangePopulation
+    from croplayer.changes.population import ChangePopulation, finished_change
     from croplayer.cube.whole_blocks import Cube
     from croplayer.evaluation.frame import measure_frame
     from stores.change import CHANGE, ChangeFolder
-    from stores.ledger import Ledger
 
     folder = ChangeFolder(place)
-    if not folder.report.is_file():
-        raise FileNotFoundError(f"{place} holds no finished comparison; run `croplayer change` first")
-    blocks = tuple(record.block for _, record in Ledger(folder.ledger("sieve")).newest())
+    blocks, digest = finished_change(folder)
     units = _units(folder.boundaries, place, level, by_unit)
     progress = tqdm(range(len(blocks)), unit="block", disable=None, leave=False)
-    return measure_frame(ChangePopulation(Cube.open(folder.cube, CHANGE), blocks, units), progress)
+    return measure_frame(ChangePopulation(Cube.open(folder.cube, CHANGE), blocks, units), progress), digest
+
+
+def _check_same_change(sample: ReviewedSample, place: Path) -> None:
+    """Raise ValueError unless a comparison is finished and what it was when a sample was drawn from it."""
+    from croplayer.changes.population import finished_change
+    from stores.change import ChangeFolder
+
+    if sample.design is None or sample.design.map_digest != finished_change(ChangeFolder(place)).digest:
+        raise ValueError(
+            f"the changes in {place} are not those that the sample was drawn from, so its areas are of another map; draw a "
+            "new sample"
+        )
 
 
 def _units(boundaries: Path, run: Path, level: int | None, by_unit: bool) -> gpd.GeoDataFrame | None:

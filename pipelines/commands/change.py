@@ -84,7 +84,7 @@ def change(
     """
     from croplayer.changes.editions import check_comparable, common_blocks, models_differ, open_edition, parted
     from croplayer.changes.rules import ChangeRules
-    from pipelines.comparison import Compare, failed_words, write_comparison
+    from pipelines.comparison import Compare, check_folder, failed_words, write_comparison
     from pipelines.engine.lease import lease
     from stores.change import ChangeFolder
     from stores.run_folder import RunFolder, run_at
@@ -100,10 +100,11 @@ def change(
     again = _remap(recipe, later, run.root, models) if recipe and remap else None
     there_now = _product(recipe, product) if recipe and product else None
     folder = ChangeFolder(out)
-    write_comparison(folder, earlier, later, rules)
+    check_folder(folder)
     boundaries = run.boundaries if run.boundaries.is_file() else None
     compare = Compare(earlier, later, rules, folder, boundaries, again, workers)
     with lease(RunFolder(out)):
+        write_comparison(folder, earlier, later, rules)
         failed = compare.run()
         if failed:
             click.echo(f"croplayer: {failed_words(failed)}", err=True)

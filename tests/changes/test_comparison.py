@@ -39,7 +39,8 @@ def expected(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """The changes of two maps as wholes."""
     place = RANGE.window(GRID)
     seen = [
-        Seen(crop, np.where(crop == 1, 240, np.where(crop == 0, 10, 0)).astype(np.uint8)) for crop in (before, after)
+        Seen(crop, np.where(crop == 1, 240, np.where(crop == 0, 10, 254)).astype(np.uint8)[None])
+        for crop in (before, after)
     ]
     by = RULES.margins(place, GRID).total
     around = np.pad(differences(*seen, RULES.margin, RULES.weak_margin), by, constant_values=Change.NEVER_COMPARED)

@@ -35,6 +35,7 @@ def test_a_pixel_changes_with_evidence_alone_and_unknown_never_does() -> None:
     after = np.array([[1, 1, 0, 0, 0, 1, 1, 1, 254, 255]], np.uint8)
     score = np.array([[10, 120, 240, 130, 5, 240, 0, 0, 250, 0]], np.uint8)
     later = np.array([[240, 130, 10, 120, 200, 130, 250, 250, 0, 250]], np.uint8)
+    score, later = score[None], later[None]
     found = differences(Seen(flags, score), Seen(after, later), 0.3)
     assert found[0].tolist() == [2, 0, 3, 1, 0, 1, 254, 255, 254, 255]
     with_weak = differences(Seen(flags, score), Seen(after, later), 0.95, 0.04)

@@ -36,7 +36,7 @@ def test_the_models_part_is_what_both_models_see_differently(before: Path, tmp_p
     cube = Cube.open(tmp_path / "change.zarr", "change")
     again = RemapTask(run, cube, "default_fast", 0.5, cell_px=32, blend_px=8).one(block)
     assert len(again.files) == 2
-    score, flags = cube.read_block(REMAPPED_PROBABILITY, block), cube.read_block(REMAPPED, block)
+    score, flags = cube.read_block(REMAPPED_PROBABILITY, block, "one"), cube.read_block(REMAPPED, block)
     lazy = croplayer.segment(croplayer.open_cube(before), "one", "default_fast", cell_px=32, blend_px=8)
     np.testing.assert_array_equal(score, lazy[RANGE.slices(GRID, block)])
     np.testing.assert_array_equal(flags, score >= 125)
