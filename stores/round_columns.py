@@ -61,7 +61,8 @@ ROUND_COLUMNS = (
     RoundColumn("iou_level", "string", "", "met, not met, not known"),
     RoundColumn("correct_level", "string", "", "the same of the correct masks"),
     RoundColumn("area_level", "string", "", "the same of the area, for either source"),
-    RoundColumn("failed_rounds", "int64", "1", "rounds just before this one in which only the area failed"),
+    RoundColumn("failed_rounds", "int64", "1", "models just before this round's, one after the other, in which only the area failed"
+                "; rounds that learn nothing are no further ones"),
     RoundColumn("verdict", "string", "", "go on, stop, stop by exception"),
     RoundColumn("statistic_decided", "bool", "", "whether the statistic decided in this or an earlier round, so that the area of "
                 "the unit is not independent of it"),
