@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,14 @@ from croplayer.active.rounds.shown import ShownMasks
 from croplayer.active.rounds.table import Found, unit_rows
 from croplayer.active.run_numbers import RunNumbers
 from croplayer.active.scenes import labelled_scenes
+from croplayer.active.tasks import TaskStatus
 from croplayer.files.tables import write_parquet
 from croplayer.measures.agreement import Agreement
 from croplayer.models.networks.manifest import MANIFEST_NAME, bundle_digest
 from croplayer.models.training.scenes import LabelledScenes
 from croplayer.models.training.training_config import StepReport
 from stores import __version__
-from stores.durable import PARTIAL, digest_file, write_durable
+from stores.durable import PARTIAL, digest_file, digest_text, write_durable
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class RunSide:
     """The run's table of areas by unit, empty where it has none."""
     digest: str
     """Of the run's block table."""
+
+    @property
+    def units_digest(self) -> str:
+        """Of the table of areas, which has the statistics."""
+        return digest_text(self.units.to_csv(index=False))
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,15 @@ class _Inputs:
         """The round before; of the first one the folder of the run's model."""
         return round_folder(self.project, self.number - 1)
 
+    @cached_property
+    def pictures_digest(self) -> str:
+        """Of the imagery of all finished tasks that is there."""
+        done = sorted((t for t in self.reading.tasks if t.status == TaskStatus.DONE), key=lambda task: task.id)
+        paths = [self.project.picture(task, source) for task in done for source in self.project.settings.sources]
+        return digest_of(
+            [[str(path.relative_to(self.project.folder)), digest_file(path).sha256] for path in paths if path.is_file()]
+        )
+
     def made_from(self) -> dict[str, Any]:
         """What identifies the inputs."""
         return {
@@ -97,6 +113,8 @@ class _Inputs:
             "settings": self.settings.to_toml(),
             "start_sha256": bundle_digest(self.before.model),
             "run_sha256": self.run.digest,
+            "units_sha256": self.run.units_digest,
+            "pictures_sha256": self.pictures_digest,
             "edition": self.project.settings.edition,
             "earlier": [str(round_folder(self.project, n).finished) for n in range(1, self.number)],
             "croplayer": __version__,
@@ -118,7 +136,8 @@ def make_round(project: LabelProject, run: RunSide, model: Path | None, heard: H
 
     Raises
     ------
-    ValueError, FileNotFoundError or OSError, each saying what to do; ``LabelError`` for labels that cannot be used.
+    ValueError, FileNotFoundError or OSError, each saying what to do; ``LabelError`` for labels that cannot be used;
+    `NothingNewError` if nothing has changed since the round before.
     """
     heard = heard or Heard()
     settings = read_settings(project.folder / SETTINGS_FILE)
@@ -175,14 +194,22 @@ def rebuild_round(project: LabelProject, number: int, run: RunSide, heard: Heard
     return sorted(name for name in made.keys() | stated.keys() if made.get(name) != stated.get(name))
 
 
+class NothingNewError(ValueError):
+    """A round would be the one before once more."""
+
+
+_NEWS = ("labels_sha256", "judgements", "settings", "run_sha256", "units_sha256", "pictures_sha256")
+"""Facts of which another value makes another round."""
+
+
 def _check_anything_new(inputs: _Inputs, begun: RoundFolder) -> None:
-    """Raise ValueError if a round would be the one before once more."""
+    """Raise NothingNewError if a round would be the one before once more."""
     if inputs.number == 1:
         return
     now, last = _facts(inputs, begun), inputs.before.read_facts()["made_from"]
-    if all(now[name] == last[name] for name in ("labels_sha256", "judgements", "settings", "run_sha256")):
-        raise ValueError(
-            f"nothing has changed since round {inputs.number - 1}: no label, judgement or setting; finish tasks, judge masks of "
+    if all(now[name] == last.get(name) for name in _NEWS):
+        raise NothingNewError(
+            f"nothing has changed since round {inputs.number - 1}: no label, judgement, setting or statistic; finish tasks, judge masks of "
             f"the sample, or change {SETTINGS_FILE}"
         )
 
@@ -194,6 +221,8 @@ def _check_same(inputs: _Inputs, stated: Mapping[str, Any]) -> None:
         "settings": "its settings",
         "start_sha256": f"the model {inputs.before.model} that it started from",
         "run_sha256": "the run",
+        "units_sha256": "the run's table of areas and statistics",
+        "pictures_sha256": "the imagery of its tasks",
         "earlier": "a round before it",
         "croplayer": f"croplayer, which was {stated.get('croplayer')}",
     }
@@ -206,8 +235,18 @@ def _check_same(inputs: _Inputs, stated: Mapping[str, Any]) -> None:
 
 
 def _make(inputs: _Inputs, begun: RoundFolder, heard: Heard) -> None:
-    """Make everything of a round in its temporary folder, or what is left of it."""
+    """Make everything of a round in its temporary folder, or what is left of it.
+
+    The network works on the threads of the settings throughout: the last bits of a mask depend on their number, as a model does.
+    """
+    from croplayer.models.training.training import fixed_threads
+
     _begin(inputs, begun)
+    with fixed_threads(inputs.settings.learning.threads):
+        _make_parts(inputs, begun, heard)
+
+
+def _make_parts(inputs: _Inputs, begun: RoundFolder, heard: Heard) -> None:
     settings, run, project = inputs.settings, inputs.run, inputs.project
     before = inputs.before if inputs.number > 1 else None
     labels = label_table(
