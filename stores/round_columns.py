@@ -28,7 +28,9 @@ ROUND_COLUMNS = (
     RoundColumn("labels_old", "int64", "1", "finished tasks of earlier rounds that were shown again"),
     RoundColumn("labels_rested", "int64", "1", "finished tasks of earlier rounds that were not shown"),
     RoundColumn("labels_measuring", "int64", "1", "finished tasks drawn at random in held-out blocks, which never teach"),
-    RoundColumn("labels_unused", "int64", "1", "finished tasks in held-out blocks that were chosen by scores"),
+    RoundColumn("labels_unused", "int64", "1", "finished tasks in held-out blocks that were chosen by scores, or whose "
+                "block the run's model has learned from"),
+    RoundColumn("labels_skipped", "int64", "1", "skipped tasks drawn at random in held-out blocks, which iou lacks"),
     RoundColumn("positive", "int64", "1", "finished tasks so far with a field in them"),
     RoundColumn("negative", "int64", "1", "finished tasks so far without any"),
     RoundColumn("fields", "int64", "1", "fields drawn in them"),

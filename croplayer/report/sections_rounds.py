@@ -106,6 +106,12 @@ def decision_section(tables: RoundTables) -> Section:
         for name, row in zip(tables.named(rows), _records(rows), strict=True)
         if row.verdict != Verdict.GO_ON or row.statistic_decided
     ]
+    skipped = int(rows.labels_skipped.sum())
+    if skipped:
+        told.append(
+            f"{skipped} held-out tasks that were drawn at random were skipped. The pixel IoU lacks them, and says nothing of "
+            "ground like theirs."
+        )
     return Section("Rounds", "Decisions", [Table(caption, header, cells), *told, _history(tables)])
 
 

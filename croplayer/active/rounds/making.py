@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from croplayer.active.held_out import taught_blocks
 from croplayer.active.judgements import Judgement, read_judgements
 from croplayer.active.project import LabelProject
 from croplayer.active.reading import Reading, read_copy, read_labels
@@ -30,7 +31,7 @@ from croplayer.active.rounds.folder import (
     write_judgements,
     write_record,
 )
-from croplayer.active.rounds.labels import Role, label_table
+from croplayer.active.rounds.labels import Role, label_table, skipped_by_unit
 from croplayer.active.rounds.learning import scenes_of, shown_scenes, train_round
 from croplayer.active.rounds.mapping import MappingSettings, map_blocks
 from croplayer.active.rounds.measures import SampleSides, iou_by_unit, sample_table
@@ -40,10 +41,10 @@ from croplayer.active.rounds.shown import ShownMasks
 from croplayer.active.rounds.table import Found, unit_rows
 from croplayer.active.run_numbers import RunNumbers
 from croplayer.active.scenes import labelled_scenes
-from croplayer.active.tasks import TaskStatus
+from croplayer.active.tasks import ChosenBy, TaskStatus
 from croplayer.files.tables import write_parquet
 from croplayer.measures.agreement import Agreement
-from croplayer.models.networks.manifest import MANIFEST_NAME, bundle_digest
+from croplayer.models.networks.manifest import MANIFEST_NAME, bundle_digest, read_manifest
 from croplayer.models.training.scenes import LabelledScenes
 from croplayer.models.training.training_config import StepReport
 from stores import __version__
@@ -249,10 +250,17 @@ def _make(inputs: _Inputs, begun: RoundFolder, heard: Heard) -> None:
 def _make_parts(inputs: _Inputs, begun: RoundFolder, heard: Heard) -> None:
     settings, run, project = inputs.settings, inputs.run, inputs.project
     before = inputs.before if inputs.number > 1 else None
+    taught = taught_blocks(read_manifest(round_folder(project, 0).model).seen_scenes, project.grid)
     labels = label_table(
         project, inputs.reading, None if before is None else pd.read_parquet(before.labels), settings.learning.replayed,
-        seed=project.settings.seed + inputs.number,
+        seed=project.settings.seed + inputs.number, taught=taught,
     )  # fmt: skip
+    leaked = labels[(labels.chosen_by == ChosenBy.RANDOM) & (labels.role == Role.UNUSED)]
+    if len(leaked):
+        heard.say(
+            f"{len(leaked)} held-out tasks measure nothing, because the run's model has learned from their blocks in another "
+            "project; one with the --seed and --held-out of that project holds out the same blocks"
+        )
     scenes = labelled_scenes(project, inputs.reading)
     if not (begun.model / MANIFEST_NAME).is_file():
         _learn(inputs, begun, labels, scenes, heard)
@@ -273,7 +281,7 @@ def _make_parts(inputs: _Inputs, begun: RoundFolder, heard: Heard) -> None:
     known = set() if before is None else set(read_kept_judgements(before.judgements))
     facts = inputs.made_from()
     found = Found(
-        inputs.number, labels, iou, iou_before, table, [j for j in inputs.judgements if j not in known], run.units,
+        inputs.number, labels, skipped_by_unit(project, inputs.reading), iou, iou_before, table, [j for j in inputs.judgements if j not in known], run.units,
         {
             "labels_sha256": facts["labels_sha256"],
             "judgements_sha256": digest_file(begun.judgements).sha256,

@@ -32,6 +32,8 @@ class Found(NamedTuple):
     number: int
     labels: pd.DataFrame
     """`labels.label_table`"""
+    skipped: Mapping[str, int]
+    """`labels.skipped_by_unit`"""
     iou: Mapping[str, Measured]
     """Pixel IoU by unit."""
     iou_before: Mapping[str, Measured]
@@ -93,6 +95,7 @@ def _row(
         "unit": unit,
         "name": str(stated.get("name_en", unit)),
         **{name: int((labels.role == role).sum()) for name, role in _ROLES.items()},
+        "labels_skipped": found.skipped.get(unit, 0),
         "positive": int(labels.positive.sum()),
         "negative": int((~labels.positive.astype(bool)).sum()),
         "fields": int(labels.fields.sum()),

@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from shared.label_edits import change
+from shared.labelled_rounds import copied
 
+from croplayer.active.held_out import block_of
+from croplayer.active.project import LabelProject
+from croplayer.active.reading import read_labels, read_tasks
+from croplayer.active.rounds.labels import Role, label_table, skipped_by_unit
 from croplayer.active.rounds.table import _failed_rounds, _of_statistic
 from croplayer.active.stopping import Level, Measured, StopRule, UnitFigures, Verdict, decide
 from stores.columns import known_share_column
+
+
+def test_random_tasks_in_blocks_that_taught_the_start_measure_nothing_and_skipped_ones_are_counted(
+    labelled: LabelProject, tmp_path: Path
+) -> None:
+    project = copied(labelled, tmp_path / "labels")
+    roles = label_table(project, read_labels(project), None, 1.0, 0).set_index("task").role
+    first, other = roles.index[roles == Role.MEASURES][:2]
+    taught = {block_of(t.window, project.grid) for t in read_tasks(project) if t.id == first}
+    now = label_table(project, read_labels(project), None, 1.0, 0, taught).set_index("task")
+    assert now.role[now.role != roles].to_dict() == dict.fromkeys(
+        now.index[(now.block == now.block[first]) & (roles == Role.MEASURES)], Role.UNUSED
+    )
+    assert now.role[first] == Role.UNUSED
+    assert skipped_by_unit(project, read_labels(project)) == {}
+    chosen = roles.index[roles == Role.NEW][0]
+    for task in (other, chosen):
+        change(project.gpkg, "UPDATE tasks SET status = 'skipped' WHERE id = ?", task)
+    assert skipped_by_unit(project, read_labels(project)) == {now.unit[other]: 1}
 
 
 def rounds(*rows: tuple[str, str, str, str]) -> pd.DataFrame:
