@@ -28,7 +28,9 @@ ROUND_COLUMNS = (
     RoundColumn("labels_old", "int64", "1", "finished tasks of earlier rounds that were shown again"),
     RoundColumn("labels_rested", "int64", "1", "finished tasks of earlier rounds that were not shown"),
     RoundColumn("labels_measuring", "int64", "1", "finished tasks drawn at random in held-out blocks, which never teach"),
-    RoundColumn("labels_unused", "int64", "1", "finished tasks in held-out blocks that were chosen by scores"),
+    RoundColumn("labels_unused", "int64", "1", "finished tasks in held-out blocks that were chosen by scores, or whose "
+                "block the run's model has learned from"),
+    RoundColumn("labels_skipped", "int64", "1", "skipped tasks drawn at random in held-out blocks, which iou lacks"),
     RoundColumn("positive", "int64", "1", "finished tasks so far with a field in them"),
     RoundColumn("negative", "int64", "1", "finished tasks so far without any"),
     RoundColumn("fields", "int64", "1", "fields drawn in them"),
@@ -45,7 +47,8 @@ ROUND_COLUMNS = (
     RoundColumn("sample_blocks", "int64", "1", "blocks of the systematic sample, which the model of the round mapped"),
     RoundColumn("judged", "int64", "1", "masks of the sample that people judged and that are still nearly the same"),
     RoundColumn("judged_before", "int64", "1", "masks that people judged and that have changed since; they are to be judged again"),
-    RoundColumn("correct", "float64", "1", "share of the judged masks that are correct; null while some are to be judged again"),
+    RoundColumn("correct", "float64", "1", "share of the judged masks that are correct, of the blocks judged without a "
+                "gap in the order in which they are handed out; null while some are to be judged again"),
     RoundColumn("correct_low", "float64", "1", "lower end of its interval, with blocks as clusters"),
     RoundColumn("correct_high", "float64", "1", "its upper end"),
     RoundColumn("predicted_correct", "float64", "1", "share of the run's own masks of the sample that the run calls correct; "
@@ -60,7 +63,8 @@ ROUND_COLUMNS = (
     RoundColumn("iou_level", "string", "", "met, not met, not known"),
     RoundColumn("correct_level", "string", "", "the same of the correct masks"),
     RoundColumn("area_level", "string", "", "the same of the area, for either source"),
-    RoundColumn("failed_rounds", "int64", "1", "rounds just before this one in which only the area failed"),
+    RoundColumn("failed_rounds", "int64", "1", "models just before this round's, one after the other, in which only the area failed"
+                "; rounds that learn nothing are no further ones"),
     RoundColumn("verdict", "string", "", "go on, stop, stop by exception"),
     RoundColumn("statistic_decided", "bool", "", "whether the statistic decided in this or an earlier round, so that the area of "
                 "the unit is not independent of it"),

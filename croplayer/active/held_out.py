@@ -7,9 +7,11 @@ tasks or another machine change nothing.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable
 
+from croplayer.active.tasks import window_of_task
 from stores.grid import BlockGrid, BlockIndex, PixelWindow
 
 HELD_OUT = 0.25
@@ -38,6 +40,23 @@ def is_held_out(block: BlockIndex, seed: int, share: float) -> bool:
 def block_of(window: PixelWindow, grid: BlockGrid) -> BlockIndex:
     """The block that holds a task's window."""
     return BlockIndex(window.row // grid.block_px, window.col // grid.block_px)
+
+
+def taught_blocks(scenes: Iterable[str], grid: BlockGrid) -> set[BlockIndex]:
+    """Blocks of the tasks among the scenes that a model has learned from.
+
+    A model of another label project has learned in blocks that this project may hold out.
+
+    Parameters
+    ----------
+    scenes : names of a manifest, TASK.SOURCE for a task; others name no task and are passed over
+    grid : lattice of the project; tasks of a lattice with other blocks are not known
+    """
+    found = set()
+    for name in scenes:
+        with contextlib.suppress(ValueError):
+            found.add(block_of(window_of_task(name.partition(".")[0], grid), grid))
+    return found
 
 
 def held_out_blocks(blocks: Iterable[BlockIndex], seed: int, share: float) -> set[BlockIndex]:

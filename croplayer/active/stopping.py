@@ -2,7 +2,7 @@
 
 Jiang et al. 2025 (ESSD 17, 6703) stop when, by province, the pixel IoU is at least 85 %, at least 85 % of the blocks are
 mapped correctly and the area agrees with the statistic by at least 80 % for either source; a province that still fails the
-third after three further rounds, because its imagery is poor, stops by exception. Beyond the paper, a level counts as met when
+third after three further rounds, because its imagery is poor, stops by exception; here only rounds that learn count. Beyond the paper, a level counts as met when
 its whole interval meets it. What is not known is not met.
 """
 
@@ -55,7 +55,7 @@ class StopRule:
     area: float = 0.8
     """Least agreement of the area with the statistic: 0.8 is 80 to 120 % of it."""
     further_rounds: int = 3
-    """Rounds after the first in which only the area fails; then a unit of poor imagery stops by exception."""
+    """Models after the first in which only the area fails; then a unit of poor imagery stops by exception."""
     poor_imagery: float = 0.2
     """Share of blocks without usable imagery from which the imagery of a unit counts as poor. The paper states none."""
     by_interval: bool = True
@@ -75,7 +75,9 @@ class UnitFigures:
     poor_imagery: float = math.nan
     """Share of its blocks without usable imagery from any source, 0 to 1."""
     failed_rounds: int = 0
-    """Rounds just before this one in which only the area failed, one after the other."""
+    """Models just before this round's, one after the other, in which only the area failed."""
+    unknown_land: Mapping[str, float] = field(default_factory=dict)
+    """Share of the land that is not known from a source, for those whose interval has it as no cropland and as all cropland."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,11 @@ def _area_words(figures: UnitFigures, by_source: Mapping[str, Level], rule: Stop
     if not figures.area:
         return ["no statistic" if rule.needs_statistic else "no statistic, which this project does not ask for"]
     wanted = f"{_percent(rule.area)} to {_percent(2 - rule.area)} of the statistic"
-    return [_words(f"area of {n}", area, by_source[n], wanted) for n, area in figures.area.items()]
+    gaps = {
+        n: f" with the {_percent(share)} of the land that is not known as none or all cropland"
+        for n, share in figures.unknown_land.items()
+    }
+    return [_words(f"area of {n}{gaps.get(n, '')}", area, by_source[n], wanted) for n, area in figures.area.items()]
 
 
 def _figure_words(figure: Measured) -> str:

@@ -98,14 +98,20 @@ def decision_section(tables: RoundTables) -> Section:
     confidence = f"{100 * tables.settings.sample.confidence:g} % intervals in brackets."
     caption = (
         f"Round {int(rows['round'].iloc[0])}. {confidence} The model before is measured on the same labels. Correct masks "
-        "are judged by people; what the run predicts of its own masks "
-        f"stands beside it and decides nothing.{tables.marked}"
+        "are judged by people, and blocks count up to the first in the drawn order that is not judged; what the run predicts of "
+        f"its own masks stands beside it and decides nothing.{tables.marked}"
     )
     told = [
         f"{name}: {row.reason}."
         for name, row in zip(tables.named(rows), _records(rows), strict=True)
         if row.verdict != Verdict.GO_ON or row.statistic_decided
     ]
+    skipped = int(rows.labels_skipped.sum())
+    if skipped:
+        told.append(
+            f"{skipped} held-out tasks that were drawn at random were skipped. The pixel IoU lacks them, and says nothing of "
+            "ground like theirs."
+        )
     return Section("Rounds", "Decisions", [Table(caption, header, cells), *told, _history(tables)])
 
 
@@ -213,8 +219,8 @@ def rule_section(tables: RoundTables) -> Section:
         f"{percent(stop.iou, 0)} on held-out labels, at least {percent(stop.correct, 0)} of the masks of the sample judged correct, and "
         f"an area of {percent(stop.area, 0)} to {percent(2 - stop.area, 0)} of the statistic for either source. What is not known "
         "is not met.",
-        f"A unit in which only the area fails, still after {stop.further_rounds} further rounds, stops by exception if at least "
-        f"{percent(stop.poor_imagery, 0)} of its blocks have no usable imagery.",
+        f"A unit in which only the area fails, still after {stop.further_rounds} further rounds that learned, stops by exception "
+        f"if at least {percent(stop.poor_imagery, 0)} of its blocks have no usable imagery.",
     ]
     return Section("Rounds", "The rule", words)
 

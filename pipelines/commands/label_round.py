@@ -42,7 +42,7 @@ def make(labels: Path, run: Path | None, number: int | None, models: Path | None
     """
     from croplayer.active.project import LabelProject
     from croplayer.active.rounds.folder import round_folder
-    from croplayer.active.rounds.making import make_round, rebuild_round
+    from croplayer.active.rounds.making import NothingNewError, make_round, rebuild_round
     from croplayer.active.rounds.settings import SETTINGS_FILE, read_settings
 
     project = LabelProject.open(labels.absolute())
@@ -60,7 +60,11 @@ def make(labels: Path, run: Path | None, number: int | None, models: Path | None
             click.echo(f"round {number} made again has the same bytes")
             return
         kept = round_folder(project, 0).model.is_dir()
-        done = make_round(project, side, None if kept else _model(run or project.run, recipe, models), heard)
+        try:
+            done = make_round(project, side, None if kept else _model(run or project.run, recipe, models), heard)
+        except NothingNewError:
+            _write_page(project, side)  # a command that was killed may have left it behind
+            raise
         page = _write_page(project, side)
     _say(project, done)
     click.echo(f"the record: {project.folder / 'rounds.parquet'} and {page}")

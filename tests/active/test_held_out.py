@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from croplayer.active.choosing import HELD_OUT_REASON, Wanted, choose
-from croplayer.active.held_out import block_of, held_out_blocks, is_held_out
+from croplayer.active.held_out import block_of, held_out_blocks, is_held_out, taught_blocks
 from croplayer.active.project import LabelProject
 from croplayer.active.reading import read_tasks
 from croplayer.active.run_numbers import RunNumbers
 from croplayer.active.tasks import ChosenBy
-from stores.grid import BlockIndex
+from stores.grid import BlockGrid, BlockIndex
 
 MANY = [BlockIndex(1000 + i, 5000 + j) for i in range(60) for j in range(60)]
 
@@ -33,6 +33,11 @@ def test_it_depends_on_the_seed_and_the_place_alone() -> None:
     assert 160 < len(held & other) < 290
     # The same in every version: a label project keeps its held-out blocks for good.
     assert [is_held_out(BlockIndex(1100, 5900 + i), 0, 0.25) for i in range(8)] == [i == 3 for i in range(8)]
+
+
+def test_the_blocks_of_the_tasks_that_taught_a_model_are_known() -> None:
+    scenes = ["r1100c5903-64-6-3.google", "r1100c5904-64-0-1.bing#2", "iowa_17.png", "r1100c5905-63-0-0.google", "a.b"]
+    assert taught_blocks(scenes, BlockGrid(512)) == {BlockIndex(1100, 5903), BlockIndex(1100, 5904)}
 
 
 def seed_holding_out(numbers: RunNumbers, count: int) -> int:

@@ -68,6 +68,12 @@ def test_the_decisions_stand_with_their_figures_and_nothing_is_invented() -> Non
     )  # fmt: skip
 
 
+def test_skipped_random_tasks_are_said() -> None:
+    page = rounds_report(tables(record(FULL | {"labels_skipped": 2}, BARE | {"labels_skipped": 1}))).to_html()
+    assert "3 held-out tasks that were drawn at random were skipped" in page
+    assert "were skipped" not in rounds_report(tables(record(FULL, BARE))).to_html()
+
+
 def test_the_papers_figures_are_there_and_a_missing_curve_is_said() -> None:
     page = rounds_report(tables(record(FULL, BARE)))
     assert [(row.paper, row.is_there) for row in page.index] == [("Fig. 3", True), ("Fig. 8", True)]

@@ -204,8 +204,13 @@ def changed_files(root: Path, stated: Mapping[str, str]) -> list[str]:
 
 
 def put_in_place(begun: RoundFolder, made_from: Mapping[str, Any], place: RoundFolder) -> None:
-    """Give a round that is complete its name, durably."""
+    """Give a round that is complete its name, durably, without what a killed command left half written in it."""
     shutil.rmtree(begun.work, ignore_errors=True)
+    for left in sorted(begun.root.rglob(f".*{PARTIAL}")):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
     write_facts(begun, made_from, datetime.now(UTC))
     for folder in (begun.root, *(p for p in begun.root.rglob("*") if p.is_dir())):
         sync_folder(folder)

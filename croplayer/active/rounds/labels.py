@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +16,7 @@ from croplayer.active.held_out import block_of
 from croplayer.active.project import LabelProject
 from croplayer.active.reading import Reading
 from croplayer.active.tasks import ChosenBy, FieldClass, Task, TaskStatus
+from stores.grid import BlockIndex
 
 
 class Role(StrEnum):
@@ -29,11 +31,17 @@ class Role(StrEnum):
     MEASURES = "measures"
     """It lies in a held-out block and was drawn at random, so it tells how good the model is."""
     UNUSED = "unused"
-    """It lies in a held-out block and was chosen by scores: it may not teach, and it would not measure fairly."""
+    """It lies in a held-out block and was chosen by scores, or the run's model has learned from its block, as one of another
+    project may have: it may not teach, and it would not measure fairly."""
 
 
 def label_table(
-    project: LabelProject, reading: Reading, before: pd.DataFrame | None, replayed: float, seed: int
+    project: LabelProject,
+    reading: Reading,
+    before: pd.DataFrame | None,
+    replayed: float,
+    seed: int,
+    taught: Collection[BlockIndex] = (),
 ) -> pd.DataFrame:
     """One row per finished task: what it holds and what it is for. Sorted by task.
 
@@ -42,6 +50,7 @@ def label_table(
     before : the table of the round before; None in the first one
     replayed : share of the old labels that teach again, 0 to 1; which ones depends on the seed
     seed : any integer, another one in each round
+    taught : blocks that the first round's start has learned from; held-out tasks in them measure nothing
 
     Returns
     -------
@@ -54,7 +63,8 @@ def label_table(
     rows = [_row(project, reading, task) for task in sorted(done, key=lambda task: task.id)]
     table = pd.DataFrame(rows, columns=[*_COLUMNS])
     table["is_new"] = [known.get(task) != digest for task, digest in zip(table.task, table.digest, strict=True)]
-    table["role"] = [_role(row) for row in table.to_dict("records")]
+    names = {block.name for block in taught}
+    table["role"] = [_role(row, row["block"] in names) for row in table.to_dict("records")]
     old = table.index[table.role == Role.OLD]
     order = np.random.default_rng(seed).permutation(len(old))
     table.loc[old[order[round(replayed * len(old)) :]], "role"] = Role.RESTED
@@ -83,7 +93,13 @@ def _row(project: LabelProject, reading: Reading, task: Task) -> tuple[object, .
     )  # fmt: skip
 
 
-def _role(row: Mapping[Any, Any]) -> Role:
+def skipped_by_unit(project: LabelProject, reading: Reading) -> dict[str, int]:
+    """Number of skipped tasks by unit that were drawn at random in held-out blocks, and are missing where the model is measured."""
+    missing = (t for t in reading.tasks if t.status == TaskStatus.SKIPPED and t.chosen_by == ChosenBy.RANDOM)
+    return dict(Counter(task.unit for task in missing if project.is_held_out(task)))
+
+
+def _role(row: Mapping[Any, Any], is_taught: bool) -> Role:
     if row["held_out"]:
-        return Role.MEASURES if row["chosen_by"] == ChosenBy.RANDOM else Role.UNUSED
+        return Role.MEASURES if row["chosen_by"] == ChosenBy.RANDOM and not is_taught else Role.UNUSED
     return Role.NEW if row["is_new"] else Role.OLD

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from croplayer.active.held_out import taught_blocks
 from croplayer.active.judgements import Judgement, read_judgements
 from croplayer.active.project import LabelProject
 from croplayer.active.reading import Reading, read_copy, read_labels
@@ -29,7 +31,7 @@ from croplayer.active.rounds.folder import (
     write_judgements,
     write_record,
 )
-from croplayer.active.rounds.labels import Role, label_table
+from croplayer.active.rounds.labels import Role, label_table, skipped_by_unit
 from croplayer.active.rounds.learning import scenes_of, shown_scenes, train_round
 from croplayer.active.rounds.mapping import MappingSettings, map_blocks
 from croplayer.active.rounds.measures import SampleSides, iou_by_unit, sample_table
@@ -39,13 +41,14 @@ from croplayer.active.rounds.shown import ShownMasks
 from croplayer.active.rounds.table import Found, unit_rows
 from croplayer.active.run_numbers import RunNumbers
 from croplayer.active.scenes import labelled_scenes
+from croplayer.active.tasks import ChosenBy, TaskStatus
 from croplayer.files.tables import write_parquet
 from croplayer.measures.agreement import Agreement
-from croplayer.models.networks.manifest import MANIFEST_NAME, bundle_digest
+from croplayer.models.networks.manifest import MANIFEST_NAME, bundle_digest, read_manifest
 from croplayer.models.training.scenes import LabelledScenes
 from croplayer.models.training.training_config import StepReport
 from stores import __version__
-from stores.durable import PARTIAL, digest_file, write_durable
+from stores.durable import PARTIAL, digest_file, digest_text, write_durable
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ class RunSide:
     """The run's table of areas by unit, empty where it has none."""
     digest: str
     """Of the run's block table."""
+
+    @property
+    def units_digest(self) -> str:
+        """Of the table of areas, which has the statistics."""
+        return digest_text(self.units.to_csv(index=False))
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,15 @@ class _Inputs:
         """The round before; of the first one the folder of the run's model."""
         return round_folder(self.project, self.number - 1)
 
+    @cached_property
+    def pictures_digest(self) -> str:
+        """Of the imagery of all finished tasks that is there."""
+        done = sorted((t for t in self.reading.tasks if t.status == TaskStatus.DONE), key=lambda task: task.id)
+        paths = [self.project.picture(task, source) for task in done for source in self.project.settings.sources]
+        return digest_of(
+            [[str(path.relative_to(self.project.folder)), digest_file(path).sha256] for path in paths if path.is_file()]
+        )
+
     def made_from(self) -> dict[str, Any]:
         """What identifies the inputs."""
         return {
@@ -97,6 +114,8 @@ class _Inputs:
             "settings": self.settings.to_toml(),
             "start_sha256": bundle_digest(self.before.model),
             "run_sha256": self.run.digest,
+            "units_sha256": self.run.units_digest,
+            "pictures_sha256": self.pictures_digest,
             "edition": self.project.settings.edition,
             "earlier": [str(round_folder(self.project, n).finished) for n in range(1, self.number)],
             "croplayer": __version__,
@@ -118,7 +137,8 @@ def make_round(project: LabelProject, run: RunSide, model: Path | None, heard: H
 
     Raises
     ------
-    ValueError, FileNotFoundError or OSError, each saying what to do; ``LabelError`` for labels that cannot be used.
+    ValueError, FileNotFoundError or OSError, each saying what to do; ``LabelError`` for labels that cannot be used;
+    `NothingNewError` if nothing has changed since the round before.
     """
     heard = heard or Heard()
     settings = read_settings(project.folder / SETTINGS_FILE)
@@ -175,14 +195,22 @@ def rebuild_round(project: LabelProject, number: int, run: RunSide, heard: Heard
     return sorted(name for name in made.keys() | stated.keys() if made.get(name) != stated.get(name))
 
 
+class NothingNewError(ValueError):
+    """A round would be the one before once more."""
+
+
+_NEWS = ("labels_sha256", "judgements", "settings", "run_sha256", "units_sha256", "pictures_sha256")
+"""Facts of which another value makes another round."""
+
+
 def _check_anything_new(inputs: _Inputs, begun: RoundFolder) -> None:
-    """Raise ValueError if a round would be the one before once more."""
+    """Raise NothingNewError if a round would be the one before once more."""
     if inputs.number == 1:
         return
     now, last = _facts(inputs, begun), inputs.before.read_facts()["made_from"]
-    if all(now[name] == last[name] for name in ("labels_sha256", "judgements", "settings", "run_sha256")):
-        raise ValueError(
-            f"nothing has changed since round {inputs.number - 1}: no label, judgement or setting; finish tasks, judge masks of "
+    if all(now[name] == last.get(name) for name in _NEWS):
+        raise NothingNewError(
+            f"nothing has changed since round {inputs.number - 1}: no label, judgement, setting or statistic; finish tasks, judge masks of "
             f"the sample, or change {SETTINGS_FILE}"
         )
 
@@ -194,6 +222,8 @@ def _check_same(inputs: _Inputs, stated: Mapping[str, Any]) -> None:
         "settings": "its settings",
         "start_sha256": f"the model {inputs.before.model} that it started from",
         "run_sha256": "the run",
+        "units_sha256": "the run's table of areas and statistics",
+        "pictures_sha256": "the imagery of its tasks",
         "earlier": "a round before it",
         "croplayer": f"croplayer, which was {stated.get('croplayer')}",
     }
@@ -206,14 +236,31 @@ def _check_same(inputs: _Inputs, stated: Mapping[str, Any]) -> None:
 
 
 def _make(inputs: _Inputs, begun: RoundFolder, heard: Heard) -> None:
-    """Make everything of a round in its temporary folder, or what is left of it."""
+    """Make everything of a round in its temporary folder, or what is left of it.
+
+    The network works on the threads of the settings throughout: the last bits of a mask depend on their number, as a model does.
+    """
+    from croplayer.models.training.training import fixed_threads
+
     _begin(inputs, begun)
+    with fixed_threads(inputs.settings.learning.threads):
+        _make_parts(inputs, begun, heard)
+
+
+def _make_parts(inputs: _Inputs, begun: RoundFolder, heard: Heard) -> None:
     settings, run, project = inputs.settings, inputs.run, inputs.project
     before = inputs.before if inputs.number > 1 else None
+    taught = taught_blocks(read_manifest(round_folder(project, 0).model).seen_scenes, project.grid)
     labels = label_table(
         project, inputs.reading, None if before is None else pd.read_parquet(before.labels), settings.learning.replayed,
-        seed=project.settings.seed + inputs.number,
+        seed=project.settings.seed + inputs.number, taught=taught,
     )  # fmt: skip
+    leaked = labels[(labels.chosen_by == ChosenBy.RANDOM) & (labels.role == Role.UNUSED)]
+    if len(leaked):
+        heard.say(
+            f"{len(leaked)} held-out tasks measure nothing, because the run's model has learned from their blocks in another "
+            "project; one with the --seed and --held-out of that project holds out the same blocks"
+        )
     scenes = labelled_scenes(project, inputs.reading)
     if not (begun.model / MANIFEST_NAME).is_file():
         _learn(inputs, begun, labels, scenes, heard)
@@ -234,7 +281,7 @@ def _make(inputs: _Inputs, begun: RoundFolder, heard: Heard) -> None:
     known = set() if before is None else set(read_kept_judgements(before.judgements))
     facts = inputs.made_from()
     found = Found(
-        inputs.number, labels, iou, iou_before, table, [j for j in inputs.judgements if j not in known], run.units,
+        inputs.number, labels, skipped_by_unit(project, inputs.reading), iou, iou_before, table, [j for j in inputs.judgements if j not in known], run.units,
         {
             "labels_sha256": facts["labels_sha256"],
             "judgements_sha256": digest_file(begun.judgements).sha256,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -10,12 +11,13 @@ import pandas as pd
 
 from croplayer.active.judgements import Judgement, JudgementKind
 from croplayer.active.rounds.mapping import SampleMap, run_masks
+from croplayer.active.rounds.sample import judging_order
 from croplayer.active.rounds.shown import ShownMasks
 from croplayer.active.run_numbers import RunNumbers
 from croplayer.active.stopping import UNKNOWN, Measured
 from croplayer.evaluation.clusters import clustered_interval
 from croplayer.evaluation.indicators import stratified_ratio
-from croplayer.evaluation.interval import few_cases_interval
+from croplayer.evaluation.interval import Estimate, few_cases_interval, share_interval
 from croplayer.evaluation.systematic import GridSample, regression_estimate
 from croplayer.measures.agreement import Agreement
 from stores.columns import AREA_FRACTION, BLOCK_KM2, map_column
@@ -24,6 +26,9 @@ from stores.legends import CROPLAND, NO_IMAGERY
 
 def iou_by_unit(scores: Mapping[str, Agreement], labels: pd.DataFrame, confidence: float) -> dict[str, Measured]:
     """Pixel IoU of each unit with its interval; the sources count together, and blocks are the cases (Cochran 1977, Eq. 6.13).
+
+    Where every block agrees wholly, or none at all, the blocks show no spread. The interval is then that of Wilson (1927), with the
+    blocks that hold cropland as the cases.
 
     Parameters
     ----------
@@ -42,6 +47,9 @@ def iou_by_unit(scores: Mapping[str, Agreement], labels: pd.DataFrame, confidenc
         if len(counts) > 1:
             ratio = stratified_ratio(counts.tp.to_numpy(float), union, np.zeros(len(counts), int), np.ones(1))
             low, high = few_cases_interval(ratio, len(counts) - 1, confidence)
+            if value in (0, 1):
+                holding = int((union > 0).sum())
+                low, high = share_interval(value * holding, holding, confidence)
         found[str(unit)] = Measured(
             value, max(low, 0.0) if low == low else low, min(high, 1.0) if high == high else high
         )
@@ -118,15 +126,23 @@ def _same(mask: np.ndarray, other: np.ndarray) -> float:
 def correct_of(table: pd.DataFrame, confidence: float) -> Measured:
     """Share of the judged masks of a unit that people call correct, with its interval; blocks are clusters (Wilson 1927).
 
-    Of several persons the majority counts, and a tie is not correct. NaN if nothing is judged, and as long as judged masks
-    have changed since: masks that change were wrong more often, so the others alone would flatter.
+    Blocks count in the order in which they are handed out, up to the first one with a mask that is not judged: that order is
+    drawn, and masks that somebody picked are no fair part of the sample. Of several persons the majority counts, and a tie is not
+    correct. NaN if no block counts, and as long as judged masks have changed since: masks that change were wrong more often, so
+    the others alone would flatter.
     """
-    judged = table[table.judged != ""]
+    judged = table[table.block.isin(counted_blocks(table))]
     if judged.empty or table.judged_before.any():
         return UNKNOWN
     right = (judged.correct > 0.5).to_numpy()
     _, cluster = np.unique(judged.block.to_numpy(str), return_inverse=True)
     return Measured(float(right.mean()), *clustered_interval(right, cluster, confidence))
+
+
+def counted_blocks(table: pd.DataFrame) -> list[str]:
+    """The blocks of a unit whose judgements count: in the drawn order all before the first one with a mask not judged."""
+    is_whole = (table.judged != "").groupby(table.block).all()
+    return [*takewhile(lambda block: bool(is_whole[block]), judging_order(table.block))]
 
 
 def predicted_share(table: pd.DataFrame, right: Sequence[str]) -> float:
@@ -140,7 +156,9 @@ def area_km2(
 ) -> Measured:
     """Cropland of a unit by the model of the round: the run's area, moved by how far the sample was mapped otherwise.
 
-    The regression estimator over the blocks of the sample, with the run's map, which is known everywhere, as the other value.
+    The regression estimator over the blocks of the sample, with the run's map, which is known everywhere, as the other value. The
+    error is that of a sample from finitely many blocks (Cochran 1977, section 2.6): it is 0 where the sample is every block, as in a
+    small unit.
 
     Parameters
     ----------
@@ -157,8 +175,12 @@ def area_km2(
     now, run_share, weight = (part[name].to_numpy(float) for name in ("share", "share_run", BLOCK_KM2))
     sample = GridSample(now, run_share, weight, part.grid_row.to_numpy(), part.grid_col.to_numpy())
     map_mean = float(np.average(known[column].to_numpy(float), weights=known[BLOCK_KM2].to_numpy(float)))
+    if len(part) >= len(known):
+        moved = float(np.average(now - run_share, weights=weight))
+        return Measured(*[max(run_km2 + moved * unit_km2, 0.0)] * 3)
     mean = regression_estimate(sample, map_mean)
     area = mean._replace(value=mean.value - map_mean).times(unit_km2)
-    area = area._replace(value=run_km2 + area.value)
+    left_out = 1 - len(part) / len(known)
+    area = Estimate(run_km2 + area.value, area.standard_error * left_out**0.5)
     low, high = few_cases_interval(area, len(part) - 2, confidence)
     return Measured(area.value, max(low, 0.0) if low == low else low, high)

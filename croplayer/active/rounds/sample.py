@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import defaultdict
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,14 @@ def unit_sample(numbers: RunNumbers, per_unit: int, seed: int) -> pd.DataFrame:
         rows += [(unit, b.name, b.row, b.col, b.row // step, b.col // step) for b in chosen]
     table = pd.DataFrame(rows, columns=["unit", "block", "row", "col", "grid_row", "grid_col"])
     return table.merge(numbers.blocks[["block", BLOCK_KM2]], on="block", how="left")
+
+
+def judging_order(blocks: Iterable[str]) -> list[str]:
+    """Names of sampled blocks in the order in which people judge them.
+
+    The order is drawn, and that of some of the blocks is the same, so those that are judged first are a fair part.
+    """
+    return sorted(set(blocks), key=lambda name: hashlib.sha256(f"judge {name}".encode()).digest())
 
 
 def _gridded(blocks: list[BlockIndex], wanted: int, seed: str) -> tuple[int, list[BlockIndex]]:

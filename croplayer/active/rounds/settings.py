@@ -46,7 +46,7 @@ class Learning:
     new_times: int = _setting(3, "how often a new label is shown for each time that an old one is", _COUNT)
     replayed: float = _setting(1.0, "share of the old labels that are shown again", _SHARE)
     checkpoint_every: int = _setting(50, "steps after which a killed round can go on, 0 for none", _Bounds(0))
-    threads: int = _setting(2, "CPU threads; the last bits of the weights depend on them", _COUNT)
+    threads: int = _setting(2, "CPU threads; the last bits of the weights and of the masks depend on them", _COUNT)
     seed: int = _setting(0, "any number; the same one gives the same model", _Bounds(0))
 
 

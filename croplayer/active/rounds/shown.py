@@ -7,7 +7,6 @@ when it was made.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +20,7 @@ from croplayer.active.judgements import Judgement
 from croplayer.active.project import LabelProject
 from croplayer.active.rounds.folder import finished_rounds, round_folder
 from croplayer.active.rounds.mapping import SampleMap, run_masks
+from croplayer.active.rounds.sample import judging_order
 from croplayer.cube.whole_blocks import Cube
 
 RUN, ROUND = "run", "round "
@@ -114,8 +114,7 @@ def sampled_blocks(project: LabelProject) -> list[str]:
 
 @lru_cache(maxsize=2)
 def _in_drawn_order(sample: Path) -> tuple[str, ...]:
-    blocks = set(pd.read_parquet(sample, columns=["block"]).block)
-    return tuple(sorted(blocks, key=lambda name: hashlib.sha256(f"judge {name}".encode()).digest()))
+    return tuple(judging_order(pd.read_parquet(sample, columns=["block"]).block))
 
 
 @lru_cache(maxsize=8)

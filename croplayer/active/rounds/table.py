@@ -32,6 +32,8 @@ class Found(NamedTuple):
     number: int
     labels: pd.DataFrame
     """`labels.label_table`"""
+    skipped: Mapping[str, int]
+    """`labels.skipped_by_unit`"""
     iou: Mapping[str, Measured]
     """Pixel IoU by unit."""
     iou_before: Mapping[str, Measured]
@@ -82,8 +84,9 @@ def _row(
         iou=found.iou.get(unit, UNKNOWN),
         correct=correct,
         area={s: _of_statistic(area, statistic, stated, s) for s, area in areas.items()} if statistic > 0 else {},
+        unknown_land={s: share for s in areas if (share := _unknown_land(stated, s)) > 1 - COMPLETE_SHARE},
         poor_imagery=float(1 - np.isin(known, sorted(_USABLE)).mean()) if len(known) else np.nan,
-        failed_rounds=_failed_rounds(before),
+        failed_rounds=_failed_rounds(before, found.digests["model_sha256"]),
     )
     decision = decide(figures, settings.stop)
     labelled = int(blocks.block.isin(found.labels.block).sum())
@@ -92,6 +95,7 @@ def _row(
         "unit": unit,
         "name": str(stated.get("name_en", unit)),
         **{name: int((labels.role == role).sum()) for name, role in _ROLES.items()},
+        "labels_skipped": found.skipped.get(unit, 0),
         "positive": int(labels.positive.sum()),
         "negative": int((~labels.positive.astype(bool)).sum()),
         "fields": int(labels.fields.sum()),
@@ -128,20 +132,40 @@ def _area(sample: pd.DataFrame, source: str, blocks: pd.DataFrame, stated: pd.Se
 
 
 def _of_statistic(area: Measured, statistic: float, stated: pd.Series, source: str) -> Measured:
-    """An area over the statistic; not known where the run does not know the whole unit from the source."""
-    if not float(stated.get(known_share_column(source), np.nan)) >= COMPLETE_SHARE:
+    """An area over the statistic.
+
+    Where the run does not know nearly the whole unit from the source, the rest may hold no cropland or be all cropland. The
+    interval then reaches from the one to the other, and the figure is the one of the two that is farther from the statistic, so
+    that the area is met only if it is either way.
+    """
+    unknown_km2 = _unknown_land(stated, source) * float(stated.get("land_km2", np.nan))
+    if np.isnan(unknown_km2):
         return UNKNOWN
-    return Measured(*(value / statistic for value in area))
+    if _unknown_land(stated, source) <= 1 - COMPLETE_SHARE:
+        return Measured(*(value / statistic for value in area))
+    low, high = area.low / statistic, (area.high + unknown_km2) / statistic
+    least, most = area.value / statistic, (area.value + unknown_km2) / statistic
+    return Measured(least if abs(least - 1) > abs(most - 1) else most, low, high)
 
 
-def _failed_rounds(before: pd.DataFrame) -> int:
-    """Rounds just before in which only the area failed, one after the other."""
-    count = 0
+def _unknown_land(stated: pd.Series, source: str) -> float:
+    """Share of the land of a unit that the run does not know from a source, 0 to 1; NaN where it has no table of areas."""
+    return 1 - float(stated.get(known_share_column(source), np.nan))
+
+
+def _failed_rounds(before: pd.DataFrame, model: str) -> int:
+    """Models just before in which only the area failed, one after the other, each of them another one than ``model``.
+
+    A model counts once, however many rounds only measure it anew. A round that has changed masks waits for people to judge them:
+    while only its correct masks are not known, it is passed over, and the next round tells how its model came out.
+    """
+    failed = set()
     for row in before.sort_values("round", ascending=False).itertuples() if len(before) else ():
-        if (row.iou_level, row.correct_level, row.area_level) != (Level.MET, Level.MET, Level.NOT_MET):
+        if row.iou_level != Level.MET or row.area_level != Level.NOT_MET or row.correct_level == Level.NOT_MET:
             break
-        count += 1
-    return count
+        if row.correct_level == Level.MET:
+            failed.add(row.model_sha256)
+    return len(failed - {model})
 
 
 def _statistic_decided(decision: Decision, before: pd.DataFrame) -> bool:

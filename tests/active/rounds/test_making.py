@@ -19,7 +19,7 @@ from croplayer.active.judgements import Judgement, JudgementKind, append
 from croplayer.active.project import LabelProject
 from croplayer.active.reading import read_tasks
 from croplayer.active.rounds.folder import begun_folder, digests, finished_rounds, round_folder
-from croplayer.active.rounds.making import Heard, RunSide, make_round, rebuild_round
+from croplayer.active.rounds.making import Heard, NothingNewError, RunSide, make_round, rebuild_round
 from croplayer.active.rounds.mapping import MappingSettings, map_blocks, run_masks
 from croplayer.active.rounds.shown import ShownMasks, sampled_blocks
 from croplayer.models.networks.manifest import bundle_digest, read_manifest
@@ -134,7 +134,9 @@ def test_new_labels_teach_from_the_last_model_and_old_ones_again(
     made: LabelProject, side: RunSide, tmp_path: Path
 ) -> None:
     project = copied(made, tmp_path / "labels")
-    with pytest.raises(ValueError, match="nothing has changed since round 1: no label, judgement or setting"):
+    with pytest.raises(
+        ValueError, match="nothing has changed since round 1: no label, judgement, setting or statistic"
+    ):
         make_round(project, side, None)
     first = next(t for t in read_tasks(project) if not project.is_held_out(t))
     draw(project, first, shapely.box(20, 0, 30, EDGE))
@@ -237,6 +239,52 @@ def test_nothing_that_may_teach_is_said(labelled: LabelProject, side: RunSide, m
         make_round(project, side, model)
     with pytest.raises(FileNotFoundError, match="the model of the run is not on this machine"):
         make_round(copied(labelled, tmp_path / "other"), side, None)
+
+
+def test_a_new_statistic_or_picture_is_something_new(made: LabelProject, side: RunSide, tmp_path: Path) -> None:
+    project = copied(made, tmp_path / "labels")
+    other = replace(side, units=side.units.assign(statistic_km2=7.0))
+    with pytest.raises(ValueError, match="the run's table of areas and statistics is not the same as then"):
+        rebuild_round(project, 1, other)
+    assert make_round(project, other, None) == 2
+    assert record_of(project).query("round == 2").statistic_km2.eq(7).any()
+    with pytest.raises(NothingNewError):
+        make_round(project, other, None)
+    picture = next(project.folder.glob("imagery/*/*.tif"))
+    with rasterio.open(picture, "r+") as file:
+        file.write(255 - file.read())
+    with pytest.raises(ValueError, match="the imagery of its tasks is not the same as then"):
+        rebuild_round(project, 2, other)
+    assert make_round(project, other, None) == 3
+
+
+def test_what_a_killed_command_left_half_written_is_no_part_of_a_round(
+    labelled: LabelProject, made: LabelProject, side: RunSide, model: Path, tmp_path: Path
+) -> None:
+    project = copied(labelled, tmp_path / "labels")
+
+    def leave() -> None:
+        root = begun_folder(project, 1).root
+        (root / ".sample.parquet.0123.partial").write_bytes(b"half")
+        (root / ".model.partial").mkdir(exist_ok=True)
+        (root / "map" / ".r1.tif.partial").write_bytes(b"half")
+
+    make_round(project, side, model, Heard(on_block=leave))
+    assert digests(round_folder(project, 1).root) == digests(round_folder(made, 1).root)
+    assert not list(round_folder(project, 1).root.rglob("*.partial")) and rebuild_round(project, 1, side) == []
+
+
+def test_a_round_is_the_same_on_any_number_of_threads(made: LabelProject, side: RunSide) -> None:
+    """The network maps and is measured on the threads of the settings, whatever the process has."""
+    import torch
+
+    seen: set[int] = set()
+    torch.set_num_threads(2)
+    heard = Heard(
+        on_step=lambda _: seen.add(torch.get_num_threads()), on_block=lambda: seen.add(torch.get_num_threads())
+    )
+    assert rebuild_round(made, 1, side, heard) == []
+    assert seen == {1} and torch.get_num_threads() == 2
 
 
 def test_the_sample_is_mapped_as_the_run_maps_it(
