@@ -135,13 +135,8 @@ def choose(
         raise ValueError(
             f"no window is left to look at: {len(numbers.names)} blocks have {len(taken)} tasks, and no two may be neighbours"
         )
-    drawn = {w: block_of(w, grid) in held for w in at_random}
-    found = [
-        (row_of_window[w], ChosenBy.RANDOM, f"{RANDOM_REASON} {HELD_OUT_REASON}" if is_held else RANDOM_REASON)
-        for w, is_held in drawn.items()
-    ]
-    for row in chosen:
-        found.append((row, ChosenBy.SCORES, _reason(table.loc[row], group_ranks, newer)))
+    found = [(row_of_window[w], ChosenBy.RANDOM, _random_reason(block_of(w, grid) in held)) for w in at_random]
+    found += [(row, ChosenBy.SCORES, _reason(table.loc[row], group_ranks, newer)) for row in chosen]
     return [_task(table.loc[row], wanted, by, reason) for row, by, reason in found]
 
 
@@ -173,6 +168,10 @@ def _by_rank(table: pd.DataFrame, group_ranks: pd.DataFrame) -> np.ndarray:
         ["rank", "id"], ascending=[False, True], kind="stable"
     )
     return ordered.index.to_numpy()
+
+
+def _random_reason(is_held: bool) -> str:
+    return f"{RANDOM_REASON} {HELD_OUT_REASON}" if is_held else RANDOM_REASON
 
 
 def _reason(row: pd.Series, group_ranks: pd.DataFrame, newer: NewerMap | None) -> str:

@@ -12,6 +12,7 @@ from croplayer.active.newer_map import NewerMap
 from croplayer.models.bundles.kinds import load_segmenter
 from croplayer.models.networks.inference import predict_image
 from croplayer.models.networks.window_features import PLAIN, window_features
+from croplayer.models.training.training import fixed_threads
 from stores.legends import PROBABILITY_SCALE
 
 STRIDE_PX = 32
@@ -59,8 +60,6 @@ def newer_map(
 
     Raises FileNotFoundError or ValueError for a missing or damaged bundle.
     """
-    from croplayer.models.training.training import fixed_threads
-
     network = load_segmenter(model, device="cpu")
 
     def probability(rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
