@@ -182,7 +182,7 @@ def _newest(project: LabelProject, run: Path, recipe: Recipe) -> tuple[Path, New
     last = round_folder(project, done[-1])
     decisions = RunFolder(run).table("integration.parquet")
     choices = decisions_of(str(decisions), digest_file(decisions).sha256)
-    threads = read_settings(last.settings).threads
+    threads = read_settings(last.settings).learning.threads
     return last.model, newer_map(last.model, done[-1], threads, recipe.segmentation.threshold, choices)
 
 

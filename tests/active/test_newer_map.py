@@ -17,6 +17,7 @@ from croplayer.active.run_numbers import RunNumbers
 from croplayer.active.scores import pixel_scores
 from croplayer.active.tasks import ChosenBy, Task, task_id
 from croplayer.active.windows import windows_of
+from croplayer.cube.whole_blocks import Cube
 from stores.grid import BlockIndex, PixelWindow
 
 EDGE = 16
@@ -49,7 +50,7 @@ def numbers(tmp_path: Path) -> RunNumbers:
     return RunNumbers(cube, table, None, pd.Series(dtype=float), (), ())
 
 
-def show(cube, block: BlockIndex, source: str, red: np.ndarray) -> None:
+def show(cube: Cube, block: BlockIndex, source: str, red: np.ndarray) -> None:
     cube.write_block("rgb", block, np.stack([red, red * 0, red * 0], -1), source)
     cube.write_block("imagery_valid", block, red != 254, source)
 
@@ -79,7 +80,7 @@ def test_windows_where_a_later_network_is_unsure_are_chosen(numbers: RunNumbers)
     spy = newer_map()
 
     class Watched(NewerMap):
-        def scores(self, cube, window):
+        def scores(self, cube: Cube, window: PixelWindow) -> dict[str, float]:
             looked_at.append(window)
             return super().scores(cube, window)
 
