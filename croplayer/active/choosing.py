@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from croplayer.active.held_out import block_of, check_share, held_out_blocks
+from croplayer.active.newer_map import NewerMap
 from croplayer.active.run_numbers import RunNumbers
-from croplayer.active.scores import NAMES, candidates, ranks, words
+from croplayer.active.scores import BY_PROBABILITY, NAMES, candidates, ranks, words
 from croplayer.active.tasks import ChosenBy, Task
 from croplayer.active.windows import beside_any, places, windows_of
 from croplayer.cube.whole_blocks import Cube
@@ -28,6 +29,8 @@ MOST_BLOCKS = 200
 """Blocks whose pixels are read: half those that the block table ranks highest, half at random; all of a smaller run."""
 SHORTLIST = 8
 """Windows among which a task is chosen for diversity, times the number of tasks."""
+BEST_ANEW = 4
+"""Windows of the shortlist that stay in it after a newer map has ranked it anew, times the number of tasks."""
 RANDOM_REASON = "Drawn at random among all windows, so that the accuracy of the map can be told apart from that where it was thought wrong."
 HELD_OUT_REASON = (
     "Its labels never teach the model, they measure it; so nothing else of this block is labelled to teach."
@@ -78,7 +81,11 @@ class Wanted:
 
 
 def choose(
-    numbers: RunNumbers, wanted: Wanted, taken: Sequence[PixelWindow] = (), view: NetworkView | None = None
+    numbers: RunNumbers,
+    wanted: Wanted,
+    taken: Sequence[PixelWindow] = (),
+    view: NetworkView | None = None,
+    newer: NewerMap | None = None,
 ) -> list[Task]:
     """The next tasks, fewer where no more windows are left. The same run, settings, seed and taken windows give the same tasks.
 
@@ -92,6 +99,7 @@ def choose(
     ----------
     taken : windows of earlier tasks, of the same edge
     view : the network; None compares windows by scores and colours alone, and turns no imagery
+    newer : the map of a later network; the windows of the highest ranks are mapped by it and ranked anew among themselves
 
     Raises ValueError if no window is left.
     """
@@ -112,24 +120,23 @@ def choose(
     free &= ~table.block_row.isin([row_of[block] for block in held])
     free &= ~beside_any(places(list(table.window)), places(centres))
     count = wanted.count - len(at_random)
+    ranked = pd.Series(True, table.index)
+    if newer is not None:
+        others = [row_of_window[w] for w in at_random]
+        table, ranked, free = _mapped_anew(numbers.cube, table, free, others, count, newer)
+        group_ranks = ranks(table[ranked])
     if view is not None and count:
         first = _by_rank(table[free], group_ranks)[: TURNED * count]
         table.loc[first, "turned"] = [_turned(numbers.cube, table.window[row], view) for row in first]
-        group_ranks = ranks(table)
+        group_ranks = ranks(table[ranked])
     seen = None if view is None else partial(_encoded, numbers.cube, view, table.window)
     chosen = best_and_diverse(table, group_ranks, free.to_numpy(), start, count, seen) if count else []
     if not chosen and not at_random:
         raise ValueError(
             f"no window is left to look at: {len(numbers.names)} blocks have {len(taken)} tasks, and no two may be neighbours"
         )
-    drawn = {w: block_of(w, grid) in held for w in at_random}
-    found = [
-        (row_of_window[w], ChosenBy.RANDOM, f"{RANDOM_REASON} {HELD_OUT_REASON}" if is_held else RANDOM_REASON)
-        for w, is_held in drawn.items()
-    ]
-    for row in chosen:
-        reason = words(table.loc[row], group_ranks.loc[row])
-        found.append((row, ChosenBy.SCORES, reason))
+    found = [(row_of_window[w], ChosenBy.RANDOM, _random_reason(block_of(w, grid) in held)) for w in at_random]
+    found += [(row, ChosenBy.SCORES, _reason(table.loc[row], group_ranks, newer)) for row in chosen]
     return [_task(table.loc[row], wanted, by, reason) for row, by, reason in found]
 
 
@@ -161,6 +168,34 @@ def _by_rank(table: pd.DataFrame, group_ranks: pd.DataFrame) -> np.ndarray:
         ["rank", "id"], ascending=[False, True], kind="stable"
     )
     return ordered.index.to_numpy()
+
+
+def _random_reason(is_held: bool) -> str:
+    return f"{RANDOM_REASON} {HELD_OUT_REASON}" if is_held else RANDOM_REASON
+
+
+def _reason(row: pd.Series, group_ranks: pd.DataFrame, newer: NewerMap | None) -> str:
+    """Why a window was chosen by scores, in words."""
+    text = words(row, group_ranks.loc[row.name])
+    if newer is None:
+        return text
+    return f"Map of round {newer.round} in {len(group_ranks)} windows: {text[0].lower()}{text[1:]}"
+
+
+def _mapped_anew(
+    cube: Cube, table: pd.DataFrame, free: pd.Series, others: Sequence[int], count: int, newer: NewerMap
+) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+    """The table with the scores of a newer map, the free windows that it mapped, and the best of these by all scores.
+
+    It maps the free windows that rank highest in the run's map, and ``others``. Elsewhere its scores are not known.
+    """
+    best = _shortlist(table, _by_rank(table[free], ranks(table)), SHORTLIST * count)
+    rows = [*best, *others]
+    told = pd.DataFrame([newer.scores(cube, table.window[row]) for row in rows], rows, BY_PROBABILITY, float)
+    table = table.assign(**told.reindex(table.index))
+    mapped = free & table.index.isin(best)
+    kept = _shortlist(table, _by_rank(table[mapped], ranks(table[mapped])), BEST_ANEW * count)
+    return table, mapped, mapped & table.index.isin(kept)
 
 
 def _turned(cube: Cube, window: PixelWindow, view: NetworkView) -> float:
@@ -236,7 +271,7 @@ def _scored_blocks(numbers: RunNumbers, rng: np.random.Generator) -> list[int]:
 
 def _diverse(table: pd.DataFrame, order: np.ndarray, start: Sequence[int], count: int, seen: Seen | None) -> list[int]:
     """Rows of a batch chosen from rows that are ordered by rank, given those that are tasks already."""
-    shortlist = _shortlist(table, order, count)
+    shortlist = _shortlist(table, order, SHORTLIST * count)
     if not len(shortlist):
         return []
     rows = np.concatenate([shortlist, np.array(start, int)])
@@ -262,11 +297,11 @@ def _diverse(table: pd.DataFrame, order: np.ndarray, start: Sequence[int], count
     return chosen
 
 
-def _shortlist(table: pd.DataFrame, order: np.ndarray, count: int) -> np.ndarray:
+def _shortlist(table: pd.DataFrame, order: np.ndarray, most: int) -> np.ndarray:
     """The best rows, in turn from every unit and coverage type, so that each has some to choose from."""
     part = table.loc[order, ["unit", "coverage"]]
     turn = part.groupby(["unit", "coverage"], sort=False).cumcount().to_numpy()
-    return order[np.sort(np.argsort(turn, kind="stable")[: SHORTLIST * count])]
+    return order[np.sort(np.argsort(turn, kind="stable")[:most])]
 
 
 class _Caps:

@@ -1,15 +1,18 @@
-"""What the network of a run sees in windows: to tell which look alike, and where it does not agree with itself."""
+"""What a network sees in windows: to tell which look alike, where it does not agree with itself, and what it maps there."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from croplayer.active.choosing import NetworkView
+from croplayer.active.newer_map import NewerMap
 from croplayer.models.bundles.kinds import load_segmenter
 from croplayer.models.networks.inference import predict_image
 from croplayer.models.networks.window_features import PLAIN, window_features
+from croplayer.models.training.training import fixed_threads
 from stores.legends import PROBABILITY_SCALE
 
 STRIDE_PX = 32
@@ -42,3 +45,25 @@ def network_view(model: Path, edge: int) -> NetworkView | None:
         return round(float(change.mean()) / PROBABILITY_SCALE, DIGITS)
 
     return NetworkView(encode, turned)
+
+
+def newer_map(
+    model: Path, number: int, threads: int, threshold: float, choices: Mapping[str, tuple[int, bool]]
+) -> NewerMap:
+    """The map that the segmentation model of a round makes of windows of any size.
+
+    Parameters
+    ----------
+    number : of the round
+    threads : CPU threads; the last bits of the probabilities depend on them
+    threshold, choices : those of the run, see `NewerMap`
+
+    Raises FileNotFoundError or ValueError for a missing or damaged bundle.
+    """
+    network = load_segmenter(model, device="cpu")
+
+    def probability(rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        with fixed_threads(threads):
+            return predict_image(network, rgb, valid)
+
+    return NewerMap(number, probability, threshold, choices)

@@ -8,6 +8,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
+from croplayer.active.newer_map import NewerMap
 from croplayer.active.tasks import FieldClass, Origin, Task
 from croplayer.cube.whole_blocks import Cube
 from croplayer.fields.outlines import field_outlines
@@ -23,14 +24,16 @@ FEWEST_PX = 4
 SHAPE_DIGITS = 16
 
 
-def prefilled(cube: Cube, task: Task) -> gpd.GeoDataFrame:
+def prefilled(cube: Cube, task: Task, newer: NewerMap | None = None) -> gpd.GeoDataFrame:
     """The model's polygons in a task's window as rows of the layer ``fields``.
 
     They are the fields of a run that has told them apart, and beside them, or where it has not, connected regions of cropland of
-    the integrated map.
+    the integrated map. With a newer map they are connected regions of its cropland, because it tells no fields apart.
     """
-    cropland = cube.read_window(INTEGRATED, task.window) == CROPLAND
-    pieces = cube.read_window(FIELD, task.window).astype(np.int32) if cube.has_array(FIELD) else np.int32(0)
+    mask = cube.read_window(INTEGRATED, task.window) if newer is None else newer.mask(cube, task.window)
+    cropland = mask == CROPLAND
+    has_fields = newer is None and cube.has_array(FIELD)
+    pieces = cube.read_window(FIELD, task.window).astype(np.int32) if has_fields else np.int32(0)
     numbers, _ = regions_of_equal(np.where(cropland, pieces + 1, 0))
     geometry = outlines_of(numbers.astype(np.int64), task.window, cube.grid)
     return gpd.GeoDataFrame(

@@ -19,6 +19,7 @@ from croplayer.active.geopackage import append_rows, create_layers
 from croplayer.active.held_out import HELD_OUT, block_of, check_share, is_held_out
 from croplayer.active.imagery import picture_names, picture_window, write_mosaic, write_picture
 from croplayer.active.instructions import instructions
+from croplayer.active.newer_map import NewerMap
 from croplayer.active.prefill import prefilled
 from croplayer.active.qgis import qgis_project
 from croplayer.active.tasks import Task
@@ -164,7 +165,9 @@ def create_project(
     return LabelProject(folder, settings)
 
 
-def add_tasks(project: LabelProject, cube: Cube, tasks: Sequence[Task], there: Sequence[Task]) -> None:
+def add_tasks(
+    project: LabelProject, cube: Cube, tasks: Sequence[Task], there: Sequence[Task], newer: NewerMap | None = None
+) -> None:
     """Add tasks to a project, with their imagery and the model's polygons; nothing that is there changes.
 
     Imagery is written first and the layers last, in one transaction, so a command that is killed leaves no task without
@@ -173,12 +176,15 @@ def add_tasks(project: LabelProject, cube: Cube, tasks: Sequence[Task], there: S
     Parameters
     ----------
     there : the tasks that the project has
+    newer : draws the polygons of all of them; None takes those of the run's map
     """
     _check_cube(project, cube)
-    _add(project, cube, tasks, there)
+    _add(project, cube, tasks, there, newer)
 
 
-def _add(project: LabelProject, cube: Cube, tasks: Sequence[Task], there: Sequence[Task]) -> None:
+def _add(
+    project: LabelProject, cube: Cube, tasks: Sequence[Task], there: Sequence[Task], newer: NewerMap | None = None
+) -> None:
     names = picture_names(cube.sources)
     for task in tasks:
         for source in cube.sources:
@@ -187,7 +193,7 @@ def _add(project: LabelProject, cube: Cube, tasks: Sequence[Task], there: Sequen
         shown = [(f"{t.id}/{name}.tif", picture_window(t.window, cube)) for t in (*there, *tasks)]
         held = [(path, window) for path, window in shown if (project.folder / "imagery" / path).is_file()]
         write_mosaic(project.folder / "imagery" / f"{name}.vrt", held, project.grid)
-    fields = [prefilled(cube, task) for task in tasks]
+    fields = [prefilled(cube, task, newer) for task in tasks]
     drawn = gpd.GeoDataFrame(pd.concat([f for f in fields if len(f)] or fields[:1], ignore_index=True), crs=CRS)
     append_rows(project.gpkg, {FIELDS: drawn, TASKS: _rows(TASKS, tasks, project.grid)})
 

@@ -47,6 +47,8 @@ SCORES = (
 """All scores; each is higher where a look is worth more. ``turned`` is known where a network looked; ``statistic`` is the absolute logarithm of mapped over official area."""
 GROUPS = tuple(dict.fromkeys(score.group for score in SCORES))
 NAMES = [score.name for score in SCORES]
+BY_PROBABILITY = ["entropy", "margin", "source_disagreement"]
+"""Scores that the probabilities and masks of a map tell."""
 
 
 def candidates(numbers: RunNumbers, blocks: Sequence[int], edge: int) -> pd.DataFrame:
@@ -92,17 +94,31 @@ def pixel_scores(cube: Cube, block: BlockIndex, edge: int) -> dict[str, np.ndarr
     probability and lie further than `OUTLINE_PX` from an outline, and source_disagreement (share of the pixels known in both
     sources whose masks differ; the first two sources).
     """
-    entropy, margin, masks = [], [], []
-    for source in cube.sources:
-        stored = cube.read_block(CROPLAND_PROBABILITY, block, source)
-        mask = cube.read_block(CROPLAND_MASK, block, source)
+    probabilities = [cube.read_block(CROPLAND_PROBABILITY, block, source) for source in cube.sources]
+    masks = [cube.read_block(CROPLAND_MASK, block, source) for source in cube.sources]
+    known = cube.read_block(INTEGRATED, block) < NO_IMAGERY
+    return {
+        "known": _window_means(known, np.ones(known.shape, bool), edge),
+        **probability_scores(probabilities, masks, edge),
+    }
+
+
+def probability_scores(
+    probabilities: Sequence[np.ndarray], masks: Sequence[np.ndarray], edge: int
+) -> dict[str, np.ndarray]:
+    """`BY_PROBABILITY` of each window of a square in raster order, as `pixel_scores` states them: (k * k,) float64.
+
+    Parameters
+    ----------
+    probabilities : of each source (k * edge, k * edge) uint8, 0..250 = 0..1; larger values are flags
+    masks : the flags of each source of the same shape
+    """
+    entropy, margin = [], []
+    for stored, mask in zip(probabilities, masks, strict=True):
         away = (stored <= PROBABILITY_SCALE) & ~near_outline(mask == CROPLAND)
         entropy.append(_window_means(_ENTROPY[stored], away, edge))
         margin.append(_window_means(_MARGIN[stored], away, edge))
-        masks.append(mask)
-    every = np.ones(masks[0].shape, bool)
     scores = {
-        "known": _window_means(cube.read_block(INTEGRATED, block) < NO_IMAGERY, every, edge),
         "entropy": _known_mean(entropy),
         "margin": _known_mean(margin),
         "source_disagreement": np.full(len(entropy[0]), np.nan),

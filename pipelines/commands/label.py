@@ -16,6 +16,8 @@ from pipelines.commands.options import MODELS
 
 if TYPE_CHECKING:
     from croplayer.active.choosing import NetworkView
+    from croplayer.active.newer_map import NewerMap
+    from croplayer.active.project import LabelProject
     from croplayer.active.run_numbers import RunNumbers
     from croplayer.active.tasks import Task
     from pipelines.recipe import Recipe
@@ -87,7 +89,7 @@ def init(
             "larger --held-out or another --seed",
             err=True,
         )
-    chosen = choose(numbers, wanted, view=_view(run, recipe, models, edge))
+    chosen = choose(numbers, wanted, view=_view(_run_model(run, recipe, models), edge))
     project = create_project(out, run, numbers.cube, edge, seed, chosen, held_out)
     _say(chosen, wanted.count)
     click.echo(f"open {project.folder / 'labels.qgs'} in QGIS, and read {project.folder / 'README.md'}")
@@ -104,6 +106,7 @@ def init(
 def next_tasks(labels: Path, count: int, run: Path | None, random_share: float, models: Path | None) -> None:
     """Add the next tasks to the project LABELS: those that teach most, and a share at random.
 
+    After a round its model looks at the windows and draws the polygons, before the first one the run's.
     Nothing that is in the project changes.
     """
     from croplayer.active.choosing import Wanted, choose
@@ -117,9 +120,11 @@ def next_tasks(labels: Path, count: int, run: Path | None, random_share: float, 
         settings = project.settings
         number = max((task.round for task in there), default=0) + 1
         wanted = Wanted(count, random_share, settings.seed, number, settings.window_px, settings.held_out)
-        view = _view(run or project.run, recipe, models, wanted.edge)
-        chosen = choose(numbers, wanted, [task.window for task in there], view)
-        add_tasks(project, numbers.cube, chosen, there)
+        place = run or project.run
+        model, newer = _newest(project, place, recipe) or (_run_model(place, recipe, models), None)
+        view = _view(model, wanted.edge)
+        chosen = choose(numbers, wanted, [task.window for task in there], view, newer)
+        add_tasks(project, numbers.cube, chosen, there, newer)
     _say(chosen, count)
 
 
@@ -155,16 +160,40 @@ def _numbers(run: Path) -> tuple[RunNumbers, Recipe]:
     return RunNumbers.read(folder, recipe.edition, products, recipe.decisions.correctness_classes.correct), recipe
 
 
-def _view(run: Path, recipe: Recipe, models: Path | None, edge: int) -> NetworkView | None:
-    """How the run's network sees windows, where its model is on this machine."""
-    from croplayer.active.encoding import network_view
+def _run_model(run: Path, recipe: Recipe, models: Path | None) -> Path | None:
+    """Bundle of the run's segmentation, where it is on this machine."""
     from pipelines.engine.models import Models, default_home
 
-    folder = Models(models or default_home(), run).folder(recipe, "segmentation")
-    view = None if folder is None else network_view(folder, edge)
+    return Models(models or default_home(), run).folder(recipe, "segmentation")
+
+
+def _newest(project: LabelProject, run: Path, recipe: Recipe) -> tuple[Path, NewerMap] | None:
+    """The model of the newest finished round and its map; None before the first round."""
+    from croplayer.active.encoding import newer_map
+    from croplayer.active.rounds.folder import finished_rounds, round_folder
+    from croplayer.active.rounds.settings import read_settings
+    from croplayer.cube.decisions import decisions_of
+    from stores.durable import digest_file
+    from stores.run_folder import RunFolder
+
+    done = finished_rounds(project)
+    if not done or recipe.segmentation is None:
+        return None
+    last = round_folder(project, done[-1])
+    decisions = RunFolder(run).table("integration.parquet")
+    choices = decisions_of(str(decisions), digest_file(decisions).sha256)
+    threads = read_settings(last.settings).learning.threads
+    return last.model, newer_map(last.model, done[-1], threads, recipe.segmentation.threshold, choices)
+
+
+def _view(model: Path | None, edge: int) -> NetworkView | None:
+    """How a network sees windows, where its model is on this machine."""
+    from croplayer.active.encoding import network_view
+
+    view = None if model is None else network_view(model, edge)
     if view is None:
         why = (
-            "the run's model is not on this machine" if folder is None else f"windows of {edge} px are too small for it"
+            "the run's model is not on this machine" if model is None else f"windows of {edge} px are too small for it"
         )
         click.echo(f"windows are compared by scores and colours, not by what the network sees: {why}", err=True)
     return view

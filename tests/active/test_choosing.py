@@ -78,7 +78,7 @@ def test_the_batch_is_diverse(numbers: RunNumbers) -> None:
     order = table.sort_values("rank", ascending=False).index.to_numpy()
     chosen = choosing._diverse(table, order, [], 6, None)
     vectors = choosing._vectors(table, None)
-    shortlist = choosing._shortlist(table, order, 6)
+    shortlist = choosing._shortlist(table, order, choosing.SHORTLIST * 6)
 
     def radius(rows: list[int]) -> float:
         return max(min(np.linalg.norm(vectors[i] - vectors[j]) for j in rows) for i in shortlist)

@@ -45,3 +45,5 @@ def test_a_round_says_what_it_decides_and_writes_its_page(
     assert "nothing has changed since round 1" in said("round", labels, code=2)
     assert "round 1 made again has the same bytes" in said("round", labels, "--rebuild", 1)
     assert "the rounds are 1" in said("round", labels, "--rebuild", 2, code=2)
+    output = said("next", labels, "--count", 3)
+    assert output.count("Map of round 1 in ") == output.count(" windows: ") >= 1 and "round 2: " in output
