@@ -39,8 +39,20 @@ STAND_IN = "The learner is a stand-in for training the network: boosted trees on
 @click.option(
     "--invented", type=click.FloatRange(0, 1), default=0.03, show_default=True, help="Wrong polygons for each field."
 )
-@click.option("--minutes-per-polygon", type=click.FloatRange(0), default=0.1, show_default=True)
-@click.option("--minutes-per-window", type=click.FloatRange(0), default=1.5, show_default=True)
+@click.option(
+    "--minutes-per-polygon",
+    type=click.FloatRange(0),
+    default=0.1,
+    show_default=True,
+    help="Labelling time of a polygon.",
+)
+@click.option(
+    "--minutes-per-window",
+    type=click.FloatRange(0),
+    default=1.5,
+    show_default=True,
+    help="Labelling time of a square, beside its polygons.",
+)
 @click.option("--encoder", default="default", show_default=True, help="Model whose encoder sees the synthetic country.")
 @click.option("--scene-encoder", default="landscape", show_default=True, help="Model whose encoder sees the rasters.")
 def simulate(out: Path, images: Path | None, polygons: Path | None, image_column: str, **options: Any) -> None:
