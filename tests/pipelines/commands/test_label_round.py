@@ -42,7 +42,9 @@ def test_a_round_says_what_it_decides_and_writes_its_page(
     page = (labels / "rounds" / "report.html").read_text(encoding="utf-8")
     assert "not judged" in page and page.count("data:image/png") >= 4
     assert all(name in page for name in record.name) and "independent proof" not in page
+    (labels / "rounds" / "report.html").unlink()
     assert "nothing has changed since round 1" in said("round", labels, code=2)
+    assert (labels / "rounds" / "report.html").read_text(encoding="utf-8") == page
     assert "round 1 made again has the same bytes" in said("round", labels, "--rebuild", 1)
     assert "the rounds are 1" in said("round", labels, "--rebuild", 2, code=2)
     output = said("next", labels, "--count", 3)
