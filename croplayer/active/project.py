@@ -22,7 +22,7 @@ from croplayer.active.instructions import instructions
 from croplayer.active.newer_map import NewerMap
 from croplayer.active.prefill import prefilled
 from croplayer.active.qgis import qgis_project
-from croplayer.active.tasks import Task
+from croplayer.active.tasks import ChosenBy, Task
 from croplayer.cube.whole_blocks import Cube
 from stores.durable import PARTIAL, sync_folder, write_durable
 from stores.grid import CRS, BlockGrid
@@ -176,7 +176,8 @@ def add_tasks(
     Parameters
     ----------
     there : the tasks that the project has
-    newer : draws the polygons of all of them; None takes those of the run's map
+    newer : draws the polygons of those that were chosen by scores. Random ones get those of the run's map in every round,
+        because a polygon that nobody corrects counts as right, and would flatter the model that drew it
     """
     _check_cube(project, cube)
     _add(project, cube, tasks, there, newer)
@@ -193,7 +194,7 @@ def _add(
         shown = [(f"{t.id}/{name}.tif", picture_window(t.window, cube)) for t in (*there, *tasks)]
         held = [(path, window) for path, window in shown if (project.folder / "imagery" / path).is_file()]
         write_mosaic(project.folder / "imagery" / f"{name}.vrt", held, project.grid)
-    fields = [prefilled(cube, task, newer) for task in tasks]
+    fields = [prefilled(cube, task, None if task.chosen_by == ChosenBy.RANDOM else newer) for task in tasks]
     drawn = gpd.GeoDataFrame(pd.concat([f for f in fields if len(f)] or fields[:1], ignore_index=True), crs=CRS)
     append_rows(project.gpkg, {FIELDS: drawn, TASKS: _rows(TASKS, tasks, project.grid)})
 

@@ -123,7 +123,7 @@ def test_polygons_are_those_of_the_newer_map_and_the_sources_those_of_the_run(
 ) -> None:
     cube = numbers.cube
     window = windows_of(BLOCK, cube.grid, EDGE)[5]
-    task = Task(task_id(window, cube.grid), window, "", "", 2, "Why.", {}, ChosenBy.RANDOM)
+    task = Task(task_id(window, cube.grid), window, "", "", 2, "Why.")
     drawn = np.zeros((EDGE, EDGE), np.uint8)
     for source, col in zip(SOURCES, (4, 10), strict=True):
         red = np.full((64, 64), 124, np.uint8)
@@ -144,3 +144,8 @@ def test_polygons_are_those_of_the_newer_map_and_the_sources_those_of_the_run(
         project = create_project(tmp_path / "labels", tmp_path, cube, EDGE, 0, there)
         add_tasks(project, cube, [task], there, newer_map(choice))
         assert rows_of(project.gpkg, "fields").task.tolist() == [task.id, task.id]
+        blind = windows_of(BLOCK, cube.grid, EDGE)[7]
+        random = Task(task_id(blind, cube.grid), blind, "", "", 2, "Why.", {}, ChosenBy.RANDOM)
+        show(cube, BLOCK, SOURCES[0], np.full((64, 64), 125, np.uint8))
+        add_tasks(project, cube, [random], [*there, task], newer_map(choice))
+        assert random.id not in rows_of(project.gpkg, "fields").task.tolist()  # the run's map shows no cropland there
