@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export PYTHONDONTWRITEBYTECODE =
 
 OLD_PYTHON := 'import sys; sys.exit(sys.version_info < (3, 11) and "croplayer needs Python 3.11 or later, this is " + sys.version.split()[0])'
-PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test test-lowest check reference bench bench-pipeline bench-fields bench-nation bench-labels soak clean
 
@@ -24,7 +24,7 @@ check: $(VENV)/.installed ## check style, types and the direction of imports; qu
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
-# Two files of tests at a time, the slow ones first.
+# Three files of tests at a time on two cores, because tests that start runs often wait; the slow ones first.
 test: $(VENV)/.installed ## run the tests and say what share of the code they ran
 	$(BIN)/python $(PYTEST) --cov --cov-report=
 	@$(BIN)/coverage report | awk '/^TOTAL/ { print "coverage of statements and branches: " $$NF "; files and lines: $(BIN)/coverage report -m" }'
