@@ -195,7 +195,8 @@ def test_fields_are_compared_with_drawn_ones_and_written_in_every_format(
     worst = pd.read_csv(out / "tables/field_worst.csv")
     lost = (1 - worst.iou) * worst.area_ha
     assert len(worst) == 8 and (lost.diff().dropna() <= 1e-4).all()
-    assert Image.open(out / "figures/field_worst.png").size[0] > 500
+    with Image.open(out / "figures/field_worst.png") as picture:
+        assert picture.size[0] > 500
     for ending in (".fgb", ".gpkg", ".shp"):
         assert sum(len(gpd.read_file(p, **_layer(p))) for p in (out / "fields").glob(f"*{ending}")) == len(fields)
     assert len([*(out / "fields").glob("*.pmtiles")]) == len(units)
