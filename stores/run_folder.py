@@ -231,7 +231,7 @@ def cube_place(place: str | Path, edition: str | None = None) -> CubePlace:
 
     Parameters
     ----------
-    edition : for the folder of a run with several editions
+    edition : for the folder of a run with several editions; ``FOLDER@EDITION`` names it, too
 
     Raises
     ------
@@ -243,6 +243,8 @@ def cube_place(place: str | Path, edition: str | None = None) -> CubePlace:
     """
     if is_remote(place):
         return CubePlace(str(place), None)
+    if edition is None:
+        place, edition = parted(place)
     path = Path(place)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist, so it is not a cube; expected a run's folder or its cube.zarr")
