@@ -137,7 +137,9 @@ class RunFolder:
         if edition in found:
             return found[edition]
         if edition is None:
-            raise ValueError(f"{self.root} holds the editions {', '.join(found)}; say which one with its name")
+            raise ValueError(
+                f"{self.root} holds the editions {', '.join(found)}; say which one, such as {self.root}@{list(found)[-1]}"
+            )
         if not found:
             return self  # the cube tells which editions it holds
         raise ValueError(f"{self.root} has no edition '{edition}'; it holds {', '.join(found)}")
@@ -229,7 +231,7 @@ def cube_place(place: str | Path, edition: str | None = None) -> CubePlace:
 
     Parameters
     ----------
-    edition : for the folder of a run with several editions
+    edition : for the folder of a run with several editions; ``FOLDER@EDITION`` names it, too
 
     Raises
     ------
@@ -241,6 +243,8 @@ def cube_place(place: str | Path, edition: str | None = None) -> CubePlace:
     """
     if is_remote(place):
         return CubePlace(str(place), None)
+    if edition is None:
+        place, edition = parted(place)
     path = Path(place)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist, so it is not a cube; expected a run's folder or its cube.zarr")
@@ -264,10 +268,29 @@ def cube_place(place: str | Path, edition: str | None = None) -> CubePlace:
     return CubePlace(run.cube, run)
 
 
-def run_at(place: Path) -> RunFolder:
+def run_at(place: str | Path) -> RunFolder:
     """The run of a folder, or of the cube in it: ``runs/NAME`` and ``runs/NAME/cube.zarr`` are the same run."""
-    holds = RunFolder(place.parent)
-    return holds if place.name == holds.own_cube.name and has_key(place, _GROUP) else RunFolder(place)
+    path = Path(place)
+    holds = RunFolder(path.parent)
+    return holds if path.name == holds.own_cube.name and has_key(path, _GROUP) else RunFolder(path)
+
+
+def edition_at(place: str | Path) -> RunFolder:
+    """The folder of one edition: ``FOLDER`` where a run has one, else ``FOLDER@EDITION``.
+
+    Raises ValueError when the run has no such edition, or has several and none is named.
+    """
+    folder, edition = parted(place)
+    return run_at(folder).of_edition(edition)
+
+
+def parted(place: str | Path) -> tuple[str, str | None]:
+    """Folder and edition of a place; a folder whose own name holds an ``@`` is taken as it is."""
+    text = str(place)
+    if "@" not in text or Path(text).exists():
+        return text, None
+    folder, _, edition = text.rpartition("@")
+    return folder, edition or None
 
 
 @lru_cache(maxsize=4)

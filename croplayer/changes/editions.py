@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from stores.durable import digest_file, digest_text
 from stores.finished import finished_blocks
 from stores.grid import BlockIndex, PixelWindow
 from stores.legends import CROPLAND, INTEGRATED, NEVER_PROCESSED, NO_IMAGERY, PROBABILITY_SCALE, Correction
-from stores.run_folder import RunFolder, cube_place
+from stores.run_folder import RunFolder, cube_place, parted
 from stores.step_memory import STEPS_OF_CUBE, StepEntry
 
 Move = tuple[int, int]
@@ -132,14 +131,6 @@ def open_edition(place: str) -> Edition:
     if found.folder is None or not found.folder.has_ledgers:
         raise ValueError(f"{folder} has no ledgers, which tell what of the map is finished; give the folder of a run")
     return edition_of(Cube.open(found.cube, edition), found.folder)
-
-
-def parted(place: str) -> tuple[str, str | None]:
-    """Folder and name of an edition; a folder whose own name holds an ``@`` is taken as it is."""
-    if Path(place).exists() or "@" not in place:
-        return place, None
-    folder, _, edition = place.rpartition("@")
-    return folder, edition or None
 
 
 def edition_of(cube: Cube, folder: RunFolder | None) -> Edition:

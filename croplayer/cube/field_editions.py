@@ -17,7 +17,7 @@ from croplayer.fields.whole import MOST_BLOCKS
 from stores.block_list import BlockList
 from stores.field_columns import AREA, ID
 from stores.grid import CRS, Bounds
-from stores.run_folder import run_at
+from stores.run_folder import edition_at
 
 BLOCKS_PER_PART = 64
 
@@ -55,7 +55,7 @@ def match_runs(before: str | Path, after: str | Path) -> pd.DataFrame:
 
     Parameters
     ----------
-    before, after : folders of two finished runs with fields
+    before, after : two finished runs with fields, as ``FOLDER`` or ``FOLDER@EDITION``
 
     Returns
     -------
@@ -67,4 +67,4 @@ def match_runs(before: str | Path, after: str | Path) -> pd.DataFrame:
     ------
     FileNotFoundError for a run without fields, ValueError for one whose fields are not finished.
     """
-    return match_sets(*(FieldFiles(field_files(run_at(Path(run)))) for run in (before, after)))
+    return match_sets(*(FieldFiles(field_files(edition_at(run))) for run in (before, after)))

@@ -268,9 +268,9 @@ def _frame(run: Path, level: int | None, by_unit: bool) -> Frame:
     from croplayer.evaluation.frame import Population, measure_frame
     from stores.block_list import BlockList
     from stores.grid import BlockIndex
-    from stores.run_folder import run_at
+    from stores.run_folder import edition_at
 
-    folder = run_at(run)
+    folder = edition_at(run)
     if not folder.blocks.exists():
         raise FileNotFoundError(f"{run} holds no finished map: it has no {folder.blocks.name}; run its recipe first")
     units = _units(folder.boundaries, run, level, by_unit)
@@ -287,11 +287,11 @@ def _check_same_map(sample: ReviewedSample, run: Path) -> None:
     from croplayer.evaluation.frame import changed_points
     from stores.block_list import BlockList
     from stores.grid import BlockIndex
-    from stores.run_folder import run_at
+    from stores.run_folder import edition_at
 
     if sample.design is None:
         raise ValueError(f"{sample.flaw}; without it the sample cannot be compared with {run}")
-    folder = run_at(run)
+    folder = edition_at(run)
     cube = Cube.open(folder.cube, folder.edition)
     blocks = BlockList.of(BlockIndex.parse(name) for name in sample.points.block.unique())
     _check_map(folder, cube.edition, blocks)

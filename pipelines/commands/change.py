@@ -82,20 +82,19 @@ def change(
     Writes a cube of the change, tables by admin unit and of the blocks, and a page. Running it again continues where it
     stopped.
     """
-    from croplayer.changes.editions import check_comparable, common_blocks, models_differ, open_edition, parted
+    from croplayer.changes.editions import check_comparable, common_blocks, models_differ, open_edition
     from croplayer.changes.rules import ChangeRules
     from pipelines.comparison import Compare, check_folder, failed_words, write_comparison
     from pipelines.engine.lease import lease
     from stores.change import ChangeFolder
-    from stores.run_folder import RunFolder, run_at
+    from stores.run_folder import RunFolder, edition_at
 
     rules = ChangeRules(margin, reach, tolerance, min_area, max_shift, buffer)
     earlier, later = open_edition(before), open_edition(after)
     check_comparable(earlier, later)
     grid = earlier.cube.grid
     rules.margins(grid.window(common_blocks(earlier, later)[0]), grid)
-    place, edition = parted(after)
-    run: RunFolder = run_at(Path(place)).of_edition(edition)
+    run = edition_at(after)
     recipe = _recipe(run.recipe, run.root) if remap or product else None
     again = _remap(recipe, later, run.root, models) if recipe and remap else None
     there_now = _product(recipe, product) if recipe and product else None

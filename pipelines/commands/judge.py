@@ -35,9 +35,9 @@ def sample(run: Path, out: Path, spacing_deg: float | None) -> None:
     from croplayer.decisions.sampling import spacing_for, systematic_blocks
     from pipelines.recipe_files import load_resolved_recipe
     from stores.ledger import Ledger
-    from stores.run_folder import RunFolder
+    from stores.run_folder import edition_at
 
-    folder = RunFolder(run)
+    folder = edition_at(run)
     if not folder.ledger("describe").exists():
         raise FileNotFoundError(f"{run} holds no described masks; run the recipe up to the stage describe first")
     described = [r.block for _, r in Ledger(folder.ledger("describe")).newest() if r.status.is_finished]

@@ -77,9 +77,11 @@ def init(
     from croplayer.active.held_out import held_out_blocks
     from croplayer.active.project import create_project
     from croplayer.active.windows import window_edge
+    from stores.run_folder import edition_at
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} exists and may hold labels; give another folder")
+    run = edition_at(run).root
     numbers, recipe = _numbers(run)
     edge = window_edge(numbers.cube.grid.block_px, window_px)
     wanted = Wanted(tasks, random_share, seed, 1, edge, held_out)
@@ -112,15 +114,16 @@ def next_tasks(labels: Path, count: int, run: Path | None, random_share: float, 
     from croplayer.active.choosing import Wanted, choose
     from croplayer.active.project import LabelProject, add_tasks
     from croplayer.active.reading import read_tasks
+    from stores.run_folder import edition_at
 
     project = LabelProject.open(labels)
     with project.held():
         there = read_tasks(project)
-        numbers, recipe = _numbers(run or project.run)
+        place = edition_at(run).root if run else project.run
+        numbers, recipe = _numbers(place)
         settings = project.settings
         number = max((task.round for task in there), default=0) + 1
         wanted = Wanted(count, random_share, settings.seed, number, settings.window_px, settings.held_out)
-        place = run or project.run
         model, newer = _newest(project, place, recipe) or (_run_model(place, recipe, models), None)
         view = _view(model, wanted.edge)
         chosen = choose(numbers, wanted, [task.window for task in there], view, newer)

@@ -73,9 +73,9 @@ def _checks(inputs: Inputs) -> Iterator[tuple[str, Callable[[], object]]]:
 
 def _check_earlier_fields(run: Path) -> None:
     from croplayer.cube.field_query import field_files
-    from stores.run_folder import run_at
+    from stores.run_folder import edition_at
 
-    field_files(run_at(run))
+    field_files(edition_at(run))
 
 
 def _checks_in_region(inputs: Inputs) -> Iterator[tuple[str, Callable[[], object]]]:

@@ -29,7 +29,7 @@ from pipelines.stages.field_parts import fields_part, has_earlier_fields, has_fi
 from stores.block_list import BlockList
 from stores.durable import digest_bytes, digest_file, digest_text, write_durable
 from stores.field_columns import AREA, CONFIDENCE, ID
-from stores.run_folder import run_at
+from stores.run_folder import edition_at
 from stores.step_memory import FIELD_FILES, FIELD_OUTLINES
 
 ENDINGS = {"flatgeobuf": ".fgb", "geopackage": ".gpkg", "shapefile": ".shp", "pmtiles": ".pmtiles"}
@@ -37,7 +37,7 @@ ENDINGS = {"flatgeobuf": ".fgb", "geopackage": ".gpkg", "shapefile": ".shp", "pm
 
 def matches(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
     """Write ``tables/field_matches.parquet``: what became of the fields of the earlier run, and the ids that this one takes."""
-    folder, before = output.folder, run_at(Path(str(fields_part(inputs.recipe).before)))
+    folder, before = output.folder, edition_at(str(fields_part(inputs.recipe).before))
     if before.root.resolve() == folder.root.resolve():
         raise ValueError(f"[fields] before is the run's own folder {folder.root}; give that of an earlier run")
     paths = field_files(before)
