@@ -30,7 +30,7 @@ from croplayer.vector.files import write_geotiff
 from pipelines.engine.code import code_digest
 from stores.block_list import BlockList
 from stores.change import CHANGE, CHANGE_CUBE, REMAPPED, REMAPPED_PROBABILITY, SIEVE, ChangeFolder
-from stores.durable import DurableStore, digest_text, partial_folder, write_durable
+from stores.durable import DurableStore, digest_bytes, digest_file, digest_text, partial_folder, write_durable
 from stores.grid import BlockIndex, BlockRange
 from stores.ledger import Ledger
 from stores.legends import Change
@@ -97,7 +97,8 @@ class Compare:
         failed: list[BlockRecord] = []
         # The blocks belong to it, because those around a block decide on its changes, too.
         made_of = repr((
-            self.before.state, self.after.state, blocks.codes.tolist(), self.remap, units and Path(units).read_bytes(),
+            self.before.state, self.after.state, digest_bytes(blocks.codes.data).sha256, self.remap,
+            units and digest_file(Path(units)).sha256,
         ))  # fmt: skip
         sieve = SieveTask(cube, self.rules, units)
         last = _fingerprint(sieve, made_of + repr(self.rules))

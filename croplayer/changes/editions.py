@@ -130,7 +130,7 @@ def open_edition(place: str) -> Edition:
     found = cube_place(folder, edition)
     if found.folder is None or not found.folder.has_ledgers:
         raise ValueError(f"{folder} has no ledgers, which tell what of the map is finished; give the folder of a run")
-    return edition_of(Cube.open(found.cube, edition), found.folder)
+    return edition_of(Cube.open(found.cube, edition or found.folder.edition), found.folder)
 
 
 def edition_of(cube: Cube, folder: RunFolder | None) -> Edition:
