@@ -38,7 +38,7 @@ class ProductWindow(NamedTuple):
     def has_data(self) -> bool:
         """Whether the product says something anywhere."""
         # Of most products the first pixel tells.
-        return bool(self.percent.size and self.percent[0, 0] != UNKNOWN or (self.percent != UNKNOWN).any())
+        return bool((self.percent.size and self.percent[0, 0] != UNKNOWN) or (self.percent != UNKNOWN).any())
 
     def is_crop(self) -> np.ndarray:
         """Where more than half of a pixel is cropland, at the product's own resolution: (H, W) bool."""
