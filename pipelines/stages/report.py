@@ -136,9 +136,9 @@ def _read(run: Shown, name: str) -> pd.DataFrame | None:
 
 def _sections(run: Shown, results: ReportTables) -> Iterator[Section]:
     """The sections of the map, its evaluation and the details."""
+    from croplayer.report import sections_dates, sections_fields, sections_map, sections_products, sections_proof
     from croplayer.report import sections_decisions as decisions
     from croplayer.report import sections_details as details
-    from croplayer.report import sections_fields, sections_map, sections_products, sections_proof
 
     if not run.inputs.sources:
         notes = [f"{p.title}: {p.note}" for p in run.inputs.recipe.products if p.note]
@@ -164,6 +164,9 @@ def _sections(run: Shown, results: ReportTables) -> Iterator[Section]:
     yield sections_proof.statistics_section(results)
     yield sections_products.products_section(results, places(run, results.blocks))
     yield details.quality_section(results)
+    ages = sections_dates.age_section(results)
+    if ages:
+        yield ages
     yield decisions.sample_section(results)
     yield decisions.correctness_section(results)
     yield decisions.integration_section(results)
