@@ -11,9 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from stores.legends import CROPLAND, NEVER_PROCESSED, NO_IMAGERY, PROBABILITY_SCALE
+from stores.overviews import FIRST_FACTOR
 
-FIRST_FACTOR = 4
-"""Pixels along a pixel of the first level."""
 _FIRST_PX = FIRST_FACTOR**2
 
 
