@@ -24,6 +24,7 @@ import zarr
 from zarr.abc.store import Store
 from zarr.codecs import BytesCodec, ZstdCodec
 
+from stores.block_digests import BlockDigests
 from stores.block_list import BlockList
 from stores.columns import AREA_FRACTION, RGB
 from stores.edition import ATTRIBUTES, WRITE_CONFIG, SchemaError
@@ -142,14 +143,22 @@ def levels_of(grid: BlockGrid, blocks: BlockRange) -> tuple[Level, ...]:
 
 def squares_of(blocks: BlockList) -> BlockList:
     """The squares that hold some blocks."""
-    rows, cols = np.divmod(blocks.codes, np.int32(LATTICE_COLS))
-    return BlockList(np.unique((rows - rows % SQUARE_BLOCKS) * LATTICE_COLS + cols - cols % SQUARE_BLOCKS))
+    return BlockList(np.unique(_squares(blocks)))
 
 
 def blocks_of_square(square: BlockIndex) -> BlockList:
     """The blocks of a square, as far as the lattice reaches."""
     rows = min(SQUARE_BLOCKS, LATTICE_ROWS - square.row)
     return BlockList.rectangle(square.row, square.col, rows, min(SQUARE_BLOCKS, LATTICE_COLS - square.col))
+
+
+def by_square(digests: BlockDigests) -> BlockDigests:
+    """A digest for each square that holds some blocks; it changes with each of them, and when one comes or goes."""
+    texts: dict[int, list[str]] = {}
+    for block, square, digest in zip(digests.blocks, _squares(digests.blocks).tolist(), digests.digests, strict=True):
+        texts.setdefault(square, []).append(f"{block.name} {digest.tobytes().hex()}")
+    squares = BlockList(np.array(sorted(texts), np.int32))
+    return BlockDigests.of_texts(squares, ("\n".join(texts[code]) for code in squares.codes.tolist()))
 
 
 def create_overviews(store: Store, edition: str, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> None:
@@ -221,6 +230,12 @@ def _multiscales(levels: Sequence[Level]) -> dict[str, Any]:
         "multiscales": {"layout": layout, "resampling_method": "average"},
         ATTRIBUTES: {"schema": GROUP, "schema_version": LEVEL.version},
     }
+
+
+def _squares(blocks: BlockList) -> np.ndarray:
+    """Code of the square of each block: (n,) int32."""
+    rows, cols = np.divmod(blocks.codes, np.int32(LATTICE_COLS))
+    return (rows - rows % SQUARE_BLOCKS) * np.int32(LATTICE_COLS) + cols - cols % SQUARE_BLOCKS
 
 
 def _whole_squares(blocks: BlockRange) -> BlockRange:

@@ -10,6 +10,7 @@ import xarray as xr
 import zarr
 from shared.small_cubes import SOURCES, make_cube
 
+from stores.block_digests import BlockDigests
 from stores.block_list import BlockList
 from stores.cube import CUBE
 from stores.durable import DurableStore
@@ -18,6 +19,7 @@ from stores.foreign_cube import check_arrays, read_layout
 from stores.grid import BlockGrid, BlockIndex, BlockRange
 from stores.overviews import (
     blocks_of_square,
+    by_square,
     create_overviews,
     factor_for,
     factors_of,
@@ -119,3 +121,14 @@ def test_creation_is_repeated_where_it_was_cut_short_and_leaves_the_cube_alone(t
     assert {p: p.read_bytes() for p in path.rglob("*") if p.is_file()} == whole
     with pytest.raises(SchemaError, match="another layout"):
         create_overviews(DurableStore(path), "2020", cube.grid, BlockRange(1100, 5880, 2, 2), SOURCES)
+
+
+def test_a_square_follows_each_of_its_blocks() -> None:
+    blocks = BlockList.of([(1119, 5888), (1120, 5888), (1120, 5889)])
+    before = by_square(BlockDigests.of_texts(blocks, ["a", "b", "c"]))
+    assert list(before.blocks) == [(1088, 5888), (1120, 5888)]
+    changed = by_square(BlockDigests.of_texts(blocks, ["a", "b", "new"]))
+    fewer = by_square(BlockDigests.of_texts(blocks[:2], ["a", "b"]))
+    for other in (changed, fewer):
+        same = (other.digests == before.digests).all(axis=1).tolist()
+        assert same == [True, False]
