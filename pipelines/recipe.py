@@ -28,7 +28,7 @@ from pipelines.recipe_parts import (
 from pipelines.recipe_region import Grid, Region
 from pipelines.recipe_sources import Source, Terrain
 from stores.legends import DEFAULT_CLASSES, CorrectnessClasses
-from stores.overviews import factors_of
+from stores.levels import factors_of
 from stores.places import check_place
 
 

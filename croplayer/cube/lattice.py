@@ -21,6 +21,8 @@ BLOCK_PX, EDITION = "block_px", "edition"
 """Attributes of an opened cube: pixels along the edge of a block, and the edition's name."""
 IN_REGION = "in_region"
 """Coordinate (y, x) bool of a cube that was cut by a polygon: whether a pixel lies inside."""
+REGION = "croplayer_region"
+"""Key of the encoding of that coordinate with the polygon; writers of files leave it out."""
 
 
 def grid_of(dataset: xr.Dataset | xr.DataArray) -> BlockGrid:
@@ -106,7 +108,14 @@ def inside(dataset: xr.Dataset, geometry: BaseGeometry) -> xr.DataArray:
 
     grid = grid_of(dataset)
     units = gpd.GeoDataFrame(geometry=[geometry], crs=CRS)
-    return map_lattice(dataset, lambda place: pixels_inside(units, place, grid), dtype=bool, name=IN_REGION)
+    found = map_lattice(dataset, lambda place: pixels_inside(units, place, grid), dtype=bool, name=IN_REGION)
+    found.encoding[REGION] = geometry
+    return found
+
+
+def region_of(dataset: xr.Dataset) -> BaseGeometry | None:
+    """The polygon that a dataset was cut by; None where it was cut by none, or its coordinate is not that of `inside`."""
+    return dataset[IN_REGION].encoding.get(REGION) if IN_REGION in dataset.coords else None
 
 
 def pixels_of_blocks(window: PixelWindow, grid: BlockGrid, blocks: BlockList) -> np.ndarray:

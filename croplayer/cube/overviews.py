@@ -15,7 +15,8 @@ from stores.columns import AREA_FRACTION, CROPLAND_MASK, RGB
 from stores.durable import FileDigest
 from stores.grid import BlockIndex, PixelWindow
 from stores.legends import INTEGRATED, NEVER_PROCESSED
-from stores.overviews import FIRST_FACTOR, KNOWN_FRACTION, Level, blocks_of_square, levels_of
+from stores.levels import FIRST_FACTOR, blocks_of_square
+from stores.overviews import KNOWN_FRACTION, Level, levels_of
 
 ARRAYS = (AREA_FRACTION, KNOWN_FRACTION, RGB)
 """Names of a level's arrays, in the order of `Overview`."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stores.legends import CROPLAND, NEVER_PROCESSED, NO_IMAGERY, PROBABILITY_SCALE
-from stores.overviews import FIRST_FACTOR
+from stores.levels import FIRST_FACTOR
 
 _FIRST_PX = FIRST_FACTOR**2
 

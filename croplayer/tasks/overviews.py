@@ -10,7 +10,7 @@ from croplayer.cube.whole_blocks import Cube
 from croplayer.tasks.each import each_block
 from stores.block_list import BlockList
 from stores.grid import BlockIndex
-from stores.overviews import blocks_of_square
+from stores.levels import blocks_of_square
 from stores.records import BlockRecord
 
 

@@ -11,7 +11,7 @@ from pipelines.engine.step_ledgers import StepLedgers
 from pipelines.engine.steps import BlockStep
 from stores.block_list import BlockList
 from stores.ledger import Ledger
-from stores.overviews import squares_of
+from stores.levels import squares_of
 from stores.places import digest_of
 from stores.records import BlockRecord, Status
 from stores.results import read_results

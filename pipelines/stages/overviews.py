@@ -10,7 +10,7 @@ from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, maps
 from pipelines.engine.steps import BlockStep
 from pipelines.recipe import Recipe
-from stores.overviews import by_square, factors_of
+from stores.levels import by_square, factors_of
 from stores.step_memory import OVERVIEWS, SQUARES
 
 

@@ -17,17 +17,8 @@ from stores.durable import DurableStore
 from stores.edition import SchemaError
 from stores.foreign_cube import check_arrays, read_layout
 from stores.grid import BlockGrid, BlockIndex, BlockRange
-from stores.overviews import (
-    blocks_of_square,
-    by_square,
-    create_overviews,
-    factor_for,
-    factors_of,
-    is_overview_metadata,
-    levels_of,
-    overview_files,
-    squares_of,
-)
+from stores.levels import blocks_of_square, by_square, factor_for, factors_of, squares_of
+from stores.overviews import create_overviews, is_overview_metadata, levels_of, overview_files
 
 
 def test_factors_are_powers_of_four_and_the_block_itself() -> None:

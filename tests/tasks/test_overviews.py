@@ -15,7 +15,8 @@ from croplayer.tasks.overviews import OverviewsTask, SquaresTask
 from stores.block_list import BlockList
 from stores.durable import DurableStore, digest_file
 from stores.grid import BlockIndex, PixelWindow
-from stores.overviews import create_overviews, squares_of
+from stores.levels import squares_of
+from stores.overviews import create_overviews
 from stores.records import Status
 
 BLOCKS = BlockList.rectangle(RANGE.row, RANGE.col, RANGE.rows, RANGE.cols)
