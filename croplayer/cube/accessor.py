@@ -15,7 +15,7 @@ from stores.legends import CROPLAND, FLAG_COLOURS, FLAG_LABELS, NO_IMAGERY
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from croplayer.cube.pictures import Shares
+    from croplayer.cube.pictures import QuickLook, Shares
     from croplayer.products.product import Product
 
 
@@ -143,7 +143,12 @@ class CropAccessor:
         flags = self.flags(source)
         shares = shares_of(self._dataset, source, most_px)
         ax = ax or plt.subplots(figsize=(7, 5), layout="constrained")[1]
-        present = self._draw_flags(ax, flags, most_px) if shares is None else self._draw_shares(ax, shares)
+        present: Collection[int]
+        if shares is None:
+            present = self._draw_flags(ax, flags, most_px)
+        else:
+            present = shares.flags
+            self._draw_coarse(ax, shares)
         ax.set(xlabel="longitude", ylabel="latitude")
         handles = [
             Patch(color=colour, label=FLAG_LABELS[flag]) for flag, colour in FLAG_COLOURS.items() if flag in present
@@ -151,8 +156,31 @@ class CropAccessor:
         ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
         return ax
 
-    def _draw_shares(self, ax: Any, shares: Shares) -> Collection[int]:
-        """Draw the mean colours of coarse pixels; returns the flags that they are of."""
+    def quick_look(self, source: str, ax: Any = None, most_px: int = 1024) -> Any:
+        """Draw the imagery of a source, with at most about ``most_px`` pixels along an edge; returns the axes.
+
+        Pixels are means where the run has overviews with enough of them, else those of the imagery are thinned. What has no
+        imagery, or lies outside of the region, is clear. Raises ValueError for an unknown source.
+        """
+        import matplotlib.pyplot as plt
+
+        from croplayer.cube.pictures import quick_look_of, thinned_imagery
+
+        look = quick_look_of(self._dataset, source, most_px)
+        ax = ax or plt.subplots(figsize=(7, 5), layout="constrained")[1]
+        if look is None:
+            (west, east), (north, south) = self._edges("x"), self._edges("y")
+            ax.imshow(
+                thinned_imagery(self._dataset, source, most_px), extent=(west, east, south, north),
+                interpolation="nearest", aspect=1 / np.cos(np.deg2rad((south + north) / 2)),
+            )  # fmt: skip
+        else:
+            self._draw_coarse(ax, look)
+        ax.set(xlabel="longitude", ylabel="latitude", title=source)
+        return ax
+
+    def _draw_coarse(self, ax: Any, shares: Shares | QuickLook) -> None:
+        """Draw the colours of coarse pixels."""
         box = shares.grid.window_bounds(shares.window)
         (west, east), (north, south) = self._edges("x"), self._edges("y")
         ax.imshow(
@@ -161,7 +189,6 @@ class CropAccessor:
         )  # fmt: skip
         # Coarse pixels at the edge of a selection reach beyond it.
         ax.set(xlim=(west, east), ylim=(south, north))
-        return shares.flags
 
     def _draw_flags(self, ax: Any, mask: xr.DataArray, most_px: int) -> Collection[int]:
         """Draw every so many pixels of a mask; returns the flags that are there."""

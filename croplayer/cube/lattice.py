@@ -12,7 +12,7 @@ import xarray as xr
 from shapely.geometry.base import BaseGeometry
 
 from stores.block_list import BlockList
-from stores.columns import CROPLAND_MASK
+from stores.columns import CROPLAND_MASK, IMAGERY_VALID, RGB
 from stores.grid import CRS, BlockGrid, PixelWindow
 from stores.legends import INTEGRATED, NEVER_PROCESSED
 
@@ -146,6 +146,18 @@ def flags_of(dataset: xr.Dataset, source: str | None = None) -> xr.DataArray:
             raise ValueError(f"source '{source}' is not in the dataset; it has {', '.join(known) or 'none'}")
         mask = mask.isel(source=known.index(source)) if "source" in mask.dims else mask
     return only_region(dataset, mask)
+
+
+def imagery_of(dataset: xr.Dataset, source: str) -> xr.Dataset:
+    """Imagery of one source, dims y and x (and band); raises ValueError when the dataset has none of it."""
+    missing = [name for name in (RGB, IMAGERY_VALID) if name not in dataset]
+    if missing:
+        raise ValueError(f"the dataset has no array '{missing[0]}'; open_cube gives it")
+    known = [str(s) for s in np.atleast_1d(dataset.source.to_numpy())]
+    if source not in known:
+        raise ValueError(f"source '{source}' is not in the dataset; it has {', '.join(known)}")
+    imagery = dataset[[RGB, IMAGERY_VALID]]
+    return imagery.isel(source=known.index(source)) if "source" in imagery.dims else imagery
 
 
 def only_region(dataset: xr.Dataset, mask: xr.DataArray) -> xr.DataArray:

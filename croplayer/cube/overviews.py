@@ -29,9 +29,13 @@ class LevelCube(NamedTuple):
     cube: Cube
     """The level as an edition of the store, on its own lattice."""
 
-    def read(self, name: str, window: PixelWindow) -> np.ndarray:
-        """Pixels of an array in a window of the level's lattice that lies in the level: (layers or sources, h, w, ...)."""
-        return np.asarray(open_array(self.cube, name)[(slice(None), *window.slices_in(self._whole))])
+    def read(self, name: str, window: PixelWindow, place: int | None = None) -> np.ndarray:
+        """Pixels of an array in a window of the level's lattice that lies in the level: (layers or sources, h, w, ...).
+
+        With the ``place`` of a layer or source (h, w, ...).
+        """
+        first = slice(None) if place is None else place
+        return np.asarray(open_array(self.cube, name)[(first, *window.slices_in(self._whole))])
 
     def write(self, overview: Overview, window: PixelWindow) -> dict[str, FileDigest]:
         """Write the files of a block or square durably, as far as the level reaches; returns their digests by key."""

@@ -10,12 +10,12 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from croplayer.cube.behind import Behind, map_behind
-from croplayer.cube.lattice import IN_REGION, region_of, window_of
+from croplayer.cube.behind import Behind, cube_behind, map_behind
+from croplayer.cube.lattice import IN_REGION, imagery_of, region_of, window_of
 from croplayer.cube.overviews import LevelCube, level_cubes
 from croplayer.cube.whole_blocks import Cube
 from stores.block_list import BlockList
-from stores.columns import AREA_FRACTION
+from stores.columns import AREA_FRACTION, IMAGERY_VALID, RGB
 from stores.finished import finished_blocks, finished_squares
 from stores.foreign_cube import Layout, check_arrays
 from stores.grid import CRS, BlockGrid, PixelWindow
@@ -69,6 +69,17 @@ class Shares(NamedTuple):
         return {flag for flag, where in found.items() if where.any()}
 
 
+class QuickLook(NamedTuple):
+    """Imagery at coarser pixels."""
+
+    grid: BlockGrid
+    """Lattice of the level."""
+    window: PixelWindow
+    """What was read of it, before it was thinned."""
+    colours: np.ndarray
+    """(h, w, 4) uint8: red, green, blue and 255 where something is shown, 0 outside of the region and without imagery."""
+
+
 def shares_of(dataset: xr.Dataset, source: str | None, most_px: int) -> Shares | None:
     """A map of a dataset from the overviews behind it, thinned to at most about ``most_px`` pixels along an edge.
 
@@ -79,7 +90,59 @@ def shares_of(dataset: xr.Dataset, source: str | None, most_px: int) -> Shares |
     Returns None where the pixels of the cube are to be drawn: it has no overviews, the picture has no fewer pixels than
     they, or the map is not the cube's own.
     """
-    behind = map_behind(dataset, source)
+    part = _part_of(dataset, map_behind(dataset, source), most_px)
+    if part is None:
+        return None
+    layer = 0 if source is None else 1 + part.each.cube.sources.index(source)
+    fraction, known = part.read(AREA_FRACTION, layer), part.read(KNOWN_FRACTION, layer)
+    fraction[~part.is_finished], known[~part.is_finished] = NEVER_PROCESSED, 0
+    return Shares(part.each.cube.grid, part.window, fraction, known, part.is_inside)
+
+
+def quick_look_of(dataset: xr.Dataset, source: str, most_px: int) -> QuickLook | None:
+    """The imagery of a source of a dataset, likewise: the mean of the pixels that the source's mask knows.
+
+    Raises ValueError when the dataset has no such source.
+    """
+    imagery_of(dataset, source)
+    part = _part_of(dataset, cube_behind(dataset), most_px)
+    if part is None:
+        return None
+    place = part.each.cube.sources.index(source)
+    is_shown = part.is_finished & part.is_inside & (part.read(KNOWN_FRACTION, 1 + place) > 0)
+    colours = np.concatenate([part.read(RGB, place), np.where(is_shown, np.uint8(255), np.uint8(0))[..., None]], axis=2)
+    return QuickLook(part.each.cube.grid, part.window, colours)
+
+
+def thinned_imagery(dataset: xr.Dataset, source: str, most_px: int) -> np.ndarray:
+    """Every so many pixels of the imagery of a source of a dataset: (h, w, 4) uint8 as in `QuickLook`."""
+    imagery = imagery_of(dataset, source)
+    step = max(1, max(imagery.sizes["y"], imagery.sizes["x"]) // most_px)
+    thin = imagery.isel(y=slice(None, None, step), x=slice(None, None, step)).compute()
+    is_shown = thin[IMAGERY_VALID].to_numpy()
+    if IN_REGION in thin.coords:
+        is_shown = is_shown & thin[IN_REGION].to_numpy()
+    clear = np.where(is_shown, np.uint8(255), np.uint8(0))[..., None]
+    return np.concatenate([thin[RGB].transpose("y", "x", "band").to_numpy(), clear], axis=2)
+
+
+class _Part(NamedTuple):
+    """The part of a level that shows a dataset, of which every so many pixels are looked at."""
+
+    each: LevelCube
+    window: PixelWindow
+    step: int
+    is_finished: np.ndarray
+    """(h, w) bool, thinned."""
+    is_inside: np.ndarray
+    """(h, w) bool, thinned: whether the centre of a pixel lies in the region of the dataset."""
+
+    def read(self, name: str, place: int) -> np.ndarray:
+        """A layer or source of an array, thinned."""
+        return self.each.read(name, self.window, place)[:: self.step, :: self.step].copy()
+
+
+def _part_of(dataset: xr.Dataset, behind: Behind | None, most_px: int) -> _Part | None:
     if IN_REGION in dataset.coords and region_of(dataset) is None:
         return None
     if behind is None or not has_key(behind.cube, f"{behind.edition}/{GROUP}/zarr.json"):
@@ -93,16 +156,12 @@ def shares_of(dataset: xr.Dataset, source: str | None, most_px: int) -> Shares |
     factor = factor_for(levels, max(window.height, window.width), most_px)
     if factor == 1:
         return None
-    each = levels[factor]
+    each, part = levels[factor], _coarser(window, factor)
     _check(each)
-    part = _coarser(window, factor)
-    layer = 0 if source is None else 1 + cube.sources.index(source)
-    fraction, known = (each.read(name, part)[layer] for name in (AREA_FRACTION, KNOWN_FRACTION))
-    is_finished = _finished(behind, cube, each, part)
-    fraction[~is_finished], known[~is_finished] = NEVER_PROCESSED, 0
     step = max(1, max(part.height, part.width) // most_px)
     thin = np.s_[::step, ::step]
-    return Shares(each.cube.grid, part, fraction[thin], known[thin], _inside(dataset, each.cube.grid, part)[thin])
+    is_inside = _inside(dataset, each.cube.grid, part)
+    return _Part(each, part, step, _finished(behind, cube, each, part)[thin], is_inside[thin])
 
 
 def _check(each: LevelCube) -> None:

@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgb
 from shared.small_cubes import RANGE, SOURCES, make_cube
 
 from croplayer.cube.opening import open_cube
-from croplayer.cube.pictures import shares_of
+from croplayer.cube.pictures import quick_look_of, shares_of
 from croplayer.cube.whole_blocks import Cube
 from croplayer.tasks.overviews import OverviewsTask, SquaresTask
 from stores.block_list import BlockList
@@ -37,7 +37,8 @@ def make(path: Path) -> Cube:
             flags = rng.choice(np.array([0, 1, 254], np.uint8), (64, 64), p=(known, 0.8 - known, 0.2))
             cube.write_block(name, block, flags, source)
         for source in SOURCES:
-            cube.write_block("rgb", block, np.zeros((64, 64, 3), np.uint8), source)
+            cube.write_block("rgb", block, rng.integers(0, 256, (64, 64, 3), np.uint8), source)
+            cube.write_block("imagery_valid", block, cube.read_block("cropland", block, source) < 254, source)
     OverviewsTask(cube)(BLOCKS)
     SquaresTask(cube, BLOCKS)(squares_of(BLOCKS))
     return cube
@@ -114,6 +115,38 @@ def test_what_is_not_the_map_of_the_cube_is_drawn_pixel_by_pixel(path: Path, tmp
     assert shares_of(open_cube(path), None, 1024) is None
     # The sources' maps are the cube's own, still.
     assert shares_of(open_cube(path).assign(croplayer=changed.croplayer), "aster", 24) is not None
+
+
+def test_a_quick_look_is_the_mean_of_the_imagery_that_is_there(path: Path) -> None:
+    box = open_cube(path).rio.bounds()
+    dataset = open_cube(path, shapely.box(box[0] + 0.0101, *box[1:]))
+    look = quick_look_of(dataset, "borealis", 20)
+    assert look is not None
+    whole = open_cube(path)
+    rgb = whole.rgb.sel(source="borealis").to_numpy().astype(float)
+    is_known = whole.imagery_valid.sel(source="borealis").to_numpy()
+    squares = (8, 16, 12, 16)
+    counts = is_known.reshape(squares).sum(axis=(1, 3))
+    means = (rgb * is_known[..., None]).reshape(*squares, 3).sum(axis=(1, 3)) / counts[..., None]
+    first = 12 - look.colours.shape[1]
+    assert np.abs(look.colours[..., :3] - means[:, first:]).max() <= 1
+    lon = look.grid.longitudes(look.window.col, look.window.width)
+    assert ((look.colours[..., 3] == 255) == (lon > box[0] + 0.0101)).all()
+
+
+@pytest.mark.parametrize("most_px", [24, 1024])
+def test_quick_looks_are_drawn_with_and_without_overviews(path: Path, most_px: int) -> None:
+    figure, ax = plt.subplots()
+    open_cube(path).crop.quick_look("aster", ax=ax, most_px=most_px)
+    image = np.asarray(ax.get_images()[0].get_array())
+    assert image.shape == ((8, 12, 4) if most_px == 24 else (128, 192, 4))
+    if most_px == 1024:
+        valid = open_cube(path).imagery_valid.sel(source="aster").to_numpy()
+        np.testing.assert_array_equal(image[..., 3] == 255, valid)
+        np.testing.assert_array_equal(image[..., :3], open_cube(path).rgb.sel(source="aster"))
+    with pytest.raises(ValueError, match="source 'new' is not in the dataset"):
+        open_cube(path).crop.quick_look("new", ax=ax, most_px=most_px)
+    plt.close(figure)
 
 
 def test_a_level_of_another_layout_is_refused(tmp_path: Path) -> None:
