@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,8 +65,8 @@ def test_every_level_is_read_as_a_dataset_whose_pixels_lie_on_the_cube(tmp_path:
     store = DurableStore(tmp_path / "cube.zarr")
     create_overviews(store, "2020", cube.grid, cube.blocks, SOURCES)
     whole = xr.open_zarr(tmp_path / "cube.zarr", group="2020", consolidated=False)
-    parent = zarr.open_group(tmp_path / "cube.zarr", mode="r", path="2020/overviews")
-    layout = parent.attrs["multiscales"]["layout"]  # type: ignore[index,call-overload]
+    parent: Any = zarr.open_group(tmp_path / "cube.zarr", mode="r", path="2020/overviews")
+    layout = parent.attrs["multiscales"]["layout"]
     assert [each["asset"] for each in layout] == ["4", "16", "64"]
     first_y = layout[0]["spatial:transform"][5]
     for each in layout:
