@@ -1,0 +1,198 @@
+"""What a person asks of a place or a name: the units and the block there, with their numbers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from croplayer.measures.features import feature_table
+from stores.columns import map_column
+from stores.grid import BlockGrid
+from stores.legends import INTEGRATED, own_maps
+from stores.run_folder import RunFolder
+
+MOST_FOUND = 20
+"""Units that a search lists."""
+OUTLINE_DEG = 0.0005
+"""Tolerance of the outlines that are drawn on the page, in degrees."""
+AREA_SUFFIX, KNOWN_SUFFIX, PERCENT_SUFFIX = "_km2", "_known", "_percent"
+_NOT_MAPS = ("land_km2", "statistic_km2")
+
+
+@dataclass(frozen=True)
+class Units:
+    """The admin units of a run and their areas."""
+
+    frame: gpd.GeoDataFrame
+    """adcode, name_en, name_zh, level, geometry in EPSG:4326."""
+    areas: dict[int, pd.DataFrame]
+    """The table of each level, by adcode."""
+    intervals: pd.DataFrame
+    """Areas that were estimated from a sample, by adcode; empty where no sample was assessed."""
+
+    @classmethod
+    def of(cls, folder: RunFolder) -> Units:
+        """The units of a run's folder; none where it has no boundaries."""
+        if not folder.boundaries.is_file():
+            frame = gpd.GeoDataFrame(
+                {"adcode": [], "name_en": [], "name_zh": [], "level": []}, geometry=[], crs="EPSG:4326"
+            )
+            return cls(frame, {}, pd.DataFrame())
+        frame = gpd.read_parquet(folder.boundaries)
+        levels = sorted({int(level) for level in frame["level"]})
+        paths = {level: folder.table(f"units_{level}.csv") for level in levels}
+        areas = {level: _by_code(path) for level, path in paths.items() if path.is_file()}
+        sampled = folder.table("sample_areas.csv")
+        return cls(frame, areas, _by_code(sampled) if sampled.is_file() else pd.DataFrame())
+
+    def search(self, words: str) -> list[dict[str, Any]]:
+        """Units whose name or code holds some words, those that begin with them first, then larger ones."""
+        wanted = words.strip().casefold()
+        if not wanted:
+            return []
+        names = self.frame[["name_en", "name_zh", "adcode"]].fillna("").apply(lambda column: column.str.casefold())
+        holds = names.apply(lambda column: column.str.contains(wanted, regex=False)).any(axis=1).to_numpy()
+        begins = names.apply(lambda column: column.str.startswith(wanted)).any(axis=1).to_numpy()
+        order = np.lexsort((self.frame["level"].to_numpy(), ~begins))
+        return [self._short(int(i)) for i in order if holds[i]][:MOST_FOUND]
+
+    def at(self, lon: float, lat: float) -> list[dict[str, Any]]:
+        """The units that hold a point, larger ones first."""
+        places = self.frame.sindex.query(shapely.Point(lon, lat), predicate="intersects")
+        return [self._short(int(i)) for i in sorted(places, key=lambda i: int(self.frame["level"].iloc[i]))]
+
+    def about(self, level: int, code: str) -> dict[str, Any]:
+        """A unit with the area of every map in it and its outline; raises KeyError when the run has no such unit."""
+        places = np.flatnonzero((self.frame["level"] == level) & (self.frame["adcode"] == code))
+        if not len(places):
+            raise KeyError(f"the run has no unit {code} of level {level}")
+        outline = shapely.simplify(self.frame.geometry.iloc[places[0]], OUTLINE_DEG)
+        found: dict[str, Any] = {**self._short(int(places[0])), "outline": json.loads(shapely.to_geojson(outline))}
+        table = self.areas.get(level)
+        if table is not None and code in table.index:
+            row = table.loc[code]
+            found["land_km2"] = _plain(row.get("land_km2"))
+            found["statistic_km2"] = _plain(row.get("statistic_km2"))
+            found["areas"] = _areas(row)
+        if code in self.intervals.index:
+            found["estimate"] = {name: _plain(value) for name, value in self.intervals.loc[code].items()}
+        return found
+
+    def _short(self, place: int) -> dict[str, Any]:
+        unit = self.frame.iloc[place]
+        west, south, east, north = map(float, unit.geometry.bounds)
+        names = {name: "" if pd.isna(unit[name]) else str(unit[name]) for name in ("name_en", "name_zh")}
+        return {
+            **names,
+            "adcode": str(unit["adcode"]),
+            "level": int(unit["level"]),
+            "bounds": [west, south, east, north],
+        }
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The block table of a run with the words for its columns."""
+
+    table: pd.DataFrame
+    """By name of the block."""
+    sources: tuple[str, ...]
+    methods: dict[str, str]
+    """How each of the decisions was made, in words."""
+
+    @classmethod
+    def of(cls, folder: RunFolder, sources: tuple[str, ...]) -> Blocks | None:
+        """The blocks of a run's folder; None where it has no block table yet."""
+        if not folder.blocks.is_file():
+            return None
+        table = pd.read_parquet(folder.blocks).drop(columns=["geometry", "bbox"], errors="ignore")
+        paths = {name: folder.table(f"{name}_method.csv") for name in ("correctness", "integration")}
+        methods = {name: str(pd.read_csv(p)["method"].iloc[0]) for name, p in paths.items() if p.is_file()}
+        return cls(table.set_index("block", drop=False), sources, methods)
+
+    @property
+    def products(self) -> list[str]:
+        """Names of the other maps that every block was compared with."""
+        start = map_column("area_fraction", "")
+        names = [c.removeprefix(start) for c in self.table.columns if c.startswith(start)]
+        return [name for name in names if name not in own_maps(self.sources)]
+
+    def at(self, grid: BlockGrid, lon: float, lat: float) -> dict[str, Any] | None:
+        """What is known of the block that holds a point: its box, decisions and features; None where it is no block of the run."""
+        block = grid.block_at(lon, lat)
+        if block.name not in self.table.index:
+            return None
+        row = self.table.loc[block.name]
+        return {
+            "name": block.name,
+            "bounds": list(grid.bounds(block)),
+            "decisions": self._decisions(row),
+            "features": self._features(row),
+        }
+
+    def _decisions(self, row: pd.Series) -> list[dict[str, Any]]:
+        found = [
+            self._decision(row, f"Correctness of {source}", "correctness", map_column("correctness", source), source)
+            for source in self.sources
+        ]
+        found.append(self._decision(row, "Source taken", "integration", "integration_label", ""))
+        return [decision for decision in found if decision["answer"] is not None]
+
+    def _decision(self, row: pd.Series, title: str, kind: str, column: str, source: str) -> dict[str, Any]:
+        def of(name: str) -> Any:
+            return _plain(row.get(map_column(f"{kind}_{name}", source) if source else f"{kind}_{name}"))
+
+        decision = {"title": title, "answer": _plain(row.get(column)), "confidence": of("confidence")}
+        decision |= {"reviewed": of("reviewed"), "method": self.methods.get(kind)}
+        if not source:
+            decision["override"] = _plain(row.get("override")) or None
+            if row.get("no_usable_imagery") is True or row.get("no_usable_imagery") == True:  # noqa: E712
+                decision["note"] = "no source had usable imagery here"
+        return decision
+
+    def _features(self, row: pd.Series) -> list[dict[str, Any]]:
+        known = feature_table(self.sources)
+        known = known[known["column"].isin(row.index)]
+        return [
+            {
+                "meaning": f.meaning,
+                "source": f.source,
+                "unit": "" if f.unit in ("1", "class") else f.unit,
+                "value": value,
+            }
+            for f in known.itertuples()
+            if (value := _plain(row[f.column])) is not None
+        ]
+
+
+def _by_code(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype={"adcode": str}).set_index("adcode")
+
+
+def _areas(row: pd.Series) -> list[dict[str, Any]]:
+    """The area of each map in a unit, the integrated map first."""
+    names = [c.removesuffix(AREA_SUFFIX) for c in row.index if c.endswith(AREA_SUFFIX) and c not in _NOT_MAPS]
+    found = [
+        {
+            "map": name,
+            "km2": _plain(row[f"{name}{AREA_SUFFIX}"]),
+            "known": _plain(row.get(f"{name}{KNOWN_SUFFIX}")),
+            "percent": _plain(row.get(f"{name}{PERCENT_SUFFIX}")),
+        }
+        for name in names
+    ]
+    return sorted(found, key=lambda one: one["map"] != INTEGRATED)
+
+
+def _plain(value: Any) -> Any:
+    """A value of a table as JSON knows it; None where it is missing."""
+    if value is None or (np.isscalar(value) and pd.isna(value)):
+        return None
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,139 @@
+"""A run as the page sees it: layers, tiles, units and blocks, as they were when the server started."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from croplayer.cube.whole_blocks import Cube
+from croplayer.viewer.layers import Layer, layers_of
+from croplayer.viewer.memory import RecentlyUsed
+from croplayer.viewer.mercator import TILE_PX, Tile, own_zoom, pixels_per_tile_pixel
+from croplayer.viewer.pixels import CubePixels, most_blocks
+from croplayer.viewer.places import Blocks, Units
+from stores.block_list import BlockList
+from stores.finished import STEP_OF_ARRAY, finished_blocks
+from stores.run_folder import RunFolder, cube_place
+from stores.step_memory import WRITERS_OF_CUBE
+
+DECODED_BYTES = 128 * 2**20
+"""Most bytes of decoded blocks in memory: six blocks of imagery of 2,560 px, or twenty of a map."""
+PICTURES_BYTES = 32 * 2**20
+"""Most bytes of finished tiles in memory."""
+LEAST_ZOOM = 2
+CLOSER = 3
+"""Zooms beyond that of the lattice, at which pixels are enlarged."""
+
+
+class _Picture(bytes):
+    """A PNG that knows its bytes in memory."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory, without those of Python's object."""
+        return len(self)
+
+
+@dataclass(frozen=True)
+class RunView:
+    """What the page of a run is made of."""
+
+    title: str
+    pixels: CubePixels
+    layers: dict[str, Layer]
+    units: Units
+    blocks: Blocks | None
+    pictures: RecentlyUsed
+
+    @classmethod
+    def of(cls, run: str | Path, edition: str | None = None) -> RunView:
+        """Open a run's folder, its cube or a cube in a bucket.
+
+        Only blocks are shown that the run's ledgers call finished now, as with `croplayer.open_cube`.
+
+        Raises FileNotFoundError and ValueError as `croplayer.open_cube` does.
+        """
+        place = cube_place(run, edition)
+        folder = place.folder
+        cube = Cube.open(place.cube, edition or (folder.edition if folder else None))
+        finished = {} if folder is None or not folder.has_ledgers else _finished(folder, place.cube, cube)
+        pixels = CubePixels(cube, RecentlyUsed(DECODED_BYTES), finished)
+        blocks = None if folder is None else Blocks.of(folder, cube.sources)
+        units = Units.of(folder or RunFolder(Path(cube.path)))
+        layers = layers_of(pixels, blocks and blocks.table, blocks.products if blocks else [])
+        name = Path(run).resolve().name if folder else str(run)
+        return cls(f"{name}, {cube.edition}", pixels, layers, units, blocks, RecentlyUsed(PICTURES_BYTES))
+
+    def about(self) -> dict[str, Any]:
+        """What the page needs to know first: title, box, zooms and layers with their legends."""
+        cube = self.pixels.cube
+        last = own_zoom(cube.grid)
+        return {
+            "title": self.title,
+            "bounds": list(cube.grid.window_bounds(cube.blocks.window(cube.grid))),
+            "own_zoom": last,
+            "most_zoom": last + CLOSER,
+            "least_zoom": LEAST_ZOOM,
+            "pixels_from_zoom": pixels_from_zoom(cube),
+            "layers": [
+                {
+                    "key": layer.key,
+                    "title": layer.title,
+                    "group": layer.group,
+                    "coarse": layer.is_coarse,
+                    "legend": [asdict(swatch) for swatch in layer.legend],
+                }
+                for layer in self.layers.values()
+            ],
+        }
+
+    def tile(self, key: str, tile: Tile) -> bytes:
+        """A tile of a layer as PNG; a single transparent pixel where nothing of it is to be seen.
+
+        Raises KeyError for a layer that is not there, ValueError for such a tile.
+        """
+        layer = self.layers[key]
+        return self.pictures.get((key, tile), lambda: _Picture(_png(layer.rgba(self.pixels, tile))))
+
+    def at(self, lon: float, lat: float) -> dict[str, Any]:
+        """The units and the block that hold a point; raises ValueError for a point that is not on Earth."""
+        grid = self.pixels.cube.grid
+        block = grid.block_at(lon, lat)
+        known = self.blocks.at(grid, lon, lat) if self.blocks else None
+        return {"units": self.units.at(lon, lat), "block": known, "block_name": block.name}
+
+
+def etag_of(content: bytes) -> str:
+    """A tag that changes with the content, as HTTP writes it."""
+    return f'"{blake2b(content, digest_size=12).hexdigest()}"'
+
+
+def pixels_from_zoom(cube: Cube) -> int:
+    """The first zoom at which every tile shows few enough blocks to be drawn from pixels."""
+    for zoom in range(LEAST_ZOOM, own_zoom(cube.grid)):
+        # Rows of blocks are stretched less than columns away from the equator, never more.
+        across = int(pixels_per_tile_pixel(zoom, cube.grid) * TILE_PX // cube.grid.block_px) + 2
+        if min(across, cube.blocks.rows) * min(across, cube.blocks.cols) <= most_blocks(cube.grid):
+            return zoom
+    return own_zoom(cube.grid)
+
+
+def _finished(folder: RunFolder, path: str | Path, cube: Cube) -> dict[str, BlockList]:
+    """Finished blocks by the name of the array that holds them."""
+    held = BlockList.under(cube.blocks.window(cube.grid), cube.grid.block_px)
+    steps = {step: finished_blocks(folder, path, cube.edition, step, held) for step in WRITERS_OF_CUBE}
+    return {array: steps[step] for array, step in STEP_OF_ARRAY.items()}
+
+
+def _png(rgba: np.ndarray | None) -> bytes:
+    if rgba is None or not rgba[..., 3].any():
+        rgba = np.zeros((1, 1, 4), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(rgba).save(out, "PNG", compress_level=1)
+    return out.getvalue()
