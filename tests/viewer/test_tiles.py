@@ -40,21 +40,6 @@ def pixels(cube: Cube, **finished: BlockList) -> CubePixels:
     return CubePixels(cube, RecentlyUsed(10**8), finished)
 
 
-@pytest.fixture
-def cube(tmp_path: Path) -> Cube:
-    """A cube whose map and imagery are noise."""
-    made = make_cube(tmp_path / "cube.zarr")
-    noise = np.random.default_rng(3)
-    for row in range(RANGE.rows):
-        for col in range(RANGE.cols):
-            block = BlockIndex(RANGE.row + row, RANGE.col + col)
-            made.write_block("croplayer", block, noise.choice(np.array([0, 1, 254], np.uint8), (64, 64)))
-            for source in made.sources:
-                made.write_block("rgb", block, noise.integers(0, 255, (64, 64, 3)).astype(np.uint8), source)
-                made.write_block("imagery_valid", block, np.ones((64, 64), bool), source)
-    return made
-
-
 def warped(cube: Cube, tile: Tile, values: np.ndarray) -> np.ndarray:
     """What GDAL makes of all of a cube under a tile, exactly and with the nearest pixel; 255 outside."""
     edge = 2 * HALF_WORLD_M / 2**tile.zoom
