@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,6 +37,7 @@ from stores.legends import (
     PROBABILITY_SCALE,
 )
 
+ColumnOf = Callable[[str], pd.Series | None]
 STEPS = 201
 """Colours of a ramp."""
 NOTHING = 255
@@ -135,18 +136,18 @@ class BlockLayer:
         return self.palette[codes]
 
 
-def layers_of(pixels: CubePixels, table: pd.DataFrame | None, products: Sequence[str]) -> dict[str, Layer]:
+def layers_of(pixels: CubePixels, column: ColumnOf | None, products: Sequence[str]) -> dict[str, Layer]:
     """The layers that a run has, by key, in the order in which a person reads them.
 
     Parameters
     ----------
-    table : the run's block table; None where there is none yet
+    column : gives a column of the run's block table, or None where it has no such one; None where there is no table yet
     products : names of the products that the run compares with
     """
     cube = pixels.cube
     found: list[Layer] = [*_maps(pixels), *(ImageryLayer(f"imagery-{i}", s, s) for i, s in enumerate(cube.sources))]
-    if table is not None:
-        blocks = _BlockColumns(table, cube.blocks, cube.grid)
+    if column is not None:
+        blocks = _BlockColumns(column, cube.blocks, cube.grid)
         found += _judgements(blocks, cube.sources)
         found += _numbers(blocks, cube.sources, products)
     return {layer.key: layer for layer in found}
@@ -209,23 +210,29 @@ def _numbers(blocks: _BlockColumns, sources: Sequence[str], products: Sequence[s
 class _BlockColumns:
     """Columns of a block table as layers."""
 
-    def __init__(self, table: pd.DataFrame, blocks: BlockRange, grid: BlockGrid) -> None:
-        self._table, self._blocks, self._grid = table, blocks, grid
-        row, col = (
-            table[name].to_numpy(np.int64) - start for name, start in (("row", blocks.row), ("col", blocks.col))
-        )
+    def __init__(self, column: ColumnOf, blocks: BlockRange, grid: BlockGrid) -> None:
+        self._column, self._blocks, self._grid = column, blocks, grid
+        row, col = (self._places(name) - start for name, start in (("row", blocks.row), ("col", blocks.col)))
         self._inside = (row >= 0) & (row < blocks.rows) & (col >= 0) & (col < blocks.cols)
         self._at = row[self._inside], col[self._inside]
 
+    def _places(self, name: str) -> np.ndarray:
+        found = self._column(name)
+        if found is None:
+            raise ValueError(f"the block table has no column '{name}'; make it again with the run's recipe")
+        return found.to_numpy(np.int64)
+
     def values(self, column: str) -> np.ndarray | None:
         """Numbers (n,) float64, NaN where there is none; None without the column."""
-        return self._table[column].to_numpy(np.float64, na_value=np.nan) if column in self._table else None
+        found = self._column(column)
+        return None if found is None else found.to_numpy(np.float64, na_value=np.nan)
 
     def classes(self, key: str, title: str, column: str, known: Mapping[str, str]) -> BlockLayer | None:
         """A layer of labels; None where the table has none."""
-        if column not in self._table or self._table[column].isna().all():
+        found = self._column(column)
+        if found is None or found.isna().all():
             return None
-        found = self._table[column].astype("string")
+        found = found.astype("string")
         labels = [label for label in known if (found == label).any()]
         labels += sorted(set(found.dropna()) - set(labels))
         colours = class_colours(labels, known)

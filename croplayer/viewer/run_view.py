@@ -12,11 +12,12 @@ import numpy as np
 from PIL import Image
 
 from croplayer.cube.whole_blocks import Cube
+from croplayer.viewer.blocks import Blocks
 from croplayer.viewer.layers import Layer, layers_of
 from croplayer.viewer.memory import RecentlyUsed
 from croplayer.viewer.mercator import TILE_PX, Tile, own_zoom, pixels_per_tile_pixel
 from croplayer.viewer.pixels import CubePixels, most_blocks
-from croplayer.viewer.places import Blocks, Units
+from croplayer.viewer.units import Units
 from stores.block_list import BlockList
 from stores.finished import STEP_OF_ARRAY, finished_blocks
 from stores.run_folder import RunFolder, cube_place
@@ -66,7 +67,7 @@ class RunView:
         pixels = CubePixels(cube, RecentlyUsed(DECODED_BYTES), finished)
         blocks = None if folder is None else Blocks.of(folder, cube.sources)
         units = Units.of(folder or RunFolder(Path(cube.path)))
-        layers = layers_of(pixels, blocks and blocks.table, blocks.products if blocks else [])
+        layers = layers_of(pixels, blocks.column if blocks else None, blocks.products if blocks else [])
         name = Path(run).resolve().name if folder else str(run)
         return cls(f"{name}, {cube.edition}", pixels, layers, units, blocks, RecentlyUsed(PICTURES_BYTES))
 

@@ -131,7 +131,7 @@ def test_a_block_layer_colours_each_block_and_nothing_else(cube: Cube) -> None:
         "row": [RANGE.row, RANGE.row + 1], "col": [RANGE.col, RANGE.col + 2],
         "integration_label": ["Only A", "Neither"], "area_fraction_croplayer": [0.0, 1.0], "area_fraction_esa": [1.0, np.nan],
     })  # fmt: skip
-    layers = layers_of(pixels(cube), table, ["esa"])
+    layers = layers_of(pixels(cube), table.get, ["esa"])
     choice = layers["integration"]
     colours = {swatch.label: tuple(bytes.fromhex(swatch.colour[1:])) for swatch in choice.legend}
     assert list(colours) == ["Neither", "Only A"]

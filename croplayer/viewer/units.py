@@ -1,4 +1,4 @@
-"""What a person asks of a place or a name: the units and the block there, with their numbers."""
+"""The admin units of a run by name or place, with the area of every map in them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from croplayer.measures.features import feature_table
-from stores.columns import map_column
-from stores.grid import BlockGrid
-from stores.legends import INTEGRATED, own_maps
+from stores.legends import INTEGRATED
 from stores.run_folder import RunFolder
 
 MOST_FOUND = 20
@@ -78,11 +75,11 @@ class Units:
         table = self.areas.get(level)
         if table is not None and code in table.index:
             row = table.loc[code]
-            found["land_km2"] = _plain(row.get("land_km2"))
-            found["statistic_km2"] = _plain(row.get("statistic_km2"))
+            found["land_km2"] = plain(row.get("land_km2"))
+            found["statistic_km2"] = plain(row.get("statistic_km2"))
             found["areas"] = _areas(row)
         if code in self.intervals.index:
-            found["estimate"] = {name: _plain(value) for name, value in self.intervals.loc[code].items()}
+            found["estimate"] = {name: plain(value) for name, value in self.intervals.loc[code].items()}
         return found
 
     def _short(self, place: int) -> dict[str, Any]:
@@ -97,81 +94,6 @@ class Units:
         }
 
 
-@dataclass(frozen=True)
-class Blocks:
-    """The block table of a run with the words for its columns."""
-
-    table: pd.DataFrame
-    """By name of the block."""
-    sources: tuple[str, ...]
-    methods: dict[str, str]
-    """How each of the decisions was made, in words."""
-
-    @classmethod
-    def of(cls, folder: RunFolder, sources: tuple[str, ...]) -> Blocks | None:
-        """The blocks of a run's folder; None where it has no block table yet."""
-        if not folder.blocks.is_file():
-            return None
-        table = pd.read_parquet(folder.blocks).drop(columns=["geometry", "bbox"], errors="ignore")
-        paths = {name: folder.table(f"{name}_method.csv") for name in ("correctness", "integration")}
-        methods = {name: str(pd.read_csv(p)["method"].iloc[0]) for name, p in paths.items() if p.is_file()}
-        return cls(table.set_index("block", drop=False), sources, methods)
-
-    @property
-    def products(self) -> list[str]:
-        """Names of the other maps that every block was compared with."""
-        start = map_column("area_fraction", "")
-        names = [c.removeprefix(start) for c in self.table.columns if c.startswith(start)]
-        return [name for name in names if name not in own_maps(self.sources)]
-
-    def at(self, grid: BlockGrid, lon: float, lat: float) -> dict[str, Any] | None:
-        """What is known of the block that holds a point: its box, decisions and features; None where it is no block of the run."""
-        block = grid.block_at(lon, lat)
-        if block.name not in self.table.index:
-            return None
-        row = self.table.loc[block.name]
-        return {
-            "name": block.name,
-            "bounds": list(grid.bounds(block)),
-            "decisions": self._decisions(row),
-            "features": self._features(row),
-        }
-
-    def _decisions(self, row: pd.Series) -> list[dict[str, Any]]:
-        found = [
-            self._decision(row, f"Correctness of {source}", "correctness", map_column("correctness", source), source)
-            for source in self.sources
-        ]
-        found.append(self._decision(row, "Source taken", "integration", "integration_label", ""))
-        return [decision for decision in found if decision["answer"] is not None]
-
-    def _decision(self, row: pd.Series, title: str, kind: str, column: str, source: str) -> dict[str, Any]:
-        def of(name: str) -> Any:
-            return _plain(row.get(map_column(f"{kind}_{name}", source) if source else f"{kind}_{name}"))
-
-        decision = {"title": title, "answer": _plain(row.get(column)), "confidence": of("confidence")}
-        decision |= {"reviewed": of("reviewed"), "method": self.methods.get(kind)}
-        if not source:
-            decision["override"] = _plain(row.get("override")) or None
-            if row.get("no_usable_imagery") is True or row.get("no_usable_imagery") == True:  # noqa: E712
-                decision["note"] = "no source had usable imagery here"
-        return decision
-
-    def _features(self, row: pd.Series) -> list[dict[str, Any]]:
-        known = feature_table(self.sources)
-        known = known[known["column"].isin(row.index)]
-        return [
-            {
-                "meaning": f.meaning,
-                "source": f.source,
-                "unit": "" if f.unit in ("1", "class") else f.unit,
-                "value": value,
-            }
-            for f in known.itertuples()
-            if (value := _plain(row[f.column])) is not None
-        ]
-
-
 def _by_code(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype={"adcode": str}).set_index("adcode")
 
@@ -182,16 +104,16 @@ def _areas(row: pd.Series) -> list[dict[str, Any]]:
     found = [
         {
             "map": name,
-            "km2": _plain(row[f"{name}{AREA_SUFFIX}"]),
-            "known": _plain(row.get(f"{name}{KNOWN_SUFFIX}")),
-            "percent": _plain(row.get(f"{name}{PERCENT_SUFFIX}")),
+            "km2": plain(row[f"{name}{AREA_SUFFIX}"]),
+            "known": plain(row.get(f"{name}{KNOWN_SUFFIX}")),
+            "percent": plain(row.get(f"{name}{PERCENT_SUFFIX}")),
         }
         for name in names
     ]
     return sorted(found, key=lambda one: one["map"] != INTEGRATED)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value of a table as JSON knows it; None where it is missing."""
     if value is None or (np.isscalar(value) and pd.isna(value)):
         return None
