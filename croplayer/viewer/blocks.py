@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pyarrow import parquet
 
 from croplayer.measures.features import feature_table
@@ -51,7 +52,10 @@ class Blocks:
         """A column of the table; None where it has no such one."""
         if name not in self._columns:
             return None
-        return parquet.read_table(self.path, columns=[name]).column(0).to_pandas()
+        # Labels stay codes of a dictionary; a nation's texts would take more memory than all that is kept.
+        text = [name] if pa.types.is_string(self._schema.field(name).type) else []
+        found = parquet.read_table(self.path, columns=[name], read_dictionary=text, use_threads=False).column(0)
+        return found.to_pandas()
 
     def at(self, grid: BlockGrid, lon: float, lat: float) -> dict[str, Any] | None:
         """Box, decisions and features of the block that holds a point; None where it is no block of the run.
@@ -72,8 +76,12 @@ class Blocks:
         }
 
     @cached_property
+    def _schema(self) -> pa.Schema:
+        return parquet.read_schema(self.path)
+
+    @property
     def _columns(self) -> list[str]:
-        return list(parquet.read_schema(self.path).names)
+        return list(self._schema.names)
 
     @cached_property
     def _places(self) -> tuple[np.ndarray, np.ndarray]:

@@ -232,11 +232,13 @@ class _BlockColumns:
         found = self._column(column)
         if found is None or found.isna().all():
             return None
-        found = found.astype("string")
-        labels = [label for label in known if (found == label).any()]
-        labels += sorted(set(found.dropna()) - set(labels))
+        values = pd.Categorical(found)
+        labels = [label for label in known if label in values.categories]
+        labels += sorted(set(values.categories) - set(labels))
         colours = class_colours(labels, known)
-        codes = found.map({label: i for i, label in enumerate(labels)}).to_numpy(np.float64, na_value=np.nan)
+        # The last one is for blocks without a label, whose code is -1.
+        code_of = np.array([*(labels.index(label) for label in values.categories), np.nan])
+        codes = code_of[values.codes]
         palette = np.zeros((256, 4), np.uint8)
         palette[: len(labels)] = [_rgba(colours[label]) for label in labels]
         legend = tuple(Swatch(label, colours[label]) for label in labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
@@ -50,7 +51,8 @@ class CubePixels:
         spec = next(s for s in CUBE.arrays if s.name == (FIELD if name == OUTLINES else name))
         dtype = np.dtype(np.uint8 if name == OUTLINES else spec.dtype)
         out = np.full((len(rows), len(cols), *((3,) if name == RGB else ())), spec.fill_value, dtype)
-        blocks = [b for b in _blocks_under(rows, cols, grid.block_px) if self._is_shown(b, name)]
+        shown = (block for block in _blocks_under(rows, cols, grid.block_px) if self._is_shown(block, name))
+        blocks = list(islice(shown, most_blocks(grid) + 1))
         if len(blocks) > most_blocks(grid):
             return None
         for block in blocks:

@@ -23,9 +23,9 @@ from stores.finished import STEP_OF_ARRAY, finished_blocks
 from stores.run_folder import RunFolder, cube_place
 from stores.step_memory import WRITERS_OF_CUBE
 
-DECODED_BYTES = 128 * 2**20
-"""Most bytes of decoded blocks in memory: six blocks of imagery of 2,560 px, or twenty of a map."""
-PICTURES_BYTES = 32 * 2**20
+DECODED_BYTES = 64 * 2**20
+"""Most bytes of decoded blocks in memory: 80 pieces of imagery of 512 px, or ten blocks of a map of 2,560 px."""
+PICTURES_BYTES = 16 * 2**20
 """Most bytes of finished tiles in memory."""
 LEAST_ZOOM = 2
 CLOSER = 3
