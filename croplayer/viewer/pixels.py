@@ -37,6 +37,7 @@ class CubePixels:
 
     cube: Cube
     memory: RecentlyUsed
+    """May be shared by the editions of a run."""
     finished: Mapping[str, BlockList] = field(default_factory=dict)
     """Finished blocks by the name of the array; an array that is not named counts as a whole."""
 
@@ -88,7 +89,7 @@ class CubePixels:
             pixels = self._outlines(part) if name == OUTLINES else self.cube.read_window(name, part, source)
             return widened(pixels, factor) if name == OUTLINES else thinned(pixels, factor)
 
-        return self.memory.get((name, source, part, factor), make)
+        return self.memory.get((self.cube.edition, name, source, part, factor), make)
 
     def _outlines(self, part: PixelWindow) -> np.ndarray:
         return outlines_of(self.cube.read_window(FIELD, part), self.cube.read_window(FIELD_JOIN, part))

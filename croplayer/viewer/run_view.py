@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from PIL import Image
 
 from croplayer.cube.whole_blocks import Cube
@@ -20,11 +22,12 @@ from croplayer.viewer.pixels import CubePixels, most_blocks
 from croplayer.viewer.units import Units
 from stores.block_list import BlockList
 from stores.finished import STEP_OF_ARRAY, finished_blocks
+from stores.places import has_key, is_remote
 from stores.run_folder import RunFolder, cube_place
 from stores.step_memory import WRITERS_OF_CUBE
 
-DECODED_BYTES = 64 * 2**20
-"""Most bytes of decoded blocks in memory: 80 pieces of imagery of 512 px, or ten blocks of a map of 2,560 px."""
+DECODED_BYTES = 48 * 2**20
+"""Most bytes of decoded blocks in memory: 60 pieces of imagery of 512 px, or seven blocks of a map of 2,560 px."""
 PICTURES_BYTES = 16 * 2**20
 """Most bytes of finished tiles in memory."""
 LEAST_ZOOM = 2
@@ -42,38 +45,68 @@ class _Picture(bytes):
 
 
 @dataclass(frozen=True)
-class RunView:
-    """What the page of a run is made of."""
+class EditionView:
+    """An edition of the map with the layers that it has."""
 
-    title: str
     pixels: CubePixels
     layers: dict[str, Layer]
-    units: Units
+    folder: RunFolder | None
     blocks: Blocks | None
+
+    @classmethod
+    def of(cls, run: str | Path, edition: str | None, memory: RecentlyUsed) -> EditionView:
+        """Open an edition; of a run with ledgers only the blocks that they call finished now."""
+        place = cube_place(run, edition)
+        folder = place.folder
+        cube = Cube.open(place.cube, edition or (folder.edition if folder else None))
+        finished = {} if folder is None or not folder.has_ledgers else _finished(folder, place.cube, cube)
+        pixels = CubePixels(cube, memory, finished)
+        blocks = None if folder is None else Blocks.of(folder, cube.sources)
+        layers = layers_of(pixels, blocks.column if blocks else None, blocks.products if blocks else [])
+        # Arrow keeps what it has freed, which is as much as all that stays.
+        pa.default_memory_pool().release_unused()
+        return cls(pixels, layers, folder, blocks)
+
+
+@dataclass(frozen=True)
+class RunView:
+    """What the page of a run is made of: the edition that units and blocks are told of, and those to compare it with."""
+
+    title: str
+    edition: EditionView
+    others: dict[str, EditionView]
+    """By the start of their layers' keys."""
+    units: Units
     pictures: RecentlyUsed
 
     @classmethod
     def of(cls, run: str | Path, edition: str | None = None) -> RunView:
         """Open a run's folder, its cube or a cube in a bucket.
 
-        Only blocks are shown that the run's ledgers call finished now, as with `croplayer.open_cube`.
+        Parameters
+        ----------
+        edition : the one that units and blocks are told of; None is the newest of a run's folder, or the cube's only one
 
         Raises FileNotFoundError and ValueError as `croplayer.open_cube` does.
         """
-        place = cube_place(run, edition)
-        folder = place.folder
-        cube = Cube.open(place.cube, edition or (folder.edition if folder else None))
-        finished = {} if folder is None or not folder.has_ledgers else _finished(folder, place.cube, cube)
-        pixels = CubePixels(cube, RecentlyUsed(DECODED_BYTES), finished)
-        blocks = None if folder is None else Blocks.of(folder, cube.sources)
-        units = Units.of(folder or RunFolder(Path(cube.path)))
-        layers = layers_of(pixels, blocks.column if blocks else None, blocks.products if blocks else [])
-        name = Path(run).resolve().name if folder else str(run)
-        return cls(f"{name}, {cube.edition}", pixels, layers, units, blocks, RecentlyUsed(PICTURES_BYTES))
+        memory = RecentlyUsed(DECODED_BYTES)
+        there = _editions(run)
+        shown = EditionView.of(run, edition or (max(there) if there else None), memory)
+        name = shown.pixels.cube.edition
+        others = [EditionView.of(run, other, memory) for other in there if other != name]
+        units = Units.of(shown.folder or RunFolder(Path(shown.pixels.cube.path)))
+        title = f"{Path(run).resolve().name if shown.folder else run}, {name}"
+        return cls(title, shown, {f"e{i}-": e for i, e in enumerate(others, 1)}, units, RecentlyUsed(PICTURES_BYTES))
+
+    @cached_property
+    def layers(self) -> dict[str, tuple[EditionView, Layer]]:
+        """Every layer with its edition, by a key of its own."""
+        views = {"": self.edition, **self.others}
+        return {start + key: (view, layer) for start, view in views.items() for key, layer in view.layers.items()}
 
     def about(self) -> dict[str, Any]:
         """What the page needs to know first: title, box, zooms and layers with their legends."""
-        cube = self.pixels.cube
+        cube = self.edition.pixels.cube
         last = own_zoom(cube.grid)
         return {
             "title": self.title,
@@ -84,13 +117,13 @@ class RunView:
             "pixels_from_zoom": pixels_from_zoom(cube),
             "layers": [
                 {
-                    "key": layer.key,
-                    "title": layer.title,
-                    "group": layer.group,
+                    "key": key,
+                    "title": layer.title if view is self.edition else f"{layer.title}, {view.pixels.cube.edition}",
+                    "group": layer.group if view is self.edition else f"Edition {view.pixels.cube.edition}",
                     "coarse": layer.is_coarse,
                     "legend": [asdict(swatch) for swatch in layer.legend],
                 }
-                for layer in self.layers.values()
+                for key, (view, layer) in self.layers.items()
             ],
         }
 
@@ -99,15 +132,23 @@ class RunView:
 
         Raises KeyError for a layer that is not there, ValueError for such a tile.
         """
-        layer = self.layers[key]
-        return self.pictures.get((key, tile), lambda: _Picture(_png(layer.rgba(self.pixels, tile))))
+        view, layer = self.layers[key]
+        return self.pictures.get((key, tile), lambda: _Picture(_png(layer.rgba(view.pixels, tile))))
 
     def at(self, lon: float, lat: float) -> dict[str, Any]:
         """The units and the block that hold a point; raises ValueError for a point that is not on Earth."""
-        grid = self.pixels.cube.grid
+        grid, blocks = self.edition.pixels.cube.grid, self.edition.blocks
         block = grid.block_at(lon, lat)
-        known = self.blocks.at(grid, lon, lat) if self.blocks else None
+        known = blocks.at(grid, lon, lat) if blocks else None
         return {"units": self.units.at(lon, lat), "block": known, "block_name": block.name}
+
+
+def _editions(run: str | Path) -> list[str]:
+    """Names of the editions in the folder of a run that have a cube yet; none for a cube alone."""
+    if is_remote(run) or has_key(run, "zarr.json"):
+        return []
+    folders = RunFolder(Path(run)).editions()
+    return [name for name, folder in folders.items() if has_key(folder.cube, "zarr.json")]
 
 
 def etag_of(content: bytes) -> str:

@@ -7,7 +7,9 @@ import click
 
 @click.command("view")
 @click.argument("run")
-@click.option("--edition", help="Edition to show, where the run holds several.")
+@click.option(
+    "--edition", help="Edition that units and blocks are told of. Default the newest; the others are layers to compare."
+)
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Address to listen at. The usual one is reached from this machine alone."
 )  # fmt: skip

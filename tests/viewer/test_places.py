@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from shared.small_cubes import make_cube
 
+from croplayer.viewer.mercator import Tile
 from croplayer.viewer.run_view import RunView, pixels_from_zoom
+from stores.grid import BlockIndex
+from stores.run_folder import RunFolder
 
 
 @pytest.fixture
@@ -70,8 +75,23 @@ def test_a_cube_alone_has_a_map_too(run: Path) -> None:
     assert view.at(114.07, 34.97)["block"] is None and view.units.search("qing") == []
 
 
+def test_other_editions_of_a_run_are_layers_to_compare(run: Path) -> None:
+    (run / "recipe.toml").write_text('edition = "2020"\n')
+    later = make_cube(run / "editions/2021/cube.zarr", edition="2021")
+    later.write_block("croplayer", BlockIndex(1100, 5880), np.ones((64, 64), np.uint8))
+    (run / "editions/2021/recipe.toml").write_text('edition = "2021"\n')
+    (run / "editions/2021/ledger").mkdir()
+    RunFolder(run / "editions/2021").memory.begin("mosaic", "begun", blocks=6)
+    view = RunView.of(run, "2020")
+    (other,) = (layer for layer in view.about()["layers"] if layer["key"] == "e1-map")
+    assert (other["title"], other["group"]) == ("Cropland map, 2021", "Edition 2021")
+    tile = Tile(12, 3345, 1623)
+    assert len(view.tile("map", tile)) > len(view.tile("e1-map", tile))  # nothing of the later one is finished
+    assert RunView.of(run).title.endswith(", 2021")
+
+
 def test_the_page_is_told_from_which_zoom_every_tile_is_drawn(view: RunView, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert pixels_from_zoom(view.pixels.cube) == 2  # six blocks are few
+    assert pixels_from_zoom(view.edition.pixels.cube) == 2  # six blocks are few
     monkeypatch.setattr("croplayer.viewer.pixels.MOST_FILES", 4)
-    first = pixels_from_zoom(view.pixels.cube)
+    first = pixels_from_zoom(view.edition.pixels.cube)
     assert 2 < first <= view.about()["own_zoom"]
