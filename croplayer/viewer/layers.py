@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import matplotlib
@@ -11,7 +12,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import to_rgba
 
-from croplayer.report.style import CORRECTNESS_COLOURS, COVERAGE_COLOURS, INTEGRATION_COLOURS, class_colours
+from croplayer.report.style import (
+    CORRECTNESS_COLOURS,
+    CORRECTNESS_WORDS,
+    COVERAGE_COLOURS,
+    INTEGRATION_COLOURS,
+    class_colours,
+)
 from croplayer.viewer.mercator import TILE_PX, Tile, pixels_of_tile
 from croplayer.viewer.pixels import OUTLINES, CubePixels
 from stores.columns import (
@@ -35,9 +42,11 @@ from stores.legends import (
     NO_IMAGERY,
     NOT_CROPLAND,
     PROBABILITY_SCALE,
+    Integration,
 )
 
 ColumnOf = Callable[[str], pd.Series | None]
+EMPTY: Mapping[str, str] = MappingProxyType({})
 STEPS = 201
 """Colours of a ramp."""
 NOTHING = 255
@@ -178,15 +187,14 @@ def _maps(pixels: CubePixels) -> list[Layer]:
 
 
 def _judgements(blocks: _BlockColumns, sources: Sequence[str]) -> list[Layer]:
-    choice = blocks.classes("integration", "Source taken", "integration_label", INTEGRATION_COLOURS)
-    each = [
-        blocks.classes(f"{key}-{i}", f"{words}, {source}", map_column(column, source), colours)
-        for i, source in enumerate(sources)
-        for key, words, column, colours in (
-            ("coverage", "Coverage type", COVERAGE_TYPE, COVERAGE_COLOURS),
-            ("correctness", "Correctness", "correctness", CORRECTNESS_COLOURS),
-        )
-    ]
+    names = dict(zip((Integration.ONLY_A.label, Integration.ONLY_B.label), sources, strict=False))
+    choice = blocks.classes("integration", "Source taken", "integration_label", INTEGRATION_COLOURS, names)
+    each = []
+    for i, source in enumerate(sources):
+        column = map_column(COVERAGE_TYPE, source)
+        each.append(blocks.classes(f"coverage-{i}", f"Coverage type, {source}", column, COVERAGE_COLOURS))
+        title, column = f"Correctness, {source}", map_column("correctness", source)
+        each.append(blocks.classes(f"correctness-{i}", title, column, CORRECTNESS_COLOURS, CORRECTNESS_WORDS))
     return [layer for layer in (choice, *each) if layer is not None]
 
 
@@ -227,8 +235,10 @@ class _BlockColumns:
         found = self._column(column)
         return None if found is None else found.to_numpy(np.float64, na_value=np.nan)
 
-    def classes(self, key: str, title: str, column: str, known: Mapping[str, str]) -> BlockLayer | None:
-        """A layer of labels; None where the table has none."""
+    def classes(
+        self, key: str, title: str, column: str, known: Mapping[str, str], words: Mapping[str, str] = EMPTY
+    ) -> BlockLayer | None:
+        """A layer of labels, with words for some in its legend; None where the table has none."""
         found = self._column(column)
         if found is None or found.isna().all():
             return None
@@ -241,7 +251,8 @@ class _BlockColumns:
         codes = code_of[values.codes]
         palette = np.zeros((256, 4), np.uint8)
         palette[: len(labels)] = [_rgba(colours[label]) for label in labels]
-        legend = tuple(Swatch(label, colours[label]) for label in labels)
+        shown = {label: f"{label}: {words[label]}" if label in words else label for label in labels}
+        legend = tuple(Swatch(shown[label], colours[label]) for label in labels)
         return self._layer(key, title, legend, codes, palette)
 
     def ramp(

@@ -134,7 +134,7 @@ def test_a_block_layer_colours_each_block_and_nothing_else(cube: Cube) -> None:
     layers = layers_of(pixels(cube), table.get, ["esa"])
     choice = layers["integration"]
     colours = {swatch.label: tuple(bytes.fromhex(swatch.colour[1:])) for swatch in choice.legend}
-    assert list(colours) == ["Neither", "Only A"]
+    assert list(colours) == ["Neither", "Only A: aster"]
 
     def seen(key: str, row: int, col: int) -> tuple[int, ...]:
         west, south, east, north = cube.grid.bounds(BlockIndex(RANGE.row + row, RANGE.col + col))
@@ -144,7 +144,7 @@ def test_a_block_layer_colours_each_block_and_nothing_else(cube: Cube) -> None:
         assert found is not None
         return tuple(found[TILE_PX // 2, TILE_PX // 2].tolist())
 
-    assert seen("integration", 0, 0) == (*colours["Only A"], 255)
+    assert seen("integration", 0, 0) == (*colours["Only A: aster"], 255)
     assert seen("integration", 1, 2) == (*colours["Neither"], 255)
     assert seen("integration", 0, 1)[3] == 0 and seen("integration", 5, 0)[3] == 0
     most = layers["deviation-0"].legend[-1].colour
