@@ -170,7 +170,7 @@ def _maps(pixels: CubePixels) -> list[Layer]:
     if cube.has_array(FIELD):
         lines = np.zeros((256, 4), np.uint8)
         lines[1] = _rgba(FIELD_COLOUR)
-        swatch = (Swatch("edge of a field", FIELD_COLOUR),)
+        swatch = (Swatch("edge of a field, before small and unsure ones are left out", FIELD_COLOUR),)
         found.append(CodedLayer("fields", "Fields", "Map", swatch, OUTLINES, None, lines))
     for i, source in enumerate(cube.sources):
         found.append(CodedLayer(f"mask-{i}", f"Cropland in {source}", "Map", legend, CROPLAND_MASK, source, palette))

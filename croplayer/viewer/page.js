@@ -22,7 +22,7 @@ function readAddress() {
   const said = new URLSearchParams(location.hash.slice(1));
   state.layers = new Map();
   const keys = new Set(about.layers.map((layer) => layer.key));
-  for (const part of (said.get("layers") ?? "map:100").split(",")) {
+  for (const part of (said.get("layers") ?? "map:70,imagery-0:100").split(",")) {
     const [key, percent] = part.split(":");
     if (keys.has(key)) state.layers.set(key, Math.min(Math.max(Number(percent) || 100, 1), 100));
   }
@@ -158,7 +158,7 @@ function search() {
   clearTimeout(waiting);
   waiting = setTimeout(async () => {
     const words = by("search").value.trim();
-    const found = words ? await fetched(`units.json?q=${encodeURIComponent(words)}`) : [];
+    const found = words ? await fetched(`units.json?q=${encodeURIComponent(words)}`).catch(failed) ?? [] : [];
     if (words !== by("search").value.trim()) return;
     by("hits").replaceChildren(...found.map((unit) => {
       const button = element("button", { type: "button" }, `${unitName(unit)} (${unit.adcode})`);
@@ -181,6 +181,7 @@ function listen() {
   by("swipe").addEventListener("input", () => { state.swipe = Number(by("swipe").value); clip(); writeAddress(); });
   by("search").addEventListener("input", () => search());
   by("finder").addEventListener("submit", (event) => { event.preventDefault(); by("hits").querySelector("button")?.click(); });
+  by("skip").addEventListener("click", (event) => { event.preventDefault(); by("search").focus(); });
   addEventListener("hashchange", () => location.reload());
 }
 
@@ -198,8 +199,8 @@ async function start() {
   drawLegend();
   drawNote();
   listen();
-  if (state.unit) await showUnit(state.unit, !view);
-  else if (state.place) await showPlace(...state.place);
+  if (state.unit) await showUnit(state.unit, !view).catch(failed);
+  else if (state.place) await showPlace(...state.place).catch(failed);
   document.body.dataset.ready = "yes";
 }
 

@@ -38,8 +38,10 @@ function unitAreas(unit) {
     parts.push(element("p", {}, `Estimated from ${number(e.points)} labelled points: ${number(e.estimate_km2, 1)} km² of cropland, ${ends}.`));
   }
   if (unit.areas) {
-    parts.push(table("Cropland on each map", ["map", "km²", "land it knows"], unit.areas.map((one) =>
-      [one.map, number(one.km2), one.known === null ? "–" : `${number(100 * one.known, 1)} %`])));
+    const percent = (value) => (value === null ? "–" : `${number(value, 1)} %`);
+    const compared = unit.areas.some((one) => one.percent !== null);
+    parts.push(table("Cropland on each map", ["map", "km²", "land it knows", ...(compared ? ["of the statistic"] : [])],
+      unit.areas.map((one) => [one.map, number(one.km2), percent(one.known === null ? null : 100 * one.known), ...(compared ? [percent(one.percent)] : [])])));
   } else {
     parts.push(element("p", {}, "The run has no areas for this unit."));
   }

@@ -112,7 +112,7 @@ def test_the_page_in_a_browser(address: str, tmp_path: Path) -> None:
         assert "interval 39.5 to 48.5 km²" in tab.text("#place")
         tab.value("document.querySelectorAll('#hits button')[1].click()")
         until("by('place').innerText.includes('Far <b>Qing</b>')")
-        tab.value("map.setView([34.97, 114.07], 12, {animate: false}); by('map').focus()")
+        tab.value("void map.setView([34.97, 114.07], 12, {animate: false}); by('map').focus()")
         tab.press("Enter", "\r")
         until("by('place').innerText.includes('checked in the field')")
         tab.value("by('right').value = 'imagery-1'; by('right').dispatchEvent(new Event('change'))")
