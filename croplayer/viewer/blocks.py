@@ -92,7 +92,7 @@ class Blocks:
         return codes[order], order
 
     def _decisions(self, row: _Row) -> list[dict[str, Any]]:
-        found = []
+        found: list[dict[str, Any]] = []
         for source in self.sources:
             answer, confidence, reviewed = (
                 row.get(map_column(name, source))

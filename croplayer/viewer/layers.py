@@ -20,7 +20,7 @@ from croplayer.report.style import (
     class_colours,
 )
 from croplayer.viewer.mercator import TILE_PX, Tile, pixels_of_tile
-from croplayer.viewer.pixels import OUTLINES, CubePixels
+from croplayer.viewer.pixels import OUTLINES, PRODUCT, CubePixels
 from stores.columns import (
     AREA_FRACTION,
     BOUNDARY_PROBABILITY,
@@ -69,12 +69,25 @@ class Swatch:
 class Layer(Protocol):
     """What a person can switch on."""
 
-    key: str
-    title: str
-    group: str
-    legend: tuple[Swatch, ...]
-    is_coarse: bool
-    """Whether it is drawn at every zoom, because it holds one value for each block."""
+    @property
+    def key(self) -> str:
+        """What it is called in addresses."""
+
+    @property
+    def title(self) -> str:
+        """What people read."""
+
+    @property
+    def group(self) -> str:
+        """Title of the layers that it stands among."""
+
+    @property
+    def legend(self) -> tuple[Swatch, ...]:
+        """Its colours in words."""
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether it is drawn at every zoom, because it holds one value for each block."""
 
     def rgba(self, pixels: CubePixels, tile: Tile) -> np.ndarray | None:
         """A tile as (256, 256, 4) uint8; None where it shows more blocks than are read for one tile."""
@@ -174,6 +187,9 @@ def _maps(pixels: CubePixels) -> list[Layer]:
         found.append(CodedLayer("fields", "Fields", "Map", swatch, OUTLINES, None, lines))
     for i, source in enumerate(cube.sources):
         found.append(CodedLayer(f"mask-{i}", f"Cropland in {source}", "Map", legend, CROPLAND_MASK, source, palette))
+    for i, product in enumerate(pixels.products):
+        title = f"Cropland of {product}"
+        found.append(CodedLayer(f"product-{i}", title, "Other maps", legend, PRODUCT, product, palette))
     scores = [
         (CROPLAND_PROBABILITY, "probability", "Cropland score"),
         (BOUNDARY_PROBABILITY, "boundary", "Boundary score"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +17,11 @@ from stores.block_list import BlockList
 from stores.columns import FIELD, FIELD_JOIN, RGB
 from stores.cube import CUBE
 from stores.grid import BlockGrid, BlockIndex, PixelWindow
+from stores.legends import NEVER_PROCESSED
 from stores.schema import INNER_CHUNK_PX
+
+if TYPE_CHECKING:
+    from croplayer.products.product import Product  # brings numba, which takes as much memory as all that is kept here
 
 FACTORS = (64, 16, 4, 1)
 """Factors that blocks are thinned by; a tile takes the largest that leaves at least a pixel for each of its own."""
@@ -25,7 +31,13 @@ MOST_FILES = 1024
 """Most blocks that one tile may open, however small they are."""
 OUTLINES = "field_outlines"
 """Name of what `outlines_of` makes of a block, beside the arrays of the cube."""
+PRODUCT = "product"
+"""Name of the flags of another map, whose own name takes the place of the source."""
 _JOINS_EAST, _JOINS_SOUTH = 1, 2
+_FILLS: dict[str, tuple[int | bool, str]] = {spec.name: (spec.fill_value, spec.dtype) for spec in CUBE.arrays} | {
+    OUTLINES: (0, "uint8"),
+    PRODUCT: (NEVER_PROCESSED, "uint8"),
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,10 @@ class CubePixels:
     """May be shared by the editions of a run."""
     finished: Mapping[str, BlockList] = field(default_factory=dict)
     """Finished blocks by the name of the array; an array that is not named counts as a whole."""
+    products: Mapping[str, Product] = field(default_factory=dict)
+    """Other maps by name, read where the cube has blocks."""
+    _one_reads: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    """GDAL's datasets are not safe for threads."""
 
     def under(self, tile: Tile, name: str, source: str | None = None) -> np.ndarray | None:
         """Values under the centres of a tile's pixels: (256, 256) or, of imagery, (256, 256, 3).
@@ -49,9 +65,8 @@ class CubePixels:
         grid = self.cube.grid
         rows, cols = pixels_of_tile(tile, grid)
         factor = factor_of(tile.zoom, self.cube)
-        spec = next(s for s in CUBE.arrays if s.name == (FIELD if name == OUTLINES else name))
-        dtype = np.dtype(np.uint8 if name == OUTLINES else spec.dtype)
-        out = np.full((len(rows), len(cols), *((3,) if name == RGB else ())), spec.fill_value, dtype)
+        fill, dtype = _FILLS[name]
+        out = np.full((len(rows), len(cols), *((3,) if name == RGB else ())), fill, dtype)
         shown = (block for block in _blocks_under(rows, cols, grid.block_px) if self._is_shown(block, name))
         blocks = list(islice(shown, most_blocks(grid) + 1))
         if len(blocks) > most_blocks(grid):
@@ -86,10 +101,18 @@ class CubePixels:
 
     def _part(self, name: str, source: str | None, part: PixelWindow, factor: int) -> np.ndarray:
         def make() -> np.ndarray:
-            pixels = self._outlines(part) if name == OUTLINES else self.cube.read_window(name, part, source)
-            return widened(pixels, factor) if name == OUTLINES else thinned(pixels, factor)
+            if name == OUTLINES:
+                return widened(self._outlines(part), factor)
+            is_product = name == PRODUCT and source is not None
+            return thinned(
+                self._product(source, part) if is_product else self.cube.read_window(name, part, source), factor
+            )
 
         return self.memory.get((self.cube.edition, name, source, part, factor), make)
+
+    def _product(self, name: str, part: PixelWindow) -> np.ndarray:
+        with self._one_reads:
+            return self.products[name].read(part, self.cube.grid).flags()
 
     def _outlines(self, part: PixelWindow) -> np.ndarray:
         return outlines_of(self.cube.read_window(FIELD, part), self.cube.read_window(FIELD_JOIN, part))

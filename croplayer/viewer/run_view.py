@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,10 @@ from stores.places import has_key, is_remote
 from stores.run_folder import RunFolder, cube_place
 from stores.step_memory import WRITERS_OF_CUBE
 
+if TYPE_CHECKING:
+    from croplayer.products.product import Product
+
+ProductsOf = Callable[[RunFolder], "Sequence[Product]"]
 DECODED_BYTES = 48 * 2**20
 """Most bytes of decoded blocks in memory: 60 pieces of imagery of 512 px, or seven blocks of a map of 2,560 px."""
 PICTURES_BYTES = 16 * 2**20
@@ -54,13 +59,16 @@ class EditionView:
     blocks: Blocks | None
 
     @classmethod
-    def of(cls, run: str | Path, edition: str | None, memory: RecentlyUsed) -> EditionView:
+    def of(
+        cls, run: str | Path, edition: str | None, memory: RecentlyUsed, products_of: ProductsOf | None = None
+    ) -> EditionView:
         """Open an edition; of a run with ledgers only the blocks that they call finished now."""
         place = cube_place(run, edition)
         folder = place.folder
         cube = Cube.open(place.cube, edition or (folder.edition if folder else None))
         finished = {} if folder is None or not folder.has_ledgers else _finished(folder, place.cube, cube)
-        pixels = CubePixels(cube, memory, finished)
+        products = products_of(folder) if products_of and folder else ()
+        pixels = CubePixels(cube, memory, finished, {product.name: product for product in products})
         blocks = None if folder is None else Blocks.of(folder, cube.sources)
         layers = layers_of(pixels, blocks.column if blocks else None, blocks.products if blocks else [])
         # Arrow keeps what it has freed, which is as much as all that stays.
@@ -80,18 +88,19 @@ class RunView:
     pictures: RecentlyUsed
 
     @classmethod
-    def of(cls, run: str | Path, edition: str | None = None) -> RunView:
+    def of(cls, run: str | Path, edition: str | None = None, products_of: ProductsOf | None = None) -> RunView:
         """Open a run's folder, its cube or a cube in a bucket.
 
         Parameters
         ----------
         edition : the one that units and blocks are told of; None is the newest of a run's folder, or the cube's only one
+        products_of : opens the other maps that a run was compared with, to be seen beside its own
 
         Raises FileNotFoundError and ValueError as `croplayer.open_cube` does.
         """
         memory = RecentlyUsed(DECODED_BYTES)
         there = _editions(run)
-        shown = EditionView.of(run, edition or (max(there) if there else None), memory)
+        shown = EditionView.of(run, edition or (max(there) if there else None), memory, products_of)
         name = shown.pixels.cube.edition
         others = [EditionView.of(run, other, memory) for other in there if other != name]
         units = Units.of(shown.folder or RunFolder(Path(shown.pixels.cube.path)))

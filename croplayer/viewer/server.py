@@ -170,10 +170,9 @@ class _Guarded(Application):
             (r"at\.json", At),
             (r"([a-z]+\.(?:js|css))", Files),
         ]
+        rules: list[Any] = [url(f"/{token}/{path}", handler, given) for path, handler in routes]
         # Addresses hold the token, so no request is logged.
-        super().__init__(
-            [url(f"/{token}/{path}", handler, given) for path, handler in routes], log_function=lambda _: None
-        )  # type: ignore[arg-type]
+        super().__init__(rules, log_function=lambda handler: None)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         given = (request.path or "").lstrip("/").partition("/")[0]

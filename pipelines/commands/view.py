@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from croplayer.products.product import Product
+    from stores.run_folder import RunFolder
 
 
 @click.command("view")
@@ -29,10 +35,31 @@ def view(run: str, edition: str | None, host: str, port: int) -> None:
     from croplayer.viewer.run_view import RunView
     from croplayer.viewer.server import LOCAL, serve
 
-    shown = RunView.of(run, edition)
+    shown = RunView.of(run, edition, _products)
     if host != LOCAL:
         click.echo(
             "Warning: the page can be reached from other machines, and what is sent is not encrypted; use a network that you trust",
             err=True,
         )
     serve(shown, host, port, lambda address: click.echo(f"open {address}"))
+
+
+def _products(folder: RunFolder) -> list[Product]:
+    """The products of a run that are on this machine; the others are named and left out."""
+    from pipelines.recipe_files import load_resolved_recipe
+
+    parts = load_resolved_recipe(folder).products if folder.recipe.is_file() else ()
+    found = []
+    for part in parts:
+        from pipelines.engine.openings import product
+
+        try:
+            opened = product(part)
+        except (OSError, ValueError) as error:
+            click.echo(f"Warning: the map of {part.name} is not shown: {error}", err=True)
+            continue
+        if opened.is_remote:
+            click.echo(f"Warning: the map of {part.name} is not shown, because it lies on a server", err=True)
+            continue
+        found.append(opened)
+    return found

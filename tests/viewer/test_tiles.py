@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 from rasterio.transform import from_bounds
 from rasterio.warp import Resampling, reproject
 from shared.small_cubes import RANGE, make_cube
 
 from croplayer.cube.whole_blocks import Cube
+from croplayer.products.open import open_product
 from croplayer.viewer.layers import layers_of
 from croplayer.viewer.memory import RecentlyUsed
 from croplayer.viewer.mercator import TILE_PX, Tile, own_zoom, pixels_of_tile
@@ -150,6 +152,31 @@ def test_a_block_layer_colours_each_block_and_nothing_else(cube: Cube) -> None:
     most = layers["deviation-0"].legend[-1].colour
     assert seen("deviation-0", 0, 0) == (*bytes.fromhex(most[1:]), 255)
     assert seen("deviation-0", 1, 2)[3] == 0
+
+
+def test_another_map_is_drawn_from_its_own_file(cube: Cube, tmp_path: Path) -> None:
+    west, south, east, north = cube.grid.window_bounds(cube.blocks.window(cube.grid))
+    codes = np.full((40, 60), 10, np.uint8)
+    codes[:, 30:] = 40  # cropland in the legend of ESA WorldCover
+    codes[:, :5] = 0  # no data
+    profile = {"driver": "GTiff", "width": 60, "height": 40, "count": 1, "dtype": "uint8", "crs": "EPSG:4326"}
+    with rasterio.open(
+        tmp_path / "esa.tif", "w", transform=from_bounds(west, south, east, north, 60, 40), **profile
+    ) as file:
+        file.write(codes, 1)
+    product = open_product("ESA", str(tmp_path / "esa.tif"))
+    shown = CubePixels(cube, RecentlyUsed(10**8), products={product.name: product})
+    layer = layers_of(shown, None, [])["product-0"]
+    tile = tile_of(cube, 11)
+    flags = shown.under(tile, "product", product.name)
+    assert flags is not None and layer.title.endswith(product.name)
+    _, cols = pixels_of_tile(tile, cube.grid)
+    share = (cols - cube.blocks.window(cube.grid).col) / cube.blocks.window(cube.grid).width
+    row = flags[TILE_PX // 2]
+    inside = row[(share > 0) & (share < 1)]
+    expected = np.select([share < 5 / 60, share < 0.5], [254, 0], 1)[(share > 0) & (share < 1)]
+    assert (inside == expected).mean() > 0.99  # but for a pixel at each border
+    assert set(row[(share < 0) | (share >= 1)]) == {255}
 
 
 def test_fields_are_outlined_where_another_one_begins() -> None:
