@@ -39,6 +39,8 @@ MAP = "layer"
 """Dimension of the maps: the integrated one, then that of each source."""
 MULTISCALES = {"uuid": "d35379db-88df-4056-af3a-620245f8e347", "name": "multiscales"}
 """The convention by which the group names its levels."""
+SPATIAL = {"uuid": "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4", "name": "spatial:"}
+"""That by which it says where each lies."""
 
 LEVEL = StoreSchema(
     name="overview",
@@ -174,7 +176,8 @@ def _multiscales(levels: Sequence[Level]) -> dict[str, Any]:
             }
         )
     return {
-        "zarr_conventions": [MULTISCALES],
+        "zarr_conventions": [MULTISCALES, SPATIAL],
+        "spatial:dimensions": ["y", "x"],
         "multiscales": {"layout": layout, "resampling_method": "average"},
         ATTRIBUTES: {"schema": GROUP, "schema_version": LEVEL.version},
     }

@@ -101,7 +101,7 @@ def test_the_page_in_a_browser(address: str, tmp_path: Path) -> None:
             tab.until(lambda: tab.value(true), true)
 
         tab.open(address)
-        until("document.body.dataset.ready === 'yes'")
+        until("document.body?.dataset.ready === 'yes'")
         until("document.querySelectorAll('#map img.leaflet-tile-loaded').length > 0")
         tab.value("by('search').focus()")
         for letter in "qing":
