@@ -86,10 +86,10 @@ def _sums(pixels: np.ndarray, factor: int) -> np.ndarray:
         raise ValueError(f"{height} x {width} pixels cannot be cut into squares of {factor} pixels")
     # Squares of 4 x 4 hold at most 4,080, the largest sum of sixteen bytes.
     small = np.uint16 if pixels.dtype.itemsize == 1 and factor == FIRST_FACTOR else np.int64
-    rows = pixels[:, ::factor].astype(small)
+    rows: np.ndarray = pixels[:, ::factor].astype(small)
     for i in range(1, factor):
         rows += pixels[:, i::factor]
-    sums = rows[:, :, ::factor].astype(small)
+    sums: np.ndarray = rows[:, :, ::factor].astype(small)
     for i in range(1, factor):
         sums += rows[:, :, i::factor]
     return sums.astype(np.int64)

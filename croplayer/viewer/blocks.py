@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +16,13 @@ from pyarrow import parquet
 from croplayer.measures.features import feature_table
 from croplayer.viewer.units import plain
 from stores.columns import AREA_FRACTION, map_column
-from stores.grid import LATTICE_COLS, BlockGrid
+from stores.grid import LATTICE_COLS, BlockGrid, BlockIndex
 from stores.legends import own_maps
 from stores.run_folder import RunFolder
+
+ValueOf = Callable[[str], Any]
+"""Gives the value of a column in one row; None where it is missing or the table has no such column."""
+DECIDED = ("answer", "confidence", "reviewed")
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,21 @@ class Blocks:
         names = [column.removeprefix(start) for column in self._columns if column.startswith(start)]
         return [name for name in names if name not in own_maps(self.sources)]
 
+    @cached_property
+    def features(self) -> list[dict[str, str]]:
+        """Column, meaning, source and unit of what was measured in the blocks, in the order of their ``values``."""
+        rows = ((f, str(f.column)) for f in feature_table(self.sources).itertuples())
+        return [
+            {
+                "column": column,
+                "meaning": str(f.meaning),
+                "source": str(f.source),
+                "unit": "" if f.unit in ("1", "class") else str(f.unit),
+            }
+            for f, column in rows
+            if column in self._columns
+        ]
+
     def column(self, name: str) -> pd.Series | None:
         """A column of the table; None where it has no such one."""
         if name not in self._columns:
@@ -58,7 +78,7 @@ class Blocks:
         return found.to_pandas()
 
     def at(self, grid: BlockGrid, lon: float, lat: float) -> dict[str, Any] | None:
-        """Box, decisions and features of the block that holds a point; None where it is no block of the run.
+        """Box, decisions and measured values of the block that holds a point; None where it is no block of the run.
 
         Raises ValueError for a point that is not on Earth.
         """
@@ -67,19 +87,36 @@ class Blocks:
         place = int(np.searchsorted(codes, block.row * LATTICE_COLS + block.col))
         if place == len(codes) or codes[place] != block.row * LATTICE_COLS + block.col:
             return None
-        row = _Row(self, int(order[place]))
-        return {
-            "name": block.name,
-            "bounds": list(grid.bounds(block)),
-            "decisions": self._decisions(row),
-            "features": self._features(row),
-        }
+        row = int(order[place])
+
+        def value(name: str) -> Any:
+            column = self.column(name)
+            return None if column is None else plain(column.iloc[row])
+
+        return self._facts(grid, block, value)
+
+    def each(self, grid: BlockGrid) -> Iterator[tuple[BlockIndex, dict[str, Any]]]:
+        """Every block with the same, by place; holds the columns that are told of in memory."""
+        codes, order = self._places
+        values: dict[str, list[Any]] = {}
+
+        def column(name: str) -> list[Any]:
+            if name not in values:
+                found = self.column(name)
+                values[name] = (
+                    [] if found is None else [plain(value) for value in found.to_numpy(object, na_value=None)]
+                )
+            return values[name]
+
+        for code, row in zip(codes.tolist(), order.tolist(), strict=True):
+            block = BlockIndex(*divmod(code, LATTICE_COLS))
+            yield block, self._facts(grid, block, lambda name: (column(name) or [None] * (row + 1))[row])  # noqa: B023
 
     @cached_property
     def _schema(self) -> pa.Schema:
         return parquet.read_schema(self.path)
 
-    @property
+    @cached_property
     def _columns(self) -> list[str]:
         return list(self._schema.names)
 
@@ -91,44 +128,23 @@ class Blocks:
         order = np.argsort(codes)
         return codes[order], order
 
-    def _decisions(self, row: _Row) -> list[dict[str, Any]]:
+    def _facts(self, grid: BlockGrid, block: BlockIndex, value: ValueOf) -> dict[str, Any]:
+        return {
+            "name": block.name,
+            "bounds": list(grid.bounds(block)),
+            "decisions": self._decisions(value),
+            "values": [value(feature["column"]) for feature in self.features],
+        }
+
+    def _decisions(self, value: ValueOf) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for source in self.sources:
-            answer, confidence, reviewed = (
-                row.get(map_column(name, source))
-                for name in ("correctness", "correctness_confidence", "correctness_reviewed")
-            )
-            found.append({"title": f"Correctness of {source}", "answer": answer, "confidence": confidence})
-            found[-1] |= {"reviewed": reviewed, "method": self.methods.get("correctness")}
-        names = {"answer": "label", "confidence": "confidence", "reviewed": "reviewed"}
-        found.append({"title": "Source taken", **{key: row.get(f"integration_{name}") for key, name in names.items()}})
-        found[-1] |= {"method": self.methods.get("integration"), "override": row.get("override") or None}
-        if row.get("no_usable_imagery"):
+            columns = (map_column(n, source) for n in ("correctness", "correctness_confidence", "correctness_reviewed"))
+            found.append({"title": f"Correctness of {source}", **dict(zip(DECIDED, map(value, columns), strict=True))})
+            found[-1] |= {"method": self.methods.get("correctness")}
+        columns = (f"integration_{name}" for name in ("label", "confidence", "reviewed"))
+        found.append({"title": "Source taken", **dict(zip(DECIDED, map(value, columns), strict=True))})
+        found[-1] |= {"method": self.methods.get("integration"), "override": value("override") or None}
+        if value("no_usable_imagery"):
             found[-1]["note"] = "no source had usable imagery here"
         return [decision for decision in found if decision["answer"] is not None]
-
-    def _features(self, row: _Row) -> list[dict[str, Any]]:
-        values = ((f, row.get(f.column)) for f in feature_table(self.sources).itertuples())
-        return [
-            {
-                "meaning": f.meaning,
-                "source": f.source,
-                "unit": "" if f.unit in ("1", "class") else f.unit,
-                "value": value,
-            }
-            for f, value in values
-            if value is not None
-        ]
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A row of the table, of which only the values that are asked for are read."""
-
-    blocks: Blocks
-    place: int
-
-    def get(self, column: str) -> Any:
-        """The value of a column; None where it is missing or the table has no such column."""
-        found = self.blocks.column(column)
-        return None if found is None else plain(found.iloc[self.place])

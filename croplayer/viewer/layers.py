@@ -1,9 +1,9 @@
-"""The layers of a run: what each shows, in which colours, and how a tile of it is drawn."""
+"""The layers of a run: what each shows, in which colours, and how a picture of it is drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from croplayer.report.style import (
     INTEGRATION_COLOURS,
     class_colours,
 )
-from croplayer.viewer.mercator import TILE_PX, Tile, pixels_of_tile
+from croplayer.viewer.mercator import Places
 from croplayer.viewer.pixels import OUTLINES, PRODUCT, CubePixels
 from stores.columns import (
     AREA_FRACTION,
@@ -51,8 +51,12 @@ STEPS = 201
 """Colours of a ramp."""
 NOTHING = 255
 """Code of a block without a value, or outside of the cube; it is transparent."""
+BLOCK_TILE_PX = 128
+"""Least pixels along a block in the closest tiles of a layer of blocks; closer, they are enlarged."""
 OPAQUE, PALE = 255, 110
 FIELD_COLOUR = "#ffd600"
+BLOCKS = "Blocks"
+"""Title of the layers of blocks."""
 DEVIATION_RANGE = 0.5
 """A product's share of cropland minus the map's is drawn from this below 0 to this above."""
 
@@ -64,6 +68,9 @@ class Swatch:
     label: str
     colour: str
     """``#rrggbb``."""
+
+
+FLAG_LEGEND = tuple(Swatch(FLAG_LABELS[flag], FLAG_COLOURS[flag]) for flag in (CROPLAND, NOT_CROPLAND, NO_IMAGERY))
 
 
 class Layer(Protocol):
@@ -86,11 +93,14 @@ class Layer(Protocol):
         """Its colours in words."""
 
     @property
-    def is_coarse(self) -> bool:
-        """Whether it is drawn at every zoom, because it holds one value for each block."""
+    def is_of_blocks(self) -> bool:
+        """Whether it holds one value for each block."""
 
-    def rgba(self, pixels: CubePixels, tile: Tile) -> np.ndarray | None:
-        """A tile as (256, 256, 4) uint8; None where it shows more blocks than are read for one tile."""
+    def has_overviews(self, pixels: CubePixels) -> bool:
+        """Whether it is drawn at every zoom from the overviews of its edition."""
+
+    def rgba(self, pixels: CubePixels, places: Places) -> np.ndarray | None:
+        """A picture as (h, w, 4) uint8; None where it shows more blocks than are read for one."""
 
 
 @dataclass(frozen=True)
@@ -102,12 +112,18 @@ class ImageryLayer:
     source: str
     group: str = "Imagery"
     legend: tuple[Swatch, ...] = ()
-    is_coarse: bool = False
+    is_of_blocks: bool = False
 
-    def rgba(self, pixels: CubePixels, tile: Tile) -> np.ndarray | None:
-        """A tile as (256, 256, 4) uint8; None where it shows more blocks than are read for one tile."""
-        rgb = pixels.under(tile, RGB, self.source)
-        valid = pixels.under(tile, IMAGERY_VALID, self.source)
+    def has_overviews(self, pixels: CubePixels) -> bool:
+        """Whether it is drawn at every zoom from the overviews of its edition."""
+        return pixels.coarse is not None
+
+    def rgba(self, pixels: CubePixels, places: Places) -> np.ndarray | None:
+        """A picture as (h, w, 4) uint8; None where it shows more blocks than are read for one."""
+        if pixels.coarse and (coarse := pixels.coarse.imagery(places, self.source)) is not None:
+            return coarse
+        rgb = pixels.under(places, RGB, self.source)
+        valid = pixels.under(places, IMAGERY_VALID, self.source)
         return None if rgb is None or valid is None else np.dstack([rgb, np.where(valid, OPAQUE, 0).astype(np.uint8)])
 
 
@@ -123,12 +139,30 @@ class CodedLayer:
     source: str | None
     palette: np.ndarray
     """(256, 4) uint8."""
-    is_coarse: bool = False
+    is_of_blocks: bool = False
 
-    def rgba(self, pixels: CubePixels, tile: Tile) -> np.ndarray | None:
-        """A tile as (256, 256, 4) uint8; None where it shows more blocks than are read for one tile."""
-        codes = pixels.under(tile, self.array, self.source)
+    def has_overviews(self, pixels: CubePixels) -> bool:
+        """Whether it is drawn at every zoom from the overviews of its edition."""
+        return False
+
+    def rgba(self, pixels: CubePixels, places: Places) -> np.ndarray | None:
+        """A picture as (h, w, 4) uint8; None where it shows more blocks than are read for one."""
+        codes = pixels.under(places, self.array, self.source)
         return None if codes is None else self.palette[codes]
+
+
+@dataclass(frozen=True)
+class MapLayer(CodedLayer):
+    """The map, or that of a source: its flags, and far out the mean of their colours."""
+
+    def has_overviews(self, pixels: CubePixels) -> bool:
+        """Whether it is drawn at every zoom from the overviews of its edition."""
+        return pixels.coarse is not None
+
+    def rgba(self, pixels: CubePixels, places: Places) -> np.ndarray | None:
+        """A picture as (h, w, 4) uint8; None where it shows more blocks than are read for one."""
+        coarse = pixels.coarse.shares(places, self.source) if pixels.coarse else None
+        return super().rgba(pixels, places) if coarse is None else mixed(*coarse, self.palette)
 
 
 @dataclass(frozen=True)
@@ -145,51 +179,82 @@ class BlockLayer:
     """(256, 4) uint8."""
     blocks: BlockRange
     grid: BlockGrid
-    is_coarse: bool = True
+    is_of_blocks: bool = True
 
-    def rgba(self, pixels: CubePixels, tile: Tile) -> np.ndarray | None:
-        """A tile as (256, 256, 4) uint8."""
-        under = pixels_of_tile(tile, self.grid)
-        row = under.rows // self.grid.block_px - self.blocks.row
-        col = under.cols // self.grid.block_px - self.blocks.col
+    def has_overviews(self, pixels: CubePixels) -> bool:
+        """Whether it is drawn at every zoom from the overviews of its edition."""
+        return False
+
+    def rgba(self, pixels: CubePixels, places: Places) -> np.ndarray | None:
+        """A picture as (h, w, 4) uint8."""
+        row = places.rows // self.grid.block_px - self.blocks.row
+        col = places.cols // self.grid.block_px - self.blocks.col
         y, x = (row >= 0) & (row < self.blocks.rows), (col >= 0) & (col < self.blocks.cols)
-        codes = np.full((TILE_PX, TILE_PX), NOTHING, np.uint8)
+        codes = np.full((len(row), len(col)), NOTHING, np.uint8)
         codes[np.ix_(y, x)] = self.codes[np.ix_(row[y], col[x])]
         return self.palette[codes]
 
 
-def layers_of(pixels: CubePixels, column: ColumnOf | None, products: Sequence[str]) -> dict[str, Layer]:
+def mixed(fraction: np.ndarray, known: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """The mean of the colours of the pixels below coarse ones, weighted by how opaque they are: (h, w, 4) uint8.
+
+    Where some pixels are known, the others are clear, for which of both they are, without imagery or never processed, is not told.
+
+    Parameters
+    ----------
+    fraction, known : (h, w) uint8 as in `croplayer.measures.overviews.Overview`
+    palette : (256, 4) uint8, colours of the flags
+    """
+    share = np.where(known > 0, fraction, 0).astype(np.float32) / PROBABILITY_SCALE
+    clear = known.astype(np.float32) / PROBABILITY_SCALE
+    crop, other = (palette[flag].astype(np.float32) for flag in (CROPLAND, NOT_CROPLAND))
+    weights = share * crop[3], (1 - share) * other[3]
+    total = weights[0] + weights[1]
+    colours = weights[0][..., None] * crop[:3] + weights[1][..., None] * other[:3]
+    out = np.empty((*fraction.shape, 4), np.uint8)
+    out[..., :3] = np.rint(colours / total[..., None])
+    out[..., 3] = np.rint(total * clear)
+    return np.where((known > 0)[..., None], out, palette[fraction])
+
+
+def layers_of(
+    pixels: CubePixels, column: ColumnOf | None, products: Sequence[str], titles: Mapping[str, str] = EMPTY
+) -> dict[str, Layer]:
     """The layers that a run has, by key, in the order in which a person reads them.
 
     Parameters
     ----------
     column : gives a column of the run's block table, or None where it has no such one; None where there is no table yet
     products : names of the products that the run compares with
+    titles : what people call a product, by its name; the name itself where there is none
     """
     cube = pixels.cube
     found: list[Layer] = [*_maps(pixels), *(ImageryLayer(f"imagery-{i}", s, s) for i, s in enumerate(cube.sources))]
     if column is not None:
         blocks = _BlockColumns(column, cube.blocks, cube.grid)
         found += _judgements(blocks, cube.sources)
-        found += _numbers(blocks, cube.sources, products)
+        found += _numbers(blocks, cube.sources, {name: titles.get(name, name) for name in products})
+    found += _of_sources(pixels)
+    found += _other_maps(pixels, titles)
     return {layer.key: layer for layer in found}
 
 
 def _maps(pixels: CubePixels) -> list[Layer]:
-    cube = pixels.cube
-    palette = _flag_palette()
-    legend = tuple(Swatch(FLAG_LABELS[f], FLAG_COLOURS[f]) for f in (CROPLAND, NOT_CROPLAND, NO_IMAGERY))
-    found: list[Layer] = [CodedLayer("map", "Cropland map", "Map", legend, INTEGRATED, None, palette)]
-    if cube.has_array(FIELD):
+    found: list[Layer] = [MapLayer("map", "Cropland map", "Map", FLAG_LEGEND, INTEGRATED, None, _flag_palette())]
+    if pixels.cube.has_array(FIELD):
         lines = np.zeros((256, 4), np.uint8)
         lines[1] = _rgba(FIELD_COLOUR)
         swatch = (Swatch("edge of a field, before small and unsure ones are left out", FIELD_COLOUR),)
         found.append(CodedLayer("fields", "Fields", "Map", swatch, OUTLINES, None, lines))
+    return found
+
+
+def _of_sources(pixels: CubePixels) -> list[Layer]:
+    cube, group = pixels.cube, "Each source"
+    found: list[Layer] = []
     for i, source in enumerate(cube.sources):
-        found.append(CodedLayer(f"mask-{i}", f"Cropland in {source}", "Map", legend, CROPLAND_MASK, source, palette))
-    for i, product in enumerate(pixels.products):
-        title = f"Cropland of {product}"
-        found.append(CodedLayer(f"product-{i}", title, "Other maps", legend, PRODUCT, product, palette))
+        title = f"Cropland in {source}"
+        found.append(MapLayer(f"mask-{i}", title, group, FLAG_LEGEND, CROPLAND_MASK, source, _flag_palette()))
     scores = [
         (CROPLAND_PROBABILITY, "probability", "Cropland score"),
         (BOUNDARY_PROBABILITY, "boundary", "Boundary score"),
@@ -198,8 +263,15 @@ def _maps(pixels: CubePixels) -> list[Layer]:
         if cube.has_array(array):
             ramp, legend_of = _score_palette()
             for i, source in enumerate(cube.sources):
-                found.append(CodedLayer(f"{key}-{i}", f"{words}, {source}", "Map", legend_of, array, source, ramp))
+                found.append(CodedLayer(f"{key}-{i}", f"{words}, {source}", group, legend_of, array, source, ramp))
     return found
+
+
+def _other_maps(pixels: CubePixels, titles: Mapping[str, str]) -> list[Layer]:
+    return [
+        CodedLayer(f"product-{i}", titles.get(name, name), "Other maps", FLAG_LEGEND, PRODUCT, name, _flag_palette())
+        for i, name in enumerate(pixels.products)
+    ]
 
 
 def _judgements(blocks: _BlockColumns, sources: Sequence[str]) -> list[Layer]:
@@ -214,20 +286,21 @@ def _judgements(blocks: _BlockColumns, sources: Sequence[str]) -> list[Layer]:
     return [layer for layer in (choice, *each) if layer is not None]
 
 
-def _numbers(blocks: _BlockColumns, sources: Sequence[str], products: Sequence[str]) -> list[Layer]:
+def _numbers(blocks: _BlockColumns, sources: Sequence[str], products: Mapping[str, str]) -> list[Layer]:
+    """Layers of numbers, with products by what people call them."""
     own = blocks.values(map_column(AREA_FRACTION, INTEGRATED))
     found = [blocks.ramp("share", "Share of cropland", own, (0.0, 1.0), "YlGn", ("0 %", "50 %", "100 %"))]
     for i, source in enumerate(sources):
         familiar = blocks.values(map_column(FAMILIARITY, source))
         title = f"Familiarity, {source}"
         found.append(blocks.ramp(f"familiarity-{i}", title, familiar, (0.0, 1.0), "cividis", ("0", "0.5", "1")))
-    for i, product in enumerate(products):
+    for i, (product, called) in enumerate(products.items()):
         other = blocks.values(map_column(AREA_FRACTION, product))
         if own is not None and other is not None:
             ends = (-DEVIATION_RANGE, DEVIATION_RANGE)
             words = ("50 points less than the map", "as the map", "50 points more")
-            title = f"Deviation of {product}"
-            found.append(blocks.ramp(f"deviation-{i}", title, other - own, ends, "PuOr", words))
+            group = "Share of other maps, minus that of the map"
+            found.append(blocks.ramp(f"deviation-{i}", called, other - own, ends, "PuOr", words, group))
     return [layer for layer in found if layer is not None]
 
 
@@ -279,6 +352,7 @@ class _BlockColumns:
         ends: tuple[float, float],
         colours: str,
         words: Sequence[str],
+        group: str = BLOCKS,
     ) -> BlockLayer | None:
         """A layer of numbers between two ends, with words for legend entries at equal distances; None without a number."""
         if values is None or np.isnan(values).all():
@@ -288,14 +362,14 @@ class _BlockColumns:
         palette[:STEPS] = ramp
         codes = np.clip((values - ends[0]) / (ends[1] - ends[0]), 0, 1) * (STEPS - 1)
         legend = _ramp_legend(ramp, words)
-        return self._layer(key, title, legend, np.round(codes), palette)
+        return replace(self._layer(key, title, legend, np.round(codes), palette), group=group)
 
     def _layer(
         self, key: str, title: str, legend: tuple[Swatch, ...], codes: np.ndarray, palette: np.ndarray
     ) -> BlockLayer:
         placed = np.full((self._blocks.rows, self._blocks.cols), NOTHING, np.uint8)
         placed[self._at] = np.where(np.isnan(codes), NOTHING, np.nan_to_num(codes)).astype(np.uint8)[self._inside]
-        return BlockLayer(key, title, "Blocks", legend, placed, palette, self._blocks, self._grid)
+        return BlockLayer(key, title, BLOCKS, legend, placed, palette, self._blocks, self._grid)
 
 
 def _flag_palette() -> np.ndarray:

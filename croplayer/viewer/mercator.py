@@ -7,10 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stores.grid import BlockGrid
+from stores.grid import BlockGrid, Bounds
 
 TILE_PX = 256
 """Pixels along the edge of a tile."""
+MOST_LATITUDE = 85.05112878
+"""Where the pyramid ends, north and south."""
+ROUNDING = 1e-6
+"""Share of a tile that is taken for nothing."""
 MOST_ZOOM = 22
 """Pixels of tiles are 4 cm wide at this zoom; indices stay far below 2 to the power of 63."""
 
@@ -28,14 +32,32 @@ class Tile(NamedTuple):
         return 0 <= self.zoom <= MOST_ZOOM and 0 <= self.x < 2**self.zoom and 0 <= self.y < 2**self.zoom
 
 
-class TilePixels(NamedTuple):
-    """Row and column of the lattice under the centre of each row and column of a tile: (256,) int64 both, ascending."""
+class Places(NamedTuple):
+    """Row and column of the lattice under the centre of each row and column of a picture: (h,) and (w,) int64, ascending."""
 
     rows: np.ndarray
     cols: np.ndarray
+    per_pixel: float
+    """Columns of the lattice that a column of the picture covers; below 1 where the picture is finer."""
 
 
-def pixels_of_tile(tile: Tile, grid: BlockGrid) -> TilePixels:
+def tiles_over(bounds: Bounds, zoom: int) -> tuple[range, range]:
+    """Columns and rows of the tiles of a zoom that share some area with a box in degrees."""
+    edge = 2.0**zoom
+
+    def row(lat: float) -> float:
+        bounded = math.radians(min(max(lat, -MOST_LATITUDE), MOST_LATITUDE))
+        return (1 - math.asinh(math.tan(bounded)) / math.pi) / 2 * edge
+
+    west, east = ((lon + 180) / 360 * edge for lon in (bounds.west, bounds.east))
+    north, south = row(bounds.north), row(bounds.south)
+    # Edges that differ from those of a tile by rounding alone are its edges.
+    first_x, first_y = (max(math.floor(edge_of + ROUNDING), 0) for edge_of in (west, north))
+    last_x, last_y = (min(math.ceil(edge_of - ROUNDING), int(edge)) for edge_of in (east, south))
+    return range(first_x, last_x), range(first_y, last_y)
+
+
+def pixels_of_tile(tile: Tile, grid: BlockGrid) -> Places:
     """The pixels of the lattice that hold the centres of a tile's pixels.
 
     Web Mercator takes geodetic latitudes for those of a sphere (EPSG method 1024), so rows follow from
@@ -51,7 +73,7 @@ def pixels_of_tile(tile: Tile, grid: BlockGrid) -> TilePixels:
     northing = math.pi * (1 - 2 * (2 * TILE_PX * tile.y + place) / across)
     latitude = np.degrees(np.arctan(np.sinh(northing)))
     rows = np.floor((90 - latitude) * grid.px_per_degree).astype(np.int64)
-    return TilePixels(rows, cols)
+    return Places(rows, cols, pixels_per_tile_pixel(tile.zoom, grid))
 
 
 def pixels_per_tile_pixel(zoom: int, grid: BlockGrid) -> float:

@@ -1,4 +1,4 @@
-"""The values of a cube under a tile, from blocks that stay decoded in memory."""
+"""The values of a cube under a picture, from blocks that stay decoded in memory."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from croplayer.cube.whole_blocks import Cube
+from croplayer.viewer.coarse import CoarsePixels
 from croplayer.viewer.memory import RecentlyUsed
-from croplayer.viewer.mercator import Tile, pixels_of_tile, pixels_per_tile_pixel
+from croplayer.viewer.mercator import Places
 from stores.block_list import BlockList
 from stores.columns import FIELD, FIELD_JOIN, RGB
 from stores.cube import CUBE
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from croplayer.products.product import Product  # brings numba, which takes as much memory as all that is kept here
 
 FACTORS = (64, 16, 4, 1)
-"""Factors that blocks are thinned by; a tile takes the largest that leaves at least a pixel for each of its own."""
+"""Factors that blocks are thinned by; a picture takes the largest that leaves at least a pixel for each of its own."""
 MOST_PX = 16 * 2560**2
 """Most pixels of the cube that one tile may decode, about a second's work; a tile that shows more is left empty."""
 MOST_FILES = 1024
@@ -54,17 +55,19 @@ class CubePixels:
     """Finished blocks by the name of the array; an array that is not named counts as a whole."""
     products: Mapping[str, Product] = field(default_factory=dict)
     """Other maps by name, read where the cube has blocks."""
+    coarse: CoarsePixels | None = None
+    """The overviews of the edition; None where the run made none."""
     _one_reads: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
     """GDAL's datasets are not safe for threads."""
 
-    def under(self, tile: Tile, name: str, source: str | None = None) -> np.ndarray | None:
-        """Values under the centres of a tile's pixels: (256, 256) or, of imagery, (256, 256, 3).
+    def under(self, places: Places, name: str, source: str | None = None) -> np.ndarray | None:
+        """Values under the centres of a picture's pixels: (h, w) or, of imagery, (h, w, 3).
 
-        Outside of the cube they are the array's fill value. None where the tile shows more blocks than `most_blocks`.
+        Outside of the cube they are the array's fill value. None where the picture shows more blocks than `most_blocks`.
         """
         grid = self.cube.grid
-        rows, cols = pixels_of_tile(tile, grid)
-        factor = factor_of(tile.zoom, self.cube)
+        rows, cols, _ = places
+        factor = factor_of(places, self.cube)
         fill, dtype = _FILLS[name]
         out = np.full((len(rows), len(cols), *((3,) if name == RGB else ())), fill, dtype)
         shown = (block for block in _blocks_under(rows, cols, grid.block_px) if self._is_shown(block, name))
@@ -103,10 +106,9 @@ class CubePixels:
         def make() -> np.ndarray:
             if name == OUTLINES:
                 return widened(self._outlines(part), factor)
-            is_product = name == PRODUCT and source is not None
-            return thinned(
-                self._product(source, part) if is_product else self.cube.read_window(name, part, source), factor
-            )
+            if name == PRODUCT and source is not None:
+                return thinned(self._product(source, part), factor)
+            return thinned(self.cube.read_window(name, part, source), factor)
 
         return self.memory.get((self.cube.edition, name, source, part, factor), make)
 
@@ -123,10 +125,9 @@ def most_blocks(grid: BlockGrid) -> int:
     return min(max(MOST_PX // grid.block_px**2, 1), MOST_FILES)
 
 
-def factor_of(zoom: int, cube: Cube) -> int:
-    """How much blocks are thinned for the tiles of a zoom."""
-    per_pixel = pixels_per_tile_pixel(zoom, cube.grid)
-    return next((f for f in FACTORS if f <= per_pixel and f <= cube.grid.block_px), 1)
+def factor_of(places: Places, cube: Cube) -> int:
+    """How much blocks are thinned for a picture."""
+    return next((f for f in FACTORS if f <= places.per_pixel and f <= cube.grid.block_px), 1)
 
 
 def thinned(pixels: np.ndarray, factor: int) -> np.ndarray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -16,15 +18,17 @@ from PIL import Image
 
 from croplayer.cube.whole_blocks import Cube
 from croplayer.viewer.blocks import Blocks
-from croplayer.viewer.layers import Layer, layers_of
+from croplayer.viewer.coarse import CoarsePixels
+from croplayer.viewer.layers import BLOCK_TILE_PX, Layer, layers_of
 from croplayer.viewer.memory import RecentlyUsed
-from croplayer.viewer.mercator import TILE_PX, Tile, own_zoom, pixels_per_tile_pixel
+from croplayer.viewer.mercator import TILE_PX, Tile, own_zoom, pixels_of_tile, pixels_per_tile_pixel, tiles_over
 from croplayer.viewer.pixels import CubePixels, most_blocks
 from croplayer.viewer.units import Units
 from stores.block_list import BlockList
 from stores.finished import STEP_OF_ARRAY, finished_blocks
+from stores.grid import Bounds
 from stores.places import has_key, is_remote
-from stores.run_folder import RunFolder, cube_place
+from stores.run_folder import RunFolder, cube_place, parted
 from stores.step_memory import WRITERS_OF_CUBE
 
 if TYPE_CHECKING:
@@ -35,13 +39,14 @@ DECODED_BYTES = 48 * 2**20
 """Most bytes of decoded blocks in memory: 60 pieces of imagery of 512 px, or seven blocks of a map of 2,560 px."""
 PICTURES_BYTES = 16 * 2**20
 """Most bytes of finished tiles in memory."""
-LEAST_ZOOM = 2
 CLOSER = 3
 """Zooms beyond that of the lattice, at which pixels are enlarged."""
+MOST_TILES_FAR_OUT = 4
+"""Tiles that the whole cube lies on at the least zoom."""
 
 
-class _Picture(bytes):
-    """A PNG that knows its bytes in memory."""
+class _Kept(bytes):
+    """Bytes of a picture or an answer, which know their number."""
 
     @property
     def nbytes(self) -> int:
@@ -66,11 +71,14 @@ class EditionView:
         place = cube_place(run, edition)
         folder = place.folder
         cube = Cube.open(place.cube, edition or (folder.edition if folder else None))
-        finished = {} if folder is None or not folder.has_ledgers else _finished(folder, place.cube, cube)
+        ledgers = folder if folder is not None and folder.has_ledgers else None
+        finished = {} if ledgers is None else _finished(ledgers, place.cube, cube)
         products = products_of(folder) if products_of and folder else ()
-        pixels = CubePixels(cube, memory, finished, {product.name: product for product in products})
+        coarse = CoarsePixels.of(cube, ledgers, memory)
+        pixels = CubePixels(cube, memory, finished, {product.name: product for product in products}, coarse)
         blocks = None if folder is None else Blocks.of(folder, cube.sources)
-        layers = layers_of(pixels, blocks.column if blocks else None, blocks.products if blocks else [])
+        titles = folder.product_titles if folder else {}
+        layers = layers_of(pixels, blocks.column if blocks else None, blocks.products if blocks else [], titles)
         # Arrow keeps what it has freed, which is as much as all that stays.
         pa.default_memory_pool().release_unused()
         return cls(pixels, layers, folder, blocks)
@@ -89,7 +97,7 @@ class RunView:
 
     @classmethod
     def of(cls, run: str | Path, edition: str | None = None, products_of: ProductsOf | None = None) -> RunView:
-        """Open a run's folder, its cube or a cube in a bucket.
+        """Open a run's folder, its cube or a cube in a bucket; ``FOLDER@EDITION`` names an edition, too.
 
         Parameters
         ----------
@@ -99,12 +107,16 @@ class RunView:
         Raises FileNotFoundError and ValueError as `croplayer.open_cube` does.
         """
         memory = RecentlyUsed(DECODED_BYTES)
+        if edition is None and not is_remote(run):
+            run, edition = parted(run)
         there = _editions(run)
         shown = EditionView.of(run, edition or (max(there) if there else None), memory, products_of)
         name = shown.pixels.cube.edition
         others = [EditionView.of(run, other, memory) for other in there if other != name]
         units = Units.of(shown.folder or RunFolder(Path(shown.pixels.cube.path)))
-        title = f"{Path(run).resolve().name if shown.folder else run}, {name}"
+        title = (shown.folder.title if shown.folder else None) or (
+            str(run) if is_remote(run) else Path(run).resolve().name
+        )
         return cls(title, shown, {f"e{i}-": e for i, e in enumerate(others, 1)}, units, RecentlyUsed(PICTURES_BYTES))
 
     @cached_property
@@ -113,23 +125,53 @@ class RunView:
         views = {"": self.edition, **self.others}
         return {start + key: (view, layer) for start, view in views.items() for key, layer in view.layers.items()}
 
-    def about(self) -> dict[str, Any]:
-        """What the page needs to know first: title, box, zooms and layers with their legends."""
+    @property
+    def bounds(self) -> Bounds:
+        """Box of the cube, in degrees."""
         cube = self.edition.pixels.cube
-        last = own_zoom(cube.grid)
+        return cube.grid.window_bounds(cube.blocks.window(cube.grid))
+
+    @property
+    def least_zoom(self) -> int:
+        """The last zoom at which the whole cube lies on few tiles."""
+        zoom = 0
+        while zoom < self.own_zoom and math.prod(map(len, tiles_over(self.bounds, zoom + 1))) <= MOST_TILES_FAR_OUT:
+            zoom += 1
+        return zoom
+
+    @property
+    def own_zoom(self) -> int:
+        """The first zoom as fine as the lattice."""
+        return own_zoom(self.edition.pixels.cube.grid)
+
+    def zoom_of(self, layer: Layer) -> int:
+        """The last zoom that a layer's own tiles are made for; closer, they are enlarged."""
+        cube = self.edition.pixels.cube
+        if not layer.is_of_blocks:
+            return self.own_zoom
+        zooms = range(self.least_zoom, self.own_zoom)
+        wide = (zoom for zoom in zooms if cube.grid.block_px / pixels_per_tile_pixel(zoom, cube.grid) >= BLOCK_TILE_PX)
+        return next(wide, self.own_zoom)
+
+    def about(self) -> dict[str, Any]:
+        """What the page needs to know first: title, box, zooms, levels of units, and layers with their legends."""
+        cube = self.edition.pixels.cube
         return {
             "title": self.title,
-            "bounds": list(cube.grid.window_bounds(cube.blocks.window(cube.grid))),
-            "own_zoom": last,
-            "most_zoom": last + CLOSER,
-            "least_zoom": LEAST_ZOOM,
+            "edition": cube.edition,
+            "bounds": list(self.bounds),
+            "least_zoom": self.least_zoom,
+            "most_zoom": self.own_zoom + CLOSER,
             "pixels_from_zoom": pixels_from_zoom(cube),
+            "levels": self.units.levels,
+            "features": self.edition.blocks.features if self.edition.blocks else [],
             "layers": [
                 {
                     "key": key,
                     "title": layer.title if view is self.edition else f"{layer.title}, {view.pixels.cube.edition}",
                     "group": layer.group if view is self.edition else f"Edition {view.pixels.cube.edition}",
-                    "coarse": layer.is_coarse,
+                    "everywhere": layer.is_of_blocks or layer.has_overviews(view.pixels),
+                    "own_zoom": self.zoom_of(layer),
                     "legend": [asdict(swatch) for swatch in layer.legend],
                 }
                 for key, (view, layer) in self.layers.items()
@@ -141,8 +183,17 @@ class RunView:
 
         Raises KeyError for a layer that is not there, ValueError for such a tile.
         """
+        return self.pictures.get((key, tile), lambda: _Kept(png(self.rgba(key, tile))))
+
+    def rgba(self, key: str, tile: Tile) -> np.ndarray | None:
+        """The pixels of a tile of a layer: (256, 256, 4) uint8; None where nothing of it is to be seen. Raises likewise."""
         view, layer = self.layers[key]
-        return self.pictures.get((key, tile), lambda: _Picture(_png(layer.rgba(view.pixels, tile))))
+        found = layer.rgba(view.pixels, pixels_of_tile(tile, view.pixels.cube.grid))
+        return found if found is not None and found[..., 3].any() else None
+
+    def outlines(self, level: int) -> bytes:
+        """The outlines of the units of a level as GeoJSON in UTF-8."""
+        return self.pictures.get(("outlines", level), lambda: _Kept(json.dumps(self.units.outlines(level)).encode()))
 
     def at(self, lon: float, lat: float) -> dict[str, Any]:
         """The units and the block that hold a point; raises ValueError for a point that is not on Earth."""
@@ -167,7 +218,7 @@ def etag_of(content: bytes) -> str:
 
 def pixels_from_zoom(cube: Cube) -> int:
     """The first zoom at which every tile shows few enough blocks to be drawn from pixels."""
-    for zoom in range(LEAST_ZOOM, own_zoom(cube.grid)):
+    for zoom in range(own_zoom(cube.grid)):
         # Rows of blocks are stretched less than columns away from the equator, never more.
         across = int(pixels_per_tile_pixel(zoom, cube.grid) * TILE_PX // cube.grid.block_px) + 2
         if min(across, cube.blocks.rows) * min(across, cube.blocks.cols) <= most_blocks(cube.grid):
@@ -182,9 +233,8 @@ def _finished(folder: RunFolder, path: str | Path, cube: Cube) -> dict[str, Bloc
     return {array: steps[step] for array, step in STEP_OF_ARRAY.items()}
 
 
-def _png(rgba: np.ndarray | None) -> bytes:
-    if rgba is None or not rgba[..., 3].any():
-        rgba = np.zeros((1, 1, 4), np.uint8)
+def png(rgba: np.ndarray | None, level: int = 1) -> bytes:
+    """A picture as PNG; None is a single clear pixel."""
     out = io.BytesIO()
-    Image.fromarray(rgba).save(out, "PNG", compress_level=1)
+    Image.fromarray(np.zeros((1, 1, 4), np.uint8) if rgba is None else rgba).save(out, "PNG", compress_level=level)
     return out.getvalue()

@@ -18,6 +18,7 @@ from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler, url
 
+from croplayer.viewer.leaflet import LIBRARY_FILES, library
 from croplayer.viewer.mercator import Tile
 from croplayer.viewer.run_view import RunView, etag_of
 
@@ -27,7 +28,7 @@ THREADS = 4
 """Tiles that are drawn at the same time; decoding and warping give up Python's lock."""
 POLICY = (
     "default-src 'none'; img-src 'self' data:; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'"
+    "form-action 'none'"
 )
 """What the page may load: files of this server alone, and no script that is written into it."""
 TYPES = {
@@ -35,8 +36,7 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
 }
-OWN_FILES = ("page.html", "page.js", "panel.js", "page.css")
-LIBRARY_FILES = ("leaflet.js", "leaflet.css")
+OWN_FILES = ("page.html", "page.js", "panel.js", "layers.js", "live.js", "page.css")
 
 
 class Refused(RequestHandler):
@@ -53,12 +53,12 @@ class Refused(RequestHandler):
 class _Answer(RequestHandler):
     """An answer with the headers that all have."""
 
-    def initialize(self, view: RunView, threads: ThreadPoolExecutor) -> None:
+    def initialize(self, view: RunView, threads: ThreadPoolExecutor, policy: str) -> None:
         self.view, self.threads = view, threads
+        self.set_header("Content-Security-Policy", policy)
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
-        self.set_header("Content-Security-Policy", POLICY)
         self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("X-Content-Type-Options", "nosniff")
         # The address holds the token, so no shared cache may keep an answer; the browser asks whether it still holds.
@@ -100,12 +100,22 @@ class About(_Answer):
         self.send_json(self.view.about())
 
 
-class Search(_Answer):
-    """Units by name or code."""
+class Listed(_Answer):
+    """Every unit with its names and box."""
 
     def get(self) -> None:
-        """A list of units; empty where none is called so."""
-        self.send_json(self.view.units.search(self.get_query_argument("q", "")[:80]))
+        """A list of units; empty where the run has none."""
+        self.send_json(self.view.units.listed())
+
+
+class Outlines(_Answer):
+    """The outlines of a level of units."""
+
+    async def get(self, level: str) -> None:
+        """GeoJSON; without units for a level that is not there."""
+        found = await asyncio.get_running_loop().run_in_executor(self.threads, self.view.outlines, int(level))
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.finish(bytes(found))
 
 
 class Unit(_Answer):
@@ -148,24 +158,17 @@ class Files(_Answer):
         self.finish(content)
 
 
-def library() -> Path:
-    """The folder of Leaflet's files; raises ModuleNotFoundError when its package is not installed."""
-    from xstatic.pkg import leaflet
-
-    return Path(leaflet.BASE_DIR)
-
-
 class _Guarded(Application):
     """A web application behind a token in the address, which every request must have."""
 
-    def __init__(self, view: RunView, token: str, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, token: str, given: dict[str, Any]) -> None:
         self._token = token.encode()
-        given = {"view": view, "threads": threads}
         routes: list[tuple[str, type[RequestHandler]]] = [
             (r"", Files),
             (r"tiles/([a-z0-9-]+)/(\d{1,2})/(\d{1,8})/(\d{1,8})\.png", Tiles),
             (r"about\.json", About),
-            (r"units\.json", Search),
+            (r"units\.json", Listed),
+            (r"outlines/(\d{1,2})\.json", Outlines),
             (r"units/(\d{1,2})/([^/]{1,80})\.json", Unit),
             (r"at\.json", At),
             (r"([a-z]+\.(?:js|css))", Files),
@@ -181,7 +184,9 @@ class _Guarded(Application):
         return super().find_handler(request, **kwargs)
 
 
-def serve(view: RunView, host: str = LOCAL, port: int = 0, say: Callable[[str], None] = print) -> None:
+def serve(
+    view: RunView, host: str = LOCAL, port: int = 0, say: Callable[[str], None] = print, frames: bool = False
+) -> None:
     """Serve the map until the process is stopped.
 
     Parameters
@@ -189,6 +194,7 @@ def serve(view: RunView, host: str = LOCAL, port: int = 0, say: Callable[[str], 
     host : address to listen at; the usual one is reached from this machine alone
     port : 0 takes one that is free
     say : is given the address of the page, with its token, once it can be opened
+    frames : whether other pages, such as a notebook, may show the page within them
 
     Raises
     ------
@@ -196,10 +202,10 @@ def serve(view: RunView, host: str = LOCAL, port: int = 0, say: Callable[[str], 
         if the port is in use
     """
     library()
-    asyncio.run(_serve(view, host, port, say))
+    asyncio.run(_serve(view, host, port, say, frames))
 
 
-async def _serve(view: RunView, host: str, port: int, say: Callable[[str], None]) -> None:
+async def _serve(view: RunView, host: str, port: int, say: Callable[[str], None], frames: bool) -> None:
     # A request that fails is logged with its address, which holds the token.
     logging.getLogger("tornado.application").setLevel(logging.CRITICAL)
     logging.getLogger("tornado.general").setLevel(logging.CRITICAL)
@@ -212,7 +218,8 @@ async def _serve(view: RunView, host: str, port: int, say: Callable[[str], None]
         ) from None
     listening.setblocking(False)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="tiles") as threads:
-        server = HTTPServer(_Guarded(view, token, threads))
+        policy = POLICY if frames else f"{POLICY}; frame-ancestors 'none'"
+        server = HTTPServer(_Guarded(token, {"view": view, "threads": threads, "policy": policy}))
         server.add_socket(listening)
         shown = f"[{host}]" if ":" in host else host
         say(f"http://{shown}:{listening.getsockname()[1]}/{token}/")

@@ -15,8 +15,8 @@ import shapely
 from stores.legends import INTEGRATED
 from stores.run_folder import RunFolder
 
-MOST_FOUND = 20
-"""Units that a search lists."""
+SCREEN_PX = 2000
+"""Pixels along an edge on which all outlines of a level are seen at once."""
 OUTLINE_DEG = 0.0005
 """Tolerance of the outlines that are drawn on the page, in degrees."""
 AREA_SUFFIX, KNOWN_SUFFIX, PERCENT_SUFFIX = "_km2", "_known", "_percent"
@@ -49,16 +49,32 @@ class Units:
         sampled = folder.table("sample_areas.csv")
         return cls(frame, areas, _by_code(sampled) if sampled.is_file() else pd.DataFrame())
 
-    def search(self, words: str) -> list[dict[str, Any]]:
-        """Units whose name or code holds some words, those that begin with them first, then larger ones."""
-        wanted = words.strip().casefold()
-        if not wanted:
-            return []
-        names = self.frame[["name_en", "name_zh", "adcode"]].fillna("").apply(lambda column: column.str.casefold())
-        holds = names.apply(lambda column: column.str.contains(wanted, regex=False)).any(axis=1).to_numpy()
-        begins = names.apply(lambda column: column.str.startswith(wanted)).any(axis=1).to_numpy()
-        order = np.lexsort((self.frame["level"].to_numpy(), ~begins))
-        return [self._short(int(i)) for i in order if holds[i]][:MOST_FOUND]
+    @property
+    def levels(self) -> list[int]:
+        """Levels of the units, largest units first."""
+        return sorted({int(level) for level in self.frame["level"]})
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Every unit with its names, code, level and box, larger ones first."""
+        order = np.argsort(self.frame["level"].to_numpy(), kind="stable")
+        return [self._short(int(i)) for i in order]
+
+    def outlines(self, level: int) -> dict[str, Any]:
+        """The outlines of a level as GeoJSON, about as fine as a screen shows them all at once; without units for none."""
+        units = self.frame[self.frame["level"] == level]
+        if not len(units):
+            return {"type": "FeatureCollection", "features": []}
+        west, south, east, north = units.total_bounds
+        tolerance = max(max(east - west, north - south) / SCREEN_PX, OUTLINE_DEG)
+        # Of all at once, so that the two sides of a border stay on each other.
+        shapes = shapely.coverage_simplify(units.geometry.to_numpy(), tolerance)
+        return {
+            "type": "FeatureCollection",
+            "features": [
+                {"type": "Feature", "properties": {}, "geometry": json.loads(shapely.to_geojson(shape))}
+                for shape in shapes
+            ],
+        }
 
     def at(self, lon: float, lat: float) -> list[dict[str, Any]]:
         """The units that hold a point, larger ones first."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from croplayer.products.product import Product
+    from croplayer.viewer.run_view import RunView
     from stores.run_folder import RunFolder
 
 
@@ -26,8 +28,20 @@ if TYPE_CHECKING:
     show_default=True,
     help="Port to listen at; 0 takes one that is free.",
 )
-def view(run: str, edition: str | None, host: str, port: int) -> None:
-    """Open a map of RUN in the browser: imagery, maps, scores, fields, blocks, and the areas of units.
+@click.option(
+    "--static",
+    "out",
+    type=click.Path(path_type=Path),
+    help="Write the map into this new folder instead, which any web server shows, and a browser from the disk, too.",
+)
+@click.option(
+    "--zoom", type=click.IntRange(0, 22), help="Closest zoom of the folder's tiles. Default the closest that fits into --most-mb."
+)  # fmt: skip
+@click.option(
+    "--most-mb", type=click.IntRange(1), default=500, show_default=True, help="Most megabytes that the folder may take."
+)
+def view(run: str, edition: str | None, host: str, port: int, out: Path | None, zoom: int | None, most_mb: int) -> None:
+    """Show a map of RUN in the browser: imagery, maps, scores, fields, blocks, and the areas of units.
 
     RUN is a run's folder, its cube.zarr or s3://BUCKET/PREFIX. The page needs no network. It shows what was finished when the
     command began. Stop the server with Ctrl+C.
@@ -36,12 +50,30 @@ def view(run: str, edition: str | None, host: str, port: int) -> None:
     from croplayer.viewer.server import LOCAL, serve
 
     shown = RunView.of(run, edition, _products)
+    if out is not None:
+        _write(shown, out, zoom, most_mb)
+        return
     if host != LOCAL:
         click.echo(
             "Warning: the page can be reached from other machines, and what is sent is not encrypted; use a network that you trust",
             err=True,
         )
     serve(shown, host, port, lambda address: click.echo(f"open {address}"))
+
+
+def _write(shown: RunView, out: Path, zoom: int | None, most_mb: int) -> None:
+    """Write a folder, after its size is told."""
+    from croplayer.viewer.still import TooLargeError, check_folder, plan_of, write_still
+
+    check_folder(out)
+    try:
+        plan = plan_of(shown, most_mb * 10**6, zoom)
+    except TooLargeError as error:
+        raise ValueError(f"{error}; raise --most-mb, or give a smaller --zoom") from None
+    finest = "full resolution" if plan.zoom == shown.own_zoom else f"full resolution would be zoom {shown.own_zoom}"
+    click.echo(f"at most {plan.tiles:,} tiles up to zoom {plan.zoom} ({finest}), about {plan.nbytes / 1e6:,.0f} MB")
+    write_still(shown, out, plan, lambda done: click.echo(f"{done:,} tiles"))
+    click.echo(f"open {out / 'index.html'}")
 
 
 def _products(folder: RunFolder) -> list[Product]:

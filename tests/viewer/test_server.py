@@ -66,6 +66,7 @@ def test_a_tile_is_asked_for_again_and_not_sent_again(address: str) -> None:
 
 def test_what_is_not_there_is_not_found(address: str) -> None:
     for path in (
+        "outlines/2",
         "tiles/none/3/1/1.png",
         "tiles/map/3/8/1.png",
         "tiles/map/23/1/1.png",

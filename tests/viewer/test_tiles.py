@@ -19,7 +19,7 @@ from croplayer.cube.whole_blocks import Cube
 from croplayer.products.open import open_product
 from croplayer.viewer.layers import layers_of
 from croplayer.viewer.memory import RecentlyUsed
-from croplayer.viewer.mercator import TILE_PX, Tile, own_zoom, pixels_of_tile
+from croplayer.viewer.mercator import TILE_PX, Places, Tile, own_zoom, pixels_of_tile
 from croplayer.viewer.pixels import CubePixels, factor_of, outlines_of, thinned
 from stores.block_list import BlockList
 from stores.grid import BlockGrid, BlockIndex
@@ -30,6 +30,10 @@ HALF_WORLD_M = math.pi * 6378137
 def tile_at(zoom: int, lon: float, lat: float) -> Tile:
     y = (1 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2
     return Tile(zoom, int((lon + 180) / 360 * 2**zoom), int(y * 2**zoom))
+
+
+def places(tile: Tile, cube: Cube) -> Places:
+    return pixels_of_tile(tile, cube.grid)
 
 
 def tile_of(cube: Cube, zoom: int) -> Tile:
@@ -59,12 +63,12 @@ def warped(cube: Cube, tile: Tile, values: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("zoom", [11, 12, 13])
 def test_a_tile_shows_the_pixels_that_gdal_shows(cube: Cube, zoom: int) -> None:
     tile = tile_of(cube, zoom)
-    assert factor_of(zoom, cube) == 1
+    assert factor_of(places(tile, cube), cube) == 1
     whole = cube.read_window("croplayer", cube.blocks.window(cube.grid))
-    found, expected = pixels(cube).under(tile, "croplayer"), warped(cube, tile, whole)
+    found, expected = pixels(cube).under(places(tile, cube), "croplayer"), warped(cube, tile, whole)
     assert found is not None and (expected != 255).mean() > 0.2
     np.testing.assert_array_equal(found, expected)
-    rgb = pixels(cube).under(tile, "rgb", "borealis")
+    rgb = pixels(cube).under(places(tile, cube), "rgb", "borealis")
     assert rgb is not None
     green = cube.read_window("rgb", cube.blocks.window(cube.grid), "borealis")[..., 1]
     np.testing.assert_array_equal(rgb[..., 1][expected != 255], warped(cube, tile, green)[expected != 255])
@@ -72,12 +76,13 @@ def test_a_tile_shows_the_pixels_that_gdal_shows(cube: Cube, zoom: int) -> None:
 
 @pytest.mark.parametrize("zoom", [5, 7, 8])
 def test_far_out_a_tile_shows_pixels_near_its_own(cube: Cube, zoom: int) -> None:
-    tile, factor = tile_of(cube, zoom), factor_of(zoom, cube)
+    tile = tile_of(cube, zoom)
+    factor = factor_of(places(tile, cube), cube)
     assert factor > 1
-    found = pixels(cube).under(tile, "croplayer")
+    found = pixels(cube).under(places(tile, cube), "croplayer")
     assert found is not None
     window = cube.blocks.window(cube.grid)
-    rows, cols = pixels_of_tile(tile, cube.grid)
+    rows, cols, _ = pixels_of_tile(tile, cube.grid)
     y, x = (rows >= window.row) & (rows < window.row_stop), (cols >= window.col) & (cols < window.col_stop)
     middle = [(place[inside] - start) // factor * factor + factor // 2
               for place, inside, start in ((rows, y, window.row), (cols, x, window.col))]  # fmt: skip
@@ -88,8 +93,8 @@ def test_far_out_a_tile_shows_pixels_near_its_own(cube: Cube, zoom: int) -> None
 
 def test_what_is_not_finished_is_not_shown(cube: Cube) -> None:
     done = BlockList.of([(RANGE.row, RANGE.col)])
-    found = pixels(cube, croplayer=done).under(tile_of(cube, 9), "croplayer")
-    every = pixels(cube).under(tile_of(cube, 9), "croplayer")
+    found = pixels(cube, croplayer=done).under(places(tile_of(cube, 9), cube), "croplayer")
+    every = pixels(cube).under(places(tile_of(cube, 9), cube), "croplayer")
     assert found is not None and every is not None
     assert 0 < (found != 255).sum() < (every != 255).sum() / 4
 
@@ -97,8 +102,8 @@ def test_what_is_not_finished_is_not_shown(cube: Cube) -> None:
 def test_a_tile_of_too_many_blocks_is_not_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cube = make_cube(tmp_path / "cube.zarr")
     monkeypatch.setattr("croplayer.viewer.pixels.MOST_FILES", 5)
-    assert pixels(cube).under(tile_of(cube, 6), "croplayer") is None
-    assert pixels(cube).under(tile_of(cube, 14), "croplayer") is not None
+    assert pixels(cube).under(places(tile_of(cube, 6), cube), "croplayer") is None
+    assert pixels(cube).under(places(tile_of(cube, 14), cube), "croplayer") is not None
 
 
 def test_tiles_beside_each_other_share_their_edge() -> None:
@@ -120,7 +125,7 @@ def test_the_own_zoom_is_the_first_as_fine_as_the_lattice() -> None:
 def test_colours_are_those_of_the_legend(cube: Cube) -> None:
     layer = layers_of(pixels(cube), None, [])["map"]
     tile = tile_of(cube, 13)
-    rgba, codes = layer.rgba(pixels(cube), tile), pixels(cube).under(tile, "croplayer")
+    rgba, codes = layer.rgba(pixels(cube), places(tile, cube)), pixels(cube).under(places(tile, cube), "croplayer")
     assert rgba is not None and codes is not None
     legend = {swatch.label: tuple(bytes.fromhex(swatch.colour[1:])) for swatch in layer.legend}
     assert {tuple(c) for c in rgba[codes == 1][:, :3].tolist()} == {legend["cropland"]}
@@ -142,7 +147,7 @@ def test_a_block_layer_colours_each_block_and_nothing_else(cube: Cube) -> None:
         west, south, east, north = cube.grid.bounds(BlockIndex(RANGE.row + row, RANGE.col + col))
         lon, lat = (west + east) / 2, (south + north) / 2
         tile = tile_at(20, lon, lat)
-        found = layers[key].rgba(pixels(cube), tile)
+        found = layers[key].rgba(pixels(cube), places(tile, cube))
         assert found is not None
         return tuple(found[TILE_PX // 2, TILE_PX // 2].tolist())
 
@@ -168,9 +173,9 @@ def test_another_map_is_drawn_from_its_own_file(cube: Cube, tmp_path: Path) -> N
     shown = CubePixels(cube, RecentlyUsed(10**8), products={product.name: product})
     layer = layers_of(shown, None, [])["product-0"]
     tile = tile_of(cube, 11)
-    flags = shown.under(tile, "product", product.name)
+    flags = shown.under(places(tile, cube), "product", product.name)
     assert flags is not None and layer.title.endswith(product.name)
-    _, cols = pixels_of_tile(tile, cube.grid)
+    cols = pixels_of_tile(tile, cube.grid).cols
     share = (cols - cube.blocks.window(cube.grid).col) / cube.blocks.window(cube.grid).width
     row = flags[TILE_PX // 2]
     inside = row[(share > 0) & (share < 1)]
