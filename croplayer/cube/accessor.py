@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 import geopandas as gpd
 import numpy as np
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
 
     from croplayer.cube.pictures import QuickLook, Shares
     from croplayer.products.product import Product
+
+
+class MapInBrowser(Protocol):
+    """A map that this process serves; as the last line of a cell, a notebook shows it."""
+
+    @property
+    def address(self) -> str:
+        """Of the page; any browser of this machine opens it while the process lives."""
+
+    def _repr_html_(self) -> str: ...
 
 
 @xr.register_dataset_accessor("crop")
@@ -155,6 +166,17 @@ class CropAccessor:
         ]
         ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
         return ax
+
+    def explore(self, height_px: int = 600) -> MapInBrowser:
+        """A map to zoom in, for notebooks: the page of ``croplayer view`` where this region lies, without other maps' pixels.
+
+        The page reads the level that it needs, from what was finished when an edition was first explored. It is served to
+        this machine alone, by a thread of this process. Needs the extra ``page``. Raises ValueError when neither imagery nor
+        map are a cube's own.
+        """
+        # The page lies on a floor above the cube, and is reached by its name as the public face reaches it.
+        explored: MapInBrowser = import_module("croplayer.viewer.notebook").explore(self._dataset, height_px)
+        return explored
 
     def quick_look(self, source: str, ax: Any = None, most_px: int = 1024) -> Any:
         """Draw the imagery of a source, with at most about ``most_px`` pixels along an edge; returns the axes.

@@ -1,7 +1,7 @@
 // The map: where it looks, search, clicks, and the address that says all of it.
 "use strict";
 
-const state = { layers: new Map(), right: "", swipe: 50, unit: "", place: null };
+const state = { layers: new Map(), right: "", swipe: 50, unit: "", place: null, box: null };
 let about, units, map, outline, mark, asked = 0;
 
 function readAddress() {
@@ -17,6 +17,8 @@ function readAddress() {
   state.unit = said.get("unit") ?? "";
   const at = (said.get("at") ?? "").split(",").map(Number);
   state.place = at.length === 2 && at.every(Number.isFinite) ? at : null;
+  const box = (said.get("box") ?? "").split(",").map(Number);
+  state.box = box.length === 4 && box.every(Number.isFinite) ? box : about.bounds;
   const view = ["lat", "lon", "zoom"].map((name) => Number(said.get(name) ?? NaN));
   return view.every(Number.isFinite) ? view : null;
 }
@@ -148,7 +150,7 @@ async function start() {
   map.getPane("borders").style.pointerEvents = "none";
   L.control.scale({ imperial: false }).addTo(map);
   if (view) map.setView([view[0], view[1]], view[2]);
-  else map.fitBounds(boxOf(about.bounds));
+  else map.fitBounds(boxOf(state.box));
   drawLayers();
   drawSwipe();
   drawNote();

@@ -41,6 +41,8 @@ PICTURES_BYTES = 16 * 2**20
 """Most bytes of finished tiles in memory."""
 CLOSER = 3
 """Zooms beyond that of the lattice, at which pixels are enlarged."""
+LEAST_ZOOMS = 3
+"""Zooms before that of the lattice, at least."""
 MOST_TILES_FAR_OUT = 4
 """Tiles that the whole cube lies on at the least zoom."""
 
@@ -133,9 +135,9 @@ class RunView:
 
     @property
     def least_zoom(self) -> int:
-        """The last zoom at which the whole cube lies on few tiles."""
+        """The last zoom at which the whole cube lies on few tiles; of a small cube some zooms before its own."""
         zoom = 0
-        while zoom < self.own_zoom and math.prod(map(len, tiles_over(self.bounds, zoom + 1))) <= MOST_TILES_FAR_OUT:
+        while zoom < self.own_zoom - LEAST_ZOOMS and math.prod(map(len, tiles_over(self.bounds, zoom + 1))) <= MOST_TILES_FAR_OUT:
             zoom += 1
         return zoom
 
