@@ -26,6 +26,7 @@ from zarr.codecs import BytesCodec, ZstdCodec
 
 from stores.columns import AREA_FRACTION, RGB
 from stores.edition import ATTRIBUTES, WRITE_CONFIG, SchemaError
+from stores.foreign_cube import check_arrays, read_layout
 from stores.grid import LATTICE_COLS, LATTICE_ROWS, BlockGrid, BlockRange
 from stores.legends import INTEGRATED, NEVER_PROCESSED, PROBABILITY_SCALE
 from stores.levels import FIRST_FACTOR, LARGEST_FACTOR_OF_BLOCKS, SQUARE_BLOCKS, factors_of
@@ -136,6 +137,24 @@ def create_overviews(store: Store, edition: str, grid: BlockGrid, blocks: BlockR
         labels[:] = np.array([INTEGRATED, *sources], dtype=object)
         group.update_attributes(LEVEL.group_attributes(level.grid, level.blocks, sources))
     parent.update_attributes(wanted)
+
+
+def check_overviews(store: Store, edition: str, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> None:
+    """Raise SchemaError unless the overviews of an edition, where it has some, are laid out as `create_overviews` does it."""
+    root: Any = zarr.open_group(store, mode="r", use_consolidated=False)
+    if f"{edition}/{GROUP}" not in root:
+        return
+    levels, place = levels_of(grid, blocks), f"overviews of edition '{edition}'"
+    if dict(root[f"{edition}/{GROUP}"].attrs) != _multiscales(levels):
+        raise SchemaError(f"the {place} have another layout; write to another folder")
+    for level in levels:
+        group = root.get(level.group(edition), {})
+        missing = [spec.name for spec in LEVEL.arrays if spec.name not in group]
+        if missing:
+            raise SchemaError(
+                f"the {place} have no array '{missing[0]}' at factor {level.factor}; write to another folder"
+            )
+        check_arrays(group, read_layout(group.attrs.get(ATTRIBUTES), place), f"the {place}")
 
 
 def _create_array(group: Any, spec: ArraySpec, level: Level, sources: Sequence[str]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,17 +13,17 @@ from croplayer.viewer.memory import RecentlyUsed
 from croplayer.viewer.mercator import Places
 from stores.block_list import BlockList
 from stores.columns import AREA_FRACTION, RGB
-from stores.finished import finished_blocks, finished_squares
 from stores.grid import BlockIndex, PixelWindow
 from stores.legends import NEVER_PROCESSED
 from stores.levels import blocks_of_square, squares_of
 from stores.overviews import GROUP, KNOWN_FRACTION
 from stores.places import has_key
-from stores.run_folder import RunFolder
-from stores.step_memory import OVERVIEWS
+from stores.step_memory import OVERVIEWS, SQUARES
 
 MOST_FILES = 100
 """Most files of a level that a picture is made from; one that would need more takes the next coarser level."""
+COARSER = 1.5
+"""How much coarser than a picture a level may be."""
 _FILLS = {AREA_FRACTION: NEVER_PROCESSED, KNOWN_FRACTION: 0, RGB: 0}
 
 
@@ -35,30 +35,15 @@ class CoarsePixels:
     """Finest first."""
     sources: tuple[str, ...]
     memory: RecentlyUsed
-    blocks: BlockList | None = None
-    """Blocks whose finer levels are finished; None is all of them."""
-    squares: BlockList | None = None
-    """Squares whose coarser levels are finished, likewise."""
+    finished: Mapping[str, BlockList] = field(default_factory=dict)
+    """Finished blocks and squares by the name of the step; those of a step that is not named count as finished, all of them."""
 
     @classmethod
-    def of(cls, cube: Cube, folder: RunFolder | None, memory: RecentlyUsed) -> CoarsePixels | None:
-        """The overviews of an edition; None where it has none.
-
-        Parameters
-        ----------
-        folder : the run whose ledgers tell what is finished; None takes everything for finished
-        """
+    def of(cls, cube: Cube, memory: RecentlyUsed, finished: Mapping[str, BlockList]) -> CoarsePixels | None:
+        """The overviews of an edition; None where it has none."""
         if not has_key(cube.path, f"{cube.edition}/{GROUP}/zarr.json"):
             return None
-        levels = tuple(level_cubes(cube))
-        if folder is None:
-            return cls(levels, cube.sources, memory)
-        held = BlockList.under(cube.blocks.window(cube.grid), cube.grid.block_px)
-        place: str | Path = cube.path
-        return cls(
-            levels, cube.sources, memory, finished_blocks(folder, place, cube.edition, OVERVIEWS, held),
-            finished_squares(folder, place, cube.edition, squares_of(held)),
-        )  # fmt: skip
+        return cls(tuple(level_cubes(cube)), cube.sources, memory, finished)
 
     def shares(self, places: Places, source: str | None) -> tuple[np.ndarray, np.ndarray] | None:
         """Area fraction and known fraction of the map, or that of a source, under a picture: (h, w) uint8 both.
@@ -82,11 +67,14 @@ class CoarsePixels:
         return np.dstack([colours, np.where(is_shown, np.uint8(255), np.uint8(0))])
 
     def _level_for(self, places: Places) -> LevelCube | None:
-        """The coarsest level that has a pixel for each of a picture, or the first one above that is in few files."""
-        fitting = [each for each in self.levels if each.level.factor <= places.per_pixel]
-        if not fitting:
-            return None
-        start = self.levels.index(fitting[-1])
+        """The coarsest level that is about as fine as a picture, or the first one above that is in few files.
+
+        None where that is the cube itself.
+        """
+        fitting = [each for each in self.levels if each.level.factor <= places.per_pixel * COARSER]
+        if not fitting and _files(self.levels[0], places) <= MOST_FILES:
+            return None  # the cube's own pixels are in as many files as those of the first level
+        start = max(len(fitting) - 1, 0)
         return next((each for each in self.levels[start:] if _files(each, places) <= MOST_FILES), self.levels[-1])
 
     def _under(self, each: LevelCube, name: str, place: int, places: Places) -> np.ndarray:
@@ -105,18 +93,18 @@ class CoarsePixels:
     def _of_blocks(self, each: LevelCube, name: str, place: int, window: PixelWindow) -> np.ndarray:
         """A window of a level that has files of its own for each block."""
         found = each.read(name, window, place)
-        if self.blocks is not None:
-            for block in BlockList.under(window, each.cube.grid.block_px).without(self.blocks):
+        finished = self.finished.get(OVERVIEWS)
+        if finished is not None:
+            for block in BlockList.under(window, each.cube.grid.block_px).without(finished):
                 found[window.common(each.cube.grid.window(block)).slices_in(window)] = _FILLS[name]
         return found
 
     def _of_squares(self, each: LevelCube, name: str, place: int, window: PixelWindow) -> np.ndarray:
         """A window of a level that has files for squares of blocks, which stay decoded in memory."""
-        under = BlockList.under(window, each.cube.grid.block_px)
+        squares = squares_of(BlockList.under(window, each.cube.grid.block_px))
+        finished = self.finished.get(SQUARES)
         out = np.full((window.height, window.width, *((3,) if name == RGB else ())), _FILLS[name], np.uint8)
-        for square in squares_of(under):
-            if self.squares is not None and square not in self.squares:
-                continue
+        for square in squares if finished is None else squares.both(finished):
             whole = _window_of_square(each, square)
             part = window.common(whole)
             key = (each.cube.path, each.cube.edition, name, place, square)

@@ -17,6 +17,7 @@ from croplayer.viewer.mercator import Places
 from stores.block_list import BlockList
 from stores.columns import FIELD, FIELD_JOIN, RGB
 from stores.cube import CUBE
+from stores.finished import STEP_OF_ARRAY
 from stores.grid import BlockGrid, BlockIndex, PixelWindow
 from stores.legends import NEVER_PROCESSED
 from stores.schema import INNER_CHUNK_PX
@@ -52,7 +53,7 @@ class CubePixels:
     memory: RecentlyUsed
     """May be shared by the editions of a run."""
     finished: Mapping[str, BlockList] = field(default_factory=dict)
-    """Finished blocks by the name of the array; an array that is not named counts as a whole."""
+    """Finished blocks by the name of the step that writes them; those of a step that is not named count, all of them."""
     products: Mapping[str, Product] = field(default_factory=dict)
     """Other maps by name, read where the cube has blocks."""
     coarse: CoarsePixels | None = None
@@ -90,7 +91,8 @@ class CubePixels:
     def _is_shown(self, block: BlockIndex, name: str) -> bool:
         if not self.cube.holds(block):
             return False
-        finished = self.finished.get(FIELD if name == OUTLINES else name)
+        step = STEP_OF_ARRAY.get(FIELD if name == OUTLINES else name)
+        finished = self.finished.get(step) if step else None
         return finished is None or block in finished
 
     def _parts(self, window: PixelWindow, name: str, factor: int) -> Iterator[PixelWindow]:

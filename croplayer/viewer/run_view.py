@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -13,31 +14,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 from PIL import Image
 
 from croplayer.cube.whole_blocks import Cube
 from croplayer.viewer.blocks import Blocks
 from croplayer.viewer.coarse import CoarsePixels
+from croplayer.viewer.finished import FinishedOfRun
 from croplayer.viewer.layers import BLOCK_TILE_PX, Layer, layers_of
-from croplayer.viewer.memory import RecentlyUsed
+from croplayer.viewer.memory import RecentlyUsed, give_back
 from croplayer.viewer.mercator import TILE_PX, Tile, own_zoom, pixels_of_tile, pixels_per_tile_pixel, tiles_over
 from croplayer.viewer.pixels import CubePixels, most_blocks
 from croplayer.viewer.units import Units
 from stores.block_list import BlockList
-from stores.finished import STEP_OF_ARRAY, finished_blocks
 from stores.grid import Bounds
 from stores.places import has_key, is_remote
 from stores.run_folder import RunFolder, cube_place, parted
-from stores.step_memory import WRITERS_OF_CUBE
 
 if TYPE_CHECKING:
     from croplayer.products.product import Product
 
 ProductsOf = Callable[[RunFolder], "Sequence[Product]"]
-DECODED_BYTES = 48 * 2**20
-"""Most bytes of decoded blocks in memory: 60 pieces of imagery of 512 px, or seven blocks of a map of 2,560 px."""
-PICTURES_BYTES = 16 * 2**20
+DECODED_BYTES = 32 * 2**20
+"""Most bytes of decoded blocks in memory: 40 pieces of imagery of 512 px, or five blocks of a map of 2,560 px."""
+PICTURES_BYTES = 8 * 2**20
 """Most bytes of finished tiles in memory."""
 CLOSER = 3
 """Zooms beyond that of the lattice, at which pixels are enlarged."""
@@ -69,20 +68,18 @@ class EditionView:
     def of(
         cls, run: str | Path, edition: str | None, memory: RecentlyUsed, products_of: ProductsOf | None = None
     ) -> EditionView:
-        """Open an edition; of a run with ledgers only the blocks that they call finished now."""
+        """Open an edition; of a run with ledgers only the blocks that they call finished when a layer is first drawn."""
         place = cube_place(run, edition)
         folder = place.folder
         cube = Cube.open(place.cube, edition or (folder.edition if folder else None))
         ledgers = folder if folder is not None and folder.has_ledgers else None
-        finished = {} if ledgers is None else _finished(ledgers, place.cube, cube)
+        finished: Mapping[str, BlockList] = {} if ledgers is None else FinishedOfRun(ledgers, cube)
         products = products_of(folder) if products_of and folder else ()
-        coarse = CoarsePixels.of(cube, ledgers, memory)
+        coarse = CoarsePixels.of(cube, memory, finished)
         pixels = CubePixels(cube, memory, finished, {product.name: product for product in products}, coarse)
         blocks = None if folder is None else Blocks.of(folder, cube.sources)
         titles = folder.product_titles if folder else {}
         layers = layers_of(pixels, blocks.column if blocks else None, blocks.products if blocks else [], titles)
-        # Arrow keeps what it has freed, which is as much as all that stays.
-        pa.default_memory_pool().release_unused()
         return cls(pixels, layers, folder, blocks)
 
 
@@ -137,7 +134,10 @@ class RunView:
     def least_zoom(self) -> int:
         """The last zoom at which the whole cube lies on few tiles; of a small cube some zooms before its own."""
         zoom = 0
-        while zoom < self.own_zoom - LEAST_ZOOMS and math.prod(map(len, tiles_over(self.bounds, zoom + 1))) <= MOST_TILES_FAR_OUT:
+        while (
+            zoom < self.own_zoom - LEAST_ZOOMS
+            and math.prod(map(len, tiles_over(self.bounds, zoom + 1))) <= MOST_TILES_FAR_OUT
+        ):
             zoom += 1
         return zoom
 
@@ -193,6 +193,18 @@ class RunView:
         found = layer.rgba(view.pixels, pixels_of_tile(tile, view.pixels.cube.grid))
         return found if found is not None and found[..., 3].any() else None
 
+    def prepare(self) -> None:
+        """Read what the ledgers call finished, and the coarsest overviews, so that no picture has to wait for it."""
+        for view in (self.edition, *self.others.values()):
+            for step in view.pixels.finished:
+                _ = view.pixels.finished[step]
+                give_back()
+        xs, ys = tiles_over(self.bounds, self.least_zoom)
+        for key, (view, layer) in self.layers.items():
+            if layer.has_overviews(view.pixels):
+                for x, y in itertools.product(xs, ys):
+                    self.tile(key, Tile(self.least_zoom, x, y))
+
     def outlines(self, level: int) -> bytes:
         """The outlines of the units of a level as GeoJSON in UTF-8."""
         return self.pictures.get(("outlines", level), lambda: _Kept(json.dumps(self.units.outlines(level)).encode()))
@@ -226,13 +238,6 @@ def pixels_from_zoom(cube: Cube) -> int:
         if min(across, cube.blocks.rows) * min(across, cube.blocks.cols) <= most_blocks(cube.grid):
             return zoom
     return own_zoom(cube.grid)
-
-
-def _finished(folder: RunFolder, path: str | Path, cube: Cube) -> dict[str, BlockList]:
-    """Finished blocks by the name of the array that holds them."""
-    held = BlockList.under(cube.blocks.window(cube.grid), cube.grid.block_px)
-    steps = {step: finished_blocks(folder, path, cube.edition, step, held) for step in WRITERS_OF_CUBE}
-    return {array: steps[step] for array, step in STEP_OF_ARRAY.items()}
 
 
 def png(rgba: np.ndarray | None, level: int = 1) -> bytes:

@@ -222,6 +222,7 @@ async def _serve(view: RunView, host: str, port: int, say: Callable[[str], None]
         server = HTTPServer(_Guarded(token, {"view": view, "threads": threads, "policy": policy}))
         server.add_socket(listening)
         shown = f"[{host}]" if ":" in host else host
+        threads.submit(view.prepare)
         say(f"http://{shown}:{listening.getsockname()[1]}/{token}/")
         try:
             await asyncio.Event().wait()

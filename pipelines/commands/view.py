@@ -46,6 +46,9 @@ def view(run: str, edition: str | None, host: str, port: int, out: Path | None, 
     RUN is a run's folder, its cube.zarr or s3://BUCKET/PREFIX. The page needs no network. It shows what was finished when the
     command began. Stop the server with Ctrl+C.
     """
+    from croplayer.viewer.memory import spare_memory
+
+    spare_memory()
     from croplayer.viewer.run_view import RunView
     from croplayer.viewer.server import LOCAL, serve
 
@@ -78,9 +81,11 @@ def _write(shown: RunView, out: Path, zoom: int | None, most_mb: int) -> None:
 
 def _products(folder: RunFolder) -> list[Product]:
     """The products of a run that are on this machine; the others are named and left out."""
+    if not folder.product_titles:
+        return []  # without reading the recipe, whose checks take much memory
     from pipelines.recipe_files import load_resolved_recipe
 
-    parts = load_resolved_recipe(folder).products if folder.recipe.is_file() else ()
+    parts = load_resolved_recipe(folder).products
     found = []
     for part in parts:
         from pipelines.engine.openings import product

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from stores.edition import SchemaError
 from stores.foreign_cube import check_arrays, read_layout
 from stores.grid import BlockGrid, BlockIndex, BlockRange
 from stores.levels import blocks_of_square, by_square, factor_for, factors_of, squares_of
-from stores.overviews import create_overviews, is_overview_metadata, levels_of, overview_files
+from stores.overviews import check_overviews, create_overviews, is_overview_metadata, levels_of, overview_files
 
 
 def test_factors_are_powers_of_four_and_the_block_itself() -> None:
@@ -113,6 +114,29 @@ def test_creation_is_repeated_where_it_was_cut_short_and_leaves_the_cube_alone(t
     assert {p: p.read_bytes() for p in path.rglob("*") if p.is_file()} == whole
     with pytest.raises(SchemaError, match="another layout"):
         create_overviews(DurableStore(path), "2020", cube.grid, BlockRange(1100, 5880, 2, 2), SOURCES)
+
+
+def test_a_layout_that_was_damaged_is_told(tmp_path: Path) -> None:
+    cube, store = make_cube(tmp_path / "cube.zarr"), DurableStore(tmp_path / "cube.zarr")
+    given = "2020", cube.grid, cube.blocks, SOURCES
+    check_overviews(store, *given)  # there are none
+    create_overviews(store, *given)
+    check_overviews(store, *given)
+    path = tmp_path / "cube.zarr/2020/overviews/16/area_fraction/zarr.json"
+    whole = path.read_text()
+    longer = json.loads(whole)
+    longer["shape"][1] += 1
+    for wrong, words in ((json.dumps(longer), "has the shape"), (None, "no array 'area_fraction' at factor 16")):
+        path.unlink() if wrong is None else path.write_text(wrong)
+        with pytest.raises(SchemaError, match=words):
+            check_overviews(store, *given)
+    path.write_text(whole)
+    check_overviews(store, *given)
+    (tmp_path / "cube.zarr/2020/overviews/zarr.json").write_text(
+        '{"zarr_format": 3, "node_type": "group", "attributes": {}}'
+    )
+    with pytest.raises(SchemaError, match="another layout"):
+        check_overviews(store, *given)
 
 
 def test_a_square_follows_each_of_its_blocks() -> None:

@@ -93,7 +93,7 @@ def test_far_out_a_tile_shows_pixels_near_its_own(cube: Cube, zoom: int) -> None
 
 def test_what_is_not_finished_is_not_shown(cube: Cube) -> None:
     done = BlockList.of([(RANGE.row, RANGE.col)])
-    found = pixels(cube, croplayer=done).under(places(tile_of(cube, 9), cube), "croplayer")
+    found = pixels(cube, integrate=done).under(places(tile_of(cube, 9), cube), "croplayer")
     every = pixels(cube).under(places(tile_of(cube, 9), cube), "croplayer")
     assert found is not None and every is not None
     assert 0 < (found != 255).sum() < (every != 255).sum() / 4
