@@ -188,10 +188,12 @@ class Segmentation(Part):
 
 
 class ReportPart(Part):
-    """What the report shows that the run does not make."""
+    """What the report shows that the run does not make, and the formats of its figures."""
 
     comparison: FilePath | None = Field(default=None, examples=["comparison/"])
     """Networks that were trained on the same scenes: comparison.json of ``croplayer models compare``, or its folder."""
+    pdf: bool = Field(default=False, examples=[True])
+    """Whether the figures are written as PDF, too, which takes as long again as drawing them."""
 
 
 class Coverage(Part):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from croplayer.sources.time_spans import parse_span
 from pipelines.recipe_parts import (
     FilePath,
     FilePaths,
@@ -19,6 +20,16 @@ from pipelines.recipe_parts import (
 )
 
 Bands = Annotated[tuple[int, int, int], Field(strict=False)]
+
+
+def _time(text: str) -> str:
+    """A text that is empty or a time."""
+    if text:
+        parse_span(text)
+    return text
+
+
+Taken = Annotated[str, AfterValidator(_time)]
 
 
 class FolderSource(Part):
@@ -38,6 +49,8 @@ class FolderSource(Part):
         default=(), examples=[["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]]
     )
     """sha256 of the tiles that the provider serves where it has no imagery."""
+    taken: Taken = Field(default="", examples=["2020-06/2020-08"])
+    """When the imagery was taken: a year, month or day, or two of them."""
 
 
 class HttpSource(Part):
@@ -55,6 +68,8 @@ class HttpSource(Part):
     """Environment variable with the token: CROPLAYER_TOKEN, or a name that begins with CROPLAYER_TOKEN_."""
     edition: str = Field(default="", examples=["2024-05"])
     """A word for the date of the provider's imagery; another word makes a run fetch and map everything anew."""
+    taken: Taken = Field(default="", examples=["2020-06/2020-08"])
+    """When the imagery was taken: a year, month or day, or two of them."""
     zoom: int = Field(default=16, json_schema_extra={"minimum": 0, "maximum": 22})
     """Zoom level of the tiles that are fetched, 0 to 22."""
     tile_px: int = Field(default=256, json_schema_extra={"enum": [256, 512]})
@@ -103,6 +118,8 @@ class RasterImagery(Networked):
     """Values that become 0 and 255, for pixels of other than 8 bits."""
     assume_crs: str | None = Field(default=None, examples=["EPSG:32650"])
     """CRS of files that have none."""
+    taken: Taken = Field(default="", examples=["2020-06/2020-08"])
+    """When the imagery was taken: a year, month or day, or two of them; when not given, what the files tell."""
     token_env: str | None = Field(default=None, examples=["CROPLAYER_TOKEN"])
     """Environment variable with the token: CROPLAYER_TOKEN, or a name that begins with CROPLAYER_TOKEN_."""
 

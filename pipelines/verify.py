@@ -190,7 +190,11 @@ def _output_problems(folder: RunFolder, entries: Mapping[str, StepEntry]) -> Ite
 
 def _foreign_files(folder: RunFolder, entries: Mapping[str, StepEntry]) -> Iterator[Problem]:
     """Files beside the cube that no record names, and folders that do not belong to a run."""
-    own = {name for entry in entries.values() for name in entry.files} | {folder.lock.name, folder.log.name}
+    own = {name for entry in entries.values() for name in entry.files} | {
+        folder.lock.name,
+        folder.log.name,
+        folder.identity.name,
+    }
     own |= {folder.outputs.relative_to(folder.root).as_posix()}
     own |= {folder.ledger(n).relative_to(folder.root).as_posix() for n, e in entries.items() if e.is_of_blocks}
     others = folder.inputs | {folder.own_cube.name, EDITIONS_FOLDER}

@@ -68,8 +68,13 @@ class RemoteStore(ObjectStore[Any]):
 
     async def set(self, key: str, value: Buffer) -> None:
         """Write the value of a key and record its digest."""
-        await super().set(key, value)
-        self.written[key] = digest_bytes(value.as_numpy_array().tobytes())
+        data = value.as_numpy_array().tobytes()
+        try:
+            await super().set(key, value)
+        except Exception:
+            if not _holds(self.store, key, data):
+                raise
+        self.written[key] = digest_bytes(data)
 
     def with_read_only(self, read_only: bool = False) -> RemoteStore:
         """The same store opened anew, with an empty record of what was written."""
@@ -92,11 +97,16 @@ def bucket_of(place: str) -> Any:
     Raises ValueError for an invalid address, RuntimeError if obstore is not installed.
     """
     check_place(place)
+    return open_bucket(place)
+
+
+def open_bucket(address: str) -> Any:
+    """The obstore client of ``s3://BUCKET`` or ``s3://BUCKET/PREFIX``; raises RuntimeError if obstore is not installed."""
     try:
         from obstore.store import S3Store
     except ImportError:
-        raise RuntimeError(f"{place} needs the package obstore; {how_to_install('s3')}") from None
-    return S3Store.from_url(place)
+        raise RuntimeError(f"{address} needs the package obstore; {how_to_install('s3')}") from None
+    return S3Store.from_url(address)
 
 
 def open_store(place: str | Path, *, read_only: bool) -> DurableStore | LocalStore | RemoteStore:
@@ -123,9 +133,24 @@ def write_key(place: str | Path, key: str, data: bytes) -> FileDigest:
     if is_remote(place):
         import obstore
 
-        obstore.put(bucket_of(str(place)), key, data)
+        bucket = bucket_of(str(place))
+        try:
+            obstore.put(bucket, key, data)
+        except Exception:
+            if not _holds(bucket, key, data):
+                raise
         return digest_bytes(data)
     return write_durable(path_inside(Path(place), key), data, partial_folder(Path(place)))
+
+
+def _holds(bucket: Any, key: str, data: bytes) -> bool:
+    """Whether a bucket holds the bytes of a key whose writing failed: the request may have arrived and its answer not."""
+    import obstore
+
+    with suppress(Exception):  # the first error tells more than one of asking
+        is_as_long = obstore.head(bucket, key)["size"] == len(data)
+        return bool(is_as_long and obstore.get(bucket, key).bytes().to_bytes() == data)
+    return False
 
 
 def read_key(place: str | Path, key: str) -> bytes:

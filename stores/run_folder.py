@@ -193,6 +193,12 @@ class RunFolder:
         return self.root / ".lock"
 
     @property
+    def identity(self) -> Path:
+        """The file with the id of the run, which all its editions share; only runs that write into a bucket have one."""
+        run = self.root.parent.parent if self.root.parent.name == EDITIONS_FOLDER else self.root
+        return run / ".run_id"
+
+    @property
     def log(self) -> Path:
         """What happened and when."""
         return self.root / "run.log"

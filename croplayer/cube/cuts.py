@@ -69,12 +69,19 @@ def cut_polygon(cube: Cube, polygon: BaseGeometry, finished: BlockList) -> Cut:
     return Cut(mask, window, cube.grid)
 
 
-def write_cut(cut: Cut, path: Path) -> list[Path]:
-    """Write a cut as .tif, .parquet or .shp; raises ValueError for another ending."""
-    if path.suffix == ".tif":
-        return [write_geotiff(path, *cut)]
-    if path.suffix not in FORMATS:
-        known = ", ".join(f"{ending} ({name})" for ending, name in FORMATS.items())
-        raise ValueError(f"output {path} ends in '{path.suffix}'; expected one of {known}")
-    regions = regions_of_mask(cut.mask == CROPLAND, cut.window, cut.grid)
-    return [write_geoparquet(path, regions)] if path.suffix == ".parquet" else write_shapefile(path, regions)
+def write_cut(cut: Cut, *paths: Path) -> list[Path]:
+    """Write a cut as .tif, .parquet and .shp; raises ValueError for another ending. Returns the files written."""
+    for path in paths:
+        if path.suffix not in FORMATS:
+            known = ", ".join(f"{ending} ({name})" for ending, name in FORMATS.items())
+            raise ValueError(f"output {path} ends in '{path.suffix}'; expected one of {known}")
+    written: list[Path] = []
+    regions = None
+    for path in paths:
+        if path.suffix == ".tif":
+            written.append(write_geotiff(path, *cut))
+            continue
+        if regions is None:
+            regions = regions_of_mask(cut.mask == CROPLAND, cut.window, cut.grid)
+        written += [write_geoparquet(path, regions)] if path.suffix == ".parquet" else write_shapefile(path, regions)
+    return written

@@ -301,6 +301,9 @@ def write_ring_vertices(
             if higher or (vertices[n, 1] == vertices[top, 1] and vertices[n, 0] < vertices[top, 0]):
                 top = n
         turned = np.concatenate((vertices[top:at], vertices[start:top]))
-        vertices[start:at] = turned
-        vertices[at] = vertices[start]
+        for n in range(len(turned)):
+            vertices[start + n, 0] = turned[n, 0]
+            vertices[start + n, 1] = turned[n, 1]
+        vertices[at, 0] = vertices[start, 0]
+        vertices[at, 1] = vertices[start, 1]
         at += 1

@@ -170,7 +170,9 @@ def choose_vertices(
 def turn_closed(chain: np.ndarray, first: int, last: int, start: int) -> None:
     """Let a closed arc start and end at another of its corners."""
     turned = np.concatenate((chain[start:last], chain[first : start + 1]))
-    chain[first : last + 1] = turned
+    for k in range(len(turned)):
+        chain[first + k, 0] = turned[k, 0]
+        chain[first + k, 1] = turned[k, 1]
 
 
 @kernel
@@ -300,7 +302,8 @@ def balance(
                         moves[end, 0] *= farthest_m / length
                         moves[end, 1] *= farthest_m / length
     if is_closed:
-        moves[pieces] = moves[0]
+        moves[pieces, 0] = moves[0, 0]
+        moves[pieces, 1] = moves[0, 1]
 
 
 @kernel

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from croplayer.kernels.gaps import between
+
 
 def gaps(along: np.ndarray, across: np.ndarray, row: int, col: int) -> np.ndarray:
     """Pixels of a block without imagery that have imagery on both sides, in their row or in their column.
@@ -26,10 +28,7 @@ def gaps(along: np.ndarray, across: np.ndarray, row: int, col: int) -> np.ndarra
     -------
     (n, n) bool
     """
-    n = along.shape[0]
-    valid = along[:, col : col + n]
-    within = _between(along)[:, col : col + n] | _between(across.T)[:, row : row + n].T
-    return within & ~valid
+    return between(along, across, row, col)
 
 
 def gap_share(valid: np.ndarray, gap: np.ndarray, inside: np.ndarray | None = None) -> float:
@@ -44,11 +43,3 @@ def gap_share(valid: np.ndarray, gap: np.ndarray, inside: np.ndarray | None = No
     seen = np.count_nonzero(valid if inside is None else valid & inside)
     missing = np.count_nonzero(gap if inside is None else gap & inside)
     return missing / (seen + missing) if seen else 1.0
-
-
-def _between(seen: np.ndarray) -> np.ndarray:
-    """Whether each pixel lies between the first and the last True of its row: (h, w) bool."""
-    columns = np.arange(seen.shape[1])
-    first = np.where(seen.any(axis=1), seen.argmax(axis=1), seen.shape[1])
-    last = seen.shape[1] - 1 - seen[:, ::-1].argmax(axis=1)
-    return (first[:, None] < columns) & (columns < last[:, None])

@@ -42,7 +42,8 @@ def merged_mask(masks: Sequence[np.ndarray]) -> np.ndarray:
 
 def has_data(mask: np.ndarray) -> bool:
     """Whether a mask of flags (h, w) says something anywhere."""
-    return bool((mask != NO_IMAGERY).any())
+    # Of most masks the first pixel tells.
+    return bool((mask.size and mask[0, 0] != NO_IMAGERY) or (mask != NO_IMAGERY).any())
 
 
 def shape_features(mask: np.ndarray, grid: BlockGrid, block: BlockIndex) -> dict[str, Value]:

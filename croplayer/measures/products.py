@@ -56,7 +56,7 @@ def edge_densities(
     """`density_values` of what was compared."""
     return {
         map_column("edge_density", map_name): compared.mask_edge / mask.size if has_data(mask) else None,
-        map_column("edge_density", name): compared.product_edge / mask.size if product.is_known().any() else None,
+        map_column("edge_density", name): compared.product_edge / mask.size if product.has_data() else None,
     }
 
 

@@ -35,9 +35,15 @@ class ProductWindow(NamedTuple):
         """Where the product says something, at its own resolution: (H, W) bool."""
         return self.percent != UNKNOWN
 
+    def has_data(self) -> bool:
+        """Whether the product says something anywhere."""
+        # Of most products the first pixel tells.
+        return bool((self.percent.size and self.percent[0, 0] != UNKNOWN) or (self.percent != UNKNOWN).any())
+
     def is_crop(self) -> np.ndarray:
         """Where more than half of a pixel is cropland, at the product's own resolution: (H, W) bool."""
-        return (self.percent > 50) & (self.percent <= 100)
+        # Values of one byte wrap, so that one comparison tells 51 to 100 from all others.
+        return (self.percent - np.uint8(51)) < np.uint8(50)
 
     def flags(self) -> np.ndarray:
         """Cropland by majority at every pixel of the window: (h, w) uint8, 0, 1, or 254 where nothing is known."""

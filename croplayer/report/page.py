@@ -26,14 +26,19 @@ class Picture:
     title: str
     caption: str
     png: bytes
-    pdf: bytes
+    figure: Figure = field(repr=False, compare=False)
     paper: str = ""
     """The figure of the paper that shows the same, such as "Fig. 12"; empty for none"""
 
     @classmethod
     def of(cls, name: str, title: str, caption: str, figure: Figure, paper: str = "") -> Picture:
-        """A picture of a drawn figure, as PNG and PDF."""
-        return cls(name, title, caption, png_bytes(figure), pdf_bytes(figure), paper)
+        """A picture of a drawn figure."""
+        return cls(name, title, caption, png_bytes(figure), figure, paper)
+
+    @property
+    def pdf(self) -> bytes:
+        """The figure as PDF, drawn when it is asked for: that takes as long as the PNG."""
+        return pdf_bytes(self.figure)
 
     @property
     def data(self) -> str:

@@ -127,11 +127,9 @@ class StacSource:
                 found.append(layer)
         return tuple(found)
 
-    def taken_at(self, box: Bounds) -> datetime | None:
-        """When the imagery under a box was taken; None where items of several times, of a span or of none meet it."""
-        times = {(item.start, item.end) for item in _index(self.items).near(box)}
-        start, end = times.pop() if len(times) == 1 else (None, None)
-        return start if start == end else None
+    def times_near(self, box: Bounds) -> list[tuple[datetime | None, datetime | None]]:
+        """Start and end of what each item under a box shows; None where the item does not tell."""
+        return [(item.start, item.end) for item in _index(self.items).near(box)]
 
 
 @cached_file_reads(8)

@@ -23,6 +23,7 @@ from croplayer.models.judging.comparison_file import comparison_file
 from croplayer.products.product import Product
 from croplayer.sources.elevation import ElevationRaster
 from croplayer.sources.imagery import ImagerySource
+from croplayer.sources.time_spans import TimeSpan, parse_span
 from croplayer.vector.boundaries import UnitColumns, joined, read_boundaries
 from croplayer.vector.correction_files import read_corrections
 from croplayer.vector.corrections import HandCorrection
@@ -92,6 +93,12 @@ class Inputs:
     @cached_property
     def _sources(self) -> dict[int, ImagerySource]:
         return {}
+
+    @cached_property
+    def stated_times(self) -> dict[str, TimeSpan]:
+        """When imagery was taken, by source, of those of which the recipe states it."""
+        texts = {part.name: getattr(part, "taken", "") for part in self.recipe.sources}
+        return {name: parse_span(text) for name, text in texts.items() if text}
 
     @cached_property
     def elevation(self) -> ElevationRaster | None:

@@ -15,13 +15,14 @@ from croplayer.cube.whole_blocks import Cube
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.step_ledgers import StepLedgers
 from stores import __version__
+from stores.bucket_owner import check_owner, claim_bucket
 from stores.columns import BOUNDARY_PROBABILITY, CORRECTION, FIELD, FIELD_JOIN
 from stores.cube import CUBE, metadata_files
 from stores.durable import digest_bytes, digest_text, write_durable
 from stores.edition import ATTRIBUTES
 from stores.grid import BlockRange
 from stores.overviews import create_overviews
-from stores.places import has_key, open_store
+from stores.places import has_key, is_remote, open_store
 from stores.run_folder import RunFolder
 from stores.step_memory import CUBE_FILES, HEAD
 
@@ -75,6 +76,8 @@ class Output:
         """
         if not self.inputs.recipe.sources:
             return
+        if is_remote(self.folder.cube):
+            claim_bucket(str(self.folder.cube), self.folder.identity)
         cube, store = self.cube, open_store(self.folder.cube, read_only=False)
         optional: tuple[str, ...] = (
             (BOUNDARY_PROBABILITY,) if self.inputs.models.tell_boundaries(self.inputs.recipe) else ()
@@ -88,8 +91,10 @@ class Output:
             self.folder.memory.note(CUBE_FILES, cube.edition, metadata_files(self.folder.cube, cube.edition))
 
     def check(self) -> None:
-        """Raise ValueError when the edition's cube has another layout than the recipe's."""
+        """Raise ValueError when the edition's cube has another layout than the recipe's, or its bucket another run."""
         wanted = self.inputs.recipe.edition
+        if self.inputs.recipe.sources and is_remote(self.folder.cube):
+            check_owner(str(self.folder.cube), self.folder.identity)
         if not self.inputs.recipe.sources or not has_key(self.folder.cube, f"{wanted}/zarr.json"):
             return
         group = zarr.open_group(

@@ -75,7 +75,7 @@ class _Files:
 
     def __call__(self) -> Sequence[Path]:
         cut = cut_polygon(self._output.cube, self._polygon, self._done["integrate"].blocks)
-        return [written for path in self._paths for written in write_cut(cut, path)]
+        return write_cut(cut, *self._paths)
 
 
 RULES = (Rule("export", "export", after=("integrate", "boundaries"), applies=exports, code=(__name__,), steps=export),)

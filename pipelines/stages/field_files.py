@@ -9,13 +9,9 @@ from pathlib import Path
 import pandas as pd
 from shapely.geometry.base import BaseGeometry
 
-from croplayer.cube.field_editions import NamedFields
-from croplayer.cube.field_query import field_files
 from croplayer.fields.block_tables import OUTLINES, FoundFields, decode_fields
 from croplayer.fields.fiboa import DATETIME
-from croplayer.fields.field_sets import FieldFiles
 from croplayer.fields.files import count_fields_of, read_fields, write_fields
-from croplayer.fields.matching import carried_ids, match_sets
 from croplayer.fields.unit_fields import UnitFields
 from croplayer.fields.whole import MOST_BLOCKS
 from croplayer.files.tables import write_csv, write_parquet
@@ -37,6 +33,12 @@ ENDINGS = {"flatgeobuf": ".fgb", "geopackage": ".gpkg", "shapefile": ".shp", "pm
 
 def matches(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
     """Write ``tables/field_matches.parquet``: what became of the fields of the earlier run, and the ids that this one takes."""
+    # The libraries of fields take longer to import than all else that a run without fields needs.
+    from croplayer.cube.field_editions import NamedFields
+    from croplayer.cube.field_query import field_files
+    from croplayer.fields.field_sets import FieldFiles
+    from croplayer.fields.matching import carried_ids, match_sets
+
     folder, before = output.folder, edition_at(str(fields_part(inputs.recipe).before))
     if before.root.resolve() == folder.root.resolve():
         raise ValueError(f"[fields] before is the run's own folder {folder.root}; give that of an earlier run")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import geopandas as gpd
 import pandas as pd
 
-from croplayer.cube.lattice import pixels_of_blocks
 from croplayer.fields.files import read_fields
 from croplayer.files.tables import write_csv
 from croplayer.vector.read import digest_vector
@@ -37,6 +36,7 @@ def scored(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep
     path, folder = Path(str(inputs.recipe.evaluation.parcels)), output.folder
 
     def make() -> Sequence[Path]:
+        from croplayer.cube.lattice import pixels_of_blocks
         from croplayer.evaluation.field_objects import count_fields, field_figures
         from croplayer.evaluation.field_squares import count_by_squares
         from croplayer.evaluation.reliability import reliability

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from croplayer.cube.field_table import FieldChoice
 from croplayer.fields.rules import load_rules
 from croplayer.measures.features import TERRAIN
-from croplayer.tasks.fields import FieldsTask
-from croplayer.tasks.outlines import BLOCKS_SEEN, OutlinesTask
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule
@@ -26,9 +24,14 @@ from stores.columns import CORRECTIONS, COVERAGE_TYPE, DECIDES, FAMILIARITY, map
 from stores.durable import digest_file
 from stores.step_memory import FIELD_OUTLINES, FIELDS
 
+if TYPE_CHECKING:
+    from croplayer.cube.field_table import FieldChoice
+
 
 def separate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:
     """Number the pieces of fields of every block that has a map."""
+    from croplayer.tasks.fields import FieldsTask
+
     part = fields_part(inputs.recipe)
     decisions = output.folder.table("integration.parquet")
     rules = load_rules(part.rules)
@@ -55,6 +58,8 @@ def separate(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSte
 
 def outlines(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]:
     """Write a table of the fields that each block names."""
+    from croplayer.tasks.outlines import BLOCKS_SEEN, OutlinesTask
+
     part, folder = fields_part(inputs.recipe), output.folder
     decisions, blocks = folder.table("integration.parquet"), done[FIELDS].blocks
     rules = load_rules(part.rules)
@@ -98,6 +103,8 @@ def outlines(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSte
 
 def field_choice(part: Fields) -> FieldChoice:
     """Which fields a recipe keeps, and how their outlines are drawn."""
+    from croplayer.cube.field_table import FieldChoice
+
     # The area of a hole is that of its simplified ring, which is a little off that of the pixels of a field in it.
     holes_ha = min(part.fill_holes_ha, 0.8 * part.min_area_ha)
     return FieldChoice(part.min_area_ha, part.max_area_ha, part.min_confidence, part.simplify_m, holes_ha)

@@ -80,7 +80,7 @@ def _seldom_collected() -> Iterator[None]:
 
 @_seldom_collected()
 def make_report(run: Shown) -> Sequence[Path]:
-    """Write the report and its figures as PNG and PDF; returns their paths."""
+    """Write the report and its figures, as PNG and where the recipe asks for it as PDF; returns their paths."""
     from croplayer.report.page import Report
 
     recipe = run.inputs.recipe
@@ -88,12 +88,13 @@ def make_report(run: Shown) -> Sequence[Path]:
     sections = [*(_sections(run, results) if results else []), *_model_sections(run), *_comparison_sections(run)]
     blocks = results.blocks if results else None
     report = Report(recipe.title, [recipe.about] if recipe.about else [], _facts(run, blocks), sections)
-    paths = []
+    paths, folder = [], run.output.folder
     for picture in report.pictures:
-        for suffix, data in ((".png", picture.png), (".pdf", picture.pdf)):
-            path = run.output.folder.figure(f"{picture.name}{suffix}")
-            write_durable(path, data)
-            paths.append(path)
+        paths.append(folder.figure(f"{picture.name}.png"))
+        write_durable(paths[-1], picture.png)
+        if recipe.report and recipe.report.pdf:
+            paths.append(folder.figure(f"{picture.name}.pdf"))
+            write_durable(paths[-1], picture.pdf)
     write_durable(run.output.folder.report, report.to_html().encode())
     return [*paths, run.output.folder.report]
 
@@ -135,9 +136,9 @@ def _read(run: Shown, name: str) -> pd.DataFrame | None:
 
 def _sections(run: Shown, results: ReportTables) -> Iterator[Section]:
     """The sections of the map, its evaluation and the details."""
+    from croplayer.report import sections_dates, sections_fields, sections_map, sections_products, sections_proof
     from croplayer.report import sections_decisions as decisions
     from croplayer.report import sections_details as details
-    from croplayer.report import sections_fields, sections_map, sections_products, sections_proof
 
     if not run.inputs.sources:
         notes = [f"{p.title}: {p.note}" for p in run.inputs.recipe.products if p.note]
@@ -163,6 +164,9 @@ def _sections(run: Shown, results: ReportTables) -> Iterator[Section]:
     yield sections_proof.statistics_section(results)
     yield sections_products.products_section(results, places(run, results.blocks))
     yield details.quality_section(results)
+    ages = sections_dates.age_section(results)
+    if ages:
+        yield ages
     yield decisions.sample_section(results)
     yield decisions.correctness_section(results)
     yield decisions.integration_section(results)

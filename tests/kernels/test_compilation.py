@@ -12,10 +12,12 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 import croplayer.kernels
+from croplayer.fields.outlines import field_outlines
 from croplayer.kernels.basins import relief
 from croplayer.kernels.image import image_quality
 from croplayer.kernels.outlines import outlines
 from croplayer.kernels.zones import packed_equal_under
+from stores.grid import BlockGrid, PixelWindow
 
 MODULES = sorted(path.stem for path in Path(croplayer.kernels.__file__).parent.glob("*.py") if path.stem != "__init__")
 
@@ -71,6 +73,8 @@ def test_kernels_build_no_messages() -> None:
     relief(*rng.integers(0, 251, (2, 64, 64), dtype=np.uint8))
     packed_equal_under(mask.astype(np.uint8), np.arange(140) // 2, np.arange(140) // 2, 1)
     outlines(mask)
+    fields, grid = np.repeat(np.arange(1, 71), 70).reshape(70, 70), BlockGrid()
+    field_outlines(fields, PixelWindow(50 * grid.px_per_degree, 100, 70, 70), grid, 3.0)
     modules = [importlib.import_module(f"croplayer.kernels.{name}") for name in MODULES]
     kernels = {id(k): k for module in modules for k in vars(module).values() if isinstance(k, Dispatcher)}.values()
     files = {

@@ -54,3 +54,17 @@ def test_only_the_region_counts() -> None:
     assert share(hole, inside=ROWS >= 40) == 0
     assert share(hole, inside=(ROWS >= 10) & (ROWS < 40)) == pytest.approx(900 / 1800)
     assert share(hole, inside=~hole) == 1.0
+
+
+@pytest.mark.parametrize("share_seen", [0.02, 0.3, 0.9])
+def test_gaps_are_those_with_imagery_before_and_behind(share_seen: float) -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        n, left, right, up, down = rng.integers(1, 25, 5)
+        along, across = rng.random((n, left + n + right)) < share_seen, rng.random((up + n + down, n)) < share_seen
+        across[up : up + n] = along[:, left : left + n]
+        sides = [np.logical_or.accumulate(seen, axis) for seen, axis in ((along, 1), (across, 0))]
+        others = [np.flip(np.logical_or.accumulate(np.flip(seen, axis), axis), axis) for seen, axis in ((along, 1), (across, 0))]  # fmt: skip
+        in_row, in_column = (before & behind for before, behind in zip(sides, others, strict=True))
+        expected = (in_row[:, left : left + n] | in_column[up : up + n]) & ~along[:, left : left + n]
+        np.testing.assert_array_equal(gaps(along, across, int(up), int(left)), expected)

@@ -10,6 +10,7 @@ import pytest
 
 from croplayer.report.charts import Bar, bar_figure, bar_panels
 from croplayer.report.page import Column, Gap, Picture, Report, Section, Table, column_cells, table_of
+from croplayer.report.sections_dates import age_section
 from croplayer.report.sections_decisions import correctness_section, integration_section, sample_section
 from croplayer.report.sections_map import summary_section
 from croplayer.report.sections_products import products_section
@@ -225,3 +226,21 @@ def test_figures_are_the_same_bytes_again_and_take_what_is_missing() -> None:
     assert pictures[0].pdf.startswith(b"%PDF")
     nothing = [Bar("one", np.nan, "#0072b2")]
     assert Picture.of("x", "t", "c", bar_panels({"a": nothing, "b": nothing}, [("g", 2)])).png
+
+
+def test_the_age_of_the_imagery_is_told_by_source_and_unit() -> None:
+    blocks = made_up_blocks()
+    first = pd.to_datetime(["2020-06-01"] * 6 + ["2020-06-11"] * 5 + [None], utc=True)
+    blocks["taken_from_a"], blocks["taken_to_a"] = first, first + pd.Timedelta(days=2)
+    blocks["adcode_1"] = ["1"] * 5 + ["border"] + ["2"] * 6
+    units = pd.DataFrame({"adcode": ["1", "2"], "name_en": ["North", ""], "name_zh": ["", "南"]})
+    section = age_section(results(blocks=blocks, units={1: units}))
+    assert section is not None
+    by_source, by_unit = (part for part in section.parts if isinstance(part, Table))
+    assert list(by_source.rows) == [["a", "11 of 12", "2020-06-01", "2020-06-02", "2020-06-13"]]
+    assert list(by_unit.rows) == [
+        ["North, a", "5 of 5", "2020-06-01", "2020-06-02", "2020-06-03"],
+        ["南, a", "5 of 6", "2020-06-11", "2020-06-12", "2020-06-13"],
+    ]
+    assert section.parts[-1] == "Of b nothing tells from when the imagery is."
+    assert age_section(results()) is None

@@ -7,7 +7,6 @@ from pathlib import Path
 
 CUBE_AND_RESULTS = (
     "cube.zarr",
-    "fields",
     "tables",
     "figures",
     "export",
@@ -16,8 +15,15 @@ CUBE_AND_RESULTS = (
     "report.html",
 )
 
+ONLY_WHERE_ASKED = ("fields",)
+
 
 def digests(out: Path) -> dict[str, str]:
     """Digest of every result file by its name."""
-    files = [p for name in CUBE_AND_RESULTS for p in [out / name, *(out / name).rglob("*")] if p.is_file()]
+    files = [
+        p
+        for name in (*CUBE_AND_RESULTS, *ONLY_WHERE_ASKED)
+        for p in [out / name, *(out / name).rglob("*")]
+        if p.is_file()
+    ]
     return {p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}

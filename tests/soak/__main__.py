@@ -42,7 +42,7 @@ NOT_SHOWN = """
 
 * Power loss. A crash here ends processes. The data that a disk then loses are imitated for the file that is being written, but not for renames that were not synced.
 * Size and duration. The tests ran on at most two cores, with a few thousand blocks at a time, two writers and one reader, and not for days.
-* Buckets. The S3-compatible store of the tests is a local server. Lost responses, many refusals at once, and kills while writing to a bucket were not tested.
+* Buckets. The S3-compatible store of the tests is a local server. Errors, delays and lost answers of a bucket are tested in small runs; many refusals at once, and kills while writing to a bucket, were not tested.
 """
 POISON_BLOCKS = 1000
 

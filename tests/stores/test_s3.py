@@ -7,6 +7,7 @@ import os
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import obstore
@@ -17,6 +18,7 @@ import zarr
 from moto.server import ThreadedMotoServer
 from rasterio.transform import from_origin
 from shared.commands import croplayer
+from shared.faulty_bucket import faulty
 
 from croplayer.cube.opening import open_cube
 from croplayer.cube.whole_blocks import Cube
@@ -25,6 +27,7 @@ from croplayer.tasks.mosaic import MosaicTask
 from croplayer.tasks.overviews import OverviewsTask, SquaresTask
 from pipelines.doctor import examine
 from stores.block_list import BlockList
+from stores.bucket_owner import check_owner, claim_bucket
 from stores.cube import CUBE
 from stores.durable import digest_bytes
 from stores.edition import SchemaError
@@ -32,7 +35,18 @@ from stores.grid import BlockGrid, BlockIndex, BlockRange
 from stores.ledger import Ledger
 from stores.levels import squares_of
 from stores.overviews import check_overviews, create_overviews
-from stores.places import bucket_of, check_place, digest_of, has_key, keys_of, open_store, size_finder
+from stores.places import (
+    bucket_of,
+    check_place,
+    digest_of,
+    has_key,
+    keys_of,
+    open_bucket,
+    open_store,
+    read_key,
+    size_finder,
+    write_key,
+)
 from stores.records import BlockRecord
 from stores.results import read_results
 
@@ -248,12 +262,17 @@ def mosaic_on_disk(image: Path, place: Path) -> Path:
     return place
 
 
-def test_a_run_writes_a_bucket_resumes_and_verifies(bucket: str, tmp_path: Path) -> None:
-    image = tmp_path / "noise.tif"
+def noise(path: Path) -> Path:
+    """A raster of noise over two blocks."""
     pixels = np.random.default_rng(0).integers(1, 255, (3, 60, 120)).astype(np.uint8)
     settings = {"crs": "EPSG:4326", "transform": from_origin(113.99, 34.06, 1e-3, 1e-3), "dtype": "uint8", "count": 3}
-    with rasterio.open(image, "w", driver="GTiff", height=60, width=120, **settings) as file:
+    with rasterio.open(path, "w", driver="GTiff", height=60, width=120, **settings) as file:
         file.write(pixels)
+    return path
+
+
+def test_a_run_writes_a_bucket_resumes_and_verifies(bucket: str, tmp_path: Path) -> None:
+    image = noise(tmp_path / "noise.tif")
     recipe, out = tmp_path / "bucket.toml", tmp_path / "run"
     recipe.write_text(RECIPE.replace("IMAGE", str(image)))
     run = ("run", recipe, "-o", out, "--until", "mosaic", "--workers", 1)
@@ -278,11 +297,12 @@ def test_a_run_writes_a_bucket_resumes_and_verifies(bucket: str, tmp_path: Path)
     assert "begins with 2 blocks of edition '2020'" in croplayer(*run, models=tmp_path).stdout
     carried = {key.replace("2021/", "2020/", 1): value for key, value in contents(ADDRESS).items() if "2021/" in key}
     assert {k: v for k, v in carried.items() if "/c/" in k} == {k: v for k, v in before.items() if "/c/" in k}
+    assert "no problems: every file matches its ledger" in croplayer("verify", out, models=tmp_path).stdout
+    held = contents(ADDRESS)
     recipe.write_text(recipe.read_text().replace('edition = "2021"', 'edition = "2022"'))
-    croplayer("run", recipe, "-o", tmp_path / "next", "--until", "mosaic", "--workers", 1, models=tmp_path)
-    assert contents(ADDRESS).items() > before.items()
-    for folder in (out, tmp_path / "next"):
-        assert "no problems: every file matches its ledger" in croplayer("verify", folder, models=tmp_path).stdout
+    other = croplayer("run", recipe, "-o", tmp_path / "next", models=tmp_path, check=False)
+    assert other.returncode == 2 and f"{ADDRESS} belongs to another run" in other.stderr, other.stderr
+    assert contents(ADDRESS) == held
     left = [p for p in (out).rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()]
     assert not left and SECRET not in os.linesep.join(before)
 
@@ -295,3 +315,49 @@ def test_the_doctor_tries_what_a_bucket_promises(bucket: str, tmp_path: Path) ->
     lost = [f for f in examine("s3://nowhere/x", tmp_path) if f.name.startswith("bucket")]
     assert lost and not any(f.is_fine for f in lost)
     assert all("\n" not in f.sentence and SECRET not in f.sentence for f in lost)
+
+
+def test_a_bucket_that_fails_holds_the_same_bytes(
+    bucket: str, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, recipe, out = noise(tmp_path / "noise.tif"), tmp_path / "bucket.toml", tmp_path / "run"
+    recipe.write_text(RECIPE.replace("IMAGE", str(image)))
+    with faulty(server) as (proxy, done):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy)
+        croplayer("run", recipe, "-o", out, "--until", "mosaic", "--workers", 1, models=tmp_path)
+        assert "no problems: every file matches its ledger" in croplayer("verify", out, models=tmp_path).stdout
+        assert done["errors"] and done["late"] and done["lost"], done
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    assert contents(ADDRESS) == contents(mosaic_on_disk(image, tmp_path / "cube.zarr"))
+
+
+def test_a_write_whose_answer_is_lost_counts_if_its_bytes_are_there(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = obstore.put
+
+    def lose_the_answer(*arguments: Any, **settings: Any) -> None:
+        put(*arguments, **settings)
+        raise TimeoutError("no answer")
+
+    monkeypatch.setattr(obstore, "put", lose_the_answer)
+    assert write_key(ADDRESS, "2020/x", b"all of it") == digest_bytes(b"all of it")
+    monkeypatch.setattr(obstore, "put", lambda *_, **__: (_ for _ in ()).throw(TimeoutError("no answer")))
+    with pytest.raises(TimeoutError):
+        write_key(ADDRESS, "2020/x", b"something else")
+    assert read_key(ADDRESS, "2020/x") == b"all of it"
+
+
+def test_a_bucket_belongs_to_the_run_that_claimed_it(bucket: str, tmp_path: Path) -> None:
+    mine, other = tmp_path / "mine" / ".run_id", tmp_path / "other" / ".run_id"
+    check_owner(ADDRESS, mine)
+    claim_bucket(ADDRESS, mine)
+    claim_bucket(ADDRESS, mine)
+    check_owner(ADDRESS, mine)
+    for refused in (claim_bucket, check_owner):
+        with pytest.raises(ValueError, match="belongs to another run, since 2"):
+            refused(ADDRESS, other)
+    claim_bucket("s3://cubes/run/other.zarr", other)
+    obstore.put(open_bucket("s3://cubes"), "run/cube.zarr.owner.json", b"\x00damaged")
+    with pytest.raises(ValueError, match="since an unknown time"):
+        check_owner(ADDRESS, mine)

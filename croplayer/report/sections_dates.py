@@ -1,0 +1,60 @@
+"""The part of the report that says from when the imagery is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from croplayer.report.page import UNKNOWN_CELL, Part, Section, Table
+from croplayer.report.tables import ReportTables
+from croplayer.vector.boundaries import BORDER_CODE, OUTSIDE_CODE
+from stores.columns import TAKEN_FROM, TAKEN_TO, map_column, unit_column
+
+GROUP = "Details"
+MOST_UNITS = 60
+"""Units in the table; of more only the sources are shown."""
+
+
+def age_section(results: ReportTables) -> Section | None:
+    """From when the imagery of each source is, in all and by admin unit; None where nothing tells."""
+    blocks = results.blocks
+    told = [name for name in results.sources if map_column(TAKEN_FROM, name) in blocks]
+    if not told:
+        return None
+    rows = [_row(name, blocks, name) for name in told]
+    parts: list[Part] = [
+        "From when the imagery is, as the recipe states it or the files tell it. A block counts from the first to the last "
+        "moment at which something under it may have been taken; the median is that of the middles of these times.",
+        Table("Times of the imagery by source", _HEADER, rows),
+    ]
+    level = min(results.units, default=None)
+    if level is not None and unit_column(level) in blocks:
+        inside = blocks[~blocks[unit_column(level)].isin([BORDER_CODE, OUTSIDE_CODE])]
+        groups = inside.groupby(unit_column(level))
+        names = _names(results.units[level])
+        by_unit = [_row(f"{names.get(code, code)}, {name}", of, name) for code, of in groups for name in told]
+        if by_unit and len(groups) <= MOST_UNITS:
+            parts.append(Table("Times of the imagery of the blocks that lie whole in a unit", _HEADER, by_unit))
+    missing = [name for name in results.sources if name not in told]
+    if missing:
+        parts.append(f"Of {' and '.join(missing)} nothing tells from when the imagery is.")
+    return Section(GROUP, "Age of the imagery", parts)
+
+
+_HEADER = ("imagery", "blocks that tell", "from", "median", "to")
+
+
+def _row(title: str, blocks: pd.DataFrame, source: str) -> list[str]:
+    start, end = (blocks[map_column(column, source)] for column in (TAKEN_FROM, TAKEN_TO))
+    known = int(start.notna().sum())
+    middles = start + (end - start) / 2
+    return [title, f"{known} of {len(blocks)}", _day(start.min()), _day(middles.median()), _day(end.max())]
+
+
+def _day(moment: object) -> str:
+    return f"{moment:%Y-%m-%d}" if isinstance(moment, pd.Timestamp) else UNKNOWN_CELL
+
+
+def _names(units: pd.DataFrame) -> Mapping[str, str]:
+    return dict(zip(units.adcode.astype(str), units.name_en.where(units.name_en != "", units.name_zh), strict=True))
