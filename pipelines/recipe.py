@@ -28,6 +28,7 @@ from pipelines.recipe_parts import (
 from pipelines.recipe_region import Grid, Region
 from pipelines.recipe_sources import Source, Terrain
 from stores.legends import DEFAULT_CLASSES, CorrectnessClasses
+from stores.levels import factors_of
 from stores.places import check_place
 
 
@@ -241,6 +242,10 @@ class Fields(Part):
     """Folder of the run of an earlier edition; a field that is still there has its id."""
 
 
+class Overviews(Part):
+    """Coarser pixels of the map and the imagery in the cube, from 4 pixels along one to a whole block. The table has no keys."""
+
+
 class Slurm(Part):
     """Jobs of a Slurm cluster; each holds one worker."""
 
@@ -315,6 +320,7 @@ class Recipe(Part):
         statistics=("admin",),
         export=("admin",),
         fields=("sources",),
+        overviews=("sources",),
         corrections=("sources",),
     )
 
@@ -356,6 +362,8 @@ class Recipe(Part):
     """Data drawn or labelled by people, to evaluate the map with."""
     fields: Fields | None = None
     """With this table a run also finds single fields."""
+    overviews: Overviews | None = None
+    """With this table a run also averages its map and imagery to coarser pixels, from which large regions are drawn."""
     export: Export | None = None
     """With this table a run also writes files for each unit."""
     report: ReportPart | None = None
@@ -399,8 +407,20 @@ class Recipe(Part):
             yield "[fields] needs [[sources]]: fields are found in a map that the run makes"
         if self.fields and self.fields.max_area_ha <= self.fields.min_area_ha:
             yield f"[fields]: max_area_ha {self.fields.max_area_ha:g} must be above min_area_ha {self.fields.min_area_ha:g}"
+        yield from self._without_overviews()
         if self.export and self.export.level not in levels:
             yield f"[export] needs [[admin]] units of its level {self.export.level}; {_levels_given(levels)}"
+
+    def _without_overviews(self) -> Iterator[str]:
+        """Why a recipe that asks for overviews can have none."""
+        if self.overviews is None:
+            return
+        if not self.sources:
+            yield "[overviews] needs [[sources]]: they show a map that the run makes"
+        try:
+            factors_of(self.grid.block_px)
+        except ValueError as error:
+            yield f"[overviews]: {error}; [grid] has block_px {self.grid.block_px}"
 
     @property
     def source_names(self) -> tuple[str, ...]:

@@ -89,6 +89,19 @@ class RunFolder:
         return _toml(self.recipe, found.st_ino, found.st_mtime_ns, found.st_size)
 
     @property
+    def title(self) -> str | None:
+        """What the recipe calls the run for people; None without a recipe."""
+        title = self._stated.get("title")
+        return title if isinstance(title, str) and title else None
+
+    @property
+    def product_titles(self) -> dict[str, str]:
+        """What the recipe calls each of the other maps for people, by its name."""
+        parts = self._stated.get("products")
+        parts = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+        return {str(part["name"]): str(part.get("title") or part["name"]) for part in parts if "name" in part}
+
+    @property
     def inputs(self) -> frozenset[str]:
         """Names in the folder that hold inputs of the run: those that its recipe names, and the demo's."""
         root = self.root.absolute()

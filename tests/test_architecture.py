@@ -29,6 +29,7 @@ FLOORS = (
     {"croplayer.evaluation", "croplayer.tasks"},
     {"croplayer.decisions", "croplayer.active", "croplayer.changes"},
     {"croplayer.report"},
+    {"croplayer.viewer"},
     {"croplayer"},
     {"pipelines.exit_codes"},
     {"pipelines.recipe_parts", "pipelines.recipe_names", "pipelines.recipe_errors", "pipelines.stopping"},

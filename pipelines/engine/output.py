@@ -21,6 +21,7 @@ from stores.cube import CUBE, metadata_files
 from stores.durable import digest_bytes, digest_text, write_durable
 from stores.edition import ATTRIBUTES
 from stores.grid import BlockRange
+from stores.overviews import create_overviews
 from stores.places import has_key, is_remote, open_store
 from stores.run_folder import RunFolder
 from stores.step_memory import CUBE_FILES, HEAD
@@ -70,7 +71,8 @@ class Output:
         """Create the store of the cube where it is not there yet; nothing for a recipe without sources.
 
         An edition gets the array of boundaries when its model tells them first, those of fields when its recipe first asks
-        for them, that of corrections when its recipe first names some, and keeps them.
+        for them, that of corrections when its recipe first names some, the group of overviews when it first asks for them,
+        and keeps them.
         """
         if not self.inputs.recipe.sources:
             return
@@ -83,6 +85,8 @@ class Output:
         optional += (FIELD, FIELD_JOIN) if self.inputs.recipe.fields else ()
         optional += (CORRECTION,) if self.inputs.recipe.corrections else ()
         CUBE.create(store, cube.edition, cube.grid, cube.blocks, cube.sources, optional)
+        if self.inputs.recipe.overviews:
+            create_overviews(store, cube.edition, cube.grid, cube.blocks, cube.sources)
         if isinstance(self.folder.cube, Path):
             self.folder.memory.note(CUBE_FILES, cube.edition, metadata_files(self.folder.cube, cube.edition))
 
