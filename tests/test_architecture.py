@@ -28,7 +28,7 @@ FLOORS = (
     {"croplayer.cube"},
     {"croplayer.evaluation", "croplayer.tasks"},
     {"croplayer.decisions", "croplayer.active", "croplayer.changes"},
-    {"croplayer.report"},
+    {"croplayer.report", "croplayer.packages", "croplayer.catalog"},
     {"croplayer"},
     {"pipelines.exit_codes"},
     {"pipelines.recipe_parts", "pipelines.recipe_names", "pipelines.recipe_errors", "pipelines.stopping"},

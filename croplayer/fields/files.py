@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
@@ -20,7 +20,7 @@ from croplayer.fields.fiboa import DATETIME, FiboaWriter
 from croplayer.fields.packages import Packages
 from croplayer.fields.styles import add_style
 from croplayer.vector.files import DBF_DATE, shapefile_parts, whole_file
-from stores.field_columns import FIELD_COLUMNS, ID
+from stores.field_columns import FIELD_COLUMNS, ID, FieldColumn
 from stores.grid import CRS, Bounds
 
 GEOMETRY = "geometry"
@@ -108,18 +108,18 @@ def count_fields_of(path: Path) -> int:
     return int(parquet.ParquetFile(path).metadata.num_rows)
 
 
-def field_schema() -> pa.Schema:
-    """Columns of a table of fields in Arrow, the outline as WKB last."""
-    columns = [pa.field(c.name, ARROW_TYPES[c.dtype], nullable=c.name != ID) for c in FIELD_COLUMNS]
-    return pa.schema([*columns, pa.field(GEOMETRY, pa.binary(), nullable=False)])
+def field_schema(columns: Sequence[FieldColumn] = FIELD_COLUMNS) -> pa.Schema:
+    """Columns of a table of fields, or of other polygons, in Arrow, the outline as WKB last."""
+    own = [pa.field(c.name, ARROW_TYPES[c.dtype], nullable=c.name != ID) for c in columns]
+    return pa.schema([*own, pa.field(GEOMETRY, pa.binary(), nullable=False)])
 
 
-def arrow_table(part: gpd.GeoDataFrame) -> pa.Table:
-    """A table of fields in Arrow, as `field_schema` has it."""
-    schema = field_schema()
-    columns = [pa.array(part[f.name], f.type, from_pandas=True) for f in schema if f.name != GEOMETRY]
+def arrow_table(part: gpd.GeoDataFrame, columns: Sequence[FieldColumn] = FIELD_COLUMNS) -> pa.Table:
+    """A table of fields, or of other polygons, in Arrow, as `field_schema` has it."""
+    schema = field_schema(columns)
+    own = [pa.array(part[f.name], f.type, from_pandas=True) for f in schema if f.name != GEOMETRY]
     wkb = pa.array(shapely.to_wkb(part.geometry.to_numpy(), byte_order=1), pa.binary())
-    return pa.Table.from_arrays([*columns, wkb], schema=schema)
+    return pa.Table.from_arrays([*own, wkb], schema=schema)
 
 
 def fields_of_arrow(table: pa.Table) -> gpd.GeoDataFrame:
@@ -171,26 +171,34 @@ def _write_parquet(parts: Iterator[gpd.GeoDataFrame], path: Path, collection: st
 
 def _write_flatgeobuf(parts: Iterator[gpd.GeoDataFrame], path: Path, *_: object) -> list[Path]:
     with whole_file(path) as whole:
-        _write_layer(parts, whole, "FlatGeobuf")
+        write_layer(parts, whole, "FlatGeobuf")
     return [path]
 
 
 def _write_geopackage(parts: Iterator[gpd.GeoDataFrame], path: Path, *_: object) -> list[Path]:
-    with whole_file(path) as whole, _gdal_option("OGR_CURRENT_DATE", GPKG_TIME):
-        _write_layer(parts, whole, "GPKG")
+    with whole_file(path) as whole, geopackage_time():
+        write_layer(parts, whole, "GPKG")
         add_style(whole, LAYER)
     return [path]
 
 
 def _write_shapefile(parts: Iterator[gpd.GeoDataFrame], path: Path, *_: object) -> list[Path]:
-    options = {"encoding": "UTF-8", "layer_options": {"DBF_DATE_LAST_UPDATE": DBF_DATE}}
+    return write_shapefiles(parts, path, FIELD_COLUMNS)
+
+
+def write_shapefiles(parts: Iterator[gpd.GeoDataFrame], path: Path, columns: Sequence[FieldColumn]) -> list[Path]:
+    """Write polygons with some columns as a Shapefile in UTF-8; what would pass 2 GB goes into NAME_part2.shp and so on.
+
+    Returns the paths of all parts. The same polygons give the same bytes.
+    """
+    options: dict[str, Any] = {"encoding": "UTF-8", "layer_options": {"DBF_DATE_LAST_UPDATE": DBF_DATE}}
     packages: list[list[Path]] = []
     # All packages are written before the first is at its place.
     with ExitStack() as stack:
-        for number, package in enumerate(Packages(parts), start=1):
+        for number, package in enumerate(Packages(parts, columns), start=1):
             place = path if number == 1 else path.with_name(f"{path.stem}_part{number}{path.suffix}")
             whole, written = stack.enter_context(shapefile_parts(place))
-            _write_layer(package, whole, "ESRI Shapefile", **options)
+            write_layer(package, whole, "ESRI Shapefile", columns, **options)
             packages.append(written)
     return [file for written in packages for file in written]
 
@@ -201,7 +209,7 @@ def _write_pmtiles(parts: Iterator[gpd.GeoDataFrame], path: Path, *_: object) ->
     if first is None:
         raise ValueError(f"there is no field for {path}, and PMTiles cannot be empty; choose another format")
     with whole_file(path) as whole:
-        _write_layer(
+        write_layer(
             chain([first], parts), whole, "PMTiles", dataset_options={"MINZOOM": str(least), "MAXZOOM": str(most)}
         )
     return [path]
@@ -216,8 +224,19 @@ _WRITERS: dict[str, Callable[[Iterator[gpd.GeoDataFrame], Path, str, bool], list
 }
 
 
-def _write_layer(parts: Iterable[gpd.GeoDataFrame], path: Path, driver: str, **options: Any) -> None:
-    """Write all parts as one layer of a file by a driver of GDAL, which takes them one by one."""
+def write_layer(
+    parts: Iterable[gpd.GeoDataFrame],
+    path: Path,
+    driver: str,
+    columns: Sequence[FieldColumn] = FIELD_COLUMNS,
+    layer: str = LAYER,
+    geometry_type: str = "Polygon",
+    **options: Any,
+) -> None:
+    """Write all parts as one layer of a file by a driver of GDAL, which takes them one by one.
+
+    A file of a driver with layers keeps the other layers that it holds. Raises ValueError for a driver that cannot write.
+    """
     import pyogrio
 
     if driver not in pyogrio.list_drivers(write=True):
@@ -227,21 +246,20 @@ def _write_layer(parts: Iterable[gpd.GeoDataFrame], path: Path, driver: str, **o
     def batches() -> Iterator[pa.RecordBatch]:
         try:
             for part in parts:
-                yield from arrow_table(part).to_batches()
+                yield from arrow_table(part, columns).to_batches()
         except BaseException as error:
             stopped.append(error)
             raise
 
-    reader = pa.RecordBatchReader.from_batches(field_schema(), batches())
-    layer = path.stem if driver == "ESRI Shapefile" else LAYER
+    reader = pa.RecordBatchReader.from_batches(field_schema(columns), batches())
     try:
         pyogrio.write_arrow(
             reader,
             path,
-            layer=layer,
+            layer=path.stem if driver == "ESRI Shapefile" else layer,
             driver=driver,
             geometry_name=GEOMETRY,
-            geometry_type="Polygon",
+            geometry_type=geometry_type,
             crs=CRS,
             **options,
         )
@@ -253,11 +271,13 @@ def _write_layer(parts: Iterable[gpd.GeoDataFrame], path: Path, driver: str, **o
 
 
 @contextmanager
-def _gdal_option(name: str, value: str) -> Iterator[None]:
+def geopackage_time() -> Iterator[None]:
+    """Give every GeoPackage that is written the time `GPKG_TIME`, so that the same content gives the same bytes."""
     import pyogrio
 
+    name = "OGR_CURRENT_DATE"
     before = pyogrio.get_gdal_config_option(name)
-    pyogrio.set_gdal_config_options({name: value})
+    pyogrio.set_gdal_config_options({name: GPKG_TIME})
     try:
         yield
     finally:
