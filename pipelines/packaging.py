@@ -237,7 +237,8 @@ class _Package:
     def _task(self, place: Place) -> CountyFiles:
         edition = self._all.edition
         near = edition.narrowed(BlockList.of(edition.cube.grid.blocks_in(place.outline)))
-        return CountyFiles(near, place, self.folder, self._fields)
+        facts = self._all.facts
+        return CountyFiles(near, place, self.folder, self._fields, f"{facts.name}/{facts.edition}")
 
     def _do(self, name: str, fingerprint: str, make: Callable[[], Sequence[Path]]) -> int:
         """Do a step unless it is finished; returns 1 if it was done."""
@@ -252,7 +253,7 @@ class _Package:
         blocks = BlockList.of(edition.cube.grid.blocks_in(place.outline)).both(edition.finished)
         return fingerprint_of({
             "code": code_digest(CODE), "map": self._digest(blocks), "outline": digest_bytes(place.outline.wkb).sha256,
-            "place": list(place[:-1]), "edition": edition.cube.edition,
+            "place": list(place[:-1]), "edition": edition.cube.edition, "name": self._all.facts.name,
             "taken": [edition.taken.choices.get(block.name) for block in blocks],
             "fields": [digest_file(path).sha256 for path in self._fields],
         })  # fmt: skip

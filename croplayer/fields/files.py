@@ -37,18 +37,23 @@ ARROW_TYPES = {"string": pa.string(), "float64": pa.float64(), "float32": pa.flo
 
 
 def write_fields(
-    frames: Iterable[gpd.GeoDataFrame], path: Path, collection: str = LAYER, is_dated: bool = False
+    frames: Iterable[gpd.GeoDataFrame],
+    path: Path,
+    collection: str = LAYER,
+    is_dated: bool = False,
+    columns: Sequence[FieldColumn] = FIELD_COLUMNS,
 ) -> list[Path]:
     """Write fields in the format that the ending of a path names.
 
     Parameters
     ----------
-    frames : tables of fields with `FIELD_COLUMNS` and their outlines in EPSG:4326, taken one after the other
+    frames : tables of fields with some columns and their outlines in EPSG:4326, taken one after the other
     path : ``.parquet`` (GeoParquet 1.1 after fiboa 0.3), ``.fgb`` (FlatGeobuf), ``.gpkg`` (GeoPackage, coloured by
         confidence in QGIS), ``.shp`` (Shapefile in UTF-8; what would pass 2 GB goes into further ones, NAME_part2.shp and
         so on) or ``.pmtiles`` (PMTiles); replaced when all is written
     collection : name of the data set that the fields are of, for GeoParquet
     is_dated : whether tables may have the column ``fiboa.DATETIME``, which GeoParquet then gets too
+    columns : the columns of the tables, `FIELD_COLUMNS` and any after them
 
     Returns
     -------
@@ -64,7 +69,7 @@ def write_fields(
     write = _WRITERS.get(path.suffix)
     if write is None:
         raise ValueError(f"{path} ends in '{path.suffix}'; expected one of {', '.join(_WRITERS)}")
-    return write(_parts(frames), path, collection, is_dated)
+    return write(_parts(frames, columns), path, columns, collection, is_dated)
 
 
 def read_fields(path: Path, bounds: Bounds | None = None) -> Iterator[gpd.GeoDataFrame]:
@@ -129,12 +134,12 @@ def fields_of_arrow(table: pa.Table) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(part, geometry=outlines, crs=CRS)
 
 
-def _parts(frames: Iterable[gpd.GeoDataFrame]) -> Iterator[gpd.GeoDataFrame]:
+def _parts(frames: Iterable[gpd.GeoDataFrame], columns: Sequence[FieldColumn]) -> Iterator[gpd.GeoDataFrame]:
     """The rows of all tables in parts of `ROWS_PER_PART`, each along a Hilbert curve."""
     waiting: list[gpd.GeoDataFrame] = []
     rows = 0
     for frame in frames:
-        waiting.append(_checked(frame))
+        waiting.append(_checked(frame, columns))
         rows += len(frame)
         while rows >= ROWS_PER_PART:
             whole = pd.concat(waiting, ignore_index=True)
@@ -145,8 +150,8 @@ def _parts(frames: Iterable[gpd.GeoDataFrame]) -> Iterator[gpd.GeoDataFrame]:
         yield _along_curve(pd.concat(waiting, ignore_index=True))
 
 
-def _checked(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    names = [column.name for column in FIELD_COLUMNS]
+def _checked(frame: gpd.GeoDataFrame, columns: Sequence[FieldColumn]) -> gpd.GeoDataFrame:
+    names = [column.name for column in columns]
     missing = [name for name in names if name not in frame]
     if missing:
         raise ValueError(f"the table of fields lacks the column '{missing[0]}'")
@@ -161,32 +166,36 @@ def _along_curve(part: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return part.iloc[order]
 
 
-def _write_parquet(parts: Iterator[gpd.GeoDataFrame], path: Path, collection: str, is_dated: bool) -> list[Path]:
-    with whole_file(path) as whole, FiboaWriter(whole, field_schema(), collection, is_dated) as writer:
+def _write_parquet(
+    parts: Iterator[gpd.GeoDataFrame], path: Path, columns: Sequence[FieldColumn], collection: str, is_dated: bool
+) -> list[Path]:
+    with whole_file(path) as whole, FiboaWriter(whole, field_schema(columns), collection, is_dated, columns) as writer:
         for part in parts:
             times = pa.array(part[DATETIME], pa.timestamp("ms", tz="UTC"), from_pandas=True) if is_dated else None
-            writer.write(arrow_table(part), part.bounds.to_numpy(), times)
+            writer.write(arrow_table(part, columns), part.bounds.to_numpy(), times)
     return [path]
 
 
-def _write_flatgeobuf(parts: Iterator[gpd.GeoDataFrame], path: Path, *_: object) -> list[Path]:
+def _write_flatgeobuf(
+    parts: Iterator[gpd.GeoDataFrame], path: Path, columns: Sequence[FieldColumn], *_: object
+) -> list[Path]:
     with whole_file(path) as whole:
-        write_layer(parts, whole, "FlatGeobuf")
+        write_layer(parts, whole, "FlatGeobuf", columns)
     return [path]
 
 
-def _write_geopackage(parts: Iterator[gpd.GeoDataFrame], path: Path, *_: object) -> list[Path]:
+def _write_geopackage(
+    parts: Iterator[gpd.GeoDataFrame], path: Path, columns: Sequence[FieldColumn], *_: object
+) -> list[Path]:
     with whole_file(path) as whole, geopackage_time():
-        write_layer(parts, whole, "GPKG")
+        write_layer(parts, whole, "GPKG", columns)
         add_style(whole, LAYER)
     return [path]
 
 
-def _write_shapefile(parts: Iterator[gpd.GeoDataFrame], path: Path, *_: object) -> list[Path]:
-    return write_shapefiles(parts, path, FIELD_COLUMNS)
-
-
-def write_shapefiles(parts: Iterator[gpd.GeoDataFrame], path: Path, columns: Sequence[FieldColumn]) -> list[Path]:
+def write_shapefiles(
+    parts: Iterator[gpd.GeoDataFrame], path: Path, columns: Sequence[FieldColumn], *_: object
+) -> list[Path]:
     """Write polygons with some columns as a Shapefile in UTF-8; what would pass 2 GB goes into NAME_part2.shp and so on.
 
     Returns the paths of all parts. The same polygons give the same bytes.
@@ -203,23 +212,29 @@ def write_shapefiles(parts: Iterator[gpd.GeoDataFrame], path: Path, columns: Seq
     return [file for written in packages for file in written]
 
 
-def _write_pmtiles(parts: Iterator[gpd.GeoDataFrame], path: Path, *_: object) -> list[Path]:
+def _write_pmtiles(
+    parts: Iterator[gpd.GeoDataFrame], path: Path, columns: Sequence[FieldColumn], *_: object
+) -> list[Path]:
     least, most = TILE_ZOOMS
     first = next(parts, None)
     if first is None:
         raise ValueError(f"there is no field for {path}, and PMTiles cannot be empty; choose another format")
     with whole_file(path) as whole:
         write_layer(
-            chain([first], parts), whole, "PMTiles", dataset_options={"MINZOOM": str(least), "MAXZOOM": str(most)}
+            chain([first], parts),
+            whole,
+            "PMTiles",
+            columns,
+            dataset_options={"MINZOOM": str(least), "MAXZOOM": str(most)},
         )
     return [path]
 
 
-_WRITERS: dict[str, Callable[[Iterator[gpd.GeoDataFrame], Path, str, bool], list[Path]]] = {
+_WRITERS: dict[str, Callable[[Iterator[gpd.GeoDataFrame], Path, Sequence[FieldColumn], str, bool], list[Path]]] = {
     ".parquet": _write_parquet,
     ".fgb": _write_flatgeobuf,
     ".gpkg": _write_geopackage,
-    ".shp": _write_shapefile,
+    ".shp": write_shapefiles,
     ".pmtiles": _write_pmtiles,
 }
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from croplayer.changes.editions import Edition
 from croplayer.cube.cuts import strips_of_polygon, window_of_polygon
-from croplayer.fields.files import read_fields, write_shapefiles
+from croplayer.fields.files import LAYER, read_fields, write_fields, write_shapefiles
 from croplayer.fields.styles import style_by_confidence
 from croplayer.packages.places import Place
 from croplayer.packages.styles import region_style
@@ -40,28 +40,34 @@ class CountyFiles:
     """Folder of the package."""
     fields: tuple[Path, ...]
     """Files of the run that may hold fields of the county; none where the run has no fields."""
+    collection: str = LAYER
+    """Name of the data set that the fields are of."""
 
     def __call__(self) -> list[Path]:
         """Write all files and return their paths; the same map gives the same bytes.
 
         A county without cropland, or without fields, has files without rows.
         """
-        regions = county_regions(self.edition, self.place)
-        written = self._layer(regions, self.place.file, REGION_COLUMNS, region_style())
+        name, regions = self.place.file, county_regions(self.edition, self.place)
+        tables = [write_geoparquet(self.folder / GEOPARQUET / f"{name}.parquet", regions)]
+        written = self._shapefiles(regions, name, REGION_COLUMNS, region_style())
         if self.fields:
-            name = f"{self.place.file}{FIELDS_ENDING}"
-            written += self._layer(
-                county_fields(self.fields, self.place), name, PACKAGE_FIELD_COLUMNS, style_by_confidence()
-            )
-        return written
+            name += FIELDS_ENDING
+            fields = county_fields(self.fields, self.place)
+            place = self.folder / GEOPARQUET / f"{name}.parquet"
+            tables += write_fields([fields], place, self.collection, columns=PACKAGE_FIELD_COLUMNS)
+            written += self._shapefiles(fields, name, PACKAGE_FIELD_COLUMNS, style_by_confidence())
+        return [*tables, *written]
 
-    def _layer(self, frame: gpd.GeoDataFrame, name: str, columns: tuple[FieldColumn, ...], style: str) -> list[Path]:
-        table = write_geoparquet(self.folder / GEOPARQUET / f"{name}.parquet", frame)
+    def _shapefiles(
+        self, frame: gpd.GeoDataFrame, name: str, columns: tuple[FieldColumn, ...], style: str
+    ) -> list[Path]:
+        """Shapefiles of a table, each with a style beside it."""
         parts = write_shapefiles(iter([frame]), self.folder / SHAPEFILES / f"{name}.shp", columns)
         styles = [part.with_suffix(".qml") for part in parts if part.suffix == ".shp"]
         for path in styles:
             write_durable(path, style.encode())
-        return [table, *parts, *styles]
+        return [*parts, *styles]
 
 
 def county_regions(edition: Edition, place: Place) -> gpd.GeoDataFrame:

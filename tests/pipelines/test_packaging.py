@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import tarfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from xml.etree import ElementTree
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pyogrio
 import pytest
 from click.testing import CliRunner
@@ -19,6 +21,7 @@ from shared.handed_out import handed_out_run, made_units
 from croplayer.changes.editions import open_edition
 from croplayer.cube.cuts import cut_polygon
 from croplayer.fields import packages as shapefiles
+from croplayer.fields.fiboa import SCHEMAS
 from croplayer.packages.counties import CountyFiles
 from croplayer.vector.regions import regions_of_mask
 from pipelines.cli import main
@@ -80,13 +83,23 @@ def test_shapefiles_hold_the_regions_of_the_map(run: Path, out: Path) -> None:
 
 
 def test_fields_have_their_confidence_and_the_county_of_their_inner_point(out: Path) -> None:
-    table = gpd.read_parquet(out / "西省" / "geoparquet" / "cf_西市_老城_fields.parquet")
-    shape = gpd.read_file(out / "西省" / "shapefile" / "cf_西市_老城_fields.shp")
-    assert [c.name for c in PACKAGE_FIELD_COLUMNS] == [c for c in table.columns if c != "geometry"]
-    assert list(table.confidence) == pytest.approx([0.2, 0.4]) == list(shape.confidence)
+    path = out / "西省" / "geoparquet" / "cf_西市_老城_fields.parquet"
+    table, shape = gpd.read_parquet(path), gpd.read_file(out / "西省" / "shapefile" / "cf_西市_老城_fields.shp")
+    assert [c.name for c in PACKAGE_FIELD_COLUMNS] == [c for c in shape.columns if c != "geometry"]
+    assert {c.name for c in PACKAGE_FIELD_COLUMNS} <= set(table.columns)
+    assert sorted(table.confidence) == pytest.approx([0.2, 0.4]) == sorted(shape.confidence)
     assert list(shape.adcode) == ["1101", "1101"] and set(shape["class"]) == {"cropland"}
     assert len(gpd.read_parquet(out / "东省" / "geoparquet" / "cf_远市_鼓楼区_fields.parquet")) == 1
     assert len(gpd.read_parquet(out / "东省" / "geoparquet" / "cf_East_City_鼓楼区_fields.parquet")) == 0
+
+
+def test_the_geoparquet_of_fields_follows_fiboa(out: Path) -> None:
+    path = out / "西省" / "geoparquet" / "cf_西市_老城_fields.parquet"
+    about = json.loads(pq.read_schema(path).metadata[b"collection"])
+    table = pd.read_parquet(path)
+    assert about["schemas"] == {"north/2020": list(SCHEMAS)} and set(table.collection) == {"north/2020"}
+    assert set(about["schemas:custom"]["properties"]) == {c.name for c in PACKAGE_FIELD_COLUMNS if c.name != "id"}
+    np.testing.assert_allclose(table["metrics:area"], 1e4 * table.area_ha, rtol=1e-6)
 
 
 def test_a_geopackage_has_all_layers_with_styles(out: Path) -> None:
