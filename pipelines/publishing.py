@@ -34,9 +34,9 @@ from pipelines.facts import facts_of
 from pipelines.recipe_errors import RecipeError
 from pipelines.recipe_files import load_resolved_recipe
 from stores.grid import Bounds
-from stores.licences import doubts, obstacles
+from stores.licences import Role, doubts, obstacles
 from stores.map_facts import MapFacts
-from stores.places import is_remote, write_key
+from stores.places import is_remote
 from stores.run_folder import RunFolder, cube_place
 from stores.step_memory import EXPORTS, FIELD_FILES, StepEntry
 from stores.tables import words_of
@@ -86,13 +86,16 @@ class Published:
         items = [*self._cube(place, period), *self._maps(place, period), *self._tables(place, period)]
         items += self._models(place, period, models)
         catalog = MapCatalog(place, self.facts, self.bounds, period, items, self._assets(place))
-        blocks = (
-            pd.DataFrame(gpd.read_parquet(self.folder.blocks).drop(columns="geometry"))
-            if self.folder.blocks.is_file()
-            else None
-        )
         cube = self._cube_href(place, f"{BLOCKS}/r0000/x.json") if self.with_imagery else None
-        return catalog.write(blocks, cube)
+        return catalog.write(self._quality(), cube)
+
+    def _quality(self) -> pd.DataFrame | None:
+        """The block table without the columns about other maps; None where the run has none."""
+        if not self.folder.blocks.is_file():
+            return None
+        table = pd.DataFrame(gpd.read_parquet(self.folder.blocks).drop(columns="geometry"))
+        others = tuple(f"_{each.name}" for each in self.facts.inputs if each.role is Role.PRODUCT)
+        return table[[name for name in table if not name.endswith(others)]] if others else table
 
     @property
     def bounds(self) -> Bounds:
@@ -138,10 +141,7 @@ class Published:
                 )
                 continue
             for name in (*read_manifest(folder).files, MANIFEST_NAME, MANIFEST_SUM_NAME):
-                key = f"models/{kind}/{name}"
-                if not is_remote(place.root):
-                    (Path(place.root) / key).parent.mkdir(parents=True, exist_ok=True)
-                write_key(place.root, key, (folder / name).read_bytes())
+                place.write_bytes(f"models/{kind}/{name}", (folder / name).read_bytes())
             href = place.href(f"models/{kind}/{WEIGHTS}", f"items/model-{kind}.json")
             yield model_item(kind, folder, self.bounds, period, href)
 

@@ -68,10 +68,16 @@ class CatalogPlace:
 
     def write_json(self, path: str, content: dict[str, Any]) -> None:
         """Write a JSON file; the same content gives the same bytes."""
-        data = (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
-        if not is_remote(self.root):
-            path_inside(Path(self.root), path).parent.mkdir(parents=True, exist_ok=True)
-        write_key(self.root, path, data)
+        self.write_bytes(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+
+    def write_bytes(self, path: str, data: bytes) -> None:
+        """Write a file of the catalog. It is not made durable one by one: a catalog is written again in minutes."""
+        if is_remote(self.root):
+            write_key(self.root, path, data)
+            return
+        file = path_inside(Path(self.root), path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
 
 
 def _plain(part: STACObject) -> dict[str, Any]:
