@@ -33,6 +33,6 @@ def facts_of(folder: RunFolder) -> MapFacts:
     return MapFacts(
         name=recipe.name, title=recipe.title, about=recipe.about, edition=recipe.edition, version=str(provenance["croplayer"]),
         block_px=recipe.grid.block_px, sources=recipe.source_names, licence=own.licence, terms=own.terms,
-        producer=own.producer, citation=own.citation, period=own.period,
+        producer=own.producer, citation=own.citation,
         inputs=tuple(LicensedInput.from_json(each) for each in provenance["licences"]),
     )  # fmt: skip

@@ -14,11 +14,11 @@ from pystac import Asset, Item
 
 from croplayer.catalog.items import (
     WEIGHTS,
-    Period,
     cube_item,
     field_words,
     map_item,
     model_item,
+    period_of,
     table_asset,
     table_item,
 )
@@ -28,6 +28,7 @@ from croplayer.catalog.tree import BLOCKS, MapCatalog
 from croplayer.changes.editions import Edition, edition_of
 from croplayer.cube.whole_blocks import Cube
 from croplayer.models.networks.manifest import MANIFEST_NAME, MANIFEST_SUM_NAME, bundle_digest, read_manifest
+from croplayer.sources.time_spans import TimeSpan
 from pipelines.engine.models import Models
 from pipelines.engine.run_log import messages
 from pipelines.facts import facts_of
@@ -82,12 +83,13 @@ class Published:
         ----------
         models : folder of trained models
         """
-        period = Period.of(self.facts)
+        blocks = self._quality()
+        period = period_of(self.facts.edition, blocks)
         items = [*self._cube(place, period), *self._maps(place, period), *self._tables(place, period)]
         items += self._models(place, period, models)
         catalog = MapCatalog(place, self.facts, self.bounds, period, items, self._assets(place))
         cube = self._cube_href(place, f"{BLOCKS}/r0000/x.json") if self.with_imagery else None
-        return catalog.write(self._quality(), cube)
+        return catalog.write(blocks, cube)
 
     def _quality(self) -> pd.DataFrame | None:
         """The block table without the columns about other maps; None where the run has none."""
@@ -105,7 +107,7 @@ class Published:
         low, high = boxes.min(axis=0), boxes.max(axis=0)
         return Bounds(float(low[0]), float(low[1]), float(high[2]), float(high[3]))
 
-    def _cube(self, place: CatalogPlace, period: Period) -> Iterator[Item]:
+    def _cube(self, place: CatalogPlace, period: TimeSpan) -> Iterator[Item]:
         if self.with_imagery:
             yield cube_item(self.edition.cube, self.bounds, period, self._cube_href(place, "items/cube.json"))
 
@@ -115,11 +117,11 @@ class Published:
             return f"{cube.path}/{cube.edition}"
         return place.file_href(Path(cube.path) / cube.edition, self.folder.root, seen_from)
 
-    def _maps(self, place: CatalogPlace, period: Period) -> Iterator[Item]:
+    def _maps(self, place: CatalogPlace, period: TimeSpan) -> Iterator[Item]:
         for path in self._written(EXPORTS, ".tif"):
             yield map_item(path, period, self._href(place, path))
 
-    def _tables(self, place: CatalogPlace, period: Period) -> Iterator[Item]:
+    def _tables(self, place: CatalogPlace, period: TimeSpan) -> Iterator[Item]:
         about_fields = field_words()
         for path in self._written(FIELD_FILES, ".parquet"):
             item = table_item(path, period, self.bounds, self._href(place, path), about_fields)
@@ -130,7 +132,7 @@ class Published:
             if path.is_file():
                 yield table_item(path, period, self.bounds, self._href(place, path), self._words(path))
 
-    def _models(self, place: CatalogPlace, period: Period, models: Path) -> Iterator[Item]:
+    def _models(self, place: CatalogPlace, period: TimeSpan, models: Path) -> Iterator[Item]:
         """The models that made the map, with copies of them in the catalog; those that are not at hand are named."""
         known = json.loads(self.folder.provenance.read_text(encoding="utf-8")).get("models", {})
         for kind, digest in sorted(known.items()):

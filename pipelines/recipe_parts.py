@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import string
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationInfo
 
 FOLDER = "folder"
 """Entry of the context of a validation: the folder of the recipe's file; without it, paths stay as they are."""
@@ -128,23 +127,6 @@ class Publication(Part):
         default=None, examples=["Office of Land Survey (2024): Cropland of the north, edition 2020."]
     )
     """How others cite the map; when not given, title, edition and producer."""
-    period: Annotated[tuple[str, str], Field(strict=False)] | None = Field(
-        default=None, examples=[["2020-04-01", "2020-10-31"]]
-    )
-    """First and last day of the imagery; when not given, the year that the edition names."""
-
-    @field_validator("period")
-    @classmethod
-    def _is_period(cls, period: tuple[str, str] | None) -> tuple[str, str] | None:
-        if period is None:
-            return None
-        try:
-            first, last = (date.fromisoformat(day) for day in period)
-        except ValueError:
-            raise ValueError(f"{list(period)} are not two days like '2020-04-01'") from None
-        if last < first:
-            raise ValueError(f"the period ends on {last}, before it begins on {first}")
-        return period
 
 
 class Networked(Licensed):

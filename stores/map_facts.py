@@ -26,8 +26,6 @@ class MapFacts:
     terms: str | None
     producer: str | None
     citation: str | None
-    period: tuple[str, str] | None
-    """First and last day of its imagery, YYYY-MM-DD; None where nobody stated them."""
     inputs: tuple[LicensedInput, ...]
     """What it is made of, with the licence of each."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,15 +17,17 @@ from pystac.extensions.classification import Classification, ClassificationExten
 from pystac.extensions.datacube import DatacubeExtension, Dimension, Variable
 from pystac.extensions.file import FileExtension
 from pystac.extensions.projection import ProjectionExtension
+from pystac.utils import datetime_to_str
 
 from croplayer.catalog.measures import FileFacts, RasterFacts, TableFacts, cube_arrays
 from croplayer.cube.whole_blocks import Cube
 from croplayer.models.bundles.card import MLM_EXTENSION, MLM_NAME
+from croplayer.sources.time_spans import TimeSpan, parse_span
+from stores.columns import TAKEN_FROM, TAKEN_TO
 from stores.field_columns import FIELD_COLUMNS
 from stores.grid import CRS, BlockGrid, BlockIndex, Bounds
 from stores.legends import FLAG_COLOURS, FLAG_LABELS, NEVER_PROCESSED, NO_IMAGERY
 from stores.licences import Licence
-from stores.map_facts import MapFacts
 
 RASTER_EXTENSION = "https://stac-extensions.github.io/raster/v2.0.0/schema.json"
 TABLE_EXTENSION = "https://stac-extensions.github.io/table/v1.2.0/schema.json"
@@ -38,28 +40,34 @@ WEIGHTS = "model.safetensors"
 _METRES_PER_DEGREE = 111_195.0
 
 
-class Period(NamedTuple):
-    """When the imagery of a map was taken."""
+def period_of(edition: str, blocks: pd.DataFrame | None) -> TimeSpan:
+    """When the imagery of a map was taken: from the first to the last time in its block table, else the time that its edition names.
 
-    start: datetime
-    end: datetime
-
-    @classmethod
-    def of(cls, facts: MapFacts) -> Period:
-        """The stated period of a map, else the year that its edition names; raises ValueError without either."""
-        stated = facts.period
-        if stated is None and re.fullmatch(r"\d{4}", facts.edition):
-            stated = (f"{facts.edition}-01-01", f"{facts.edition}-12-31")
-        if stated is None:
-            raise ValueError(
-                f"nothing says when the imagery of edition '{facts.edition}' was taken; state period = [\"2020-01-01\", "
-                "\"2020-12-31\"] in [publication] of the recipe"
-            )  # fmt: skip
-        first, last = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in stated)
-        return cls(first, last.replace(hour=23, minute=59, second=59))
+    Raises ValueError where neither tells.
+    """
+    known = None if blocks is None else _taken(blocks)
+    if known is not None:
+        return known
+    try:
+        return parse_span(edition)
+    except ValueError:
+        raise ValueError(
+            f"nothing says when the imagery of edition '{edition}' was taken; state `taken` in the [[sources]] of the recipe "
+            "and run it again"
+        ) from None
 
 
-def new_item(name: str, bounds: Bounds, period: Period, properties: Mapping[str, Any] | None = None) -> Item:
+def _taken(blocks: pd.DataFrame) -> TimeSpan | None:
+    """First and last time of the imagery of some blocks, of all their sources; None where nothing tells."""
+    times = [
+        pd.to_datetime(blocks.filter(regex=f"^{name}_").stack(), utc=True).dropna() for name in (TAKEN_FROM, TAKEN_TO)
+    ]
+    if any(each.empty for each in times):
+        return None
+    return TimeSpan(times[0].min().to_pydatetime(), times[1].max().to_pydatetime())
+
+
+def new_item(name: str, bounds: Bounds, period: TimeSpan, properties: Mapping[str, Any] | None = None) -> Item:
     """An item of a box in EPSG:4326."""
     return Item(
         id=name, geometry=shapely.geometry.mapping(shapely.box(*bounds)), bbox=list(bounds), datetime=None,
@@ -67,7 +75,7 @@ def new_item(name: str, bounds: Bounds, period: Period, properties: Mapping[str,
     )  # fmt: skip
 
 
-def cube_item(cube: Cube, bounds: Bounds, period: Period, href: str) -> Item:
+def cube_item(cube: Cube, bounds: Bounds, period: TimeSpan, href: str) -> Item:
     """The cube with its dimensions and arrays (datacube); ``bounds`` is the box around what is finished."""
     item = new_item("cube", bounds, period, {"title": f"Cube of edition {cube.edition}"})
     window = cube.blocks.window(cube.grid)
@@ -108,7 +116,7 @@ def cube_item(cube: Cube, bounds: Bounds, period: Period, href: str) -> Item:
     return item
 
 
-def map_item(path: Path, period: Period, href: str) -> Item:
+def map_item(path: Path, period: TimeSpan, href: str) -> Item:
     """A GeoTIFF of the map with its grid, values and overviews (projection, raster, classification)."""
     facts = RasterFacts.of(path)
     item = new_item(path.stem, facts.bounds, period, {"title": f"Map: {path.stem}"})
@@ -142,7 +150,7 @@ def map_item(path: Path, period: Period, href: str) -> Item:
     return item
 
 
-def table_item(path: Path, period: Period, bounds: Bounds, href: str, words: Mapping[str, str]) -> Item:
+def table_item(path: Path, period: TimeSpan, bounds: Bounds, href: str, words: Mapping[str, str]) -> Item:
     """A table with geometries and its columns (table); ``bounds`` is the box of a table that does not tell its own."""
     facts = TableFacts.of(path)
     item = new_item(path.stem, facts.bounds or bounds, period, {"title": f"Table: {path.stem}"})
@@ -177,7 +185,7 @@ def field_words() -> dict[str, str]:
     return {c.name: f"{c.about} ({c.unit})" if c.unit not in ("", "1") else c.about for c in FIELD_COLUMNS}
 
 
-def model_item(kind: str, folder: Path, bounds: Bounds, period: Period, href: str) -> Item:
+def model_item(kind: str, folder: Path, bounds: Bounds, period: TimeSpan, href: str) -> Item:
     """A model as an item of the machine learning model extension; ``href`` is that of its weights in ``folder``."""
     stored: dict[str, Any] = json.loads((folder / MLM_NAME).read_text(encoding="utf-8"))
     stored.pop("stac_extensions", None)
@@ -209,11 +217,15 @@ def _class(value: int, words: str) -> dict[str, Any]:
     return {"value": value, "name": re.sub(r"[^A-Za-z0-9_-]+", "_", words), "description": words}
 
 
-def block_item(row: Mapping[str, Any], period: Period, cube_href: str | None) -> Item:
-    """A block of the lattice whose properties are the columns of the block table that are known, after ``croplayer:``."""
+def block_item(row: Mapping[str, Any], period: TimeSpan, cube_href: str | None) -> Item:
+    """A block of the lattice whose properties are the columns of the block table that are known, after ``croplayer:``.
+
+    ``period`` counts where the row does not tell when the block's imagery was taken.
+    """
     block = BlockIndex.parse(str(row["block"]))
     properties = {f"{PREFIX}{name}": _json_value(value) for name, value in row.items() if _is_known(name, value)}
-    item = new_item(block.name, BlockGrid().bounds(block), period, properties)
+    own = _taken(pd.DataFrame([row])) or period
+    item = new_item(block.name, BlockGrid().bounds(block), own, properties)
     if cube_href is not None:
         item.add_asset("cube", Asset(cube_href, "The cube that holds the block", media_type=ZARR_TYPE, roles=["data"]))
     return item
@@ -224,6 +236,8 @@ def _is_known(name: str, value: Any) -> bool:
 
 
 def _json_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return datetime_to_str(value)
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -22,8 +22,9 @@ from pystac import (
     TemporalExtent,
 )
 
-from croplayer.catalog.items import PREFIX, TABLE_EXTENSION, Period, block_item
+from croplayer.catalog.items import PREFIX, TABLE_EXTENSION, block_item
 from croplayer.catalog.place import COLLECTION, CatalogPlace
+from croplayer.sources.time_spans import TimeSpan
 from stores.grid import Bounds
 from stores.licences import LicensedInput
 from stores.map_facts import MapFacts
@@ -41,7 +42,7 @@ class MapCatalog:
     place: CatalogPlace
     facts: MapFacts
     bounds: Bounds
-    period: Period
+    period: TimeSpan
     items: list[Item]
     assets: Mapping[str, Asset] = field(default_factory=dict)
     """Tables without geometries, and other files of the map as a whole."""

@@ -31,16 +31,15 @@ from pystac.stac_object import STACObjectType
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from shared.handed_out import OPEN, OTHER, handed_out_run
 
-from croplayer.catalog.items import Period
+from croplayer.catalog.items import block_item, period_of
 from croplayer.changes.editions import open_edition
 from croplayer.cube.cuts import cut_polygon
 from croplayer.files.tables import write_csv
 from croplayer.models.bundles.catalogue import shipped_folder
 from croplayer.models.networks.manifest import bundle_digest
+from croplayer.sources.time_spans import parse_span
 from croplayer.vector.files import write_geotiff
 from pipelines.cli import main
-from pipelines.facts import facts_of
-from stores.map_facts import MapFacts
 from stores.run_folder import RunFolder
 
 KINDS = {"Feature": STACObjectType.ITEM, "Collection": STACObjectType.COLLECTION, "Catalog": STACObjectType.CATALOG}
@@ -136,7 +135,7 @@ def test_pystac_walks_the_whole_tree(catalog: Path) -> None:
     }
     assert root.id == "north-2020" and root.license == "CC-BY-4.0"
     (interval,) = root.extent.temporal.to_dict()["interval"]
-    assert interval == ["2020-01-01T00:00:00Z", "2020-12-31T23:59:59Z"]
+    assert interval == ["2020-01-01T00:00:00Z", "2020-12-31T23:59:59.999000Z"]
     np.testing.assert_allclose(root.extent.spatial.bboxes[0], [114.0, 34.15, 114.15, 34.25])
 
 
@@ -335,15 +334,28 @@ def test_a_run_of_an_earlier_version_is_run_again(tmp_path: Path) -> None:
     assert done.exit_code == 2 and "names no licences" in done.output
 
 
-def facts(run: Path, **changes: Any) -> MapFacts:
-    import dataclasses
-
-    return dataclasses.replace(facts_of(RunFolder(run)), **changes)
-
-
-def test_the_time_of_a_map_is_stated_or_the_year_of_its_edition(run: Path) -> None:
-    assert Period.of(facts(run)).start.isoformat() == "2020-01-01T00:00:00+00:00"
-    stated = Period.of(facts(run, edition="second", period=("2021-04-01", "2021-09-30")))
-    assert (stated.start.date().isoformat(), stated.end.isoformat()) == ("2021-04-01", "2021-09-30T23:59:59+00:00")
-    with pytest.raises(ValueError, match="nothing says when the imagery of edition 'second' was taken"):
-        Period.of(facts(run, edition="second"))
+def test_the_time_of_a_map_is_that_of_its_imagery_or_named_by_its_edition(tmp_path: Path) -> None:
+    day = parse_span("2020").start
+    unknown = pd.DataFrame({"taken_from_one": [pd.NaT], "taken_to_one": [pd.NaT]}, dtype="datetime64[ms, UTC]")
+    for blocks in (None, unknown, pd.DataFrame({"block": ["r1115c5880"]})):
+        assert period_of("2020", blocks) == parse_span("2020")
+        with pytest.raises(ValueError, match="nothing says when the imagery of edition 'second' was taken"):
+            period_of("second", blocks)
+    times = pd.to_datetime([day, day + pd.Timedelta(days=40)])
+    known = pd.DataFrame(
+        {
+            "taken_from_one": times,
+            "taken_to_one": times,
+            "taken_from_two": [pd.NaT, times[0]],
+            "taken_to_two": [pd.NaT, times[0]],
+        }
+    )
+    assert period_of("second", known) == (times[0].to_pydatetime(), times[1].to_pydatetime())
+    row = {"block": "r1115c5880"} | known.iloc[1].to_dict()
+    item = block_item(row, parse_span("1999"), None)
+    assert item.properties["start_datetime"] == "2020-01-01T00:00:00Z"
+    assert item.properties["end_datetime"] == item.properties["croplayer:taken_from_one"] == "2020-02-10T00:00:00Z"
+    assert (
+        block_item({"block": "r1115c5880"}, parse_span("1999"), None).properties["start_datetime"]
+        == "1999-01-01T00:00:00Z"
+    )
