@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -81,6 +82,8 @@ class Packages:
     fields: tuple[Path, ...]
     """The run's files of single fields; none where it has no fields."""
     workers: int = 1
+    chosen: frozenset[str] | None = None
+    """Codes of the provinces to write now; None is all of them."""
 
     @classmethod
     def of(cls, place: str, out: Path, level: int = 1, names: str = "zh", workers: int = 1) -> Packages:
@@ -108,7 +111,7 @@ class Packages:
             raise ValueError(
                 f"no finished block of {place} lies in a unit of level {level}, so there is nothing to hand out"
             )
-        has_fields = any(name.startswith(FIELD_FILES) and name != "field_units" for name in folder.memory.entries())
+        has_fields = any(name.startswith(FIELD_FILES) for name in folder.memory.entries())
         fields = tuple(field_files(folder)) if has_fields else ()
         return cls(folder, edition, facts, out, mapped, int(units.level.max()), fields, workers)
 
@@ -120,14 +123,18 @@ class Packages:
                 raise ValueError(
                     f"'{code}' is no unit with a map at this level; there are {', '.join(p.name for p in self.provinces)}"
                 )
-        chosen = {known[code].adcode for code in codes}
-        return replace(self, provinces=tuple(each for each in self.provinces if each.adcode in chosen))
+        return replace(self, chosen=frozenset(known[code].adcode for code in codes))
+
+    @property
+    def written(self) -> tuple[Province, ...]:
+        """The provinces to write now."""
+        return tuple(each for each in self.provinces if self.chosen is None or each.adcode in self.chosen)
 
     def plan(self) -> list[PackagePlan]:
         """What each package will hold."""
         cube, finished = self.edition.cube, self.edition.finished
         plans = []
-        for each in self.provinces:
+        for each in self.written:
             tiles = tiles_of(cube, each.outline, finished)
             pixels = sum(tile.window.height * tile.window.width for tile in tiles)
             rows = sum(parquet.ParquetFile(path).metadata.num_rows for path in self._fields_of(each))
@@ -143,33 +150,31 @@ class Packages:
         """
         archives = []
         with _pool(self.workers) as pool:
-            for province in self.provinces:
+            for province in self.written:
                 package = _Package(self, province)
                 worked = package.write(pool)
                 archives.append(package.archive)
                 on_province(province, package.archive, worked)
-        self._write_index(archives)
+        self._write_index()
         return archives
 
-    def _write_index(self, archives: Sequence[Path]) -> None:
-        tables = [pd.read_csv(self.out / p.folder / INDEX, dtype=str, keep_default_na=False) for p in self.provinces]
-        table = pd.concat(tables, ignore_index=True)
-        table.insert(
-            0,
-            "archive",
-            [f"{p.folder}.tar.gz" for p, own in zip(self.provinces, tables, strict=True) for _ in range(len(own))],
-        )
-        index = self.out / INDEX
-        write_durable(index, table.to_csv(index=False, lineterminator="\n").encode())
-        files = {f"{p.folder}.tar.gz": f"{p.name} ({p.adcode}), {len(p.places)} units" for p in self.provinces}
-        files |= {f"{p.folder}/": "the same files, not packed" for p in self.provinces}
-        files |= {
-            INDEX: "all units, with their package and the names of their files",
-            SUMS: "check sums, for `sha256sum -c`",
-        }
-        page = self.out / README
+    def _write_index(self) -> None:
+        """Write the index, page and check sums of all packages that are there, those of earlier calls among them."""
+        there = [(each, self.out / f"{each.folder}.tar.gz") for each in self.provinces]
+        there = [(each, archive) for each, archive in there if archive.is_file()]
+        tables = []
+        for province, archive in there:
+            own = pd.read_csv(self.out / province.folder / INDEX, dtype=str, keep_default_na=False)
+            own.insert(0, "archive", archive.name)
+            tables.append(own)
+        index, page = self.out / INDEX, self.out / README
+        write_durable(index, pd.concat(tables).to_csv(index=False, lineterminator="\n").encode())
+        files = {archive.name: f"{p.name} ({p.adcode}), {len(p.places)} units" for p, archive in there}
+        files |= {f"{p.folder}/": "the same files, not packed" for p, _ in there}
+        files[INDEX] = "all units, with their package and the names of their files"
+        files[SUMS] = "check sums, for `sha256sum -c`"
         write_durable(page, readme(self.facts, "packages", files, self.layers).encode())
-        write_sums(self.out, [*archives, index, page])
+        write_sums(self.out, [*(archive for _, archive in there), index, page])
 
     @property
     def layers(self) -> list[str]:
@@ -202,6 +207,7 @@ class _Package:
         self.folder = all_of.out / province.folder
         self.archive = all_of.out / f"{province.folder}.tar.gz"
         self._fields = all_of._fields_of(province)
+        self._fields_found = [digest_file(path).sha256 for path in self._fields]
         self._memory = StepMemory(all_of.out / STEPS / f"{province.folder}.json", all_of.out)
 
     def write(self, pool: ProcessPoolExecutor | None) -> int:
@@ -255,7 +261,7 @@ class _Package:
             "code": code_digest(CODE), "map": self._digest(blocks), "outline": digest_bytes(place.outline.wkb).sha256,
             "place": list(place[:-1]), "edition": edition.cube.edition, "name": self._all.facts.name,
             "taken": [edition.taken.choices.get(block.name) for block in blocks],
-            "fields": [digest_file(path).sha256 for path in self._fields],
+            "fields": self._fields_found,
         })  # fmt: skip
 
     def _digest(self, blocks: BlockList) -> str:
@@ -349,9 +355,7 @@ def _index_of(province: Province, units: gpd.GeoDataFrame, folder: Path) -> pd.D
 
 def _box_of(path: Path) -> list[float] | None:
     """The box around all fields of a file, where it tells one."""
-    import json
-
-    metadata = parquet.ParquetFile(path).schema_arrow.metadata or parquet.ParquetFile(path).metadata.metadata or {}
+    metadata = parquet.ParquetFile(path).metadata.metadata or {}
     geo = json.loads(metadata.get(b"geo", b"{}"))
     box: list[float] | None = geo.get("columns", {}).get("geometry", {}).get("bbox")
     return box

@@ -241,6 +241,10 @@ def test_the_command(run: Path, tmp_path: Path) -> None:
     done = runner.invoke(main, ["package", str(run), "-o", str(tmp_path / "out"), "--unit", "12", "--names", "en"])
     assert done.exit_code == 0, done.output
     assert [path.name for path in (tmp_path / "out").glob("*.tar.gz")] == ["East.tar.gz"]
+    both = runner.invoke(main, ["package", str(run), "-o", str(tmp_path / "out"), "--unit", "West", "--names", "en"])
+    assert both.exit_code == 0, both.output
+    listed = (tmp_path / "out" / "SHA256SUMS").read_text(encoding="utf-8")
+    assert "East.tar.gz" in listed and "West.tar.gz" in listed
     wrong = runner.invoke(main, ["package", str(run), "-o", str(tmp_path / "out"), "--unit", "13"])
     assert wrong.exit_code == 2 and "'13' is no unit with a map at this level" in wrong.output
     into_run = runner.invoke(main, ["package", str(run), "-o", str(run)])
