@@ -41,6 +41,8 @@ COMMANDS = {
     "demo": _Entry("run", "demo", "Make a small synthetic country and map it."),
     "view": _Entry("view", "view", "Open a map of a run in the browser."),
     "query": _Entry("query", "query", "Cut a region out of a run's cube into a file."),
+    "package": _Entry("package", "package", "Write county packages of a run: files for offices, province by province."),
+    "publish": _Entry("publish", "publish", "Write a STAC catalog of a run."),
     "verify": _Entry("check", "verify", "Check every byte of a run against its ledger."),
     "doctor": _Entry("check", "doctor", "Check whether this machine, a recipe or a bucket is fit for a run."),
     "judge": _Entry("judge", "judge", "Judge the masks, or draw blocks for people to review."),

@@ -14,11 +14,13 @@ from pipelines.recipe_parts import (
     Codes,
     FilePath,
     FilePaths,
+    Licensed,
     Name,
     NameOrPath,
     Names,
     Networked,
     Part,
+    Publication,
     TomlPair,
     bytes_of,
     items_file,
@@ -32,7 +34,7 @@ from stores.levels import factors_of
 from stores.places import check_place
 
 
-class Decisions(Part):
+class Decisions(Licensed):
     """Reviewed blocks, classifiers and overrides; rules decide where no classifier is shown to be better, and the report says so."""
 
     reviews: FilePaths = Field(default=(), examples=[["review/blocks.gpkg"]])
@@ -73,7 +75,7 @@ class Decisions(Part):
         return CorrectnessClasses(self.classes, self.correct)
 
 
-class Corrections(Part):
+class Corrections(Licensed):
     """Corrections of the map by hand, which every run applies anew."""
 
     polygons: FilePath = Field(examples=["corrections.gpkg"])
@@ -132,7 +134,7 @@ class ProductPart(Networked):
         return self
 
 
-class Admin(Part):
+class Admin(Licensed):
     """A level of admin units."""
 
     level: int = Field(default=1, ge=0)
@@ -151,7 +153,7 @@ class Admin(Part):
     """Encoding of the texts of a shapefile, such as ``gb18030``; needed where the file does not tell."""
 
 
-class Statistics(Part):
+class Statistics(Licensed):
     """Official cropland areas of the units of level 1."""
 
     model_config = with_needs(area=("unit",), unit=("area",))
@@ -195,7 +197,7 @@ class Statistics(Part):
         return pattern
 
 
-class Evaluation(Part):
+class Evaluation(Licensed):
     """Data drawn or labelled by people, to evaluate the maps of a run."""
 
     parcels: FilePath | None = Field(default=None, examples=["parcels.gpkg"])
@@ -364,6 +366,8 @@ class Recipe(Part):
     """With this table a run also finds single fields."""
     overviews: Overviews | None = None
     """With this table a run also averages its map and imagery to coarser pixels, from which large regions are drawn."""
+    publication: Publication | None = None
+    """Licence, producer and citation of the map, for packages and catalogs."""
     export: Export | None = None
     """With this table a run also writes files for each unit."""
     report: ReportPart | None = None

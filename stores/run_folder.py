@@ -2,7 +2,7 @@
 
 =====================  ==========================================================================
 recipe.toml            the recipe as it was resolved, with every default
-provenance.json        versions of croplayer and its libraries, fingerprints of inputs and models
+provenance.json        versions of croplayer and its libraries, fingerprints and licences of inputs and models
 cube.zarr/EDITION      the cube (stores.cube), unless the recipe's [store] places it in a bucket; ledgers, tables
                        and report beside it are of this one edition, the first
 editions/EDITION/      a folder like this one for every later edition

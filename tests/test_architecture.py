@@ -28,7 +28,7 @@ FLOORS = (
     {"croplayer.cube"},
     {"croplayer.evaluation", "croplayer.tasks"},
     {"croplayer.decisions", "croplayer.active", "croplayer.changes"},
-    {"croplayer.report"},
+    {"croplayer.report", "croplayer.packages", "croplayer.catalog"},
     {"croplayer.viewer"},
     {"croplayer"},
     {"pipelines.exit_codes"},

@@ -53,7 +53,8 @@ def differences(
             f"masks and scores have the shapes {', '.join(str(a.shape) for a in arrays)}; expected equal ones"
         )
     sums = np.zeros(7, np.int64)
-    add_differences(*(as_mask(array).reshape(-1) for array in arrays), sums)
+    a, b, c, d = (as_mask(array).reshape(-1) for array in arrays)
+    add_differences(a, b, c, d, sums)
     return Differences(*sums.tolist())
 
 
@@ -66,7 +67,7 @@ def add_differences(
     for i in range(len(first)):
         knows_first, knows_second = first[i] <= HIGHEST_FLAG, second[i] <= HIGHEST_FLAG
         knows = knows_first & knows_second
-        score = np.int64(scores_first[i]) + np.int64(scores_second[i])
+        score = int(scores_first[i]) + int(scores_second[i])
         is_first, is_second = knows & (first[i] > second[i]), knows & (second[i] > first[i])
         both += knows
         a += is_first

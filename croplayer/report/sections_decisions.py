@@ -54,7 +54,7 @@ def correctness_section(results: ReportTables) -> Section:
         *_quality_parts(results, "correctness"),
         *_importance_parts(results, "correctness"),
     ]
-    return Section(GROUP, "Semantic correctness", parts)
+    return Section(GROUP, "Semantic correctness", parts, ["tables/correctness.parquet", "tables/correctness_trial.csv"])
 
 
 def integration_section(results: ReportTables) -> Section:
@@ -72,7 +72,7 @@ def integration_section(results: ReportTables) -> Section:
         *_quality_parts(results, "integration"),
         *_importance_parts(results, "integration"),
     ]  # fmt: skip
-    return Section(GROUP, "Integration", parts)
+    return Section(GROUP, "Integration", parts, ["tables/integration.parquet", "tables/integration_trial.csv"])
 
 
 def corrections_section(corrections: pd.DataFrame) -> Section:
@@ -92,7 +92,7 @@ def corrections_section(corrections: pd.DataFrame) -> Section:
     )
     rest = len(corrections) - MOST_CORRECTIONS
     more = [f"{rest:,} more are in tables/corrections.csv."] if rest > 0 else []
-    return Section(GROUP, "Corrections by hand", [shown, *more])
+    return Section(GROUP, "Corrections by hand", [shown, *more], ["tables/corrections.csv"])
 
 
 def _override_parts(blocks: pd.DataFrame) -> list[Part]:

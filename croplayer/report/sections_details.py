@@ -47,7 +47,7 @@ def quality_section(results: ReportTables) -> Section:
     caption = f"Blocks without usable imagery (clouds, snow, missing tiles): {text}."
     figure = share_figure(shares, COVERAGE_COLOURS)
     parts.append(Picture.of("coverage_shares", "How much imagery can be used", caption, figure, "Fig. 6"))
-    return Section(GROUP, "Image quality", parts)
+    return Section(GROUP, "Image quality", parts, ["blocks.parquet"])
 
 
 def feature_section(results: ReportTables) -> Section:
@@ -89,7 +89,7 @@ def feature_section(results: ReportTables) -> Section:
             unit=[UNIT_WORDS.get(str(u), str(u)) for u in declared.unit], source=declared.source.fillna("")
         )
         parts.append(table_of(shown, "Definitions of the block features.", columns, "Table 5"))
-    return Section(GROUP, "Block features", parts)
+    return Section(GROUP, "Block features", parts, ["blocks.parquet", "tables/features.csv"])
 
 
 def model_section(

@@ -13,6 +13,7 @@ import zarr
 
 from croplayer.cube.whole_blocks import Cube
 from pipelines.engine.inputs import Inputs
+from pipelines.engine.licences import licences_of
 from pipelines.engine.step_ledgers import StepLedgers
 from stores import __version__
 from stores.bucket_owner import check_owner, claim_bucket
@@ -117,6 +118,7 @@ class Output:
             "sources": inputs.source_settings,
             "products": inputs.product_settings,
             "models": inputs.models.digests(inputs.recipe),
+            "licences": [each.to_json() for each in licences_of(inputs.recipe, inputs.models.folders(inputs.recipe))],
         }
         files = {
             self.folder.recipe: inputs.recipe.to_toml().encode(),
