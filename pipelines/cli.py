@@ -39,6 +39,7 @@ COMMANDS = {
     "explain": _Entry("plan", "explain", "Explain why steps of a run would be done or redone."),
     "status": _Entry("status", "status", "Show the progress of a run, also while it is running."),
     "demo": _Entry("run", "demo", "Make a small synthetic country and map it."),
+    "paper": _Entry("paper", "paper", "Draw the figures and tables of the paper for a run."),
     "query": _Entry("query", "query", "Cut a region out of a run's cube into a file."),
     "verify": _Entry("check", "verify", "Check every byte of a run against its ledger."),
     "doctor": _Entry("check", "doctor", "Check whether this machine, a recipe or a bucket is fit for a run."),
