@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from croplayer.evaluation.products import block_deviations
 from croplayer.report.maps import block_image, block_panels
@@ -28,6 +29,10 @@ DEVIATION_EDGES = np.linspace(-100, 200, 31)
 """Edges of the histograms' bins of the deviation, per cent; larger deviations are counted in the last."""
 SLOPE_BINS = 20
 TITLE_LETTERS = 28
+BAR_ROOM = 0.95
+"""Width kept for a colour bar with its numbers, in inches."""
+LEAST_COUNT = 5
+"""The colours reach to this number of blocks at least, so that their numbers are whole."""
 
 
 def deviations_of(evidence: Evidence) -> dict[str, pd.DataFrame]:
@@ -138,12 +143,10 @@ def deviation_figure(
             sheet.title(panel, f"{shortened(titles.get(name, name))}", 8)
             _measure_label(sheet, panel, measure)
         width, height = sheet.figure.get_size_inches()
-        bar_width = 0.75
-        sheet.figure.set_size_inches(width + bar_width, height)
-        sheet.ax.set(xlim=(0, width + bar_width), ylim=(0, height))
+        sheet.figure.set_size_inches(width + BAR_ROOM, height)
+        sheet.ax.set(xlim=(0, width + BAR_ROOM), ylim=(0, height))
         if image is not None:
-            bar = panels[across - 1]._replace(y=0.4, height=height - 0.8)
-            sheet.colour_bar(bar, image, "deviation, %")
+            _colour_bar(sheet, panels[across - 1], panels[-1], image, "deviation, %")
         return sheet.figure
 
 
@@ -165,20 +168,21 @@ def slope_histogram_figure(
     with figure_style():
         across = len({name for _, name in panels})
         down = -(-len(panels) // across)
-        cell_width, cell_height, left = 2.15, 2.2, 0.35
-        sheet = Sheet(cell_width * across + left + 0.75, cell_height * down + 0.3)
+        cell_width, cell_height, left, below = 2.15, 2.1, 0.35, 0.6
+        sheet = Sheet(cell_width * across + left + BAR_ROOM, cell_height * down + 0.25)
         view = (float(edges[0]), float(edges[-1]), float(DEVIATION_EDGES[0]), float(DEVIATION_EDGES[-1]))
         x_ticks, y_ticks = ticks_of(view[0], view[1], 5), ticks_of(view[2], view[3], 6)
-        norm, palette = Normalize(0, max(most, 1)), _from_white()
+        norm, palette = Normalize(0, max(most, LEAST_COUNT)), _from_white()
         drawn = []
         for i, ((measure, name), found) in enumerate(counts.items()):
-            x, y = left + i % across * cell_width + 0.45, 0.65 + (down - 1 - i // across) * cell_height
-            panel = Panel(x, y, cell_width - 0.6, cell_height - 0.75, view)
+            x, y = left + i % across * cell_width + 0.45, below + (down - 1 - i // across) * cell_height
+            panel = Panel(x, y, cell_width - 0.6, cell_height - 0.7, view)
             image = sheet.image(panel, np.where(found > 0, found, np.nan), cmap=palette, norm=norm)
             drawn.append((panel, image))
             sheet.ax.plot(panel.across([view[0], view[1]]), panel.up([0, 0]), color="#777777", linewidth=0.8)
             sheet.frame(panel, x_ticks, y_ticks)
-            sheet.title(panel, f"{shortened(titles.get(name, name))}, {found.sum():,} blocks", 7)
+            sheet.title(panel, shortened(titles.get(name, name)), 8)
+            sheet.ax.text(panel.right, panel.top - 0.04, f"{found.sum():,} blocks", ha="right", va="top", fontsize=6.5)
             if i % across == 0:
                 sheet.ax.text(
                     0.08, panel.y + panel.height / 2, f"deviation of the\n{MEASURES[measure]}, %", rotation=90, ha="left",
@@ -192,9 +196,14 @@ def slope_histogram_figure(
             va="bottom",
             fontsize=8.5,
         )
-        last, image = drawn[across - 1]
-        sheet.colour_bar(last._replace(y=drawn[-1][0].y, height=last.top - drawn[-1][0].y), image, "blocks")
+        _colour_bar(sheet, drawn[across - 1][0], drawn[-1][0], drawn[0][1], "blocks")
         return sheet.figure
+
+
+def _colour_bar(sheet: Sheet, top: Panel, bottom: Panel, image: AxesImage, label: str) -> None:
+    """Draw one colour bar beside all panels, from the foot of the last to the head of those on top."""
+    beside = top._replace(x=top.x + 0.15, y=bottom.y, height=top.top - bottom.y)
+    sheet.colour_bar(beside, image, label)
 
 
 def _from_white() -> ListedColormap:

@@ -19,6 +19,8 @@ from stores.columns import COVERAGE_TYPE, map_column
 MOST_REGIONS = 3
 """Examples of a kind of land, each of another unit."""
 MOST_KINDS = 10
+MOST_BELOW = 5
+"""More kinds are drawn in two columns."""
 LEAST_SHARE = 0.5
 """Share of a window that a kind of land must fill to be its example."""
 NO_KINDS = (
@@ -142,7 +144,7 @@ def chosen_windows(windows: pd.DataFrame, kinds: Mapping[int, str]) -> pd.DataFr
 
 
 def example_figure(rows: Sequence[Sequence[Example]], by_column: bool = False) -> Figure:
-    """Windows of imagery, one row (or one column) for each kind, with the kind beside (or above) them."""
+    """Windows of imagery, one row for each kind with its name beside them, or one column with its name above its one window."""
     with figure_style():
         size, gap = 1.75, 0.12
         if by_column:
@@ -153,14 +155,16 @@ def example_figure(rows: Sequence[Sequence[Example]], by_column: bool = False) -
                 sheet.title(panel, example.kind, 10)
                 _below(sheet, panel, example.title)
             return sheet.figure
-        left, across = 1.55, max(len(row) for row in rows)
-        height = size + 0.42
-        sheet = Sheet(left + across * (size + gap), height * len(rows) + 0.1)
+        size, left, across = 1.4, 1.3, max(len(row) for row in rows)
+        beside = 2 if len(rows) > MOST_BELOW else 1
+        down = -(-len(rows) // beside)
+        width, height = left + across * (size + gap) + gap, size + 0.42
+        sheet = Sheet(width * beside, height * down + 0.1)
         for i, row in enumerate(rows):
-            y = (len(rows) - 1 - i) * height + 0.42
-            sheet.ax.text(0.06, y + size / 2, wrapped(row[0].kind, 22), ha="left", va="center", fontsize=9)
+            x, y = i // down * width, (down - 1 - i % down) * height + 0.42
+            sheet.ax.text(x + 0.08, y + size / 2, wrapped(row[0].kind, 17), ha="left", va="center", fontsize=9)
             for k, example in enumerate(row):
-                panel = Panel(left + k * (size + gap), y, size, size)
+                panel = Panel(x + left + k * (size + gap), y, size, size)
                 sheet.image(panel, example.picture)
                 _below(sheet, panel, example.title)
         return sheet.figure

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from croplayer.report.charts import wrapped
 from croplayer.report.page import Gap, Part, Picture
 from croplayer.report.panels import Sheet
 from croplayer.report.paper.evidence import MAPS_NOTHING, Evidence
@@ -16,6 +17,8 @@ from stores.legends import INTEGRATED, CoverageType
 
 WIDTH, HEIGHT, GAP = 2.35, 0.86, 0.42
 COLUMNS = 3
+LETTERS, MOST_LINES = 36, 3
+"""What fits into a box."""
 
 
 class Station(NamedTuple):
@@ -78,11 +81,17 @@ def flow_figure(steps: list[Station]) -> Figure:
             )  # fmt: skip
             sheet.ax.add_patch(box)
             sheet.ax.text(x + WIDTH / 2, y + HEIGHT - 0.1, step.name, ha="center", va="top", fontsize=9, weight="bold")
-            found = "\n".join(line if len(line) <= 40 else f"{line[:39]}…" for line in step.found.split("\n"))
+            found = "\n".join(_fitted(step.found))
             sheet.ax.text(x + WIDTH / 2, y + 0.31, found, ha="center", va="center", fontsize=8, linespacing=1.3)
             if i:
                 _arrow(sheet, _place(i - 1, down), (x, y))
         return sheet.figure
+
+
+def _fitted(text: str) -> list[str]:
+    """A text in at most MOST_LINES lines that fit into a box."""
+    lines = [part for line in text.split("\n") for part in wrapped(line, LETTERS).split("\n")]
+    return lines if len(lines) <= MOST_LINES else [*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1]} …"]
 
 
 def _place(i: int, down: int) -> tuple[float, float]:

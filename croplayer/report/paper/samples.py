@@ -113,6 +113,9 @@ def density_figure(table: pd.DataFrame, mean: float) -> Figure:
         ax = figure.subplots()
         bars(ax, rows, room=0.3)
         ax.axvline(mean, color="#222222", linewidth=1, linestyle="--", label=f"all blocks: {mean:.3g} %")
+        for text in ax.texts:
+            text.set_bbox({"facecolor": "white", "linewidth": 0, "pad": 1})  # the line must not cross it
+        ax.set_xticks([tick for tick in ax.get_xticks() if 0 <= tick <= 100])
         ax.set_xlabel("labelled blocks, % of all blocks")
         figure.legend(loc="outside upper right", fontsize=8)
         return figure
