@@ -140,11 +140,10 @@ def _only(number: str, parts: Sequence[Part]) -> list[Part]:
 
 
 def _both_importances(results: ReportTables) -> list[Part]:
-    hint = " Review blocks (`croplayer judge sample`) and name them under decisions.reviews."
-    parts: list[Part] = []
-    for name in ("correctness", "integration"):
-        for part in importance_parts(results, name):
-            parts.append(Gap(f"{part.text}{hint}", part.paper) if isinstance(part, Gap) else part)
+    parts = [part for name in ("correctness", "integration") for part in importance_parts(results, name)]
+    if any(isinstance(part, Gap) for part in parts):
+        hint = "Review blocks (`croplayer judge sample`) and name them as decisions.reviews in the recipe."
+        parts.append(Gap(hint, "Fig. 11"))
     return parts
 
 

@@ -20,6 +20,7 @@ PAPER_MAP = {"annual": "in", "greenhouse": "in", "orchard": "out", "fallow": "in
 """What the paper's own map counts (its Fig. 4)."""
 HOLDS = {"in": ("included", "#009e73"), "out": ("excluded", "#d55e00"), "": ("not specified", "#d9d9d9")}
 NO_PRODUCTS = "No other product is compared; name some under [[products]] of the recipe."
+NO_LEGENDS = "No product has a legend, so none states a definition; name one as `legend` in [[products]] of the recipe."
 NOT_STATED = "not stated"
 MOST_REGIONS = 3
 
@@ -54,8 +55,8 @@ def coverage_table(evidence: Evidence) -> list[Part]:
 def product_table(evidence: Evidence) -> list[Part]:
     """Table 3: the products with what their legends state."""
     names = evidence.results.products
-    if not names:
-        return [Gap(NO_PRODUCTS, "Table 3")]
+    if not names or not evidence.legends:
+        return [Gap(NO_LEGENDS if names else NO_PRODUCTS, "Table 3")]
     rows = []
     for name in names:
         legend = evidence.legends.get(name)
@@ -64,8 +65,6 @@ def product_table(evidence: Evidence) -> list[Part]:
             resolution = f"{legend.resolution_m:g} m" if legend.resolution_m else NOT_STATED
             stated = [str(legend.year or NOT_STATED), resolution, _definition_words(evidence, name)]
             stated += [legend.accuracy or NOT_STATED, legend.source or NOT_STATED]
-        elif not _holds(evidence).loc[name].eq("").all():
-            stated[2] = _definition_words(evidence, name)
         rows.append([evidence.results.titles[name], *stated])
     caption = (
         "The products as their legends describe them; accuracies are those that the authors declare, of all their classes unless "
@@ -77,8 +76,8 @@ def product_table(evidence: Evidence) -> list[Part]:
 
 def definition_parts(evidence: Evidence) -> list[Part]:
     """Fig. 4: which groups of crops each product counts."""
-    if not evidence.results.products:
-        return [Gap(NO_PRODUCTS, "Fig. 4")]
+    if not evidence.results.products or not evidence.legends:
+        return [Gap(NO_LEGENDS if evidence.results.products else NO_PRODUCTS, "Fig. 4")]
     table = _holds(evidence).rename(index=evidence.results.titles)
     table.loc["CropLayer (the paper's map)"] = [PAPER_MAP[key] for key in GROUPS.values()]
     caption = (

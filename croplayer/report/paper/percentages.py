@@ -109,7 +109,7 @@ def distribution_figure(
         ax.axvline(100, color="#777777", linewidth=0.8, zorder=0.5)
         for y, (name, found) in enumerate(values.items()):
             shown = np.minimum(found, SHOWN_PERCENT)
-            box, colour = Box.of(shown), colours[name]
+            box, colour = Box(*np.minimum(Box.of(found), SHOWN_PERCENT).tolist()), colours[name]
             ax.plot([box.low, box.high], [y, y], color=colour, linewidth=1, zorder=1)
             ax.barh(y, box.q3 - box.q1, left=box.q1, height=0.52, color=colour, alpha=0.45, zorder=2, edgecolor=colour)
             ax.plot([box.median] * 2, [y - 0.26, y + 0.26], color="#222222", linewidth=1.4, zorder=3)
