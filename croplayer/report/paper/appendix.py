@@ -15,7 +15,7 @@ from croplayer.report.paper.block_maps import slope_parts as slope_map_parts
 from croplayer.report.paper.catalogue import EXHIBITS, Exhibit
 from croplayer.report.paper.definitions import coverage_table, definition_parts, integration_table, product_table
 from croplayer.report.paper.deviations import deviation_parts, slope_parts
-from croplayer.report.paper.evidence import MAPS_NOTHING, Evidence
+from croplayer.report.paper.evidence import MAPS_NOTHING, NO_CLASSES, Evidence
 from croplayer.report.paper.examples import coverage_parts as example_parts
 from croplayer.report.paper.examples import land_parts
 from croplayer.report.paper.flow import flow_parts
@@ -117,7 +117,7 @@ def _makers() -> Mapping[str, Callable[[Evidence], Sequence[Part]]]:
         "Fig. 10": partial(_of_map, "Fig. 10", lambda results: [integration_picture(results)]),
         "Fig. 11": partial(_of_map, "Fig. 11", _both_importances),
         "Fig. 12": percentage_parts,
-        "Fig. 13": partial(_of_map, "Fig. 13", lambda results: _only("Fig. 13", agreement_parts(results))),
+        "Fig. 13": partial(_of_map, "Fig. 13", _agreement),
         "Fig. 14": deviation_parts,
         "Fig. 15": slope_parts,
         "Fig. 16": distribution_parts,
@@ -134,9 +134,10 @@ def _nothing(number: str) -> list[Part]:
     return [Gap(MAPS_NOTHING, number)]
 
 
-def _only(number: str, parts: Sequence[Part]) -> list[Part]:
-    """The parts that show a figure of the paper."""
-    return [part for part in parts if not isinstance(part, str) and part.paper == number]
+def _agreement(results: ReportTables) -> list[Part]:
+    """The bars of the report's section on products."""
+    pictures = [part for part in agreement_parts(results) if isinstance(part, Picture)]
+    return [*pictures] if pictures else [Gap(NO_CLASSES, "Fig. 13")]
 
 
 def _both_importances(results: ReportTables) -> list[Part]:

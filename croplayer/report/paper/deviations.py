@@ -15,7 +15,7 @@ from croplayer.evaluation.products import block_deviations
 from croplayer.report.maps import block_image, block_panels
 from croplayer.report.page import Gap, Part, Picture
 from croplayer.report.panels import Panel, Sheet, ticks_of
-from croplayer.report.paper.evidence import MAPS_NOTHING, Evidence
+from croplayer.report.paper.evidence import MAPS_NOTHING, NO_CLASSES, Evidence
 from croplayer.report.style import MISSING_COLOUR, figure_style
 from stores.columns import AREA_FRACTION
 from stores.legends import INTEGRATED
@@ -94,7 +94,7 @@ def slope_parts(evidence: Evidence) -> list[Part]:
 def _missing(evidence: Evidence) -> str:
     if not evidence.results.sources:
         return MAPS_NOTHING
-    return "No product with classes was compared with our map; name some under [[products]] of the recipe."
+    return NO_CLASSES
 
 
 def slope_edges(steepest_deg: float) -> np.ndarray:

@@ -19,6 +19,8 @@ POSITIVE, NEGATIVE = "with cropland", "without cropland"
 """What people found in a labelled block."""
 MOST_DEVIATING = 4
 """Products whose deviations are drawn: those with the highest IoU with the map."""
+NO_CLASSES = "No product with classes was compared with our map; name some under [[products]] of the recipe."
+"""Why a figure of the products against our map is missing."""
 MAPS_NOTHING = "This run maps nothing: its recipe has no [[sources]]."
 """Why a figure of our own map or imagery is missing."""
 

@@ -47,7 +47,8 @@ def stations(evidence: Evidence) -> list[Station]:
     counts = blocks.integration_label.value_counts()
     area = float(blocks[map_column(AREA_KM2, INTEGRATED)].sum())
     share = f"{100 * right / judged:.0f} % of {judged:,} masks" if judged else "no mask"
-    compared = f"{len(results.products)} other maps" if results.products else "no other map"
+    count = len(results.products)
+    compared = f"{count} other {'map' if count == 1 else 'maps'}" if count else "no other map"
     return [
         Station("Imagery in blocks of 0.05°", f"{len(blocks):,} blocks\nof {' and '.join(results.sources)}"),
         Station("Coverage type", "\n".join(f"{s}: {100 * t.isin(usable).mean():.0f} % usable" for s, t in zip(results.sources, types, strict=True))),

@@ -54,7 +54,10 @@ def labelled_parts(evidence: Evidence) -> list[Part]:
         return [Gap("No task of the label project is done, so no block is labelled yet.", "Fig. 3")]
     blocks = evidence.results.blocks.assign(labelled=pd.Series(labels, evidence.results.blocks.index, dtype=object))
     figure = class_figure(blocks, {"labelled": "labelled blocks"}, LABEL_COLOURS, "not labelled")
-    caption = f"{positive:,} blocks in which people drew cropland, and {negative:,} in which they found none, of {len(blocks):,} blocks."
+    caption = (
+        f"Of {len(blocks):,} blocks, people drew cropland in {positive:,} and found none in {negative:,}. A block counts once a task "
+        "in it is done."
+    )
     return [Picture.of("labelled_blocks", "Where people labelled", caption, figure, "Fig. 3")]
 
 

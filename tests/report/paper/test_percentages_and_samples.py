@@ -81,7 +81,7 @@ def test_the_density_is_sampled_blocks_over_all_blocks_of_the_unit(evidence: Evi
     assert ax.lines[-1].get_xdata()[0] == pytest.approx(37.5)  # type: ignore[index]
     mapped = only(labelled_parts(replace(evidence, labels=labels)))
     assert isinstance(mapped, Picture) and mapped.paper == "Fig. 3"
-    assert mapped.caption.startswith("2 blocks in which people drew cropland, and 1 in which they found none, of 8")
+    assert mapped.caption.startswith("Of 8 blocks, people drew cropland in 2 and found none in 1.")
 
 
 def test_without_labels_the_sentence_names_the_command(evidence: Evidence) -> None:
