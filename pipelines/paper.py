@@ -158,18 +158,13 @@ def _unit_levels(evidence: Evidence) -> pd.DataFrame | None:
     method = results.table("integration_method")
     by_rules = method is not None and pd.isna(method.accuracy.iloc[0])
     judged = [name for name in results.maps if name != INTEGRATED or not by_rules]
+    named = evaluated.set_index("block", drop=False).rename_axis(None)
 
     def levels(own: np.ndarray) -> pd.DataFrame:
-        return level_table(
-            results.blocks[own],
-            evaluated,
-            None,
-            results.maps,
-            results.sources,
-            results.reference,
-            judged,
-            results.correct,
-        )
+        blocks = results.blocks.iloc[own]
+        there = named.loc[named.index.intersection(blocks.block)]
+        maps, sources = results.maps, results.sources
+        return level_table(blocks, there, None, maps, sources, results.reference, judged, results.correct)
 
     return levels_by_unit(evidence.unit_codes, evidence.units, results.maps, levels)
 

@@ -47,23 +47,24 @@ def levels_by_unit(
     codes : (n,) code of the unit of each block, as `units_of_centres` gives it
     units : `unit_table` of the level
     maps : names of the run's own maps
-    levels : gives the `level_table` of the blocks of which a mask (n,) is true
+    levels : gives the `level_table` of the blocks at some of the n places, ascending
 
     Returns
     -------
     DataFrame with adcode, name_en and blocks (number of blocks whose centre lies in the unit), the columns of ``levels``, and
     percent and is_within of the statistic (NaN and missing where the unit has none); units without blocks are left out
     """
+    places = pd.Series(codes).groupby(codes).indices
     parts = []
     for unit in units.itertuples():
-        own = codes == str(unit.adcode)
-        if not own.any():
+        own = places.get(str(unit.adcode))
+        if own is None:
             continue
         table = levels(own)
         row = units.loc[[unit.Index]]
         table.insert(0, "adcode", str(unit.adcode))
         table.insert(1, "name_en", unit.name_en)
-        table.insert(2, "blocks", int(own.sum()))
+        table.insert(2, "blocks", len(own))
         table["percent"] = [_value(row, percent_column(name)) for name in table["map"]]
         table["is_within"] = [_value(row, within_column(name)) for name in table["map"]]
         parts.append(table[table["map"].isin(maps)])

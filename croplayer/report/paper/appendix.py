@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +29,9 @@ from croplayer.report.sections_details import coverage_parts, feature_definition
 from croplayer.report.sections_map import share_picture
 from croplayer.report.sections_products import agreement_parts
 from croplayer.report.tables import ReportTables
+
+NUMBER = re.compile(r"(-?[\d.,]+( ?(%|m|km²))?)?|–")
+"""A cell that holds a number with its unit, or none."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Appendix:
         )  # fmt: skip
         kind = {Picture: "picture", Table: "table", Gap: "gap", str: "text"}
         environment.filters["kind"] = lambda part: kind[type(part)]
-        environment.tests["words"] = lambda cell: 2 * sum(letter.isalpha() for letter in cell) > len(cell)
+        environment.filters["texts"] = texts_of
         names = {picture.name: name for name, picture in self.files}
         return environment.get_template("paper.html").render(page=self, names=names)
 
@@ -156,6 +160,11 @@ def _network_parts(evidence: Evidence) -> list[Part]:
         )
         return [Gap(text, "Table 6")]
     return list(comparison_section(evidence.comparison, evidence.comparison_origin).parts)
+
+
+def texts_of(table: Table) -> list[bool]:
+    """Whether each column holds texts and is therefore aligned to the left: anything but numbers with their units."""
+    return [not all(NUMBER.fullmatch(row[i]) for row in table.rows) for i in range(len(table.header))]
 
 
 def csv_of(table: Table) -> pd.DataFrame:

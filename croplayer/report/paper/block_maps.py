@@ -19,6 +19,8 @@ from stores.columns import COVERAGE_TYPE, map_column
 
 MEASURED = {"saturation": "saturation", "sharpness": "sharpness"}
 """Measures of imagery that Fig. 7 maps."""
+SHOWN_PERCENTILES = (2, 98)
+"""Values beyond these percentiles have the colours of the ends, so that one strange block does not hide the others."""
 NO_TERRAIN = "No block has a slope: the recipe names no elevation model ([terrain] path)."
 
 
@@ -45,7 +47,7 @@ def imagery_parts(evidence: Evidence) -> list[Part]:
     )
     caption = (
         f"{how} Saturation is the block's median, 0 to 1; sharpness is the median magnitude of the Sobel filter. Both sources have "
-        "the same colours."
+        "the same colours, which reach from the 2nd to the 98th percentile of their blocks."
     )
     figure = imagery_figure(results.blocks, results.sources, images)
     title = "Imagery of the sources and what was measured in it"
@@ -94,6 +96,7 @@ def imagery_figure(blocks: pd.DataFrame, sources: tuple[str, ...], images: dict[
                 known = blocks[[map_column(name, s) for s in sources]].to_numpy(float)
                 if not np.isfinite(known).any():
                     continue
+                known = np.nanpercentile(known, SHOWN_PERCENTILES)
                 values = blocks[map_column(name, source)].to_numpy(float)
                 shown = sheet.image(panel, block_image(blocks, values), cmap="cividis", norm=norm_of(known))
                 sheet.colour_bar(panel, shown, "")

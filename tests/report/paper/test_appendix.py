@@ -12,7 +12,8 @@ import pytest
 from croplayer.evaluation.by_unit import levels_by_unit, units_of_centres
 from croplayer.products.legend import read_legend
 from croplayer.report.page import Gap, Picture, Table
-from croplayer.report.paper.appendix import Appendix, appendix_of
+from croplayer.report.paper.appendix import Appendix, appendix_of, texts_of
+from croplayer.report.paper.block_maps import median_colours
 from croplayer.report.paper.catalogue import EXHIBITS
 from croplayer.report.paper.definitions import (
     coverage_table,
@@ -116,7 +117,7 @@ def test_levels_are_those_of_the_blocks_of_each_unit(evidence: Evidence) -> None
     assert evidence.units is not None and evidence.unit_codes is not None
 
     def levels(own: np.ndarray) -> pd.DataFrame:
-        return pd.DataFrame({"map": ["a", INTEGRATED], "iou": [own.sum() / 10, np.flatnonzero(own)[0] / 10]})
+        return pd.DataFrame({"map": ["a", INTEGRATED], "iou": [len(own) / 10, own[0] / 10]})
 
     table = levels_by_unit(evidence.unit_codes, evidence.units, ["a", INTEGRATED], levels)
     assert table.adcode.tolist() == ["110000"] * 2 + ["120000"] * 2 and table.blocks.tolist() == [4] * 4
@@ -159,3 +160,18 @@ def test_only_a_legend_of_several_kinds_of_farmed_land_gives_examples(legend: st
     kinds = kinds_of(read_legend(legend).file)
     assert list(kinds)[: len(farmed)] == farmed and bool(kinds) == bool(farmed)
     assert 250 not in kinds and 0 not in kinds
+
+
+def test_a_block_of_a_large_region_has_its_median_colour(evidence: Evidence) -> None:
+    blocks = evidence.results.blocks.iloc[:5].assign(hue_a=1 / 3, lightness_a=0.5, saturation_a=1.0)
+    blocks.loc[1, "hue_a"] = np.nan
+    image = median_colours(blocks, "a")
+    assert image.shape == (2, 4, 3) and image[0, 0].tolist() == [0, 255, 0]
+    assert image[0, 1].tolist() == [255] * 3 and image[1, 3].tolist() == [255] * 3  # not known, and no block
+
+
+def test_columns_of_numbers_with_units_are_no_texts() -> None:
+    table = Table(
+        "", ["a", "b", "c", "d"], [["30 m", "-1,234.5", "doi:10.5/7", "12.5 %"], ["–", "", "3", "not stated"]]
+    )
+    assert texts_of(table) == [False, False, True, True]
