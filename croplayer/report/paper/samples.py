@@ -75,7 +75,7 @@ def density_parts(evidence: Evidence) -> list[Part]:
     shown = table.sort_values("blocks", ascending=False, kind="stable").head(MOST_BARS)
     caption = (
         f"Labelled blocks over all blocks of each {evidence.unit_word}; a block belongs to the one that holds its centre. The line "
-        f"is the share of all blocks together, {mean:.3g} %."
+        f"is the share of the blocks of all {evidence.unit_word}s together, {mean:.3g} %."
     )
     if len(shown) < len(table):
         caption += f" The {len(shown)} of {len(table):,} with the most blocks are drawn."
