@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from pipelines.recipe_files import load_resolved_recipe
 from stores.ledger import Ledger
+from stores.levels import SQUARE_BLOCKS
 from stores.run_folder import RunFolder
 from stores.run_log import ENDED, WHOLE_RUN, LogLine, read_run_log
-from stores.step_memory import FILES_OF_UNITS
+from stores.step_memory import FILES_OF_UNITS, OVERVIEWS, SQUARES
 
 SECONDS_PER_HOUR = 3600
 _TOOK = re.compile(r" (?:after|in) ([\d.]+) s\b")
@@ -54,12 +55,26 @@ def read_pilot(root: Path) -> Pilot:
         raise FileNotFoundError(f"{root} holds no run: it has no {folder.recipe.name}")
     recipe = load_resolved_recipe(folder)
     workers = recipe.cluster.workers
-    costs = tuple(c for path in sorted(root.glob("ledger/*.jsonl")) if (c := _cost(Ledger(path), workers)).blocks)
+    found = [c for path in sorted(root.glob("ledger/*.jsonl")) if (c := _cost(Ledger(path), workers)).blocks]
+    blocks = next((cost.blocks for cost in found if cost.step == OVERVIEWS), 1)
+    costs = tuple(_of_a_block(cost, blocks) if cost.step == SQUARES else cost for cost in found)
     if not costs:
         raise ValueError(f"run {root} has no finished block to estimate from; run its recipe first")
     run_s, export_s = _logged_s(read_run_log(folder.log))
     once_s = max(0.0, run_s - export_s - sum(cost.blocks * cost.seconds for cost in costs) / workers)
     return Pilot(root, recipe.grid.block_px, costs, once_s, export_s / max(cost.blocks for cost in costs))
+
+
+def _of_a_block(cost: StepCost, blocks: int) -> StepCost:
+    """What the squares of a run of so many blocks cost a block. Files and lines are as many as in a region of whole squares."""
+    share, of_whole = cost.blocks / blocks, 1 / SQUARE_BLOCKS**2
+    return cost._replace(
+        blocks=blocks,
+        seconds=cost.seconds * share,
+        file_bytes=cost.file_bytes * share,
+        files=cost.files * of_whole,
+        ledger_bytes=cost.ledger_bytes * of_whole,
+    )
 
 
 def _logged_s(lines: Iterable[LogLine]) -> tuple[float, float]:

@@ -29,6 +29,7 @@ EXTRA_OF = {
     "tornado": "page",
     "transformers": "run",
     "xgboost": "run",
+    "xstatic": "page",
 }
 """The extra that installs a package, by the name that is imported; ``run`` includes ``models``."""
 

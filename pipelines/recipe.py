@@ -14,11 +14,13 @@ from pipelines.recipe_parts import (
     Codes,
     FilePath,
     FilePaths,
+    Licensed,
     Name,
     NameOrPath,
     Names,
     Networked,
     Part,
+    Publication,
     TomlPair,
     bytes_of,
     items_file,
@@ -28,10 +30,11 @@ from pipelines.recipe_parts import (
 from pipelines.recipe_region import Grid, Region
 from pipelines.recipe_sources import Source, Terrain
 from stores.legends import DEFAULT_CLASSES, CorrectnessClasses
+from stores.levels import factors_of
 from stores.places import check_place
 
 
-class Decisions(Part):
+class Decisions(Licensed):
     """Reviewed blocks, classifiers and overrides; rules decide where no classifier is shown to be better, and the report says so."""
 
     reviews: FilePaths = Field(default=(), examples=[["review/blocks.gpkg"]])
@@ -72,7 +75,7 @@ class Decisions(Part):
         return CorrectnessClasses(self.classes, self.correct)
 
 
-class Corrections(Part):
+class Corrections(Licensed):
     """Corrections of the map by hand, which every run applies anew."""
 
     polygons: FilePath = Field(examples=["corrections.gpkg"])
@@ -131,7 +134,7 @@ class ProductPart(Networked):
         return self
 
 
-class Admin(Part):
+class Admin(Licensed):
     """A level of admin units."""
 
     level: int = Field(default=1, ge=0)
@@ -150,7 +153,7 @@ class Admin(Part):
     """Encoding of the texts of a shapefile, such as ``gb18030``; needed where the file does not tell."""
 
 
-class Statistics(Part):
+class Statistics(Licensed):
     """Official cropland areas of the units of level 1."""
 
     model_config = with_needs(area=("unit",), unit=("area",))
@@ -194,7 +197,7 @@ class Statistics(Part):
         return pattern
 
 
-class Evaluation(Part):
+class Evaluation(Licensed):
     """Data drawn or labelled by people, to evaluate the maps of a run."""
 
     parcels: FilePath | None = Field(default=None, examples=["parcels.gpkg"])
@@ -239,6 +242,10 @@ class Fields(Part):
     """Outlines keep to those of the pixels within about this distance; 0 leaves the sides of pixels."""
     before: FilePath | None = Field(default=None, examples=["runs/my_2020"])
     """Folder of the run of an earlier edition; a field that is still there has its id."""
+
+
+class Overviews(Part):
+    """Coarser pixels of the map and the imagery in the cube, from 4 pixels along one to a whole block. The table has no keys."""
 
 
 class Slurm(Part):
@@ -315,6 +322,7 @@ class Recipe(Part):
         statistics=("admin",),
         export=("admin",),
         fields=("sources",),
+        overviews=("sources",),
         corrections=("sources",),
     )
 
@@ -356,6 +364,10 @@ class Recipe(Part):
     """Data drawn or labelled by people, to evaluate the map with."""
     fields: Fields | None = None
     """With this table a run also finds single fields."""
+    overviews: Overviews | None = None
+    """With this table a run also averages its map and imagery to coarser pixels, from which large regions are drawn."""
+    publication: Publication | None = None
+    """Licence, producer and citation of the map, for packages and catalogs."""
     export: Export | None = None
     """With this table a run also writes files for each unit."""
     report: ReportPart | None = None
@@ -399,8 +411,20 @@ class Recipe(Part):
             yield "[fields] needs [[sources]]: fields are found in a map that the run makes"
         if self.fields and self.fields.max_area_ha <= self.fields.min_area_ha:
             yield f"[fields]: max_area_ha {self.fields.max_area_ha:g} must be above min_area_ha {self.fields.min_area_ha:g}"
+        yield from self._without_overviews()
         if self.export and self.export.level not in levels:
             yield f"[export] needs [[admin]] units of its level {self.export.level}; {_levels_given(levels)}"
+
+    def _without_overviews(self) -> Iterator[str]:
+        """Why a recipe that asks for overviews can have none."""
+        if self.overviews is None:
+            return
+        if not self.sources:
+            yield "[overviews] needs [[sources]]: they show a map that the run makes"
+        try:
+            factors_of(self.grid.block_px)
+        except ValueError as error:
+            yield f"[overviews]: {error}; [grid] has block_px {self.grid.block_px}"
 
     @property
     def source_names(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from croplayer.models.training.training_config import (
     CoverageSize,
     TrainingConfig,
 )
-from pipelines.recipe_parts import FilePath, NameOrPath, Part, Start, TomlPair, one_of_keys
+from pipelines.recipe_parts import FilePath, Licensed, NameOrPath, Part, Start, TomlPair, one_of_keys
 from stores.legends import NODATA_ABOVE
 
 
@@ -159,7 +159,7 @@ class CoverageTraining(Part):
         return self
 
 
-class Segmentation(Part):
+class Segmentation(Licensed):
     """The network that maps cropland."""
 
     model: NameOrPath = Field(examples=["default"])
@@ -196,7 +196,7 @@ class ReportPart(Part):
     """Whether the figures are written as PDF, too, which takes as long again as drawing them."""
 
 
-class Coverage(Part):
+class Coverage(Licensed):
     """The classifier of coverage types."""
 
     model: NameOrPath = Field(examples=["default_coverage"])

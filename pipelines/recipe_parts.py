@@ -6,7 +6,7 @@ import os
 import string
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationInfo
 
@@ -96,7 +96,40 @@ Codes = Annotated[tuple[int, ...], Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 
 
-class Networked(Part):
+LICENCE_KEYS = frozenset({"licence", "terms", "may_publish"})
+"""Keys of `Licensed`, on which no result of a run depends."""
+
+
+class Licensed(Part):
+    """A part that names data of somebody, and may say what their licence is."""
+
+    licence: str | None = Field(default=None, examples=["CC-BY-4.0"])
+    """Licence of these data: an SPDX identifier, or words that name it. `croplayer publish` reads what it demands."""
+    terms: str | None = Field(default=None, examples=["https://example.org/terms"])
+    """Address of the licence or of the provider's terms."""
+    may_publish: Annotated[tuple[Literal["results", "pictures"], ...], Field(strict=False)] | None = Field(
+        default=None, examples=[["results", "pictures"]]
+    )
+    """What you may publish by agreement, whatever the licence says: results that are made of these data, pictures that show
+    them. When not given, the licence tells."""
+
+
+class Publication(Part):
+    """How the map is handed out: who made it, under which licence, and how to cite it."""
+
+    licence: str | None = Field(default=None, examples=["CC-BY-4.0"])
+    """Licence of the map: an SPDX identifier, or words that name it."""
+    terms: str | None = Field(default=None, examples=["https://creativecommons.org/licenses/by/4.0/"])
+    """Address of the licence."""
+    producer: str | None = Field(default=None, examples=["Office of Land Survey"])
+    """Who made the map."""
+    citation: str | None = Field(
+        default=None, examples=["Office of Land Survey (2024): Cropland of the north, edition 2020."]
+    )
+    """How others cite the map; when not given, title, edition and producer."""
+
+
+class Networked(Licensed):
     """A part whose files may lie on a server. Nothing is fetched unless the recipe states the rights."""
 
     i_have_rights: bool = Field(default=False, examples=[True])

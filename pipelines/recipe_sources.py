@@ -10,10 +10,10 @@ from croplayer.sources.time_spans import parse_span
 from pipelines.recipe_parts import (
     FilePath,
     FilePaths,
+    Licensed,
     Name,
     Names,
     Networked,
-    Part,
     TomlPair,
     items_file,
     public_address,
@@ -32,7 +32,7 @@ def _time(text: str) -> str:
 Taken = Annotated[str, AfterValidator(_time)]
 
 
-class FolderSource(Part):
+class FolderSource(Licensed):
     """XYZ tiles in files."""
 
     name: Name = Field(examples=["summer"])
@@ -53,7 +53,7 @@ class FolderSource(Part):
     """When the imagery was taken: a year, month or day, or two of them."""
 
 
-class HttpSource(Part):
+class HttpSource(Licensed):
     """XYZ tiles of a provider."""
 
     name: Name = Field(examples=["summer"])

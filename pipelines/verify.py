@@ -16,6 +16,7 @@ from stores.cube import CUBE
 from stores.durable import PARTIAL, FileDigest, digest_file
 from stores.grid import BlockIndex
 from stores.ledger import Ledger
+from stores.overviews import check_overviews, is_overview_metadata
 from stores.places import digest_of, has_key, is_remote, keys_of, open_store
 from stores.records import BlockRecord, Status
 from stores.run_folder import EDITIONS_FOLDER, FOLDERS, RunFolder
@@ -238,7 +239,7 @@ def _unnamed_keys(cube: str | Path, known: np.ndarray) -> Iterator[str]:
     while batch := list(itertools.islice(keys, KEYS_AT_ONCE)):
         hashes = np.array([hash(key) for key in batch], np.int64)
         unknown = (batch[i] for i in np.flatnonzero(~np.isin(hashes, known)))
-        yield from (key for key in unknown if not CUBE.is_metadata(key))
+        yield from (key for key in unknown if not CUBE.is_metadata(key) and not is_overview_metadata(key))
 
 
 def _check_layout(place: str, edition: str) -> None:
@@ -246,3 +247,4 @@ def _check_layout(place: str, edition: str) -> None:
     root = zarr.open_group(open_store(place, read_only=True), mode="r")
     cube = Cube.open(place, edition)
     CUBE.check(root[edition], cube.grid, cube.blocks, cube.sources)
+    check_overviews(open_store(place, read_only=True), edition, cube.grid, cube.blocks, cube.sources)

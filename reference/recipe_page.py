@@ -41,7 +41,8 @@ def recipe_page() -> str:
 
 def _section(table: Table, tables: tuple[Table, ...]) -> str:
     rows = "".join(_row(key) for key in table.keys)
-    return f"## {_title(table)}\n\n{_about(table, tables)}\n\n{COLUMNS}{rows}"
+    keys = f"\n\n{COLUMNS}{rows}" if rows else "\n"
+    return f"## {_title(table)}\n\n{_about(table, tables)}{keys}"
 
 
 def _title(table: Table) -> str:

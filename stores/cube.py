@@ -30,6 +30,7 @@ from stores.legends import (
     PROBABILITY_SCALE,
     Correction,
 )
+from stores.overviews import overview_files
 from stores.schema import COORDINATES, ArraySpec, StoreSchema
 
 MASK_FLAGS = {
@@ -126,4 +127,4 @@ def metadata_files(cube: Path, edition: str) -> list[Path]:
     coordinates = [p for name in COORDINATES for p in sorted((root / name).rglob("*")) if p.is_file()]
     arrays = [root / spec.name / "zarr.json" for spec in CUBE.arrays]
     arrays = [path for path, spec in zip(arrays, CUBE.arrays, strict=True) if path.is_file() or not spec.is_optional]
-    return [cube / "zarr.json", root / "zarr.json", *arrays, *coordinates]
+    return [cube / "zarr.json", root / "zarr.json", *arrays, *coordinates, *overview_files(cube, edition)]

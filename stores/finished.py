@@ -22,9 +22,10 @@ from stores.columns import (
 from stores.grid import LATTICE_COLS
 from stores.ledger import TEXT, Ledger, block_code
 from stores.legends import INTEGRATED
+from stores.levels import squares_of
 from stores.results import Results, read_results
 from stores.run_folder import RunFolder
-from stores.step_memory import END_OF_RUN, FIELDS, STEPS_OF_CUBE, StepEntry
+from stores.step_memory import END_OF_RUN, FIELDS, SQUARES, STEPS_OF_CUBE, StepEntry
 
 NAMES_SHOWN = 3
 STEP_OF_ARRAY = {
@@ -78,6 +79,21 @@ def finished_blocks(folder: RunFolder, cube: str | Path, edition: str, step: str
     return found.blocks.both(_region(folder, step, entry, blocks)) if _is_of(edition, found) else BlockList.of(())
 
 
+def finished_squares(folder: RunFolder, cube: str | Path, edition: str, squares: BlockList) -> BlockList:
+    """Those of some squares whose coarse overviews are finished; their blocks that are not read as never processed there.
+
+    Raises ValueError when the ledger is damaged.
+    """
+    entry = folder.memory.entries().get(SQUARES)
+    if entry is None:
+        return BlockList.of(())
+    found = read_results(folder.ledger(SQUARES), entry.fingerprint, squares, cube)
+    if not _is_of(edition, found):
+        return BlockList.of(())
+    listed = _listed(folder)
+    return found.blocks if listed is None else found.blocks.both(squares_of(listed))
+
+
 def unfinished_words(
     folder: RunFolder,
     cube: str | Path,
@@ -123,12 +139,20 @@ def _region(folder: RunFolder, step: str, entry: StepEntry, blocks: BlockList) -
     The block table of a finished run lists the region. Before, there are at most as many blocks with records of these
     settings as the step has blocks, unless some of them left the region; which ones is then not known.
     """
-    if END_OF_RUN in folder.memory.entries() and folder.blocks.is_file():
-        table = pd.read_parquet(folder.blocks, columns=["row", "col"])
-        return BlockList(np.unique((table.row * LATTICE_COLS + table.col).to_numpy(np.int32)))
+    listed = _listed(folder)
+    if listed is not None:
+        return listed
     start = f'{{"fingerprint":"{entry.fingerprint}",'.encode()
     codes = (block_code(line) for _, line in Ledger(folder.ledger(step)).texts() if line.startswith(start, TEXT))
     return blocks if len(set(codes)) <= entry.blocks else BlockList.of(())
+
+
+def _listed(folder: RunFolder) -> BlockList | None:
+    """The region of a finished run, as its block table lists it; None before."""
+    if END_OF_RUN not in folder.memory.entries() or not folder.blocks.is_file():
+        return None
+    table = pd.read_parquet(folder.blocks, columns=["row", "col"])
+    return BlockList(np.unique((table.row * LATTICE_COLS + table.col).to_numpy(np.int32)))
 
 
 def _is_of(edition: str, found: Results) -> bool:

@@ -17,8 +17,8 @@ LARGEST_PART_BYTES = 512 * 1024**2
 """Largest size of one decoded chunk or shard."""
 CODECS = (BytesCodec, Crc32cCodec, ShardingCodec, VLenUTF8Codec, ZstdCodec)
 NUMBERS = "biuf"
-LABELS = "source"
-"""Name of the only array of texts."""
+LABELS = ("source", "layer")
+"""Names of the only arrays of texts."""
 
 
 class Layout(NamedTuple):
@@ -32,7 +32,8 @@ class Layout(NamedTuple):
     def sizes(self) -> dict[str, int]:
         """Length of each dimension that an array may have."""
         window = self.blocks.window(self.grid)
-        return {"source": len(self.sources), "y": window.height, "x": window.width, "band": 3}
+        sources = len(self.sources)
+        return {"source": sources, "layer": 1 + sources, "y": window.height, "x": window.width, "band": 3}
 
 
 def read_layout(facts: object, place: str) -> Layout:
@@ -99,7 +100,7 @@ def _check_array(array: Any, name: str, layout: Layout, what: str) -> None:
     if array.shape != expected:
         raise SchemaError(f"{what} has the shape {array.shape}; its edition expects {expected}")
     dtype = np.dtype(array.dtype)
-    if dtype.kind not in NUMBERS and not (name == LABELS and dims == (LABELS,) and dtype.kind == "T"):
+    if dtype.kind not in NUMBERS and not (name in LABELS and dims == (name,) and dtype.kind == "T"):
         raise SchemaError(f"{what} is of {dtype}; expected numbers")
     part = array.shards or array.chunks
     size = math.prod(part) * dtype.itemsize

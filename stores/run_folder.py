@@ -2,7 +2,7 @@
 
 =====================  ==========================================================================
 recipe.toml            the recipe as it was resolved, with every default
-provenance.json        versions of croplayer and its libraries, fingerprints of inputs and models
+provenance.json        versions of croplayer and its libraries, fingerprints and licences of inputs and models
 cube.zarr/EDITION      the cube (stores.cube), unless the recipe's [store] places it in a bucket; ledgers, tables
                        and report beside it are of this one edition, the first
 editions/EDITION/      a folder like this one for every later edition
@@ -87,6 +87,19 @@ class RunFolder:
             return {}
         found = self.recipe.stat()
         return _toml(self.recipe, found.st_ino, found.st_mtime_ns, found.st_size)
+
+    @property
+    def title(self) -> str | None:
+        """What the recipe calls the run for people; None without a recipe."""
+        title = self._stated.get("title")
+        return title if isinstance(title, str) and title else None
+
+    @property
+    def product_titles(self) -> dict[str, str]:
+        """What the recipe calls each of the other maps for people, by its name."""
+        parts = self._stated.get("products")
+        parts = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+        return {str(part["name"]): str(part.get("title") or part["name"]) for part in parts if "name" in part}
 
     @property
     def inputs(self) -> frozenset[str]:

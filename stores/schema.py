@@ -120,7 +120,7 @@ class StoreSchema:
         for spec in self.arrays:
             if not spec.is_optional or spec.name in optional:
                 _create_array(group, spec, grid, sizes)
-        _write_coordinates(group, grid, blocks, sources)
+        write_coordinates(group, grid, blocks, sources)
         # The attributes come last: an edition without them was never finished.
         group.update_attributes(self.group_attributes(grid, blocks, sources))
 
@@ -226,7 +226,7 @@ def store_attributes(edition: str) -> dict[str, str]:
     }
 
 
-def _write_coordinates(group: Any, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> None:
+def write_coordinates(group: Any, grid: BlockGrid, blocks: BlockRange, sources: Sequence[str]) -> None:
     """Write y, x, band, source and spatial_ref of an edition."""
     window = blocks.window(grid)
     y = grid.latitudes(window.row, window.height)

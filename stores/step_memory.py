@@ -48,6 +48,10 @@ FILES_OF_UNITS = (EXPORTS, FIELD_FILES)
 """Prefixes of the steps of which a nation has as many as units."""
 WRITERS_OF_CUBE = (*STEPS_OF_CUBE, FIELDS)
 """All steps that write arrays of the cube, each from what those before it wrote."""
+OVERVIEWS = "overviews"
+"""The step that writes the overviews of each block, in runs that ask for them."""
+SQUARES = "overview_squares"
+"""The step that writes those of each square of blocks, from the overviews of its blocks."""
 
 
 @dataclass(frozen=True)
@@ -248,7 +252,9 @@ class StepMemory:
 
 def steps_of_cube_after(step: str) -> tuple[str, ...]:
     """Steps that write the cube from what a step wrote; none after a step that does not write it."""
-    return WRITERS_OF_CUBE[WRITERS_OF_CUBE.index(step) + 1 :] if step in WRITERS_OF_CUBE else ()
+    if step in STEPS_OF_CUBE:
+        return (*STEPS_OF_CUBE[STEPS_OF_CUBE.index(step) + 1 :], FIELDS, OVERVIEWS, SQUARES)
+    return (SQUARES,) if step == OVERVIEWS else ()
 
 
 def _void(entry: StepEntry) -> StepEntry:

@@ -6,7 +6,8 @@ means "not known".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 from stores.columns import EULER_MEAN, KNOWN, SOLIDITY_MEAN
 
@@ -251,3 +252,38 @@ SAMPLE_AREAS: Columns = {
 
 ``sample_accuracy.csv`` has measures with the same kind of interval, ``sample_notes.csv`` the method in its first row.
 """
+
+TABLES: Mapping[str, Columns] = {
+    "correctness": CORRECTNESS,
+    "integration": {**INTEGRATION, **OVERRIDDEN},
+    "corrections": CORRECTED,
+    "reviews": REVIEWS,
+    "features": FEATURES,
+    "product_deviations": DEVIATION,
+    "product_slopes": SLOPE,
+    "definitions": DEFINITIONS,
+    "levels": LEVELS,
+    "evaluated_blocks": EVALUATED_BLOCKS,
+    "parcels": PARCELS,
+    "sample_areas": SAMPLE_AREAS,
+    **{f"{decision}_method": METHOD for decision in ("correctness", "integration")},
+    **{f"{decision}_trial": TRIAL for decision in ("correctness", "integration")},
+    **{
+        f"{decision}_{kind}": DECISION_TABLES[kind]
+        for decision in ("correctness", "integration")
+        for kind in DECISION_TABLES
+    },
+}
+"""Columns of each table by the name of its file without ending."""
+_STANDS_FOR_NAMES = re.compile(r"[A-Z]{3,}")
+
+
+def words_of(table: str, columns: Iterable[str]) -> dict[str, str]:
+    """Meanings of the columns of a table by their names, as far as they are declared; empty for another table."""
+    declared = TABLES.get(table, {})
+    patterns = {re.compile(_STANDS_FOR_NAMES.sub(".+", name)): about for name, about in declared.items()}
+    found: dict[str, str] = {}
+    for column in columns:
+        about = declared.get(column) or next((text for each, text in patterns.items() if each.fullmatch(column)), None)
+        found |= {column: about} if about else {}
+    return found

@@ -129,6 +129,8 @@ def test_the_readme_for_offices(mapped: Workshop) -> None:
         start = next(line for line in lines(README) if line.startswith("croplayer query") and line.endswith(out))
         assert "km² of cropland" in mapped.does(README, start)
         assert Path(out).exists()
+    assert "packages/清禾省.tar.gz" in mapped.does(README, "croplayer package")
+    assert "catalog/collection.json" in mapped.does(README, "croplayer publish", "--despite-licences")
     assert set(gpd.read_parquet("regions.parquet").columns) == {"id", "area_ha", "geometry"}
 
 

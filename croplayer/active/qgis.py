@@ -10,13 +10,9 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from pyproj import CRS as Crs
-
 from croplayer.active.tasks import FieldClass, Origin, TaskStatus
-from stores.grid import CRS
+from croplayer.vector.qgis import DOCTYPE, VERSION, Fill, add_canvas, add_crs, add_fill
 
-DOCTYPE = b"<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-VERSION = "3.28.0"
 SNAPPING_PX = "12"
 _BOTH = "3"
 """Snap to vertices and segments."""
@@ -112,7 +108,7 @@ def qgis_project(pictures: Mapping[str, str], bounds: Sequence[float]) -> bytes:
     SubElement(root, "homePath", path="")
     SubElement(root, "title").text = "croplayer labels"
     SubElement(root, "transaction", mode="Disabled")
-    _crs(SubElement(root, "projectCrs"))
+    add_crs(SubElement(root, "projectCrs"))
     rasters = {f"imagery_{i}": (source, f"./imagery/{name}.vrt") for i, (source, name) in enumerate(pictures.items())}
     vectors = {f"labels_{layer.name}": layer for layer in reversed(LAYERS)}
     tree = SubElement(root, "layer-tree-group")
@@ -120,7 +116,7 @@ def qgis_project(pictures: Mapping[str, str], bounds: Sequence[float]) -> bytes:
     _group(tree, "Imagery", [(key, title, path, "gdal") for key, (title, path) in rasters.items()])
     SubElement(tree, "custom-order", enabled="0")
     _snapping(root)
-    _canvas(root, bounds)
+    add_canvas(root, bounds)
     layers = SubElement(root, "projectlayers")
     for key, layer in vectors.items():
         _vector_layer(layers, key, layer)
@@ -136,22 +132,6 @@ def qgis_project(pictures: Mapping[str, str], bounds: Sequence[float]) -> bytes:
 
 def _source(layer: _Layer) -> str:
     return f"./labels.gpkg|layername={layer.name}"
-
-
-def _crs(parent: Element) -> None:
-    system = SubElement(parent, "spatialrefsys")
-    for name, text in (
-        ("wkt", Crs(CRS).to_wkt()),
-        ("proj4", "+proj=longlat +datum=WGS84 +no_defs"),
-        ("srsid", "3452"),
-        ("srid", "4326"),
-        ("authid", CRS),
-        ("description", "WGS 84"),
-        ("projectionacronym", "longlat"),
-        ("ellipsoidacronym", "EPSG:7030"),
-        ("geographicflag", "true"),
-    ):
-        SubElement(system, name).text = text
 
 
 def _group(tree: Element, name: str, layers: Sequence[tuple[str, str, str, str]]) -> None:
@@ -177,22 +157,12 @@ def _snapping(root: Element) -> None:
         )  # fmt: skip
 
 
-def _canvas(root: Element, bounds: Sequence[float]) -> None:
-    canvas = SubElement(root, "mapcanvas", name="theMapCanvas", annotationsVisible="1")
-    SubElement(canvas, "units").text = "degrees"
-    extent = SubElement(canvas, "extent")
-    for name, value in zip(("xmin", "ymin", "xmax", "ymax"), bounds, strict=True):
-        SubElement(extent, name).text = repr(float(value))
-    SubElement(canvas, "rotation").text = "0"
-    _crs(SubElement(canvas, "destinationsrs"))
-
-
 def _vector_layer(layers: Element, key: str, layer: _Layer) -> None:
     made = SubElement(layers, "maplayer", type="vector", geometry="Polygon", readOnly="0", labelsEnabled="0")
     SubElement(made, "id").text = key
     SubElement(made, "datasource").text = _source(layer)
     SubElement(made, "layername").text = layer.title
-    _crs(SubElement(made, "srs"))
+    add_crs(SubElement(made, "srs"))
     SubElement(made, "provider", encoding="UTF-8").text = "ogr"
     _renderer(made, layer)
     widgets = SubElement(made, "fieldConfiguration")
@@ -234,16 +204,7 @@ def _renderer(made: Element, layer: _Layer) -> None:
             )  # fmt: skip
     symbols = SubElement(renderer, "symbols")
     for number, style in enumerate(layer.styles):
-        symbol = SubElement(
-            symbols, "symbol", type="fill", name=str(number), alpha="1", clip_to_extent="1", force_rhr="0"
-        )
-        part = SubElement(symbol, "layer", {"class": "SimpleFill", "pass": "0", "enabled": "1", "locked": "0"})
-        options = SubElement(part, "Option", type="Map")
-        for name, value in (
-            ("color", style.fill), ("style", style.pattern), ("outline_color", style.line), ("outline_style", "solid"),
-            ("outline_width", style.width), ("outline_width_unit", "MM"), ("joinstyle", "bevel"),
-        ):  # fmt: skip
-            SubElement(options, "Option", type="QString", name=name, value=value)
+        add_fill(symbols, str(number), Fill(style.fill, style.line, style.width, style.pattern))
 
 
 def _raster_layer(layers: Element, key: str, title: str, path: str) -> None:
@@ -251,7 +212,7 @@ def _raster_layer(layers: Element, key: str, title: str, path: str) -> None:
     SubElement(made, "id").text = key
     SubElement(made, "datasource").text = path
     SubElement(made, "layername").text = title
-    _crs(SubElement(made, "srs"))
+    add_crs(SubElement(made, "srs"))
     SubElement(made, "provider").text = "gdal"
     pipe = SubElement(made, "pipe")
     SubElement(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 import geopandas as gpd
 import numpy as np
@@ -13,7 +14,20 @@ from stores.columns import AREA_FRACTION, map_column
 from stores.legends import CROPLAND, FLAG_COLOURS, FLAG_LABELS, NO_IMAGERY
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from croplayer.cube.pictures import QuickLook, Shares
     from croplayer.products.product import Product
+
+
+class MapInBrowser(Protocol):
+    """A map that this process serves; as the last line of a cell, a notebook shows it."""
+
+    @property
+    def address(self) -> str:
+        """Of the page; any browser of this machine opens it while the process lives."""
+
+    def _repr_html_(self) -> str: ...
 
 
 @xr.register_dataset_accessor("crop")
@@ -127,19 +141,87 @@ class CropAccessor:
         return region_fields(self._dataset)
 
     def plot(self, source: str | None = None, ax: Any = None, most_px: int = 1024) -> Any:
-        """Draw the map of the region, thinned to at most about ``most_px`` pixels along an edge; returns the axes."""
+        """Draw the map of the region, thinned to at most about ``most_px`` pixels along an edge; returns the axes.
+
+        Where the run has overviews and they have enough pixels for that, each pixel has the mean of the colours below it.
+        Otherwise the map's own pixels are thinned.
+        """
         import matplotlib.pyplot as plt
-        from matplotlib.colors import BoundaryNorm, ListedColormap
         from matplotlib.patches import Patch
 
-        mask = self.flags(source)
+        from croplayer.cube.pictures import shares_of
+
+        flags = self.flags(source)
+        shares = shares_of(self._dataset, source, most_px)
+        ax = ax or plt.subplots(figsize=(7, 5), layout="constrained")[1]
+        present: Collection[int]
+        if shares is None:
+            present = self._draw_flags(ax, flags, most_px)
+        else:
+            present = shares.flags
+            self._draw_coarse(ax, shares)
+        ax.set(xlabel="longitude", ylabel="latitude")
+        handles = [
+            Patch(color=colour, label=FLAG_LABELS[flag]) for flag, colour in FLAG_COLOURS.items() if flag in present
+        ]
+        ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+        return ax
+
+    def explore(self, height_px: int = 600) -> MapInBrowser:
+        """A map to zoom in, for notebooks: the page of ``croplayer view`` where this region lies, without other maps' pixels.
+
+        The page reads the level that it needs, from what was finished when an edition was first explored. It is served to
+        this machine alone, by a thread of this process. Needs the extra ``page``. Raises ValueError when neither imagery nor
+        map are a cube's own.
+        """
+        # The page lies on a floor above the cube, and is reached by its name as the public face reaches it.
+        explored: MapInBrowser = import_module("croplayer.viewer.notebook").explore(self._dataset, height_px)
+        return explored
+
+    def quick_look(self, source: str, ax: Any = None, most_px: int = 1024) -> Any:
+        """Draw the imagery of a source, with at most about ``most_px`` pixels along an edge; returns the axes.
+
+        Pixels are means where the run has overviews with enough of them, else those of the imagery are thinned. What has no
+        imagery, or lies outside of the region, is clear. Raises ValueError for an unknown source.
+        """
+        import matplotlib.pyplot as plt
+
+        from croplayer.cube.pictures import quick_look_of, thinned_imagery
+
+        look = quick_look_of(self._dataset, source, most_px)
+        ax = ax or plt.subplots(figsize=(7, 5), layout="constrained")[1]
+        if look is None:
+            (west, east), (north, south) = self._edges("x"), self._edges("y")
+            ax.imshow(
+                thinned_imagery(self._dataset, source, most_px), extent=(west, east, south, north),
+                interpolation="nearest", aspect=1 / np.cos(np.deg2rad((south + north) / 2)),
+            )  # fmt: skip
+        else:
+            self._draw_coarse(ax, look)
+        ax.set(xlabel="longitude", ylabel="latitude", title=source)
+        return ax
+
+    def _draw_coarse(self, ax: Any, shares: Shares | QuickLook) -> None:
+        """Draw the colours of coarse pixels."""
+        box = shares.grid.window_bounds(shares.window)
+        (west, east), (north, south) = self._edges("x"), self._edges("y")
+        ax.imshow(
+            shares.colours, extent=(box.west, box.east, box.south, box.north), interpolation="nearest",
+            aspect=1 / np.cos(np.deg2rad((south + north) / 2)),
+        )  # fmt: skip
+        # Coarse pixels at the edge of a selection reach beyond it.
+        ax.set(xlim=(west, east), ylim=(south, north))
+
+    def _draw_flags(self, ax: Any, mask: xr.DataArray, most_px: int) -> Collection[int]:
+        """Draw every so many pixels of a mask; returns the flags that are there."""
+        from matplotlib.colors import BoundaryNorm, ListedColormap
+
         step = max(1, max(mask.sizes["y"], mask.sizes["x"]) // most_px)
         thin = mask[::step, ::step].compute()
         inside = self._dataset.coords.get("in_region")
         drawn = np.ma.masked_array(
             thin, np.zeros(thin.shape, bool) if inside is None else ~inside[::step, ::step].to_numpy()
         )
-        ax = ax or plt.subplots(figsize=(7, 5), layout="constrained")[1]
         colours = ListedColormap(list(FLAG_COLOURS.values()))
         norm = BoundaryNorm([-0.5, 0.5, 1.5, 254.5, 255.5], 4)
         (west, east), (north, south) = self._edges("x"), self._edges("y")
@@ -147,13 +229,8 @@ class CropAccessor:
             drawn, cmap=colours, norm=norm, extent=(west, east, south, north), interpolation="nearest",
             aspect=1 / np.cos(np.deg2rad((south + north) / 2)),
         )  # fmt: skip
-        ax.set(xlabel="longitude", ylabel="latitude")
-        present = np.unique(drawn.compressed())
-        handles = [
-            Patch(color=colour, label=FLAG_LABELS[flag]) for flag, colour in FLAG_COLOURS.items() if flag in present
-        ]
-        ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
-        return ax
+        present: list[int] = np.unique(drawn.compressed()).tolist()
+        return present
 
     def _edges(self, dim: str) -> tuple[float, float]:
         """First and last edge of the pixels along a dimension, in degrees."""

@@ -1,7 +1,7 @@
 """The cube behind a dataset: where the imagery beside a selection is read from.
 
-``open_cube`` notes in the encoding of the imagery arrays which cube they are of. Selections, chunking, copies, pickles
-and dask keep an encoding; computing new values from an array drops it. So what carries the note is the cube's imagery.
+``open_cube`` notes in the encoding of the imagery and the maps which cube they are of. Selections, chunking, copies, pickles
+and dask keep an encoding; computing new values from an array drops it. So what carries the note is the cube's own.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import xarray as xr
 
 from croplayer.cube.whole_blocks import Cube
 from stores.block_list import BlockList
-from stores.columns import IMAGERY_VALID, RGB
+from stores.columns import CROPLAND_MASK, IMAGERY_VALID, RGB
 from stores.finished import STEP_OF_ARRAY, finished_blocks
 from stores.grid import BlockIndex, PixelWindow
+from stores.legends import INTEGRATED
 from stores.places import has_key, is_remote
 from stores.run_folder import CubePlace, RunFolder
 
@@ -55,16 +56,16 @@ class Behind:
 
 
 def link(dataset: xr.Dataset, behind: Behind) -> xr.Dataset:
-    """The dataset with the note in its imagery."""
-    for name in (RGB, IMAGERY_VALID):
+    """The dataset with the note in its imagery and maps."""
+    for name in (RGB, IMAGERY_VALID, INTEGRATED, CROPLAND_MASK):
         if name in dataset:
             dataset[name].encoding[NOTE] = behind
     return dataset
 
 
 def unlink(dataset: xr.Dataset) -> xr.Dataset:
-    """The dataset without the note, of imagery that is not of one cube."""
-    for name in (RGB, IMAGERY_VALID):
+    """The dataset without the note, of imagery and maps that are not of one cube."""
+    for name in (RGB, IMAGERY_VALID, INTEGRATED, CROPLAND_MASK):
         if name in dataset:
             dataset[name].encoding.pop(NOTE, None)
     return dataset
@@ -75,6 +76,14 @@ def cube_behind(dataset: xr.Dataset) -> Behind | None:
     notes = {dataset[name].encoding.get(NOTE) if name in dataset else None for name in (RGB, IMAGERY_VALID)}
     note = notes.pop()
     return note if not notes and isinstance(note, Behind) else None
+
+
+def map_behind(dataset: xr.Dataset, source: str | None) -> Behind | None:
+    """What a dataset's map is of, that of a source or the integrated one; None for a map that was computed, or read elsewhere."""
+    name = INTEGRATED if source is None else CROPLAND_MASK
+    # Pixels in memory may have been changed in place.
+    note = dataset[name].encoding.get(NOTE) if name in dataset and dataset[name].chunks else None
+    return note if isinstance(note, Behind) else None
 
 
 def imagery_around(cube: Cube, window: PixelWindow, source: str, held: BlockList) -> tuple[np.ndarray, np.ndarray]:

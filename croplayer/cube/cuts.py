@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,15 +59,38 @@ def cut_polygon(cube: Cube, polygon: BaseGeometry, finished: BlockList) -> Cut:
     """
     window = window_of_polygon(cube, polygon)
     check_size(window.height, window.width)
-    units = gpd.GeoDataFrame(geometry=[polygon], crs=CRS)
     mask = np.full((window.height, window.width), NEVER_PROCESSED, np.uint8)
+    for part, pixels in pieces_of_polygon(cube, polygon, finished, window):
+        mask[part.slices_in(window)] = pixels
+    return Cut(mask, window, cube.grid)
+
+
+def pieces_of_polygon(
+    cube: Cube, polygon: BaseGeometry, finished: BlockList, window: PixelWindow
+) -> Iterator[tuple[PixelWindow, np.ndarray]]:
+    """The part of each finished block in a window, in raster order, with its flags (h, w) uint8: 255 outside the polygon."""
+    units = gpd.GeoDataFrame(geometry=[polygon], crs=CRS)
     for block in cube.grid.blocks_under(window):
         if block in finished:
             part = window.common(cube.grid.window(block))
             pixels = cube.read_window(INTEGRATED, part)
             inside = pixels_inside(units, part, cube.grid)
-            mask[part.slices_in(window)] = np.where(inside, pixels, np.uint8(NEVER_PROCESSED))
-    return Cut(mask, window, cube.grid)
+            yield part, np.where(inside, pixels, np.uint8(NEVER_PROCESSED))
+
+
+def strips_of_polygon(cube: Cube, polygon: BaseGeometry, finished: BlockList) -> Iterator[np.ndarray]:
+    """The integrated map of a polygon in strips of a row of blocks, from north to south: (h, width) uint8.
+
+    Together the strips are `window_of_polygon`; pixels outside the polygon and of other blocks are 255.
+    """
+    window = window_of_polygon(cube, polygon)
+    n = cube.grid.block_px
+    for row in range(window.row // n, -(-window.row_stop // n)):
+        strip = window.common(PixelWindow(row * n, window.col, n, window.width))
+        flags = np.full((strip.height, strip.width), NEVER_PROCESSED, np.uint8)
+        for part, pixels in pieces_of_polygon(cube, polygon, finished, strip):
+            flags[part.slices_in(strip)] = pixels
+        yield flags
 
 
 def write_cut(cut: Cut, *paths: Path) -> list[Path]:

@@ -12,7 +12,7 @@ import xarray as xr
 from shapely.geometry.base import BaseGeometry
 
 from stores.block_list import BlockList
-from stores.columns import CROPLAND_MASK
+from stores.columns import CROPLAND_MASK, IMAGERY_VALID, RGB
 from stores.grid import CRS, BlockGrid, PixelWindow
 from stores.legends import INTEGRATED, NEVER_PROCESSED
 
@@ -21,6 +21,8 @@ BLOCK_PX, EDITION = "block_px", "edition"
 """Attributes of an opened cube: pixels along the edge of a block, and the edition's name."""
 IN_REGION = "in_region"
 """Coordinate (y, x) bool of a cube that was cut by a polygon: whether a pixel lies inside."""
+REGION = "croplayer_region"
+"""Key of the encoding of that coordinate with the polygon; writers of files leave it out."""
 
 
 def grid_of(dataset: xr.Dataset | xr.DataArray) -> BlockGrid:
@@ -106,7 +108,14 @@ def inside(dataset: xr.Dataset, geometry: BaseGeometry) -> xr.DataArray:
 
     grid = grid_of(dataset)
     units = gpd.GeoDataFrame(geometry=[geometry], crs=CRS)
-    return map_lattice(dataset, lambda place: pixels_inside(units, place, grid), dtype=bool, name=IN_REGION)
+    found = map_lattice(dataset, lambda place: pixels_inside(units, place, grid), dtype=bool, name=IN_REGION)
+    found.encoding[REGION] = geometry
+    return found
+
+
+def region_of(dataset: xr.Dataset) -> BaseGeometry | None:
+    """The polygon that a dataset was cut by; None where it was cut by none, or its coordinate is not that of `inside`."""
+    return dataset[IN_REGION].encoding.get(REGION) if IN_REGION in dataset.coords else None
 
 
 def pixels_of_blocks(window: PixelWindow, grid: BlockGrid, blocks: BlockList) -> np.ndarray:
@@ -137,6 +146,18 @@ def flags_of(dataset: xr.Dataset, source: str | None = None) -> xr.DataArray:
             raise ValueError(f"source '{source}' is not in the dataset; it has {', '.join(known) or 'none'}")
         mask = mask.isel(source=known.index(source)) if "source" in mask.dims else mask
     return only_region(dataset, mask)
+
+
+def imagery_of(dataset: xr.Dataset, source: str) -> xr.Dataset:
+    """Imagery of one source, dims y and x (and band); raises ValueError when the dataset has none of it."""
+    missing = [name for name in (RGB, IMAGERY_VALID) if name not in dataset]
+    if missing:
+        raise ValueError(f"the dataset has no array '{missing[0]}'; open_cube gives it")
+    known = [str(s) for s in np.atleast_1d(dataset.source.to_numpy())]
+    if source not in known:
+        raise ValueError(f"source '{source}' is not in the dataset; it has {', '.join(known)}")
+    imagery = dataset[[RGB, IMAGERY_VALID]]
+    return imagery.isel(source=known.index(source)) if "source" in imagery.dims else imagery
 
 
 def only_region(dataset: xr.Dataset, mask: xr.DataArray) -> xr.DataArray:

@@ -13,6 +13,7 @@ import xarray as xr
 from croplayer.cube.behind import Behind, cube_behind, imagery_around
 from croplayer.cube.lattice import (
     grid_of,
+    imagery_of,
     in_chunks,
     lattice_chunks,
     map_lattice,
@@ -131,7 +132,7 @@ def segment(
     grid, window = grid_of(dataset), window_of(dataset)
     network = _network(model, runtime, batch_cells, boundaries)
     cells = _Cells(min(cell_px, grid.block_px), blend_px)
-    imagery = _of_source(dataset, source)
+    imagery = imagery_of(dataset, source)
     behind = cube_behind(imagery)
     if behind is not None and imagery[RGB].chunks and imagery[IMAGERY_VALID].chunks:
         cube = behind.open()
@@ -168,18 +169,6 @@ def _network(model: str | Path, runtime: str, batch_cells: int | None, boundarie
             f"that tells them ({', '.join(TELL_BOUNDARIES)}), such as 'default'"
         )
     return _Network(str(folder), bundle_digest(folder), runtime, batch_cells, 2 if boundaries else 1)
-
-
-def _of_source(dataset: xr.Dataset, source: str) -> xr.Dataset:
-    """Imagery of one source, dims y and x (and band)."""
-    missing = [name for name in (RGB, IMAGERY_VALID) if name not in dataset]
-    if missing:
-        raise ValueError(f"the dataset has no array '{missing[0]}'; open_cube gives it")
-    known = [str(s) for s in np.atleast_1d(dataset.source.to_numpy())]
-    if source not in known:
-        raise ValueError(f"source '{source}' is not in the dataset; it has {', '.join(known)}")
-    imagery = dataset[[RGB, IMAGERY_VALID]]
-    return imagery.isel(source=known.index(source)) if "source" in imagery.dims else imagery
 
 
 class _Cells(NamedTuple):

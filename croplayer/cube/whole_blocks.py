@@ -61,7 +61,7 @@ class Cube:
     def read_window(self, name: str, window: PixelWindow, source: str | None = None) -> np.ndarray:
         """Pixels of an array inside a window of the lattice; raises ValueError when it does not lie in the cube."""
         area = window.slices_in(self.blocks.window(self.grid))
-        array = _array(self, name)
+        array = open_array(self, name)
         if source is None:
             return np.asarray(array[area])
         return np.asarray(array[(self.sources.index(source), *area)])
@@ -80,7 +80,7 @@ class Cube:
             raise ValueError(
                 f"block of '{name}' is {pixels.shape}; expected {n} x {n} pixels: blocks are written whole"
             )
-        array, written = _writable_array(self, name, threading.get_ident())
+        array, written = writable_array(self, name, threading.get_ident())
         if pixels.dtype != array.dtype:
             raise TypeError(f"block of '{name}' is {pixels.dtype}, expected {array.dtype}")
         if source is not None:
@@ -120,7 +120,8 @@ class Cube:
 
 
 @cached_file_reads(64)
-def _array(cube: Cube, name: str) -> Any:
+def open_array(cube: Cube, name: str) -> Any:
+    """An array of an edition for reading."""
     return zarr.open_array(open_store(cube.path, read_only=True), path=f"{cube.edition}/{name}", mode="r")
 
 
@@ -130,7 +131,7 @@ def _has_array(cube: Cube, name: str) -> bool:
 
 
 @cached_file_reads(64)
-def _writable_array(cube: Cube, name: str, thread: int) -> tuple[Any, dict[str, FileDigest]]:
+def writable_array(cube: Cube, name: str, thread: int) -> tuple[Any, dict[str, FileDigest]]:
     """An array, opened once per thread, and the digests of what was written through it."""
     # Opening an array takes no configuration; without it a block of the fill value would have no file.
     opened = zarr.open_array(open_store(cube.path, read_only=False), path=f"{cube.edition}/{name}", mode="r+")

@@ -10,8 +10,16 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from stores.columns import AREA_FRACTION, AREA_KM2, COVERAGE_TYPE, map_column
-from stores.legends import DEFAULT_CLASSES, EMPTY_SHARE, Correctness, CorrectnessClasses, CoverageType, Integration
+from stores.columns import AREA_FRACTION, AREA_KM2, COVERAGE_TYPE, EXPECTED_ERROR, map_column
+from stores.legends import (
+    DEFAULT_CLASSES,
+    EMPTY_SHARE,
+    MERGE_BOTH,
+    Correctness,
+    CorrectnessClasses,
+    CoverageType,
+    Integration,
+)
 
 NO_SAMPLES = "no reviewed samples"
 """Why rules decide where there is neither a review nor a classifier."""
@@ -54,15 +62,28 @@ def integration_by_rules(
 ) -> np.ndarray:
     """The source whose mask each block takes: (n,) int64 codes of Integration.
 
-    A source is taken if its mask is judged correct; if both are, the masks are merged.
+    A source is taken if its mask is judged correct. If both are, that of the two masks, or both merged, is taken which is
+    expected to get least wrong (`measures.expected_errors`): merging adds the false cropland of one mask to that of the
+    other. Where that is not measured, or is equal, the masks are merged.
     """
     takes = [table[map_column("correctness", s)].isin(classes.correct).to_numpy() for s in sources]
     takes_b = takes[1] if len(takes) == 2 else np.zeros(len(table), bool)
     return np.select(
         [takes[0] & takes_b, takes[0], takes_b],
-        [Integration.MERGE_BOTH, Integration.ONLY_A, Integration.ONLY_B],
+        [_least_wrong(table, sources), Integration.ONLY_A, Integration.ONLY_B],
         Integration.NEITHER,
     ).astype(np.int64)
+
+
+def _least_wrong(table: pd.DataFrame, sources: Sequence[str]) -> np.ndarray:
+    """The choice of which the least share of each block is expected to be wrong: (n,) codes of Integration."""
+    choices = (Integration.MERGE_BOTH, Integration.ONLY_A, Integration.ONLY_B)
+    names = [map_column(EXPECTED_ERROR, name) for name in (MERGE_BOTH, *sources)]
+    if not set(names) <= set(table.columns):
+        return np.full(len(table), Integration.MERGE_BOTH)
+    errors = table[names].to_numpy(np.float64)
+    # The first of equal ones, so that masks without a difference are merged.
+    return np.array(choices)[np.where(np.isnan(errors), np.inf, errors).argmin(axis=1)]
 
 
 def no_usable_imagery(table: pd.DataFrame, sources: Sequence[str]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stores.field_columns import AREA, FIELD_COLUMNS, ID, PERIMETER
+from stores.field_columns import AREA, FIELD_COLUMNS, ID, PERIMETER, FieldColumn
 from stores.grid import CRS
 
 SCHEMAS = (
@@ -33,12 +34,18 @@ CUSTOM_TYPES = {"string": "string", "float64": "double", "float32": "float", "bo
 class FiboaWriter:
     """Writes tables of fields as row groups of one file; a context manager.
 
-    fiboa's area (m2) and perimeter (m) are added as float32; the columns of `FIELD_COLUMNS` stay as they are.
+    fiboa's area (m2) and perimeter (m) are added as float32; the other columns stay as they are.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, collection: str, is_dated: bool = False) -> None:
-        """``schema`` is that of the tables, with the id first and the geometry as WKB last; ``is_dated`` adds `DATETIME`."""
-        self._collection = collection
+    def __init__(
+        self, path: Path, schema: pa.Schema, collection: str, is_dated: bool = False,
+        columns: Sequence[FieldColumn] = FIELD_COLUMNS,
+    ) -> None:  # fmt: skip
+        """``schema`` is that of the tables, with the id first and the geometry as WKB last; ``is_dated`` adds `DATETIME`.
+
+        ``columns`` describe the columns of the schema.
+        """
+        self._collection, self._described = collection, columns
         own = [field for field in schema if field.name not in (ID, "geometry")]
         self._schema = pa.schema(
             [
@@ -112,7 +119,7 @@ class FiboaWriter:
                         "type": CUSTOM_TYPES[column.dtype],
                         "description": _described(column.unit, column.about),
                     }
-                    for column in FIELD_COLUMNS
+                    for column in self._described
                     if column.name != ID
                 }
             },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
@@ -20,7 +20,7 @@ from croplayer.fields.fiboa import DATETIME, FiboaWriter
 from croplayer.fields.packages import Packages
 from croplayer.fields.styles import add_style
 from croplayer.vector.files import DBF_DATE, shapefile_parts, whole_file
-from stores.field_columns import FIELD_COLUMNS, ID
+from stores.field_columns import FIELD_COLUMNS, ID, FieldColumn
 from stores.grid import CRS, Bounds
 
 GEOMETRY = "geometry"
@@ -37,18 +37,23 @@ ARROW_TYPES = {"string": pa.string(), "float64": pa.float64(), "float32": pa.flo
 
 
 def write_fields(
-    frames: Iterable[gpd.GeoDataFrame], path: Path, collection: str = LAYER, is_dated: bool = False
+    frames: Iterable[gpd.GeoDataFrame],
+    path: Path,
+    collection: str = LAYER,
+    is_dated: bool = False,
+    columns: Sequence[FieldColumn] = FIELD_COLUMNS,
 ) -> list[Path]:
     """Write fields in the format that the ending of a path names.
 
     Parameters
     ----------
-    frames : tables of fields with `FIELD_COLUMNS` and their outlines in EPSG:4326, taken one after the other
+    frames : tables of fields with some columns and their outlines in EPSG:4326, taken one after the other
     path : ``.parquet`` (GeoParquet 1.1 after fiboa 0.3), ``.fgb`` (FlatGeobuf), ``.gpkg`` (GeoPackage, coloured by
         confidence in QGIS), ``.shp`` (Shapefile in UTF-8; what would pass 2 GB goes into further ones, NAME_part2.shp and
         so on) or ``.pmtiles`` (PMTiles); replaced when all is written
     collection : name of the data set that the fields are of, for GeoParquet
     is_dated : whether tables may have the column ``fiboa.DATETIME``, which GeoParquet then gets too
+    columns : the columns of the tables, `FIELD_COLUMNS` and any after them
 
     Returns
     -------
@@ -64,7 +69,7 @@ def write_fields(
     write = _WRITERS.get(path.suffix)
     if write is None:
         raise ValueError(f"{path} ends in '{path.suffix}'; expected one of {', '.join(_WRITERS)}")
-    return write(_parts(frames), path, collection, is_dated)
+    return write(_parts(frames, columns), path, columns, collection, is_dated)
 
 
 def read_fields(path: Path, bounds: Bounds | None = None) -> Iterator[gpd.GeoDataFrame]:
@@ -108,18 +113,18 @@ def count_fields_of(path: Path) -> int:
     return int(parquet.ParquetFile(path).metadata.num_rows)
 
 
-def field_schema() -> pa.Schema:
-    """Columns of a table of fields in Arrow, the outline as WKB last."""
-    columns = [pa.field(c.name, ARROW_TYPES[c.dtype], nullable=c.name != ID) for c in FIELD_COLUMNS]
-    return pa.schema([*columns, pa.field(GEOMETRY, pa.binary(), nullable=False)])
+def field_schema(columns: Sequence[FieldColumn] = FIELD_COLUMNS) -> pa.Schema:
+    """Columns of a table of fields, or of other polygons, in Arrow, the outline as WKB last."""
+    own = [pa.field(c.name, ARROW_TYPES[c.dtype], nullable=c.name != ID) for c in columns]
+    return pa.schema([*own, pa.field(GEOMETRY, pa.binary(), nullable=False)])
 
 
-def arrow_table(part: gpd.GeoDataFrame) -> pa.Table:
-    """A table of fields in Arrow, as `field_schema` has it."""
-    schema = field_schema()
-    columns = [pa.array(part[f.name], f.type, from_pandas=True) for f in schema if f.name != GEOMETRY]
+def arrow_table(part: gpd.GeoDataFrame, columns: Sequence[FieldColumn] = FIELD_COLUMNS) -> pa.Table:
+    """A table of fields, or of other polygons, in Arrow, as `field_schema` has it."""
+    schema = field_schema(columns)
+    own = [pa.array(part[f.name], f.type, from_pandas=True) for f in schema if f.name != GEOMETRY]
     wkb = pa.array(shapely.to_wkb(part.geometry.to_numpy(), byte_order=1), pa.binary())
-    return pa.Table.from_arrays([*columns, wkb], schema=schema)
+    return pa.Table.from_arrays([*own, wkb], schema=schema)
 
 
 def fields_of_arrow(table: pa.Table) -> gpd.GeoDataFrame:
@@ -129,12 +134,12 @@ def fields_of_arrow(table: pa.Table) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(part, geometry=outlines, crs=CRS)
 
 
-def _parts(frames: Iterable[gpd.GeoDataFrame]) -> Iterator[gpd.GeoDataFrame]:
+def _parts(frames: Iterable[gpd.GeoDataFrame], columns: Sequence[FieldColumn]) -> Iterator[gpd.GeoDataFrame]:
     """The rows of all tables in parts of `ROWS_PER_PART`, each along a Hilbert curve."""
     waiting: list[gpd.GeoDataFrame] = []
     rows = 0
     for frame in frames:
-        waiting.append(_checked(frame))
+        waiting.append(_checked(frame, columns))
         rows += len(frame)
         while rows >= ROWS_PER_PART:
             whole = pd.concat(waiting, ignore_index=True)
@@ -145,8 +150,8 @@ def _parts(frames: Iterable[gpd.GeoDataFrame]) -> Iterator[gpd.GeoDataFrame]:
         yield _along_curve(pd.concat(waiting, ignore_index=True))
 
 
-def _checked(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    names = [column.name for column in FIELD_COLUMNS]
+def _checked(frame: gpd.GeoDataFrame, columns: Sequence[FieldColumn]) -> gpd.GeoDataFrame:
+    names = [column.name for column in columns]
     missing = [name for name in names if name not in frame]
     if missing:
         raise ValueError(f"the table of fields lacks the column '{missing[0]}'")
@@ -161,63 +166,92 @@ def _along_curve(part: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return part.iloc[order]
 
 
-def _write_parquet(parts: Iterator[gpd.GeoDataFrame], path: Path, collection: str, is_dated: bool) -> list[Path]:
-    with whole_file(path) as whole, FiboaWriter(whole, field_schema(), collection, is_dated) as writer:
+def _write_parquet(
+    parts: Iterator[gpd.GeoDataFrame], path: Path, columns: Sequence[FieldColumn], collection: str, is_dated: bool
+) -> list[Path]:
+    with whole_file(path) as whole, FiboaWriter(whole, field_schema(columns), collection, is_dated, columns) as writer:
         for part in parts:
             times = pa.array(part[DATETIME], pa.timestamp("ms", tz="UTC"), from_pandas=True) if is_dated else None
-            writer.write(arrow_table(part), part.bounds.to_numpy(), times)
+            writer.write(arrow_table(part, columns), part.bounds.to_numpy(), times)
     return [path]
 
 
-def _write_flatgeobuf(parts: Iterator[gpd.GeoDataFrame], path: Path, *_: object) -> list[Path]:
+def _write_flatgeobuf(
+    parts: Iterator[gpd.GeoDataFrame], path: Path, columns: Sequence[FieldColumn], *_: object
+) -> list[Path]:
     with whole_file(path) as whole:
-        _write_layer(parts, whole, "FlatGeobuf")
+        write_layer(parts, whole, "FlatGeobuf", columns)
     return [path]
 
 
-def _write_geopackage(parts: Iterator[gpd.GeoDataFrame], path: Path, *_: object) -> list[Path]:
-    with whole_file(path) as whole, _gdal_option("OGR_CURRENT_DATE", GPKG_TIME):
-        _write_layer(parts, whole, "GPKG")
+def _write_geopackage(
+    parts: Iterator[gpd.GeoDataFrame], path: Path, columns: Sequence[FieldColumn], *_: object
+) -> list[Path]:
+    with whole_file(path) as whole, geopackage_time():
+        write_layer(parts, whole, "GPKG", columns)
         add_style(whole, LAYER)
     return [path]
 
 
-def _write_shapefile(parts: Iterator[gpd.GeoDataFrame], path: Path, *_: object) -> list[Path]:
-    options = {"encoding": "UTF-8", "layer_options": {"DBF_DATE_LAST_UPDATE": DBF_DATE}}
+def write_shapefiles(
+    parts: Iterator[gpd.GeoDataFrame], path: Path, columns: Sequence[FieldColumn], *_: object
+) -> list[Path]:
+    """Write polygons with some columns as a Shapefile in UTF-8; what would pass 2 GB goes into NAME_part2.shp and so on.
+
+    Returns the paths of all parts. The same polygons give the same bytes.
+    """
+    options: dict[str, Any] = {"encoding": "UTF-8", "layer_options": {"DBF_DATE_LAST_UPDATE": DBF_DATE}}
     packages: list[list[Path]] = []
     # All packages are written before the first is at its place.
     with ExitStack() as stack:
-        for number, package in enumerate(Packages(parts), start=1):
+        for number, package in enumerate(Packages(parts, columns), start=1):
             place = path if number == 1 else path.with_name(f"{path.stem}_part{number}{path.suffix}")
             whole, written = stack.enter_context(shapefile_parts(place))
-            _write_layer(package, whole, "ESRI Shapefile", **options)
+            write_layer(package, whole, "ESRI Shapefile", columns, **options)
             packages.append(written)
     return [file for written in packages for file in written]
 
 
-def _write_pmtiles(parts: Iterator[gpd.GeoDataFrame], path: Path, *_: object) -> list[Path]:
+def _write_pmtiles(
+    parts: Iterator[gpd.GeoDataFrame], path: Path, columns: Sequence[FieldColumn], *_: object
+) -> list[Path]:
     least, most = TILE_ZOOMS
     first = next(parts, None)
     if first is None:
         raise ValueError(f"there is no field for {path}, and PMTiles cannot be empty; choose another format")
     with whole_file(path) as whole:
-        _write_layer(
-            chain([first], parts), whole, "PMTiles", dataset_options={"MINZOOM": str(least), "MAXZOOM": str(most)}
+        write_layer(
+            chain([first], parts),
+            whole,
+            "PMTiles",
+            columns,
+            dataset_options={"MINZOOM": str(least), "MAXZOOM": str(most)},
         )
     return [path]
 
 
-_WRITERS: dict[str, Callable[[Iterator[gpd.GeoDataFrame], Path, str, bool], list[Path]]] = {
+_WRITERS: dict[str, Callable[[Iterator[gpd.GeoDataFrame], Path, Sequence[FieldColumn], str, bool], list[Path]]] = {
     ".parquet": _write_parquet,
     ".fgb": _write_flatgeobuf,
     ".gpkg": _write_geopackage,
-    ".shp": _write_shapefile,
+    ".shp": write_shapefiles,
     ".pmtiles": _write_pmtiles,
 }
 
 
-def _write_layer(parts: Iterable[gpd.GeoDataFrame], path: Path, driver: str, **options: Any) -> None:
-    """Write all parts as one layer of a file by a driver of GDAL, which takes them one by one."""
+def write_layer(
+    parts: Iterable[gpd.GeoDataFrame],
+    path: Path,
+    driver: str,
+    columns: Sequence[FieldColumn] = FIELD_COLUMNS,
+    layer: str = LAYER,
+    geometry_type: str = "Polygon",
+    **options: Any,
+) -> None:
+    """Write all parts as one layer of a file by a driver of GDAL, which takes them one by one.
+
+    A file of a driver with layers keeps the other layers that it holds. Raises ValueError for a driver that cannot write.
+    """
     import pyogrio
 
     if driver not in pyogrio.list_drivers(write=True):
@@ -227,21 +261,20 @@ def _write_layer(parts: Iterable[gpd.GeoDataFrame], path: Path, driver: str, **o
     def batches() -> Iterator[pa.RecordBatch]:
         try:
             for part in parts:
-                yield from arrow_table(part).to_batches()
+                yield from arrow_table(part, columns).to_batches()
         except BaseException as error:
             stopped.append(error)
             raise
 
-    reader = pa.RecordBatchReader.from_batches(field_schema(), batches())
-    layer = path.stem if driver == "ESRI Shapefile" else LAYER
+    reader = pa.RecordBatchReader.from_batches(field_schema(columns), batches())
     try:
         pyogrio.write_arrow(
             reader,
             path,
-            layer=layer,
+            layer=path.stem if driver == "ESRI Shapefile" else layer,
             driver=driver,
             geometry_name=GEOMETRY,
-            geometry_type="Polygon",
+            geometry_type=geometry_type,
             crs=CRS,
             **options,
         )
@@ -253,11 +286,13 @@ def _write_layer(parts: Iterable[gpd.GeoDataFrame], path: Path, driver: str, **o
 
 
 @contextmanager
-def _gdal_option(name: str, value: str) -> Iterator[None]:
+def geopackage_time() -> Iterator[None]:
+    """Give every GeoPackage that is written the time `GPKG_TIME`, so that the same content gives the same bytes."""
     import pyogrio
 
+    name = "OGR_CURRENT_DATE"
     before = pyogrio.get_gdal_config_option(name)
-    pyogrio.set_gdal_config_options({name: value})
+    pyogrio.set_gdal_config_options({name: GPKG_TIME})
     try:
         yield
     finally:

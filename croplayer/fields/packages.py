@@ -1,44 +1,39 @@
-"""Cut a stream of fields into Shapefiles, none of which passes the 2 GB that the format can address."""
+"""Cut a stream of polygons into Shapefiles, none of which passes the 2 GB that the format can address."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import geopandas as gpd
 import numpy as np
 import shapely
 
-from stores.field_columns import FIELD_COLUMNS
+from stores.field_columns import FIELD_COLUMNS, FieldColumn
 
 MOST_BYTES = 2**31 - 2**20
 """Size of a .shp or .dbf file; GDAL refuses to go on beyond 2 GB."""
 _TEXT_BYTES, _NUMBER_BYTES, _FLAG_BYTES = 80, 24, 1
 """Widths of the columns that GDAL writes; it widens those of texts for a longer one, in all rows."""
-_TEXTS = [column.name for column in FIELD_COLUMNS if column.dtype == "string"]
-_FLAGS = [column.name for column in FIELD_COLUMNS if column.dtype == "bool"]
 _HEADER_BYTES = 100
-_OTHER_BYTES = 1 + _FLAG_BYTES * len(_FLAGS) + _NUMBER_BYTES * (len(FIELD_COLUMNS) - len(_TEXTS) - len(_FLAGS))
 
 
 class Sizes(NamedTuple):
-    """What the files of some fields take."""
+    """What the files of some polygons take."""
 
     rows: int
     outlines: int
     """Bytes of the records of the .shp file"""
     widths: tuple[int, ...]
-    """Bytes of each column of texts"""
+    """Bytes of each column"""
 
     @classmethod
-    def of(cls, part: gpd.GeoDataFrame) -> Sizes:
-        """Sizes of a table of fields."""
+    def of(cls, part: gpd.GeoDataFrame, columns: Sequence[FieldColumn] = FIELD_COLUMNS) -> Sizes:
+        """Sizes of a table of polygons with some columns."""
         outlines = part.geometry.to_numpy()
         rings = len(part) + int(shapely.get_num_interior_rings(outlines).sum())
         records = (8 + 44) * len(part) + 4 * rings + 16 * int(shapely.get_num_coordinates(outlines).sum())
-        texts = (part[name].dropna().astype(str).str.encode("utf-8").str.len() for name in _TEXTS)
-        widths = (_TEXT_BYTES if lengths.empty else max(_TEXT_BYTES, int(lengths.max())) for lengths in texts)
-        return cls(len(part), records, tuple(widths))
+        return cls(len(part), records, tuple(_width(part, column) for column in columns))
 
     def joined(self, other: Sizes) -> Sizes:
         """Sizes of both together."""
@@ -48,15 +43,22 @@ class Sizes(NamedTuple):
     @property
     def largest(self) -> int:
         """Bytes of the larger one of the .shp and the .dbf file."""
-        table = self.rows * (_OTHER_BYTES + sum(self.widths)) + 32 * (len(FIELD_COLUMNS) + 1) + 2
+        table = self.rows * (1 + sum(self.widths)) + 32 * (len(self.widths) + 1) + 2
         return max(_HEADER_BYTES + self.outlines, table)
+
+
+def _width(part: gpd.GeoDataFrame, column: FieldColumn) -> int:
+    if column.dtype != "string":
+        return _FLAG_BYTES if column.dtype == "bool" else _NUMBER_BYTES
+    lengths = part[column.name].dropna().astype(str).str.encode("utf-8").str.len()
+    return _TEXT_BYTES if lengths.empty else max(_TEXT_BYTES, int(lengths.max()))
 
 
 class Packages:
     """Parts of a stream, in packages that follow each other; each must be read to its end before the next."""
 
-    def __init__(self, parts: Iterator[gpd.GeoDataFrame]) -> None:
-        self._parts = parts
+    def __init__(self, parts: Iterator[gpd.GeoDataFrame], columns: Sequence[FieldColumn] = FIELD_COLUMNS) -> None:
+        self._parts, self._columns = parts, columns
         self._next = next(parts, None)
 
     def __iter__(self) -> Iterator[Iterator[gpd.GeoDataFrame]]:
@@ -69,7 +71,7 @@ class Packages:
         """Parts until the next one would not fit; one that fits into no package is cut in halves."""
         sizes: Sizes | None = None
         while self._next is not None:
-            part, own = self._next, Sizes.of(self._next)
+            part, own = self._next, Sizes.of(self._next, self._columns)
             together = own if sizes is None else sizes.joined(own)
             if together.largest > MOST_BYTES and sizes is not None:
                 return
@@ -79,7 +81,7 @@ class Packages:
                 self._next = part[places]
                 continue
             if together.largest > MOST_BYTES:
-                raise ValueError(f"field {part.id.iloc[0]} takes more than {MOST_BYTES:,} bytes in a Shapefile")
+                raise ValueError(f"polygon {part.id.iloc[0]} takes more than {MOST_BYTES:,} bytes in a Shapefile")
             sizes, self._next = together, next(self._parts, None)
             yield part
 

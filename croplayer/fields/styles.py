@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -55,19 +56,28 @@ def style_by_confidence() -> str:
 
 def add_style(path: Path, layer: str) -> None:
     """Add the style of fields to a layer of a GeoPackage as its default."""
+    add_styles(path, [(layer, STYLE_NAME, style_by_confidence(), "Fields by confidence")])
+
+
+def add_styles(path: Path, styles: Sequence[tuple[str, str, str, str]]) -> None:
+    """Add styles of layers to a GeoPackage without any, as their defaults: layer, name of the style, QML and description."""
     import pyogrio
 
-    row = {
+    rows = [_row(*style) for style in styles]
+    pyogrio.write_dataframe(pd.DataFrame(rows), path, layer=STYLE_TABLE, driver="GPKG", layer_options={"FID": "id"})
+
+
+def _row(layer: str, name: str, qml: str, description: str) -> dict[str, object]:
+    return {
         "f_table_catalog": "",
         "f_table_schema": "",
         "f_table_name": layer,
         "f_geometry_column": "geom",
-        "styleName": STYLE_NAME,
-        "styleQML": style_by_confidence(),
+        "styleName": name,
+        "styleQML": qml,
         "styleSLD": "",
         "useAsDefault": True,
-        "description": "Fields by confidence",
+        "description": description,
         "owner": "",
         "ui": "",
     }
-    pyogrio.write_dataframe(pd.DataFrame([row]), path, layer=STYLE_TABLE, driver="GPKG", layer_options={"FID": "id"})

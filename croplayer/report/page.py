@@ -7,9 +7,11 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from urllib.parse import quote
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from croplayer.report.style import pdf_bytes, png_bytes
@@ -79,6 +81,20 @@ class Section:
     """Heading above the sections of one group: The map, Evaluation or Details"""
     title: str
     parts: Sequence[Part] = ()
+    files: Sequence[str] = ()
+    """Files with the numbers of the section, as paths from the folder of the report"""
+    is_folded: bool = False
+    """Whether only its title shows until a reader opens it"""
+
+
+class Answer(NamedTuple):
+    """What a reader wants to know first."""
+
+    question: str
+    value: str
+    """A number with its unit, or a few words"""
+    note: str = ""
+    """How good the value is, and what it counts"""
 
 
 class IndexRow(NamedTuple):
@@ -101,6 +117,11 @@ class Report:
     facts: Sequence[tuple[str, str]]
     """Name and value of each fact about the run"""
     sections: Sequence[Section] = field(default_factory=tuple)
+    answers: Sequence[Answer] = ()
+    cautions: Sequence[str] = ()
+    """What to distrust"""
+    steps: Sequence[str] = ()
+    """What to do next"""
 
     @property
     def pictures(self) -> list[Picture]:
@@ -128,8 +149,18 @@ class Report:
         )  # fmt: skip
         kind = {Picture: "picture", Table: "table", Gap: "gap", str: "text"}
         environment.tests["words"] = _is_words
+        environment.filters["address"] = quote
+        environment.filters["coded"] = _coded
         environment.filters["kind"] = lambda part: kind[type(part)]
         return environment.get_template("report.html").render(report=self)
+
+
+def _coded(text: str) -> Markup:
+    """A text in which what stands between backticks is shown as code."""
+    parts = [str(escape(part)) for part in text.split("`")]
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)))
 
 
 def _is_words(cell: str) -> bool:

@@ -39,7 +39,7 @@ def age_section(results: ReportTables) -> Section | None:
     missing = [name for name in results.sources if name not in told]
     if missing:
         parts.append(f"Of {' and '.join(missing)} nothing tells from when the imagery is.")
-    return Section(GROUP, "Age of the imagery", parts)
+    return Section(GROUP, "Age of the imagery", parts, ["blocks.parquet"])
 
 
 _HEADER = ("imagery", "blocks that tell", "from", "median", "to")

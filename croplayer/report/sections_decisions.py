@@ -47,7 +47,7 @@ def correctness_section(results: ReportTables) -> Section:
         *_quality_parts(results, "correctness"),
         *importance_parts(results, "correctness"),
     ]
-    return Section(GROUP, "Semantic correctness", parts)
+    return Section(GROUP, "Semantic correctness", parts, ["tables/correctness.parquet", "tables/correctness_trial.csv"])
 
 
 def correctness_picture(results: ReportTables) -> Picture:
@@ -73,7 +73,7 @@ def integration_section(results: ReportTables) -> Section:
         *_quality_parts(results, "integration"),
         *importance_parts(results, "integration"),
     ]
-    return Section(GROUP, "Integration", parts)
+    return Section(GROUP, "Integration", parts, ["tables/integration.parquet", "tables/integration_trial.csv"])
 
 
 def integration_picture(results: ReportTables) -> Picture:
@@ -100,7 +100,7 @@ def corrections_section(corrections: pd.DataFrame) -> Section:
     )
     rest = len(corrections) - MOST_CORRECTIONS
     more = [f"{rest:,} more are in tables/corrections.csv."] if rest > 0 else []
-    return Section(GROUP, "Corrections by hand", [shown, *more])
+    return Section(GROUP, "Corrections by hand", [shown, *more], ["tables/corrections.csv"])
 
 
 def _override_parts(blocks: pd.DataFrame) -> list[Part]:

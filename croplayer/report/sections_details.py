@@ -25,7 +25,7 @@ Scene = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 
 def quality_section(results: ReportTables) -> Section:
     """Coverage types of the blocks, and their shares."""
-    return Section(GROUP, "Image quality", coverage_parts(results))
+    return Section(GROUP, "Image quality", coverage_parts(results), ["blocks.parquet"])
 
 
 def coverage_parts(results: ReportTables) -> list[Part]:
@@ -83,7 +83,8 @@ def feature_section(results: ReportTables) -> Section:
         ]
         rows.append([feature.meaning, UNIT_WORDS.get(feature.unit, feature.unit), *(number(v) for v in values)])
     parts.append(Table("Median over all blocks.", ["feature", "unit", *results.sources], rows))
-    return Section(GROUP, "Block features", [*parts, feature_definitions(results)])
+    parts.append(feature_definitions(results))
+    return Section(GROUP, "Block features", parts, ["blocks.parquet", "tables/features.csv"])
 
 
 def feature_definitions(results: ReportTables) -> Part:

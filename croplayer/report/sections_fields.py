@@ -62,7 +62,7 @@ def fields_section(units: pd.DataFrame, names: str = "admin unit") -> Section:
     confidence = _confidence_picture(units)
     parts.append(confidence or Gap("Nothing tells how sure the fields are."))
     parts.append(_unit_part(units, names))
-    return Section("The map", "Fields", parts)
+    return Section("The map", "Fields", parts, ["tables/fields.csv"])
 
 
 def _sentence(units: pd.DataFrame, fields: int) -> str:
@@ -148,7 +148,9 @@ def field_quality_section(
             "costs little area; what is shown here is mostly joined, cut or missed."
         )
         parts.append(Picture.of("field_worst", "The worst matches", caption, field_figure(worst)))
-    return Section("Evaluation", "Fields against drawn ones", parts)
+    return Section(
+        "Evaluation", "Fields against drawn ones", parts, ["tables/field_figures.csv", "tables/field_worst.csv"]
+    )
 
 
 def _figure_picture(figures: pd.DataFrame) -> Picture:

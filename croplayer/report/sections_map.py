@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
-from croplayer.evaluation.interval import Estimate, share_interval
-from croplayer.evaluation.provinces import count_within
 from croplayer.report.charts import interval_figure
 from croplayer.report.maps import Panels, picture_figure, value_figure
-from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, number, percent, table_of
+from croplayer.report.page import Column, Gap, Part, Picture, Section, percent, table_of
 from croplayer.report.tables import ReportTables
-from stores.columns import AREA_FRACTION, AREA_KM2, known_share_column, map_column, mapped_column
+from stores.columns import AREA_FRACTION, known_share_column, map_column, mapped_column
 from stores.grid import Bounds
 from stores.legends import INTEGRATED
 
@@ -22,74 +18,9 @@ MOST_SMALL_UNITS = 20
 """Longer tables show the largest units and name the file with all of them."""
 
 
-def summary_section(results: ReportTables) -> Section:
-    """The main results of the run, or what is missing to give them."""
-    blocks = results.blocks
-    mapped = blocks[map_column(AREA_KM2, INTEGRATED)]
-    rows = [
-        ["What was mapped?", f"{number(float(mapped.sum()))} km² of cropland in {mapped.notna().sum():,} blocks"],
-        ["How were the blocks decided?", " ".join(_method(results, name) for name in ("correctness", "integration"))],
-        ["How accurate are the pixels?", _pixels(results)],
-        ["How large is the true area?", _sampled(results)],
-        ["Does the area agree with the statistics?", _statistics(results)],
-    ]
-    empty = int((mapped.isna() | (blocks.get("no_usable_imagery") == True)).sum())  # noqa: E712
-    if empty:
-        rows.insert(
-            1, ["What is not known?", f"{empty:,} of {len(blocks):,} blocks had no usable imagery or are not finished"]
-        )
-    return Section(
-        GROUP,
-        "In short",
-        [Table("The main results; the sections below give the details.", ["question", "answer"], rows)],
-    )
-
-
 def mapped_share(results: ReportTables) -> Column:
     """Column with the share of a unit's land that the integrated map covers; without that map, the share in the run."""
     return Column(known_share_column(INTEGRATED) if INTEGRATED in results.maps else "in_run", "mapped", "share")
-
-
-def _method(results: ReportTables, name: str) -> str:
-    method = results.table(f"{name}_method")
-    return f"{name.capitalize()} of the blocks: {method.method.iloc[0]}." if method is not None else ""
-
-
-def _pixels(results: ReportTables) -> str:
-    levels = results.table("levels")
-    if results.reference is None or levels is None or "iou" not in levels:
-        return "Not known: no reference map with classes was given. Agreement with other products is not accuracy."
-    row = levels.set_index("map").loc[INTEGRATED]
-    low, high = Estimate(float(row.iou), float(row.iou_standard_error)).interval()
-    return (
-        f"IoU {row.iou:.3f} against {results.titles[results.reference]} (95 % interval {max(low, 0):.3f} to "
-        f"{min(high, 1):.3f}, blocks as clusters) in the {100 * row.known:.1f} % of the blocks' ground that the map covers"
-    )
-
-
-def _sampled(results: ReportTables) -> str:
-    areas = results.table("sample_areas")
-    if areas is None:
-        return "Not known: no reviewed probability sample was given (`croplayer area draw` draws one)."
-    whole = areas.iloc[0]
-    if pd.isna(whole.low_km2):
-        return f"{number(whole.estimate_km2)} km², without an interval; the notes on the sample give the reason"
-    return f"{number(whole.estimate_km2)} km², 95 % interval {number(whole.low_km2)} to {number(whole.high_km2)} km²"
-
-
-def _statistics(results: ReportTables) -> str:
-    units = results.units.get(1)
-    if results.within is None or units is None:
-        return "Not known: no statistics were given."
-    good, compared = count_within(units, INTEGRATED)
-    if not compared:
-        return "Not known: no province with a statistic is mapped completely."
-    return f"{good} of {compared} provinces are within {100 * results.within:.0f} % ({_interval(good, compared)})"
-
-
-def _interval(count: int, of: int) -> str:
-    low, high = share_interval(count, of)
-    return f"95 % interval of the share {100 * low:.0f} to {100 * high:.0f} %"
 
 
 def map_section(rows: Sequence[Panels], bounds: Bounds, part: str) -> Section:
@@ -108,7 +39,11 @@ def area_section(results: ReportTables) -> Section:
         parts += unit_area_parts(results, level)
     if not results.units:
         parts.append(Gap("No admin units were given, so areas are not summed by province."))
-    return Section(GROUP, "How much cropland", [*parts, *(sample_parts(results) if results.sources else [])])
+    files = [f"tables/units_{level}.csv" for level in sorted(results.units)]
+    sampled = sample_parts(results) if results.sources else []
+    return Section(
+        GROUP, "How much cropland", [*parts, *sampled], ["blocks.parquet", *files, "tables/sample_areas.csv"]
+    )
 
 
 def share_picture(results: ReportTables) -> Picture:

@@ -39,7 +39,11 @@ def products_section(results: ReportTables, places: Sequence[tuple[str, Panels]]
         parts.append(Picture.of("places", "The same places in imagery and maps", caption, figure))
     else:
         parts.append(Gap("No block has both our map and a product, so no place can be shown."))
-    return Section(GROUP, "Other products", [*parts, *_definition_parts(results)])
+    files = [
+        f"tables/{name}.csv"
+        for name in ("agreement", "products", "product_deviations", "product_slopes", "definitions")
+    ]
+    return Section(GROUP, "Other products", [*parts, *_definition_parts(results)], files)
 
 
 def _definition_parts(results: ReportTables) -> list[Part]:

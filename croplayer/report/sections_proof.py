@@ -83,7 +83,8 @@ def levels_section(results: ReportTables) -> Section:
         parts.append(
             Gap("Blocks were judged by rules, not from reviews, so their correctness is only what the rules assume.")
         )
-    return Section(GROUP, "Three levels", [*parts, *_parcel_parts(results), *_familiarity_parts(results)])
+    parts += [*_parcel_parts(results), *_familiarity_parts(results)]
+    return Section(GROUP, "Three levels", parts, ["tables/levels.csv", "tables/parcels.csv"])
 
 
 def _familiarity_parts(results: ReportTables) -> list[Part]:
@@ -338,4 +339,4 @@ def statistics_section(results: ReportTables) -> Section:
                 "independent one, leave one province out at a time: train without its statistic, then compare with it."
             )
         )
-    return Section(GROUP, "Provinces and statistics", parts)
+    return Section(GROUP, "Provinces and statistics", parts, ["tables/units_1.csv"])

@@ -10,9 +10,10 @@ import numpy as np
 from croplayer.cube.whole_blocks import Cube
 from croplayer.kernels.flags import row_counts
 from croplayer.measures.agreement import mask_agreement
+from croplayer.measures.expected_errors import expected_errors
 from croplayer.measures.masks import merged_mask, rows_km2, shape_features
 from croplayer.tasks.each import each_block
-from stores.columns import AREA_KM2, CROPLAND_MASK, KNOWN, map_column
+from stores.columns import AREA_KM2, CROPLAND_MASK, CROPLAND_PROBABILITY, EXPECTED_ERROR, KNOWN, map_column
 from stores.grid import BlockIndex
 from stores.legends import CROPLAND, MERGE_BOTH, NO_IMAGERY
 from stores.records import BlockRecord, Value, finite
@@ -36,6 +37,10 @@ class DescribeTask:
             values |= {map_column(name, source): value for name, value in shape.items()}
         if len(masks) == 2:
             values |= consistency_features(masks)
+            scores = (self.cube.read_block(CROPLAND_PROBABILITY, block, source) for source in masks)
+            errors = expected_errors(*masks.values(), *scores)
+            names = (map_column(EXPECTED_ERROR, name) for name in (*masks, MERGE_BOTH))
+            values |= {name: finite(error) for name, error in zip(names, errors, strict=True)}
             merged = merged_mask(list(masks.values()))
             unseen = int(row_counts(merged, NO_IMAGERY).sum())
             values[map_column(KNOWN, MERGE_BOTH)] = (merged.size - unseen) / merged.size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from rasterio.enums import Resampling
+from rasterio.windows import Window
 
 from stores.durable import PARTIAL, sync_folder
 from stores.grid import CRS, BlockGrid, PixelWindow
@@ -33,6 +34,25 @@ def write_geotiff(path: Path, mask: np.ndarray, window: PixelWindow, grid: Block
 
     ``words`` say what its values mean.
     """
+    return write_cog(path, [(window, mask)], window, grid, words)
+
+
+def write_cog(
+    path: Path,
+    pieces: Iterable[tuple[PixelWindow, np.ndarray]],
+    window: PixelWindow,
+    grid: BlockGrid,
+    words: str = MASK_WORDS,
+    colours: Mapping[int, str] | None = None,
+) -> Path:
+    """Write a mask, piece by piece, as a cloud-optimised GeoTIFF with overviews; nodata is 255. Returns its path.
+
+    Parameters
+    ----------
+    pieces : windows inside ``window`` with their pixels, (h, w) uint8; where there is none, pixels are 255
+    words : what its values mean
+    colours : colour of each value as ``#rrggbb``; None writes no table of colours
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(PARTIAL, f".{path.name}.", path.parent) as scratch:
         plain, cog = Path(scratch) / "plain.tif", Path(scratch) / "cog.tif"
@@ -40,7 +60,11 @@ def write_geotiff(path: Path, mask: np.ndarray, window: PixelWindow, grid: Block
             plain, "w", driver="GTiff", height=window.height, width=window.width, count=1, dtype="uint8", crs=CRS,
             transform=grid.transform(window), nodata=NEVER_PROCESSED, compress="deflate", tiled=True,
         ) as file:  # fmt: skip
-            file.write(mask, 1)
+            for part, pixels in pieces:
+                place = Window(part.col - window.col, part.row - window.row, part.width, part.height)
+                file.write(pixels, 1, window=place)
+            if colours:
+                file.write_colormap(1, {value: (*bytes.fromhex(text[1:]), 255) for value, text in colours.items()})
             file.set_band_description(1, words)
         with rasterio.open(plain) as file:
             rasterio.shutil.copy(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import geopandas as gpd
 import numpy as np
 import shapely
 from pyproj import Geod
 
-from croplayer.kernels.outlines import Rings, outlines, polygons
+from croplayer.kernels.outlines import OutlineTracer, Rings, outlines, polygons
 from stores.grid import CRS, BlockGrid, PixelWindow
 
 GEOD = Geod(ellps="WGS84")
@@ -26,7 +28,22 @@ def regions_of_mask(crop: np.ndarray, window: PixelWindow, grid: BlockGrid) -> g
     Columns id (text, from the place on the lattice of the region's first pixel), area_ha (float64, on the
     WGS 84 ellipsoid) and geometry in EPSG:4326; an empty frame with these columns if there is no cropland
     """
-    rings = outlines(crop)
+    return _frame(outlines(crop), window, grid)
+
+
+def regions_of_strips(strips: Iterable[np.ndarray], window: PixelWindow, grid: BlockGrid) -> Iterator[gpd.GeoDataFrame]:
+    """Regions as `regions_of_mask` gives them, of a mask that comes in strips of rows (h, w) bool, as soon as they end.
+
+    A region across strips is one polygon; memory holds a strip and the regions that still go on. The frames hold the same
+    polygons as those of the whole mask, ordered by where they end.
+    """
+    tracer = OutlineTracer(window.width)
+    for strip in strips:
+        yield _frame(tracer.add(strip), window, grid)
+    yield _frame(tracer.finish(), window, grid)
+
+
+def _frame(rings: Rings, window: PixelWindow, grid: BlockGrid) -> gpd.GeoDataFrame:
     geometries = polygons(rings, grid.transform(window))
     frame = gpd.GeoDataFrame({"id": _ids(rings, window, grid)}, geometry=geometries, crs=CRS)
     frame["area_ha"] = abs(_areas_m2(geometries)) / 1e4

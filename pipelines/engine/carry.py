@@ -7,7 +7,7 @@ anew only what its settings, models or imagery make different.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -19,11 +19,14 @@ from pipelines.engine.lease import lease
 from pipelines.engine.output import Output
 from stores.cube import CUBE
 from stores.durable import FileDigest
+from stores.grid import BlockRange
 from stores.ledger import Ledger
+from stores.overviews import GROUP, LEVEL, levels_of
 from stores.places import is_remote, link_key, size_finder, sync_keys
 from stores.records import BlockRecord
 from stores.run_folder import RunFolder
-from stores.step_memory import StepEntry
+from stores.schema import ArraySpec
+from stores.step_memory import SQUARES, StepEntry
 
 RECORDS_AT_ONCE = 1000
 CHUNKS = "c"
@@ -87,22 +90,46 @@ class _Renamed:
     def key(self, key: str) -> str | None:
         """The key of a block's file in the new cube; None where that has no such array or block."""
         edition, array, *rest = key.split("/")
+        if array == GROUP:
+            return self._overview_key(edition, *rest)
         spec = next((s for s in CUBE.arrays if s.name == array), None)
         if edition != self.before.edition or spec is None or rest[0] != CHUNKS or not self.now.has_array(array):
             return None  # a file beside the pixels, such as the outlines of fields, names its edition
-        places = list(map(int, rest[1:]))
-        y, x = spec.dims.index("y"), spec.dims.index("x")
-        places[y] += self.before.blocks.row - self.now.blocks.row
-        places[x] += self.before.blocks.col - self.now.blocks.col
-        if not (0 <= places[y] < self.now.blocks.rows and 0 <= places[x] < self.now.blocks.cols):
+        places = _moved(spec, rest[1:], self.before.blocks, self.now.blocks, 1)
+        return "/".join([self.now.edition, array, rest[0], *places]) if places else None
+
+    def _overview_key(self, edition: str, factor: str, array: str, chunks: str, *places: str) -> str | None:
+        """The key of a file of overviews, likewise: that of a block, or of a square of blocks."""
+        if edition != self.before.edition or not self.now.has_array(f"{GROUP}/{factor}/{array}"):
             return None
-        return "/".join([self.now.edition, array, rest[0], *map(str, places)])
+        spec = next(s for s in LEVEL.arrays if s.name == array)
+        before, now = (
+            next(each for each in levels_of(cube.grid, cube.blocks) if each.factor == int(factor))
+            for cube in (self.before, self.now)
+        )
+        moved = _moved(spec, places, before.blocks, now.blocks, now.part_blocks)
+        return "/".join([now.group(self.now.edition), array, chunks, *moved]) if moved else None
 
     def files(self, files: Mapping[str, FileDigest]) -> dict[str, tuple[str, FileDigest]] | None:
         """New key and digest of a record's files by their key before; None where one has no place in the new cube."""
         found = {key: (self.key(key), digest) for key, digest in files.items()}
         named = {key: (new, digest) for key, (new, digest) in found.items() if new is not None}
         return named if len(named) == len(found) else None
+
+
+def _moved(spec: ArraySpec, places: Sequence[str], before: BlockRange, now: BlockRange, part_blocks: int) -> list[str]:
+    """Place of a file among those of an array that begins elsewhere; nothing where the array does not reach.
+
+    Parameters
+    ----------
+    part_blocks : blocks along the edge of a file
+    """
+    moved = list(map(int, places))
+    y, x = spec.dims.index("y"), spec.dims.index("x")
+    moved[y] += (before.row - now.row) // part_blocks
+    moved[x] += (before.col - now.col) // part_blocks
+    reaches = 0 <= moved[y] * part_blocks < now.rows and 0 <= moved[x] * part_blocks < now.cols
+    return list(map(str, moved)) if reaches else []
 
 
 def _carry(before: RunFolder, output: Output, renamed: _Renamed) -> dict[str, int]:
@@ -134,8 +161,8 @@ def _linked(
         files = renamed.files(record.files)
         if fingerprint != entry.fingerprint or not record.status.is_finished or files is None:
             continue
-        if not renamed.now.blocks.holds(record.block):
-            continue
+        if step != SQUARES and not renamed.now.blocks.holds(record.block):
+            continue  # the first block of a square need not be in the cube
         if any(size_of(key) != digest.size for key, digest in record.files.items()):
             continue
         for key, (new, _) in files.items():

@@ -13,6 +13,7 @@ import zarr
 
 from croplayer.cube.whole_blocks import Cube
 from pipelines.engine.inputs import Inputs
+from pipelines.engine.licences import licences_of
 from pipelines.engine.step_ledgers import StepLedgers
 from stores import __version__
 from stores.bucket_owner import check_owner, claim_bucket
@@ -21,6 +22,7 @@ from stores.cube import CUBE, metadata_files
 from stores.durable import digest_bytes, digest_text, write_durable
 from stores.edition import ATTRIBUTES
 from stores.grid import BlockRange
+from stores.overviews import create_overviews
 from stores.places import has_key, is_remote, open_store
 from stores.run_folder import RunFolder
 from stores.step_memory import CUBE_FILES, HEAD
@@ -70,7 +72,8 @@ class Output:
         """Create the store of the cube where it is not there yet; nothing for a recipe without sources.
 
         An edition gets the array of boundaries when its model tells them first, those of fields when its recipe first asks
-        for them, that of corrections when its recipe first names some, and keeps them.
+        for them, that of corrections when its recipe first names some, the group of overviews when it first asks for them,
+        and keeps them.
         """
         if not self.inputs.recipe.sources:
             return
@@ -83,6 +86,8 @@ class Output:
         optional += (FIELD, FIELD_JOIN) if self.inputs.recipe.fields else ()
         optional += (CORRECTION,) if self.inputs.recipe.corrections else ()
         CUBE.create(store, cube.edition, cube.grid, cube.blocks, cube.sources, optional)
+        if self.inputs.recipe.overviews:
+            create_overviews(store, cube.edition, cube.grid, cube.blocks, cube.sources)
         if isinstance(self.folder.cube, Path):
             self.folder.memory.note(CUBE_FILES, cube.edition, metadata_files(self.folder.cube, cube.edition))
 
@@ -113,6 +118,7 @@ class Output:
             "sources": inputs.source_settings,
             "products": inputs.product_settings,
             "models": inputs.models.digests(inputs.recipe),
+            "licences": [each.to_json() for each in licences_of(inputs.recipe, inputs.models.folders(inputs.recipe))],
         }
         files = {
             self.folder.recipe: inputs.recipe.to_toml().encode(),

@@ -11,11 +11,12 @@ from pipelines.engine.step_ledgers import StepLedgers
 from pipelines.engine.steps import BlockStep
 from stores.block_list import BlockList
 from stores.ledger import Ledger
+from stores.levels import squares_of
 from stores.places import digest_of
 from stores.records import BlockRecord, Status
 from stores.results import read_results
 from stores.run_folder import RunFolder
-from stores.step_memory import WRITERS_OF_CUBE, steps_of_cube_after
+from stores.step_memory import OVERVIEWS, SQUARES, WRITERS_OF_CUBE, steps_of_cube_after
 
 
 def changed_files(ledgers: StepLedgers, step: BlockStep) -> list[BlockRecord]:
@@ -46,9 +47,10 @@ def restored(ledgers: StepLedgers, step: BlockStep) -> list[BlockRecord]:
 def void_what_follows(ledgers: StepLedgers, step: BlockStep, redo: BlockList) -> None:
     """Void the records of blocks that a step of the cube is about to rewrite, and of what later steps made of them.
 
-    A later step sees the blocks around one, too. Nothing is written for blocks that were never finished.
+    A later step sees the blocks around one, too, and that of the squares those that are in one with a block. Nothing is
+    written for blocks that were never finished.
     """
-    if step.name not in WRITERS_OF_CUBE:
+    if step.name not in (*WRITERS_OF_CUBE, OVERVIEWS, SQUARES):
         return
     results = ledgers.results(step)
     stale = BlockList.of([*redo.both(results.blocks), *redo.both(results.outdated)])
@@ -59,7 +61,8 @@ def void_what_follows(ledgers: StepLedgers, step: BlockStep, redo: BlockList) ->
     later = [name for name in steps_of_cube_after(step.name)[::-1] if name in entries and not entries[name].is_void]
     memory.forget(later)
     for name in later:
-        _void(ledgers.folder, name, entries[name].fingerprint, stale.grown())
+        seen = squares_of(stale) if name == SQUARES else stale.grown()
+        _void(ledgers.folder, name, entries[name].fingerprint, seen)
     _void(ledgers.folder, step.name, step.fingerprint, stale)
 
 

@@ -23,6 +23,7 @@ from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule
 from pipelines.engine.steps import BlockStep, OutputStep
 from pipelines.recipe import Recipe
+from pipelines.recipe_parts import LICENCE_KEYS
 from pipelines.stages.maps import maps_found
 from stores.block_digests import BlockDigests
 from stores.block_list import BlockList
@@ -68,7 +69,10 @@ def boundaries(inputs: Inputs, output: Output, done: Earlier) -> Iterator[Output
         levels = [write_parquet(units_path(output.folder, level), inputs.level_units(level)) for level in inputs.levels]
         return [write_parquet(output.folder.boundaries, inputs.units), *levels]
 
-    files = [(a.model_dump(mode="json", exclude={"path"}), digest_vector(Path(a.path))) for a in inputs.recipe.admin]
+    files = [
+        (a.model_dump(mode="json", exclude={"path", *LICENCE_KEYS}), digest_vector(Path(a.path)))
+        for a in inputs.recipe.admin
+    ]
     yield OutputStep(name="boundaries", made_of={"files": files}, make=make)
 
 
@@ -206,7 +210,7 @@ def _unit_table(inputs: Inputs, output: Output, done: Earlier, level: int) -> Ou
             "units": digest_file(units_path(output.folder, level)).sha256,
             "blocks": done["block_table"].digest,
             "statistics": (
-                statistics.model_dump(mode="json", exclude={"path"}),
+                statistics.model_dump(mode="json", exclude={"path", *LICENCE_KEYS}),
                 digest_file(Path(statistics.path)).sha256,
             )
             if statistics

@@ -27,6 +27,7 @@ STAGES = (
     Stage("describe", "measure the shape and consistency of the masks"),
     Stage("judge", "judge the semantic correctness of every source's masks"),
     Stage("integrate", "choose the source of every block and write the map"),
+    Stage("overviews", "average the map and the imagery to coarser pixels"),
     Stage("compare", "compare the maps with other products and a reference"),
     Stage("aggregate", "write the block table and the areas by admin unit"),
     Stage("fields", "separate the map's cropland into fields"),

@@ -6,6 +6,7 @@ import gc
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from croplayer.report.tables import ReportTables
 
 SCENES_SHOWN = 6
+DETAILS = "Details"
+"""The group of sections that few readers need."""
 NEW_OBJECTS = 30_000
 """About as many objects as make up a figure; the garbage collector runs when so many are left over."""
 
@@ -81,14 +84,20 @@ def _seldom_collected() -> Iterator[None]:
 @_seldom_collected()
 def make_report(run: Shown) -> Sequence[Path]:
     """Write the report and its figures, as PNG and where the recipe asks for it as PDF; returns their paths."""
+    from croplayer.report.answers import answers, cautions, steps
     from croplayer.report.page import Report
 
     recipe = run.inputs.recipe
     results = results_of(run.inputs, run.output) if recipe.region else None
     sections = [*(_sections(run, results) if results else []), *_model_sections(run), *_comparison_sections(run)]
     blocks = results.blocks if results else None
-    report = Report(recipe.title, [recipe.about] if recipe.about else [], facts_of(run.inputs, blocks), sections)
     paths, folder = [], run.output.folder
+    about = [recipe.about] if recipe.about else []
+    report = Report(
+        recipe.title, about, facts_of(run.inputs, blocks), [_finished(section, folder.root) for section in sections]
+    )
+    if results and results.sources:
+        report = replace(report, answers=answers(results), cautions=cautions(results), steps=steps(results))
     for picture in report.pictures:
         paths.append(folder.figure(f"{picture.name}.png"))
         write_durable(paths[-1], picture.png)
@@ -97,6 +106,12 @@ def make_report(run: Shown) -> Sequence[Path]:
             write_durable(paths[-1], picture.pdf)
     write_durable(run.output.folder.report, report.to_html().encode())
     return [*paths, run.output.folder.report]
+
+
+def _finished(section: Section, root: Path) -> Section:
+    """A section with the files that are there; details are folded."""
+    files = [name for name in section.files if (root / name).is_file()]
+    return replace(section, files=files, is_folded=section.group == DETAILS)
 
 
 def results_of(inputs: Inputs, output: Output) -> ReportTables:
@@ -149,7 +164,6 @@ def _sections(run: Shown, results: ReportTables) -> Iterator[Section]:
             yield sections_proof.statistics_section(results)
         return
     window, part = picture_window(run)
-    yield sections_map.summary_section(results)
     yield sections_map.map_section(pictures(run, window), run.inputs.grid.window_bounds(window), part)
     yield sections_map.area_section(results)
     tables = results.tables

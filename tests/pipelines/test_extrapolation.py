@@ -36,6 +36,20 @@ def test_a_nation_by_the_blocks_of_a_pilot(tmp_path: Path) -> None:
     assert facts["objects of the cube"] == "1,440,000 = 360,000 blocks x 4 files"
 
 
+def test_squares_of_blocks_count_as_parts_of_a_block(tmp_path: Path) -> None:
+    """One square of 512 blocks took 256 s and 512 kB in three files: half a second and 1,000 bytes a block."""
+    pilot_run(tmp_path)
+    blocks = [BlockIndex(1088 + i, 5888 + j) for i in range(16) for j in range(32)]
+    overviews = [BlockRecord(block, seconds=1.0) for block in blocks]
+    files = {name: FileDigest("0" * 64, size) for name, size in (("a", 500_000), ("b", 8_000), ("c", 4_000))}
+    Ledger(tmp_path / "ledger/overviews.jsonl").append("f", overviews)
+    Ledger(tmp_path / "ledger/overview_squares.jsonl").append("f", [BlockRecord(blocks[0], files=files, seconds=256.0)])
+    facts = extrapolated(read_pilot(tmp_path), blocks=360_000, block_px=1280, workers=20)
+    assert facts["hours of overview_squares"].startswith("2.50 = 360,000 blocks x 0.5 s")
+    assert facts["disk of the cube"].startswith("1.8 GB = 360,000 blocks x 5,000 bytes")
+    assert facts["objects of the cube"].startswith("1,441,055 = 360,000 blocks x 4.00293 files")
+
+
 LOG = """
 2026-01-01T00:00:00Z run began: recipe pilot
 2026-01-01T00:00:01Z describe began: 6 blocks, 0 done before

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from croplayer.report.answers import answers, cautions, steps
 from croplayer.report.charts import Bar, bar_figure, bar_panels
 from croplayer.report.page import Column, Gap, Picture, Report, Section, Table, column_cells, table_of
 from croplayer.report.sections_dates import age_section
 from croplayer.report.sections_decisions import correctness_section, integration_section, sample_section
-from croplayer.report.sections_map import summary_section
 from croplayer.report.sections_products import products_section
 from croplayer.report.sections_proof import levels_section, recovered_section, statistics_section
 from croplayer.report.tables import ReportTables
@@ -76,14 +76,39 @@ def test_what_a_run_has_not_is_a_gap_with_the_papers_number() -> None:
     assert "nan" not in re.sub(r"base64,[^\"]*", "", html).lower()
 
 
-def test_the_summary_says_what_is_not_known() -> None:
-    section = summary_section(results())
-    table = section.parts[0]
-    assert isinstance(table, Table)
-    answers = dict(table.rows)  # type: ignore[arg-type]
-    assert answers["How accurate are the pixels?"].startswith("Not known")
-    assert answers["How large is the true area?"].startswith("Not known")
-    assert answers["Does the area agree with the statistics?"].startswith("Not known")
+def test_the_first_screen_says_what_is_not_known() -> None:
+    run = results()
+    found = {answer.question: answer.value for answer in answers(run)}
+    unknown = ("Accuracy of the pixels", "True area of cropland", "Agreement with the statistics")
+    assert [found[question] for question in unknown] == ["not known"] * 3
+    assert found["Blocks with a map"] == "12 of 12"
+    assert any("have no interval" in line for line in cautions(run))
+    assert any("croplayer area draw" in line for line in steps(run))
+    # Rules decide, and nobody reviewed a block.
+    judged = "The masks were judged and the source of each block was chosen by rules (no reviewed samples)."
+    assert judged in cautions(run)
+    assert any("croplayer judge sample" in line for line in steps(run))
+
+
+def test_the_first_screen_counts_what_has_no_map_and_looks_foreign() -> None:
+    blocks = made_up_blocks()
+    blocks.loc[0, "area_km2_croplayer"] = np.nan
+    blocks["no_usable_imagery"] = [False, True] + [False] * 10
+    blocks["familiarity_a"] = [0.01, 0.04, 0.05, np.nan] + [0.5] * 8
+    run = results(blocks=blocks)
+    assert {a.question: a.value for a in answers(run)}["Blocks with a map"] == "10 of 12"
+    assert any(line.startswith("2 of 12 blocks have no map") for line in cautions(run))
+    assert any(line.startswith("In 2 of 11 blocks the imagery of a looks") for line in cautions(run))
+
+
+def test_the_first_screen_names_the_province_that_deviates_most() -> None:
+    units = pd.DataFrame(
+        {"adcode": ["1", "2"], "name_en": ["North", "South"], "name_zh": "", "croplayer_percent": [104.0, 70.0],
+         "croplayer_within": pd.array([True, False], dtype="boolean")}
+    )  # fmt: skip
+    run = results(units={1: units}, within=0.1)
+    assert any(line.startswith("Look at South first: its mapped area is 70 %") for line in steps(run))
+    assert not any("Look at" in line for line in steps(results(units={1: units}, within=0.4)))
 
 
 def test_provinces_within_the_limit_are_counted_with_their_interval() -> None:
@@ -244,3 +269,10 @@ def test_the_age_of_the_imagery_is_told_by_source_and_unit() -> None:
     ]
     assert section.parts[-1] == "Of b nothing tells from when the imagery is."
     assert age_section(results()) is None
+
+
+def test_a_page_shows_code_and_nothing_else_as_markup() -> None:
+    section = Section("g", "t", ["Run `croplayer plan` <b>first</b>", Gap("one ` alone & more")])
+    html = Report("t", [], [], [section]).to_html()
+    assert "<p>Run <code>croplayer plan</code> &lt;b&gt;first&lt;/b&gt;</p>" in html
+    assert "one ` alone &amp; more" in html

@@ -15,8 +15,8 @@ RANGE = BlockRange(1100, 5880, 2, 3)
 SOURCES = ("aster", "borealis")
 
 
-def make_cube(path: Path, block_px: int = 64) -> Cube:
-    CUBE.create(DurableStore(path), "2020", BlockGrid(block_px), RANGE, SOURCES)
+def make_cube(path: Path, block_px: int = 64, edition: str = "2020") -> Cube:
+    CUBE.create(DurableStore(path), edition, BlockGrid(block_px), RANGE, SOURCES)
     return Cube.open(path)
 
 

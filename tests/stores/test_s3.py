@@ -24,6 +24,7 @@ from croplayer.cube.opening import open_cube
 from croplayer.cube.whole_blocks import Cube
 from croplayer.sources.raster import RasterSource
 from croplayer.tasks.mosaic import MosaicTask
+from croplayer.tasks.overviews import OverviewsTask, SquaresTask
 from pipelines.doctor import examine
 from stores.block_list import BlockList
 from stores.bucket_owner import check_owner, claim_bucket
@@ -32,6 +33,8 @@ from stores.durable import digest_bytes
 from stores.edition import SchemaError
 from stores.grid import BlockGrid, BlockIndex, BlockRange
 from stores.ledger import Ledger
+from stores.levels import squares_of
+from stores.overviews import check_overviews, create_overviews
 from stores.places import (
     bucket_of,
     check_place,
@@ -100,6 +103,20 @@ def test_a_cube_in_a_bucket_has_the_bytes_of_one_on_disk(bucket: str, tmp_path: 
     make_cube(tmp_path / "cube.zarr")
     assert contents(ADDRESS) == contents(tmp_path / "cube.zarr")
     assert len(contents(ADDRESS)) > 10
+
+
+def test_overviews_in_a_bucket_are_those_on_disk(bucket: str, tmp_path: Path) -> None:
+    for place in (ADDRESS, tmp_path / "cube.zarr"):
+        cube, blocks = make_cube(place), BlockList.rectangle(RANGE.row, RANGE.col, RANGE.rows, RANGE.cols)
+        store = open_store(place, read_only=False)
+        create_overviews(store, "2020", cube.grid, cube.blocks, cube.sources)
+        check_overviews(store, "2020", cube.grid, cube.blocks, cube.sources)
+        records = [*OverviewsTask(cube)(blocks), *SquaresTask(cube, blocks)(squares_of(blocks))]
+        for record in records:
+            assert record.status.is_finished
+            assert all(digest_of(place, key) == digest for key, digest in record.files.items())
+    assert contents(ADDRESS) == contents(tmp_path / "cube.zarr")
+    assert sum("overviews" in key and "/c/" in key for key in contents(ADDRESS)) > 20
 
 
 def test_a_written_block_is_known_by_its_digest_and_size(bucket: str) -> None:
@@ -229,6 +246,7 @@ kind = "raster"
 paths = ["IMAGE"]
 [segmentation]
 model = "landscape"
+[overviews]
 [store]
 url = "s3://cubes/run/cube.zarr"
 """
@@ -238,6 +256,7 @@ def mosaic_on_disk(image: Path, place: Path) -> Path:
     """The cube that the recipe makes, written by its task alone."""
     grid, blocks = BlockGrid(64), BlockRange(1119, 5880, 1, 2)
     CUBE.create(open_store(place, read_only=False), "2020", grid, blocks, ("noise",))
+    create_overviews(open_store(place, read_only=False), "2020", grid, blocks, ("noise",))
     task = MosaicTask(Cube.open(place), (RasterSource("noise", (str(image),)),))
     assert all(r.status.is_finished for r in task([BlockIndex(1119, 5880), BlockIndex(1119, 5881)]))
     return place

@@ -1,0 +1,1 @@
+"""A STAC catalog of a map: what it says of each file is measured from the file."""

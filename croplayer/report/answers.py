@@ -1,0 +1,172 @@
+"""What a reader of the report wants to know first: how much, how good, what to distrust, what to do next."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from croplayer.evaluation.interval import Estimate, share_interval
+from croplayer.evaluation.provinces import count_within
+from croplayer.report.page import Answer, number
+from croplayer.report.tables import ReportTables
+from stores.columns import AREA_KM2, FAMILIARITY, map_column
+from stores.legends import INTEGRATED
+
+FOREIGN = 0.05
+"""Familiarity below which a block's imagery looks like almost none of the training scenes."""
+
+
+def answers(results: ReportTables) -> list[Answer]:
+    """The main results of a run, or that they are not known."""
+    return [_area(results), _true_area(results), _pixels(results), _statistics(results), _known(results)]
+
+
+def cautions(results: ReportTables) -> list[str]:
+    """Sentences about what the map, or a figure of it, should not be trusted in."""
+    blocks, lines = results.blocks, []
+    unseen = _without_map(blocks)
+    if unseen:
+        lines.append(f"{unseen:,} of {len(blocks):,} blocks have no map: no usable imagery, or not finished.")
+    for source in results.sources:
+        column = map_column(FAMILIARITY, source)
+        known = blocks[column].astype(float).dropna() if column in blocks else pd.Series(dtype=float)
+        foreign = int((known < FOREIGN).sum())
+        if foreign:
+            lines.append(
+                f"In {foreign:,} of {len(known):,} blocks the imagery of {source} looks like almost none of the scenes that the "
+                "network learned from; its accuracy there is not known."
+            )
+    lines += _methods(results)
+    if results.stopped_training:
+        lines.append("The statistics also decided when to stop the training, so their agreement proves little.")
+    if _iou(results) is None:
+        lines.append("Agreement with other products is not accuracy: where two maps differ, either may be right.")
+    if results.table("sample_areas") is None:
+        lines.append("Areas are counts of pixels. They include the errors of the map and have no interval.")
+    return lines
+
+
+def steps(results: ReportTables) -> list[str]:
+    """Sentences about what would make the map better, or better known."""
+    lines = []
+    if results.table("sample_areas") is None:
+        lines.append(
+            "Draw a sample of points with `croplayer area draw`, label it, and name it as `evaluation.sample`: it gives the area "
+            "with its interval, and the accuracy."
+        )
+    if "correctness_reviewed_" not in " ".join(results.blocks.columns) or not _reviewed(results.blocks):
+        lines.append(
+            "Review some blocks (`croplayer judge sample`): classifiers that are shown to beat the rules then decide."
+        )
+    if results.within is None:
+        lines.append("Name official statistics (`[statistics]`) to compare the areas of admin units with them.")
+    worst = _worst_unit(results)
+    if worst:
+        lines.append(worst)
+    if _without_map(results.blocks):
+        lines.append(
+            "Give other imagery where a source has clouds or gaps; only the blocks concerned are mapped again."
+        )
+    if not results.products:
+        lines.append("Name other maps (`[[products]]`) to see where they differ from this one.")
+    return lines
+
+
+def _area(results: ReportTables) -> Answer:
+    mapped = results.blocks[map_column(AREA_KM2, INTEGRATED)]
+    return Answer(
+        "Cropland on the map",
+        f"{number(float(mapped.sum()))} km²",
+        f"in {mapped.notna().sum():,} blocks of 0.05°; a count of pixels",
+    )
+
+
+def _true_area(results: ReportTables) -> Answer:
+    areas, question = results.table("sample_areas"), "True area of cropland"
+    if areas is None:
+        return Answer(question, "not known", "no sample of points was given")
+    whole = areas.iloc[0]
+    if pd.isna(whole.low_km2):
+        note = "without an interval; the notes on the sample give the reason"
+    else:
+        note = f"95 % interval {number(whole.low_km2)} to {number(whole.high_km2)} km², from a sample of points"
+    return Answer(question, f"{number(whole.estimate_km2)} km²", note)
+
+
+def _iou(results: ReportTables) -> pd.Series | None:
+    levels = results.table("levels")
+    if results.reference is None or levels is None or "iou" not in levels:
+        return None
+    row = levels.set_index("map").loc[INTEGRATED]
+    return None if pd.isna(row.iou) else row
+
+
+def _pixels(results: ReportTables) -> Answer:
+    row, question = _iou(results), "Accuracy of the pixels"
+    if row is None or results.reference is None:
+        return Answer(question, "not known", "no reference map with classes was given")
+    low, high = Estimate(float(row.iou), float(row.iou_standard_error)).interval()
+    return Answer(
+        question,
+        f"IoU {row.iou:.3f}",
+        f"against {results.titles[results.reference]}; 95 % interval {max(low, 0):.3f} to {min(high, 1):.3f}, blocks as clusters, "
+        f"in the {100 * row.known:.1f} % of the ground that the map covers",
+    )
+
+
+def _statistics(results: ReportTables) -> Answer:
+    units, question = results.units.get(1), "Agreement with the statistics"
+    if results.within is None or units is None:
+        return Answer(question, "not known", "no statistics were given")
+    good, compared = count_within(units, INTEGRATED)
+    if not compared:
+        return Answer(question, "not known", "no province with a statistic is mapped completely")
+    low, high = (100 * end for end in share_interval(good, compared))
+    return Answer(
+        question,
+        f"{good} of {compared} provinces",
+        f"within {100 * results.within:.0f} %; 95 % interval of the share {low:.0f} to {high:.0f} %",
+    )
+
+
+def _known(results: ReportTables) -> Answer:
+    count = len(results.blocks)
+    mapped = count - _without_map(results.blocks)
+    note = "the others had no usable imagery or are not finished" if mapped < count else "all of the region"
+    return Answer("Blocks with a map", f"{mapped:,} of {count:,}", note)
+
+
+def _without_map(blocks: pd.DataFrame) -> int:
+    unusable = blocks.get("no_usable_imagery", pd.Series(False, index=blocks.index)).fillna(False).astype(bool)
+    return int((blocks[map_column(AREA_KM2, INTEGRATED)].isna() | unusable).sum())
+
+
+def _methods(results: ReportTables) -> list[str]:
+    """Sentences about decisions of blocks that were not made by a classifier."""
+    said = {"correctness": "the masks were judged", "integration": "the source of each block was chosen"}
+    tables = {name: results.table(f"{name}_method") for name in said}
+    rules = {name: t.method.iloc[0] for name, t in tables.items() if t is not None and pd.isna(t.accuracy.iloc[0])}
+    if len(rules) == len(said) and len(set(rules.values())) == 1:
+        return [f"{_sentence(' and '.join(said.values()))} by {rules['integration']}."]
+    return [f"{_sentence(said[name])} by {method}." for name, method in rules.items()]
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}"
+
+
+def _reviewed(blocks: pd.DataFrame) -> bool:
+    columns = [c for c in blocks if c.startswith("correctness_reviewed_")]
+    return bool((blocks[columns].notna() & (blocks[columns] != "")).any(axis=None))
+
+
+def _worst_unit(results: ReportTables) -> str:
+    """Which province deviates most from its statistic, beyond the limit; empty if none does."""
+    units, column = results.units.get(1), f"{INTEGRATED}_percent"
+    if results.within is None or units is None or column not in units or units[column].isna().all():
+        return ""
+    off = (units[column].astype(float) - 100).abs()
+    worst = units.loc[off.idxmax()]
+    if off.max() <= 100 * results.within:
+        return ""
+    name = worst.name_en or worst.name_zh
+    return f"Look at {name} first: its mapped area is {worst[column]:.0f} % of the statistic, the farthest of all provinces."

@@ -1,0 +1,150 @@
+"""What is known of each block of a run: its decisions and features, read from the block table when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from croplayer.measures.features import feature_table
+from croplayer.viewer.units import plain
+from stores.columns import AREA_FRACTION, map_column
+from stores.grid import LATTICE_COLS, BlockGrid, BlockIndex
+from stores.legends import own_maps
+from stores.run_folder import RunFolder
+
+ValueOf = Callable[[str], Any]
+"""Gives the value of a column in one row; None where it is missing or the table has no such column."""
+DECIDED = ("answer", "confidence", "reviewed")
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The block table of a run.
+
+    A nation's table has 200 columns of 400,000 blocks, so only places of blocks stay in memory.
+    """
+
+    path: Path
+    sources: tuple[str, ...]
+    methods: dict[str, str]
+    """How each of the decisions was made, in words."""
+
+    @classmethod
+    def of(cls, folder: RunFolder, sources: tuple[str, ...]) -> Blocks | None:
+        """The blocks of a run's folder; None where it has no block table yet."""
+        if not folder.blocks.is_file():
+            return None
+        paths = {name: folder.table(f"{name}_method.csv") for name in ("correctness", "integration")}
+        methods = {name: str(pd.read_csv(p)["method"].iloc[0]) for name, p in paths.items() if p.is_file()}
+        return cls(folder.blocks, sources, methods)
+
+    @property
+    def products(self) -> list[str]:
+        """Names of the other maps that every block was compared with, in the order of the table."""
+        start = map_column(AREA_FRACTION, "")
+        names = [column.removeprefix(start) for column in self._columns if column.startswith(start)]
+        return [name for name in names if name not in own_maps(self.sources)]
+
+    @cached_property
+    def features(self) -> list[dict[str, str]]:
+        """Column, meaning, source and unit of what was measured in the blocks, in the order of their ``values``."""
+        rows = ((f, str(f.column)) for f in feature_table(self.sources).itertuples())
+        return [
+            {
+                "column": column,
+                "meaning": str(f.meaning),
+                "source": str(f.source),
+                "unit": "" if f.unit in ("1", "class") else str(f.unit),
+            }
+            for f, column in rows
+            if column in self._columns
+        ]
+
+    def column(self, name: str) -> pd.Series | None:
+        """A column of the table; None where it has no such one."""
+        if name not in self._columns:
+            return None
+        # Labels stay codes of a dictionary; a nation's texts would take more memory than all that is kept.
+        text = [name] if pa.types.is_string(self._schema.field(name).type) else []
+        found = parquet.read_table(self.path, columns=[name], read_dictionary=text, use_threads=False).column(0)
+        return found.to_pandas()
+
+    def at(self, grid: BlockGrid, lon: float, lat: float) -> dict[str, Any] | None:
+        """Box, decisions and measured values of the block that holds a point; None where it is no block of the run.
+
+        Raises ValueError for a point that is not on Earth.
+        """
+        block = grid.block_at(lon, lat)
+        codes, order = self._places
+        place = int(np.searchsorted(codes, block.row * LATTICE_COLS + block.col))
+        if place == len(codes) or codes[place] != block.row * LATTICE_COLS + block.col:
+            return None
+        row = int(order[place])
+
+        def value(name: str) -> Any:
+            column = self.column(name)
+            return None if column is None else plain(column.iloc[row])
+
+        return self._facts(grid, block, value)
+
+    def each(self, grid: BlockGrid) -> Iterator[tuple[BlockIndex, dict[str, Any]]]:
+        """Every block with the same, by place; holds the columns that are told of in memory."""
+        codes, order = self._places
+        values: dict[str, list[Any]] = {}
+
+        def column(name: str) -> list[Any]:
+            if name not in values:
+                found = self.column(name)
+                values[name] = (
+                    [] if found is None else [plain(value) for value in found.to_numpy(object, na_value=None)]
+                )
+            return values[name]
+
+        for code, row in zip(codes.tolist(), order.tolist(), strict=True):
+            block = BlockIndex(*divmod(code, LATTICE_COLS))
+            yield block, self._facts(grid, block, lambda name: (column(name) or [None] * (row + 1))[row])  # noqa: B023
+
+    @cached_property
+    def _schema(self) -> pa.Schema:
+        return parquet.read_schema(self.path)
+
+    @cached_property
+    def _columns(self) -> list[str]:
+        return list(self._schema.names)
+
+    @cached_property
+    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+        """Number of each block on the lattice, ascending, and its row in the table."""
+        table = pd.read_parquet(self.path, columns=["row", "col"])
+        codes = table["row"].to_numpy(np.int64) * LATTICE_COLS + table["col"].to_numpy(np.int64)
+        order = np.argsort(codes)
+        return codes[order], order
+
+    def _facts(self, grid: BlockGrid, block: BlockIndex, value: ValueOf) -> dict[str, Any]:
+        return {
+            "name": block.name,
+            "bounds": list(grid.bounds(block)),
+            "decisions": self._decisions(value),
+            "values": [value(feature["column"]) for feature in self.features],
+        }
+
+    def _decisions(self, value: ValueOf) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for source in self.sources:
+            columns = (map_column(n, source) for n in ("correctness", "correctness_confidence", "correctness_reviewed"))
+            found.append({"title": f"Correctness of {source}", **dict(zip(DECIDED, map(value, columns), strict=True))})
+            found[-1] |= {"method": self.methods.get("correctness")}
+        columns = (f"integration_{name}" for name in ("label", "confidence", "reviewed"))
+        found.append({"title": "Source taken", **dict(zip(DECIDED, map(value, columns), strict=True))})
+        found[-1] |= {"method": self.methods.get("integration"), "override": value("override") or None}
+        if value("no_usable_imagery"):
+            found[-1]["note"] = "no source had usable imagery here"
+        return [decision for decision in found if decision["answer"] is not None]

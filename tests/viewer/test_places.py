@@ -1,0 +1,123 @@
+"""What the page says of a place or a name is what the run's tables say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from shared.small_cubes import make_cube
+from viewer.conftest import BORDER
+
+from croplayer.viewer.mercator import Tile
+from croplayer.viewer.run_view import RunView, pixels_from_zoom
+from croplayer.viewer.units import Units
+from stores.grid import BlockIndex
+from stores.run_folder import RunFolder
+
+
+@pytest.fixture
+def view(run: Path) -> RunView:
+    return RunView.of(run)
+
+
+def test_units_are_listed_from_large_to_small(view: RunView) -> None:
+    listed = view.units.listed()
+    assert [(unit["level"], unit["adcode"]) for unit in listed] == [(1, "110000"), (2, "110101"), (2, "110102")]
+    assert (listed[0]["name_en"], listed[0]["name_zh"], listed[1]["name_zh"]) == ("Westland", "", "青安县")
+    assert listed[1]["bounds"] == [114.0, 34.9, 114.1, 35.0]
+
+
+def test_outlines_of_a_level_still_meet_when_they_are_simplified(view: RunView) -> None:
+    border = np.column_stack([BORDER + 0.002 * np.sin(np.linspace(0, 60, 500)), np.linspace(34.9, 35.0, 500)])
+    west = shapely.Polygon([(114.0, 34.9), *border, (114.0, 35.0)])
+    frame = view.units.frame.copy()
+    frame.loc[frame["level"] == 2, "geometry"] = [west, shapely.box(114.0, 34.9, 114.15, 35.0) - west]
+    found = Units(frame, {}, pd.DataFrame()).outlines(2)
+    first, second = (shapely.from_geojson(json.dumps(one["geometry"])) for one in found["features"])
+    assert len(first.exterior.coords) < 250
+    assert first.intersection(second).area < 1e-12 and first.union(second).area == pytest.approx(0.015, rel=1e-9)
+    assert view.units.outlines(7) == {"type": "FeatureCollection", "features": []}
+
+
+def test_a_unit_tells_its_areas_and_the_interval_of_the_estimate(view: RunView) -> None:
+    unit = view.units.about(2, "110101")
+    assert unit["areas"][0] == {"map": "croplayer", "km2": 41.25, "known": 1.0, "percent": None}
+    assert [one["map"] for one in unit["areas"]] == ["croplayer", "aster"]
+    assert (unit["land_km2"], unit["estimate"]["low_km2"], unit["estimate"]["high_km2"]) == (101.5, 39.5, 48.5)
+    assert unit["outline"]["type"] == "Polygon"
+    assert "estimate" not in view.units.about(2, "110102")
+    assert "areas" not in view.units.about(1, "110000")
+    with pytest.raises(KeyError, match="no unit 999"):
+        view.units.about(2, "999")
+
+
+def test_a_place_tells_its_units_and_its_block(view: RunView) -> None:
+    found = view.at(114.07, 34.97)
+    assert [unit["adcode"] for unit in found["units"]] == ["110000", "110101"]
+    block = found["block"]
+    assert (found["block_name"], block["bounds"]) == (block["name"], [114.05, 34.95, 114.1, 35.0])
+    correctness, taken = block["decisions"]
+    assert (correctness["title"], correctness["answer"]) == ("Correctness of aster", "FP")
+    assert (taken["answer"], taken["override"]) == ("Neither", "checked in the field")
+    assert taken["method"] == "rules (no reviewed samples)"
+    features = view.about()["features"]
+    slope = next(i for i, feature in enumerate(features) if feature["column"] == "slope_deg")
+    assert (features[slope]["meaning"], features[slope]["unit"]) == ("median slope (Horn)", "degree")
+    assert block["values"][slope] == 1.0 and len(block["values"]) == len(features)
+    third = view.at(114.12, 34.97)["block"]
+    assert [decision["title"] for decision in third["decisions"]] == ["Source taken"]  # it was not judged
+    assert third["decisions"][0]["override"] is None
+    assert view.at(-60.0, 3.0) == {"units": [], "block": None, "block_name": "r1740c2400"}
+    with pytest.raises(ValueError, match="not a longitude"):
+        view.at(200.0, 3.0)
+
+
+def test_all_blocks_at_once_tell_what_each_tells_alone(view: RunView) -> None:
+    blocks, grid = view.edition.blocks, view.edition.pixels.cube.grid
+    assert blocks is not None
+    together = dict(blocks.each(grid))
+    assert list(together) == sorted(together) and len(together) == 6
+    for block, facts in together.items():
+        west, south, east, north = grid.bounds(block)
+        assert blocks.at(grid, (west + east) / 2, (south + north) / 2) == facts
+
+
+def test_what_is_said_is_json_without_missing_numbers(view: RunView) -> None:
+    for said in (view.about(), view.at(114.07, 34.97), view.units.about(2, "110102")):
+        json.dumps(said, allow_nan=False)
+
+
+def test_a_cube_alone_has_a_map_too(run: Path) -> None:
+    for path in (run / "blocks.parquet", run / "boundaries.parquet"):
+        path.unlink()
+    view = RunView.of(run / "cube.zarr")
+    assert view.about()["layers"][0]["key"] == "map"
+    assert not any(layer["everywhere"] for layer in view.about()["layers"])
+    assert view.at(114.07, 34.97)["block"] is None and view.units.listed() == [] and view.about()["levels"] == []
+
+
+def test_other_editions_of_a_run_are_layers_to_compare(run: Path) -> None:
+    (run / "recipe.toml").write_text('edition = "2020"\n')
+    later = make_cube(run / "editions/2021/cube.zarr", edition="2021")
+    later.write_block("croplayer", BlockIndex(1100, 5880), np.ones((64, 64), np.uint8))
+    (run / "editions/2021/recipe.toml").write_text('edition = "2021"\n')
+    (run / "editions/2021/ledger").mkdir()
+    RunFolder(run / "editions/2021").memory.begin("mosaic", "begun", blocks=6)
+    view = RunView.of(run, "2020")
+    (other,) = (layer for layer in view.about()["layers"] if layer["key"] == "e1-map")
+    assert (other["title"], other["group"]) == ("Cropland map, 2021", "Edition 2021")
+    tile = Tile(12, 3345, 1623)
+    assert len(view.tile("map", tile)) > len(view.tile("e1-map", tile))  # nothing of the later one is finished
+    assert RunView.of(run).about()["edition"] == "2021"
+    assert RunView.of(f"{run}@2020").about()["edition"] == "2020"
+
+
+def test_the_page_is_told_from_which_zoom_every_tile_is_drawn(view: RunView, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pixels_from_zoom(view.edition.pixels.cube) == 0  # six blocks are few
+    monkeypatch.setattr("croplayer.viewer.pixels.MOST_FILES", 4)
+    first = pixels_from_zoom(view.edition.pixels.cube)
+    assert 0 < first <= view.own_zoom
