@@ -17,7 +17,7 @@ from croplayer.evaluation.provinces import with_percentages
 from croplayer.evaluation.statistics import match_statistics, read_statistics
 from croplayer.files.tables import write_csv
 from croplayer.products.legend import LegendFile, read_legend
-from pipelines.paper_windows import coverage_examples, land_examples, overviews
+from pipelines.paper_windows import coverage_examples, land_examples, region_images
 from pipelines.run import Run, open_run
 from pipelines.stages.aggregate import units_path
 from pipelines.stages.report import facts_of, results_of
@@ -99,7 +99,7 @@ def evidence_of(run: Run, given: Given) -> Evidence:
     land = land_examples(run, evidence)
     return replace(
         evidence,
-        overviews=overviews(run),
+        images=region_images(run),
         coverage_examples=coverage_examples(run, results.blocks),
         land_examples=land.examples,
         land_map=land.title,

@@ -20,9 +20,9 @@ from stores.legends import NO_IMAGERY, CoverageType
 if TYPE_CHECKING:
     from croplayer.report.paper.evidence import Evidence, Example
 
-MOST_OVERVIEW_BLOCKS = 200
+MOST_DRAWN_BLOCKS = 200
 """Regions with more blocks are drawn by the colour of each block."""
-OVERVIEW_PX = 720
+REGION_PX = 720
 """Most pixels along the longer edge of the imagery of a region."""
 EXAMPLE_PX = 256
 MOST_SEARCHED_BLOCKS = 48
@@ -41,13 +41,13 @@ class LandExamples(NamedTuple):
     """Why there are none"""
 
 
-def overviews(run: Run) -> dict[str, np.ndarray]:
+def region_images(run: Run) -> dict[str, np.ndarray]:
     """Thinned imagery of the region's rectangle of blocks by source, (h, w, 3) uint8; none of a large region."""
     blocks = run.inputs.blocks
-    if len(blocks) > MOST_OVERVIEW_BLOCKS:
+    if len(blocks) > MOST_DRAWN_BLOCKS:
         return {}
     around, n = BlockRange.around(blocks), run.inputs.grid.block_px
-    step = max(1, -(-n * max(around.rows, around.cols) // OVERVIEW_PX))
+    step = max(1, -(-n * max(around.rows, around.cols) // REGION_PX))
     px = len(range(n)[thinned(step)])
     out = {}
     for source in run.recipe.source_names:

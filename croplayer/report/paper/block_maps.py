@@ -39,10 +39,10 @@ def imagery_parts(evidence: Evidence) -> list[Part]:
     results = evidence.results
     if not results.sources:
         return [Gap(MAPS_NOTHING, "Fig. 7")]
-    images = dict(evidence.overviews) or {s: median_colours(results.blocks, s) for s in results.sources}
+    images = dict(evidence.images) or {s: median_colours(results.blocks, s) for s in results.sources}
     how = (
         "The imagery is thinned."
-        if evidence.overviews
+        if evidence.images
         else "The imagery is the median hue, saturation and lightness of each block, because there are too many blocks to draw pixels."
     )
     caption = (

@@ -51,7 +51,7 @@ class Evidence:
     """(n,) POSITIVE, NEGATIVE or None of each block"""
     legends: Mapping[str, LegendFile] = field(default_factory=dict)
     """Legend of each product that has one, by the product's name"""
-    overviews: Mapping[str, np.ndarray] = field(default_factory=dict)
+    images: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Imagery of all blocks, thinned, by source: (h, w, 3) uint8"""
     coverage_examples: Sequence[Example] = ()
     land_examples: Sequence[Example] = ()
