@@ -17,13 +17,13 @@ from croplayer.evaluation.provinces import with_percentages
 from croplayer.evaluation.statistics import match_statistics, read_statistics
 from croplayer.files.tables import write_csv
 from croplayer.products.legend import LegendFile, read_legend
-from pipelines.paper_windows import coverage_examples, land_examples, region_images
+from pipelines.paper_windows import coverage_examples, land_examples, region_images, whole_run
 from pipelines.run import Run, open_run
 from pipelines.stages.aggregate import units_path
 from pipelines.stages.report import facts_of, results_of
 from stores.durable import digest_file, write_durable
 from stores.legends import INTEGRATED
-from stores.run_folder import EDITIONS_FOLDER, RunFolder, edition_at
+from stores.run_folder import RunFolder, edition_at
 
 if TYPE_CHECKING:
     from croplayer.report.paper.appendix import Appendix
@@ -48,11 +48,8 @@ class Given:
 
 def folder_for(run: RunFolder) -> Path:
     """Where the appendix of a run lies unless a person says otherwise: beside the folder of the run."""
-    root = run.root.absolute()
-    if root.parent.name == EDITIONS_FOLDER:
-        whole = root.parent.parent
-        return whole.with_name(f"{whole.name}_{root.name}_paper")
-    return root.with_name(f"{root.name}_paper")
+    root, whole = run.root.absolute(), whole_run(run)
+    return whole.with_name(f"{whole.name}_paper" if whole == root else f"{whole.name}_{root.name}_paper")
 
 
 def paper_of(place: Path, given: Given) -> tuple[Appendix, Evidence]:

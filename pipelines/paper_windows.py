@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,14 +16,16 @@ from pipelines.engine.openings import product
 from pipelines.recipe import ProductPart
 from pipelines.run import Run
 from stores.columns import COVERAGE_TYPE, RGB, map_column
+from stores.finished import UnfinishedBlocksWarning
 from stores.grid import BlockIndex, BlockRange, PixelWindow
 from stores.legends import NO_IMAGERY, CoverageType
+from stores.run_folder import EDITIONS_FOLDER, RunFolder
 
 if TYPE_CHECKING:
     from croplayer.report.paper.evidence import Evidence, Example
 
 MOST_DRAWN_BLOCKS = 200
-"""Regions with more blocks are drawn by the colour of each block."""
+"""The imagery of larger regions is drawn from overviews, or by the colour of each block."""
 REGION_PX = 720
 """Most pixels along the longer edge of the imagery of a region."""
 EXAMPLE_PX = 256
@@ -42,22 +46,46 @@ class LandExamples(NamedTuple):
 
 
 def region_images(run: Run) -> dict[str, np.ndarray]:
-    """Thinned imagery of the region's rectangle of blocks by source, (h, w, 3) uint8; none of a large region."""
+    """Imagery of the region's rectangle of blocks at coarser pixels by source, (h, w, 3) uint8.
+
+    None of a region with more than MOST_DRAWN_BLOCKS whose cube has no overviews.
+    """
+    if len(run.inputs.blocks) > MOST_DRAWN_BLOCKS:
+        return _from_overviews(run)
+    return {source: _thinned(run, source) for source in run.recipe.source_names}
+
+
+def _thinned(run: Run, source: str) -> np.ndarray:
     blocks = run.inputs.blocks
-    if len(blocks) > MOST_DRAWN_BLOCKS:
-        return {}
     around, n = BlockRange.around(blocks), run.inputs.grid.block_px
     step = max(1, -(-n * max(around.rows, around.cols) // REGION_PX))
     px = len(range(n)[thinned(step)])
-    out = {}
-    for source in run.recipe.source_names:
-        image = np.full((around.rows * px, around.cols * px, 3), 255, np.uint8)
-        for block in blocks:
-            y, x = (block.row - around.row) * px, (block.col - around.col) * px
-            picture = run.output.cube.read_block(RGB, block, source)
-            image[y : y + px, x : x + px] = picture[thinned(step), thinned(step)]
-        out[source] = image
-    return out
+    image = np.full((around.rows * px, around.cols * px, 3), 255, np.uint8)
+    for block in blocks:
+        y, x = (block.row - around.row) * px, (block.col - around.col) * px
+        picture = run.output.cube.read_block(RGB, block, source)
+        image[y : y + px, x : x + px] = picture[thinned(step), thinned(step)]
+    return image
+
+
+def _from_overviews(run: Run) -> dict[str, np.ndarray]:
+    from croplayer.cube.opening import open_cube
+    from croplayer.cube.pictures import quick_look_of
+
+    with warnings.catch_warnings(action="ignore", category=UnfinishedBlocksWarning):
+        dataset = open_cube(whole_run(run.output.folder), edition=run.recipe.edition)
+    found = {source: quick_look_of(dataset, source, REGION_PX) for source in run.recipe.source_names}
+    return {
+        source: np.where(look.colours[..., 3:] > 0, look.colours[..., :3], np.uint8(255))
+        for source, look in found.items()
+        if look is not None
+    }
+
+
+def whole_run(folder: RunFolder) -> Path:
+    """The folder of the run that an edition's folder belongs to."""
+    root = folder.root.absolute()
+    return root.parent.parent if root.parent.name == EDITIONS_FOLDER else root
 
 
 def coverage_examples(run: Run, blocks: pd.DataFrame) -> list[Example]:

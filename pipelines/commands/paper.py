@@ -39,11 +39,11 @@ def paper(
     each table as CSV. RUN is the folder of a run, or FOLDER@EDITION.
     """
     from pipelines.paper import Given, folder_for, paper_of, write_paper
-    from stores.run_folder import edition_at, run_at
+    from pipelines.paper_windows import whole_run
+    from stores.run_folder import edition_at
 
     folder = out or folder_for(edition_at(run))
-    root = run_at(edition_at(run).root).root.resolve()
-    if folder.resolve().is_relative_to(root):
+    if folder.resolve().is_relative_to(whole_run(edition_at(run)).resolve()):
         raise ValueError(
             f"{folder} lies in the folder of the run, which holds nothing but the run; give another with -o"
         )

@@ -41,7 +41,7 @@ def imagery_parts(evidence: Evidence) -> list[Part]:
         return [Gap(MAPS_NOTHING, "Fig. 7")]
     images = dict(evidence.images) or {s: median_colours(results.blocks, s) for s in results.sources}
     how = (
-        "The imagery is thinned."
+        "The imagery is drawn at coarser pixels."
         if evidence.images
         else "The imagery is the median hue, saturation and lightness of each block, because there are too many blocks to draw pixels."
     )
