@@ -52,21 +52,23 @@ def folder_for(run: RunFolder) -> Path:
     return whole.with_name(f"{whole.name}_paper" if whole == root else f"{whole.name}_{root.name}_paper")
 
 
-def paper_of(place: Path, given: Given) -> tuple[Appendix, Evidence]:
-    """Draw the appendix of a run; returns it with what it is drawn from.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        for a folder that is no run or has no block table yet, and for a level, a statistic, labels or a comparison that do not fit
-    """
-    from croplayer.report.paper.appendix import appendix_of
-
+def drawn_run(place: Path) -> RunFolder:
+    """The run of a folder; raises FileNotFoundError or ValueError for a folder that is no run or has no block table yet."""
     folder = edition_at(place)
     if not folder.recipe.is_file():
         raise FileNotFoundError(f"{place} is not the folder of a run; it has no {folder.recipe.name}")
     if not folder.blocks.is_file():
         raise FileNotFoundError(f"{place} has no {folder.blocks.name} yet; run its recipe to the end first")
+    return folder
+
+
+def paper_of(folder: RunFolder, given: Given) -> tuple[Appendix, Evidence]:
+    """Draw the appendix of a run; returns it with what it is drawn from.
+
+    Raises ValueError or FileNotFoundError for a level, a statistic, labels or a comparison that do not fit the run.
+    """
+    from croplayer.report.paper.appendix import appendix_of
+
     run = open_run(str(folder.root))
     run.output = replace(run.output, folder=folder)
     evidence = evidence_of(run, given)

@@ -38,16 +38,16 @@ def paper(
     Writes paper.html, which begins with a table of what is there and what is missing and why, each figure as PNG and PDF, and
     each table as CSV. RUN is the folder of a run, or FOLDER@EDITION.
     """
-    from pipelines.paper import Given, folder_for, paper_of, write_paper
+    from pipelines.paper import Given, drawn_run, folder_for, paper_of, write_paper
     from pipelines.paper_windows import whole_run
-    from stores.run_folder import edition_at
 
-    folder = out or folder_for(edition_at(run))
-    if folder.resolve().is_relative_to(whole_run(edition_at(run)).resolve()):
+    drawn = drawn_run(run)
+    folder = out or folder_for(drawn)
+    if folder.resolve().is_relative_to(whole_run(drawn).resolve()):
         raise ValueError(
             f"{folder} lies in the folder of the run, which holds nothing but the run; give another with -o"
         )
-    appendix, evidence = paper_of(run, Given(level, statistics, labels, comparison))
+    appendix, evidence = paper_of(drawn, Given(level, statistics, labels, comparison))
     page = write_paper(appendix, evidence, folder)
     for shown in appendix.shown:
         if shown.reason:

@@ -69,7 +69,7 @@ def test_labels_and_networks_fill_what_is_missing(finished: Path, tmp_path: Path
     project = LabelProject.open(tmp_path / "labels")
     first, second = read_tasks(project)
     clear(project)
-    draw(project, first, shapely.box(0, 0, 30, 30), task=first.id)
+    draw(project, first, shapely.box(0, 0, 30, 30))
     finish(project, first, second)
     figures = Figures(4_900_000, 812.4, 0.931, 0.41, 0.96, 2.5e6, "CPU", "2026-11-25")
     row = ComparisonRow(Contestant("pidnet", "s"), figures, made_of="a")
