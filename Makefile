@@ -35,7 +35,7 @@ test-lowest: $(LOWEST)/.installed ## run the tests on the lowest versions that p
 
 # RUN=runs/demo runs the notebooks on that run, so that the site shows their figures; without it they are shown as they are stored.
 docs: $(VENV)/.installed ## build the site of the documentation into build/docs, without a network
-	$(if $(RUN),CROPLAYER_RUN=$(abspath $(RUN))) $(BIN)/python -m sphinx -q -E -W --keep-going -c docs -d build/doctrees . build/docs
+	$(if $(RUN),CROPLAYER_RUN=$(abspath $(RUN)) PATH=$(abspath $(BIN)):$$PATH) $(BIN)/python -m sphinx -q -E -W --keep-going -c docs -d build/doctrees . build/docs
 	@echo build/docs/index.html
 
 reference: $(VENV)/.installed ## write docs/recipes.md, docs/cli.md, docs/api.md and the schema of recipes from the code

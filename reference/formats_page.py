@@ -13,6 +13,7 @@ from reference.attributes import in_markdown, texts_below
 from stores import change, run_folder, tables
 from stores.cube import CUBE
 from stores.legends import Correctness, CoverageType, Integration
+from stores.round_columns import ROUND_COLUMNS
 from stores.schema import ArraySpec, StoreSchema
 
 HEAD = """
@@ -101,6 +102,16 @@ The folder that `croplayer change` writes; [change.md](change.md) says how chang
 """
 
 
+ROUNDS_TEXT = """
+## The record of rounds
+
+`rounds.parquet` of a [label project](labels.md#rounds-and-when-to-stop) has one row per round and admin unit.
+
+| column | type | unit | meaning |
+|---|---|---|---|
+"""
+
+
 def formats_page() -> str:
     """The page in Markdown."""
     decisions = "".join(f"\n#### {kind}\n\n{_columns(columns)}" for kind, columns in tables.DECISION_TABLES.items())
@@ -109,7 +120,7 @@ def formats_page() -> str:
             HEAD, _folder(run_folder), CUBE_TEXT, _arrays(CUBE), _flags(CUBE), _codes(),
             BLOCKS_TEXT, _columns(tables.BLOCKS), _features(),
             TABLES_TEXT, *(_table(tables, *named) for named in TABLES.items()), DECISIONS_TEXT, decisions,
-            CHANGE_TEXT, _folder(change), "\n", _arrays(change.CHANGE_CUBE), _flags(change.CHANGE_CUBE),
+            _rounds(), CHANGE_TEXT, _folder(change), "\n", _arrays(change.CHANGE_CUBE), _flags(change.CHANGE_CUBE),
             *(_table(change, *named) for named in CHANGE_TABLES.items()),
         )
     )  # fmt: skip
@@ -176,6 +187,12 @@ def _table(module: ModuleType, title: str, name: str) -> str:
     """A section with the text below a declared table and its columns."""
     told = in_markdown(texts_below(ast.parse(inspect.getsource(module)).body)[name])
     return f"\n### {title}\n\n{told}\n\n{_columns(getattr(module, name))}"
+
+
+def _rounds() -> str:
+    """The record of a label project's rounds."""
+    rows = "".join(f"| `{c.name}` | {c.dtype} | {c.unit} | {_cell(c.about)} |\n" for c in ROUND_COLUMNS)
+    return ROUNDS_TEXT + rows
 
 
 def _cell(text: str) -> str:
