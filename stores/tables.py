@@ -179,6 +179,7 @@ BLOCKS: Columns = {
     "known_MAP": "share of the pixels that the map knows, 0 to 1",
     "FEATURE_MAP": "a feature of shape, as of a source, of the integrated map or of a product",
     "regions_MAP": "number of 8-connected regions of cropland",
+    "expected_error_MAP": "share that the mask is expected to get wrong where the two sources differ, by the mean of their scores, 0 to 1",
     "edge_density_MAP": "pixels at the edge of its cropland over all pixels of the block, 0 to 1",
     "tp_MAP_OTHER": "number of pixels that are cropland in the map and in the other one; pixels that one does not know count "
     "nowhere",
