@@ -38,7 +38,7 @@ docs: $(VENV)/.installed ## build the site of the documentation into build/docs,
 	$(if $(RUN),CROPLAYER_RUN=$(abspath $(RUN)) PATH=$(abspath $(BIN)):$$PATH) $(BIN)/python -m sphinx -q -E -W --keep-going -c docs -d build/doctrees . build/docs
 	@echo build/docs/index.html
 
-reference: $(VENV)/.installed ## write docs/recipes.md, docs/cli.md, docs/api.md and the schema of recipes from the code
+reference: $(VENV)/.installed ## write docs/recipes.md, cli.md, api.md, formats.md and the schema of recipes from the code
 	$(BIN)/python -m reference
 
 bench: $(VENV)/.installed ## measure kernels, models and tables again and write docs/kernels.md

@@ -22,8 +22,9 @@ from shared.places import REPOSITORY
 
 from croplayer.products.legend import read_legend
 from pipelines.cli import main
+from pipelines.public_data import PUBLIC_DATA
 from pipelines.recipe import Recipe
-from pipelines.recipe_data import MADE_BY, PUBLIC_DATA
+from pipelines.recipe_data import MADE_BY
 from pipelines.recipe_files import RECIPES
 
 README = REPOSITORY / "README.md"
@@ -231,8 +232,8 @@ def test_the_recipes_are_listed_with_the_data_that_they_need() -> None:
         if name in MADE_BY:
             assert f"`{MADE_BY[name].format(out=f'runs/{name}')}`" in needed, name
     rows = dict(re.findall(r"^\| `((?:\.\./)?\w+)` \|.*?\| (.+) \|$", text, re.M))
-    for folder, origin in PUBLIC_DATA.items():
-        (address,) = re.findall(r"https://\S+", origin) or ("docs/evaluation.md",)
+    for folder, told in PUBLIC_DATA.items():
+        (address,) = re.findall(r"https://\S+", told.source) or ("docs/evaluation.md",)
         assert address in rows[folder], folder
 
 
