@@ -166,6 +166,7 @@ BLOCKS: Columns = {
     "row": "row of the block on the lattice, from 90 N southwards",
     "col": "column of the block on the lattice, from 180 W eastwards",
     "geometry": "outline of the block, EPSG:4326",
+    "bbox": "box around it (xmin, ymin, xmax, ymax), by which readers of GeoParquet 1.1 skip rows",
     "block_km2": "area of the block, km2 on the ellipsoid",
     "adcode_LEVEL": "code of the admin unit of the level that holds the block; border where several share it, empty where none "
     "does",
