@@ -190,7 +190,9 @@ def test_recipe_keys_in_the_text_exist(page: Path) -> None:
     sections = {key.partition(".")[0] for key in keys}
     for span in spans(page):
         dotted = re.fullmatch(r"([a-z_]+)(\.[a-z_]+)+( = .+)?", span)
-        is_file = span.endswith((".csv", ".gpkg", ".html", ".parquet")) or (dotted and (REPOSITORY / dotted[1]).exists())
+        is_file = span.endswith((".csv", ".gpkg", ".html", ".parquet")) or (
+            dotted and (REPOSITORY / dotted[1]).exists()
+        )
         if dotted and dotted[1] in sections and not is_file:
             assert span.partition(" = ")[0] in keys, span
         if set_to := re.fullmatch(r"([a-z_]+) = [\"\[\dtf].*", span):
