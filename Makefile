@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE =
 OLD_PYTHON := 'import sys; sys.exit(sys.version_info < (3, 11) and "croplayer needs Python 3.11 or later, this is " + sys.version.split()[0])'
 PYTEST := -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-lowest check reference bench bench-pipeline bench-fields bench-nation bench-labels soak clean
+.PHONY: help demo test test-lowest check docs reference bench bench-pipeline bench-fields bench-nation bench-labels soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,12 @@ test: $(VENV)/.installed ## run the tests and say what share of the code they ra
 test-lowest: $(LOWEST)/.installed ## run the tests on the lowest versions that pyproject.toml allows
 	$(LOWEST)/bin/python $(PYTEST) $(ARGS)
 
-reference: $(VENV)/.installed ## write docs/recipes.md, docs/cli.md, docs/api.md and the schema of recipes from the code
+# RUN=runs/demo runs the notebooks on that run, so that the site shows their figures; without it they are shown as they are stored.
+docs: $(VENV)/.installed ## build the site of the documentation into build/docs, without a network
+	$(if $(RUN),CROPLAYER_RUN=$(abspath $(RUN)) PATH=$(abspath $(BIN)):$$PATH) $(BIN)/python -m sphinx -q -E -W --keep-going -c docs -d build/doctrees . build/docs
+	@echo build/docs/index.html
+
+reference: $(VENV)/.installed ## write docs/recipes.md, cli.md, api.md, formats.md and the schema of recipes from the code
 	$(BIN)/python -m reference
 
 bench: $(VENV)/.installed ## measure kernels, models and tables again and write docs/kernels.md

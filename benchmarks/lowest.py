@@ -14,7 +14,7 @@ import tomllib
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-TOOLS = frozenset({"test", "bench", "dev"})
+TOOLS = frozenset({"test", "docs", "bench", "dev"})
 """Extras of those who work on croplayer."""
 KEPT = frozenset({"torch"})
 """Other packages that stay at the version of constraints.txt."""

@@ -46,6 +46,7 @@ COMMANDS = {
     "publish": _Entry("publish", "publish", "Write a STAC catalog of a run."),
     "verify": _Entry("check", "verify", "Check every byte of a run against its ledger."),
     "doctor": _Entry("check", "doctor", "Check whether this machine, a recipe or a bucket is fit for a run."),
+    "data": _Entry("data", "data", "Say where the public data of the included recipes come from, and what is missing."),
     "judge": _Entry("judge", "judge", "Judge the masks, or draw blocks for people to review."),
     "fields": _Entry("fields", "fields", "Find single fields, or tell what became of those of an earlier run."),
     "label": _Entry("label", "label", "Choose what people label next, and read what they drew."),

@@ -8,19 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipelines.public_data import PUBLIC_DATA, data_folder
 from pipelines.recipe import Recipe
-from pipelines.recipe_files import DATA_VARIABLE, DEFAULT_DATA, find_recipe, load_recipe
-
-PUBLIC_DATA = {
-    "naip_fields": "get it from https://github.com/superlinear-ai/agoro-field-boundary-detector (data, converted)",
-    "naip_dates": "get it from https://github.com/opengeos/data (naip)",
-    "swellendam": "get it from https://github.com/qgis/QGIS-Training-Data (exercise_data)",
-    "china_admin": "get it from https://github.com/opengeos/data (china)",
-    "hyde_cropland": "get it from https://github.com/GeoTIFF/test-data (files)",
-    "clouds": "get it from https://github.com/dlr-eoc/ukis-csmask (tests/testfiles)",
-    "../tables": "write tnls.csv into it, a table of official statistics by province (docs/evaluation.md has its columns)",
-}
-"""Where the folders in ``$CROPLAYER_DATA`` come from, which README.md describes."""
+from pipelines.recipe_files import DATA_VARIABLE, find_recipe, load_recipe
 
 MADE_BY = {
     "demo": "croplayer demo -o {out}",
@@ -49,7 +39,9 @@ class Need(NamedTuple):
         """What is missing and how to get it."""
         if self.is_made:
             return f"{self.folder} does not exist: make it with `{self.origin}`"
-        return f"{self.folder} does not exist: {self.origin}, or set {DATA_VARIABLE}; README.md describes it"
+        return (
+            f"{self.folder} does not exist: {self.origin}, or set {DATA_VARIABLE}; `croplayer data list` describes it"
+        )
 
 
 def needs_of(recipe: Recipe, out: Path) -> list[Need]:
@@ -61,8 +53,8 @@ def needs_of(recipe: Recipe, out: Path) -> list[Need]:
     ----------
     out : folder of the run
     """
-    data = Path(os.environ.get(DATA_VARIABLE, DEFAULT_DATA)).resolve()
-    places = [Need((data / name).resolve(), origin, False) for name, origin in PUBLIC_DATA.items()]
+    data = data_folder()
+    places = [Need((data / name).resolve(), told.origin, False) for name, told in PUBLIC_DATA.items()]
     if recipe.name in MADE_BY:
         places.append(Need(out / "country", MADE_BY[recipe.name].format(out=out), True))
     named = [Path(text).resolve() for text in _texts(recipe.model_dump()) if os.sep in text]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reference.api_page import api_page
 from reference.cli_page import cli_page
+from reference.formats_page import formats_page
 from reference.recipe_page import recipe_page
 from reference.recipe_schema import recipe_schema
 
@@ -21,5 +22,6 @@ def written() -> dict[str, str]:
         "docs/recipes.md": MADE + recipe_page(),
         "docs/cli.md": MADE + cli_page(),
         "docs/api.md": MADE + api_page(),
+        "docs/formats.md": MADE + formats_page(),
         "pipelines/recipes/recipe.schema.json": json.dumps(recipe_schema(), indent=1, ensure_ascii=False) + "\n",
     }

@@ -161,6 +161,81 @@ FEATURES: Columns = {
 }
 """``features.csv``: the features in blocks.parquet."""
 
+BLOCKS: Columns = {
+    **BLOCK,
+    "row": "row of the block on the lattice, from 90 N southwards",
+    "col": "column of the block on the lattice, from 180 W eastwards",
+    "geometry": "outline of the block, EPSG:4326",
+    "bbox": "box around it (xmin, ymin, xmax, ymax), by which readers of GeoParquet 1.1 skip rows",
+    "block_km2": "area of the block, km2 on the ellipsoid",
+    "adcode_LEVEL": "code of the admin unit of the level that holds the block; border where several share it, empty where none "
+    "does",
+    "status_STEP": "what became of the block in the step: done, no_imagery, failed, or missing where it is not finished",
+    "valid_fraction_SOURCE": "share of the pixels where the source has imagery, 0 to 1",
+    "coverage_confidence_SOURCE": "probability of the coverage type, 0 to 1; 1 where gaps make it Nodata, null without a model of coverage",
+    "shift_rows_px": "move southwards that brings the second source's imagery onto the first's, px; null where it cannot be measured",
+    "shift_cols_px": "the same eastwards",
+    "taken_from_SOURCE": "first moment at which the imagery may have been taken, UTC; null where nothing tells",
+    "taken_to_SOURCE": "last such moment",
+    "known_MAP": "share of the pixels that the map knows, 0 to 1",
+    "FEATURE_MAP": "a feature of shape, as of a source, of the integrated map or of a product",
+    "regions_MAP": "number of 8-connected regions of cropland",
+    "expected_error_MAP": "share that the mask is expected to get wrong where the two sources differ, by the mean of their scores, 0 to 1",
+    "edge_density_MAP": "pixels at the edge of its cropland over all pixels of the block, 0 to 1",
+    "tp_MAP_OTHER": "number of pixels that are cropland in the map and in the other one; pixels that one does not know count "
+    "nowhere",
+    "fp_MAP_OTHER": "number that are cropland in the map alone",
+    "fn_MAP_OTHER": "number that are cropland in the other one alone",
+    "tn_MAP_OTHER": "number that are cropland in neither",
+}
+"""``blocks.parquet``, one row per block, besides the features (`croplayer.measures.features`) and the decisions.
+
+MAP is a source, ``merge_both``, ``croplayer`` (the integrated map), a product or the reference, OTHER a product or the reference.
+"""
+
+UNITS: Columns = {
+    "adcode": "code of the admin unit",
+    "name_en": "its name in English; the code where there is none",
+    "name_zh": "its name in Chinese, if it has one",
+    "land_km2": "area of its polygon, km2 on the ellipsoid",
+    "in_run": "share of it that lies in the run's region, 0 to 1",
+    "statistic_km2": "official area of its cropland; null without a row in the table of statistics",
+    "statistic_note": "the note of that row",
+    "MAP_km2": "cropland of the map in it, km2 on the ellipsoid",
+    "MAP_known": "share of its land that the map knows, 0 to 1",
+    "MAP_percent": "MAP_km2 in per cent of the statistic; null where there is none, or the map knows less than 98 % of the unit",
+    "MAP_within": "whether that is within the limit around 100 %; null where MAP_percent is",
+}
+"""``units_LEVEL.csv``; the columns about the statistic are in that of level 1, if the run has statistics."""
+
+AGREEMENT: Columns = {
+    "map": "name of the map",
+    "against": "the product or reference that it is compared with",
+    "tp": "number of pixels that are cropland in both",
+    "fp": "number that are cropland in the map alone",
+    "fn": "number that are cropland in the other one alone",
+    "tn": "number that are cropland in neither",
+    "iou": "tp / (tp + fp + fn)",
+    "f1": "2 tp / (2 tp + fp + fn)",
+    "precision": "tp / (tp + fp)",
+    "recall": "tp / (tp + fn)",
+    "overall_accuracy": "(tp + tn) / all four",
+}
+"""``agreement.csv``: over the pixels of all blocks that both maps know."""
+
+PRODUCTS: Columns = {
+    "product": "name of the product",
+    "blocks": "number of blocks in which both the product and our map know some pixels",
+    "area_km2": "the product's cropland on the ground that both know",
+    "own_area_km2": "our map's cropland there",
+    "deviation": "(area_km2 - own_area_km2) / own_area_km2",
+    "area_fraction": "the product's share of cropland there, 0 to 1",
+    "own_area_fraction": "our map's share",
+    "edge_density": "mean of the product's edge_density over blocks that both know completely",
+    "own_edge_density": "our map's",
+}
+"""``products.csv``."""
+
 DEVIATION: Columns = {
     "product": "name of the product",
     "measure": "area_fraction or edge_density",

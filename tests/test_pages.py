@@ -22,8 +22,9 @@ from shared.places import REPOSITORY
 
 from croplayer.products.legend import read_legend
 from pipelines.cli import main
+from pipelines.public_data import PUBLIC_DATA
 from pipelines.recipe import Recipe
-from pipelines.recipe_data import MADE_BY, PUBLIC_DATA
+from pipelines.recipe_data import MADE_BY
 from pipelines.recipe_files import RECIPES
 
 README = REPOSITORY / "README.md"
@@ -189,7 +190,9 @@ def test_recipe_keys_in_the_text_exist(page: Path) -> None:
     sections = {key.partition(".")[0] for key in keys}
     for span in spans(page):
         dotted = re.fullmatch(r"([a-z_]+)(\.[a-z_]+)+( = .+)?", span)
-        is_file = span.endswith((".gpkg", ".parquet")) or (dotted and (REPOSITORY / dotted[1]).exists())
+        is_file = span.endswith((".csv", ".gpkg", ".html", ".parquet")) or (
+            dotted and (REPOSITORY / dotted[1]).exists()
+        )
         if dotted and dotted[1] in sections and not is_file:
             assert span.partition(" = ")[0] in keys, span
         if set_to := re.fullmatch(r"([a-z_]+) = [\"\[\dtf].*", span):
@@ -231,8 +234,8 @@ def test_the_recipes_are_listed_with_the_data_that_they_need() -> None:
         if name in MADE_BY:
             assert f"`{MADE_BY[name].format(out=f'runs/{name}')}`" in needed, name
     rows = dict(re.findall(r"^\| `((?:\.\./)?\w+)` \|.*?\| (.+) \|$", text, re.M))
-    for folder, origin in PUBLIC_DATA.items():
-        (address,) = re.findall(r"https://\S+", origin) or ("docs/evaluation.md",)
+    for folder, told in PUBLIC_DATA.items():
+        (address,) = re.findall(r"https://\S+", told.source) or ("docs/evaluation.md",)
         assert address in rows[folder], folder
 
 
