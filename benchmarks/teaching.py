@@ -117,20 +117,26 @@ def main() -> None:
     project = LabelProject.open(labels)
     cube = Cube.open(RunFolder(out / "run").cube, EDITION)
     person = Person("Li", country, project.grid, options.seed)
-    told: dict[str, Any] = {"seed": options.seed, "model": options.model, "killed": []}
+    told = out / "teaching.json"
     for number in range(len(finished_rounds(project)) + 1, options.rounds + 1):
         if not any(task.round == number for task in read_tasks(project)):
             croplayer("label", "next", labels, "--count", options.tasks, "--random-share", "0.3")
-        told["killed"].append(_work(project, cube, person, out))
+        killed = _work(project, cube, person, out)
+        _tell(told, {f"killed in round {number}": killed})
         croplayer("label", "round", labels)
-    told["rounds"] = _measured(project, cube, country)
+    _tell(told, {"seed": options.seed, "model": options.model, "rounds": _measured(project, cube, country)})
     with browser_tabs(out / f"profile{time.time_ns()}") as (tab,):
         tab.open((labels / "rounds" / "report.html").as_uri())
         time.sleep(LOADED_S)
         tab.picture(out / "report.png", "body")
-    told["made_again"] = _made_again(out, project)
-    (out / "teaching.json").write_text(json.dumps(told, indent=1) + "\n")
-    print(json.dumps(told, indent=1))
+    _tell(told, {"made again": _made_again(out, project)})
+    print(told.read_text())
+
+
+def _tell(path: Path, more: dict[str, Any]) -> None:
+    """Add to a JSON file."""
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps(known | more, indent=1) + "\n")
 
 
 def croplayer(*arguments: object, cwd: Path | None = None) -> str:
