@@ -160,5 +160,5 @@ def training_config(
         gsd_m=(min(pixel_m) / SCALED, max(pixel_m) * SCALED), steps=settings.steps,
         crop_px=min(settings.crop_px, largest_crop_px(window_px)), batch=settings.batch, learning_rate=settings.learning_rate,
         encoder_rate=settings.encoder_rate, checkpoint_every=settings.checkpoint_every, threads=settings.threads,
-        seed=settings.seed,
+        seed=settings.seed, keeps_statistics=True,
     )  # fmt: skip

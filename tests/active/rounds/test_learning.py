@@ -32,6 +32,7 @@ def test_a_round_learns_at_the_pixels_of_the_map_in_windows_that_its_pictures_fi
     before = read_manifest(model)
     for pixel_m in (0.5, 3.0, 30.0):
         low, high = training_config(before, Learning(), [pixel_m, 1.01 * pixel_m], 512, "m").gsd_m
+        assert training_config(before, Learning(), [pixel_m], 512, "m").keeps_statistics
         assert 0.7 * pixel_m < low < pixel_m and 1.01 * pixel_m < high < 1.4 * pixel_m
     # A picture shows a quarter of the task's edge on each side beyond it.
     for window_px, crop_px in ((32, 32), (64, 96), (128, 192), (512, 256)):
