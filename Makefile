@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE =
 OLD_PYTHON := 'import sys; sys.exit(sys.version_info < (3, 11) and "croplayer needs Python 3.11 or later, this is " + sys.version.split()[0])'
 PYTEST := -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-lowest check docs reference bench bench-pipeline bench-fields bench-nation bench-labels soak clean
+.PHONY: help demo test test-lowest check docs reference bench bench-pipeline bench-fields bench-nation bench-labels bench-teaching soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ bench-nation: $(VENV)/.installed ## measure what a run of 10,000 to 383,266 bloc
 # Minutes. The real images need CROPLAYER_DATA.
 bench-labels: $(VENV)/.installed ## measure what choosing tasks is worth and write runs/labels_trial
 	$(BIN)/croplayer label simulate -o runs/labels_trial --images $${CROPLAYER_DATA:-../shared/data}/naip_fields/images --polygons $${CROPLAYER_DATA:-../shared/data}/naip_fields/fields.gpkg $(ARGS)
+
+# An hour. Needs Chromium.
+bench-teaching: $(VENV)/.installed ## teach the shipped model unseen land in three rounds, at the page and in the GeoPackage, and write runs/teaching
+	$(BIN)/python -m benchmarks.teaching -o runs/teaching $(ARGS)
 
 # Hours. Parts: ARGS="--only kills --kills 50".
 soak: $(VENV)/.installed ## test in full what a run survives, then the lowest versions, and write docs/soak.md

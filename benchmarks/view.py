@@ -193,8 +193,8 @@ def measure(run: Path, box: Bounds, keys: tuple[str, ...]) -> dict[str, Any]:
             assert answer.status_code == 200, path
             return 1000 * (time.perf_counter() - start)
 
-        ms(f"tiles/{keys[0]}/{about['most_zoom'] - 4}/0/0.png")  # the first one imports and opens
-        found["prepared_ms"] = max(ms(path) for path in _paths(keys, about["most_zoom"] - 3, box))
+        found["first_view_ms"] = sum(ms(path) for path in _paths(keys[:1], about["least_zoom"] + 1, box))
+        found["ready_ms"] = sum(ms(path) for path in _paths(keys, about["most_zoom"] - 3, box))  # waits for the ledgers
         many: list[str] = []
         for zoom in range(about["least_zoom"], about["most_zoom"] - 2):
             for key in keys:

@@ -40,6 +40,7 @@ COMMANDS = {
     "status": _Entry("status", "status", "Show the progress of a run, also while it is running."),
     "demo": _Entry("run", "demo", "Make a small synthetic country and map it."),
     "view": _Entry("view", "view", "Open a map of a run in the browser."),
+    "paper": _Entry("paper", "paper", "Draw the figures and tables of the paper for a run."),
     "query": _Entry("query", "query", "Cut a region out of a run's cube into a file."),
     "package": _Entry("package", "package", "Write county packages of a run: files for offices, province by province."),
     "publish": _Entry("publish", "publish", "Write a STAC catalog of a run."),

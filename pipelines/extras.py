@@ -13,6 +13,7 @@ EXTRA_OF = {
     "distributed": "run",
     "huggingface_hub": "run",
     "jinja2": "run",
+    "markupsafe": "run",
     "matplotlib": "run",
     "morecantile": "run",
     "obstore": "s3",

@@ -45,10 +45,11 @@ ROUND_COLUMNS = (
     RoundColumn("iou_before", "float64", "1", "the same of the model before, on the same labels; of the first round the run's model"),
     RoundColumn("iou_blocks", "int64", "1", "held-out blocks that it was measured in"),
     RoundColumn("sample_blocks", "int64", "1", "blocks of the systematic sample, which the model of the round mapped"),
-    RoundColumn("judged", "int64", "1", "masks of the sample that people judged and that are still nearly the same"),
+    RoundColumn("judged", "int64", "1", "masks of the sample that people judged, that are still nearly the same, and that "
+                "count: those of the blocks judged without a gap in the order in which they are handed out"),
+    RoundColumn("judged_waiting", "int64", "1", "such masks behind a gap, which do not count yet"),
     RoundColumn("judged_before", "int64", "1", "masks that people judged and that have changed since; they are to be judged again"),
-    RoundColumn("correct", "float64", "1", "share of the judged masks that are correct, of the blocks judged without a "
-                "gap in the order in which they are handed out; null while some are to be judged again"),
+    RoundColumn("correct", "float64", "1", "share of the judged masks that are correct; null while some are to be judged again"),
     RoundColumn("correct_low", "float64", "1", "lower end of its interval, with blocks as clusters"),
     RoundColumn("correct_high", "float64", "1", "its upper end"),
     RoundColumn("predicted_correct", "float64", "1", "share of the run's own masks of the sample that the run calls correct; "

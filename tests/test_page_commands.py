@@ -91,6 +91,7 @@ def test_the_readme_for_operators(mapped: Workshop) -> None:
     assert "nothing would be done" in mapped.does(README, "croplayer explain runs/my_region segment")
     assert "not known" not in mapped.does(README, "croplayer plan nation.toml --pilot")
     assert "nothing to do" in mapped.does(README, FIRST_RUN)
+    assert "of 23 figures and tables" in mapped.does(README, "croplayer paper runs/my_region")
     (command,) = re.findall(r"`croplayer (judge sample) RUN (-o review)`", README.read_text(encoding="utf-8"))
     done = CliRunner().invoke(main, [*command[0].split(), "runs/my_region", *command[1].split()])
     assert done.exit_code == 0, done.output

@@ -82,6 +82,14 @@ class RunNumbers:
                     found[take] = told[take]
         return found
 
+    def is_usable(self, block: str, source: str) -> bool:
+        """Whether the map takes the imagery of a source in a block; True where its coverage type is not known."""
+        column = map_column(COVERAGE_TYPE, source)
+        if column not in self.blocks:
+            return True
+        told = self.blocks[column][self.blocks.block == block]
+        return not any(isinstance(kind, str) and kind not in _USABLE for kind in told)
+
     @cached_property
     def by_block(self) -> pd.DataFrame:
         """Scores that hold for a whole block, NaN where they are not known; the higher, the more worth a look.

@@ -11,9 +11,14 @@ import numpy as np
 class SimulatedLabels(NamedTuple):
     """What a labeller says of a window."""
 
-    cropland: np.ndarray
-    """(h, w) bool."""
+    fields: np.ndarray
+    """(h, w) int64: number of the drawn field of each pixel, 0 outside of all."""
     minutes: float
+
+    @property
+    def cropland(self) -> np.ndarray:
+        """(h, w) bool."""
+        return self.fields > 0
 
 
 @dataclass(frozen=True)
@@ -46,21 +51,21 @@ class Labeller:
         rng : decides the mistakes
         """
         numbers = np.unique(fields[fields > 0])
-        drawn = np.zeros(fields.shape, bool)
+        drawn = np.zeros(fields.shape, np.int64)
         count = 0
         for number in numbers:
             missed = rng.random() < self.missed
             off = rng.integers(-self.shift_px, self.shift_px + 1, 2)
             if not missed:
-                drawn |= _shifted(fields == number, *off)
                 count += 1
+                drawn[_shifted(fields == number, *off)] = count
         inventions = rng.poisson(self.invented * len(numbers))
         edge = round(np.sqrt(np.count_nonzero(fields) / max(len(numbers), 1)))
         other = np.argwhere(fields == 0)
         for _ in range(inventions if len(other) else 0):
             row, col = other[rng.integers(len(other))]
-            drawn[max(row - edge // 2, 0) : row + edge // 2 + 1, max(col - edge // 2, 0) : col + edge // 2 + 1] = True
             count += 1
+            drawn[max(row - edge // 2, 0) : row + edge // 2 + 1, max(col - edge // 2, 0) : col + edge // 2 + 1] = count
         return SimulatedLabels(drawn, self.minutes_per_window + count * self.minutes_per_polygon)
 
 

@@ -8,12 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from croplayer.products.product import Product
+from croplayer.products.product import NO_CODE, Product
 from stores.change import CONVERSIONS
 from stores.grid import BlockGrid, PixelWindow
 from stores.legends import CROPLAND, NO_IMAGERY, Change
-
-NO_CODE = -1
 
 
 class Conversion(NamedTuple):
@@ -34,10 +32,7 @@ def conversions(change: np.ndarray, product: Product, window: PixelWindow, grid:
     change : (h, w) uint8 `Change` of the window
     """
     flags = product.read(window, grid).flags()
-    codes = np.full(flags.shape, NO_CODE, np.int64)
-    for part in () if product.is_percent else product.source.parts(window, grid):
-        found = part.on_pixels(part.codes.astype(np.int64), NO_CODE)
-        codes = np.where((codes == NO_CODE) & (flags < NO_IMAGERY), found, codes)
+    codes = product.codes(window, grid, flags < NO_IMAGERY)
     rows = grid.pixel_area_m2(window.row, window.height) / 1e6
     out: dict[Conversion, float] = {}
     for kind in (Change.GAIN, Change.LOSS):

@@ -80,8 +80,8 @@ class Margins:
 
     @property
     def total(self) -> int:
-        """All of them together."""
-        return self.patch + self.opening + self.reach + self.buffer
+        """All of them together; the least area is asked for twice, of cores and of what belongs to them."""
+        return 2 * self.patch + self.opening + self.reach + self.buffer
 
 
 def pixel_m(row: int, count: int, grid: BlockGrid) -> tuple[tuple[float, float], float]:

@@ -39,8 +39,9 @@ def sieved(around: np.ndarray, place: PixelWindow, inner: PixelWindow, grid: Blo
     A gain or loss is the core of a change if a disc of the tolerance's diameter fits into it there (a morphological
     opening), and if the patch that it belongs to, after that, has the least area. Pixels of a patch touch at sides or
     corners; areas are on the ellipsoid. Weak differences of the kind, into which the disc fits together with strong ones,
-    belong to the change within ``reach_m`` of a core. What is left is stable ground of the earlier edition's class. Unknown ground stays unknown, and
-    no disc reaches over it.
+    belong to the change within ``reach_m`` of a core; a patch of what they add up to that is smaller than the least area, such
+    as one that only lies near a core, is no change. What is left is stable ground of the earlier edition's class. Unknown
+    ground stays unknown, and no disc reaches over it.
 
     Parameters
     ----------
@@ -50,7 +51,8 @@ def sieved(around: np.ndarray, place: PixelWindow, inner: PixelWindow, grid: Blo
     """
     margins = rules.margins(inner, grid)
     sure = inner.grown(margins.buffer)
-    cored = sure.grown(margins.reach)
+    whole = sure.grown(margins.patch)
+    cored = whole.grown(margins.reach)
     seen = cored.grown(margins.patch)
     change = around[sure.slices_in(place)].copy()
     for kind, weak, stable in _KINDS:
@@ -61,8 +63,9 @@ def sieved(around: np.ndarray, place: PixelWindow, inner: PixelWindow, grid: Blo
             continue
         wide = opened(strong, place.row, grid, rules.tolerance_m)[seen.slices_in(place)]
         cores = large_patches(wide, seen.row, grid, rules.min_area_ha)[cored.slices_in(seen)]
-        near = near_to(cores, cored.row, grid, rules.reach_m)[sure.slices_in(cored)]
-        kept = near & opened(any_kind, place.row, grid, rules.tolerance_m)[sure.slices_in(place)]
+        near = near_to(cores, cored.row, grid, rules.reach_m)[whole.slices_in(cored)]
+        kept = near & opened(any_kind, place.row, grid, rules.tolerance_m)[whole.slices_in(place)]
+        kept = large_patches(kept, whole.row, grid, rules.min_area_ha)[sure.slices_in(whole)]
         change[wanted] = np.where(kept[wanted], kind, stable)
     changed = (change == Change.GAIN) | (change == Change.LOSS)
     at = inner.slices_in(sure)

@@ -72,7 +72,7 @@ def _deviation(values: pd.Series, own_values: pd.Series) -> dict[str, float]:
     both = values.notna() & own_values.notna()
     values, own_values = values[both], own_values[both]
     mean, own_mean = values.mean(), own_values.mean()
-    each = ((values - own_values) / own_values)[own_values > 0]
+    each = _relative(values, own_values).dropna()
     q1, median, q3 = each.quantile([0.25, 0.5, 0.75]) if len(each) else (np.nan,) * 3
     return {
         "blocks": len(values),
@@ -83,6 +83,27 @@ def _deviation(values: pd.Series, own_values: pd.Series) -> dict[str, float]:
         "deviation_median": median,
         "deviation_q3": q3,
     }
+
+
+def block_deviations(blocks: pd.DataFrame, product: str, own: str) -> pd.DataFrame:
+    """Deviation of a product from our own map in each block, where both have data (`side_by_side`).
+
+    Parameters
+    ----------
+    blocks : block table as for `side_by_side`
+
+    Returns
+    -------
+    DataFrame with the index of ``blocks`` and columns area_fraction and, if the product has it, edge_density: (product - own) /
+    own, from -1, NaN where our own value is 0 or either is not known; and own_area_fraction, 0..1
+    """
+    both = side_by_side(blocks, product, own)
+    known = {measure: _relative(both[measure], both[f"own_{measure}"]) for measure in MEASURES if measure in both}
+    return pd.DataFrame({**known, "own_area_fraction": both.own_area_fraction})
+
+
+def _relative(values: pd.Series, own_values: pd.Series) -> pd.Series:
+    return ((values - own_values) / own_values).where(own_values > 0)
 
 
 def definition_table(products: Sequence[Product], legends: Mapping[str, ProductLegend]) -> pd.DataFrame:

@@ -66,20 +66,26 @@ def unit_table(
     table = units[["adcode", "name_en", "name_zh", "land_km2"]].reset_index(drop=True).copy()
     known = areas.reindex(table.adcode).reset_index(drop=True)
     table["in_run"] = _share_of_land(known, LAND, table.land_km2)
-    if statistics is not None:
-        table["statistic_km2"] = statistics.cropland_kha.to_numpy() * KM2_PER_KHA
-        table["statistic_note"] = statistics.note.fillna("").to_numpy()
     for name in maps:
         table[mapped_column(name)] = known[name].to_numpy() if name in known else np.nan
         table[known_share_column(name)] = _share_of_land(known, known_land(name), table.land_km2)
-        if statistics is None:
-            continue
-        percent = 100 * table[mapped_column(name)] / table.statistic_km2.where(table.statistic_km2 > 0)
-        table[percent_column(name)] = percent.where(table[known_share_column(name)] >= COMPLETE_SHARE)
-        decided = table[percent_column(name)].notna()
-        is_within = (table[percent_column(name)] - 100).abs() <= 100 * within
-        table[within_column(name)] = is_within.where(decided).astype("boolean")
-    return table
+    return table if statistics is None else with_percentages(table, maps, statistics, within)
+
+
+def with_percentages(table: pd.DataFrame, maps: Sequence[str], statistics: pd.DataFrame, within: float) -> pd.DataFrame:
+    """`unit_table` of units without a statistic, with one; columns as there. ``statistics`` has a row for each unit."""
+    named = ["adcode", "name_en", "name_zh", "land_km2", "in_run"]
+    out = table[named].copy()
+    out["statistic_km2"] = statistics.cropland_kha.to_numpy() * KM2_PER_KHA
+    out["statistic_note"] = statistics.note.fillna("").to_numpy()
+    for name in maps:
+        out[[mapped_column(name), known_share_column(name)]] = table[[mapped_column(name), known_share_column(name)]]
+        percent = 100 * out[mapped_column(name)] / out.statistic_km2.where(out.statistic_km2 > 0)
+        out[percent_column(name)] = percent.where(out[known_share_column(name)] >= COMPLETE_SHARE)
+        decided = out[percent_column(name)].notna()
+        is_within = (out[percent_column(name)] - 100).abs() <= 100 * within
+        out[within_column(name)] = is_within.where(decided).astype("boolean")
+    return out
 
 
 def _share_of_land(areas: pd.DataFrame, column: str, land_km2: pd.Series) -> pd.Series:

@@ -51,6 +51,10 @@ class LegendFile(_Part):
     licence: str = ""
     source: str = ""
     """Where the map is published."""
+    resolution_m: float | None = None
+    """Edge of a pixel on the ground, m; None where it is not stated."""
+    accuracy: str = ""
+    """Accuracy that its authors declare, with what it is of; empty if not stated."""
     note: str = ""
     """What to know before comparing with it."""
     nodata: tuple[int, ...] = ()

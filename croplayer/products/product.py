@@ -15,6 +15,8 @@ from stores.legends import NO_IMAGERY
 
 UNKNOWN = 255
 """Per cent of a pixel about which the product says nothing."""
+NO_CODE = -1
+"""Class code of a pixel about which the product says nothing, or of a map in per cent."""
 
 
 class ProductWindow(NamedTuple):
@@ -91,6 +93,19 @@ class Product:
         for other in known[1:]:
             np.copyto(out, other, where=out == UNKNOWN)
         return ProductWindow(out, np.arange(window.height), np.arange(window.width))
+
+    def codes(self, window: PixelWindow, grid: BlockGrid, is_known: np.ndarray) -> np.ndarray:
+        """The class code of every pixel of a window: (h, w) int64, NO_CODE for a map in per cent.
+
+        Parameters
+        ----------
+        is_known : (h, w) bool, where `read` knows the pixel; the others get NO_CODE
+        """
+        codes = np.full(is_known.shape, NO_CODE, np.int64)
+        for part in () if self.is_percent else self.source.parts(window, grid):
+            found = part.on_pixels(part.codes.astype(np.int64), NO_CODE)
+            codes = np.where((codes == NO_CODE) & is_known, found, codes)
+        return codes
 
     def _percent(self, part: CodePart) -> np.ndarray:
         """(H, W) uint8, per cent of cropland at the pixels of a part; 255 where it says nothing."""

@@ -45,10 +45,10 @@ def picture_figure(rows: Sequence[Panels], bounds: Bounds) -> Figure:
             for k, (title, picture) in enumerate(row.items()):
                 bottom = (len(rows) - 1 - i) * height + legend
                 place = Panel(k * width + 0.45, bottom + 0.3, width - 0.65, height - 0.6, view).fitted(ratio)
-                present |= _draw_picture(sheet, place, picture)
+                present |= draw_picture(sheet, place, picture)
                 sheet.frame(place, x_ticks, y_ticks)
                 sheet.title(place, title)
-        _draw_flag_legend(sheet, present, 9)
+        draw_flag_legend(sheet, present, 9)
         return sheet.figure
 
 
@@ -65,16 +65,16 @@ def local_figure(rows: Sequence[tuple[str, Panels]]) -> Figure:
             bottom = (len(rows) - 1 - i) * (size + 0.1) + legend
             for k, (name, picture) in enumerate(panels.items()):
                 place = Panel(left + k * width, bottom, width - 0.08, size).fitted(picture.shape[0] / picture.shape[1])
-                present |= _draw_picture(sheet, place, picture)
+                present |= draw_picture(sheet, place, picture)
                 sheet.frame(place)
                 if i == 0:
                     sheet.title(place, wrapped(name, 18), 7.5)
             sheet.ax.text(left - 0.05, bottom + size / 2, title, rotation=90, ha="right", va="center", fontsize=7.5)
-        _draw_flag_legend(sheet, present, 7.5)
+        draw_flag_legend(sheet, present, 7.5)
         return sheet.figure
 
 
-def _draw_picture(sheet: Sheet, panel: Panel, picture: np.ndarray) -> set[int]:
+def draw_picture(sheet: Sheet, panel: Panel, picture: np.ndarray) -> set[int]:
     """Draw imagery (h, w, 3) or flags (h, w) in MAP_COLOURS; returns the places of its flags in MAP_COLOURS."""
     if picture.ndim == 3:
         sheet.image(panel, picture)
@@ -84,7 +84,8 @@ def _draw_picture(sheet: Sheet, panel: Panel, picture: np.ndarray) -> set[int]:
     return set(np.flatnonzero(np.bincount(index.ravel())).tolist())
 
 
-def _draw_flag_legend(sheet: Sheet, present: Collection[int], size: float) -> None:
+def draw_flag_legend(sheet: Sheet, present: Collection[int], size: float) -> None:
+    """Draw the legend of flags, by their places in MAP_COLOURS, at the foot of a figure."""
     handles = [Patch(facecolor=MAP_COLOURS[i], edgecolor="#888888", label=MAP_LABELS[i]) for i in sorted(present)]
     sheet.figure.legend(handles=handles, loc="lower center", ncols=max(len(handles), 1), fontsize=size)
 
@@ -93,24 +94,26 @@ def class_figure(
     blocks: pd.DataFrame,
     columns: Mapping[str, str],
     colours: Mapping[str, str],
+    missing: str = "not known",
 ) -> Figure:
     """One block map per column of labels, with the share of each class in the legend.
 
     Parameters
     ----------
-    blocks : block table with row and col; a missing label is drawn as "not known"
+    blocks : block table with row and col
     columns : title of each map by its column of labels
     colours : colour of each label, in the order of the legend
+    missing : what the legend calls a missing label
     """
     with figure_style():
         labels = list(colours)
         below = 0.24 * -(-(len(labels) + 1) // LEGEND_COLUMNS) + 0.15
-        sheet, panels = _block_panels(blocks, len(columns), 3, 4.0, below, 0.25)
+        sheet, panels = block_panels(blocks, len(columns), 3, 4.0, below, 0.25)
         palette = ListedColormap([*colours.values(), MISSING_COLOUR])
         norm = BoundaryNorm(np.arange(len(labels) + 2) - 0.5, len(labels) + 1)
         for panel, (column, title) in zip(panels, columns.items(), strict=True):
             codes = blocks[column].map({label: i for i, label in enumerate(labels)}).fillna(len(labels))
-            sheet.image(panel, _block_image(blocks, codes.to_numpy(float)), cmap=palette, norm=norm)
+            sheet.image(panel, block_image(blocks, codes.to_numpy(float)), cmap=palette, norm=norm)
             sheet.title(panel, title)
             share = blocks[column].value_counts(normalize=True, dropna=False)
             handles = [
@@ -119,7 +122,7 @@ def class_figure(
             ]
             if blocks[column].isna().any():
                 handles.append(
-                    Patch(color=MISSING_COLOUR, label=f"not known {100 * blocks[column].isna().mean():.0f} %")
+                    Patch(color=MISSING_COLOUR, label=f"{missing} {100 * blocks[column].isna().mean():.0f} %")
                 )
             lines = -(-len(handles) // LEGEND_COLUMNS)
             sheet.figure.legend(
@@ -146,7 +149,7 @@ def value_figure(
     limits : values at the ends of the colours, the same in all maps; None takes those of each map
     """
     with figure_style():
-        sheet, panels = _block_panels(blocks, len(columns), 4, 4.2 if len(columns) == 1 else 1.85, 0.05, 0.72)
+        sheet, panels = block_panels(blocks, len(columns), 4, 4.2 if len(columns) == 1 else 1.85, 0.05, 0.72)
         for panel, (column, title) in zip(panels, columns.items(), strict=True):
             values = blocks[column].to_numpy(float)
             sheet.background(panel, MISSING_COLOUR)
@@ -156,13 +159,13 @@ def value_figure(
                 sheet.ax.text(*middle, "not measured", ha="center", color="#666666")
                 continue
             norm = Normalize(*limits) if limits else norm_of(values)
-            image = sheet.image(panel, _block_image(blocks, values), cmap="cividis", norm=norm)
+            image = sheet.image(panel, block_image(blocks, values), cmap="cividis", norm=norm)
             unit = units.get(column, "")
             sheet.colour_bar(panel, image, UNIT_WORDS.get(unit, unit))
         return sheet.figure
 
 
-def _block_panels(
+def block_panels(
     blocks: pd.DataFrame, count: int, most_columns: int, width: float, below: float, beside: float
 ) -> tuple[Sheet, list[Panel]]:
     """Framed panels of the region, of equal size, with space below and beside each, in inches."""
@@ -186,7 +189,7 @@ def _block_panels(
     return sheet, panels
 
 
-def _block_image(blocks: pd.DataFrame, values: np.ndarray) -> np.ndarray:
+def block_image(blocks: pd.DataFrame, values: np.ndarray) -> np.ndarray:
     """Block values as an image of the region, NaN where there is no block."""
     row, col = blocks.row.to_numpy(), blocks.col.to_numpy()
     image = np.full((row.max() - row.min() + 1, col.max() - col.min() + 1), np.nan)

@@ -41,6 +41,17 @@ def sample_section(results: ReportTables) -> Section:
 
 def correctness_section(results: ReportTables) -> Section:
     """Semantic correctness of the sources' masks."""
+    parts: list[Part] = [
+        *_method_parts(results, "correctness"),
+        correctness_picture(results),
+        *_quality_parts(results, "correctness"),
+        *importance_parts(results, "correctness"),
+    ]
+    return Section(GROUP, "Semantic correctness", parts, ["tables/correctness.parquet", "tables/correctness_trial.csv"])
+
+
+def correctness_picture(results: ReportTables) -> Picture:
+    """Maps of the correctness of each source's masks, with shares."""
     colours = class_colours(results.classes, CORRECTNESS_COLOURS)
     figure = class_figure(results.blocks, {map_column("correctness", s): s for s in results.sources}, colours)
     known = pd.concat([results.blocks[map_column("correctness", s)] for s in results.sources]).dropna()
@@ -48,31 +59,28 @@ def correctness_section(results: ReportTables) -> Section:
     caption = f"Semantic correctness of the cropland mask of each source in each block; {100 * share:.0f} % are judged correct."
     meanings = [f"{label}: {CORRECTNESS_WORDS[label]}" for label in results.classes if label in CORRECTNESS_WORDS]
     caption += f" {'; '.join(meanings)}." if meanings else ""
-    parts: list[Part] = [
-        *_method_parts(results, "correctness"),
-        Picture.of("correctness", "Semantic correctness of the masks", caption, figure, "Fig. 9"),
-        *_quality_parts(results, "correctness"),
-        *_importance_parts(results, "correctness"),
-    ]
-    return Section(GROUP, "Semantic correctness", parts, ["tables/correctness.parquet", "tables/correctness_trial.csv"])
+    return Picture.of("correctness", "Semantic correctness of the masks", caption, figure, "Fig. 9")
 
 
 def integration_section(results: ReportTables) -> Section:
     """Which source the map takes."""
-    figure = class_figure(results.blocks, {"integration_label": "source of the map"}, INTEGRATION_COLOURS)
     overridden = int((results.blocks.override.fillna("") != "").sum())
     parts: list[Part] = [
         *_method_parts(results, "integration"),
         f"{overridden:,} blocks were overridden by hand.",
         *_override_parts(results.blocks),
-        Picture.of(
-            "integration", "Which source the map takes", f"{results.letters}. The legend gives the share of each choice.", figure,
-            "Fig. 10",
-        ),
+        integration_picture(results),
         *_quality_parts(results, "integration"),
-        *_importance_parts(results, "integration"),
-    ]  # fmt: skip
+        *importance_parts(results, "integration"),
+    ]
     return Section(GROUP, "Integration", parts, ["tables/integration.parquet", "tables/integration_trial.csv"])
+
+
+def integration_picture(results: ReportTables) -> Picture:
+    """Map of the source that each block takes, with shares."""
+    figure = class_figure(results.blocks, {"integration_label": "source of the map"}, INTEGRATION_COLOURS)
+    caption = f"{results.letters}. The legend gives the share of each choice."
+    return Picture.of("integration", "Which source the map takes", caption, figure, "Fig. 10")
 
 
 def corrections_section(corrections: pd.DataFrame) -> Section:
@@ -228,7 +236,8 @@ def _new_land_words(accuracy: pd.DataFrame) -> str:
     )
 
 
-def _importance_parts(results: ReportTables, name: str) -> list[Part]:
+def importance_parts(results: ReportTables, name: str) -> list[Part]:
+    """Permutation importance of groups of features and of single ones, or the gap."""
     importance = results.table(f"{name}_importance")
     if importance is None:
         return [Gap(f"Which features decide the {name}: {_no_classifier(results, name)}.", "Fig. 11")]

@@ -25,6 +25,11 @@ Scene = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 
 def quality_section(results: ReportTables) -> Section:
     """Coverage types of the blocks, and their shares."""
+    return Section(GROUP, "Image quality", coverage_parts(results), ["blocks.parquet"])
+
+
+def coverage_parts(results: ReportTables) -> list[Part]:
+    """Maps of the coverage type of each source, and its shares."""
     blocks = results.blocks
     columns = {map_column(COVERAGE_TYPE, s): s for s in results.sources}
     parts: list[Part] = []
@@ -47,7 +52,7 @@ def quality_section(results: ReportTables) -> Section:
     caption = f"Blocks without usable imagery (clouds, snow, missing tiles): {text}."
     figure = share_figure(shares, COVERAGE_COLOURS)
     parts.append(Picture.of("coverage_shares", "How much imagery can be used", caption, figure, "Fig. 6"))
-    return Section(GROUP, "Image quality", parts, ["blocks.parquet"])
+    return parts
 
 
 def feature_section(results: ReportTables) -> Section:
@@ -78,18 +83,22 @@ def feature_section(results: ReportTables) -> Section:
         ]
         rows.append([feature.meaning, UNIT_WORDS.get(feature.unit, feature.unit), *(number(v) for v in values)])
     parts.append(Table("Median over all blocks.", ["feature", "unit", *results.sources], rows))
+    parts.append(feature_definitions(results))
+    return Section(GROUP, "Block features", parts, ["blocks.parquet", "tables/features.csv"])
+
+
+def feature_definitions(results: ReportTables) -> Part:
+    """The features by group, with what they decide, or the gap."""
     declared = results.table("features")
     if declared is None:
-        parts.append(Gap("The run did not write its table of features.", "Table 5"))
-    else:
-        columns = [Column("column", "column"), Column("group", "group"), Column("unit", "unit", "text")]
-        columns += [Column("source", "source", "text"), Column("meaning", "meaning", "text")]
-        columns += [Column("judges", "used for correctness"), Column("decides", "used for integration")]
-        shown = declared.assign(
-            unit=[UNIT_WORDS.get(str(u), str(u)) for u in declared.unit], source=declared.source.fillna("")
-        )
-        parts.append(table_of(shown, "Definitions of the block features.", columns, "Table 5"))
-    return Section(GROUP, "Block features", parts, ["blocks.parquet", "tables/features.csv"])
+        return Gap("The run did not write its table of features.", "Table 5")
+    columns = [Column("column", "column"), Column("group", "group"), Column("unit", "unit", "text")]
+    columns += [Column("source", "source", "text"), Column("meaning", "meaning", "text")]
+    columns += [Column("judges", "used for correctness"), Column("decides", "used for integration")]
+    shown = declared.assign(
+        unit=[UNIT_WORDS.get(str(u), str(u)) for u in declared.unit], source=declared.source.fillna("")
+    )
+    return table_of(shown, "Definitions of the block features.", columns, "Table 5")
 
 
 def model_section(

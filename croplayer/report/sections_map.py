@@ -34,9 +34,7 @@ def area_section(results: ReportTables) -> Section:
     """Cropland of the blocks and of the admin units, and areas with intervals from a sample."""
     parts: list[Part] = []
     if results.sources:
-        figure = value_figure(results.blocks, {map_column(AREA_FRACTION, INTEGRATED): "cropland share"}, {})
-        caption = "Cropland share of each block in the integrated map."
-        parts.append(Picture.of("cropland_share", "Where the cropland is", caption, figure, "Fig. 17"))
+        parts.append(share_picture(results))
     for level in sorted(results.units):
         parts += unit_area_parts(results, level)
     if not results.units:
@@ -46,6 +44,13 @@ def area_section(results: ReportTables) -> Section:
     return Section(
         GROUP, "How much cropland", [*parts, *sampled], ["blocks.parquet", *files, "tables/sample_areas.csv"]
     )
+
+
+def share_picture(results: ReportTables) -> Picture:
+    """Map of the cropland share of each block."""
+    figure = value_figure(results.blocks, {map_column(AREA_FRACTION, INTEGRATED): "cropland share"}, {})
+    caption = "Cropland share of each block in the integrated map."
+    return Picture.of("cropland_share", "Where the cropland is", caption, figure, "Fig. 17")
 
 
 def unit_area_parts(results: ReportTables, level: int) -> list[Part]:

@@ -28,7 +28,7 @@ def products_section(results: ReportTables, places: Sequence[tuple[str, Panels]]
     if not results.products:
         return Section(GROUP, "Other products", [Gap("No other product was given.", "Fig. 13")])
     parts: list[Part] = ["Agreement with another product is not accuracy: where two maps differ, either may be right."]
-    parts += _agreement_parts(results)
+    parts += agreement_parts(results)
     parts += _density_parts(results)
     parts += _slope_parts(results)
     if places:
@@ -79,7 +79,8 @@ def product_only_section(results: ReportTables, notes: Sequence[str]) -> Section
     )
 
 
-def _agreement_parts(results: ReportTables) -> list[Part]:
+def agreement_parts(results: ReportTables) -> list[Part]:
+    """IoU of each product with our map as bars, and the agreement of all maps as a table, or the gap."""
     agreement = results.table("agreement")
     own = (
         None

@@ -282,6 +282,19 @@ def _confusion(
     )
 
 
+def percent_picture(results: ReportTables, units: pd.DataFrame, unit: str = "province") -> Picture | Gap:
+    """Mapped area of every map and product in per cent of the statistic, by unit, or the gap; ``unit`` is what one is called."""
+    within = 0.0 if results.within is None else results.within
+    figure = unit_heatmap(units, [*results.maps, *results.products], results.titles, within)
+    if figure is None:
+        return Gap(f"No {unit} with a statistic is mapped completely, so no percentage can be given.", "Fig. 12")
+    caption = (
+        f"Mapped area as a percentage of the statistic; {unit}s are sorted by their statistic. Percentages within "
+        f"{100 * within:.0f} % are framed and bold. Orange means more than the statistic, purple less."
+    )
+    return Picture.of("statistics", "Mapped area against the statistic", caption, figure, "Fig. 12")
+
+
 def statistics_section(results: ReportTables) -> Section:
     """Provinces compared with the official statistic, for every map and product."""
     units = results.units.get(1)
@@ -291,17 +304,9 @@ def statistics_section(results: ReportTables) -> Section:
     names = [*results.maps, *results.products]
     parts: list[Part] = []
     limit = f"{100 * results.within:.0f} %"
-    figure = unit_heatmap(units, names, results.titles, results.within)
-    if figure is None:
-        parts.append(
-            Gap("No province with a statistic is mapped completely, so no percentage can be given.", "Fig. 12")
-        )
-    else:
-        caption = (
-            f"Mapped area as a percentage of the statistic; provinces are sorted by their statistic. Percentages within "
-            f"{limit} are framed and bold. Orange means more than the statistic, purple less."
-        )
-        parts.append(Picture.of("statistics", "Mapped area against the statistic", caption, figure, "Fig. 12"))
+    picture = percent_picture(results, units)
+    parts.append(picture)
+    if isinstance(picture, Picture):
         rows = []
         for name in names:
             good, compared = count_within(units, name)

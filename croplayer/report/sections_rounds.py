@@ -98,8 +98,8 @@ def decision_section(tables: RoundTables) -> Section:
     confidence = f"{100 * tables.settings.sample.confidence:g} % intervals in brackets."
     caption = (
         f"Round {int(rows['round'].iloc[0])}. {confidence} The model before is measured on the same labels. Correct masks "
-        "are judged by people, and blocks count up to the first in the drawn order that is not judged; what the run predicts of "
-        f"its own masks stands beside it and decides nothing.{tables.marked}"
+        "are judged by people, and blocks count up to the first in the drawn order that is not judged, the gap; what the run "
+        f"predicts of its own masks stands beside it and decides nothing.{tables.marked}"
     )
     told = [
         f"{name}: {row.reason}."
@@ -175,9 +175,11 @@ def _time_table(tables: RoundTables) -> Table:
         cells.append([
             str(n), number(new), number(int(rows.labels_old.sum())), number(int(rows.labels_measuring.sum())),
             f"{minutes:,.0f}", f"{float(rows.judging_minutes.sum()):,.1f}", number(int(rows.judged.sum())),
+            number(int(rows.judged_waiting.sum())),
         ])  # fmt: skip
     header = ["round", "new labels", "old labels shown again", "held-out labels", "labelling, min", "judging, min",
-              "judged masks"]  # fmt: skip
+              "judged masks",
+              "behind a gap"]  # fmt: skip
     return Table("What people did for each round, as they wrote it down.", header, cells)
 
 
@@ -244,10 +246,11 @@ def _interval(value: float, low: float, high: float) -> str:
 
 def _judged(row: pd.Series) -> str:
     if row.judged_before:
-        return f"{row.judged_before} of {row.judged + row.judged_before} have changed since they were judged"
+        return f"{row.judged_before} of {row.judged + row.judged_waiting + row.judged_before} have changed since they were judged"
+    waiting = f"; {row.judged_waiting} behind a gap" if row.judged_waiting else ""
     if not row.judged:
-        return NOT_JUDGED
-    return f"{_interval(row.correct, row.correct_low, row.correct_high)} of {row.judged}"
+        return f"{NOT_JUDGED}{waiting}"
+    return f"{_interval(row.correct, row.correct_low, row.correct_high)} of {row.judged}{waiting}"
 
 
 def _of_statistic(row: pd.Series, source: str) -> str:

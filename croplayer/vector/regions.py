@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 import geopandas as gpd
 import numpy as np
@@ -54,13 +55,10 @@ def _areas_m2(geometries: np.ndarray) -> np.ndarray:
     """Areas of polygons (n,) on the ellipsoid in m2, (n,) float64, as `Geod.geometry_area_perimeter` has them."""
     rings, polygon_of_ring = shapely.get_rings(geometries, return_index=True)
     points, ring_of_point = shapely.get_coordinates(rings, return_index=True)
-    ends = np.searchsorted(ring_of_point, np.arange(1, len(rings) + 1))
+    starts = np.searchsorted(ring_of_point, np.arange(len(rings) + 1))
     # Of all points at once: asking each polygon for its own takes longer than their areas.
     lons, lats = np.ascontiguousarray(points.T)
-    areas = [
-        GEOD.polygon_area_perimeter(lons[start:end], lats[start:end])[0]
-        for start, end in zip([0, *ends[:-1]], ends, strict=True)
-    ]
+    areas = [GEOD.polygon_area_perimeter(lons[start:end], lats[start:end])[0] for start, end in pairwise(starts)]
     # Rings of a polygon follow each other, its outer one first, and holes have areas of the other sign.
     return np.bincount(polygon_of_ring, areas, len(geometries))
 

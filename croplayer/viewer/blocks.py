@@ -15,13 +15,14 @@ from pyarrow import parquet
 
 from croplayer.measures.features import feature_table
 from croplayer.viewer.units import plain
-from stores.columns import AREA_FRACTION, map_column
+from stores.columns import AREA_FRACTION, TAKEN_FROM, TAKEN_TO, map_column
 from stores.grid import LATTICE_COLS, BlockGrid, BlockIndex
 from stores.legends import own_maps
 from stores.run_folder import RunFolder
 
 ValueOf = Callable[[str], Any]
 """Gives the value of a column in one row; None where it is missing or the table has no such column."""
+DAY = len("2020-01-01")
 DECIDED = ("answer", "confidence", "reviewed")
 
 
@@ -132,9 +133,19 @@ class Blocks:
         return {
             "name": block.name,
             "bounds": list(grid.bounds(block)),
+            "taken": self._taken(value),
             "decisions": self._decisions(value),
             "values": [value(feature["column"]) for feature in self.features],
         }
+
+    def _taken(self, value: ValueOf) -> list[dict[str, str]]:
+        """First and last day on which the imagery of each source may have been taken, as far as that is known."""
+        found = []
+        for source in self.sources:
+            first, last = (value(map_column(name, source)) for name in (TAKEN_FROM, TAKEN_TO))
+            if first is not None and last is not None:
+                found.append({"source": source, "from": str(first)[:DAY], "to": str(last)[:DAY]})
+        return found
 
     def _decisions(self, value: ValueOf) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []

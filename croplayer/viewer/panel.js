@@ -106,6 +106,7 @@ function blockFacts(block) {
   return [
     element("h3", {}, `Block ${block.name}`),
     pictures(block),
+    ...block.taken.map((one) => element("p", { class: "about" }, `${one.source}: imagery of ${one.from === one.to ? one.from : `${one.from} to ${one.to}`}`)),
     element("h4", {}, "Decisions"),
     ...block.decisions.map(decided),
     ...(block.decisions.length ? [] : [element("p", { class: "about" }, "Nothing was decided here.")]),

@@ -194,11 +194,11 @@ class RunView:
         return found if found is not None and found[..., 3].any() else None
 
     def prepare(self) -> None:
-        """Read what the ledgers call finished, and the coarsest overviews, so that no picture has to wait for it."""
+        """Read what the ledgers call finished, then the coarsest overviews, so that no picture has to wait for them."""
         for view in (self.edition, *self.others.values()):
             for step in view.pixels.finished:
                 _ = view.pixels.finished[step]
-                give_back()
+                give_back()  # before more is read, so that the largest need of memory stays that of a ledger
         xs, ys = tiles_over(self.bounds, self.least_zoom)
         for key, (view, layer) in self.layers.items():
             if layer.has_overviews(view.pixels):

@@ -131,6 +131,6 @@ def _areas(row: pd.Series) -> list[dict[str, Any]]:
 
 def plain(value: Any) -> Any:
     """A value of a table as JSON knows it; None where it is missing."""
-    if value is None or (np.isscalar(value) and pd.isna(value)):
+    if value is None or value is pd.NaT or (np.isscalar(value) and pd.isna(value)):
         return None
     return value.item() if isinstance(value, np.generic) else value

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from croplayer.active.tasks import Task
     from pipelines.recipe import Recipe
 
+UNITS_NAMED = 5
+"""Largest number of units that a warning names."""
 RANDOM_SHARE = click.option(
     "--random-share",
     type=float,
@@ -74,7 +76,6 @@ def init(
     Open labels.qgs in QGIS; its README.md says how to go on.
     """
     from croplayer.active.choosing import Wanted, choose
-    from croplayer.active.held_out import held_out_blocks
     from croplayer.active.project import create_project
     from croplayer.active.windows import window_edge
     from stores.run_folder import edition_at
@@ -85,12 +86,8 @@ def init(
     numbers, recipe = _numbers(run)
     edge = window_edge(numbers.cube.grid.block_px, window_px)
     wanted = Wanted(tasks, random_share, seed, 1, edge, held_out)
-    if held_out and not held_out_blocks(numbers.names, seed, held_out):
-        click.echo(
-            f"Warning: none of the {len(numbers.names)} blocks is held out, so nothing will tell how good the model is; give a "
-            "larger --held-out or another --seed",
-            err=True,
-        )
+    if held_out:
+        _warn_of_unmeasured(numbers, seed, held_out)
     chosen = choose(numbers, wanted, view=_view(_run_model(run, recipe, models), edge))
     project = create_project(out, run, numbers.cube, edge, seed, chosen, held_out)
     _say(chosen, wanted.count)
@@ -161,6 +158,31 @@ def _numbers(run: Path) -> tuple[RunNumbers, Recipe]:
     recipe = load_resolved_recipe(folder)
     products = [product.name for product in recipe.products]
     return RunNumbers.read(folder, recipe.edition, products, recipe.decisions.correctness_classes.correct), recipe
+
+
+def _warn_of_unmeasured(numbers: RunNumbers, seed: int, held_out: float) -> None:
+    """Say in which units no block is held out."""
+    from croplayer.active.held_out import held_out_blocks
+
+    held = held_out_blocks(numbers.names, seed, held_out)
+    remedy = "give a larger --held-out or another --seed"
+    if not held:
+        click.echo(
+            f"Warning: none of the {len(numbers.names)} blocks is held out, so nothing will tell how good the model is; {remedy}",
+            err=True,
+        )
+        return
+    grid = numbers.cube.grid
+    every, measured = (
+        set(numbers.units_of([grid.window(b) for b in sorted(blocks)])) - {""} for blocks in (numbers.names, held)
+    )
+    if unmeasured := sorted(every - measured):
+        more = f" and {len(unmeasured) - UNITS_NAMED} more" if len(unmeasured) > UNITS_NAMED else ""
+        click.echo(
+            f"Warning: no block is held out in {', '.join(unmeasured[:UNITS_NAMED])}{more}, so nothing will tell how good the model is "
+            f"there; {remedy}",
+            err=True,
+        )
 
 
 def _run_model(run: Path, recipe: Recipe, models: Path | None) -> Path | None:

@@ -88,12 +88,14 @@ def make_report(run: Shown) -> Sequence[Path]:
     from croplayer.report.page import Report
 
     recipe = run.inputs.recipe
-    results = _results(run) if recipe.region else None
+    results = results_of(run.inputs, run.output) if recipe.region else None
     sections = [*(_sections(run, results) if results else []), *_model_sections(run), *_comparison_sections(run)]
     blocks = results.blocks if results else None
     paths, folder = [], run.output.folder
     about = [recipe.about] if recipe.about else []
-    report = Report(recipe.title, about, _facts(run, blocks), [_finished(section, folder.root) for section in sections])
+    report = Report(
+        recipe.title, about, facts_of(run.inputs, blocks), [_finished(section, folder.root) for section in sections]
+    )
     if results and results.sources:
         report = replace(report, answers=answers(results), cautions=cautions(results), steps=steps(results))
     for picture in report.pictures:
@@ -112,21 +114,21 @@ def _finished(section: Section, root: Path) -> Section:
     return replace(section, files=files, is_folded=section.group == DETAILS)
 
 
-def _results(run: Shown) -> ReportTables:
+def results_of(inputs: Inputs, output: Output) -> ReportTables:
     """The tables of a run that has a region."""
     from croplayer.report.tables import ReportTables
 
-    recipe = run.inputs.recipe
+    recipe, folder = inputs.recipe, output.folder
     named = [*recipe.products, *([recipe.reference] if recipe.reference else [])]
-    units = {a.level: run.output.folder.table(f"units_{a.level}.csv") for a in recipe.admin}
-    tables = {name: _read(run, name) for name in TABLES}
+    units = {a.level: folder.table(f"units_{a.level}.csv") for a in recipe.admin}
+    tables = {name: _read(output, name) for name in TABLES}
     statistics = recipe.statistics
     return ReportTables(
         sources=recipe.source_names,
         products=tuple(p.name for p in recipe.products),
         product_titles={p.name: p.title for p in named},
         reference=recipe.reference.name if recipe.reference else None,
-        blocks=pd.DataFrame(gpd.read_parquet(run.output.folder.blocks).drop(columns="geometry")),
+        blocks=pd.DataFrame(gpd.read_parquet(folder.blocks).drop(columns="geometry")),
         units={level: read_csv(path) for level, path in units.items()},
         tables={name: table for name, table in tables.items() if table is not None},
         classes=recipe.decisions.classes,
@@ -138,10 +140,10 @@ def _results(run: Shown) -> ReportTables:
     )
 
 
-def _read(run: Shown, name: str) -> pd.DataFrame | None:
+def _read(output: Output, name: str) -> pd.DataFrame | None:
     """A table of the run by name, CSV or Parquet; None when the run made none."""
     for suffix in (".csv", ".parquet"):
-        path = run.output.folder.table(f"{name}{suffix}")
+        path = output.folder.table(f"{name}{suffix}")
         if path.exists():
             return read_csv(path) if suffix == ".csv" else pd.read_parquet(path)
     return None
@@ -187,21 +189,22 @@ def _sections(run: Shown, results: ReportTables) -> Iterator[Section]:
     yield details.feature_section(results)
 
 
-def _facts(run: Shown, blocks: pd.DataFrame | None) -> list[tuple[str, str]]:
+def facts_of(inputs: Inputs, blocks: pd.DataFrame | None) -> list[tuple[str, str]]:
+    """Name and value of each fact about a run; ``blocks`` is its block table, if it has one."""
     facts = [
-        ("recipe", run.inputs.recipe.name),
-        ("edition", run.inputs.recipe.edition),
+        ("recipe", inputs.recipe.name),
+        ("edition", inputs.recipe.edition),
         ("croplayer", __version__),
     ]
     if blocks is None:
         return facts
-    box = run.inputs.bounds
+    box = inputs.bounds
     facts += [
         ("region", f"west {box.west:.4f}, south {box.south:.4f}, east {box.east:.4f}, north {box.north:.4f}"),
-        ("blocks", f"{len(blocks):,} of 0.05°, {run.inputs.grid.block_px} x {run.inputs.grid.block_px} px each"),
+        ("blocks", f"{len(blocks):,} of 0.05°, {inputs.grid.block_px} x {inputs.grid.block_px} px each"),
     ]
-    if run.inputs.sources:
-        facts.append(("sources", ", ".join(run.inputs.recipe.source_names)))
+    if inputs.sources:
+        facts.append(("sources", ", ".join(inputs.recipe.source_names)))
     for column in blocks.columns:
         step = step_of_status(column)
         if step is None:

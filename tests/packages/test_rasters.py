@@ -103,3 +103,17 @@ def test_regions_of_strips_are_those_of_the_mask(edition: Edition) -> None:
     assert len(parts) > 1 and found.keys() == set(whole.index)
     for name, row in found.items():
         assert row.area_ha == whole.area_ha[name] and row.geometry.equals_exact(whole.geometry[name], 0)
+
+
+def test_ground_without_cropland_has_no_regions(edition: Edition) -> None:
+    window = edition.cube.blocks.window(edition.cube.grid)
+    nothing = np.zeros((window.height, window.width), bool)
+    for found in (
+        regions_of_mask(nothing, window, edition.cube.grid),
+        *regions_of_strips([nothing], window, edition.cube.grid),
+    ):
+        assert (
+            len(found) == 0
+            and list(found.columns) == ["id", "area_ha", "geometry"]
+            and found.area_ha.dtype == np.float64
+        )

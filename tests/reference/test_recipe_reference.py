@@ -70,7 +70,7 @@ def test_every_key_is_on_the_page_and_in_the_schema_with_its_meaning() -> None:
     page = (REPOSITORY / "docs/recipes.md").read_text(encoding="utf-8")
     rows = {(t.header, t.chosen_by): [k.name for k in t.keys] for t in recipe_tables()}
     assert len(rows) == len(recipe_tables())
-    assert sum(bool(names) for names in rows.values()) == page.count("\n| key | type |")
+    assert page.count("\n| key | type |") == sum(bool(table.keys) for table in recipe_tables())
     definitions = VALIDATOR.schema["definitions"] | {"Recipe": VALIDATOR.schema}  # type: ignore[operator]
     keys = set(keys_of(Recipe))
     assert len(keys) > 150

@@ -68,6 +68,13 @@ def test_the_decisions_stand_with_their_figures_and_nothing_is_invented() -> Non
     )  # fmt: skip
 
 
+def test_masks_behind_a_gap_are_told_apart() -> None:
+    found = cells_of(rounds_report(tables(record(FULL | {"judged": 4, "judged_waiting": 6}, BARE))), "decision")
+    assert found[f"Upland {MARK}"][4] == "95.0 % (90.0 to 97.0) of 4; 6 behind a gap"
+    waits = cells_of(rounds_report(tables(record(BARE | {"judged_before": 0, "judged_waiting": 6}))), "decision")
+    assert waits["Vale"][4] == "not judged; 6 behind a gap"
+
+
 def test_skipped_random_tasks_are_said() -> None:
     page = rounds_report(tables(record(FULL | {"labels_skipped": 2}, BARE | {"labels_skipped": 1}))).to_html()
     assert "3 held-out tasks that were drawn at random were skipped" in page

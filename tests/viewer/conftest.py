@@ -68,6 +68,10 @@ def run(cube: Cube) -> Path:
     blocks["correctness_aster"] = ["TP", "FP", None, "TP", "TN", "TP"]
     blocks["integration_label"] = ["Only A", "Neither", "Only B", "Merge both", "Only A", "Only B"]
     blocks["override"] = ["", "checked in the field", "", "", "", ""]
+    blocks["taken_from_borealis"] = pd.Series([None, "2020-05-01T10:30"] * 3, dtype="datetime64[us]").dt.tz_localize(
+        "UTC"
+    )
+    blocks["taken_to_borealis"] = pd.Series([None, "2020-06-03"] * 3, dtype="datetime64[us]").dt.tz_localize("UTC")
     blocks["area_fraction_croplayer"] = np.linspace(0, 1, len(at))
     blocks["area_fraction_esa"] = 0.5
     blocks.to_parquet(folder / "blocks.parquet")

@@ -68,9 +68,10 @@ def test_a_place_tells_its_units_and_its_block(view: RunView) -> None:
     slope = next(i for i, feature in enumerate(features) if feature["column"] == "slope_deg")
     assert (features[slope]["meaning"], features[slope]["unit"]) == ("median slope (Horn)", "degree")
     assert block["values"][slope] == 1.0 and len(block["values"]) == len(features)
+    assert block["taken"] == [{"source": "borealis", "from": "2020-05-01", "to": "2020-06-03"}]
     third = view.at(114.12, 34.97)["block"]
     assert [decision["title"] for decision in third["decisions"]] == ["Source taken"]  # it was not judged
-    assert third["decisions"][0]["override"] is None
+    assert third["decisions"][0]["override"] is None and third["taken"] == []
     assert view.at(-60.0, 3.0) == {"units": [], "block": None, "block_name": "r1740c2400"}
     with pytest.raises(ValueError, match="not a longitude"):
         view.at(200.0, 3.0)

@@ -32,8 +32,8 @@ from croplayer.active.rounds.folder import (
     write_record,
 )
 from croplayer.active.rounds.labels import Role, label_table, skipped_by_unit
-from croplayer.active.rounds.learning import scenes_of, shown_scenes, train_round
-from croplayer.active.rounds.mapping import MappingSettings, map_blocks
+from croplayer.active.rounds.learning import scenes_of, shown_scenes, train_round, usable_scenes
+from croplayer.active.rounds.mapping import MappingSettings, held_out_agreement, map_blocks
 from croplayer.active.rounds.measures import SampleSides, iou_by_unit, sample_table
 from croplayer.active.rounds.sample import unit_sample
 from croplayer.active.rounds.settings import SETTINGS_FILE, RoundSettings, read_settings
@@ -43,7 +43,6 @@ from croplayer.active.run_numbers import RunNumbers
 from croplayer.active.scenes import labelled_scenes
 from croplayer.active.tasks import ChosenBy, TaskStatus
 from croplayer.files.tables import write_parquet
-from croplayer.measures.agreement import Agreement
 from croplayer.models.networks.manifest import MANIFEST_NAME, bundle_digest, read_manifest
 from croplayer.models.training.scenes import LabelledScenes
 from croplayer.models.training.training_config import StepReport
@@ -261,13 +260,13 @@ def _make_parts(inputs: _Inputs, begun: RoundFolder, heard: Heard) -> None:
             f"{len(leaked)} held-out tasks measure nothing, because the run's model has learned from their blocks in another "
             "project; one with the --seed and --held-out of that project holds out the same blocks"
         )
-    scenes = labelled_scenes(project, inputs.reading)
+    scenes = usable_scenes(labelled_scenes(project, inputs.reading), run.numbers)
     if not (begun.model / MANIFEST_NAME).is_file():
         _learn(inputs, begun, labels, scenes, heard)
     measuring = scenes_of(scenes, labels, Role.MEASURES)
     heard.say(f"measure: {len(measuring)} held-out pictures")
     iou_before, iou = (
-        iou_by_unit(_scores(model, measuring, run.mapping), labels, settings.sample.confidence)
+        iou_by_unit(held_out_agreement(model, measuring, run.mapping), labels, settings.sample.confidence)
         for model in (inputs.before.model, begun.model)
     )  # fmt: skip
     sample = unit_sample(run.numbers, settings.sample.blocks, project.settings.seed)
@@ -332,16 +331,6 @@ def _learn(inputs: _Inputs, begun: RoundFolder, labels: pd.DataFrame, scenes: La
     start = inputs.before.model.relative_to(inputs.project.folder).as_posix()
     words = f"{new + old} windows that people labelled, round {inputs.number}"
     train_round(inputs.project, shown, start, inputs.settings.learning, begun.model, words, heard.on_step)
-
-
-def _scores(model: Path, scenes: LabelledScenes, mapping: MappingSettings) -> dict[str, Agreement]:
-    from croplayer.models.bundles.kinds import load_segmenter
-    from croplayer.models.training.evaluation import score_scenes
-
-    if not len(scenes):
-        return {}
-    network = load_segmenter(model, device=mapping.device)
-    return {score.scene: score.model.area for score in score_scenes(network, scenes, mapping.threshold)}
 
 
 def _earlier(inputs: _Inputs) -> pd.DataFrame:

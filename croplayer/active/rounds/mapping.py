@@ -16,14 +16,16 @@ import numpy as np
 import rasterio
 
 from croplayer.cube.whole_blocks import Cube
+from croplayer.measures.agreement import Agreement, mask_agreement
 from croplayer.models.bundles.kinds import load_segmenter
 from croplayer.models.networks.cell_memory import CellMemory
 from croplayer.models.networks.cells import blended_halo_px
+from croplayer.models.training.scenes import LabelledScenes
 from croplayer.sources.imagery import empty_imagery
 from stores.columns import CROPLAND_MASK, IMAGERY_VALID, RGB
 from stores.durable import PARTIAL, sync_folder
 from stores.grid import CRS, BlockGrid, BlockIndex
-from stores.legends import NEVER_PROCESSED
+from stores.legends import CROPLAND, NEVER_PROCESSED
 
 CELLS_KEPT = 64
 """Predicted cells that are remembered for the blocks beside them."""
@@ -123,6 +125,24 @@ def map_blocks(
         out.write(name, masks)
         if on_block is not None:
             on_block()
+
+
+def held_out_agreement(model: Path, scenes: LabelledScenes, settings: MappingSettings) -> dict[str, Agreement]:
+    """How a model agrees with the labels of each scene, by its name, where it maps them at the pixels of the map.
+
+    A model that knows other pixels is judged as it maps, and not at a scale that suits it better. Pixels without imagery or
+    outside of the task do not count.
+    """
+    from croplayer.models.networks.inference import mask_from_probability, predict_image
+
+    if not len(scenes):
+        return {}
+    network = load_segmenter(model, device=settings.device)
+    found = {}
+    for scene, arrays in zip(scenes.scenes, scenes.read_all(), strict=True):
+        mask = mask_from_probability(predict_image(network, arrays.rgb, arrays.valid), settings.threshold)
+        found[scene.name] = mask_agreement(mask == CROPLAND, arrays.field, arrays.labelled)
+    return found
 
 
 def run_masks(cube: Cube, block: str) -> dict[str, np.ndarray]:

@@ -37,12 +37,16 @@ def _setting(default: Any, about: str, bounds: _Bounds) -> Any:
 class Learning:
     """How the model of a round learns; the fields say what they mean as ``rounds.toml`` does."""
 
-    steps: int = _setting(300, "training steps of a round", _COUNT)
-    crop_px: int = _setting(256, "edge of the windows that it learns from, pixels, a multiple of 32", _Bounds(32))
-    batch: int = _setting(8, "windows per step", _COUNT)
-    # Lower than the rate of a new model, so that it keeps what it knows.
-    learning_rate: float = _setting(3e-4, "highest learning rate", _Bounds(0, 1, True))
-    encoder_rate: float = _setting(1.0, "rate of the encoder as a share of that", _Bounds(0, 1, True))
+    steps: int = _setting(150, "training steps of a round", _COUNT)
+    crop_px: int = _setting(
+        256,
+        "edge of the windows that it learns from, pixels, a multiple of 32; at most that of a task with its margins",
+        _Bounds(32),
+    )
+    batch: int = _setting(4, "windows per step", _COUNT)
+    learning_rate: float = _setting(1e-3, "highest learning rate", _Bounds(0, 1, True))
+    # The encoder knows what land looks like; what cropland is here has to be learned by the rest, in few steps.
+    encoder_rate: float = _setting(0.3, "rate of the encoder as a share of that", _Bounds(0, 1, True))
     new_times: int = _setting(3, "how often a new label is shown for each time that an old one is", _COUNT)
     replayed: float = _setting(1.0, "share of the old labels that are shown again", _SHARE)
     checkpoint_every: int = _setting(50, "steps after which a killed round can go on, 0 for none", _Bounds(0))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from croplayer.active.judgements import Judgement
 from croplayer.active.rounds.labels import Role
-from croplayer.active.rounds.measures import area_km2, correct_of, predicted_share
+from croplayer.active.rounds.measures import area_km2, correct_of, counted_blocks, predicted_share
 from croplayer.active.rounds.settings import RoundSettings
 from croplayer.active.run_numbers import RunNumbers
 from croplayer.active.stopping import UNKNOWN, Decision, Level, Measured, UnitFigures, decide
@@ -90,6 +90,7 @@ def _row(
     )
     decision = decide(figures, settings.stop)
     labelled = int(blocks.block.isin(found.labels.block).sum())
+    judged, counts = sample.judged != "", sample.block.isin(counted_blocks(sample))
     return {
         "round": found.number,
         "unit": unit,
@@ -108,7 +109,8 @@ def _row(
         "iou_before": found.iou_before.get(unit, UNKNOWN).value,
         "iou_blocks": int(labels.block[labels.role == Role.MEASURES].nunique()),
         "sample_blocks": int(sample.block.nunique()),
-        "judged": int((sample.judged != "").sum()),
+        "judged": int((judged & counts).sum()),
+        "judged_waiting": int((judged & ~counts).sum()),
         "judged_before": int(sample.judged_before.sum()),
         **_three("correct", correct),
         "predicted_correct": predicted_share(sample, numbers.correct),

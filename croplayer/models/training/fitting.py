@@ -57,6 +57,10 @@ def fit(
     network.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.gsd_m = config.gsd_m
+    if config.keeps_statistics:
+        for module in network.model.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.eval()
     average = {name: tensor.detach().clone() for name, tensor in network.model.state_dict().items()}
     optimizer = _optimizer(network, config)
     read = zip(scenes.scenes, scenes.read_all(), strict=True)

@@ -86,6 +86,9 @@ class TrainingConfig:
     stored_as: str = "float32"
     """Floating point type of the weights in the bundle; the figures are those of the stored weights."""
     augmentation: Augmentation = field(default_factory=Augmentation)
+    keeps_statistics: bool = False
+    """Whether batch norms keep the statistics of the start, as they do when the network maps. Those of a few windows of one kind of
+    land would replace what the start knows of others."""
 
     def __post_init__(self) -> None:
         from croplayer.models.networks.architectures import architecture_config
@@ -130,7 +133,10 @@ class TrainingConfig:
 
     def plain(self) -> dict[str, Any]:
         """The configuration as plain values, as the manifest stores it."""
-        return asdict(self) | {"augmentation": self.augmentation._asdict(), "gsd_m": list(self.gsd_m)}
+        values = asdict(self) | {"augmentation": self.augmentation._asdict(), "gsd_m": list(self.gsd_m)}
+        if not self.keeps_statistics:  # bundles that were trained before the field was there stay as they are
+            del values["keeps_statistics"]
+        return values
 
 
 @dataclass(frozen=True)

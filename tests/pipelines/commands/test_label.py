@@ -9,9 +9,11 @@ import shapely
 from click.testing import CliRunner
 from shared.label_edits import change, draw, finish
 
+from croplayer.active.held_out import is_held_out
 from croplayer.active.project import LabelProject
 from croplayer.active.reading import read_tasks
 from pipelines.cli import main
+from pipelines.commands.label import _numbers, _warn_of_unmeasured
 
 
 def said(*arguments: object, code: int = 0) -> str:
@@ -68,3 +70,23 @@ def test_bad_input_is_one_sentence(finished_small_run: Path, home: Path, tmp_pat
     output = said("next", tmp_path / "labels", "--run", tmp_path, code=2)
     assert "is not the folder of a run" in output
     assert not (tmp_path / "labels" / "readings.csv").exists()
+
+
+def test_units_in_which_nothing_is_held_out_are_named(
+    finished_small_run: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers, _ = _numbers(finished_small_run)
+    unit_of = dict(
+        zip(numbers.names, numbers.units_of([numbers.cube.grid.window(b) for b in numbers.names]), strict=True)
+    )
+    assert len(set(unit_of.values()) - {""}) > 1
+    said_of = {}
+    for seed in range(40):
+        held = {unit_of[b] for b in unit_of if is_held_out(b, seed, 0.2)} - {""}
+        _warn_of_unmeasured(numbers, seed, 0.2)
+        said_of[frozenset(held)] = capsys.readouterr().err
+    for held, text in said_of.items():
+        missing = set(unit_of.values()) - {""} - held
+        assert ("nothing will tell" in text) == bool(missing)
+        assert not held or all((f" {unit}" in text) == (unit in missing) for unit in unit_of.values() if unit)
+    assert len(said_of) > 2
