@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import shapely
 from click.testing import CliRunner
-from shared.label_edits import clear, draw, finish
+from shared.label_edits import EMPTY, clear, draw, finish
 
 from croplayer.active.project import LabelProject
 from croplayer.active.reading import read_tasks
@@ -70,6 +70,7 @@ def test_labels_and_networks_fill_what_is_missing(finished: Path, tmp_path: Path
     first, second = read_tasks(project)
     clear(project)
     draw(project, first, shapely.box(0, 0, 30, 30))
+    draw(project, second, shapely.box(0, 0, 64, 64), layer=EMPTY)
     finish(project, first, second)
     figures = Figures(4_900_000, 812.4, 0.931, 0.41, 0.96, 2.5e6, "CPU", "2026-11-25")
     row = ComparisonRow(Contestant("pidnet", "s"), figures, made_of="a")
