@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 import logging
-import secrets
-import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
@@ -18,12 +15,11 @@ from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler, url
 
+from croplayer.files.private_page import LOCAL, Refused, address_of, has_token, listening, new_token
 from croplayer.viewer.leaflet import LIBRARY_FILES, library
 from croplayer.viewer.mercator import Tile
 from croplayer.viewer.run_view import RunView, etag_of
 
-LOCAL = "127.0.0.1"
-TOKEN_BYTES = 24
 THREADS = 4
 """Tiles that are drawn at the same time; decoding and warping give up Python's lock."""
 POLICY = (
@@ -37,17 +33,6 @@ TYPES = {
     ".html": "text/html; charset=utf-8",
 }
 OWN_FILES = ("page.html", "page.js", "panel.js", "layers.js", "live.js", "page.css")
-
-
-class Refused(RequestHandler):
-    """The answer to whoever does not have the token: 403 without content."""
-
-    def prepare(self) -> None:
-        """Answer at once, whatever was asked."""
-        self.set_status(403)
-        self.clear_header("Content-Type")
-        self.clear_header("Server")
-        self.finish()
 
 
 class _Answer(RequestHandler):
@@ -162,7 +147,7 @@ class _Guarded(Application):
     """A web application behind a token in the address, which every request must have."""
 
     def __init__(self, token: str, given: dict[str, Any]) -> None:
-        self._token = token.encode()
+        self._token = token
         routes: list[tuple[str, type[RequestHandler]]] = [
             (r"", Files),
             (r"tiles/([a-z0-9-]+)/(\d{1,2})/(\d{1,8})/(\d{1,8})\.png", Tiles),
@@ -178,8 +163,7 @@ class _Guarded(Application):
         super().__init__(rules, log_function=lambda handler: None)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
-        given = (request.path or "").lstrip("/").partition("/")[0]
-        if not hmac.compare_digest(given.encode(), self._token):
+        if not has_token(request, self._token):
             return self.get_handler_delegate(request, Refused)
         return super().find_handler(request, **kwargs)
 
@@ -209,21 +193,13 @@ async def _serve(view: RunView, host: str, port: int, say: Callable[[str], None]
     # A request that fails is logged with its address, which holds the token.
     logging.getLogger("tornado.application").setLevel(logging.CRITICAL)
     logging.getLogger("tornado.general").setLevel(logging.CRITICAL)
-    token = secrets.token_urlsafe(TOKEN_BYTES)
-    try:
-        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        raise OSError(
-            f"port {port} of {host} cannot be used ({error.strerror}); give another one with --port"
-        ) from None
-    listening.setblocking(False)
+    token, listener = new_token(), listening(host, port)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="tiles") as threads:
         policy = POLICY if frames else f"{POLICY}; frame-ancestors 'none'"
         server = HTTPServer(_Guarded(token, {"view": view, "threads": threads, "policy": policy}))
-        server.add_socket(listening)
-        shown = f"[{host}]" if ":" in host else host
+        server.add_socket(listener)
         threads.submit(view.prepare)
-        say(f"http://{shown}:{listening.getsockname()[1]}/{token}/")
+        say(address_of(host, listener, token))
         try:
             await asyncio.Event().wait()
         finally:

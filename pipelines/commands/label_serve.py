@@ -37,9 +37,9 @@ def serve(labels: Path, sample: Path | None, double: float, host: str, port: int
     from croplayer.active.page.desk import Desk
     from croplayer.active.page.pictures import Pictures
     from croplayer.active.page.samples import Sample
-    from croplayer.active.page.server import LOCAL
     from croplayer.active.page.server import serve as serve_page
     from croplayer.active.project import LabelProject
+    from croplayer.files.private_page import LOCAL
 
     project = LabelProject.open(labels)
     cube, classes = _run_of(project)

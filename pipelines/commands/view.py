@@ -49,8 +49,9 @@ def view(run: str, edition: str | None, host: str, port: int, out: Path | None, 
     from croplayer.viewer.memory import spare_memory
 
     spare_memory()
+    from croplayer.files.private_page import LOCAL
     from croplayer.viewer.run_view import RunView
-    from croplayer.viewer.server import LOCAL, serve
+    from croplayer.viewer.server import serve
 
     shown = RunView.of(run, edition, _products)
     if out is not None:

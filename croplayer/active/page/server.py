@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
-import secrets
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -17,41 +14,27 @@ from bokeh.server.tornado import BokehTornado
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import IOLoop
-from tornado.web import RequestHandler
 
 from croplayer.active.page.desk import Desk
 from croplayer.active.page.document import Page, ask_name
 from croplayer.active.page.session import Session
+from croplayer.files.private_page import LOCAL, Refused, address_of, has_token, listening, new_token
 
-LOCAL = "127.0.0.1"
-TOKEN_BYTES = 24
 LONGEST_NAME = 80
-
-
-class Refused(RequestHandler):
-    """The answer to whoever does not have the token: 403 without content."""
-
-    def prepare(self) -> None:
-        """Answer at once, whatever was asked."""
-        self.set_status(403)
-        self.clear_header("Content-Type")
-        self.clear_header("Server")
-        self.finish()
 
 
 class _Guarded(BokehTornado):  # type: ignore[misc]
     """Bokeh's web application behind a token in the address, which every request and every websocket must have."""
 
     def __init__(self, applications: dict[str, Application], token: str, origins: list[str]) -> None:
-        self._token = token.encode()
+        self._token = token
         # Addresses hold the token, so no request is logged.
         super().__init__(
             applications, prefix=f"/{token}", extra_websocket_origins=origins, use_index=False, log_function=lambda handler: None
         )  # fmt: skip
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
-        given = (request.path or "").lstrip("/").partition("/")[0]
-        if not hmac.compare_digest(given.encode(), self._token):
+        if not has_token(request, self._token):
             return self.get_handler_delegate(request, Refused)
         return super().find_handler(request, **kwargs)
 
@@ -74,24 +57,17 @@ def serve(desk: Desk, host: str = LOCAL, port: int = 0, say: Callable[[str], Non
     logging.getLogger("bokeh").setLevel(logging.WARNING)
     # A tab that is closed while it is sent something is nothing to warn of.
     logging.getLogger("bokeh.server.views.ws").setLevel(logging.ERROR)
-    token = secrets.token_urlsafe(TOKEN_BYTES)
-    try:
-        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        raise OSError(
-            f"port {port} of {host} cannot be used ({error.strerror}); give another one with --port"
-        ) from None
-    listening.setblocking(False)
-    port = listening.getsockname()[1]
+    token, listener = new_token(), listening(host, port)
+    port = listener.getsockname()[1]
     # Elsewhere names of the machine are not known; whoever has no token is refused before the origin is asked for.
     origins = [f"{LOCAL}:{port}", f"localhost:{port}"] if host == LOCAL else ["*"]
     application = Application(FunctionHandler(lambda document: _open(desk, document)))
     tornado = _Guarded({"/": application}, token, origins)
     web = HTTPServer(tornado)
-    web.add_socket(listening)
+    web.add_socket(listener)
     server = BaseServer(IOLoop.current(), tornado, web)
     server.start()
-    say(f"http://{host if ':' not in host else f'[{host}]'}:{port}/{token}/")
+    say(address_of(host, listener, token))
     server.run_until_shutdown()
 
 
