@@ -143,16 +143,25 @@ class Report:
 
     def to_html(self) -> str:
         """The report as one HTML file with its pictures embedded."""
-        environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("croplayer.report"), autoescape=True, undefined=jinja2.StrictUndefined,
-            trim_blocks=True, lstrip_blocks=True,
-        )  # fmt: skip
-        kind = {Picture: "picture", Table: "table", Gap: "gap", str: "text"}
+        environment = page_environment()
         environment.tests["words"] = _is_words
         environment.filters["address"] = quote
-        environment.filters["coded"] = _coded
-        environment.filters["kind"] = lambda part: kind[type(part)]
         return environment.get_template("report.html").render(report=self)
+
+
+def page_environment() -> jinja2.Environment:
+    """The environment of the templates of this room: every text is escaped, a missing name is an error.
+
+    Filters: ``kind`` of a part ("picture", "table", "gap" or "text"), ``coded`` for texts with code between backticks.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("croplayer.report"), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    kind = {Picture: "picture", Table: "table", Gap: "gap", str: "text"}
+    environment.filters["kind"] = lambda part: kind[type(part)]
+    environment.filters["coded"] = _coded
+    return environment
 
 
 def _coded(text: str) -> Markup:

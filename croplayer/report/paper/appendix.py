@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import jinja2
 import pandas as pd
 
-from croplayer.report.page import Gap, Part, Picture, Table
+from croplayer.report.page import Gap, Part, Picture, Table, page_environment
 from croplayer.report.paper.block_maps import imagery_parts
 from croplayer.report.paper.block_maps import slope_parts as slope_map_parts
 from croplayer.report.paper.catalogue import EXHIBITS, Exhibit
@@ -82,12 +81,7 @@ class Appendix:
 
     def to_html(self) -> str:
         """The page as one HTML file with its pictures embedded; the files of the figures lie in ``figures`` beside it."""
-        environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("croplayer.report"), autoescape=True, undefined=jinja2.StrictUndefined,
-            trim_blocks=True, lstrip_blocks=True,
-        )  # fmt: skip
-        kind = {Picture: "picture", Table: "table", Gap: "gap", str: "text"}
-        environment.filters["kind"] = lambda part: kind[type(part)]
+        environment = page_environment()
         environment.filters["texts"] = texts_of
         names = {picture.name: name for name, picture in self.files}
         return environment.get_template("paper.html").render(page=self, names=names)
