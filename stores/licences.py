@@ -52,17 +52,26 @@ RIGHTS = ("results", "pictures")
 """What may be published of an input by agreement: maps and tables that are made of it, and pictures that show it."""
 _BY, _SA, _NC, _ND = Demand.ATTRIBUTION, Demand.SHARE_ALIKE, Demand.NON_COMMERCIAL, Demand.NO_DERIVATIVES
 _FREE = r"cc[\s-]*0\b|cc-zero|public[\s-]domain|\bpddl\b|\b0bsd\b|\bunlicense\b|dl-de[/-]zero|no copyright"
-_NOTICE = (
-    r"\bmit\b|apache|\bbsd\b|\bisc\b|odc[\s-]*by|\bogl\b|open government licen[cs]e|etalab|licence ouverte|dl-de[/-]by|"
-    r"©|copernicus sentinel"
-)
+_NOTICE = r"apache|\bbsd\b|\bisc\b|odc[\s-]*by|\bogl\b|open government licen[cs]e|etalab|licence ouverte|dl-de[/-]by|copernicus sentinel"
+_MIT = r"\bMIT\b|(?i:^mit$|\bmit licen[cs]e)"
+"""The licence, and not the German word for "with"."""
+_COPYRIGHT = r"©|\(c\)|copyright"
+"""Whose work it is; that alone gives nobody a right."""
 _ALIKE = {"ODbL": r"odbl|open database licen[cs]e", "GPL": r"(?<![al])gpl", "LGPL": r"lgpl", "AGPL": r"agpl"}
-_CC = r"(?:cc[\s-]*by|creative commons attribution)((?:[\s-]+(?:nc|nd|sa|non-?commercial|no-?deriv\w*|share-?alike))*)"
+_CC = r"(?:cc[\s-]*by|creative commons attribution|creativecommons\.org/licenses/by)((?:[\s-]+(?:nc|nd|sa|non-?commercial|no-?deriv\w*|share-?alike))*)"
 _PARTS = {"nc": _NC, "non": _NC, "nd": _ND, "no-": _ND, "nod": _ND, "sa": _SA, "sha": _SA}
 """Demands by the beginning of a part of a Creative Commons licence."""
-_DOUBT = (
-    r"check before|not established|not stated|not for use|ask before|not open|unknown|proprietary|all rights reserved"
+_LIMITS = (
+    (_NC, r"(?<!commercial and )(?<!commercial or )non-?commercial(?! (?:and|or) commercial)"),
+    (_ND, r"\bno[\s-]deriv"),
 )
+"""Limits that are stated in words of their own, beside a known licence or without one."""
+_DOUBT = (
+    r"check before|not established|not stated|not for use|ask before|not open|unknown|proprietary|all rights reserved|"
+    r"permission|prohibited|no redistribution"
+)
+_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014_", "-") | {"\u00a0": " "})
+"""Signs that people write for the hyphens and spaces of a licence's name."""
 _SPDX_OF_CC = r"cc-by(-nc)?(-sa|-nd)?-[1-4]\.[05]"
 _SPDX = (
     "CC0-1.0", "ODbL-1.0", "ODC-By-1.0", "PDDL-1.0", "Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "OGL-UK-3.0",
@@ -85,11 +94,10 @@ class Licence:
     def of(cls, words: str | None) -> Licence:
         """The licence that some words state; of several that they name, the demands of all."""
         words = (words or "").strip() or NOT_STATED
-        text = words.lower()
+        text = words.translate(_DASHES).lower()
         demands: set[Demand] = set()
         alike = set()
-        is_known = re.search(_FREE, text) is not None
-        if re.search(_NOTICE, text):
+        if re.search(_NOTICE, text) or re.search(_MIT, words):
             demands.add(_BY)
         for name, pattern in _ALIKE.items():
             if re.search(pattern, text):
@@ -100,14 +108,17 @@ class Licence:
             demands |= of_cc
             if _SA in of_cc:
                 alike.add("-".join(["CC", *(part for demand, part in _WORDS_OF_PARTS if demand in of_cc)]))
-        if re.search(_DOUBT, text) or not (is_known or demands):
+        is_known = bool(demands) or re.search(_FREE, text) is not None
+        if re.search(_DOUBT, text) or not is_known:
             demands.add(Demand.UNKNOWN)
+        demands |= {_BY} if re.search(_COPYRIGHT, text) else set()
+        demands |= {demand for demand, pattern in _LIMITS if re.search(pattern, text)}
         return cls(words, frozenset(demands), frozenset(alike))
 
     @property
     def spdx(self) -> str | None:
         """The SPDX identifier that the words are; None for a sentence, or a name that is none of those known here."""
-        text = re.sub(r"[\s_]+", "-", self.words.lower())
+        text = re.sub(r"\s+", "-", self.words.translate(_DASHES).lower())
         return next((name for name in _SPDX if name.lower() == text), None) or (
             text.upper() if re.fullmatch(_SPDX_OF_CC, text) else None
         )
