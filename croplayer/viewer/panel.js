@@ -32,6 +32,16 @@ function unitName(unit) {
   return [unit.name_en, unit.name_zh].filter(Boolean).join(" ") || unit.adcode;
 }
 
+function percent(share) {
+  return missing(share) ? "–" : `${number(100 * share, 1)} %`;
+}
+
+// A map of a part of a unit gives no area of the whole unit.
+function mapped(own) {
+  if (missing(own.km2)) return element("p", {}, "The map knows none of its land.");
+  return missing(own.known) || own.known > 0.9995 ? "" : element("p", {}, `The map knows only ${percent(own.known)} of its land.`);
+}
+
 function headline(unit) {
   const own = unit.areas?.[0];
   const estimate = unit.estimate;
@@ -41,11 +51,14 @@ function headline(unit) {
       element("p", { class: "big" }, `${number(estimate.estimate_km2, 1)} km² `, element("small", {}, "of cropland")),
       element("p", {}, `Estimated from ${number(estimate.points)} labelled points, ${ends}.`),
       own ? element("p", { class: "about" }, `The map counts ${number(own.km2)} km².`) : "",
+      own ? mapped(own) : "",
     ];
   }
   if (!own) return [element("p", { class: "about" }, "The run has no areas for this unit.")];
+  if (missing(own.km2)) return [mapped(own)];
   return [
     element("p", { class: "big" }, `${number(own.km2)} km² `, element("small", {}, "of cropland on the map")),
+    mapped(own),
     element("p", { class: "about" }, "No interval: no sample was labelled in this unit."),
   ];
 }
@@ -57,12 +70,11 @@ function unitAreas(unit) {
   if (!missing(unit.statistic_km2)) said.push(`statistic ${number(unit.statistic_km2, 1)} km²`);
   if (said.length) parts.push(element("p", {}, `${said.join(", ")}.`));
   if (unit.areas) {
-    const percent = (value) => (missing(value) ? "–" : `${number(value, 1)} %`);
     const compared = unit.areas.some((one) => !missing(one.percent));
     parts.push(element("details", {}, element("summary", {}, "Cropland on each map", element("small", {}, String(unit.areas.length))),
       table("", ["map", "km²", "land it knows", ...(compared ? ["of the statistic"] : [])],
-        unit.areas.map((one, i) => ({ own: i === 0, cells: [one.map, number(one.km2), percent(missing(one.known) ? null : 100 * one.known),
-          ...(compared ? [percent(one.percent)] : [])] })))));
+        unit.areas.map((one, i) => ({ own: i === 0, cells: [one.map, number(one.km2), percent(one.known),
+          ...(compared ? [percent(missing(one.percent) ? null : one.percent / 100)] : [])] })))));
   }
   return parts;
 }
