@@ -7,7 +7,6 @@ from typing import Any
 
 from pipelines.recipe_files import load_resolved_recipe
 from pipelines.recipe_parts import Publication
-from stores.licences import LicensedInput
 from stores.map_facts import MapFacts
 from stores.run_folder import RunFolder
 
@@ -34,5 +33,5 @@ def facts_of(folder: RunFolder) -> MapFacts:
         name=recipe.name, title=recipe.title, about=recipe.about, edition=recipe.edition, version=str(provenance["croplayer"]),
         block_px=recipe.grid.block_px, sources=recipe.source_names, licence=own.licence, terms=own.terms,
         producer=own.producer, citation=own.citation,
-        inputs=tuple(LicensedInput.from_json(each) for each in provenance["licences"]),
+        inputs=tuple(folder.licensed_inputs),
     )  # fmt: skip

@@ -22,6 +22,7 @@ country/, models/      inputs of the demo; like other inputs that a recipe names
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stores.ledger import Ledger
+from stores.licences import Licence, LicensedInput
 from stores.places import has_key, is_remote
 from stores.step_memory import FIELDS, STEPS_OF_CUBE, StepMemory
 
@@ -100,6 +102,22 @@ class RunFolder:
         parts = self._stated.get("products")
         parts = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
         return {str(part["name"]): str(part.get("title") or part["name"]) for part in parts if "name" in part}
+
+    @property
+    def licence(self) -> tuple[Licence, str] | None:
+        """The licence of the map and the address of its terms, empty without one; None where the recipe states no licence."""
+        own = self._stated.get("publication")
+        if not isinstance(own, dict) or not own.get("licence"):
+            return None
+        return Licence.of(str(own["licence"])), str(own.get("terms") or "")
+
+    @property
+    def licensed_inputs(self) -> list[LicensedInput]:
+        """What the map is made of, with the licence of each; empty where the provenance names none."""
+        if not self.provenance.is_file():
+            return []
+        stated = json.loads(self.provenance.read_text(encoding="utf-8")).get("licences", [])
+        return [LicensedInput.from_json(each) for each in stated]
 
     @property
     def inputs(self) -> frozenset[str]:

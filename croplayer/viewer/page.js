@@ -154,6 +154,7 @@ async function start() {
   drawLayers();
   drawSwipe();
   drawNote();
+  by("licences").replaceChildren(...licences());
   listen();
   listenToLine();
   await drawBorders().catch(failed);

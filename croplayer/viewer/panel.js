@@ -79,6 +79,18 @@ function unitAreas(unit) {
   return parts;
 }
 
+// Addresses come from a recipe; only pages of the web become links.
+function termsOf(stated) {
+  if (!/^https?:/.test(stated.terms)) return stated.licence;
+  return element("a", { href: stated.terms, rel: "noopener noreferrer", target: "_blank" }, stated.licence);
+}
+
+function licences() {
+  if (!about.licences.length) return [];
+  return [element("details", {}, element("summary", {}, "Licences", element("small", {}, String(about.licences.length))),
+    element("dl", {}, ...about.licences.flatMap((stated) => [element("dt", {}, stated.of), element("dd", {}, termsOf(stated))])))];
+}
+
 // A block is about 146 pixels wide at this zoom, whatever the lattice.
 const PICTURE_ZOOM = 12;
 

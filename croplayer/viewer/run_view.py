@@ -156,7 +156,7 @@ class RunView:
         return next(wide, self.own_zoom)
 
     def about(self) -> dict[str, Any]:
-        """What the page needs to know first: title, box, zooms, levels of units, and layers with their legends."""
+        """What the page needs to know first: title, box, zooms, levels of units, licences, and layers with their legends."""
         cube = self.edition.pixels.cube
         return {
             "title": self.title,
@@ -167,6 +167,7 @@ class RunView:
             "pixels_from_zoom": pixels_from_zoom(cube),
             "levels": self.units.levels,
             "features": self.edition.blocks.features if self.edition.blocks else [],
+            "licences": _licences(self.edition.folder) if self.edition.folder else [],
             "layers": [
                 {
                     "key": key,
@@ -215,6 +216,14 @@ class RunView:
         block = grid.block_at(lon, lat)
         known = blocks.at(grid, lon, lat) if blocks else None
         return {"units": self.units.at(lon, lat), "block": known, "block_name": block.name}
+
+
+def _licences(folder: RunFolder) -> list[dict[str, str]]:
+    """What is licensed, under which licence, and the address of its terms: the map, then all that it is made of."""
+    own = folder.licence
+    found = [] if own is None else [{"of": "this map", "licence": own[0].words, "terms": own[1]}]
+    parts = folder.licensed_inputs
+    return found + [{"of": f"{p.role} {p.name}", "licence": p.licence.words, "terms": p.terms} for p in parts]
 
 
 def _editions(run: str | Path) -> list[str]:

@@ -68,8 +68,13 @@ def view(run: str, edition: str | None, host: str, port: int, out: Path | None, 
 def _write(shown: RunView, out: Path, zoom: int | None, most_mb: int) -> None:
     """Write a folder, after its size is told."""
     from croplayer.viewer.still import TooLargeError, check_folder, plan_of, write_still
+    from stores.licences import obstacles
 
     check_folder(out)
+    if (folder := shown.edition.folder) is not None:
+        own = folder.licence
+        for sentence in obstacles(folder.licensed_inputs, own[0] if own else None, with_pictures=True):
+            click.echo(f"Warning: the folder must not be shared: {sentence}", err=True)
     try:
         plan = plan_of(shown, most_mb * 10**6, zoom)
     except TooLargeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import geopandas as gpd
@@ -60,6 +61,11 @@ def run(cube: Cube) -> Path:
     estimates = {"adcode": ["110101"], "points": [120], "estimate_km2": [44.0], "low_km2": [39.5], "high_km2": [48.5]}
     pd.DataFrame(estimates).to_csv(tables / "sample_areas.csv", index=False)
     pd.DataFrame({"method": ["rules (no reviewed samples)"]}).to_csv(tables / "integration_method.csv", index=False)
+    inputs = [
+        {"role": "imagery", "name": "aster", "licence": "CC-BY-4.0", "terms": "https://example.org/aster"},
+        {"role": "imagery", "name": "borealis", "licence": "© <b>Borealis</b>", "terms": "javascript:alert(1)"},
+    ]
+    (folder / "provenance.json").write_text(json.dumps({"croplayer": "0.1.0", "licences": inputs}))
     at = [(RANGE.row + row, RANGE.col + col) for row in range(RANGE.rows) for col in range(RANGE.cols)]
     blocks = pd.DataFrame(
         {"block": [BlockIndex(*b).name for b in at], "row": [b[0] for b in at], "col": [b[1] for b in at]}

@@ -55,6 +55,18 @@ def test_a_unit_tells_its_areas_and_the_interval_of_the_estimate(view: RunView) 
         view.units.about(2, "999")
 
 
+def test_the_licences_of_the_map_and_its_inputs_are_told(run: Path) -> None:
+    (run / "recipe.toml").write_text('edition = "2020"\n[publication]\nlicence = "CC0-1.0"\n')
+    assert RunView.of(run).about()["licences"] == [
+        {"of": "this map", "licence": "CC0-1.0", "terms": ""},
+        {"of": "imagery aster", "licence": "CC-BY-4.0", "terms": "https://example.org/aster"},
+        {"of": "imagery borealis", "licence": "© <b>Borealis</b>", "terms": "javascript:alert(1)"},
+    ]
+    (run / "provenance.json").unlink()
+    (run / "recipe.toml").unlink()
+    assert RunView.of(run).about()["licences"] == []
+
+
 def test_a_place_tells_its_units_and_its_block(view: RunView) -> None:
     found = view.at(114.07, 34.97)
     assert [unit["adcode"] for unit in found["units"]] == ["110000", "110101"]

@@ -74,7 +74,11 @@ def folder(run: Path, tmp_path: Path) -> Path:
     out = tmp_path / "pages/a map"
     result = CliRunner().invoke(main, ["view", str(run), "--static", str(out), "--most-mb", "50"])
     assert result.exit_code == 0, result.output
-    assert result.output.startswith("at most ") and result.output.endswith(f"open {out / 'index.html'}\n")
+    assert result.stdout.startswith("at most ") and result.stdout.endswith(f"open {out / 'index.html'}\n")
+    assert result.stderr.splitlines() == [
+        "Warning: the folder must not be shared: nothing lets pictures of the imagery 'borealis' (© <b>Borealis</b>) be published; "
+        'state may_publish = ["results", "pictures"] in the recipe if you hold that right, or leave the imagery out'
+    ]
     return out
 
 
@@ -118,6 +122,10 @@ def test_the_page_works_from_a_disk_and_from_a_plain_server(folder: Path, served
             said = tab.text("#place")
             assert "Qingan" in said and "Westland" in said and "Far <b>Qing</b>" not in said
             assert "unit" not in tab.value("location.hash") and "at=114.07" in tab.value("location.hash")
+            assert tab.value("[...document.querySelectorAll('#licences a')].map((link) => link.href).join()") == (
+                "https://example.org/aster"
+            )
+            assert tab.value("by('licences').textContent.includes('© <b>Borealis</b>')")
             until("document.querySelectorAll('.pictures img.leaflet-tile-loaded').length > 2")
             tab.value("void showPlace(50, 10)")
             until("by('place').innerText.includes('knows no block')")
