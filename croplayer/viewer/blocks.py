@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
+from croplayer.decisions.reasons import is_by_rules, why_correctness, why_integration
 from croplayer.measures.features import feature_table
 from croplayer.viewer.units import plain
 from stores.columns import AREA_FRACTION, TAKEN_FROM, TAKEN_TO, map_column
@@ -152,10 +153,16 @@ class Blocks:
         for source in self.sources:
             columns = (map_column(n, source) for n in ("correctness", "correctness_confidence", "correctness_reviewed"))
             found.append({"title": f"Correctness of {source}", **dict(zip(DECIDED, map(value, columns), strict=True))})
-            found[-1] |= {"method": self.methods.get("correctness")}
+            found[-1] |= self._why("correctness", why_correctness(str(found[-1]["answer"])))
         columns = (f"integration_{name}" for name in ("label", "confidence", "reviewed"))
         found.append({"title": "Source taken", **dict(zip(DECIDED, map(value, columns), strict=True))})
-        found[-1] |= {"method": self.methods.get("integration"), "override": value("override") or None}
+        found[-1] |= self._why("integration", why_integration(str(found[-1]["answer"]), self.sources))
+        found[-1] |= {"override": value("override") or None}
         if value("no_usable_imagery"):
             found[-1]["note"] = "no source had usable imagery here"
         return [decision for decision in found if decision["answer"] is not None]
+
+    def _why(self, decision: str, reason: str | None) -> dict[str, str | None]:
+        """How a decision was made, and the reason that the rules have for the answer, where they made it."""
+        method = self.methods.get(decision)
+        return {"method": method, "reason": reason if is_by_rules(method) else None}

@@ -119,7 +119,7 @@ function decided(decision) {
   const words = [];
   if (!missing(decision.confidence)) words.push(`confidence ${number(decision.confidence)}`);
   if (!missing(decision.reviewed)) words.push(`a review says ${decision.reviewed}`);
-  const why = decision.override ? `overridden by hand, ${decision.override}` : decision.note || decision.method;
+  const why = decision.override ? `overridden by hand, ${decision.override}` : decision.note || [decision.reason, decision.method].filter(Boolean).join("; ");
   return element("div", { class: "decision" },
     element("p", {}, `${decision.title}: `, element("strong", {}, String(decision.answer)), words.length ? element("span", { class: "tag" }, words.join(", ")) : ""),
     why ? element("p", { class: "about" }, `Why: ${why}`) : "");

@@ -76,6 +76,8 @@ def test_a_place_tells_its_units_and_its_block(view: RunView) -> None:
     assert (correctness["title"], correctness["answer"]) == ("Correctness of aster", "FP")
     assert (taken["answer"], taken["override"]) == ("Neither", "checked in the field")
     assert taken["method"] == "rules (no reviewed samples)"
+    assert taken["reason"] == "no mask is judged correct"
+    assert correctness["method"] is correctness["reason"] is None  # nothing tells how it was made
     features = view.about()["features"]
     slope = next(i for i, feature in enumerate(features) if feature["column"] == "slope_deg")
     assert (features[slope]["meaning"], features[slope]["unit"]) == ("median slope (Horn)", "degree")
