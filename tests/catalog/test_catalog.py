@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -29,6 +30,7 @@ from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.table import TableExtension
 from pystac.stac_object import STACObjectType
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
+from shapely.geometry import shape
 from shared.handed_out import OPEN, OTHER, handed_out_run
 
 from croplayer.catalog.items import block_item, period_of
@@ -57,8 +59,6 @@ def published_run(root: Path) -> Path:
     folder.provenance.write_text(json.dumps(provenance), encoding="utf-8")
     edition = open_edition(str(run))
     units = pd.read_parquet(folder.boundaries)
-    import geopandas as gpd
-
     outline = gpd.read_parquet(folder.boundaries).geometry.iloc[0]
     assert len(units) == 9
     path = write_geotiff(folder.export / "cf_11_西省.tif", *cut_polygon(edition.cube, outline, edition.finished))
@@ -150,7 +150,7 @@ def test_blocks_with_cloud_is_a_query(catalog: Path, run: Path) -> None:
     ]
     assert found == ["r1115c5880"]
     assert blocks.summaries.get_list("croplayer:coverage_type_one") == ["Cloudy", "Planting"]
-    table = pd.read_parquet(run / "blocks.parquet").set_index("block")
+    table = gpd.read_parquet(run / "blocks.parquet").set_index("block")
     for item in blocks.get_items(recursive=True):
         told = {
             name.removeprefix("croplayer:"): value
@@ -159,6 +159,8 @@ def test_blocks_with_cloud_is_a_query(catalog: Path, run: Path) -> None:
         }
         row = table.loc[item.id].drop(["geometry", "bbox"], errors="ignore").dropna().to_dict()
         assert told == row
+        outline = table.loc[item.id].geometry
+        assert item.bbox == pytest.approx(outline.bounds) and shape(item.geometry).equals(outline)
 
 
 def test_what_is_said_of_the_cube_is_in_the_cube(catalog: Path, run: Path) -> None:
@@ -188,7 +190,12 @@ def test_what_is_said_of_the_cube_is_in_the_cube(catalog: Path, run: Path) -> No
         assert dimension["step"] == pytest.approx(step)
         assert dimension["extent"] == pytest.approx([places.min() - abs(step) / 2, places.max() + abs(step) / 2])
     assert cube.dimensions["source"].to_dict()["values"] == ["one", "two"]
-    assert ProjectionExtension.ext(item).shape == [len(y), len(x)]
+    projection, (dx, dy) = ProjectionExtension.ext(item), (x[1] - x[0], y[1] - y[0])
+    assert projection.shape == [len(y), len(x)]
+    assert projection.transform == pytest.approx([dx, 0, x[0] - dx / 2, 0, dy, y[0] - dy / 2])
+    west, north, east, south = x[0] - dx / 2, y[0] - dy / 2, x[-1] + dx / 2, y[-1] + dy / 2
+    assert projection.bbox == pytest.approx([west, south, east, north])
+    assert item.bbox == pytest.approx([114.0, 34.15, 114.15, 34.25])
 
 
 def test_what_is_said_of_a_map_is_in_the_map(catalog: Path) -> None:
@@ -237,7 +244,8 @@ def test_what_is_said_of_tables_without_geometry(catalog: Path, run: Path) -> No
     assert [column["name"] for column in fields["table:columns"]] == ["map", "known", "iou"]
     assert fields["table:columns"][2]["description"].startswith("intersection over union")
     assert fields["table:row_count"] == 2
-    assert fields["file:size"] == (run / "tables" / "levels.csv").stat().st_size
+    data = (run / "tables" / "levels.csv").read_bytes()
+    assert (fields["file:size"], fields["file:checksum"]) == (len(data), "1220" + hashlib.sha256(data).hexdigest())
 
 
 def test_the_model_is_an_item_with_its_weights(catalog: Path) -> None:
