@@ -98,10 +98,11 @@ class RunFolder:
 
     @property
     def product_titles(self) -> dict[str, str]:
-        """What the recipe calls each of the other maps for people, by its name."""
-        parts = self._stated.get("products")
-        parts = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
-        return {str(part["name"]): str(part.get("title") or part["name"]) for part in parts if "name" in part}
+        """What the recipe calls each of the other maps for people, by its name: the products, then the reference."""
+        products = self._stated.get("products")
+        parts = [*(products if isinstance(products, list) else []), self._stated.get("reference")]
+        named = [part for part in parts if isinstance(part, dict) and "name" in part]
+        return {str(part["name"]): str(part.get("title") or part["name"]) for part in named}
 
     @property
     def licence(self) -> tuple[Licence, str] | None:

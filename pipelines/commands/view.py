@@ -86,14 +86,14 @@ def _write(shown: RunView, out: Path, zoom: int | None, most_mb: int) -> None:
 
 
 def _products(folder: RunFolder) -> list[Product]:
-    """The products of a run that are on this machine; the others are named and left out."""
+    """The products and the reference of a run that are on this machine; the others are named and left out."""
     if not folder.product_titles:
         return []  # without reading the recipe, whose checks take much memory
     from pipelines.recipe_files import load_resolved_recipe
 
-    parts = load_resolved_recipe(folder).products
+    recipe = load_resolved_recipe(folder)
     found = []
-    for part in parts:
+    for part in (*recipe.products, *([recipe.reference] if recipe.reference else [])):
         from pipelines.engine.openings import product
 
         try:

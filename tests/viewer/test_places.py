@@ -67,6 +67,16 @@ def test_the_licences_of_the_map_and_its_inputs_are_told(run: Path) -> None:
     assert RunView.of(run).about()["licences"] == []
 
 
+def test_other_maps_have_the_titles_of_the_recipe(run: Path) -> None:
+    def deviation() -> str:
+        return next(layer["title"] for layer in RunView.of(run).about()["layers"] if layer["key"] == "deviation-0")
+
+    assert deviation() == "esa"
+    for table in ("[[products]]", "[reference]"):
+        (run / "recipe.toml").write_text(f'edition = "2020"\n{table}\nname = "esa"\ntitle = "WorldCover"\n')
+        assert deviation() == "WorldCover"
+
+
 def test_a_place_tells_its_units_and_its_block(view: RunView) -> None:
     found = view.at(114.07, 34.97)
     assert [unit["adcode"] for unit in found["units"]] == ["110000", "110101"]
