@@ -7,7 +7,7 @@ known licence demand ``unknown``. This is a reading of names, not legal advice.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -178,16 +178,19 @@ def demands_of(inputs: Iterable[LicensedInput]) -> list[Demand]:
     return [demand for demand in Demand if demand in found]
 
 
-def obstacles(inputs: Sequence[LicensedInput], own: Licence | None, with_pictures: bool) -> list[str]:
+def obstacles(
+    inputs: Sequence[LicensedInput], own: Licence | None, with_pictures: bool, drawn: Collection[str] = ()
+) -> list[str]:
     """Sentences about why a map must not be shared; none where it may be, as far as the words tell.
 
-    Inputs that are only measured (`Role.is_measured_only`) stand in the way of nothing.
+    Inputs that are only measured (`Role.is_measured_only`) stand in the way of nothing, unless they are drawn.
 
     Parameters
     ----------
     inputs : what the map is made of
     own : the licence under which the map is to be shared; None where it is not stated
     with_pictures : whether pictures of the imagery are shared, too
+    drawn : names of the products of which pictures are shared
     """
     parts = [each for each in inputs if not each.role.is_measured_only]
     bound = [each for each in parts if each.may_publish is None]
@@ -200,6 +203,11 @@ def obstacles(inputs: Sequence[LicensedInput], own: Licence | None, with_picture
             for each in parts
             if each.role is Role.IMAGERY and not _shows(each)
         ]
+    found += [
+        f'nothing lets pictures of {each.title} be published; state may_publish = ["pictures"] in the recipe if you hold that right'
+        for each in inputs
+        if each.role is Role.PRODUCT and each.name in drawn and not _shows(each)
+    ]
     return [*found, *_clashes(bound, own)]
 
 

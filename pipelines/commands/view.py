@@ -72,8 +72,8 @@ def _write(shown: RunView, out: Path, zoom: int | None, most_mb: int) -> None:
 
     check_folder(out)
     if (folder := shown.edition.folder) is not None:
-        own = folder.licence
-        for sentence in obstacles(folder.licensed_inputs, own[0] if own else None, with_pictures=True):
+        own, drawn = folder.licence, shown.edition.pixels.products
+        for sentence in obstacles(folder.licensed_inputs, own[0] if own else None, with_pictures=True, drawn=drawn):
             click.echo(f"Warning: the folder must not be shared: {sentence}", err=True)
     try:
         plan = plan_of(shown, most_mb * 10**6, zoom)

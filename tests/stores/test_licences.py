@@ -89,6 +89,14 @@ def test_what_stands_in_the_way(
         assert "\n" not in sentence
 
 
+def test_products_that_are_drawn_need_a_right_to_it() -> None:
+    closed, free = of("CC-BY-ND-4.0", Role.PRODUCT, "esa"), of("CC-BY-4.0", Role.PRODUCT, "esri")
+    assert obstacles([closed, free], None, True) == []
+    (sentence,) = obstacles([closed, free], None, True, drawn=("esa", "esri"))
+    assert sentence.startswith("nothing lets pictures of the product 'esa' (CC-BY-ND-4.0) be published")
+    assert obstacles([of("", Role.PRODUCT, "esa", ("pictures",))], None, True, drawn=("esa",)) == []
+
+
 def test_the_union_and_the_doubts() -> None:
     inputs = [of("CC-BY-SA-4.0"), of("", Role.UNITS, "level 2"), of("", Role.PRODUCT, "esa"), of("CC0-1.0", name="b")]
     assert demands_of(inputs) == [Demand.ATTRIBUTION, Demand.SHARE_ALIKE, Demand.UNKNOWN]
