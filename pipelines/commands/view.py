@@ -68,13 +68,10 @@ def view(run: str, edition: str | None, host: str, port: int, out: Path | None, 
 def _write(shown: RunView, out: Path, zoom: int | None, most_mb: int) -> None:
     """Write a folder, after its size is told."""
     from croplayer.viewer.still import TooLargeError, check_folder, plan_of, write_still
-    from stores.licences import obstacles
 
     check_folder(out)
-    if (folder := shown.edition.folder) is not None:
-        own, drawn = folder.licence, shown.edition.pixels.products
-        for sentence in obstacles(folder.licensed_inputs, own[0] if own else None, with_pictures=True, drawn=drawn):
-            click.echo(f"Warning: the folder must not be shared: {sentence}", err=True)
+    for sentence in _obstacles(shown):
+        click.echo(f"Warning: {sentence}", err=True)
     try:
         plan = plan_of(shown, most_mb * 10**6, zoom)
     except TooLargeError as error:
@@ -83,6 +80,21 @@ def _write(shown: RunView, out: Path, zoom: int | None, most_mb: int) -> None:
     click.echo(f"at most {plan.tiles:,} tiles up to zoom {plan.zoom} ({finest}), about {plan.nbytes / 1e6:,.0f} MB")
     write_still(shown, out, plan, lambda done: click.echo(f"{done:,} tiles"))
     click.echo(f"open {out / 'index.html'}")
+
+
+def _obstacles(shown: RunView) -> list[str]:
+    """Sentences about why a folder of the map must not be shared, as far as the run tells."""
+    from stores.licences import obstacles
+
+    folder, drawn = shown.edition.folder, shown.edition.pixels.products
+    inputs = folder.licensed_inputs if folder is not None else []
+    if folder is None or not inputs:
+        return [
+            "nothing tells under which licences the map and its imagery are, so whether the folder may be shared is not known"
+        ]
+    own = folder.licence
+    found = obstacles(inputs, own[0] if own else None, with_pictures=True, drawn=drawn)
+    return [f"the folder must not be shared: {sentence}" for sentence in found]
 
 
 def _products(folder: RunFolder) -> list[Product]:

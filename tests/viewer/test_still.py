@@ -82,6 +82,13 @@ def folder(run: Path, tmp_path: Path) -> Path:
     return out
 
 
+def test_a_run_that_names_no_licences_says_so(run: Path, tmp_path: Path) -> None:
+    (run / "provenance.json").unlink()
+    result = CliRunner().invoke(main, ["view", str(run), "--static", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith("Warning: nothing tells under which licences") and result.stderr.count("\n") == 1
+
+
 @pytest.fixture
 def served(folder: Path) -> Iterator[str]:
     """The address of the folder at a plain web server, below another path."""
