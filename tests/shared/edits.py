@@ -19,7 +19,12 @@ Change = Callable[[Path, str], str]
 """Edits the files of a country, and returns the edited text of the recipe that maps it."""
 
 TABLES = {"boundaries", "block_table", "unit_table", "levels", "compare_tables", "left_over"}
-MAPS = {"describe", "judge", "decide", "integrate", "compare", "aggregate", "evaluate", "export", "reviews"} | TABLES
+OVERVIEWS = {"overviews", "overview_squares"}
+MAPS = (
+    {"describe", "judge", "decide", "integrate", "compare", "aggregate", "evaluate", "export", "reviews"}
+    | TABLES
+    | OVERVIEWS
+)
 IMAGERY = {"mosaic", "assess", "segment"} | MAPS
 PRODUCTS = {"compare", "compare_tables", "block_table", "aggregate", "unit_table", "levels"}
 UNITS = {"boundaries", "block_table", "aggregate", "unit_table", "levels", "export"}
