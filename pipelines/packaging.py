@@ -16,6 +16,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 from pyarrow import parquet
+from shapely.geometry.base import BaseGeometry
 
 from croplayer.changes.editions import Edition, edition_of
 from croplayer.cube.field_query import field_files
@@ -29,6 +30,7 @@ from croplayer.packages.rasters import SIDECAR, tiles_of, write_map
 from croplayer.packages.readme import readme
 from croplayer.packages.styles import map_style, package_project
 from pipelines.engine.code import code_digest
+from pipelines.engine.run_log import messages
 from pipelines.facts import facts_of
 from stores.block_digests import BlockDigests
 from stores.block_list import BlockList
@@ -105,7 +107,11 @@ class Packages:
         facts = facts_of(folder)
         edition = edition_of(Cube.open(found.cube, folder.edition), folder)
         units = gpd.read_parquet(folder.boundaries)
-        provinces = [_with_blocks(each, edition) for each in provinces_of(units, level, names)]
+        found_provinces = provinces_of(units, level, names, lambda outline: bool(_blocks_in(outline, edition)))
+        for each in found_provinces:
+            if not each.places and _blocks_in(each.outline, edition):
+                messages.warning("%s gets no package, because no unit of the finest level lies in it", each.name)
+        provinces = [_with_blocks(each, edition) for each in found_provinces]
         mapped = tuple(each for each in provinces if each.places)
         if not mapped:
             raise ValueError(
@@ -116,14 +122,19 @@ class Packages:
         return cls(folder, edition, facts, out, mapped, int(units.level.max()), fields, workers)
 
     def only(self, codes: Sequence[str]) -> Packages:
-        """The packages of some provinces, by code or name; raises ValueError for one that is not among them."""
-        known = {name: each for each in self.provinces for name in (each.adcode, each.name)}
+        """The packages of some provinces, by code or name; raises ValueError for one that is not among them or not unique."""
+        chosen = set()
         for code in codes:
-            if code not in known:
+            of_code = {each.adcode for each in self.provinces if each.adcode == code}
+            found = of_code or {each.adcode for each in self.provinces if each.name == code}
+            if not found:
                 raise ValueError(
                     f"'{code}' is no unit with a map at this level; there are {', '.join(p.name for p in self.provinces)}"
                 )
-        return replace(self, chosen=frozenset(known[code].adcode for code in codes))
+            if len(found) > 1:
+                raise ValueError(f"several units are called '{code}'; use one of the codes {', '.join(sorted(found))}")
+            chosen |= found
+        return replace(self, chosen=frozenset(chosen))
 
     @property
     def written(self) -> tuple[Province, ...]:
@@ -216,7 +227,7 @@ class _Package:
         prints = {name: self._fingerprint(place) for name, place in counties.items()}
         worked = self._write_counties(counties, prints, pool)
         edition = self._all.edition
-        blocks = _blocks_in(self._province, edition)
+        blocks = _blocks_in(self._province.outline, edition)
         of_map = fingerprint_of({"code": code_digest(CODE), "map": self._digest(blocks), "outline": self._outline()})
         stem = self._province.folder
         worked += self._do("map", of_map, lambda: self._write_map(self.folder / "map" / f"{stem}.tif"))
@@ -338,11 +349,11 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
 
 def _with_blocks(province: Province, edition: Edition) -> Province:
     """A province with the counties alone that have finished blocks."""
-    return province._replace(places=tuple(place for place in province.places if _blocks_in(place, edition)))
+    return province._replace(places=tuple(place for place in province.places if _blocks_in(place.outline, edition)))
 
 
-def _blocks_in(place: Place | Province, edition: Edition) -> BlockList:
-    return BlockList.of(edition.cube.grid.blocks_in(place.outline)).both(edition.finished)
+def _blocks_in(outline: BaseGeometry, edition: Edition) -> BlockList:
+    return BlockList.of(edition.cube.grid.blocks_in(outline)).both(edition.finished)
 
 
 def _index_of(province: Province, units: gpd.GeoDataFrame, folder: Path) -> pd.DataFrame:

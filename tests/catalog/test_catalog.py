@@ -367,3 +367,12 @@ def test_the_time_of_a_map_is_that_of_its_imagery_or_named_by_its_edition(tmp_pa
         block_item({"block": "r1115c5880"}, parse_span("1999"), None).properties["start_datetime"]
         == "1999-01-01T00:00:00Z"
     )
+
+
+def test_times_before_those_that_count_in_nanoseconds_since_1970() -> None:
+    old = parse_span("1500/1937-08")
+    known = pd.DataFrame({"taken_from_one": [old.start], "taken_to_one": [old.end]}, dtype="datetime64[ms, UTC]")
+    assert period_of("2020", known) == old
+    item = block_item({"block": "r1115c5880"} | known.iloc[0].to_dict(), parse_span("1999"), None)
+    assert item.properties["start_datetime"] == "1500-01-01T00:00:00Z"
+    assert item.properties["end_datetime"] == "1937-08-31T23:59:59.999000Z"
