@@ -112,11 +112,24 @@ class _Commands(click.Group):
                 raise
             click.echo(sentence, err=True)
             context.exit(BAD_INPUT)
+        except Exception as error:
+            sentence = _bucket_error(error)
+            if sentence is None or stopping.is_requested():
+                raise
+            click.echo(f"croplayer: {sentence}", err=True)
+            context.exit(BAD_INPUT)
         except KeyboardInterrupt:
             if stopping.is_requested():
                 raise
             click.echo(stopping.SENTENCE, err=True)
             context.exit(INTERRUPTED)
+
+
+def _bucket_error(error: Exception) -> str | None:
+    """What an error of a bucket says in its first line, such as which address gave no answer; None for other errors."""
+    # They share no class with those of Python, and the package is imported only where a bucket is named.
+    is_of_bucket = type(error).__module__ == "obstore.exceptions"
+    return str(error).strip().partition("\n")[0] if is_of_bucket else None
 
 
 def _with_meant_command(error: click.UsageError) -> click.UsageError:

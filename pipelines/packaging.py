@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -10,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import geopandas as gpd
 import numpy as np
@@ -34,7 +36,7 @@ from pipelines.engine.run_log import messages
 from pipelines.facts import facts_of
 from stores.block_digests import BlockDigests
 from stores.block_list import BlockList
-from stores.durable import digest_bytes, digest_file, write_durable
+from stores.durable import PARTIAL, digest_bytes, digest_file, write_durable
 from stores.fingerprints import fingerprint_of
 from stores.map_facts import MapFacts
 from stores.results import read_results
@@ -48,6 +50,7 @@ COUNTY = "county_"
 INDEX = "index.csv"
 """Table of all units and where their files lie."""
 README = "README.md"
+ARCHIVE = ".tar.gz"
 CODE = (
     "croplayer.packages.counties",
     "croplayer.packages.rasters",
@@ -171,17 +174,18 @@ class Packages:
 
     def _write_index(self) -> None:
         """Write the index, page and check sums of all packages that are there, those of earlier calls among them."""
-        there = [(each, self.out / f"{each.folder}.tar.gz") for each in self.provinces]
+        there = [(each, self.out / f"{each.folder}{ARCHIVE}") for each in self.provinces]
         there = [(each, archive) for each, archive in there if archive.is_file()]
         tables = []
-        for province, archive in there:
-            own = pd.read_csv(self.out / province.folder / INDEX, dtype=str, keep_default_na=False)
+        for _, archive in there:
+            with _index_beside(archive) as index:
+                own = pd.read_csv(index, dtype=str, keep_default_na=False)
             own.insert(0, "archive", archive.name)
             tables.append(own)
         index, page = self.out / INDEX, self.out / README
         write_durable(index, pd.concat(tables).to_csv(index=False, lineterminator="\n").encode())
         files = {archive.name: f"{p.name} ({p.adcode}), {len(p.places)} units" for p, archive in there}
-        files |= {f"{p.folder}/": "the same files, not packed" for p, _ in there}
+        files |= {f"{p.folder}/": "the same files, not packed" for p, _ in there if (self.out / p.folder).is_dir()}
         files[INDEX] = "all units, with their package and the names of their files"
         files[SUMS] = "check sums, for `sha256sum -c`"
         write_durable(page, readme(self.facts, "packages", files, self.layers).encode())
@@ -216,13 +220,15 @@ class _Package:
     def __init__(self, all_of: Packages, province: Province) -> None:
         self._all, self._province = all_of, province
         self.folder = all_of.out / province.folder
-        self.archive = all_of.out / f"{province.folder}.tar.gz"
+        self.archive = all_of.out / f"{province.folder}{ARCHIVE}"
         self._fields = all_of._fields_of(province)
         self._fields_found = [digest_file(path).sha256 for path in self._fields]
         self._memory = StepMemory(all_of.out / STEPS / f"{province.folder}.json", all_of.out)
 
     def write(self, pool: ProcessPoolExecutor | None) -> int:
         """Write what is missing or made of something else; returns the number of steps done."""
+        for left in self.folder.glob(f"*/.*{PARTIAL}"):  # of a process that was killed
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         counties = {f"{COUNTY}{place.adcode}": place for place in self._province.places}
         prints = {name: self._fingerprint(place) for name, place in counties.items()}
         worked = self._write_counties(counties, prints, pool)
@@ -362,6 +368,20 @@ def _index_of(province: Province, units: gpd.GeoDataFrame, folder: Path) -> pd.D
     table["file"] = [place.file for place in province.places]
     table["bytes"] = [sum(p.stat().st_size for p in folder.glob(f"*/{place.file}*")) for place in province.places]
     return table
+
+
+@contextmanager
+def _index_beside(archive: Path) -> Iterator[BinaryIO]:
+    """The index of a package, from its folder or, where that is gone, from its archive."""
+    folder = archive.with_name(archive.name.removesuffix(ARCHIVE))
+    if (folder / INDEX).is_file():
+        with (folder / INDEX).open("rb") as file:
+            yield file
+        return
+    with tarfile.open(archive) as packed:
+        inside = packed.extractfile(f"{folder.name}/{INDEX}")
+        assert inside is not None, "every archive holds its index"
+        yield cast("BinaryIO", inside)
 
 
 def _box_of(path: Path) -> list[float] | None:

@@ -335,6 +335,14 @@ def test_packages_that_must_not_be_shared_say_so(tmp_path: Path) -> None:
     assert "warning: these packages must not be shared: the units 'level 1'" in done.output
 
 
+def test_a_catalog_in_the_folder_of_its_run_is_refused(tmp_path: Path) -> None:
+    run = handed_out_run(tmp_path / "run", with_fields=False)
+    for out in (run, run / "catalog"):
+        done = publish(run, out)
+        assert done.exit_code == 2 and "holds nothing but the run" in done.output
+    assert not (run / "collection.json").exists() and not (run / "catalog").exists()
+
+
 def test_a_run_of_an_earlier_version_is_run_again(tmp_path: Path) -> None:
     run = handed_out_run(tmp_path / "run", with_fields=False)
     (run / "provenance.json").write_text(json.dumps({"croplayer": "0.1.0", "models": {}}), encoding="utf-8")
