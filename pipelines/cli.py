@@ -103,7 +103,7 @@ class _Commands(click.Group):
         except (ValueError, OSError, RuntimeError) as error:
             if stopping.is_requested():
                 raise
-            for line in str(error).splitlines() or [type(error).__name__]:
+            for line in (_bucket_error(error) or str(error)).splitlines() or [type(error).__name__]:
                 click.echo(f"croplayer: {line}", err=True)
             context.exit(BAD_INPUT)
         except ModuleNotFoundError as error:
@@ -127,7 +127,7 @@ class _Commands(click.Group):
 
 def _bucket_error(error: Exception) -> str | None:
     """What an error of a bucket says in its first line, such as which address gave no answer; None for other errors."""
-    # They share no class with those of Python, and the package is imported only where a bucket is named.
+    # Most share no class with those of Python, and the package is imported only where a bucket is named.
     is_of_bucket = type(error).__module__ == "obstore.exceptions"
     return str(error).strip().partition("\n")[0] if is_of_bucket else None
 

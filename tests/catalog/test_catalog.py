@@ -42,6 +42,7 @@ from croplayer.models.networks.manifest import bundle_digest
 from croplayer.sources.time_spans import parse_span
 from croplayer.vector.files import write_geotiff
 from pipelines.cli import main
+from pipelines.publishing import columns_without
 from stores.run_folder import RunFolder
 
 KINDS = {"Feature": STACObjectType.ITEM, "Collection": STACObjectType.COLLECTION, "Catalog": STACObjectType.CATALOG}
@@ -341,6 +342,13 @@ def test_a_catalog_in_the_folder_of_its_run_is_refused(tmp_path: Path) -> None:
         done = publish(run, out)
         assert done.exit_code == 2 and "holds nothing but the run" in done.output
     assert not (run / "collection.json").exists() and not (run / "catalog").exists()
+
+
+def test_columns_of_a_source_whose_name_ends_like_that_of_a_product_stay() -> None:
+    columns = ["block", "known_winter_esa", "iou_esa", "iou_my_winter_esa", "coverage_type_winter_esa", "slope_deg"]
+    kept = columns_without(["esa", "my_winter_esa"], ["winter_esa", "croplayer"], columns)
+    assert kept == ["block", "known_winter_esa", "coverage_type_winter_esa", "slope_deg"]
+    assert columns_without([], ["winter_esa"], columns) == columns
 
 
 def test_a_run_of_an_earlier_version_is_run_again(tmp_path: Path) -> None:
