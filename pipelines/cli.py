@@ -127,9 +127,9 @@ class _Commands(click.Group):
 
 def _bucket_error(error: Exception) -> str | None:
     """What an error of a bucket says in its first line, such as which address gave no answer; None for other errors."""
-    # Most share no class with those of Python, and the package is imported only where a bucket is named.
-    is_of_bucket = type(error).__module__ == "obstore.exceptions"
-    return str(error).strip().partition("\n")[0] if is_of_bucket else None
+    # Some are of Python's own classes, others share none with them; all go on with what only their library understands.
+    said, mark, _ = str(error).partition("\n\nDebug source:")
+    return said.partition("\n")[0] if mark else None
 
 
 def _with_meant_command(error: click.UsageError) -> click.UsageError:

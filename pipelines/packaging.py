@@ -178,8 +178,8 @@ class Packages:
         there = [(each, archive) for each, archive in there if archive.is_file()]
         tables = []
         for _, archive in there:
-            with _index_beside(archive) as index:
-                own = pd.read_csv(index, dtype=str, keep_default_na=False)
+            with _index_beside(archive) as listed:
+                own = pd.read_csv(listed, dtype=str, keep_default_na=False)
             own.insert(0, "archive", archive.name)
             tables.append(own)
         index, page = self.out / INDEX, self.out / README
