@@ -313,6 +313,10 @@ def cube_place(place: str | Path, edition: str | None = None) -> CubePlace:
         )
     run = run.of_edition(edition)
     if not is_remote(run.cube) and not has_key(run.cube, _GROUP):
+        if run._stated and not run._stated.get("sources"):
+            raise FileNotFoundError(
+                f"{path} maps nothing, because its recipe has no [[sources]], so there is no cube to open"
+            )
         raise FileNotFoundError(
             f"{path} has no {run.own_cube.name} yet, so it is not a cube to open; run its recipe first"
         )
