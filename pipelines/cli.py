@@ -103,7 +103,7 @@ class _Commands(click.Group):
         except (ValueError, OSError, RuntimeError) as error:
             if stopping.is_requested():
                 raise
-            for line in str(error).splitlines() or [type(error).__name__]:
+            for line in (_bucket_error(error) or str(error)).splitlines() or [type(error).__name__]:
                 click.echo(f"croplayer: {line}", err=True)
             context.exit(BAD_INPUT)
         except ModuleNotFoundError as error:
@@ -112,11 +112,24 @@ class _Commands(click.Group):
                 raise
             click.echo(sentence, err=True)
             context.exit(BAD_INPUT)
+        except Exception as error:
+            sentence = _bucket_error(error)
+            if sentence is None or stopping.is_requested():
+                raise
+            click.echo(f"croplayer: {sentence}", err=True)
+            context.exit(BAD_INPUT)
         except KeyboardInterrupt:
             if stopping.is_requested():
                 raise
             click.echo(stopping.SENTENCE, err=True)
             context.exit(INTERRUPTED)
+
+
+def _bucket_error(error: Exception) -> str | None:
+    """What an error of a bucket says in its first line, such as which address gave no answer; None for other errors."""
+    # Some are of Python's own classes, others share none with them; all go on with what only their library understands.
+    said, mark, _ = str(error).partition("\n\nDebug source:")
+    return said.partition("\n")[0] if mark else None
 
 
 def _with_meant_command(error: click.UsageError) -> click.UsageError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -10,12 +12,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 from pyarrow import parquet
+from shapely.geometry.base import BaseGeometry
 
 from croplayer.changes.editions import Edition, edition_of
 from croplayer.cube.field_query import field_files
@@ -29,10 +32,11 @@ from croplayer.packages.rasters import SIDECAR, tiles_of, write_map
 from croplayer.packages.readme import readme
 from croplayer.packages.styles import map_style, package_project
 from pipelines.engine.code import code_digest
+from pipelines.engine.run_log import messages
 from pipelines.facts import facts_of
 from stores.block_digests import BlockDigests
 from stores.block_list import BlockList
-from stores.durable import digest_bytes, digest_file, write_durable
+from stores.durable import PARTIAL, digest_bytes, digest_file, write_durable
 from stores.fingerprints import fingerprint_of
 from stores.map_facts import MapFacts
 from stores.results import read_results
@@ -46,6 +50,7 @@ COUNTY = "county_"
 INDEX = "index.csv"
 """Table of all units and where their files lie."""
 README = "README.md"
+ARCHIVE = ".tar.gz"
 CODE = (
     "croplayer.packages.counties",
     "croplayer.packages.rasters",
@@ -105,7 +110,11 @@ class Packages:
         facts = facts_of(folder)
         edition = edition_of(Cube.open(found.cube, folder.edition), folder)
         units = gpd.read_parquet(folder.boundaries)
-        provinces = [_with_blocks(each, edition) for each in provinces_of(units, level, names)]
+        found_provinces = provinces_of(units, level, names, lambda outline: bool(_blocks_in(outline, edition)))
+        for each in found_provinces:
+            if not each.places and _blocks_in(each.outline, edition):
+                messages.warning("%s gets no package, because no unit of the finest level lies in it", each.name)
+        provinces = [_with_blocks(each, edition) for each in found_provinces]
         mapped = tuple(each for each in provinces if each.places)
         if not mapped:
             raise ValueError(
@@ -116,14 +125,19 @@ class Packages:
         return cls(folder, edition, facts, out, mapped, int(units.level.max()), fields, workers)
 
     def only(self, codes: Sequence[str]) -> Packages:
-        """The packages of some provinces, by code or name; raises ValueError for one that is not among them."""
-        known = {name: each for each in self.provinces for name in (each.adcode, each.name)}
+        """The packages of some provinces, by code or name; raises ValueError for one that is not among them or not unique."""
+        chosen = set()
         for code in codes:
-            if code not in known:
+            of_code = {each.adcode for each in self.provinces if each.adcode == code}
+            found = of_code or {each.adcode for each in self.provinces if each.name == code}
+            if not found:
                 raise ValueError(
                     f"'{code}' is no unit with a map at this level; there are {', '.join(p.name for p in self.provinces)}"
                 )
-        return replace(self, chosen=frozenset(known[code].adcode for code in codes))
+            if len(found) > 1:
+                raise ValueError(f"several units are called '{code}'; use one of the codes {', '.join(sorted(found))}")
+            chosen |= found
+        return replace(self, chosen=frozenset(chosen))
 
     @property
     def written(self) -> tuple[Province, ...]:
@@ -160,17 +174,18 @@ class Packages:
 
     def _write_index(self) -> None:
         """Write the index, page and check sums of all packages that are there, those of earlier calls among them."""
-        there = [(each, self.out / f"{each.folder}.tar.gz") for each in self.provinces]
+        there = [(each, self.out / f"{each.folder}{ARCHIVE}") for each in self.provinces]
         there = [(each, archive) for each, archive in there if archive.is_file()]
         tables = []
-        for province, archive in there:
-            own = pd.read_csv(self.out / province.folder / INDEX, dtype=str, keep_default_na=False)
+        for _, archive in there:
+            with _index_beside(archive) as listed:
+                own = pd.read_csv(listed, dtype=str, keep_default_na=False)
             own.insert(0, "archive", archive.name)
             tables.append(own)
         index, page = self.out / INDEX, self.out / README
         write_durable(index, pd.concat(tables).to_csv(index=False, lineterminator="\n").encode())
         files = {archive.name: f"{p.name} ({p.adcode}), {len(p.places)} units" for p, archive in there}
-        files |= {f"{p.folder}/": "the same files, not packed" for p, _ in there}
+        files |= {f"{p.folder}/": "the same files, not packed" for p, _ in there if (self.out / p.folder).is_dir()}
         files[INDEX] = "all units, with their package and the names of their files"
         files[SUMS] = "check sums, for `sha256sum -c`"
         write_durable(page, readme(self.facts, "packages", files, self.layers).encode())
@@ -205,18 +220,20 @@ class _Package:
     def __init__(self, all_of: Packages, province: Province) -> None:
         self._all, self._province = all_of, province
         self.folder = all_of.out / province.folder
-        self.archive = all_of.out / f"{province.folder}.tar.gz"
+        self.archive = all_of.out / f"{province.folder}{ARCHIVE}"
         self._fields = all_of._fields_of(province)
         self._fields_found = [digest_file(path).sha256 for path in self._fields]
         self._memory = StepMemory(all_of.out / STEPS / f"{province.folder}.json", all_of.out)
 
     def write(self, pool: ProcessPoolExecutor | None) -> int:
         """Write what is missing or made of something else; returns the number of steps done."""
+        for left in self.folder.glob(f"*/.*{PARTIAL}"):  # of a process that was killed
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         counties = {f"{COUNTY}{place.adcode}": place for place in self._province.places}
         prints = {name: self._fingerprint(place) for name, place in counties.items()}
         worked = self._write_counties(counties, prints, pool)
         edition = self._all.edition
-        blocks = _blocks_in(self._province, edition)
+        blocks = _blocks_in(self._province.outline, edition)
         of_map = fingerprint_of({"code": code_digest(CODE), "map": self._digest(blocks), "outline": self._outline()})
         stem = self._province.folder
         worked += self._do("map", of_map, lambda: self._write_map(self.folder / "map" / f"{stem}.tif"))
@@ -338,11 +355,11 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
 
 def _with_blocks(province: Province, edition: Edition) -> Province:
     """A province with the counties alone that have finished blocks."""
-    return province._replace(places=tuple(place for place in province.places if _blocks_in(place, edition)))
+    return province._replace(places=tuple(place for place in province.places if _blocks_in(place.outline, edition)))
 
 
-def _blocks_in(place: Place | Province, edition: Edition) -> BlockList:
-    return BlockList.of(edition.cube.grid.blocks_in(place.outline)).both(edition.finished)
+def _blocks_in(outline: BaseGeometry, edition: Edition) -> BlockList:
+    return BlockList.of(edition.cube.grid.blocks_in(outline)).both(edition.finished)
 
 
 def _index_of(province: Province, units: gpd.GeoDataFrame, folder: Path) -> pd.DataFrame:
@@ -351,6 +368,20 @@ def _index_of(province: Province, units: gpd.GeoDataFrame, folder: Path) -> pd.D
     table["file"] = [place.file for place in province.places]
     table["bytes"] = [sum(p.stat().st_size for p in folder.glob(f"*/{place.file}*")) for place in province.places]
     return table
+
+
+@contextmanager
+def _index_beside(archive: Path) -> Iterator[BinaryIO]:
+    """The index of a package, from its folder or, where that is gone, from its archive."""
+    folder = archive.with_name(archive.name.removesuffix(ARCHIVE))
+    if (folder / INDEX).is_file():
+        with (folder / INDEX).open("rb") as file:
+            yield file
+        return
+    with tarfile.open(archive) as packed:
+        inside = packed.extractfile(f"{folder.name}/{INDEX}")
+        assert inside is not None, "every archive holds its index"
+        yield cast("BinaryIO", inside)
 
 
 def _box_of(path: Path) -> list[float] | None:

@@ -17,7 +17,7 @@ from croplayer.evaluation.provinces import with_percentages
 from croplayer.evaluation.statistics import match_statistics, read_statistics
 from croplayer.files.tables import write_csv
 from croplayer.products.legend import LegendFile, read_legend
-from pipelines.paper_windows import coverage_examples, land_examples, region_images, whole_run
+from pipelines.paper_windows import coverage_examples, land_examples, region_images
 from pipelines.run import Run, open_run
 from pipelines.stages.aggregate import units_path
 from pipelines.stages.report import facts_of, results_of
@@ -48,7 +48,7 @@ class Given:
 
 def folder_for(run: RunFolder) -> Path:
     """Where the appendix of a run lies unless a person says otherwise: beside the folder of the run."""
-    root, whole = run.root.absolute(), whole_run(run)
+    root, whole = run.root.absolute(), run.whole
     return whole.with_name(f"{whole.name}_paper" if whole == root else f"{whole.name}_{root.name}_paper")
 
 

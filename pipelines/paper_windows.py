@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,7 +18,6 @@ from stores.columns import COVERAGE_TYPE, RGB, map_column
 from stores.finished import UnfinishedBlocksWarning
 from stores.grid import BlockIndex, BlockRange, PixelWindow
 from stores.legends import NO_IMAGERY, CoverageType
-from stores.run_folder import EDITIONS_FOLDER, RunFolder
 
 if TYPE_CHECKING:
     from croplayer.report.paper.evidence import Evidence, Example
@@ -73,19 +71,13 @@ def _from_overviews(run: Run) -> dict[str, np.ndarray]:
     from croplayer.cube.pictures import quick_look_of
 
     with warnings.catch_warnings(action="ignore", category=UnfinishedBlocksWarning):
-        dataset = open_cube(whole_run(run.output.folder), edition=run.recipe.edition)
+        dataset = open_cube(run.output.folder.whole, edition=run.recipe.edition)
     found = {source: quick_look_of(dataset, source, REGION_PX) for source in run.recipe.source_names}
     return {
         source: np.where(look.colours[..., 3:] > 0, look.colours[..., :3], np.uint8(255))
         for source, look in found.items()
         if look is not None
     }
-
-
-def whole_run(folder: RunFolder) -> Path:
-    """The folder of the run that an edition's folder belongs to."""
-    root = folder.root.absolute()
-    return root.parent.parent if root.parent.name == EDITIONS_FOLDER else root
 
 
 def coverage_examples(run: Run, blocks: pd.DataFrame) -> list[Example]:

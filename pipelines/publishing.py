@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from pipelines.facts import facts_of
 from pipelines.recipe_errors import RecipeError
 from pipelines.recipe_files import load_resolved_recipe
 from stores.grid import Bounds
+from stores.legends import own_maps
 from stores.licences import Role, doubts, obstacles
 from stores.map_facts import MapFacts
 from stores.places import is_remote
@@ -96,8 +97,8 @@ class Published:
         if not self.folder.blocks.is_file():
             return None
         table = pd.DataFrame(gpd.read_parquet(self.folder.blocks).drop(columns="geometry"))
-        others = tuple(f"_{each.name}" for each in self.facts.inputs if each.role is Role.PRODUCT)
-        return table[[name for name in table if not name.endswith(others)]] if others else table
+        products = [each.name for each in self.facts.inputs if each.role is Role.PRODUCT]
+        return table[columns_without(products, own_maps(self.edition.cube.sources), list(table))]
 
     @property
     def bounds(self) -> Bounds:
@@ -188,3 +189,18 @@ class Published:
             name for step, entry in entries.items() if step.startswith(prefix) and not entry.is_open for name in entry.files
         }  # fmt: skip
         return sorted(self.folder.root / name for name in noted if name.endswith(endings))
+
+
+def columns_without(products: Sequence[str], own: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """The columns of a block table that are not about one of the other maps.
+
+    A column is about the map with the longest name that it ends with: ``known_winter_esa`` is of a source ``winter_esa``, not of
+    a product ``esa``.
+    """
+    endings = {f"_{name}": name in products for name in (*own, *products)}
+
+    def is_of_product(column: str) -> bool:
+        found = max((ending for ending in endings if column.endswith(ending)), key=len, default="")
+        return endings.get(found, False)
+
+    return [column for column in columns if not is_of_product(column)]

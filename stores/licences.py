@@ -58,17 +58,20 @@ _MIT = r"\bMIT\b|(?i:^mit$|\bmit licen[cs]e)"
 _COPYRIGHT = r"©|\(c\)|copyright"
 """Whose work it is; that alone gives nobody a right."""
 _ALIKE = {"ODbL": r"odbl|open database licen[cs]e", "GPL": r"(?<![al])gpl", "LGPL": r"lgpl", "AGPL": r"agpl"}
-_CC = r"(?:cc[\s-]*by|creative commons attribution|creativecommons\.org/licenses/by)((?:[\s-]+(?:nc|nd|sa|non-?commercial|no-?deriv\w*|share-?alike))*)"
+_CC = (
+    r"(?:cc[\s-]*by|creative commons[\s-]+(?:by\b|attribution)|creativecommons\.org/licenses/by)"
+    r"((?:[\s-]*(?:non[\s-]?commercial|no[\s-]?deriv\w*|share[\s-]?alike|(?:nc|nd|sa)(?=nc|nd|sa|[^a-z]|$)))*)"
+)
 _PARTS = {"nc": _NC, "non": _NC, "nd": _ND, "no-": _ND, "nod": _ND, "sa": _SA, "sha": _SA}
 """Demands by the beginning of a part of a Creative Commons licence."""
 _LIMITS = (
-    (_NC, r"(?<!commercial and )(?<!commercial or )non-?commercial(?! (?:and|or) commercial)"),
+    (_NC, r"(?<!commercial and )(?<!commercial or )non[\s-]?commercial(?! (?:and|or) commercial)"),
     (_ND, r"\bno[\s-]deriv"),
 )
 """Limits that are stated in words of their own, beside a known licence or without one."""
 _DOUBT = (
     r"check before|not established|not stated|not for use|ask before|not open|unknown|proprietary|all rights reserved|"
-    r"permission|prohibited|no redistribution"
+    r"permission|prohibited|no redistribution|\?(?=\s|$)|\b(?:not?|never) (?:in the |under )?(?:cc|public|free|open)"
 )
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014_", "-") | {"\u00a0": " "})
 """Signs that people write for the hyphens and spaces of a licence's name."""
@@ -130,7 +133,7 @@ class Licence:
 
 
 def _cc_demands(parts: str) -> Iterator[Demand]:
-    for part in re.findall(r"nc|nd|sa|non|no-?d|sha", parts):
+    for part in re.findall(r"nc|nd|sa|non|no[\s-]?d|sha", parts):
         yield _PARTS.get(part, _ND)
 
 

@@ -214,8 +214,21 @@ class RunFolder:
     @property
     def identity(self) -> Path:
         """The file with the id of the run, which all its editions share; only runs that write into a bucket have one."""
-        run = self.root.parent.parent if self.root.parent.name == EDITIONS_FOLDER else self.root
-        return run / ".run_id"
+        return self.whole / ".run_id"
+
+    @property
+    def whole(self) -> Path:
+        """The folder of the run that the folder of an edition belongs to."""
+        root = self.root.absolute()
+        return root.parent.parent if root.parent.name == EDITIONS_FOLDER else root
+
+    def check_outside(self, place: str | Path) -> None:
+        """Raise ValueError for a place inside of the folder of the run, which holds nothing but the run."""
+        inside = not is_remote(place) and Path(place).resolve().is_relative_to(self.whole.resolve())
+        if inside and self.recipe.is_file():
+            raise ValueError(
+                f"{place} lies in the folder of the run, which holds nothing but the run; give another one"
+            )
 
     @property
     def log(self) -> Path:
@@ -300,6 +313,10 @@ def cube_place(place: str | Path, edition: str | None = None) -> CubePlace:
         )
     run = run.of_edition(edition)
     if not is_remote(run.cube) and not has_key(run.cube, _GROUP):
+        if run._stated and not run._stated.get("sources"):
+            raise FileNotFoundError(
+                f"{path} maps nothing, because its recipe has no [[sources]], so there is no cube to open"
+            )
         raise FileNotFoundError(
             f"{path} has no {run.own_cube.name} yet, so it is not a cube to open; run its recipe first"
         )

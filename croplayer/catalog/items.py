@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -59,12 +59,18 @@ def period_of(edition: str, blocks: pd.DataFrame | None) -> TimeSpan:
 
 def _taken(blocks: pd.DataFrame) -> TimeSpan | None:
     """First and last time of the imagery of some blocks, of all their sources; None where nothing tells."""
-    times = [
-        pd.to_datetime(blocks.filter(regex=f"^{name}_").stack(), utc=True).dropna() for name in (TAKEN_FROM, TAKEN_TO)
-    ]
-    if any(each.empty for each in times):
+    starts, ends = (blocks.filter(regex=f"^{name}_") for name in (TAKEN_FROM, TAKEN_TO))
+    return _between(
+        [column.dropna().min() for _, column in starts.items()], [column.dropna().max() for _, column in ends.items()]
+    )
+
+
+def _between(starts: Iterable[Any], ends: Iterable[Any]) -> TimeSpan | None:
+    """The span from the first to the last of some times, as far as they are known; None where none is."""
+    known = [[time for time in times if not pd.isna(time)] for times in (starts, ends)]
+    if not all(known):
         return None
-    return TimeSpan(times[0].min().to_pydatetime(), times[1].max().to_pydatetime())
+    return TimeSpan(min(known[0]).to_pydatetime(), max(known[1]).to_pydatetime())
 
 
 def new_item(name: str, bounds: Bounds, period: TimeSpan, properties: Mapping[str, Any] | None = None) -> Item:
@@ -224,7 +230,8 @@ def block_item(row: Mapping[str, Any], period: TimeSpan, cube_href: str | None) 
     """
     block = BlockIndex.parse(str(row["block"]))
     properties = {f"{PREFIX}{name}": _json_value(value) for name, value in row.items() if _is_known(name, value)}
-    own = _taken(pd.DataFrame([row])) or period
+    starts, ends = ([row[c] for c in row if c.startswith(f"{name}_")] for name in (TAKEN_FROM, TAKEN_TO))
+    own = _between(starts, ends) or period
     item = new_item(block.name, BlockGrid().bounds(block), own, properties)
     if cube_href is not None:
         item.add_asset("cube", Asset(cube_href, "The cube that holds the block", media_type=ZARR_TYPE, roles=["data"]))

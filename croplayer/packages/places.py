@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import geopandas as gpd
@@ -43,7 +43,9 @@ class Province(NamedTuple):
     places: tuple[Place, ...]
 
 
-def provinces_of(units: gpd.GeoDataFrame, level: int, names: str = "zh") -> list[Province]:
+def provinces_of(
+    units: gpd.GeoDataFrame, level: int, names: str = "zh", is_mapped: Callable[[BaseGeometry], bool] | None = None
+) -> list[Province]:
     """Provinces with their counties.
 
     Parameters
@@ -51,11 +53,12 @@ def provinces_of(units: gpd.GeoDataFrame, level: int, names: str = "zh") -> list
     units : admin units of all levels, with columns adcode, name_en, name_zh, level and geometry in EPSG:4326
     level : the level that gets packages; the finest level has the counties, which may be the same
     names : one of `NAMES`
+    is_mapped : whether an outline lies on the map; a county that does not may lie in no province, and is left out then
 
     Raises
     ------
     ValueError
-        for a level without units, and for a county that shares no ground with a province
+        for a level without units, and for a county on the map that shares no ground with a province
     """
     levels = sorted({int(found) for found in units.level})
     if level not in levels:
@@ -67,6 +70,13 @@ def provinces_of(units: gpd.GeoDataFrame, level: int, names: str = "zh") -> list
     cities = units[units.level == above].reset_index(drop=True)
     in_province = np.arange(len(own)) if finest == level else _rows_above(counties, own)
     in_city = in_province if above == level else _rows_above(counties, cities)
+    for rows, within in ((in_province, level), (in_city, above)):
+        for row in np.flatnonzero(rows < 0).tolist():
+            lost = counties.iloc[row]
+            if is_mapped is None or is_mapped(lost.geometry):
+                raise ValueError(f"admin unit {lost.adcode} ({lost.name_en}) lies in no unit of level {within}")
+    is_placed = (in_province >= 0) & (in_city >= 0)
+    counties, in_province, in_city = counties[is_placed], in_province[is_placed], in_city[is_placed]
     labels, city_labels, county_labels = (_labels(table, names) for table in (own, cities, counties))
     folders = file_names(_distinct(labels, own.adcode), LONGEST_ENDING)
     texts = [
@@ -88,18 +98,15 @@ def provinces_of(units: gpd.GeoDataFrame, level: int, names: str = "zh") -> list
 
 
 def _rows_above(below: gpd.GeoDataFrame, above: gpd.GeoDataFrame) -> np.ndarray:
-    """Row of the unit that each unit lies in: the one that holds its inner point, else the one that it shares most ground with."""
+    """Row of the unit that each unit lies in: the one that holds its inner point, else that with most common ground, else -1."""
     points = shapely.point_on_surface(below.geometry.to_numpy())
     rows = np.full(len(below), -1)
     place, unit = above.sindex.query(points, predicate="intersects")
     rows[place[::-1]] = unit[::-1]
     for row in np.flatnonzero(rows < 0):
         shared = shapely.area(shapely.intersection(above.geometry.to_numpy(), below.geometry.iloc[row]))
-        if not shared.max(initial=0.0) > 0:
-            raise ValueError(
-                f"admin unit {below.adcode.iloc[row]} ({below.name_en.iloc[row]}) lies in no unit of level {above.level.iloc[0]}"
-            )
-        rows[row] = shared.argmax()
+        if shared.max(initial=0.0) > 0:
+            rows[row] = shared.argmax()
     return rows
 
 

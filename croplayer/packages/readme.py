@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from stores.field_columns import FieldColumn
@@ -28,15 +29,15 @@ def readme(facts: MapFacts, title: str, files: Mapping[str, str], layers: Sequen
     files : what each file or folder of the package holds, by its name
     layers : names of the layers that it has
     """
-    lines = [f"# {facts.title}: {title}", ""]
-    lines += [facts.about, ""] if facts.about else []
+    lines = [f"# {one_line(facts.title)}: {one_line(title)}", ""]
+    lines += [_without_markup(facts.about), ""] if facts.about else []
     lines += [
         f"Edition {facts.edition} of the map '{facts.name}', made with croplayer {facts.version} from the sources "
         f"{', '.join(facts.sources)}. All files are in EPSG:4326; areas are measured on the WGS 84 ellipsoid.",
         "",
         "## Files",
         "",
-        *(f"* `{name}`: {words}" for name, words in files.items()),
+        *(f"* `{name}`: {one_line(words)}" for name, words in files.items()),
         "",
         "## The map",
         "",
@@ -50,7 +51,7 @@ def readme(facts: MapFacts, title: str, files: Mapping[str, str], layers: Sequen
     ]  # fmt: skip
     for name in layers:
         lines += ["", f"## Layer `{name}`", "", ABOUT_LAYERS[name], "", *_dictionary(LAYERS[name])]
-    lines += ["", "## Licence", "", *licence_words(facts), "", "## How to cite", "", facts.cited]
+    lines += ["", "## Licence", "", *licence_words(facts), "", "## How to cite", "", one_line(facts.cited)]
     return "\n".join(lines) + "\n"
 
 
@@ -68,14 +69,14 @@ def licence_words(facts: MapFacts) -> list[str]:
     """Markdown lines on the licence of the map and of each of its inputs, and what they demand together."""
     own = facts.licence or "not stated; ask the producer before you share this map"
     address = f" (<{facts.terms}>)" if facts.terms else ""
-    lines = [f"Licence of the map: {own}{address}.", ""]
+    lines = [f"Licence of the map: {one_line(own)}{address}.", ""]
     if not facts.inputs:
         return [*lines, "The licences of its inputs are not known."]
     lines += ["| input | name | licence | demands | terms |", "|---|---|---|---|---|"]
     for each in facts.inputs:
         demands = ", ".join(demand for demand in demands_of([each])) or "nothing"
         cells = (each.role, each.name, each.licence.words, demands, each.terms)
-        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+        lines.append(f"| {' | '.join(one_line(cell).replace('|', '/') for cell in cells)} |")
     shared = [each for each in facts.inputs if not each.role.is_measured_only]
     together = ", ".join(demands_of(shared)) or "nothing"
     lines += [
@@ -85,5 +86,15 @@ def licence_words(facts: MapFacts) -> list[str]:
     return [*lines, *(f"* {_sentence(doubt)}" for doubt in doubts(facts.inputs))]
 
 
+def one_line(text: str) -> str:
+    """A text of data as Markdown of one line that holds no markup of HTML."""
+    return _without_markup(" ".join(text.split()))
+
+
+def _without_markup(text: str) -> str:
+    # Addresses in angle brackets stay links.
+    return re.sub(r"<(?=[a-z/!?])(?!https?://)", "&lt;", text, flags=re.IGNORECASE)
+
+
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{one_line(text[0].upper() + text[1:])}."

@@ -73,6 +73,8 @@ def steps(results: ReportTables) -> list[str]:
 
 def _area(results: ReportTables) -> Answer:
     mapped = results.blocks[map_column(AREA_KM2, INTEGRATED)]
+    if not mapped.notna().any():
+        return Answer("Cropland on the map", "not known", "no block has a map")
     return Answer(
         "Cropland on the map",
         f"{number(float(mapped.sum()))} km²",

@@ -38,7 +38,7 @@ def _day_or_more(date: str, text: str) -> TimeSpan:
     year, month, day = (int(part) if part else None for part in match.groups())
     try:
         start = datetime(year or 0, month or 1, day or 1, tzinfo=UTC)
-        end = datetime(start.year, month or 12, day or monthrange(start.year, month or 12)[1], tzinfo=UTC)
+        last = datetime(start.year, month or 12, day or monthrange(start.year, month or 12)[1], tzinfo=UTC)
     except ValueError as error:
         raise ValueError(f"'{text}' is no time: {error}") from error
-    return TimeSpan(start, end + timedelta(days=1) - timedelta(milliseconds=1))
+    return TimeSpan(start, last + (timedelta(days=1) - timedelta(milliseconds=1)))

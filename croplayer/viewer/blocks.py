@@ -25,6 +25,10 @@ ValueOf = Callable[[str], Any]
 """Gives the value of a column in one row; None where it is missing or the table has no such column."""
 DAY = len("2020-01-01")
 DECIDED = ("answer", "confidence", "reviewed")
+CORRECTNESS = ("correctness", "correctness_confidence", "correctness_reviewed")
+INTEGRATION = ("integration_label", "integration_confidence", "integration_reviewed")
+MOST_CELLS = 2_000_000
+"""Most values of the table that are read as one."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +93,7 @@ class Blocks:
         place = int(np.searchsorted(codes, block.row * LATTICE_COLS + block.col))
         if place == len(codes) or codes[place] != block.row * LATTICE_COLS + block.col:
             return None
-        row = int(order[place])
-
-        def value(name: str) -> Any:
-            column = self.column(name)
-            return None if column is None else plain(column.iloc[row])
-
-        return self._facts(grid, block, value)
+        return self._facts(grid, block, self._row(int(order[place])).get)
 
     def each(self, grid: BlockGrid) -> Iterator[tuple[BlockIndex, dict[str, Any]]]:
         """Every block with the same, by place; holds the columns that are told of in memory."""
@@ -113,6 +111,23 @@ class Blocks:
         for code, row in zip(codes.tolist(), order.tolist(), strict=True):
             block = BlockIndex(*divmod(code, LATTICE_COLS))
             yield block, self._facts(grid, block, lambda name: (column(name) or [None] * (row + 1))[row])  # noqa: B023
+
+    def _row(self, row: int) -> dict[str, Any]:
+        """What is told of a block, by column; opens the file once for as many columns as memory may hold."""
+        names = [name for name in self._told if name in self._columns]
+        step = max(MOST_CELLS // max(len(self._places[0]), 1), 1)
+        found: dict[str, Any] = {}
+        for start in range(0, len(names), step):
+            table = parquet.read_table(self.path, columns=names[start : start + step], use_threads=False)
+            found |= {name: plain(values.iloc[0]) for name, values in table.slice(row, 1).to_pandas().items()}
+        return found
+
+    @property
+    def _told(self) -> list[str]:
+        """Columns that `_facts` asks for."""
+        of_source = (map_column(n, s) for s in self.sources for n in (TAKEN_FROM, TAKEN_TO, *CORRECTNESS))
+        own = ("override", "no_usable_imagery")
+        return list(dict.fromkeys([*(f["column"] for f in self.features), *of_source, *INTEGRATION, *own]))
 
     @cached_property
     def _schema(self) -> pa.Schema:
@@ -151,11 +166,10 @@ class Blocks:
     def _decisions(self, value: ValueOf) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for source in self.sources:
-            columns = (map_column(n, source) for n in ("correctness", "correctness_confidence", "correctness_reviewed"))
+            columns = (map_column(name, source) for name in CORRECTNESS)
             found.append({"title": f"Correctness of {source}", **dict(zip(DECIDED, map(value, columns), strict=True))})
             found[-1] |= self._why("correctness", why_correctness(str(found[-1]["answer"])))
-        columns = (f"integration_{name}" for name in ("label", "confidence", "reviewed"))
-        found.append({"title": "Source taken", **dict(zip(DECIDED, map(value, columns), strict=True))})
+        found.append({"title": "Source taken", **dict(zip(DECIDED, map(value, INTEGRATION), strict=True))})
         found[-1] |= self._why("integration", why_integration(str(found[-1]["answer"]), self.sources))
         found[-1] |= {"override": value("override") or None}
         if value("no_usable_imagery"):

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from croplayer.files.tables import read_csv
 from stores.legends import INTEGRATED
 from stores.run_folder import RunFolder
 
@@ -111,7 +112,7 @@ class Units:
 
 
 def _by_code(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, dtype={"adcode": str}).set_index("adcode")
+    return read_csv(path).set_index("adcode")
 
 
 def _areas(row: pd.Series) -> list[dict[str, Any]]:

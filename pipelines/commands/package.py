@@ -49,6 +49,7 @@ def package(run: str, out: Path, level: int, names: str, units: tuple[str, ...],
         click.echo(f"warning: these packages must not be shared: {sentence}", err=True)
     if plan:
         return
+    packages.folder.check_outside(out)
     if RunFolder(out).recipe.is_file():
         raise ValueError(f"{out} is the folder of a run; give another one for the packages")
     with lease(RunFolder(out)):

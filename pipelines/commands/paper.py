@@ -39,14 +39,10 @@ def paper(
     each table as CSV. RUN is the folder of a run, or FOLDER@EDITION.
     """
     from pipelines.paper import Given, drawn_run, folder_for, paper_of, write_paper
-    from pipelines.paper_windows import whole_run
 
     drawn = drawn_run(run)
     folder = out or folder_for(drawn)
-    if folder.resolve().is_relative_to(whole_run(drawn).resolve()):
-        raise ValueError(
-            f"{folder} lies in the folder of the run, which holds nothing but the run; give another with -o"
-        )
+    drawn.check_outside(folder)
     appendix, evidence = paper_of(drawn, Given(level, statistics, labels, comparison))
     page = write_paper(appendix, evidence, folder)
     for shown in appendix.shown:

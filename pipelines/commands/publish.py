@@ -44,6 +44,7 @@ def publish(
     from pipelines.publishing import Published
 
     published = Published.of(run, with_imagery=not no_imagery)
+    published.folder.check_outside(out)
     for sentence in published.doubts():
         click.echo(f"warning: {sentence}", err=True)
     found = published.obstacles()

@@ -70,6 +70,8 @@ def _write(shown: RunView, out: Path, zoom: int | None, most_mb: int) -> None:
     from croplayer.viewer.still import TooLargeError, check_folder, plan_of, write_still
 
     check_folder(out)
+    if shown.edition.folder is not None:
+        shown.edition.folder.check_outside(out)
     for sentence in _obstacles(shown):
         click.echo(f"Warning: {sentence}", err=True)
     try:

@@ -51,6 +51,16 @@ def test_a_catalog_in_a_bucket_is_the_one_on_disk(bucket: str, tmp_path: Path) -
     assert cube["assets"]["cube"]["href"] == "https://data.example.org/north/cube.zarr/2020"
 
 
+def test_a_bucket_that_is_not_there_is_told_in_a_line(bucket: str, tmp_path: Path) -> None:
+    run = handed_out_run(tmp_path / "run")
+    done = CliRunner().invoke(
+        main, ["publish", str(run), "-o", "s3://nowhere/stac", "--data", "https://example.org/north"]
+    )
+    told = [line for line in done.output.splitlines() if "nowhere" in line]
+    assert done.exit_code == 2 and len(told) == 1, done.output
+    assert told[0].startswith("croplayer: ") and "nowhere/stac" in told[0]
+
+
 def test_a_bucket_needs_the_address_of_the_data(tmp_path: Path) -> None:
     place = CatalogPlace("s3://maps/stac")
     with pytest.raises(ValueError, match="say with --data where"):

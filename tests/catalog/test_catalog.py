@@ -42,6 +42,7 @@ from croplayer.models.networks.manifest import bundle_digest
 from croplayer.sources.time_spans import parse_span
 from croplayer.vector.files import write_geotiff
 from pipelines.cli import main
+from pipelines.publishing import columns_without
 from stores.run_folder import RunFolder
 
 KINDS = {"Feature": STACObjectType.ITEM, "Collection": STACObjectType.COLLECTION, "Catalog": STACObjectType.CATALOG}
@@ -335,6 +336,21 @@ def test_packages_that_must_not_be_shared_say_so(tmp_path: Path) -> None:
     assert "warning: these packages must not be shared: the units 'level 1'" in done.output
 
 
+def test_a_catalog_in_the_folder_of_its_run_is_refused(tmp_path: Path) -> None:
+    run = handed_out_run(tmp_path / "run", with_fields=False)
+    for out in (run, run / "catalog"):
+        done = publish(run, out)
+        assert done.exit_code == 2 and "holds nothing but the run" in done.output
+    assert not (run / "collection.json").exists() and not (run / "catalog").exists()
+
+
+def test_columns_of_a_source_whose_name_ends_like_that_of_a_product_stay() -> None:
+    columns = ["block", "known_winter_esa", "iou_esa", "iou_my_winter_esa", "coverage_type_winter_esa", "slope_deg"]
+    kept = columns_without(["esa", "my_winter_esa"], ["winter_esa", "croplayer"], columns)
+    assert kept == ["block", "known_winter_esa", "coverage_type_winter_esa", "slope_deg"]
+    assert columns_without([], ["winter_esa"], columns) == columns
+
+
 def test_a_run_of_an_earlier_version_is_run_again(tmp_path: Path) -> None:
     run = handed_out_run(tmp_path / "run", with_fields=False)
     (run / "provenance.json").write_text(json.dumps({"croplayer": "0.1.0", "models": {}}), encoding="utf-8")
@@ -367,3 +383,12 @@ def test_the_time_of_a_map_is_that_of_its_imagery_or_named_by_its_edition(tmp_pa
         block_item({"block": "r1115c5880"}, parse_span("1999"), None).properties["start_datetime"]
         == "1999-01-01T00:00:00Z"
     )
+
+
+def test_times_before_those_that_count_in_nanoseconds_since_1970() -> None:
+    old = parse_span("1500/1937-08")
+    known = pd.DataFrame({"taken_from_one": [old.start], "taken_to_one": [old.end]}, dtype="datetime64[ms, UTC]")
+    assert period_of("2020", known) == old
+    item = block_item({"block": "r1115c5880"} | known.iloc[0].to_dict(), parse_span("1999"), None)
+    assert item.properties["start_datetime"] == "1500-01-01T00:00:00Z"
+    assert item.properties["end_datetime"] == "1937-08-31T23:59:59.999000Z"

@@ -65,5 +65,10 @@ def test_what_cannot_be_placed_is_named() -> None:
     away = gpd.GeoDataFrame(
         {"adcode": ["9"], "name_en": ["Nowhere"], "name_zh": [""], "level": [3]}, geometry=[shapely.box(0, 0, 1, 1)], crs=4326
     )  # fmt: skip
-    with pytest.raises(ValueError, match=r"admin unit 9 \(Nowhere\) lies in no unit of level 1"):
-        provinces_of(gpd.GeoDataFrame(pd.concat([units, away], ignore_index=True), crs=4326), 1)
+    both = gpd.GeoDataFrame(pd.concat([units, away], ignore_index=True), crs=4326)
+    for is_mapped in (None, lambda outline: outline.intersects(shapely.box(0.5, 0.5, 3, 3))):
+        with pytest.raises(ValueError, match=r"admin unit 9 \(Nowhere\) lies in no unit of level 1"):
+            provinces_of(both, 1, "zh", is_mapped)
+    # A county far from the map needs no province.
+    found = provinces_of(both, 1, "zh", lambda outline: outline.intersects(shapely.box(114, 30, 115, 40)))
+    assert repr(found) == repr(provinces_of(units, 1))

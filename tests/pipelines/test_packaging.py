@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -248,4 +249,49 @@ def test_the_command(run: Path, tmp_path: Path) -> None:
     wrong = runner.invoke(main, ["package", str(run), "-o", str(tmp_path / "out"), "--unit", "13"])
     assert wrong.exit_code == 2 and "'13' is no unit with a map at this level" in wrong.output
     into_run = runner.invoke(main, ["package", str(run), "-o", str(run)])
-    assert into_run.exit_code == 2 and "is the folder of a run" in into_run.output
+    assert into_run.exit_code == 2 and "lies in the folder of the run" in into_run.output
+    inside = runner.invoke(main, ["package", str(run), "-o", str(run / "packages")])
+    assert inside.exit_code == 2 and not (run / "packages").exists()
+    other = handed_out_run(tmp_path / "other")
+    into_other = runner.invoke(main, ["package", str(run), "-o", str(other)])
+    assert into_other.exit_code == 2 and "is the folder of a run" in into_other.output
+
+
+def test_the_index_knows_packages_whose_folder_was_removed(run: Path, tmp_path: Path) -> None:
+    packed(run, tmp_path)
+    before = (tmp_path / "index.csv").read_bytes()
+    shutil.rmtree(tmp_path / "西省")
+    Packages.of(str(run), tmp_path).only(["12"]).write(lambda *told: None)
+    assert (tmp_path / "index.csv").read_bytes() == before
+    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "`西省.tar.gz`" in page and "`东省/`" in page and "`西省/`" not in page
+
+
+def test_what_a_killed_process_left_is_removed(run: Path, tmp_path: Path) -> None:
+    packed(run, tmp_path)
+    left = [tmp_path / "西省" / "map" / ".西省.tif.x.partial", tmp_path / "西省" / "shapefile" / ".a.x.partial"]
+    left[0].mkdir()
+    left[1].touch()
+    packed(run, tmp_path)
+    assert not any(path.exists() for path in left)
+
+
+def test_a_unit_is_named_by_its_code_or_a_name_of_its_own(tmp_path: Path) -> None:
+    run = handed_out_run(tmp_path / "run")
+    units = made_units()
+    units.loc[units.adcode == "11", ["name_en", "name_zh"]] = "12"
+    units.to_parquet(RunFolder(run).boundaries)
+    assert [p.adcode for p in Packages.of(str(run), tmp_path / "out").only(["12"]).written] == ["12"]
+    units.loc[units.adcode == "12", ["name_en", "name_zh"]] = "12"
+    units.loc[units.adcode == "12", "adcode"] = "13"
+    units.to_parquet(RunFolder(run).boundaries)
+    with pytest.raises(ValueError, match="several units are called '12'; use one of the codes 11, 13"):
+        Packages.of(str(run), tmp_path / "out").only(["12"])
+
+
+def test_a_province_without_counties_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = handed_out_run(tmp_path / "run")
+    units = made_units()
+    units[~units.adcode.str.startswith(("110", "111"))].to_parquet(RunFolder(run).boundaries)
+    assert [p.adcode for p in Packages.of(str(run), tmp_path / "out").provinces] == ["12"]
+    assert "西省 gets no package" in caplog.text

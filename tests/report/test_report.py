@@ -98,6 +98,8 @@ def test_the_first_screen_counts_what_has_no_map_and_looks_foreign() -> None:
     run = results(blocks=blocks)
     assert {a.question: a.value for a in answers(run)}["Blocks with a map"] == "10 of 12"
     assert any(line.startswith("2 of 12 blocks have no map") for line in cautions(run))
+    blocks["area_km2_croplayer"] = np.nan
+    assert answers(results(blocks=blocks))[0].value == "not known"  # not 0 km²
     assert any(line.startswith("In 2 of 11 blocks the imagery of a looks") for line in cautions(run))
 
 

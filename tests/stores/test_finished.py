@@ -316,11 +316,14 @@ def test_a_cube_without_ledgers_reads_as_it_is_stored(run: Path, tmp_path: Path)
 def test_a_place_that_is_no_cube_gets_a_sentence(run: Path, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     (tmp_path / "new/recipe.toml").write_text("")
+    (tmp_path / "compared").mkdir()
+    (tmp_path / "compared/recipe.toml").write_text('name = "compared"')
     for place, error, message in (
         (run / "cube.zarr/2020", ValueError, r"is a part of .*cube.zarr; give that and edition='2020'"),
         (run / "ledger/outputs.json", ValueError, "is a file, not a cube; expected a run's folder"),
         (run / "ledger", ValueError, "is not a cube and not a run's folder"),
         (tmp_path / "new", FileNotFoundError, "has no cube.zarr yet"),
+        (tmp_path / "compared", FileNotFoundError, r"maps nothing, because its recipe has no \[\[sources\]\]"),
         (tmp_path / "nothing", FileNotFoundError, "does not exist, so it is not a cube"),
     ):
         with pytest.raises(error, match=message):

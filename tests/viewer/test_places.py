@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import shapely
 from shared.small_cubes import make_cube
 from viewer.conftest import BORDER
 
+from croplayer.viewer import blocks
 from croplayer.viewer.mercator import Tile
 from croplayer.viewer.run_view import RunView, pixels_from_zoom
 from croplayer.viewer.units import Units
@@ -77,6 +79,29 @@ def test_other_maps_have_the_titles_of_the_recipe(run: Path) -> None:
         assert deviation() == "WorldCover"
 
 
+def test_a_unit_whose_code_is_a_word_for_missing_values_has_its_areas(run: Path) -> None:
+    path = run / "tables" / "units_2.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("110101", "NA"), encoding="utf-8")
+    found = Units.of(RunFolder(run)).areas[2]
+    assert list(found.index) == ["NA", "110102"] and found.loc["NA", "croplayer_km2"] == 41.25
+
+
+def test_a_click_opens_the_block_table_a_few_times_alone(view: RunView, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = view.at(114.07, 34.97)["block"]
+    opened, read = [], blocks.parquet.read_table
+
+    def counted(*args: Any, **given: Any) -> Any:
+        opened.append(given["columns"])
+        return read(*args, **given)
+
+    monkeypatch.setattr(blocks.parquet, "read_table", counted)
+    assert view.at(114.07, 34.97)["block"] == expected and len(opened) == 1
+    # A table of many blocks is read in parts.
+    monkeypatch.setattr(blocks, "MOST_CELLS", 2 * 6)
+    assert view.at(114.07, 34.97)["block"] == expected
+    assert len(opened) > 2 and {len(columns) for columns in opened[1:]} <= {1, 2}
+
+
 def test_a_place_tells_its_units_and_its_block(view: RunView) -> None:
     found = view.at(114.07, 34.97)
     assert [unit["adcode"] for unit in found["units"]] == ["110000", "110101"]
@@ -102,13 +127,13 @@ def test_a_place_tells_its_units_and_its_block(view: RunView) -> None:
 
 
 def test_all_blocks_at_once_tell_what_each_tells_alone(view: RunView) -> None:
-    blocks, grid = view.edition.blocks, view.edition.pixels.cube.grid
-    assert blocks is not None
-    together = dict(blocks.each(grid))
+    told, grid = view.edition.blocks, view.edition.pixels.cube.grid
+    assert told is not None
+    together = dict(told.each(grid))
     assert list(together) == sorted(together) and len(together) == 6
     for block, facts in together.items():
         west, south, east, north = grid.bounds(block)
-        assert blocks.at(grid, (west + east) / 2, (south + north) / 2) == facts
+        assert told.at(grid, (west + east) / 2, (south + north) / 2) == facts
 
 
 def test_what_is_said_is_json_without_missing_numbers(view: RunView) -> None:
