@@ -138,7 +138,8 @@ def _known(results: ReportTables) -> Answer:
 
 
 def _without_map(blocks: pd.DataFrame) -> int:
-    unusable = blocks.get("no_usable_imagery", pd.Series(False, index=blocks.index)).fillna(False).astype(bool)
+    # Missing where a block is not finished, and then its area is missing, too.
+    unusable = blocks.get("no_usable_imagery", pd.Series(False, index=blocks.index)) == True  # noqa: E712
     return int((blocks[map_column(AREA_KM2, INTEGRATED)].isna() | unusable).sum())
 
 

@@ -93,7 +93,7 @@ def test_the_first_screen_says_what_is_not_known() -> None:
 def test_the_first_screen_counts_what_has_no_map_and_looks_foreign() -> None:
     blocks = made_up_blocks()
     blocks.loc[0, "area_km2_croplayer"] = np.nan
-    blocks["no_usable_imagery"] = [False, True] + [False] * 10
+    blocks["no_usable_imagery"] = pd.Series([None, True] + [False] * 10, dtype=object)
     blocks["familiarity_a"] = [0.01, 0.04, 0.05, np.nan] + [0.5] * 8
     run = results(blocks=blocks)
     assert {a.question: a.value for a in answers(run)}["Blocks with a map"] == "10 of 12"
