@@ -41,7 +41,7 @@ def address(run: Path, tmp_path: Path) -> Iterator[str]:
             assert not errors.read_text()
             assert psutil.Process(process.pid).memory_info().rss < 300e6
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             process.wait(60)
 
 
