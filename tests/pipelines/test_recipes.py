@@ -119,6 +119,7 @@ def test_swellendam_measures_real_terrain(recipes: Recipes, data: Path) -> None:
     assert known.area_km2.item() == pytest.approx(blocks.area_km2_croplayer.sum(), rel=1e-6)
 
 
+@pytest.mark.soak
 def test_china_grid_sums_the_real_product_by_province(recipes: Recipes, data: Path) -> None:
     out = recipes.out("china_grid")
     blocks = pd.read_parquet(out / "blocks.parquet", columns=["block", "adcode_1", "area_km2_hyde"])
@@ -152,7 +153,9 @@ def exact_sums(data: Path) -> np.ndarray:
     return sums.iloc[:, 0].to_numpy() / 100 * np.array(ratio)
 
 
-@pytest.mark.parametrize("name", ["naip_fields", "naip_dates", "swellendam", "china_grid"])
+@pytest.mark.parametrize(
+    "name", ["naip_fields", "naip_dates", "swellendam", pytest.param("china_grid", marks=pytest.mark.soak)]
+)
 def test_a_second_run_does_nothing(recipes: Recipes, name: str) -> None:
     out = recipes.out(name)
 
