@@ -84,12 +84,14 @@ def test_a_run_whose_scheduler_dies_ends_with_a_sentence(tls: dict[str, str], tm
     folder = RunFolder(tmp_path / "run")
     with dask_processes(tmp_path, tls) as processes:
         processes.add_worker()
-        threading.Timer(2.5, kill_group, [processes.scheduler]).start()
-        start = time.monotonic()
         with (
             pytest.raises(ConnectionError, match=r"the scheduler at tls://127.0.0.1:\d+ is gone; start it and run"),
             Workers(Cluster(), processes.address) as workers,
         ):
+            # Once the worker is there: on a busy machine the scheduler would be gone before anybody asked it.
+            workers.begin({})
+            start = time.monotonic()
+            threading.Timer(1.5, kill_group, [processes.scheduler]).start()
             run_step(poison_step(folder, 40, {}, seconds=1.0), StepLedgers(folder), workers)
         assert time.monotonic() - start < 30
 
