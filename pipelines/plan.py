@@ -16,7 +16,7 @@ from pipelines.recipe_data import needs_of
 from pipelines.recipe_sources import FolderSource, HttpSource
 from pipelines.run import Run
 from pipelines.stages.order import stage_names
-from stores.legends import NODATA_ABOVE
+from stores.legends import FOREIGN, NODATA_ABOVE
 
 RGB_BYTES, MASK_BYTES, FIELD_BYTES = 3, 1, 5
 MASKS_PER_SOURCE = 3
@@ -111,8 +111,6 @@ def _familiarity(run: Run) -> dict[str, float]:
 
 def foreign_warnings(recipe: Recipe, familiar: Mapping[str, float]) -> Iterator[str]:
     """Sentences about sources whose imagery is foreign to the network, of familiarities by the name of the source."""
-    from croplayer.evaluation.source_familiarity import FOREIGN
-
     model = recipe.segmentation.model if recipe.segmentation else ""
     for i, name in enumerate(recipe.source_names, start=1):
         if familiar.get(name, 1.0) < FOREIGN:

@@ -35,6 +35,8 @@ FLAG_COLOURS = {NOT_CROPLAND: "#efe9d9", CROPLAND: "#2f7d32", NO_IMAGERY: "#b9c3
 
 NODATA_ABOVE = 0.1
 """Share of pixels without imagery above which a block's coverage type is Nodata (paper section 2.2.2: 10 %)."""
+FOREIGN = 0.05
+"""Familiarity below which imagery looks like almost none of the scenes that a network learned from."""
 EMPTY_SHARE = 0.005
 """Share of a block below which its cropland counts as none (paper section 2.2.5: 0.5 %)."""
 

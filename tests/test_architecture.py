@@ -16,7 +16,7 @@ from pipelines.engine.code import import_closure
 
 FLOORS = (
     {"stores", "croplayer.kernels"},
-    {"croplayer.files", "croplayer.landscape"},
+    {"croplayer.files", "croplayer.landscape", "croplayer.pages"},
     {"croplayer.sources", "croplayer.vector", "croplayer.workers"},
     {"croplayer.products"},
     {"croplayer.measures"},

@@ -17,8 +17,6 @@ BLOCKS_READ = 6
 """Blocks, spread over the region, in whose middle some imagery is read; all of a smaller region."""
 WINDOWS_ALONG = 2
 """Windows along each side of the square that is read in the middle of a block."""
-FOREIGN = 0.05
-"""Median familiarity below which imagery is called foreign to a network."""
 
 
 def familiarity_of_sources(

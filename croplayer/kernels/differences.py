@@ -9,8 +9,8 @@ import numpy as np
 from croplayer.kernels.bits import as_mask
 from croplayer.kernels.compiled import kernel
 
-HIGHEST_FLAG, HIGHEST_SCORE = 1, 250
-"""Flags and scores above these mean that nothing is known of a pixel."""
+HIGHEST_FLAG = 1
+"""A higher flag means that nothing is known of a pixel."""
 
 
 class Differences(NamedTuple):
@@ -23,7 +23,7 @@ class Differences(NamedTuple):
     second: int
     """pixels of the second mask alone"""
     scores_first: int
-    """sum of both scores over the pixels of the first mask alone, 0 to 500 each"""
+    """sum of both scores over the pixels of the first mask alone"""
     scores_second: int
     """sum of both scores over the pixels of the second mask alone"""
     seen_first: int
@@ -40,7 +40,7 @@ def differences(
     Parameters
     ----------
     first, second : (h, w) uint8, 1 for cropland, 0 for other land, higher where nothing is known
-    scores_first, scores_second : (h, w) uint8, 0 to 250; higher where nothing is known, as their masks are
+    scores_first, scores_second : (h, w) uint8; where a mask knows nothing its score counts for nothing
 
     Raises
     ------

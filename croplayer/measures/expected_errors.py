@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from croplayer.kernels.differences import HIGHEST_SCORE, differences
+from croplayer.kernels.differences import differences
+from stores.legends import PROBABILITY_SCALE
 
 GUESS = 0.5
 """What ground costs of which a choice says nothing although the other source knows it: as much as a guess."""
@@ -41,7 +42,7 @@ def expected_errors(
     known = found.both + found.seen_first + found.seen_second
     if not known:
         return ExpectedErrors(np.nan, np.nan, np.nan)
-    crop_first, crop_second = (sums / (2 * HIGHEST_SCORE) for sums in (found.scores_first, found.scores_second))
+    crop_first, crop_second = (sums / (2 * PROBABILITY_SCALE) for sums in (found.scores_first, found.scores_second))
     other_first, other_second = found.first - crop_first, found.second - crop_second
     return ExpectedErrors(
         (other_first + crop_second + GUESS * found.seen_second) / known,

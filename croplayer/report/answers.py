@@ -8,11 +8,8 @@ from croplayer.evaluation.interval import Estimate, share_interval
 from croplayer.evaluation.provinces import count_within
 from croplayer.report.page import Answer, number
 from croplayer.report.tables import ReportTables
-from stores.columns import AREA_KM2, FAMILIARITY, map_column
-from stores.legends import INTEGRATED
-
-FOREIGN = 0.05
-"""Familiarity below which a block's imagery looks like almost none of the training scenes."""
+from stores.columns import AREA_KM2, FAMILIARITY, map_column, percent_column
+from stores.legends import FOREIGN, INTEGRATED
 
 
 def answers(results: ReportTables) -> list[Answer]:
@@ -164,7 +161,7 @@ def _reviewed(blocks: pd.DataFrame) -> bool:
 
 def _worst_unit(results: ReportTables) -> str:
     """Which province deviates most from its statistic, beyond the limit; empty if none does."""
-    units, column = results.units.get(1), f"{INTEGRATED}_percent"
+    units, column = results.units.get(1), percent_column(INTEGRATED)
     if results.within is None or units is None or column not in units or units[column].isna().all():
         return ""
     off = (units[column].astype(float) - 100).abs()

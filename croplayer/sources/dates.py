@@ -5,44 +5,60 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+import pandas as pd
+
 from croplayer.files.file_cache import cached_file_reads
 from croplayer.sources.imagery import ImagerySource
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.raster_file import RasterPlace, open_file
 from croplayer.sources.stac import StacSource
 from croplayer.sources.time_spans import TimeSpan
+from stores.columns import TAKEN_FROM, TAKEN_TO, map_column
 from stores.grid import BlockGrid, BlockIndex, Bounds
 
 ACQUIRED = "ACQUISITIONDATETIME"
 """Item of GDAL's metadata domain IMAGERY with the time at which the imagery of a file was taken."""
 
 
-def imagery_spans(
-    sources: Sequence[ImagerySource],
-    stated: Mapping[str, TimeSpan],
-    blocks: Iterable[BlockIndex],
-    grid: BlockGrid,
-) -> dict[BlockIndex, dict[str, TimeSpan]]:
-    """When the imagery of each source was taken, by block; sources that do not tell are left out.
+def imagery_times(
+    sources: Sequence[ImagerySource], stated: Mapping[str, TimeSpan], blocks: Sequence[BlockIndex], grid: BlockGrid
+) -> pd.DataFrame:
+    """When the imagery of each source was taken, a row for each block.
 
-    What the recipe states counts for all blocks of its source. Otherwise STAC items tell, and rasters that hold the item
+    What is stated of a source counts for all blocks. Otherwise STAC items tell, and rasters that hold the item
     ACQUISITIONDATETIME of GDAL's domain IMAGERY; other times in files are those of the files. Where one of the rasters
-    or items under a block does not tell, nothing is told of the block. Empty where it is known of no block at all.
+    or items under a block does not tell, nothing is told of the block.
+
+    Returns
+    -------
+    Columns taken_from_SOURCE and taken_to_SOURCE, datetime64[ms, UTC], null where nothing tells; none for a source of which
+    nothing is known in any block.
     """
-    telling = [s for s in sources if s.name in stated or _tells(s)]
-    spans = {}
-    for block in blocks if telling else ():
-        found = {s.name: stated.get(s.name) or taken_between(s, grid.bounds(block)) for s in telling}
-        spans[block] = {name: span for name, span in found.items() if span is not None}
-    return spans if any(spans.values()) else {}
+    columns = {}
+    for source in sources:
+        if source.name in stated:
+            found: list[TimeSpan | None] = [stated[source.name]] * len(blocks)
+        else:
+            found = [taken_between(source, grid.bounds(block)) for block in blocks] if _tells(source) else []
+        if any(found):
+            for i, column in enumerate((TAKEN_FROM, TAKEN_TO)):
+                moments = [span and span[i] for span in found]
+                columns[map_column(column, source.name)] = pd.Series(moments, dtype="datetime64[ms, UTC]")
+    return pd.DataFrame(columns)
 
 
 def imagery_dates(
     sources: Sequence[ImagerySource], blocks: Iterable[BlockIndex], grid: BlockGrid
 ) -> dict[BlockIndex, dict[str, datetime]]:
-    """`imagery_spans` of blocks and sources whose imagery was taken at one moment that the sources tell."""
-    spans = imagery_spans(sources, {}, blocks, grid)
-    dates = {b: {name: s.start for name, s in of.items() if s.start == s.end} for b, of in spans.items()}
+    """When the imagery of each source was taken, by block, where it was taken at one moment that the source tells.
+
+    Empty where it is known of no block at all.
+    """
+    telling = [source for source in sources if _tells(source)]
+    dates = {}
+    for block in blocks if telling else ():
+        spans = {source.name: taken_between(source, grid.bounds(block)) for source in telling}
+        dates[block] = {name: span.start for name, span in spans.items() if span and span.start == span.end}
     return dates if any(dates.values()) else {}
 
 

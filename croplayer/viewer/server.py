@@ -15,7 +15,7 @@ from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler, url
 
-from croplayer.files.private_page import LOCAL, Refused, address_of, has_token, listening, new_token
+from croplayer.pages.private import LOCAL, Refused, address_of, has_token, listening, new_token
 from croplayer.viewer.leaflet import LIBRARY_FILES, library
 from croplayer.viewer.mercator import Tile
 from croplayer.viewer.run_view import RunView, etag_of

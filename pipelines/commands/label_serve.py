@@ -39,7 +39,7 @@ def serve(labels: Path, sample: Path | None, double: float, host: str, port: int
     from croplayer.active.page.samples import Sample
     from croplayer.active.page.server import serve as serve_page
     from croplayer.active.project import LabelProject
-    from croplayer.files.private_page import LOCAL
+    from croplayer.pages.private import LOCAL
 
     project = LabelProject.open(labels)
     cube, classes = _run_of(project)

@@ -49,7 +49,7 @@ def view(run: str, edition: str | None, host: str, port: int, out: Path | None, 
     from croplayer.viewer.memory import spare_memory
 
     spare_memory()
-    from croplayer.files.private_page import LOCAL
+    from croplayer.pages.private import LOCAL
     from croplayer.viewer.run_view import RunView
     from croplayer.viewer.server import serve
 

@@ -13,7 +13,7 @@ import shapely
 from croplayer.evaluation.provinces import interior_sums, unit_table
 from croplayer.evaluation.statistics import land_of
 from croplayer.files.tables import block_areas_km2, with_geometry, write_csv, write_parquet
-from croplayer.sources.dates import imagery_spans
+from croplayer.sources.dates import imagery_times
 from croplayer.tasks.aggregate import AggregateTask
 from croplayer.vector.boundaries import BORDER_CODE, OUTSIDE_CODE
 from croplayer.vector.read import digest_vector
@@ -32,15 +32,13 @@ from stores.columns import (
     BLOCK_KM2,
     KNOWN,
     LAND,
-    TAKEN_FROM,
-    TAKEN_TO,
     known_land,
     map_column,
     parted_unit_sum,
     status_column,
     unit_column,
 )
-from stores.durable import digest_bytes, digest_file, digest_text
+from stores.durable import digest_bytes, digest_file
 from stores.grid import BlockGrid
 from stores.legends import own_maps
 from stores.results import Results
@@ -84,7 +82,7 @@ def units_path(folder: RunFolder, level: int) -> Path:
 def block_table(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
     """Write ``blocks.parquet``: every number of every block, its status and its unit of each level."""
     parts = [name for name in ("assess", "describe", "integrate", "compare") if name in done]
-    times = _times(inputs)
+    times = imagery_times(inputs.sources, inputs.stated_times, inputs.blocks, inputs.grid)
 
     def make() -> Sequence[Path]:
         table = pd.DataFrame([(b.name, *b) for b in inputs.blocks], columns=["block", "row", "col"])
@@ -99,8 +97,7 @@ def block_table(inputs: Inputs, output: Output, done: Earlier) -> Iterator[Outpu
         if inputs.sources:
             for name in DECIDED:
                 table = table.merge(pd.read_parquet(output.folder.table(f"{name}.parquet")), on="block", how="left")
-        if times is not None:
-            table = table.join(times)
+        table = table.join(times)
         table[BLOCK_KM2] = block_areas_km2(inputs.grid, table.row)
         for level in inputs.levels:
             table[unit_column(level)] = _unit_of_blocks(inputs, level)
@@ -114,21 +111,9 @@ def block_table(inputs: Inputs, output: Output, done: Earlier) -> Iterator[Outpu
             "boundaries": done["boundaries"].fingerprint if inputs.recipe.admin else None,
             "blocks": digest_bytes(inputs.blocks.codes.data).sha256,
         }
-        | ({"times": digest_text(times.to_csv())} if times is not None else {}),
+        | {column: digest_bytes(moments.astype("int64").to_numpy().data).sha256 for column, moments in times.items()},
         make=make,
     )
-
-
-def _times(inputs: Inputs) -> pd.DataFrame | None:
-    """When the imagery of each block was taken, a row each; None where nothing is known."""
-    spans = imagery_spans(inputs.sources, inputs.stated_times, inputs.blocks, inputs.grid)
-    names = {name for of_block in spans.values() for name in of_block}
-    columns = {}
-    for name in (name for name in inputs.recipe.source_names if name in names):
-        found = [spans[block].get(name, (None, None)) for block in inputs.blocks]
-        for i, column in enumerate((TAKEN_FROM, TAKEN_TO)):
-            columns[map_column(column, name)] = pd.Series([s[i] for s in found], dtype="datetime64[ms, UTC]")
-    return pd.DataFrame(columns) if columns else None
 
 
 def _familiarity(results: Results) -> pd.DataFrame:

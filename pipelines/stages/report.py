@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from croplayer.report.tables import ReportTables
 
 SCENES_SHOWN = 6
-DETAILS = "Details"
-"""The group of sections that few readers need."""
 NEW_OBJECTS = 30_000
 """About as many objects as make up a figure; the garbage collector runs when so many are left over."""
 
@@ -110,8 +108,10 @@ def make_report(run: Shown) -> Sequence[Path]:
 
 def _finished(section: Section, root: Path) -> Section:
     """A section with the files that are there; details are folded."""
+    from croplayer.report.sections_details import GROUP
+
     files = [name for name in section.files if (root / name).is_file()]
-    return replace(section, files=files, is_folded=section.group == DETAILS)
+    return replace(section, files=files, is_folded=section.group == GROUP)
 
 
 def results_of(inputs: Inputs, output: Output) -> ReportTables:

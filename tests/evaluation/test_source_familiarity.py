@@ -10,7 +10,7 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from croplayer.evaluation.source_familiarity import FOREIGN, familiarity_of_sources
+from croplayer.evaluation.source_familiarity import familiarity_of_sources
 from croplayer.models.bundles.bundle import write_bundle
 from croplayer.models.bundles.familiarity_file import FAMILIARITY_NAME, familiarity_bytes
 from croplayer.models.networks.familiarity import describe_windows
@@ -21,6 +21,7 @@ from croplayer.sources.access import Access
 from croplayer.sources.raster import RasterSource
 from stores.block_list import BlockList
 from stores.grid import BlockGrid, BlockIndex
+from stores.legends import FOREIGN
 
 GRID = BlockGrid(128)
 BLOCKS = BlockList.of([BlockIndex(1100, col) for col in range(5000, 5004)])

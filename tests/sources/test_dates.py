@@ -10,7 +10,7 @@ import rasterio
 from shared.source_files import BLOCK, BOUNDS, GRID, texture, write_raster
 from sources.test_stac_items import items_of
 
-from croplayer.sources.dates import imagery_dates, imagery_spans, taken_together
+from croplayer.sources.dates import imagery_dates, imagery_times, taken_together
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
 from croplayer.sources.time_spans import TimeSpan, parse_span
@@ -93,18 +93,23 @@ def test_rasters_tell_when_they_were_acquired(tmp_path: Path) -> None:
     silent = str(write_raster(tmp_path / "silent.tif", texture()))
     wrong = dated_raster(tmp_path / "wrong.tif", "in June")
 
-    def span(*paths: str) -> TimeSpan | None:
-        return imagery_spans([RasterSource("s", paths)], {}, [BLOCK], GRID).get(BLOCK, {}).get("s")
+    def span(*paths: str) -> tuple[datetime, ...] | None:
+        times = imagery_times([RasterSource("s", paths)], {}, [BLOCK], GRID)
+        return tuple(moment.to_pydatetime() for moment in times.iloc[0]) if len(times) else None
 
-    assert span(june) == TimeSpan(JUNE, JUNE)
-    assert span(june, july) == TimeSpan(JUNE, JULY)
+    assert span(june) == (JUNE, JUNE)
+    assert span(june, july) == (JUNE, JULY)
     # What one of the files under a block does not tell is not known of the block.
     assert span(june, silent) is None and span(silent) is None and span(wrong) is None
 
 
 def test_what_the_recipe_states_counts(tmp_path: Path) -> None:
     source = RasterSource("s", (dated_raster(tmp_path / "a.tif", "2020-06-01T00:00:00Z"),))
-    stated = {"s": parse_span("2018")}
-    assert imagery_spans([source], stated, [BLOCK, FAR], GRID) == dict.fromkeys([BLOCK, FAR], stated)
+    other, stated = RasterSource("other", source.paths), {"s": parse_span("2018")}
+    times = imagery_times([source, other], stated, [BLOCK, FAR], GRID)
+    assert times.columns.tolist() == ["taken_from_s", "taken_to_s", "taken_from_other", "taken_to_other"]
+    for row in range(2):
+        assert TimeSpan(*times.iloc[row, :2]) == stated["s"]
+    assert times.taken_from_other[0] == times.taken_to_other[0] == JUNE and times.taken_to_other.isna()[1]
     # A year is no moment at which the imagery of a field was taken.
     assert imagery_dates([source], [BLOCK], GRID) == {BLOCK: {"s": JUNE}}

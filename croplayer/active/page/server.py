@@ -18,7 +18,7 @@ from tornado.ioloop import IOLoop
 from croplayer.active.page.desk import Desk
 from croplayer.active.page.document import Page, ask_name
 from croplayer.active.page.session import Session
-from croplayer.files.private_page import LOCAL, Refused, address_of, has_token, listening, new_token
+from croplayer.pages.private import LOCAL, Refused, address_of, has_token, listening, new_token
 
 LONGEST_NAME = 80
 
