@@ -1,11 +1,21 @@
-"""The synthetic country of the demo."""
+"""The synthetic country of the demo, and a sample of its map that the true land cover labels."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipelines.recipe import Recipe
 
 ZOOM = 14
+LEVEL = 1
+"""Level of the units that the sample is drawn in."""
+POINTS = 1_000
+LEAST = 20
+"""Fewest points in a class of a unit."""
+SEED = 1
 
 
 def make_demo_country(out: Path) -> None:
@@ -24,3 +34,55 @@ def make_demo_country(out: Path) -> None:
         return
     make_country(out, seed=DEMO_SEED, bounds=DEMO_BOUNDS, zoom=ZOOM, training_scenes=0, coverage_samples=0)
     stamp.write_text(json.dumps(wanted))
+
+
+def with_sample(recipe: Recipe, sample: Path) -> Recipe:
+    """The recipe with a labelled sample of its map."""
+    evaluation = recipe.evaluation.model_copy(update={"sample": str(sample.absolute())})
+    return recipe.model_copy(update={"evaluation": evaluation})
+
+
+def label_sample(run: Path, recipe: Recipe, sample: Path) -> int:
+    """Draw a stratified sample of the finished map of a run, in every unit, and label it as a person who knows the land would.
+
+    The reference map of the recipe is the true land cover, which the map is not made of. Writes ``sample``, a GeoPackage,
+    and the files beside it, in place of those of an earlier map. Returns the number of points.
+    """
+    import numpy as np
+    import rasterio
+
+    from croplayer.evaluation.frame import CLASSES, strata_of, stratum_km2
+    from croplayer.evaluation.sample_drawing import draw_stratified
+    from croplayer.evaluation.sample_files import write_sample
+    from croplayer.evaluation.sample_size import allocate
+    from pipelines.area_frame import frame_of
+
+    frame = frame_of(run, LEVEL)
+    strata, stratum_of_cell = strata_of(frame, by_unit=True)
+    areas = stratum_km2(frame, stratum_of_cell, strata)
+    drawn = draw_stratified(frame, allocate(POINTS, areas / areas.sum(), LEAST), by_unit=True, seed=SEED)
+    reference = recipe.reference
+    assert reference is not None
+    with rasterio.open(reference.path) as truth:
+        places = drawn.points[["lon", "lat"]].to_numpy()
+        codes = np.array([value[0] for value in truth.sample(places)])
+    labels = np.where(np.isin(codes, reference.crop_codes), CLASSES[1], CLASSES[0])
+    for path in (sample, sample.with_suffix(".csv"), sample.with_suffix(".design.json")):
+        path.unlink(missing_ok=True)
+    write_sample(sample, drawn, labels.tolist())
+    return len(drawn.points)
+
+
+def is_of_map(sample: Path, run: Path) -> bool:
+    """Whether a sample was drawn from the map that a run has now."""
+    from croplayer.cube.whole_blocks import Cube
+    from croplayer.evaluation.frame import changed_points
+    from croplayer.evaluation.sample_files import read_sample
+    from stores.block_list import BlockList
+    from stores.grid import BlockIndex
+    from stores.run_folder import edition_at
+
+    points = read_sample(sample).points
+    folder = edition_at(run)
+    blocks = BlockList.of(BlockIndex.parse(name) for name in points.block.unique())
+    return not changed_points(Cube.open(folder.cube, folder.edition), blocks, points)

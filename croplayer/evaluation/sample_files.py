@@ -69,10 +69,10 @@ class ReviewedSample:
     """The reason why this is no probability sample; empty if it is one"""
 
 
-def write_sample(path: Path, design: SampleDesign) -> list[Path]:
+def write_sample(path: Path, design: SampleDesign, labels: Sequence[str] = ()) -> list[Path]:
     """Write NAME.design.json, NAME.csv and NAME.gpkg, in this order; returns the paths of all, the last one first.
 
-    A call that was killed leaves files without the GeoPackage, which the next one writes again.
+    ``labels`` are those of the points where they are known already. A call that was killed leaves files without the GeoPackage, which the next one writes again.
 
     Raises FileExistsError when the GeoPackage exists, or a CSV with a label, because people may have labelled it.
     """
@@ -80,7 +80,7 @@ def write_sample(path: Path, design: SampleDesign) -> list[Path]:
     for existing in paths[:2]:
         if existing.exists() and (existing.suffix == ".gpkg" or _has_labels(existing)):
             raise FileExistsError(f"{existing} exists and may hold labels; write the sample elsewhere or remove it")
-    review = design.points[["id", "lon", "lat"]].assign(label="", note="")
+    review = design.points[["id", "lon", "lat"]].assign(label=list(labels) or "", note="")
     facts = asdict(design) | {
         "format": FORMAT,
         "unit_class_km2": design.unit_class_km2.tolist(),

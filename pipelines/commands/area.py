@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipelines.area_frame import check_map, frame_of, units_of
+
 if TYPE_CHECKING:
-    import geopandas as gpd
     import numpy as np
 
     from croplayer.evaluation.frame import Frame
     from croplayer.evaluation.sample_files import ReviewedSample
-    from stores.block_list import BlockList
-    from stores.run_folder import RunFolder
 
 CONFIDENCE = 0.95
 
@@ -62,7 +61,8 @@ def plan(
     from croplayer.evaluation.frame import strata_of, stratum_km2
     from croplayer.evaluation.sample_size import expected_standard_error
 
-    frame = _frame(run, level, by_unit)
+    _check_by_unit(level, by_unit)
+    frame = frame_of(run, level)
     strata, stratum_of_cell = strata_of(frame, by_unit)
     areas = stratum_km2(frame, stratum_of_cell, strata)
     units, expected = _allocation(areas, expect, standard_error, least, None)
@@ -141,7 +141,8 @@ def draw(
         raise ValueError("--change needs a stratified design: a regular grid meets too few changes")
     if of_change and context.get_parameter_source("expect") is click.core.ParameterSource.COMMANDLINE:
         raise ValueError("--expect is of the two classes of a map, and --change draws from five strata; leave it out")
-    frame, digest = _change_frame(run, level, by_unit) if of_change else (_frame(run, level, by_unit), "")
+    _check_by_unit(level, by_unit)
+    frame, digest = _change_frame(run, level) if of_change else (frame_of(run, level), "")
     if design == "systematic":
         drawn, said = draw_systematic(frame, spacing, seed), None
     else:
@@ -214,7 +215,12 @@ def estimate(sample: Path, confidence: float, out: Path | None, run: Path | None
         click.echo(note)
 
 
-def _change_frame(place: Path, level: int | None, by_unit: bool) -> tuple[Frame, str]:
+def _check_by_unit(level: int | None, by_unit: bool) -> None:
+    if by_unit and level is None:
+        raise ValueError("--by-unit needs --units with the level of the admin units")
+
+
+def _change_frame(place: Path, level: int | None) -> tuple[Frame, str]:
     """The sampling frame of a comparison, measured with a progress bar, and the digest of its map."""
     from tqdm import tqdm
 
@@ -225,7 +231,7 @@ def _change_frame(place: Path, level: int | None, by_unit: bool) -> tuple[Frame,
 
     folder = ChangeFolder(place)
     blocks, digest = finished_change(folder)
-    units = _units(folder.boundaries, place, level, by_unit)
+    units = units_of(folder.boundaries, place, level)
     progress = tqdm(range(len(blocks)), unit="block", disable=None, leave=False)
     return measure_frame(ChangePopulation(Cube.open(folder.cube, CHANGE), blocks, units), progress), digest
 
@@ -242,45 +248,6 @@ def _check_same_change(sample: ReviewedSample, place: Path) -> None:
         )
 
 
-def _units(boundaries: Path, run: Path, level: int | None, by_unit: bool) -> gpd.GeoDataFrame | None:
-    """Admin units of a level; None without one."""
-    import geopandas as gpd
-
-    if by_unit and level is None:
-        raise ValueError("--by-unit needs --units with the level of the admin units")
-    if level is None:
-        return None
-    if not boundaries.exists():
-        raise FileNotFoundError(f"{run} has no {boundaries.name}: its recipe names no [[admin]] units")
-    known = gpd.read_parquet(boundaries)
-    units = known[known.level == level].reset_index(drop=True)
-    if units.empty:
-        raise ValueError(f"{run} has no admin units of level {level}; it has {sorted(known.level.unique())}")
-    return units
-
-
-def _frame(run: Path, level: int | None, by_unit: bool) -> Frame:
-    """The sampling frame of a run, measured with a progress bar."""
-    import pandas as pd
-    from tqdm import tqdm
-
-    from croplayer.cube.whole_blocks import Cube
-    from croplayer.evaluation.frame import Population, measure_frame
-    from stores.block_list import BlockList
-    from stores.grid import BlockIndex
-    from stores.run_folder import edition_at
-
-    folder = edition_at(run)
-    if not folder.blocks.exists():
-        raise FileNotFoundError(f"{run} holds no finished map: it has no {folder.blocks.name}; run its recipe first")
-    units = _units(folder.boundaries, run, level, by_unit)
-    blocks = tuple(BlockIndex.parse(n) for n in pd.read_parquet(folder.blocks, columns=["block"]).block)
-    cube = Cube.open(folder.cube, folder.edition)
-    _check_map(folder, cube.edition, BlockList.of(blocks))
-    progress = tqdm(range(len(blocks)), unit="block", disable=None, leave=False)
-    return measure_frame(Population(cube, blocks, units), progress)
-
-
 def _check_same_map(sample: ReviewedSample, run: Path) -> None:
     """Raise ValueError unless the map of a run is finished and what it was when a sample was drawn from it."""
     from croplayer.cube.whole_blocks import Cube
@@ -294,30 +261,12 @@ def _check_same_map(sample: ReviewedSample, run: Path) -> None:
     folder = edition_at(run)
     cube = Cube.open(folder.cube, folder.edition)
     blocks = BlockList.of(BlockIndex.parse(name) for name in sample.points.block.unique())
-    _check_map(folder, cube.edition, blocks)
+    check_map(folder, cube.edition, blocks)
     if changed := changed_points(cube, blocks, sample.points):
         raise ValueError(
             f"at {changed} of {len(sample.points)} points the map of {run} has changed since the sample was drawn, so its "
             "areas are those of the earlier map; draw a new sample"
         )
-
-
-def _check_map(folder: RunFolder, edition: str, blocks: BlockList) -> None:
-    """Raise ValueError unless a run's map is finished everywhere: an interval is of one map."""
-    from stores.finished import MissingBlocksError, check_finished
-    from stores.step_memory import STEPS_OF_CUBE
-
-    entries = folder.memory.entries()
-    begun = [step for step in STEPS_OF_CUBE if step not in entries or entries[step].is_open]
-    if begun:
-        raise ValueError(
-            f"the map of {folder.root} is not finished: the step '{begun[0]}' is still to be done; finish the run first"
-        )
-    try:
-        check_finished(folder, folder.cube, edition, blocks, STEPS_OF_CUBE)
-    except MissingBlocksError as error:
-        sentence = str(error).partition("; ")[0]
-        raise ValueError(f"{sentence}; finish the run first: a sample and its areas are of a whole map") from None
 
 
 def _reached_words(standard_error: float, total_km2: float) -> str:

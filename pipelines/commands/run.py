@@ -94,12 +94,32 @@ def stage_command(name: str) -> click.Command:
 @click.option("--workers", type=click.IntRange(1), help="Processes of the embedded cluster; default from the recipe.")
 @click.option("--models", type=click.Path(path_type=Path), help="Folder of trained models; default OUT/models.")
 def demo(out: Path, workers: int | None, models: Path | None) -> None:
-    """Make a small synthetic country and map it: the whole workflow, offline, in a few minutes."""
-    from pipelines.demo import make_demo_country
-    from pipelines.run import open_run
+    """Make a small synthetic country and map it: the whole workflow, offline, in a few minutes.
+
+    A sample of the map is drawn and labelled from the true land cover, so that areas have intervals.
+    """
+    from pipelines.demo import is_of_map, label_sample, make_demo_country, with_sample
+    from pipelines.run import Run, open_run
 
     make_demo_country(out / "country")
-    _do(open_run("demo", out, models or out / "models"), None, workers, None, recheck=False)
+    unlabelled = open_run("demo", out, models or out / "models")
+    sample = out / "country" / "sample.gpkg"
+
+    def run(given: Run, until: str | None) -> None:
+        _do(given, _stages_until(given, until), workers, None, recheck=False)
+
+    def label() -> None:
+        points = label_sample(out, unlabelled.recipe, sample)
+        click.echo(f"{points} points of the map were drawn and labelled from the true land cover: {sample}")
+
+    if not sample.exists():
+        run(unlabelled, "fields")
+        label()
+    labelled = Run(with_sample(unlabelled.recipe, sample), out, models or out / "models", unlabelled.origin)
+    run(labelled, None)
+    if not is_of_map(sample, out):
+        label()
+        run(labelled, None)
 
 
 def _stages_until(run: Run, until: str | None) -> list[str] | None:

@@ -1,0 +1,67 @@
+"""What a sample of a run's map is drawn from, and the check that the map is finished."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stores.block_list import BlockList
+from stores.run_folder import RunFolder, edition_at
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+    from croplayer.evaluation.frame import Frame
+
+
+def units_of(boundaries: Path, run: Path, level: int | None) -> gpd.GeoDataFrame | None:
+    """Admin units of a level; None without one."""
+    import geopandas as gpd
+
+    if level is None:
+        return None
+    if not boundaries.exists():
+        raise FileNotFoundError(f"{run} has no {boundaries.name}: its recipe names no [[admin]] units")
+    known = gpd.read_parquet(boundaries)
+    units = known[known.level == level].reset_index(drop=True)
+    if units.empty:
+        raise ValueError(f"{run} has no admin units of level {level}; it has {sorted(known.level.unique())}")
+    return units
+
+
+def frame_of(run: Path, level: int | None) -> Frame:
+    """The sampling frame of a run, measured with a progress bar."""
+    import pandas as pd
+    from tqdm import tqdm
+
+    from croplayer.cube.whole_blocks import Cube
+    from croplayer.evaluation.frame import Population, measure_frame
+    from stores.grid import BlockIndex
+
+    folder = edition_at(run)
+    if not folder.blocks.exists():
+        raise FileNotFoundError(f"{run} holds no finished map: it has no {folder.blocks.name}; run its recipe first")
+    units = units_of(folder.boundaries, run, level)
+    blocks = tuple(BlockIndex.parse(n) for n in pd.read_parquet(folder.blocks, columns=["block"]).block)
+    cube = Cube.open(folder.cube, folder.edition)
+    check_map(folder, cube.edition, BlockList.of(blocks))
+    progress = tqdm(range(len(blocks)), unit="block", disable=None, leave=False)
+    return measure_frame(Population(cube, blocks, units), progress)
+
+
+def check_map(folder: RunFolder, edition: str, blocks: BlockList) -> None:
+    """Raise ValueError unless a run's map is finished everywhere: an interval is of one map."""
+    from stores.finished import MissingBlocksError, check_finished
+    from stores.step_memory import STEPS_OF_CUBE
+
+    entries = folder.memory.entries()
+    begun = [step for step in STEPS_OF_CUBE if step not in entries or entries[step].is_open]
+    if begun:
+        raise ValueError(
+            f"the map of {folder.root} is not finished: the step '{begun[0]}' is still to be done; finish the run first"
+        )
+    try:
+        check_finished(folder, folder.cube, edition, blocks, STEPS_OF_CUBE)
+    except MissingBlocksError as error:
+        sentence = str(error).partition("; ")[0]
+        raise ValueError(f"{sentence}; finish the run first: a sample and its areas are of a whole map") from None

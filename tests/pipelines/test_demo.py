@@ -1,0 +1,65 @@
+"""The demo's sample: drawn from the finished map, labelled from the true land cover."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import rasterio
+from shared.commands import croplayer
+
+from croplayer.cube.whole_blocks import Cube
+from croplayer.evaluation.area_estimates import estimate_areas
+from croplayer.evaluation.sample_files import read_sample
+from pipelines.demo import is_of_map, label_sample, with_sample
+from pipelines.recipe_files import load_resolved_recipe
+from stores.grid import BlockIndex
+from stores.legends import INTEGRATED
+from stores.run_folder import RunFolder
+
+
+def test_the_sample_says_what_the_land_is_and_belongs_to_the_map(finished: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    recipe, sample = load_resolved_recipe(RunFolder(run)), tmp_path / "sample.gpkg"
+    points = label_sample(run, recipe, sample)
+    table = gpd.read_file(sample)
+    assert len(table) == points
+    with rasterio.open(recipe.reference.path) as truth:
+        cover = truth.read(1)
+        rows, cols = rasterio.transform.rowcol(truth.transform, table.lon, table.lat)
+    is_crop = np.isin(cover[rows, cols], range(1, 8))
+    assert (np.where(is_crop, "cropland", "not cropland") == table.label).all()
+    assert is_of_map(sample, run)
+
+    reviewed = read_sample(sample)
+    assert reviewed.flaw == ""
+    true = pd.read_csv(finished / "tables/units_1.csv").truth_km2.sum()
+    whole = estimate_areas(reviewed, confidence=0.999).areas.iloc[0]
+    assert whole.low_km2 < true < whole.high_km2
+
+    first = reviewed.points.iloc[0]
+    cube = Cube.open(RunFolder(run).cube, "2020")
+    block = BlockIndex.parse(first.block)
+    pixels = cube.read_block(INTEGRATED, block)
+    cube.write_block(INTEGRATED, block, np.where(pixels < 2, 1 - pixels, pixels).astype(np.uint8))
+    assert not is_of_map(sample, run)
+    assert label_sample(run, recipe, sample) == points
+    assert is_of_map(sample, run)
+
+
+def test_a_recipe_with_the_sample_gives_intervals(finished: Path, models: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    recipe, sample = load_resolved_recipe(RunFolder(run)), tmp_path / "sample.gpkg"
+    label_sample(run, recipe, sample)
+    text = (run / "recipe.toml").read_text(encoding="utf-8")
+    assert with_sample(recipe, sample).evaluation.sample == str(sample)
+    text = text.replace("[evaluation]\n", f'[evaluation]\nsample = "{sample}"\n')
+    (tmp_path / "recipe.toml").write_text(text, encoding="utf-8")
+    croplayer("run", tmp_path / "recipe.toml", "-o", run, "--workers", 1, models=models)
+    areas = pd.read_csv(run / "tables/sample_areas.csv")
+    assert (areas.low_km2 < areas.estimate_km2).all() and (areas.estimate_km2 < areas.high_km2).all()
