@@ -105,6 +105,15 @@ class RunFolder:
         return {str(part["name"]): str(part.get("title") or part["name"]) for part in named}
 
     @property
+    def review_files(self) -> list[Path]:
+        """Files of the reviews that decided along: those that the recipe names, or that made from its reference."""
+        decisions = self._stated.get("decisions")
+        if not isinstance(decisions, dict):
+            return []
+        own = [self.table("reviews.csv")] if decisions.get("review_from_reference") else []
+        return [*own, *(Path(str(name)) for name in decisions.get("reviews", ()))]
+
+    @property
     def licence(self) -> tuple[Licence, str] | None:
         """The licence of the map and the address of its terms, empty without one; None where the recipe states no licence."""
         own = self._stated.get("publication")

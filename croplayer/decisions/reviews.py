@@ -60,6 +60,24 @@ def read_reviews(
     return reviews[reviews[list(allowed)].notna().any(axis=1)].reset_index(drop=True)
 
 
+def who_reviewed(paths: Iterable[Path]) -> dict[str, str]:
+    """Who reviewed each block, in which file and with which note, in words by the block's name.
+
+    A file that is not there, or is no file of reviews, is left out: reviews are kept by people, who may have moved them since.
+    """
+    found = {}
+    for path in paths:
+        try:
+            table = _read_table(path, ("block",))
+        except (OSError, ValueError):
+            continue
+        for row, (_, review) in enumerate(table.iterrows()):
+            who = f"reviewed by {review['reviewer']}" if review.get("reviewer") else "reviewed"
+            note = f": {review['note']}" if review.get("note") else ""
+            found[str(review["block"])] = f"{who} in {_place(Path(path.name), row)}{note}"
+    return found
+
+
 def read_overrides(path: Path) -> pd.DataFrame:
     """Read manual decisions, which take precedence: columns block, integration (label), reason, and author and date (YYYY-MM-DD).
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from croplayer.decisions.reasons import is_by_rules, why_correctness, why_integration
+from croplayer.decisions.reviews import who_reviewed
 from croplayer.measures.features import feature_table
 from croplayer.viewer.units import plain
 from stores.columns import AREA_FRACTION, TAKEN_FROM, TAKEN_TO, map_column
@@ -42,6 +43,8 @@ class Blocks:
     sources: tuple[str, ...]
     methods: dict[str, str]
     """How each of the decisions was made, in words."""
+    reviews: dict[str, str]
+    """Who reviewed a block, where, and with which note, in words by its name."""
 
     @classmethod
     def of(cls, folder: RunFolder, sources: tuple[str, ...]) -> Blocks | None:
@@ -50,7 +53,7 @@ class Blocks:
             return None
         paths = {name: folder.table(f"{name}_method.csv") for name in ("correctness", "integration")}
         methods = {name: str(pd.read_csv(p)["method"].iloc[0]) for name, p in paths.items() if p.is_file()}
-        return cls(folder.blocks, sources, methods)
+        return cls(folder.blocks, sources, methods, who_reviewed(folder.review_files))
 
     @property
     def products(self) -> list[str]:
@@ -151,6 +154,7 @@ class Blocks:
             "bounds": list(grid.bounds(block)),
             "taken": self._taken(value),
             "decisions": self._decisions(value),
+            "review": self._review(block.name, value),
             "values": [value(feature["column"]) for feature in self.features],
         }
 
@@ -175,6 +179,11 @@ class Blocks:
         if value("no_usable_imagery"):
             found[-1]["note"] = "no source had usable imagery here"
         return [decision for decision in found if decision["answer"] is not None]
+
+    def _review(self, name: str, value: ValueOf) -> str | None:
+        """Who reviewed a block; None for one whose review was empty or of no mapped block."""
+        columns = [INTEGRATION[2], *(map_column(CORRECTNESS[2], source) for source in self.sources)]
+        return self.reviews.get(name) if any(value(column) is not None for column in columns) else None
 
     def _why(self, decision: str, reason: str | None) -> dict[str, str | None]:
         """How a decision was made, and the reason that the rules have for the answer, where they made it."""

@@ -133,6 +133,7 @@ function blockFacts(block) {
     ...block.taken.map((one) => element("p", { class: "about" }, `${one.source}: imagery of ${one.from === one.to ? one.from : `${one.from} to ${one.to}`}`)),
     element("h4", {}, "Decisions"),
     ...block.decisions.map(decided),
+    ...(block.review ? [element("p", { class: "about" }, `This block was ${block.review}`)] : []),
     ...(block.decisions.length ? [] : [element("p", { class: "about" }, "Nothing was decided here.")]),
     table("What was measured", ["measure", "value"], measured.map(({ feature, value }) => ({
       cells: [feature.source ? `${feature.meaning} (${feature.source})` : feature.meaning, `${number(value, 3)} ${feature.unit}`.trim()] }))),

@@ -69,6 +69,29 @@ def test_the_licences_of_the_map_and_its_inputs_are_told(run: Path) -> None:
     assert RunView.of(run).about()["licences"] == []
 
 
+def test_a_block_says_who_reviewed_it_where_and_why(run: Path) -> None:
+    table = pd.read_parquet(run / "blocks.parquet")
+    first, second = table.block[:2]
+    table["integration_reviewed"] = ["Only A", *[None] * (len(table) - 1)]
+    table.to_parquet(run / "blocks.parquet")
+    judged = run.parent / "judged.csv"
+    text = f"block,integration,reviewer,note\n{second},,Bo,not sure\n{first},Only A,Li,<b>haze</b> in B\n"
+    judged.write_text(text, encoding="utf-8")
+    (run / "recipe.toml").write_text(f'edition = "2020"\n[decisions]\nreviews = ["{judged}", "{run}/gone.gpkg"]\n')
+    shown = RunView.of(run).edition
+    facts = {facts["name"]: facts for _, facts in shown.blocks.each(shown.pixels.cube.grid)}
+    assert facts[first]["review"] == "reviewed by Li in judged.csv row 3: <b>haze</b> in B"
+    assert facts[second]["review"] is None
+    judged.unlink()
+    (run / "recipe.toml").write_text('edition = "2020"\n[decisions]\nreview_from_reference = true\n')
+    (run / "tables/reviews.csv").write_text(f"block,integration,reviewer\n{first},Only A,reference truth\n")
+    shown = RunView.of(run).edition
+    assert (
+        shown.blocks.at(shown.pixels.cube.grid, 114.02, 34.98)["review"]
+        == "reviewed by reference truth in reviews.csv row 2"
+    )
+
+
 def test_other_maps_have_the_titles_of_the_recipe(run: Path) -> None:
     def deviation() -> str:
         return next(layer["title"] for layer in RunView.of(run).about()["layers"] if layer["key"] == "deviation-0")
