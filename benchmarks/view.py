@@ -45,12 +45,14 @@ from stores.levels import SQUARE_BLOCKS, squares_of
 from stores.overviews import create_overviews
 from stores.records import BlockRecord
 from stores.run_folder import RunFolder
-from stores.step_memory import END_OF_RUN, OVERVIEWS, SQUARES, STEPS_OF_CUBE, BlocksDone
+from stores.step_memory import OVERVIEWS, SQUARES, STEPS_OF_CUBE, BlocksDone
 
 EDITION, SOURCES = "2020", ("a", "b")
 NATION_BLOCKS, NATION_PX, FINE_PX = 383_266, 32, 2560
 FINE = BlockRange(1100, 5880, 5, 5)
 TILES_OF_ZOOM, AT_ONCE = 12, 50
+COUNTY_DEG = 0.5
+"""Edge of what stands for a county: 100 blocks of 0.05 degrees."""
 MADE_OF = {"settings": "of the benchmark"}
 
 
@@ -133,7 +135,7 @@ def _write_ledgers(folder: RunFolder, blocks: BlockList, squares: BlockList) -> 
         records[0] = BlockRecord(done[0], files={key: digest_bytes((here / key).read_bytes())}, seconds=0.01)
         Ledger(folder.ledger(step)).append(fingerprint, records)
         folder.memory.finish(step, fingerprint, BlocksDone(len(done), folder.ledger(step)))
-    folder.memory.note(END_OF_RUN, fingerprint, [folder.blocks])
+    folder.memory.end()
 
 
 def _write_tables(folder: Path, rows: np.ndarray, cols: np.ndarray) -> None:
@@ -221,6 +223,24 @@ def measure(run: Path, box: Bounds, keys: tuple[str, ...]) -> dict[str, Any]:
         return found
 
 
+def drawn(run: Path, box: Bounds) -> dict[str, float]:
+    """Wall seconds of `cube.crop.plot()`, each in a Python of its own after its imports: the whole box, and a county in it."""
+    lon, lat = (box.west + box.east) / 2, (box.south + box.north) / 2
+    county = Bounds(lon - COUNTY_DEG / 2, lat - COUNTY_DEG / 2, lon + COUNTY_DEG / 2, lat + COUNTY_DEG / 2)
+    code = (
+        "import sys, time, json; import croplayer, matplotlib; matplotlib.use('agg'); import matplotlib.pyplot, xarray, zarr\n"
+        "box = json.loads(sys.argv[2]); begun = time.perf_counter()\n"
+        "axes = croplayer.open_cube(sys.argv[1], region=box).crop.plot(); opened = time.perf_counter()\n"
+        "axes.figure.savefig(sys.argv[3]); print(opened - begun, time.perf_counter() - begun)"
+    )
+    found = {}
+    for name, region in (("whole", box), ("county", county)):
+        command = [sys.executable, "-c", code, str(run), json.dumps(list(region)), str(run / f"{name}.png")]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found[f"{name} plotted, s"], found[f"{name} plotted and saved, s"] = map(float, done.stdout.split())
+    return found
+
+
 def _paths(keys: tuple[str, ...], zoom: int, box: Bounds, most: int = TILES_OF_ZOOM) -> Iterator[str]:
     """Some tiles of a zoom around the middle of a box."""
     xs, ys = tiles_over(box, zoom)
@@ -245,7 +265,10 @@ def main() -> None:
                 (work / name).mkdir(parents=True, exist_ok=True)
                 marker.write_text(json.dumps(list(make(work / name))))
             box = Bounds(*json.loads(marker.read_text()))
-            print(json.dumps({"run": name, **measure(work / name, box, keys)}, indent=1), flush=True)
+            print(
+                json.dumps({"run": name, **drawn(work / name, box), **measure(work / name, box, keys)}, indent=1),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

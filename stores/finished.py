@@ -23,7 +23,8 @@ from stores.grid import LATTICE_COLS
 from stores.ledger import TEXT, Ledger, block_code
 from stores.legends import INTEGRATED
 from stores.levels import squares_of
-from stores.results import Results, read_results
+from stores.records import BlockRecord
+from stores.results import FEW_BLOCKS, Results, read_results
 from stores.run_folder import RunFolder
 from stores.step_memory import END_OF_RUN, FIELDS, SQUARES, STEPS_OF_CUBE, StepEntry
 
@@ -59,7 +60,7 @@ def check_finished(
     the recorded size. Safe while a run writes.
     """
     for step in folder.steps_of_cube if steps is None else steps:
-        left = blocks.without(finished_blocks(folder, cube, edition, step, blocks))
+        left = blocks.without(finished_blocks(folder, cube, edition, step, blocks, each=True))
         if left:
             raise MissingBlocksError(
                 f"{_left_words(left, len(blocks), edition, cube, step)}; finish the run, ask for a region that is "
@@ -67,14 +68,23 @@ def check_finished(
             )
 
 
-def finished_blocks(folder: RunFolder, cube: str | Path, edition: str, step: str, blocks: BlockList) -> BlockList:
+def finished_blocks(
+    folder: RunFolder, cube: str | Path, edition: str, step: str, blocks: BlockList, each: bool = False
+) -> BlockList:
     """Those of some blocks that are in a run's region and finished in a step, under the settings it was begun with last.
 
+    Of more than FEW_BLOCKS blocks of a finished run, not each record is read, nor each file looked up, unless ``each`` is
+    given: a lost file of a nation reads as never processed without being named, and verify finds it.
     Raises ValueError when a ledger is damaged.
     """
     entry = folder.memory.entries().get(step)
     if entry is None:
         return BlockList.of(())
+    listed = None if each or len(blocks) <= FEW_BLOCKS else _listed(folder)
+    ledger = Ledger(folder.ledger(step))
+    if listed is not None and entry.ledger is not None and ledger.has_size(entry.ledger.size):
+        first = next(ledger.lines(), None)
+        return blocks.both(listed) if first is None or _names_edition(first[1], edition) else BlockList.of(())
     found = read_results(folder.ledger(step), entry.fingerprint, blocks, cube)
     return found.blocks.both(_region(folder, step, entry, blocks)) if _is_of(edition, found) else BlockList.of(())
 
@@ -158,4 +168,8 @@ def _listed(folder: RunFolder) -> BlockList | None:
 def _is_of(edition: str, found: Results) -> bool:
     """Whether the files of a step are those of an edition; all its records are of one."""
     first = next(found.records(), None)
-    return first is None or all(key.startswith(f"{edition}/") for key in first.files)
+    return first is None or _names_edition(first, edition)
+
+
+def _names_edition(record: BlockRecord, edition: str) -> bool:
+    return all(key.startswith(f"{edition}/") for key in record.files)

@@ -26,7 +26,11 @@ TEXT = CRC_DIGITS + 1
 """Index of the first byte of a line's text."""
 TAIL_BYTES = 1 << 20
 """Number of bytes at the end of a ledger that are searched for the last line; a line is far shorter."""
+READ_BYTES = 8 << 20
+"""Bytes of a ledger that are looked through at a time."""
+NEWLINE, ZERO = b"\n0"
 _BLOCK = b',"block":"'
+_NAME = b"r0000c0000"
 
 
 def encode_line(fingerprint: str, record: BlockRecord) -> bytes:
@@ -62,13 +66,46 @@ class Ledger:
             for number, line in enumerate(f, start=1):
                 if line[-1:] != b"\n":
                     return  # truncated by a crash, or still being written
-                if line[:CRC_DIGITS] != b"%08x" % zlib.crc32(line[TEXT:-1]):
-                    raise ValueError(
-                        f"ledger {self.path} line {number} is damaged (checksum does not match); "
-                        "remove the file to do this step again from the start"
-                    )
+                self._check(line, number)
                 yield place, line
                 place += len(line)
+
+    def texts_of(self, codes: np.ndarray) -> Iterator[tuple[int, bytes]]:
+        """Offset and text of the complete lines of some blocks, as `texts` gives them.
+
+        In a ledger of more than READ_BYTES, such as a nation's, a line of another block is not checked, unless its block
+        cannot be read: a region is then opened in a tenth of the time. A line that damage makes another block's is missed.
+        Raises ValueError if a line that is checked is damaged.
+
+        Parameters
+        ----------
+        codes : of blocks, as in BlockList
+        """
+        if not self.path.exists():
+            return
+        place, number = 0, 1
+        is_small = self.path.stat().st_size <= READ_BYTES
+        with self.path.open("rb") as f:
+            while lines := f.read(READ_BYTES) + f.readline():
+                ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == NEWLINE)
+                starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
+                found = block_codes(lines, starts, ends)
+                is_asked = np.isin(found, codes)
+                for i in np.flatnonzero(is_asked | (found < 0) | is_small).tolist():
+                    start, line = int(starts[i]), lines[starts[i] : ends[i] + 1]
+                    self._check(line, number + i)
+                    if is_asked[i] or (found[i] < 0 and np.isin(block_code(line), codes)):
+                        yield place + start, line
+                place += len(lines)
+                number += len(ends)
+
+    def _check(self, line: bytes, number: int) -> None:
+        """Raise ValueError if a complete line is damaged."""
+        if line[:CRC_DIGITS] != b"%08x" % zlib.crc32(line[TEXT:-1]):
+            raise ValueError(
+                f"ledger {self.path} line {number} is damaged (checksum does not match); "
+                "remove the file to do this step again from the start"
+            )
 
     def lines(self) -> Iterator[tuple[str, BlockRecord]]:
         """Fingerprint and record of every complete line; raises ValueError if one is damaged."""
@@ -110,6 +147,10 @@ class Ledger:
             f.seek(max(0, size - 1))
             return f.read() not in (b"", b"\n")
 
+    def has_size(self, size: int) -> bool:
+        """Whether the ledger is there with a size in bytes."""
+        return self.path.is_file() and self.path.stat().st_size == size
+
     def cut_torn_tail(self) -> None:
         """Drop a last line that a crash left incomplete."""
         if not self.path.exists():
@@ -141,3 +182,29 @@ def block_code(line: bytes) -> int:
     """Code of a line's block, as in BlockList, without decoding the rest."""
     name = line.index(_BLOCK) + len(_BLOCK)
     return int(line[name + 1 : name + 5]) * LATTICE_COLS + int(line[name + 6 : name + 10])
+
+
+def block_codes(lines: bytes, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Code (n,) int32 of the block of each line; -1 where its name is not at the place of the first line's.
+
+    Parameters
+    ----------
+    lines : whole lines of a ledger
+    starts, ends : (n,) where each line begins, and where its newline is
+    """
+    at = lines.find(_BLOCK, 0, int(ends[0]) if len(ends) else 0)
+    codes = np.full(len(starts), -1, np.int32)
+    if at < 0:
+        return codes
+    text = np.frombuffer(lines, np.uint8)
+    told = _BLOCK + _NAME
+    is_long = np.flatnonzero(starts + at + len(told) < ends)
+    found = text[(starts[is_long] + at)[:, None] + np.arange(len(told))]
+    is_digit = np.zeros(len(told), bool)
+    is_digit[len(_BLOCK) + 1 : len(_BLOCK) + 5] = is_digit[len(_BLOCK) + 6 :] = True
+    same = (found[:, ~is_digit] == np.frombuffer(told, np.uint8)[~is_digit]).all(axis=1)
+    digits = found[:, is_digit].astype(np.int32) - ZERO
+    is_name = same & (digits >= 0).all(axis=1) & (digits <= 9).all(axis=1)
+    value = np.array([1000, 100, 10, 1], np.int32)
+    codes[is_long[is_name]] = (digits[:, :4] @ value * LATTICE_COLS + digits[:, 4:] @ value)[is_name]
+    return codes

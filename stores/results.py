@@ -25,7 +25,7 @@ from stores.records import DIGEST_BYTES, BlockRecord, Status, Value
 STATUSES = tuple(status.value for status in Status)
 DIGESTS_AT_A_TIME = 1 << 14
 FEW_BLOCKS = 10_000
-"""For at most so many blocks the lines of other blocks are not looked at."""
+"""Of at most so many blocks the lines of other blocks are passed over."""
 _STATUS, _FILES, _VALUES, _SECONDS = b',"status":"', b',"files":', b',"values":', b',"seconds":'
 _IN_EDITION = re.compile(rb'"[^"/]+/([^"]*?)(?:/c/[^"]*)?"')
 """Name of a file: its edition, its array or table, and the place of a chunk."""
@@ -132,10 +132,8 @@ def read_results(
     status, digests, origins = array("B"), bytearray(), bytearray()
     start = f'{{"fingerprint":"{fingerprint}",'.encode()
     size_of = size_finder(root) if path.exists() else None
-    asked = set(blocks.codes.tolist()) if len(blocks) <= FEW_BLOCKS else None
-    for place, line in Ledger(path).texts():
-        if asked is not None and block_code(line) not in asked:
-            continue
+    ledger = Ledger(path)
+    for place, line in ledger.texts_of(blocks.codes) if len(blocks) <= FEW_BLOCKS else ledger.texts():
         if not line.startswith(start, TEXT):
             others.add(line, place)
             continue

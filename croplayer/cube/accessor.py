@@ -162,7 +162,9 @@ class CropAccessor:
             self._draw_coarse(ax, shares)
         ax.set(xlabel="longitude", ylabel="latitude")
         handles = [
-            Patch(color=colour, label=FLAG_LABELS[flag]) for flag, colour in FLAG_COLOURS.items() if flag in present
+            Patch(facecolor=colour, edgecolor="0.7", label=FLAG_LABELS[flag])
+            for flag, colour in FLAG_COLOURS.items()
+            if flag in present
         ]
         ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
         return ax

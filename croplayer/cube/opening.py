@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dask.array as da
 import numpy as np
@@ -198,17 +199,17 @@ def _finished_only(
         blocks = finished[STEP_OF_ARRAY[spec.name]]
         if spec.name in dataset and near.without(blocks):
             array = dataset[spec.name]
-            read = _Blocks(cube, spec.name, spec.dims, window, blocks, array.dtype.type(spec.fill_value))
-            lazy = da.map_blocks(
-                read, chunks=array.data.chunks, dtype=array.dtype, meta=np.empty((0,) * array.ndim, array.dtype)
-            )
+            read = _Blocks(cube, spec.name, spec.dims, window, blocks, array.shape, array.dtype, spec.fill_value)
+            meta = np.empty((0,) * array.ndim, array.dtype)
+            # Other ways to make an array of dask's note every chunk, which takes minutes for those of a nation.
+            lazy = da.from_array(read, chunks=array.data.chunks, name=f"{spec.name}-{uuid4().hex}", meta=meta)
             changed[spec.name] = array.copy(data=lazy)
     return dataset.assign(changed)
 
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Reads chunks of an array of a cube from the blocks that are finished."""
+    """An array of a cube that reads the blocks that are finished."""
 
     cube: Cube
     name: str
@@ -216,15 +217,23 @@ class _Blocks:
     window: PixelWindow
     """Of the dataset."""
     blocks: BlockList
+    shape: tuple[int, ...]
+    dtype: np.dtype
     fill: Any
 
-    def __call__(self, block_info: Any = None) -> np.ndarray:
-        chunk = block_info[None]
-        at = {dim: slice(*ends) for dim, ends in zip(self.dims, chunk["array-location"], strict=True)}
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    def __getitem__(self, index: tuple[slice, ...]) -> np.ndarray:
+        """A chunk: of one source, where the array has sources."""
+        ends = [part.indices(size)[:2] for part, size in zip(index, self.shape, strict=True)]
+        at = {dim: slice(*of) for dim, of in zip(self.dims, ends, strict=True)}
         source = self.cube.sources[at["source"].start] if "source" in at else None
         y, x = at["y"], at["x"]
         place = PixelWindow(self.window.row + y.start, self.window.col + x.start, y.stop - y.start, x.stop - x.start)
-        out = np.full(chunk["chunk-shape"], self.fill)
+        out = np.full([stop - start for start, stop in ends], self.fill, self.dtype)
         pixels = out if source is None else out[0]
         for block in self.cube.grid.blocks_under(place):
             if block in self.blocks:

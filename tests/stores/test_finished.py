@@ -29,7 +29,8 @@ from pipelines.engine.execute import run_step
 from pipelines.engine.step_ledgers import StepLedgers
 from pipelines.engine.steps import BlockStep
 from pipelines.verify import find_problems, repair
-from stores.finished import MissingBlocksError, UnfinishedBlocksWarning
+from stores.block_list import BlockList
+from stores.finished import MissingBlocksError, UnfinishedBlocksWarning, finished_blocks
 from stores.grid import BlockGrid, BlockIndex, PixelWindow
 from stores.ledger import Ledger
 from stores.records import BlockRecord
@@ -80,6 +81,34 @@ def test_a_region_that_is_half_outside_is_not_finished(run: Path) -> None:
         UnfinishedBlocksWarning, match=r"1 of 3 blocks of the region lie outside .* are not in the dataset"
     ):
         assert open_cube(run / "cube.zarr", bounds).sizes["x"] == 32
+
+
+def test_a_region_of_very_many_blocks_of_a_finished_run_is_that_of_its_block_table(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are not looked up one by one, unless they are asked for strictly; a run that goes on is read line by line."""
+    done, missing = painted_blocks(2)
+    folder, both = RunFolder(run), BlockList.of(painted_blocks(2))
+    table = {"block": [done.name, missing.name], "row": [done.row, missing.row], "col": [done.col, missing.col]}
+    pd.DataFrame(table).to_parquet(folder.blocks)
+
+    def found(edition: str = "2020") -> BlockList:
+        return finished_blocks(folder, folder.own_cube, edition, "integrate", both)
+
+    (run / f"cube.zarr/2020/croplayer/c/0/{missing.col - done.col}").unlink()
+    assert found() == BlockList.of([done])
+    monkeypatch.setattr("stores.finished.FEW_BLOCKS", 1)
+    assert found() == both and not found("2021")
+    assert (open_cube(run).croplayer[:, 16:] == 255).all()
+    with pytest.raises(MissingBlocksError, match=f"no finished 'integrate': {missing.name}"):
+        open_cube(run, strict=True)
+    pd.DataFrame(table).iloc[:1].to_parquet(folder.blocks)
+    assert found() == BlockList.of([done])
+    with (run / "ledger/integrate.jsonl").open("ab") as file:
+        file.write(b"0123")
+    assert found() == BlockList.of([done])
+    folder.memory.begin("integrate", "of other settings", blocks=2)
+    assert not found()
 
 
 def test_blocks_of_an_older_fingerprint_are_not_finished_any_more(run: Path) -> None:

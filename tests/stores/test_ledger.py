@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stores import ledger as ledger_file
 from stores.block_list import BlockList
 from stores.durable import FileDigest, digest_file, write_durable
-from stores.grid import BlockIndex
-from stores.ledger import Ledger, decode_line, encode_line
+from stores.grid import LATTICE_COLS, BlockIndex
+from stores.ledger import Ledger, block_code, decode_line, encode_line
 from stores.records import BlockRecord, Status
 from stores.results import STATUSES, Results, read_results
 
@@ -79,6 +80,50 @@ def test_damage_in_the_middle_is_an_error_that_names_the_line(tmp_path: Path) ->
     ledger.path.write_bytes(bytes(data))
     with pytest.raises(ValueError, match="line 2 is damaged"):
         results(ledger)
+
+
+@pytest.mark.parametrize("read_bytes", [1, 700, ledger_file.READ_BYTES])
+def test_lines_of_some_blocks_are_those_of_all_lines(
+    read_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is read at a time, and however the lines differ: in length, in fingerprint, in what they say of their block."""
+    monkeypatch.setattr(ledger_file, "READ_BYTES", read_bytes)
+    random = np.random.default_rng(5)
+    ledger = Ledger(tmp_path / "step.jsonl")
+    for fingerprint in ("f" * 64, "longer than that" * 9, "g" * 64, ""):
+        cols = random.integers(0, 7200, 90).tolist()
+        noise = [BlockRecord(BlockIndex(1, c), reason=',"block":"r0001c0001"' * (c % 3), values={"n": c}) for c in cols]
+        ledger.append(fingerprint, noise)
+    with ledger.path.open("ab") as file:
+        file.write(b'01234567 {"fingerprint":"')
+    every = list(ledger.texts())
+    assert len(every) == 360
+    for asked in (
+        np.array([block_code(line) for _, line in every[::7]]),
+        np.array([LATTICE_COLS + 7199]),
+        np.array([]),
+    ):
+        assert list(ledger.texts_of(asked)) == [(p, line) for p, line in every if block_code(line) in asked]
+    assert list(Ledger(tmp_path / "none.jsonl").texts_of(np.array([1]))) == []
+
+
+def test_damage_to_a_line_that_is_asked_for_is_named_in_a_large_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_file, "READ_BYTES", 300)
+    ledger = Ledger(tmp_path / "step.jsonl")
+    ledger.append("f", [record(col) for col in range(40)])
+    whole = ledger.path.read_bytes()
+    second = whole.index(b"\n") + 1
+    name = whole.index(b"r0001c0001")
+    for place, says in ((second + 3, True), (name, True), (name - 5, True), (name + 12, True), (second + 200, False)):
+        ledger.path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x80]) + whole[place + 1 :])
+        asked = np.array([LATTICE_COLS + 1])
+        if says:
+            with pytest.raises(ValueError, match="line 2 is damaged"):
+                list(ledger.texts_of(asked))
+        else:
+            assert len(list(ledger.texts_of(asked))) == 1
 
 
 def results(ledger: Ledger, fingerprint: str = "f") -> Results:
