@@ -46,7 +46,7 @@ function headline(unit) {
   const own = unit.areas?.[0];
   const estimate = unit.estimate;
   if (estimate && !missing(estimate.estimate_km2)) {
-    const ends = missing(estimate.low_km2) ? "without an interval" : `interval ${number(estimate.low_km2, 1)} to ${number(estimate.high_km2, 1)} km²`;
+    const ends = missing(estimate.low_km2) ? "without an interval" : `95 % interval ${number(estimate.low_km2, 1)} to ${number(estimate.high_km2, 1)} km²`;
     return [
       element("p", { class: "big" }, `${number(estimate.estimate_km2, 1)} km² `, element("small", {}, "of cropland")),
       element("p", {}, `Estimated from ${number(estimate.points)} labelled points, ${ends}.`),
