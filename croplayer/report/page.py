@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import quote
@@ -29,13 +29,11 @@ class Picture:
     caption: str
     png: bytes
     figure: Figure = field(repr=False, compare=False)
-    paper: str = ""
-    """The figure of the paper that shows the same, such as "Fig. 12"; empty for none"""
 
     @classmethod
-    def of(cls, name: str, title: str, caption: str, figure: Figure, paper: str = "") -> Picture:
+    def of(cls, name: str, title: str, caption: str, figure: Figure) -> Picture:
         """A picture of a drawn figure."""
-        return cls(name, title, caption, png_bytes(figure), figure, paper)
+        return cls(name, title, caption, png_bytes(figure), figure)
 
     @property
     def pdf(self) -> bytes:
@@ -55,7 +53,6 @@ class Table:
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
-    paper: str = ""
 
     def is_words(self, column: int) -> bool:
         """Whether a column holds words and is therefore aligned to the left."""
@@ -66,7 +63,6 @@ class Gap(NamedTuple):
     """Something that the report cannot show, and the reason."""
 
     text: str
-    paper: str = ""
 
 
 Part = Picture | Table | Gap | str
@@ -97,16 +93,6 @@ class Answer(NamedTuple):
     """How good the value is, and what it counts"""
 
 
-class IndexRow(NamedTuple):
-    """Where the report shows the same as a figure or table of the paper."""
-
-    paper: str
-    what: str
-    section: int
-    """Number of the section, from 1"""
-    is_there: bool
-
-
 @dataclass(frozen=True)
 class Report:
     """Everything on the page."""
@@ -127,19 +113,6 @@ class Report:
     def pictures(self) -> list[Picture]:
         """All pictures of the report in reading order."""
         return [part for section in self.sections for part in section.parts if isinstance(part, Picture)]
-
-    @property
-    def index(self) -> list[IndexRow]:
-        """One row per part that shows the same as a figure or table of the paper: its figures, then its tables, by number."""
-        return sorted(self._answers(), key=lambda row: (row.paper.split()[0], int(row.paper.split()[1]), -row.is_there))
-
-    def _answers(self) -> Iterator[IndexRow]:
-        for number, section in enumerate(self.sections, start=1):
-            for part in section.parts:
-                if isinstance(part, str) or not part.paper:
-                    continue
-                text = {Picture: "title", Table: "caption", Gap: "text"}[type(part)]
-                yield IndexRow(part.paper, getattr(part, text), number, not isinstance(part, Gap))
 
     def to_html(self) -> str:
         """The report as one HTML file with its pictures embedded."""
@@ -211,7 +184,7 @@ class Column(NamedTuple):
     percentages, "text" for text unchanged"""
 
 
-def table_of(frame: pd.DataFrame, caption: str, columns: Sequence[Column], paper: str = "") -> Table:
+def table_of(frame: pd.DataFrame, caption: str, columns: Sequence[Column]) -> Table:
     """A table of columns of a frame, each in one precision; columns that the frame lacks are left out."""
     present = [c for c in columns if c.key in frame.columns]
     alike = [_plain(v) for c in present if c.style == "same" for v in frame[c.key]]
@@ -222,7 +195,7 @@ def table_of(frame: pd.DataFrame, caption: str, columns: Sequence[Column], paper
         else column_cells(frame[c.key], c.style)
         for c in present
     ]
-    return Table(caption, [c.heading for c in present], list(zip(*cells, strict=True)), paper)
+    return Table(caption, [c.heading for c in present], list(zip(*cells, strict=True)))
 
 
 def column_cells(values: pd.Series, style: str = "") -> list[str]:

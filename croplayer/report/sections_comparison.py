@@ -11,7 +11,7 @@ GROUP = "Details"
 
 
 def comparison_section(comparison: Comparison, origin: str) -> Section:
-    """The columns of the paper's Table 6, and the reason for each training that failed.
+    """Accuracy, time and size of each network, and the reason for each training that failed.
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ def comparison_section(comparison: Comparison, origin: str) -> Section:
     columns += [Column("px_per_s", "pixels per second"), Column("n_parameters", "parameters")]
     parts: list[Part] = [f"Read from {origin}."]
     if finished:
-        parts.append(table_of(shown, _caption(comparison, finished), columns, "Table 6"))
+        parts.append(table_of(shown, _caption(comparison, finished), columns))
     else:
-        parts.append(Gap("None of the networks could be trained.", "Table 6"))
+        parts.append(Gap("None of the networks could be trained."))
     parts += [Gap(f"{row.contestant.title} failed: {row.failure}") for row in comparison.rows if not row.figures]
     return Section(GROUP, "Networks compared", parts)
 

@@ -59,7 +59,7 @@ def correctness_picture(results: ReportTables) -> Picture:
     caption = f"Semantic correctness of the cropland mask of each source in each block; {100 * share:.0f} % are judged correct."
     meanings = [f"{label}: {CORRECTNESS_WORDS[label]}" for label in results.classes if label in CORRECTNESS_WORDS]
     caption += f" {'; '.join(meanings)}." if meanings else ""
-    return Picture.of("correctness", "Semantic correctness of the masks", caption, figure, "Fig. 9")
+    return Picture.of("correctness", "Semantic correctness of the masks", caption, figure)
 
 
 def integration_section(results: ReportTables) -> Section:
@@ -80,7 +80,7 @@ def integration_picture(results: ReportTables) -> Picture:
     """Map of the source that each block takes, with shares."""
     figure = class_figure(results.blocks, {"integration_label": "source of the map"}, INTEGRATION_COLOURS)
     caption = f"{results.letters}. The legend gives the share of each choice."
-    return Picture.of("integration", "Which source the map takes", caption, figure, "Fig. 10")
+    return Picture.of("integration", "Which source the map takes", caption, figure)
 
 
 def corrections_section(corrections: pd.DataFrame) -> Section:
@@ -240,7 +240,7 @@ def importance_parts(results: ReportTables, name: str) -> list[Part]:
     """Permutation importance of groups of features and of single ones, or the gap."""
     importance = results.table(f"{name}_importance")
     if importance is None:
-        return [Gap(f"Which features decide the {name}: {_no_classifier(results, name)}.", "Fig. 11")]
+        return [Gap(f"Which features decide the {name}: {_no_classifier(results, name)}.")]
     parts: list[Part] = []
     titles = {
         "group": "groups of features",
@@ -263,7 +263,7 @@ def importance_parts(results: ReportTables, name: str) -> list[Part]:
         )
         figure = bar_figure(bars, "accuracy lost, percentage points")
         title = f"What decides the {name}: {titles[kind]}"
-        parts.append(Picture.of(f"{name}_importance_{kind}", title, caption, figure, "Fig. 11"))
+        parts.append(Picture.of(f"{name}_importance_{kind}", title, caption, figure))
     return parts
 
 

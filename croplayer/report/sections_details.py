@@ -40,7 +40,7 @@ def coverage_parts(results: ReportTables) -> list[Part]:
         f"{100 * results.nodata_above:.0f} % of its ground are gaps between imagery; the classifier decides the other types."
     )
     figure = class_figure(blocks, columns, COVERAGE_COLOURS)
-    parts.append(Picture.of("coverage_type", "What the imagery shows", caption, figure, "Fig. 6"))
+    parts.append(Picture.of("coverage_type", "What the imagery shows", caption, figure))
     shares = pd.DataFrame({s: blocks[c].value_counts() / len(blocks) for c, s in columns.items()}).fillna(0.0).T
     shares = shares.reindex(columns=list(COVERAGE_COLOURS), fill_value=0.0)
     unusable = [c.label for c in CoverageType if not c.is_usable]
@@ -51,7 +51,7 @@ def coverage_parts(results: ReportTables) -> list[Part]:
         text += f"; {100 * both:.1f} % of the blocks in both sources, which remain unusable when each block takes the better source"
     caption = f"Blocks without usable imagery (clouds, snow, missing tiles): {text}."
     figure = share_figure(shares, COVERAGE_COLOURS)
-    parts.append(Picture.of("coverage_shares", "How much imagery can be used", caption, figure, "Fig. 6"))
+    parts.append(Picture.of("coverage_shares", "How much imagery can be used", caption, figure))
     return parts
 
 
@@ -91,14 +91,14 @@ def feature_definitions(results: ReportTables) -> Part:
     """The features by group, with what they decide, or the gap."""
     declared = results.table("features")
     if declared is None:
-        return Gap("The run did not write its table of features.", "Table 5")
+        return Gap("The run did not write its table of features.")
     columns = [Column("column", "column"), Column("group", "group"), Column("unit", "unit", "text")]
     columns += [Column("source", "source", "text"), Column("meaning", "meaning", "text")]
     columns += [Column("judges", "used for correctness"), Column("decides", "used for integration")]
     shown = declared.assign(
         unit=[UNIT_WORDS.get(str(u), str(u)) for u in declared.unit], source=declared.source.fillna("")
     )
-    return table_of(shown, "Definitions of the block features.", columns, "Table 5")
+    return table_of(shown, "Definitions of the block features.", columns)
 
 
 def model_section(

@@ -50,7 +50,7 @@ def share_picture(results: ReportTables) -> Picture:
     """Map of the cropland share of each block."""
     figure = value_figure(results.blocks, {map_column(AREA_FRACTION, INTEGRATED): "cropland share"}, {})
     caption = "Cropland share of each block in the integrated map."
-    return Picture.of("cropland_share", "Where the cropland is", caption, figure, "Fig. 17")
+    return Picture.of("cropland_share", "Where the cropland is", caption, figure)
 
 
 def unit_area_parts(results: ReportTables, level: int) -> list[Part]:

@@ -26,7 +26,7 @@ def products_section(results: ReportTables, places: Sequence[tuple[str, Panels]]
     places : title and panels of each small window of imagery and maps
     """
     if not results.products:
-        return Section(GROUP, "Other products", [Gap("No other product was given.", "Fig. 13")])
+        return Section(GROUP, "Other products", [Gap("No other product was given.")])
     parts: list[Part] = ["Agreement with another product is not accuracy: where two maps differ, either may be right."]
     parts += agreement_parts(results)
     parts += _density_parts(results)
@@ -88,7 +88,7 @@ def agreement_parts(results: ReportTables) -> list[Part]:
         else agreement[(agreement["map"] == INTEGRATED) & agreement.against.isin(results.products)]
     )
     if agreement is None or own is None or own.empty:
-        return [Gap("No product with classes was given, so the agreement of pixels is not known.", "Fig. 13")]
+        return [Gap("No product with classes was given, so the agreement of pixels is not known.")]
     rows = []
     for name in own.sort_values("iou", ascending=False).against:
         known = agreement_columns(INTEGRATED, name).tp in results.blocks
@@ -103,9 +103,7 @@ def agreement_parts(results: ReportTables) -> list[Part]:
     ]
     shown = results.titled(agreement, ["map", "against"])
     return [
-        Picture.of(
-            "product_iou", "Agreement of each product with our map", caption, bar_figure(rows, "IoU"), "Fig. 13"
-        ),
+        Picture.of("product_iou", "Agreement of each product with our map", caption, bar_figure(rows, "IoU")),
         table_of(shown, "Agreement of maps over the pixels where both have data.", columns),
     ]
 

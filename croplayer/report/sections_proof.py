@@ -287,19 +287,19 @@ def percent_picture(results: ReportTables, units: pd.DataFrame, unit: str = "pro
     within = 0.0 if results.within is None else results.within
     figure = unit_heatmap(units, [*results.maps, *results.products], results.titles, within)
     if figure is None:
-        return Gap(f"No {unit} with a statistic is mapped completely, so no percentage can be given.", "Fig. 12")
+        return Gap(f"No {unit} with a statistic is mapped completely, so no percentage can be given.")
     caption = (
         f"Mapped area as a percentage of the statistic; {unit}s are sorted by their statistic. Percentages within "
         f"{100 * within:.0f} % are framed and bold. Orange means more than the statistic, purple less."
     )
-    return Picture.of("statistics", "Mapped area against the statistic", caption, figure, "Fig. 12")
+    return Picture.of("statistics", "Mapped area against the statistic", caption, figure)
 
 
 def statistics_section(results: ReportTables) -> Section:
     """Provinces compared with the official statistic, for every map and product."""
     units = results.units.get(1)
     if units is None or results.within is None:
-        gap = Gap("No statistics of provinces were given, so areas are not compared with any.", "Fig. 12")
+        gap = Gap("No statistics of provinces were given, so areas are not compared with any.")
         return Section(GROUP, "Provinces and statistics", [gap])
     names = [*results.maps, *results.products]
     parts: list[Part] = []

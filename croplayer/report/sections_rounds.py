@@ -158,12 +158,12 @@ def label_section(tables: RoundTables) -> Section:
         Picture.of("labels", "Finished tasks by class and unit", f"All rounds so far.{tables.marked}", label_figure(rows, names)),
         Picture.of(
             "density", "Sampling density", "Blocks with a finished task over all blocks of the unit.",
-            bar_figure(density, "% of the blocks"), "Fig. 8",
+            bar_figure(density, "% of the blocks"),
         ),
     ]  # fmt: skip
     if len(tables.labels):
         figure = place_figure(tables.labels, tables.units, tables.sample)
-        parts.append(Picture.of("places", "Where positive and negative samples lie", place, figure, "Fig. 3"))
+        parts.append(Picture.of("places", "Where positive and negative samples lie", place, figure))
     parts.append(_time_table(tables))
     return Section("Rounds", "Labels", parts)
 

@@ -101,48 +101,44 @@ def _makers() -> Mapping[str, Callable[[Evidence], Sequence[Part]]]:
         "Table 2": land_parts,
         "Table 3": product_table,
         "Table 4": integration_table,
-        "Table 5": lambda evidence: [feature_definitions(evidence.results)] if evidence.results.sources else _nothing("Table 5"),
+        "Table 5": partial(_of_map, lambda results: [feature_definitions(results)]),
         "Table 6": _network_parts,
         "Fig. 1": slope_map_parts,
         "Fig. 2": example_parts,
         "Fig. 3": labelled_parts,
         "Fig. 4": definition_parts,
         "Fig. 5": flow_parts,
-        "Fig. 6": partial(_of_map, "Fig. 6", coverage_parts),
+        "Fig. 6": partial(_of_map, coverage_parts),
         "Fig. 7": imagery_parts,
         "Fig. 8": density_parts,
-        "Fig. 9": partial(_of_map, "Fig. 9", lambda results: [correctness_picture(results)]),
-        "Fig. 10": partial(_of_map, "Fig. 10", lambda results: [integration_picture(results)]),
-        "Fig. 11": partial(_of_map, "Fig. 11", _both_importances),
+        "Fig. 9": partial(_of_map, lambda results: [correctness_picture(results)]),
+        "Fig. 10": partial(_of_map, lambda results: [integration_picture(results)]),
+        "Fig. 11": partial(_of_map, _both_importances),
         "Fig. 12": percentage_parts,
-        "Fig. 13": partial(_of_map, "Fig. 13", _agreement),
+        "Fig. 13": partial(_of_map, _agreement),
         "Fig. 14": deviation_parts,
         "Fig. 15": slope_parts,
         "Fig. 16": distribution_parts,
-        "Fig. 17": partial(_of_map, "Fig. 17", lambda results: [share_picture(results)]),
+        "Fig. 17": partial(_of_map, lambda results: [share_picture(results)]),
     }  # fmt: skip
 
 
-def _of_map(number: str, make: Callable[[ReportTables], Sequence[Part]], evidence: Evidence) -> Sequence[Part]:
+def _of_map(make: Callable[[ReportTables], Sequence[Part]], evidence: Evidence) -> Sequence[Part]:
     """Parts of the report that only a run with imagery has."""
-    return make(evidence.results) if evidence.results.sources else _nothing(number)
-
-
-def _nothing(number: str) -> list[Part]:
-    return [Gap(MAPS_NOTHING, number)]
+    return make(evidence.results) if evidence.results.sources else [Gap(MAPS_NOTHING)]
 
 
 def _agreement(results: ReportTables) -> list[Part]:
     """The bars of the report's section on products."""
     pictures = [part for part in agreement_parts(results) if isinstance(part, Picture)]
-    return [*pictures] if pictures else [Gap(NO_CLASSES, "Fig. 13")]
+    return [*pictures] if pictures else [Gap(NO_CLASSES)]
 
 
 def _both_importances(results: ReportTables) -> list[Part]:
     parts = [part for name in ("correctness", "integration") for part in importance_parts(results, name)]
     if any(isinstance(part, Gap) for part in parts):
         hint = "Review blocks (`croplayer judge sample`) and name them as decisions.reviews in the recipe."
-        parts.append(Gap(hint, "Fig. 11"))
+        parts.append(Gap(hint))
     return parts
 
 
@@ -152,7 +148,7 @@ def _network_parts(evidence: Evidence) -> list[Part]:
             "No comparison of networks is named. `croplayer models compare` trains networks on the same scenes; name its folder as "
             "report.comparison in the recipe, or with the option --comparison."
         )
-        return [Gap(text, "Table 6")]
+        return [Gap(text)]
     return list(comparison_section(evidence.comparison, evidence.comparison_origin).parts)
 
 

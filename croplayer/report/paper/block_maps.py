@@ -28,17 +28,17 @@ def slope_parts(evidence: Evidence) -> list[Part]:
     """Fig. 1: median slope of the blocks."""
     blocks = evidence.results.blocks
     if "slope_deg" not in blocks or blocks.slope_deg.isna().all():
-        return [Gap(NO_TERRAIN, "Fig. 1")]
+        return [Gap(NO_TERRAIN)]
     figure = value_figure(blocks, {"slope_deg": "median slope"}, {"slope_deg": "degree"})
     caption = "Median slope (Horn) of the elevation model in each block."
-    return [Picture.of("slope_map", "Slope of the region", caption, figure, "Fig. 1")]
+    return [Picture.of("slope_map", "Slope of the region", caption, figure)]
 
 
 def imagery_parts(evidence: Evidence) -> list[Part]:
     """Fig. 7: imagery, coverage type, saturation and sharpness of each source."""
     results = evidence.results
     if not results.sources:
-        return [Gap(MAPS_NOTHING, "Fig. 7")]
+        return [Gap(MAPS_NOTHING)]
     images = dict(evidence.images) or {s: median_colours(results.blocks, s) for s in results.sources}
     how = (
         "The imagery is drawn at coarser pixels."
@@ -51,7 +51,7 @@ def imagery_parts(evidence: Evidence) -> list[Part]:
     )
     figure = imagery_figure(results.blocks, results.sources, images)
     title = "Imagery of the sources and what was measured in it"
-    return [Picture.of("imagery_maps", title, caption, figure, "Fig. 7")]
+    return [Picture.of("imagery_maps", title, caption, figure)]
 
 
 def median_colours(blocks: pd.DataFrame, source: str) -> np.ndarray:

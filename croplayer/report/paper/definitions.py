@@ -29,7 +29,7 @@ def coverage_table(evidence: Evidence) -> list[Part]:
     """Table 1: the coverage types, with the share of the blocks of each source."""
     results = evidence.results
     if not results.sources:
-        return [Gap(MAPS_NOTHING, "Table 1")]
+        return [Gap(MAPS_NOTHING)]
     meanings = {
         "Planting": "imagery that can be used, with cropland in view",
         "Non-planting": "imagery that can be used, without cropland in view",
@@ -49,14 +49,14 @@ def coverage_table(evidence: Evidence) -> list[Part]:
         else "The recipe names no [coverage] model, so only Nodata is told, by counting gaps."
     )
     header = ["coverage type", "colour", "meaning", *(f"{source}, blocks" for source in columns)]
-    return [Table(f"Coverage types of a block of imagery. {how}", header, rows, "Table 1")]
+    return [Table(f"Coverage types of a block of imagery. {how}", header, rows)]
 
 
 def product_table(evidence: Evidence) -> list[Part]:
     """Table 3: the products with what their legends state."""
     names = evidence.results.products
     if not names or not evidence.legends:
-        return [Gap(NO_LEGENDS if names else NO_PRODUCTS, "Table 3")]
+        return [Gap(NO_LEGENDS if names else NO_PRODUCTS)]
     rows = []
     for name in names:
         legend = evidence.legends.get(name)
@@ -71,22 +71,20 @@ def product_table(evidence: Evidence) -> list[Part]:
         "they say otherwise. A product without a legend (`legend` in [[products]]) states nothing."
     )
     header = ["product", "year", "resolution", "cropland", "declared accuracy", "source"]
-    return [Table(caption, header, rows, "Table 3")]
+    return [Table(caption, header, rows)]
 
 
 def definition_parts(evidence: Evidence) -> list[Part]:
     """Fig. 4: which groups of crops each product counts."""
     if not evidence.results.products or not evidence.legends:
-        return [Gap(NO_LEGENDS if evidence.results.products else NO_PRODUCTS, "Fig. 4")]
+        return [Gap(NO_LEGENDS if evidence.results.products else NO_PRODUCTS)]
     table = _holds(evidence).rename(index=evidence.results.titles)
     table.loc["CropLayer (the paper's map)"] = [PAPER_MAP[key] for key in GROUPS.values()]
     caption = (
         "Groups of crops that the cropland of each product holds in this run: by the classes that are counted where the map has a "
         "class of its own, else by the statement of its authors."
     )
-    picture = Picture.of(
-        "definitions", "What the products count as cropland", caption, definition_figure(table), "Fig. 4"
-    )
+    picture = Picture.of("definitions", "What the products count as cropland", caption, definition_figure(table))
     return [picture]
 
 
@@ -140,7 +138,7 @@ def integration_table(evidence: Evidence) -> list[Part]:
     """Table 4: the options of integration, with their blocks and the units where each prevails."""
     results = evidence.results
     if not results.sources:
-        return [Gap(MAPS_NOTHING, "Table 4")]
+        return [Gap(MAPS_NOTHING)]
     names = [*results.sources, "the second source"][:2]
     meanings = {
         Integration.NEITHER: "neither mask is right, or nothing is cropland: the block is left without cropland",
@@ -168,7 +166,7 @@ def integration_table(evidence: Evidence) -> list[Part]:
         "that share; a block belongs to the one that holds its centre."
     )
     header = ["option", "colour", "what the map takes", "blocks", "share", "major region"]
-    return [Table(caption, header, rows, "Table 4")]
+    return [Table(caption, header, rows)]
 
 
 def major_regions(units: pd.Series | None, is_taken: pd.Series, most: int = MOST_REGIONS) -> str:

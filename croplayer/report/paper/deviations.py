@@ -45,7 +45,7 @@ def deviation_parts(evidence: Evidence) -> list[Part]:
     """Fig. 14: maps of the deviation of area fraction and edge density."""
     found = deviations_of(evidence)
     if not found:
-        return [Gap(_missing(evidence), "Fig. 14")]
+        return [Gap(_missing(evidence))]
     columns = {
         (measure, name): 100 * table[measure]
         for measure in MEASURES
@@ -59,16 +59,16 @@ def deviation_parts(evidence: Evidence) -> list[Part]:
         "an outline of cropland where both maps know 98 % of it. Grey blocks have no cropland on our map, or one map does not know "
         f"them. The {len(found)} products with the highest IoU with our map, best first."
     )
-    return [Picture.of("deviation_maps", "Where the products deviate from our map", caption, figure, "Fig. 14")]
+    return [Picture.of("deviation_maps", "Where the products deviate from our map", caption, figure)]
 
 
 def slope_parts(evidence: Evidence) -> list[Part]:
     """Fig. 15: histograms of deviation and slope."""
     found = deviations_of(evidence)
     if not found:
-        return [Gap(_missing(evidence), "Fig. 15")]
+        return [Gap(_missing(evidence))]
     if "slope_deg" not in evidence.results.blocks or evidence.results.blocks.slope_deg.isna().all():
-        return [Gap("No block has a slope: the recipe names no elevation model ([terrain] path).", "Fig. 15")]
+        return [Gap("No block has a slope: the recipe names no elevation model ([terrain] path).")]
     slope = evidence.results.blocks.slope_deg.astype(float)
     panels = {}
     for measure in MEASURES:
@@ -79,7 +79,7 @@ def slope_parts(evidence: Evidence) -> list[Part]:
             both = pd.DataFrame({"slope": slope.reindex(shown.index), "deviation": 100 * shown[measure]}).dropna()
             panels[measure, name] = both
     if not any(len(both) for both in panels.values()):
-        return [Gap(f"No block has an area fraction above {SOME_CROPLAND:g} on our map.", "Fig. 15")]
+        return [Gap(f"No block has an area fraction above {SOME_CROPLAND:g} on our map.")]
     edges = slope_edges(float(max(both.slope.max() for both in panels.values() if len(both))))
     caption = (
         f"Blocks with an area fraction above {SOME_CROPLAND:g} on our map, by their median slope and by the deviation "
@@ -88,7 +88,7 @@ def slope_parts(evidence: Evidence) -> list[Part]:
     )
     figure = slope_histogram_figure(panels, edges, evidence.results.titles)
     title = "Deviation of the products against the slope"
-    return [Picture.of("slope_histograms", title, caption, figure, "Fig. 15")]
+    return [Picture.of("slope_histograms", title, caption, figure)]
 
 
 def _missing(evidence: Evidence) -> str:

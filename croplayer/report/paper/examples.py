@@ -32,24 +32,24 @@ NO_KINDS = (
 def coverage_parts(evidence: Evidence) -> list[Part]:
     """Fig. 2: one window of each coverage type that occurs."""
     if not evidence.results.sources:
-        return [Gap(MAPS_NOTHING, "Fig. 2")]
+        return [Gap(MAPS_NOTHING)]
     if not evidence.coverage_examples:
-        return [Gap(evidence.reasons.get("Fig. 2", "No block has a coverage type."), "Fig. 2")]
+        return [Gap(evidence.reasons.get("Fig. 2", "No block has a coverage type."))]
     found = {example.kind for example in evidence.coverage_examples}
     missing = [label for label in COVERAGE_COLOURS if label not in found]
     caption = "The block of each type of which the classifier is surest, or the first; each picture is a whole block."
     if missing:
         caption += f" No block of this run is {' or '.join(missing)}."
     figure = example_figure([[example] for example in evidence.coverage_examples], by_column=True)
-    return [Picture.of("coverage_examples", "An example of each coverage type", caption, figure, "Fig. 2")]
+    return [Picture.of("coverage_examples", "An example of each coverage type", caption, figure)]
 
 
 def land_parts(evidence: Evidence) -> list[Part]:
     """Table 2: windows of kinds of cropland and of land that is confused with it, by region."""
     if not evidence.results.sources:
-        return [Gap(MAPS_NOTHING, "Table 2")]
+        return [Gap(MAPS_NOTHING)]
     if not evidence.land_examples:
-        return [Gap(evidence.reasons.get("Table 2", NO_KINDS), "Table 2")]
+        return [Gap(evidence.reasons.get("Table 2", NO_KINDS))]
     rows: dict[str, list[Example]] = {}
     for example in evidence.land_examples:
         rows.setdefault(example.kind, []).append(example)
@@ -59,7 +59,7 @@ def land_parts(evidence: Evidence) -> list[Part]:
         "may be wrong, and the percentages tell how much of the window each fills."
     )
     figure = example_figure(list(rows.values()))
-    return [Picture.of("land_examples", "Examples of kinds of land", caption, figure, "Table 2")]
+    return [Picture.of("land_examples", "Examples of kinds of land", caption, figure)]
 
 
 def surest_blocks(blocks: pd.DataFrame, sources: Sequence[str]) -> list[tuple[str, str, str]]:

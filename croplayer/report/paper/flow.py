@@ -32,9 +32,9 @@ class Station(NamedTuple):
 def flow_parts(evidence: Evidence) -> list[Part]:
     """Fig. 5: the steps from imagery to the map and its evaluation, with the run's figures."""
     if not evidence.results.sources:
-        return [Gap(MAPS_NOTHING, "Fig. 5")]
+        return [Gap(MAPS_NOTHING)]
     caption = "The steps of the method, in order, with what each came to in this run."
-    return [Picture.of("flow", "From imagery to the map", caption, flow_figure(stations(evidence)), "Fig. 5")]
+    return [Picture.of("flow", "From imagery to the map", caption, flow_figure(stations(evidence)))]
 
 
 def stations(evidence: Evidence) -> list[Station]:

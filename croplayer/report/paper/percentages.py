@@ -44,7 +44,7 @@ class Box(NamedTuple):
 
 def percentage_parts(evidence: Evidence) -> list[Part]:
     """Fig. 12: percentages of all maps and products by unit."""
-    gap = _gap(evidence, "Fig. 12")
+    gap = _gap(evidence)
     if gap or evidence.units is None:
         return [gap] if gap else []
     shown = evidence.units.sort_values("statistic_km2", ascending=False).head(MOST_ROWS)
@@ -56,7 +56,7 @@ def percentage_parts(evidence: Evidence) -> list[Part]:
 
 def distribution_parts(evidence: Evidence) -> list[Part]:
     """Fig. 16: distribution of the percentages over the units, for every map and product."""
-    gap = _gap(evidence, "Fig. 16")
+    gap = _gap(evidence)
     if gap or evidence.units is None:
         return [gap] if gap else []
     results, within = evidence.results, evidence.results.within or 0.0
@@ -64,7 +64,7 @@ def distribution_parts(evidence: Evidence) -> list[Part]:
     values = {name: evidence.units[percent_column(name)].dropna().to_numpy(float) for name in names}
     known = {name: found for name, found in values.items() if len(found)}
     if not known:
-        return [Gap(f"No {evidence.unit_word} with a statistic is mapped completely.", "Fig. 16")]
+        return [Gap(f"No {evidence.unit_word} with a statistic is mapped completely.")]
     caption = (
         f"Each point is a {evidence.unit_word} that the map covers completely. Boxes hold the middle half, lines in them are "
         f"medians, whiskers end at the last value within {WHISKER:g} times the box. The band is {100 * (1 - within):.0f} to "
@@ -75,19 +75,19 @@ def distribution_parts(evidence: Evidence) -> list[Part]:
         caption += f" Values above {SHOWN_PERCENT:.0f} % are drawn there; the largest is {most:,.0f} %."
     figure = distribution_figure(known, results.titles, results.colours, within)
     title = f"Spread of the percentages over the {evidence.unit_word}s"
-    return [Picture.of("percentage_distribution", title, caption, figure, "Fig. 16")]
+    return [Picture.of("percentage_distribution", title, caption, figure)]
 
 
-def _gap(evidence: Evidence, number: str) -> Gap | None:
+def _gap(evidence: Evidence) -> Gap | None:
     if evidence.units is None:
-        return Gap(f"The recipe names no [[admin]] units of level {evidence.level}.", number)
+        return Gap(f"The recipe names no [[admin]] units of level {evidence.level}.")
     if "statistic_km2" not in evidence.units:
         text = (
             "The recipe names no [statistics] of the provinces."
             if evidence.level == 1
             else f"[statistics] of a recipe are of level 1; give a table of level {evidence.level} with --statistics."
         )
-        return Gap(text, number)
+        return Gap(text)
     return None
 
 

@@ -48,29 +48,29 @@ def labelled_parts(evidence: Evidence) -> list[Part]:
     """Fig. 3: map of the labelled blocks with and without cropland."""
     labels = evidence.labels
     if labels is None:
-        return [Gap(NO_LABELS, "Fig. 3")]
+        return [Gap(NO_LABELS)]
     positive, negative = (int((labels == label).sum()) for label in (POSITIVE, NEGATIVE))
     if positive + negative == 0:
-        return [Gap("No task of the label project is done, so no block is labelled yet.", "Fig. 3")]
+        return [Gap("No task of the label project is done, so no block is labelled yet.")]
     blocks = evidence.results.blocks.assign(labelled=pd.Series(labels, evidence.results.blocks.index, dtype=object))
     figure = class_figure(blocks, {"labelled": "labelled blocks"}, LABEL_COLOURS, "not labelled")
     caption = (
         f"Of {len(blocks):,} blocks, people drew cropland in {positive:,} and found none in {negative:,}. A block counts once a task "
         "in it is done."
     )
-    return [Picture.of("labelled_blocks", "Where people labelled", caption, figure, "Fig. 3")]
+    return [Picture.of("labelled_blocks", "Where people labelled", caption, figure)]
 
 
 def density_parts(evidence: Evidence) -> list[Part]:
     """Fig. 8: share of the blocks of each unit that are labelled, beside the mean over all."""
     if evidence.labels is None:
-        return [Gap(NO_LABELS, "Fig. 8")]
+        return [Gap(NO_LABELS)]
     names = evidence.block_units
     if names is None:
-        return [Gap(f"The recipe names no [[admin]] units of level {evidence.level}.", "Fig. 8")]
+        return [Gap(f"The recipe names no [[admin]] units of level {evidence.level}.")]
     table = sampling_density(names, pd.notna(evidence.labels))
     if not table.sampled.any():
-        return [Gap("No task of the label project is done, so no block is labelled yet.", "Fig. 8")]
+        return [Gap("No task of the label project is done, so no block is labelled yet.")]
     mean = 100 * table.sampled.sum() / table.blocks.sum()
     shown = table.sort_values("blocks", ascending=False, kind="stable").head(MOST_BARS)
     caption = (
@@ -80,7 +80,7 @@ def density_parts(evidence: Evidence) -> list[Part]:
     if len(shown) < len(table):
         caption += f" The {len(shown)} of {len(table):,} with the most blocks are drawn."
     figure = density_figure(shown.sort_values("percent", ascending=False, kind="stable"), mean)
-    return [Picture.of("sampling_density", "Density of the labelled blocks", caption, figure, "Fig. 8")]
+    return [Picture.of("sampling_density", "Density of the labelled blocks", caption, figure)]
 
 
 def sampling_density(units: pd.Series, is_sampled: Sequence[bool] | np.ndarray) -> pd.DataFrame:

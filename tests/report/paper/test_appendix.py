@@ -55,12 +55,8 @@ def test_what_a_run_has_is_there_and_the_rest_is_missing(evidence: Evidence, bar
     assert there(appendix_of(with_legend, "A run", [])) == {"Table 3", "Fig. 4"}
 
 
-def test_a_picture_has_the_papers_number_only_under_that_number(evidence: Evidence) -> None:
-    page = appendix_of(evidence, "A run", [])
-    for shown in page.shown:
-        assert {part.paper for part in shown.parts if isinstance(part, Picture | Table)} <= {shown.exhibit.number}
-    assert all(not part.paper for part in page.beside if not isinstance(part, str))
-    names = [name for name, _ in page.files]
+def test_files_are_named_by_the_papers_number_and_each_name_stands_once(evidence: Evidence) -> None:
+    names = [name for name, _ in appendix_of(evidence, "A run", []).files]
     assert len(names) == len(set(names)) and "fig_14_deviation_maps" in names
 
 
