@@ -11,6 +11,8 @@ from croplayer.report.tables import ReportTables
 from stores.columns import AREA_KM2, FAMILIARITY, map_column, percent_column
 from stores.legends import FOREIGN, INTEGRATED
 
+ASSUMED = "What is called correct is therefore what the rules assume."
+
 
 def answers(results: ReportTables) -> list[Answer]:
     """The main results of a run, or that they are not known."""
@@ -35,8 +37,6 @@ def cautions(results: ReportTables) -> list[str]:
     lines += _methods(results)
     if results.stopped_training:
         lines.append("The statistics also decided when to stop the training, so their agreement proves little.")
-    if _iou(results) is None:
-        lines.append("Agreement with other products is not accuracy: where two maps differ, either may be right.")
     if results.table("sample_areas") is None:
         lines.append("Areas are counts of pixels. They include the errors of the map and have no interval.")
     return lines
@@ -146,8 +146,9 @@ def _methods(results: ReportTables) -> list[str]:
     tables = {name: results.table(f"{name}_method") for name in said}
     rules = {name: t.method.iloc[0] for name, t in tables.items() if t is not None and pd.isna(t.accuracy.iloc[0])}
     if len(rules) == len(said) and len(set(rules.values())) == 1:
-        return [f"{_sentence(' and '.join(said.values()))} by {rules['integration']}."]
-    return [f"{_sentence(said[name])} by {method}." for name, method in rules.items()]
+        return [f"{_sentence(' and '.join(said.values()))} by {rules['integration']}. {ASSUMED}"]
+    lines = [f"{_sentence(said[name])} by {method}." for name, method in rules.items()]
+    return [f"{line} {ASSUMED}" if "correctness" in rules and not i else line for i, line in enumerate(lines)]
 
 
 def _sentence(words: str) -> str:

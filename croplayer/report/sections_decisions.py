@@ -21,13 +21,12 @@ MOST_BESIDE = 0.5
 """Share of held-out samples next to training blocks, above which they do not represent new land."""
 
 
-def sample_section(results: ReportTables) -> Section:
-    """Map of the reviewed blocks."""
+def sample_section(results: ReportTables) -> Section | None:
+    """Map of the reviewed blocks; None without any, which the first screen says."""
     columns = [c for c in results.blocks if c.startswith(("correctness_reviewed_", "integration_reviewed"))]
     reviewed = results.blocks[columns].notna() & (results.blocks[columns] != "") if columns else pd.DataFrame()
     if not columns or not reviewed.any(axis=None):
-        text = "This run has no reviewed blocks. `croplayer judge sample` draws blocks to review."
-        return Section(GROUP, "Reviewed blocks", [Gap(text)])
+        return None
     labels = reviewed.any(axis=1).map({True: "reviewed", False: "not reviewed"})
     figure = class_figure(
         results.blocks.assign(reviewed=labels), {"reviewed": "reviewed blocks"},
@@ -44,8 +43,7 @@ def correctness_section(results: ReportTables) -> Section:
     parts: list[Part] = [
         *_method_parts(results, "correctness"),
         correctness_picture(results),
-        *_quality_parts(results, "correctness"),
-        *importance_parts(results, "correctness"),
+        *_classifier_parts(results, "correctness"),
     ]
     return Section(GROUP, "Semantic correctness", parts, ["tables/correctness.parquet", "tables/correctness_trial.csv"])
 
@@ -64,14 +62,11 @@ def correctness_picture(results: ReportTables) -> Picture:
 
 def integration_section(results: ReportTables) -> Section:
     """Which source the map takes."""
-    overridden = int((results.blocks.override.fillna("") != "").sum())
     parts: list[Part] = [
         *_method_parts(results, "integration"),
-        f"{overridden:,} blocks were overridden by hand.",
         *_override_parts(results.blocks),
         integration_picture(results),
-        *_quality_parts(results, "integration"),
-        *importance_parts(results, "integration"),
+        *_classifier_parts(results, "integration"),
     ]
     return Section(GROUP, "Integration", parts, ["tables/integration.parquet", "tables/integration_trial.csv"])
 
@@ -104,11 +99,14 @@ def corrections_section(corrections: pd.DataFrame) -> Section:
 
 
 def _override_parts(blocks: pd.DataFrame) -> list[Part]:
-    """Who overrode which blocks, why and when, where the overrides tell it."""
+    """How many blocks people overrode, and which, why and when, where the overrides tell it."""
     told = [name for name in ("override_author", "override_date") if name in blocks]
-    own = blocks[blocks.override.fillna("") != ""].head(MOST_CORRECTIONS)
-    if not told or not len(own):
+    own = blocks[blocks.override.fillna("") != ""]
+    if not len(own):
         return []
+    count = f"{len(own):,} block{'' if len(own) == 1 else 's'} were overridden by hand."
+    if not told:
+        return [count]
     names = ("block", "integration_label", "override", *told)
     headings = {
         "integration_label": "decision",
@@ -117,7 +115,7 @@ def _override_parts(blocks: pd.DataFrame) -> list[Part]:
         "override_date": "date",
     }
     columns = [Column(name, headings.get(name, name), "text") for name in names]
-    return [table_of(own, "Decisions that people made for a block.", columns)]
+    return [count, table_of(own.head(MOST_CORRECTIONS), "Decisions that people made for a block.", columns)]
 
 
 def _method_words(results: ReportTables, name: str) -> str:
@@ -130,18 +128,30 @@ def _method_parts(results: ReportTables, name: str) -> list[Part]:
     method = results.table(f"{name}_method")
     if method is None:
         return [Gap(f"How {name} was decided is not recorded.")]
+    if _nobody_reviewed(results, name):
+        text = "so neither its accuracy is known nor which features tell most."
+        return [Gap(f"{name.capitalize()} was decided by plain rules: no block of this run was reviewed, {text}")]
     parts: list[Part] = [_method_words(results, name)]
     trial = results.table(f"{name}_trial")
     if trial is not None:
         parts.append(_trial_table(trial, name))
     elif pd.isna(method.accuracy.iloc[0]):
-        why = (
-            "No reviewed samples were given, so its accuracy is not known."
-            if method.method.iloc[0] == RULES
-            else "The reviews do not tell how accurate it is."
-        )
-        parts.append(Gap(f"{name.capitalize()} was decided by plain rules, not by a classifier. {why}"))
+        parts.append(Gap("Plain rules decided, not a classifier. The reviews do not tell how accurate they are."))
     return parts
+
+
+def _classifier_parts(results: ReportTables, name: str) -> list[Part]:
+    """How good a classifier is, and by what it decides; nothing where it is said that there is none."""
+    if _nobody_reviewed(results, name):
+        return []
+    return [*_quality_parts(results, name), *importance_parts(results, name)]
+
+
+def _nobody_reviewed(results: ReportTables, name: str) -> bool:
+    """Whether rules decided because there are no reviews."""
+    method = results.table(f"{name}_method")
+    measured = any(results.table(f"{name}_{kind}") is not None for kind in ("trial", "accuracy", "importance"))
+    return method is not None and method.method.iloc[0] == RULES and not measured
 
 
 def _trial_table(trial: pd.DataFrame, name: str) -> Table:

@@ -70,15 +70,10 @@ def unit_area_parts(results: ReportTables, level: int) -> list[Part]:
 
 
 def sample_parts(results: ReportTables) -> list[Part]:
-    """Areas and accuracy from a reviewed sample, or the gap."""
+    """Areas and accuracy from a reviewed sample; nothing without one, which the first screen says."""
     areas, accuracy, notes = (results.table(f"sample_{n}") for n in ("areas", "accuracy", "notes"))
     if areas is None or accuracy is None or notes is None:
-        return [
-            Gap(
-                "No reviewed probability sample was given, so areas have no confidence interval. Pixel counts include the "
-                "errors of the map. `croplayer area draw` draws a sample; `evaluation.sample` in the recipe reads it."
-            )
-        ]
+        return []
     areas = areas.assign(label=areas.name_en.where(areas.name_en.fillna("") != "", "all that is mapped"))
     columns = [Column("label", "unit"), Column("points", "points"), Column("mapped_km2", "mapped, km²")]
     columns += [Column("estimate_km2", "estimate, km²"), Column("standard_error_km2", "standard error, km²")]

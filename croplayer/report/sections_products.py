@@ -101,7 +101,9 @@ def agreement_parts(results: ReportTables) -> list[Part]:
         Column("recall", "recall"),
         Column("overall_accuracy", "overall accuracy"),
     ]
-    shown = results.titled(agreement, ["map", "against"])
+    # Our maps against the reference are among the three levels.
+    own_level = (agreement.against == results.reference) & agreement["map"].isin(results.maps)
+    shown = results.titled(agreement[~own_level], ["map", "against"])
     return [
         Picture.of("product_iou", "Agreement of each product with our map", caption, bar_figure(rows, "IoU")),
         table_of(shown, "Agreement of maps over the pixels where both have data.", columns),

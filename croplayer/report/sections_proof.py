@@ -77,12 +77,6 @@ def levels_section(results: ReportTables) -> Section:
     columns += [Column(SOLIDITY_MEAN, "solidity"), Column(EULER_MEAN, "Euler number")]
     columns += [Column("provinces", "provinces within limit"), Column("median_percent", "median % of the statistic")]
     parts.append(table_of(shown, "The same figures as numbers. A dash means not known.", columns))
-    if levels.iou.isna().all():
-        parts.append(Gap("No reference map with classes was given, so the accuracy of pixels is not known."))
-    if levels.correct_share.notna().any() and _by_rules(results):
-        parts.append(
-            Gap("Blocks were judged by rules, not from reviews, so their correctness is only what the rules assume.")
-        )
     parts += [*_parcel_parts(results), *_familiarity_parts(results)]
     return Section(GROUP, "Three levels", parts, ["tables/levels.csv", "tables/parcels.csv"])
 
@@ -107,11 +101,6 @@ def _familiarity_parts(results: ReportTables) -> list[Part]:
     )
     figure = value_figure(results.blocks, columns, {}, (0.0, 1.0))
     return [Picture.of("familiarity", "Where the imagery is familiar to the network", caption, figure)]
-
-
-def _by_rules(results: ReportTables) -> bool:
-    method = results.table("correctness_method")
-    return method is not None and bool(pd.isna(method.accuracy.iloc[0]))
 
 
 def _level_bar(results: ReportTables, row: pd.Series, key: str) -> Bar:
@@ -324,9 +313,12 @@ def statistics_section(results: ReportTables) -> Section:
     shown = units.sort_values("statistic_km2", ascending=False).head(MOST_UNITS)
     columns = [Column("name_en", "province"), Column("adcode", "code"), mapped_share(results)]
     columns += [Column("statistic_km2", "statistic, km²")]
-    columns += [Column(percent_column(m), f"{results.titles.get(m, m)}, %") for m in names]
+    columns += [Column(percent_column(m), f"{results.titles[m]}, %") for m in (INTEGRATED,) if m in names]
     columns += [Column("statistic_note", "note on the statistic", "text")]
-    caption = "Mapped area as a percentage of the statistic. A dash means no statistic, or a province that is not mapped completely."
+    caption = (
+        "The statistics, and the area of the integrated map as a percentage of them. A dash means no statistic, or a province "
+        "that is not mapped completely. tables/units_1.csv has the percentages of all maps."
+    )
     parts.append(table_of(shown, caption, columns))
     rest = results.table("statistics_left_over")
     if rest is not None:
@@ -335,8 +327,8 @@ def statistics_section(results: ReportTables) -> Section:
     if results.stopped_training:
         parts.append(
             Gap(
-                "The same statistics also decided when to stop the training, so this comparison is not independent. For an "
-                "independent one, leave one province out at a time: train without its statistic, then compare with it."
+                "For a comparison that does not depend on the training, leave one province out at a time: train without its "
+                "statistic, then compare with it."
             )
         )
     return Section(GROUP, "Provinces and statistics", parts, ["tables/units_1.csv"])

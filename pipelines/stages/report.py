@@ -181,7 +181,9 @@ def _sections(run: Shown, results: ReportTables) -> Iterator[Section]:
     ages = sections_dates.age_section(results)
     if ages:
         yield ages
-    yield decisions.sample_section(results)
+    reviewed = decisions.sample_section(results)
+    if reviewed:
+        yield reviewed
     yield decisions.correctness_section(results)
     yield decisions.integration_section(results)
     if "corrections" in tables:
