@@ -46,12 +46,6 @@ class Given:
     comparison: Path | None = None
 
 
-def folder_for(run: RunFolder) -> Path:
-    """Where the appendix of a run lies unless a person says otherwise: beside the folder of the run."""
-    root, whole = run.root.absolute(), run.whole
-    return whole.with_name(f"{whole.name}_paper" if whole == root else f"{whole.name}_{root.name}_paper")
-
-
 def drawn_run(place: Path) -> RunFolder:
     """The run of a folder; raises FileNotFoundError or ValueError for a folder that is no run or has no block table yet."""
     folder = edition_at(place)

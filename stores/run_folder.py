@@ -225,6 +225,11 @@ class RunFolder:
         """The file with the id of the run, which all its editions share; only runs that write into a bucket have one."""
         return self.whole / ".run_id"
 
+    def beside(self, word: str) -> Path:
+        """Where something that is made of the run lies unless a person says otherwise: beside the run's folder, named after it."""
+        root, whole = self.root.absolute(), self.whole
+        return whole.with_name(f"{whole.name}_{word}" if whole == root else f"{whole.name}_{root.name}_{word}")
+
     @property
     def whole(self) -> Path:
         """The folder of the run that the folder of an edition belongs to."""

@@ -6,6 +6,7 @@ import base64
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -17,6 +18,14 @@ from matplotlib.figure import Figure
 from croplayer.report.style import pdf_bytes, png_bytes
 
 UNKNOWN_CELL = "–"
+MOST_LETTERS_UPRIGHT = 140
+"""Letters of a table that stand side by side on an upright page, at the size of print."""
+SPACE_BETWEEN = 1.5
+"""Letters that the space between two columns takes."""
+MOST_ROWS_TOGETHER = 24
+"""Rows of a table that print keeps on one page, at most."""
+TALL_IN = 8.0
+"""Height of a figure above which print gives it a page."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,11 @@ class Picture:
     def of(cls, name: str, title: str, caption: str, figure: Figure) -> Picture:
         """A picture of a drawn figure."""
         return cls(name, title, caption, png_bytes(figure), figure)
+
+    @property
+    def is_tall(self) -> bool:
+        """Whether it is so high that print gives it a page."""
+        return bool(self.figure.get_size_inches()[1] > TALL_IN)
 
     @property
     def pdf(self) -> bytes:
@@ -54,9 +68,24 @@ class Table:
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
 
-    def is_words(self, column: int) -> bool:
-        """Whether a column holds words and is therefore aligned to the left."""
-        return any(_is_words(row[column]) for row in self.rows)
+    @property
+    def is_wide(self) -> bool:
+        """Whether it is wider than an upright page, so that print turns its page: words stay whole, and numbers in one line."""
+        longest = [max(map(len, name.split()), default=0) for name in self.header]
+        for row in self.rows:
+            for i, (cell, are_words) in enumerate(zip(row, self.words, strict=True)):
+                longest[i] = max(longest[i], *(map(len, cell.split()) if are_words else [len(cell)]), 0)
+        return sum(longest) + SPACE_BETWEEN * len(longest) > MOST_LETTERS_UPRIGHT
+
+    @property
+    def is_short(self) -> bool:
+        """Whether print keeps it on one page."""
+        return len(self.rows) <= MOST_ROWS_TOGETHER
+
+    @cached_property
+    def words(self) -> list[bool]:
+        """Whether each column holds words and is therefore aligned to the left."""
+        return [any(_is_words(row[column]) for row in self.rows) for column in range(len(self.header))]
 
 
 class Gap(NamedTuple):
@@ -108,6 +137,8 @@ class Report:
     """What to distrust"""
     steps: Sequence[str] = ()
     """What to do next"""
+    has_map: bool = False
+    """Whether there are pixels, which `croplayer view` shows"""
 
     @property
     def pictures(self) -> list[Picture]:
@@ -117,7 +148,6 @@ class Report:
     def to_html(self) -> str:
         """The report as one HTML file with its pictures embedded."""
         environment = page_environment()
-        environment.tests["words"] = _is_words
         environment.filters["address"] = quote
         return environment.get_template("report.html").render(report=self)
 

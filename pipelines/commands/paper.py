@@ -38,10 +38,10 @@ def paper(
     Writes paper.html, which begins with a table of what is there and what is missing and why, each figure as PNG and PDF, and
     each table as CSV. RUN is the folder of a run, or FOLDER@EDITION.
     """
-    from pipelines.paper import Given, drawn_run, folder_for, paper_of, write_paper
+    from pipelines.paper import Given, drawn_run, paper_of, write_paper
 
     drawn = drawn_run(run)
-    folder = out or folder_for(drawn)
+    folder = out or drawn.beside("paper")
     drawn.check_outside(folder)
     appendix, evidence = paper_of(drawn, Given(level, statistics, labels, comparison))
     page = write_paper(appendix, evidence, folder)

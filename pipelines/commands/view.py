@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from stores.run_folder import RunFolder
 
 
+BESIDE = ""
+
+
 @click.command("view")
 @click.argument("run")
 @click.option(
@@ -31,8 +34,11 @@ if TYPE_CHECKING:
 @click.option(
     "--static",
     "out",
-    type=click.Path(path_type=Path),
-    help="Write the map into this new folder instead, which any web server shows, and a browser from the disk, too.",
+    is_flag=False,
+    flag_value=BESIDE,
+    metavar="[FOLDER]",
+    help="Write the map into a new folder instead, which any web server shows, and a browser from the disk, too. Default is "
+    "beside RUN, with _map after its name; the report of the run then shows it.",
 )
 @click.option(
     "--zoom", type=click.IntRange(0, 22), help="Closest zoom of the folder's tiles. Default the closest that fits into --most-mb."
@@ -40,7 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--most-mb", type=click.IntRange(1), default=500, show_default=True, help="Most megabytes that the folder may take."
 )
-def view(run: str, edition: str | None, host: str, port: int, out: Path | None, zoom: int | None, most_mb: int) -> None:
+def view(run: str, edition: str | None, host: str, port: int, out: str | None, zoom: int | None, most_mb: int) -> None:
     """Show a map of RUN in the browser: imagery, maps, scores, fields, blocks, and the areas of units.
 
     RUN is a run's folder, its cube.zarr or s3://BUCKET/PREFIX. The page needs no network. It shows what was finished when the
@@ -55,7 +61,7 @@ def view(run: str, edition: str | None, host: str, port: int, out: Path | None, 
 
     shown = RunView.of(run, edition, _products)
     if out is not None:
-        _write(shown, out, zoom, most_mb)
+        _write(shown, _beside(shown, run, edition) if out == BESIDE else Path(out), zoom, most_mb)
         return
     if host != LOCAL:
         click.echo(
@@ -63,6 +69,17 @@ def view(run: str, edition: str | None, host: str, port: int, out: Path | None, 
             err=True,
         )
     serve(shown, host, port, lambda address: click.echo(f"open {address}"))
+
+
+def _beside(shown: RunView, run: str, edition: str | None) -> Path:
+    """The folder of the map beside the run; that of the newest edition is named after the run alone."""
+    from stores.run_folder import RunFolder, parted
+
+    folder = shown.edition.folder
+    if folder is None:
+        raise ValueError(f"{run} lies in a bucket, so nothing lies beside it; say where the map goes, as --static FOLDER")
+    named = edition or parted(run)[1]
+    return (folder if named else RunFolder(folder.whole)).beside("map")
 
 
 def _write(shown: RunView, out: Path, zoom: int | None, most_mb: int) -> None:

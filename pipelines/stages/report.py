@@ -95,7 +95,9 @@ def make_report(run: Shown) -> Sequence[Path]:
         recipe.title, about, facts_of(run.inputs, blocks), [_finished(section, folder.root) for section in sections]
     )
     if results and results.sources:
-        report = replace(report, answers=answers(results), cautions=cautions(results), steps=steps(results))
+        report = replace(
+            report, answers=answers(results), cautions=cautions(results), steps=steps(results), has_map=True
+        )
     for picture in report.pictures:
         paths.append(folder.figure(f"{picture.name}.png"))
         write_durable(paths[-1], picture.png)

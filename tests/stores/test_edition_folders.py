@@ -43,3 +43,8 @@ def test_editions_go_to_folders_of_their_own(run: Path, tmp_path: Path) -> None:
     assert RunFolder(run).place_of("2020").root == run
     assert RunFolder(run).place_of("2023").root == run / "editions/2023"
     assert RunFolder(tmp_path / "new").place_of("2023").root == tmp_path / "new"
+
+
+def test_what_is_made_of_a_run_lies_beside_it_and_tells_its_edition(tmp_path: Path) -> None:
+    assert RunFolder(tmp_path / "demo").beside("map") == tmp_path / "demo_map"
+    assert RunFolder(tmp_path / "demo/editions/2021").beside("paper") == tmp_path / "demo_2021_paper"

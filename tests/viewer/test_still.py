@@ -137,3 +137,10 @@ def test_the_page_works_from_a_disk_and_from_a_plain_server(folder: Path, served
             tab.value("void showPlace(50, 10)")
             until("by('place').innerText.includes('knows no block')")
             assert all(asked.startswith((start, "data:", "about:", "file:///")) for asked in tab.requested)
+
+
+def test_without_a_name_the_folder_lies_beside_the_run(run: Path) -> None:
+    result = CliRunner().invoke(main, ["view", str(run), "--static", "--zoom", "11"])
+    beside = run.with_name(f"{run.name}_map")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.endswith(f"open {beside / 'index.html'}\n") and (beside / "page.css").is_file()
