@@ -20,6 +20,7 @@ EXTRA_OF = {
     "openvino": "openvino",
     "psutil": "run",
     "pystac": "run",
+    "pystac_client": "run",
     "safetensors": "run",
     "scipy": "run",
     "simplejpeg": "run",

@@ -167,5 +167,7 @@ def bytes_of(text: str) -> int:
 def items_file(path: str) -> str:
     """A path of STAC items; raises ValueError for an address."""
     if "://" in path:
-        raise ValueError("STAC items are read from a file; save the answer of the search, and name the file")
+        raise ValueError(
+            "STAC items are read from a file; save the answer of the search, or let `croplayer init --stac` do so, and name the file"
+        )
     return path

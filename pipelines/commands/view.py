@@ -77,7 +77,9 @@ def _beside(shown: RunView, run: str, edition: str | None) -> Path:
 
     folder = shown.edition.folder
     if folder is None:
-        raise ValueError(f"{run} lies in a bucket, so nothing lies beside it; say where the map goes, as --static FOLDER")
+        raise ValueError(
+            f"{run} lies in a bucket, so nothing lies beside it; say where the map goes, as --static FOLDER"
+        )
     named = edition or parted(run)[1]
     return (folder if named else RunFolder(folder.whole)).beside("map")
 

@@ -11,6 +11,7 @@ from croplayer.evaluation.source_coverage import coverage_of
 from pipelines.drafting.codes import most_found
 from pipelines.drafting.draft import Entry, Table, guesses_of, plain, recipe_text
 from pipelines.drafting.imagery import LookedAt, free_name, look_at_sources
+from pipelines.drafting.stac import Found, look_at_items
 from pipelines.drafting.statistics import codes_in, look_at_statistics
 from pipelines.drafting.units import UnitFile, look_at_units
 from pipelines.engine.expected import FAR_FROM_IMAGERY, PixelSizes, pixel_sizes
@@ -48,10 +49,14 @@ class Given(NamedTuple):
     """What a user gives to draft a recipe from."""
 
     sources: tuple[str, ...]
-    """One or two: a GeoTIFF or a folder of them, or ``NAME=`` one of them."""
+    """A GeoTIFF or a folder of them, or ``NAME=`` one of them."""
     admin: tuple[Path, ...]
     statistics: Path | None
     bounds: Bounds | None
+    items: tuple[Found, ...] = ()
+    """Answers of a STAC API; with the sources one or two"""
+    i_have_rights: bool = False
+    """Whether the user states that they may fetch, store and analyse imagery on servers"""
 
 
 class FirstRecipe(NamedTuple):
@@ -72,6 +77,7 @@ def first_recipe(given: Given, path: Path) -> FirstRecipe:
     FileNotFoundError, ValueError
         in one sentence, if a file cannot be used
     """
+    check_number(len(given.sources) + len(given.items))
     folder = path.resolve().parent
     sources = _sources(given, folder)
     files, statistics, left = _units(given, folder)
@@ -96,13 +102,24 @@ def _top(path: Path, sources: Sequence[LookedAt]) -> Table:
 
 
 def _sources(given: Given, folder: Path) -> list[LookedAt]:
-    if not 1 <= len(given.sources) <= 2:
-        raise ValueError(f"{len(given.sources)} times --source; a recipe has one or two sources")
     found = look_at_sources(given.sources, folder)
+    for items in given.items:
+        found.append(look_at_items(items, folder, [source.name for source in found], given.i_have_rights))
     problems = list(clashes([source.name for source in found], [], None))
     if problems:
-        raise ValueError(f"{problems[0]}, as in --source NAME={given.sources[-1].rpartition('=')[2]}")
+        last = (
+            f"--collection NAME={given.items[-1].collection}"
+            if given.items
+            else f"--source NAME={given.sources[-1].rpartition('=')[2]}"
+        )
+        raise ValueError(f"{problems[0]}, as in {last}")
     return found
+
+
+def check_number(sources: int) -> None:
+    """Raise ValueError unless a recipe may have so many sources."""
+    if not 1 <= sources <= 2:
+        raise ValueError(f"{sources} times --source or --collection; a recipe has one or two sources")
 
 
 def _units(given: Given, folder: Path) -> tuple[list[Table], list[Table], list[str]]:

@@ -64,15 +64,26 @@ def look_at_sources(given: Sequence[str], folder: Path) -> list[LookedAt]:
 def _parted(given: str) -> tuple[str, Path]:
     """The name, empty if there is none, and the path of ``NAME=PATH``."""
     if "://" in given:
-        raise ValueError("--source is an address; imagery on a server is written by hand, with the rights to fetch it")
-    name, equals, path = given.partition("=")
-    if not equals or Path(given).exists():
+        raise ValueError(
+            "--source is an address; a STAC API is searched with --stac, other imagery on a server is written by hand, with the "
+            "rights to fetch it"
+        )
+    if Path(given).exists():
         return "", Path(given)
+    name, path = parted_name(given, "--source")
+    return name, Path(path)
+
+
+def parted_name(given: str, option: str) -> tuple[str, str]:
+    """The name, empty if there is none, and the rest of ``NAME=REST``; ``option`` is named in messages."""
+    name, equals, rest = given.partition("=")
+    if not equals:
+        return "", given
     if re.fullmatch(r"[a-z][a-z0-9_]*", name) is None:
         raise ValueError(
-            f"--source {given}: '{name}' is no name; expected lower-case letters, digits and _, a letter first"
+            f"{option} {given}: '{name}' is no name; expected lower-case letters, digits and _, a letter first"
         )
-    return name, Path(path)
+    return name, rest
 
 
 def _own_words(stems: Sequence[str]) -> list[str]:
@@ -91,7 +102,7 @@ def _look_at(name: str, stem: str, files: Sequence[Path], folder: Path, taken: C
         Entry("name", name, why, bool(why)),
         Entry("kind", "raster"),
         Entry("paths", [beside(path, folder) for path in files]),
-        *_colours(rasters, name),
+        *colour_entries(rasters, name),
     )
     years = sorted({int(year) for path in files for year in YEAR.findall(path.stem)})
     return LookedAt(name, entries, _around(rasters), tuple(years))
@@ -149,7 +160,7 @@ def _around(rasters: Sequence[RasterFile]) -> Bounds:
     return Bounds(west, south, east, north)
 
 
-def _colours(rasters: Sequence[RasterFile], source: str) -> list[Entry]:
+def colour_entries(rasters: Sequence[RasterFile], source: str) -> list[Entry]:
     """The bands and the scale of a source, where its files do not tell them."""
     first = rasters[0]
     seen = [band for band in first.bands if band.colour != ALPHA]
@@ -168,16 +179,7 @@ def _colours(rasters: Sequence[RasterFile], source: str) -> list[Entry]:
         )
         entries.append(Entry("bands", numbers, why, True))
     taken = [first.bands[number - 1] for number in numbers]
-    if any(band.dtype != "uint8" or band.says_scale for band in taken):
-        low, high = _usual_values(rasters, numbers)
-        entries.append(
-            Entry(
-                "scale",
-                [low, high],
-                f"{LOW} to {HIGH} % of the values lie between these, which become black and white",
-                True,
-            )
-        )
+    entries += _scale(rasters, numbers, taken)
     # What else is wrong with the colours, such as an alpha band among them, is said as in a run.
     scale = next(((e.value[0], e.value[1]) for e in entries if e.key == "scale"), None)
     for raster in rasters:
@@ -185,6 +187,21 @@ def _colours(rasters: Sequence[RasterFile], source: str) -> list[Entry]:
             raster.bands, raster.name, source, next((e.value for e in entries if e.key == "bands"), None), scale
         )
     return entries
+
+
+def scale_entries(rasters: Sequence[Sequence[RasterFile]]) -> list[Entry]:
+    """The scale of imagery whose red, green and blue are files of their own, where their values are not 0 to 255."""
+    files = [file for colour in rasters for file in colour]
+    return _scale(files, [1], [file.bands[0] for file in files])
+
+
+def _scale(rasters: Sequence[RasterFile], numbers: Sequence[int], taken: Sequence[Band]) -> list[Entry]:
+    """The scale of bands; nothing where all of them hold 0 to 255."""
+    if not any(band.dtype != "uint8" or band.says_scale for band in taken):
+        return []
+    low, high = _usual_values(rasters, numbers)
+    why = f"{LOW} to {HIGH} % of the values lie between these, which become black and white"
+    return [Entry("scale", [low, high], why, True)]
 
 
 def _told(bands: Sequence[Band]) -> list[int] | None:

@@ -333,7 +333,7 @@ def wrong_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         "no raster": (["--source", text], "text.tif cannot be opened as GeoTIFF"),
         "no CRS": (["--source", nowhere], "has no CRS"),
         "no GeoTIFF in a folder": (["--source", folder / "empty"], "is a folder without GeoTIFFs"),
-        "three sources": (["--source", a, "--source", a, "--source", a], "3 times --source; a recipe has one or two sources"),
+        "three sources": (["--source", a, "--source", a, "--source", a], "3 times --source or --collection; a recipe has one or two sources"),
         "names": (["--source", f"land={a}"], "[[sources]] 1: name 'land' is a name that croplayer uses itself"),
         "no common ground": (["--source", a, "--source", far], "the sources share no ground: 'a' covers"),
         "bbox": (["--source", a, "--bbox", "1,2,3"], "expected west,south,east,north in degrees"),
