@@ -16,13 +16,17 @@ from affine import Affine
 from click.testing import CliRunner, Result
 from pyproj import Transformer
 from rasterio.shutil import copy as copy_raster
+from shared.commands import croplayer
 from shared.range_server import FileServer, serve_files
 from shared.stac_server import RUSTAC, stac_server
 
+from croplayer.cube.whole_blocks import Cube
+from croplayer.sources.raster import RasterSource
 from pipelines.cli import main
 from pipelines.drafting.stac import asset_keys
 from pipelines.exit_codes import BAD_INPUT
 from pipelines.run import open_run
+from stores.grid import BlockIndex
 
 pytestmark = pytest.mark.skipif(RUSTAC is None, reason="needs rustac")
 
@@ -162,6 +166,29 @@ def test_a_recipe_from_an_api_reads_what_its_items_list(tmp_path: Path, api: str
             )
         )
     assert (near.min((1, 2)) <= read.rgb[row, col]).all() and (read.rgb[row, col] <= near.max((1, 2))).all()
+
+
+def test_a_run_reads_the_scenes_of_an_api_as_the_files_they_are(tmp_path: Path, api: str, files: FileServer) -> None:
+    """Workers of a run fetch the cloud-optimised files in parts, and get the pixels of a recipe that names local ones."""
+    recipe = tmp_path / "r.toml"
+    words = ["--collection", "a=aerial", "--dates", "2020", "--bbox", BOX, "--i-have-rights"]
+    done = init(recipe, "--stac", api, *words)
+    assert done.exit_code == 0, done.output
+    files.asked.clear()
+    croplayer("mosaic", recipe, "-o", tmp_path / "run", models=tmp_path)
+    assert {path for path, first in files.asked if first} == {"/east_2020.tif", "/west_2020.tif"}  # in parts
+    cube = Cube.open(tmp_path / "run/cube.zarr")
+    names = ("east_2020", "west_2020")  # the latest first
+    local = RasterSource("a", tuple(str(files.folder / f"{name}.tif") for name in names))
+    seen = 0
+    for place in np.ndindex(cube.blocks.rows, cube.blocks.cols):
+        block = BlockIndex(cube.blocks.row + place[0], cube.blocks.col + place[1])
+        expected = local.read(cube.grid.window(block), cube.grid)
+        valid = cube.read_block("imagery_valid", block, "a") == 1
+        np.testing.assert_array_equal(valid, expected.valid)
+        np.testing.assert_array_equal(cube.read_block("rgb", block, "a")[valid], expected.rgb[valid])
+        seen += int(valid.sum())
+    assert seen > 10_000
 
 
 def test_imagery_on_a_server_needs_the_statement_of_the_rights(tmp_path: Path, api: str, files: FileServer) -> None:
