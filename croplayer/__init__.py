@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from croplayer.changes.rules import ChangeRules
     from croplayer.cube.lazy import region_properties, segment
     from croplayer.cube.opening import open_cube
+    from croplayer.evaluation.spatial_blocks import open_blocks, sums_over
     from stores.edition import SchemaError
     from stores.finished import MissingBlocksError
     from stores.grid import BlockGrid, BlockIndex, Bounds
@@ -27,9 +28,11 @@ __all__ = [
     "__version__",
     "change",
     "models",
+    "open_blocks",
     "open_cube",
     "region_properties",
     "segment",
+    "sums_over",
 ]
 
 _MODULES = {
@@ -40,9 +43,11 @@ _MODULES = {
     "MissingBlocksError": "stores.finished",
     "SchemaError": "stores.edition",
     "change": "croplayer.changes.lazy",
+    "open_blocks": "croplayer.evaluation.spatial_blocks",
     "open_cube": "croplayer.cube.opening",
     "region_properties": "croplayer.cube.lazy",
     "segment": "croplayer.cube.lazy",
+    "sums_over": "croplayer.evaluation.spatial_blocks",
 }
 
 
