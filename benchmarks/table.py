@@ -134,10 +134,10 @@ def figures_of(table: pd.DataFrame, units: pd.DataFrame, judged: Mapping[str, Ju
         within=0.1,
     )  # fmt: skip
     sections = [
-        sections_map.summary_section(results), sections_map.area_section(results),
+        sections_map.area_section(results),
         sections_proof.levels_section(results), sections_proof.statistics_section(results),
         sections_products.products_section(results, []), sections_details.quality_section(results),
-        sections_decisions.sample_section(results), sections_decisions.correctness_section(results),
+        *filter(None, [sections_decisions.sample_section(results)]), sections_decisions.correctness_section(results),
         sections_decisions.integration_section(results), sections_details.feature_section(results),
     ]  # fmt: skip
     return Report("", [], [], sections).pictures

@@ -294,6 +294,8 @@ LEVELS: Columns = {
 
 EVALUATED_BLOCKS: Columns = {
     **BLOCK,
+    "row": BLOCKS["row"],
+    "col": BLOCKS["col"],
     "FEATURE_merge_both": "shape features of the merged masks",
     "boundary_both_MAP": "number of pixels in the boundary bands of both map and reference",
     "boundary_any_MAP": "number of pixels in either band",
@@ -323,15 +325,122 @@ SAMPLE_AREAS: Columns = {
     "low_km2": "lower end of the interval; null without a standard error",
     "high_km2": "its upper end",
 }
-"""``sample_areas.csv``.
+"""``sample_areas.csv``."""
 
-``sample_accuracy.csv`` has measures with the same kind of interval, ``sample_notes.csv`` the method in its first row.
-"""
+SAMPLE_ACCURACY: Columns = {
+    "measure": "overall accuracy, user's or producer's accuracy of cropland",
+    "value": "its estimate, 0 to 1",
+    "low": "lower end of its 95 % interval; null where SAMPLE_AREAS has none",
+    "high": "upper end",
+}
+"""``sample_accuracy.csv``."""
+SAMPLE_NOTES: Columns = {
+    "note": "in the first row how the areas were estimated, then what is to be known of the sample"
+}
+"""``sample_notes.csv``."""
+PARCEL_SCORES: Columns = {
+    "map": "name of the map",
+    "parcel": "row of the reference parcel in its file, from 1",
+    "area_ha": "its area, ha",
+    "over": "over-segmentation, 0 to 1",
+    "under": "under-segmentation, 0 to 1; null where no region overlaps the parcel",
+    "distance": "root mean square of the two; null where no region overlaps the parcel",
+    "missed": "whether no region overlaps the parcel",
+}
+"""``parcels.parquet``: the parcels that the map knows completely."""
+COMPARED_BLOCKS: Columns = {
+    **BLOCK,
+    "row": BLOCKS["row"],
+    "col": BLOCKS["col"],
+    "known_MAP": BLOCKS["known_MAP"],
+    "area_km2_MAP": "cropland of the map in the block, km2 on the ellipsoid",
+    "area_fraction_MAP": "cropland pixels over the pixels that the map knows, 0 to 1; of a product of shares its mean share",
+    "edge_density_MAP": BLOCKS["edge_density_MAP"],
+    **{f"{part}_MAP_OTHER": BLOCKS[f"{part}_MAP_OTHER"] for part in ("tp", "fp", "fn", "tn")},
+}
+"""``compared_blocks.parquet``: the comparison with other maps alone, block by block; ``blocks.parquet`` holds the same columns."""
+UNIT_OUTLINES: Columns = {
+    "adcode": "code of the admin unit",
+    "name_en": UNITS["name_en"],
+    "name_zh": UNITS["name_zh"],
+    "level": "level of the unit, from 0",
+    "geometry": "its outline, EPSG:4326",
+    "bbox": "box around it (xmin, ymin, xmax, ymax), by which readers of GeoParquet 1.1 skip rows",
+}
+"""``boundaries.parquet``, and ``units_LEVEL.parquet`` for each level."""
+LEFT_OVER: Columns = {
+    "adcode": "code of a row of the statistics that belongs to no unit of the run",
+    "name_en": "its name",
+    "cropland_kha": "its area of cropland, thousand ha",
+}
+"""``statistics_left_over.csv``."""
+FIELD_UNITS: Columns = {
+    "adcode": "code of the admin unit",
+    "name": "its name",
+    "fields": "number of its fields",
+    "area_ha": "sum of their areas, ha on the ellipsoid",
+    "median_ha": "median of their areas; null without fields",
+    "under_mu": "number of fields below 1 mu (1/15 ha)",
+    "area_ha_SIZE": "area of the fields of a class of size, whose ends in ha are in the name",
+    "mean_confidence": "mean of their confidences, 0 to 1; null where none is known",
+    "confidence_TENTH": "number of fields with a confidence in that tenth, 0 for 0.0 to 0.1; 9 holds 1.0, too",
+    "filtered_ha": "mapped cropland that belongs to no field because filters took it, ha; null where it is not known",
+}
+"""``fields.csv``, with the largest area of fields first."""
+FIELD_FIGURES: Columns = {
+    "size": "all, or a class of size of the drawn fields",
+    "measure": "what is measured; docs/fields.md defines each",
+    "value": "its value; null where nothing tells",
+    "low": "lower end of its 95 % interval from a bootstrap over squares of land; null for counts",
+    "high": "upper end",
+}
+"""``field_figures.csv``, where a recipe names drawn fields."""
+FIELD_RELIABILITY: Columns = {
+    "confidence_from": "lower end of the range of confidence",
+    "confidence_to": "its upper end",
+    "cases": "number of fields in the range; ranges without any are left out",
+    "confidence": "their mean confidence",
+    "share": "share of them that match a drawn field at IoU 0.5",
+    "low": "lower end of its 95 % interval, with squares of land as clusters",
+    "high": "upper end",
+}
+"""``field_reliability.csv``: whether of fields with a confidence of 0.8 in fact 80 % match a drawn one."""
+FIELD_WORST: Columns = {
+    "row": "row of the lattice at which the window of the drawn field begins, px",
+    "col": "column at which it begins",
+    "height": "rows of the window, px",
+    "width": "columns of the window, px",
+    "area_ha": "area of the drawn field, ha",
+    "iou": "its best IoU with a mapped field, 0 to 1",
+}
+"""``field_worst.csv``: the drawn fields that were mapped worst, which the report shows."""
+FIELD_MATCHES: Columns = {
+    "before_id": "id of the field in the earlier run; null for a new one",
+    "after_id": "id that the field would have here by its own place; null for one that is gone",
+    "kind": "same, changed, split, merged, reshaped, new or gone",
+    "iou": "intersection over union of the two, 0 to 1; 0 for new and gone",
+    "area_before_ha": "area in the earlier run, ha; null for new",
+    "area_after_ha": "area here, ha; null for gone",
+    "id": "id that the field takes here: that of the earlier run where it is the same; null for gone",
+}
+"""``field_matches.parquet``, where ``[fields] before`` names an earlier run."""
 
 TABLES: Mapping[str, Columns] = {
     "correctness": CORRECTNESS,
     "integration": {**INTEGRATION, **OVERRIDDEN},
     "corrections": CORRECTED,
+    "blocks": BLOCKS,
+    "boundaries": UNIT_OUTLINES,
+    "compared_blocks": COMPARED_BLOCKS,
+    "agreement": AGREEMENT,
+    "products": PRODUCTS,
+    "units_LEVEL": {**UNITS, **UNIT_OUTLINES},
+    "statistics_left_over": LEFT_OVER,
+    "fields": FIELD_UNITS,
+    "field_figures": FIELD_FIGURES,
+    "field_reliability": FIELD_RELIABILITY,
+    "field_worst": FIELD_WORST,
+    "field_matches": FIELD_MATCHES,
     "reviews": REVIEWS,
     "features": FEATURES,
     "product_deviations": DEVIATION,
@@ -339,8 +448,10 @@ TABLES: Mapping[str, Columns] = {
     "definitions": DEFINITIONS,
     "levels": LEVELS,
     "evaluated_blocks": EVALUATED_BLOCKS,
-    "parcels": PARCELS,
+    "parcels": {**PARCEL_SCORES, **PARCELS},
     "sample_areas": SAMPLE_AREAS,
+    "sample_accuracy": SAMPLE_ACCURACY,
+    "sample_notes": SAMPLE_NOTES,
     **{f"{decision}_method": METHOD for decision in ("correctness", "integration")},
     **{f"{decision}_trial": TRIAL for decision in ("correctness", "integration")},
     **{
@@ -349,13 +460,14 @@ TABLES: Mapping[str, Columns] = {
         for kind in DECISION_TABLES
     },
 }
-"""Columns of each table by the name of its file without ending."""
+"""Columns of each table by the name of its file without ending, in which LEVEL stands for a number; of two files of one name both."""
 _STANDS_FOR_NAMES = re.compile(r"[A-Z]{3,}")
+_LEVEL = re.compile(r"_\d+$")
 
 
 def words_of(table: str, columns: Iterable[str]) -> dict[str, str]:
     """Meanings of the columns of a table by their names, as far as they are declared; empty for another table."""
-    declared = TABLES.get(table, {})
+    declared = TABLES.get(table) or TABLES.get(_LEVEL.sub("_LEVEL", table), {})
     patterns = {re.compile(_STANDS_FOR_NAMES.sub(".+", name)): about for name, about in declared.items()}
     found: dict[str, str] = {}
     for column in columns:
