@@ -12,6 +12,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from croplayer.report.names import letters_of, shortened, wrapped
 from croplayer.report.panels import Panel, Sheet, ticks_of
 from croplayer.report.style import BAND_COLOUR, MISSING_COLOUR, figure_style
 from stores.columns import AREA_FRACTION, map_column, mapped_column, percent_column
@@ -91,7 +92,7 @@ def bar_panels(panels: Mapping[str, Sequence[Bar]], groups: Sequence[tuple[str, 
     """
     with figure_style():
         first = next(iter(panels.values()))
-        letters = max(len(line) for bar in first for line in wrapped(bar.label, LABEL_LETTERS).split("\n"))
+        letters = max(letters_of(line) for bar in first for line in wrapped(bar.label, LABEL_LETTERS).split("\n"))
         left, height = 0.3 + 0.085 * letters, 0.36 * len(first) + 1.0
         figure = Figure(figsize=(min(1.6 * len(panels), 8.6) + left + 0.1, height))
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
@@ -155,7 +156,7 @@ def unit_heatmap(units: pd.DataFrame, maps: Sequence[str], titles: Mapping[str, 
             if good:
                 ax.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, fill=False, edgecolor="#009e73", linewidth=2))
         ax.set_xticks(range(len(maps)), [wrapped(titles.get(m, m)) for m in maps], fontsize=8)
-        ax.set_yticks(range(len(compared)), compared.name_en, fontsize=8)
+        ax.set_yticks(range(len(compared)), [shortened(str(name)) for name in compared.name_en], fontsize=8)
         ax.tick_params(length=0)
         ax.xaxis.tick_top()
         ax.spines[:].set_visible(False)
@@ -163,16 +164,6 @@ def unit_heatmap(units: pd.DataFrame, maps: Sequence[str], titles: Mapping[str, 
         bar.ax.set_yticklabels(["0", "50", "100", "150", "200 or more"], fontsize=7)
         bar.set_label("mapped area, % of the statistic", fontsize=8)
         return figure
-
-
-def wrapped(text: str, width: int = 13) -> str:
-    """Break a text into lines of about ``width`` letters."""
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + len(word) >= width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return "\n".join(lines)
 
 
 def fraction_figure(blocks: pd.DataFrame, own: str, products: Mapping[str, str], colours: Mapping[str, str]) -> Figure:
@@ -228,7 +219,14 @@ def slope_figure(slopes: pd.DataFrame, titles: Mapping[str, str], colours: Mappi
         ax.axhline(0, color="#555555", linewidth=0.8)
         for name, rows in slopes.groupby("product", sort=False):
             deviation = 100 * rows.deviation.to_numpy(float)
-            ax.plot(range(len(rows)), deviation, "o-", color=colours[name], label=titles.get(name, name), markersize=4)
+            ax.plot(
+                range(len(rows)),
+                deviation,
+                "o-",
+                color=colours[name],
+                label=wrapped(titles.get(name, name), 24),
+                markersize=4,
+            )
         classes = slopes.groupby(["slope_from_deg", "slope_to_deg"]).blocks.max()
         words = [f"{low:g} to {high:g}°\n{blocks:,} blocks" for (low, high), blocks in classes.items()]
         ax.set_xticks(range(len(words)), words, fontsize=8)
@@ -256,7 +254,7 @@ def interval_figure(rows: pd.DataFrame) -> Figure:
                 row.estimate_km2, y, "o", color="#0072b2", markersize=6, label="" if y else "estimate, 95 % interval"
             )
             ax.plot(row.mapped_km2, y, "D", color="#d55e00", markersize=5, label="" if y else "counted on the map")
-        ax.set_yticks(range(len(rows)), rows.label)
+        ax.set_yticks(range(len(rows)), [shortened(str(label)) for label in rows.label])
         ax.invert_yaxis()
         ax.set_xlim(left=0)
         ax.set_xlabel("cropland, km²")
@@ -284,7 +282,7 @@ def paired_figure(
         for name in maps:
             ax.plot(
                 table[mapped_column(true)], table[mapped_column(name)], "o", color=colours[name], markersize=5, alpha=0.85,
-                label=titles.get(name, name),
+                label=shortened(titles.get(name, name)),
             )  # fmt: skip
         ax.set(xlim=(0, top), ylim=(0, top), xlabel="true cropland, km²", ylabel="mapped cropland, km²")
         ax.set_aspect("equal")
@@ -312,7 +310,7 @@ def share_figure(shares: pd.DataFrame, colours: Mapping[str, str], label: str = 
                     ax.text(left + 50 * value, y, f"{100 * value:.0f} %", ha="center", va="center", fontsize=7.5,
                             color=_text_colour(colours[str(name)]))  # fmt: skip
                 left += 100 * value
-        ax.set_yticks(range(len(shares)), list(shares.index))
+        ax.set_yticks(range(len(shares)), [shortened(str(name)) for name in shares.index])
         ax.invert_yaxis()
         ax.set(xlim=(0, 100), xlabel=label)
         ax.tick_params(axis="y", length=0)

@@ -10,7 +10,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from croplayer.report.charts import wrapped
+from croplayer.report.names import wrapped
 from croplayer.report.panels import Panel, Sheet, norm_of, ticks_of
 from croplayer.report.style import MISSING_COLOUR, figure_style
 from stores.grid import BLOCKS_PER_DEGREE, LATTICE_COLS, LATTICE_ROWS, Bounds

@@ -17,8 +17,12 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
+from croplayer.report.names import shortened
+
 POINT = 1 / 72
 """In inches."""
+LETTER_WIDTH = 0.55
+"""Width of a letter over the size of its font, on average."""
 LINE_WIDTH, TICK, PAD, TITLE_PAD = 0.8, 3.5 * POINT, 3.5 * POINT, 6 * POINT
 """Width of frames in points; length of a tick, and space beside it and below a title, in inches."""
 TICK_SIZE = 7
@@ -132,7 +136,9 @@ class Sheet:
         self._lines(lines)
 
     def title(self, panel: Panel, text: str, size: float = 10) -> None:
-        """Write a title above a panel."""
+        """Write a title above a panel; a line that would leave it is shortened."""
+        letters = max(8, int(1.15 * panel.width / (LETTER_WIDTH * size * POINT)))
+        text = "\n".join(shortened(line, letters) for line in text.split("\n"))
         self.ax.text(panel.x + panel.width / 2, panel.top + TITLE_PAD, text, ha="center", va="baseline", fontsize=size)
 
     def colour_bar(self, panel: Panel, image: AxesImage, label: str) -> None:

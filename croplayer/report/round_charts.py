@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from croplayer.report.charts import wrapped
+from croplayer.report.names import shortened, wrapped
 from croplayer.report.style import MISSING_COLOUR, figure_style
 
 POSITIVE_COLOUR, NEGATIVE_COLOUR = "#009e73", "#b08d2e"
@@ -107,7 +107,7 @@ def label_figure(latest: pd.DataFrame, names: Sequence[str]) -> Figure:
                 if value:
                     ax.text(start + value / 2, y, f"{value:.0f}", ha="center", va="center", fontsize=7.5, color="white")
             left += values
-        ax.set_yticks(places, list(names))
+        ax.set_yticks(places, [shortened(name) for name in names])
         ax.set_ylim(len(latest) - 0.4, -0.6)
         ax.set_xlabel("finished tasks")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from croplayer.report.names import shortened
 from croplayer.report.page import Gap, Part, Picture, Table, is_unknown, percent
 from croplayer.report.paper.evidence import MAPS_NOTHING, Evidence
 from croplayer.report.style import COVERAGE_COLOURS, INTEGRATION_COLOURS, figure_style
@@ -124,7 +125,7 @@ def definition_figure(table: pd.DataFrame) -> Figure:
                 ax.barh(y, 0.94, left=x - 0.47, height=0.86, color=colour, alpha=0.85 if how else 1)
                 ax.text(x, y, word, ha="center", va="center", fontsize=8, color="white" if how else "#555555")
         ax.set_xticks(range(len(table.columns)), list(table.columns))
-        ax.set_yticks(range(len(table)), list(table.index))
+        ax.set_yticks(range(len(table)), [shortened(str(name)) for name in table.index])
         ax.set(xlim=(-0.5, len(table.columns) - 0.5), ylim=(len(table) - 0.5, -0.5))
         ax.xaxis.tick_top()
         ax.tick_params(length=0)

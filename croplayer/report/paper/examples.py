@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from croplayer.products.legend import LegendFile
-from croplayer.report.charts import wrapped
+from croplayer.report.names import wrapped
 from croplayer.report.page import Gap, Part, Picture
 from croplayer.report.panels import Panel, Sheet
 from croplayer.report.paper.evidence import MAPS_NOTHING, Evidence, Example

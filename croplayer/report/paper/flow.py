@@ -7,7 +7,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from croplayer.report.charts import wrapped
+from croplayer.report.names import wrapped
 from croplayer.report.page import Gap, Part, Picture
 from croplayer.report.panels import Sheet
 from croplayer.report.paper.evidence import MAPS_NOTHING, Evidence

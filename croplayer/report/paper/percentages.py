@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from croplayer.report.charts import wrapped
+from croplayer.report.names import wrapped
 from croplayer.report.page import Gap, Part, Picture
 from croplayer.report.paper.evidence import Evidence
 from croplayer.report.sections_proof import percent_picture

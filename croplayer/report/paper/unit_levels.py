@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from croplayer.report.charts import wrapped
+from croplayer.report.names import shortened, wrapped
 from croplayer.report.page import Column, Gap, Part, Picture, Table, table_of
 from croplayer.report.paper.evidence import MAPS_NOTHING, Evidence
 from croplayer.report.style import MISSING_COLOUR, figure_style
@@ -84,7 +84,7 @@ def level_figure(table: pd.DataFrame, maps: Sequence[str], titles: Mapping[str, 
             )
             ax.text(x, y, text, ha="center", va="center", fontsize=8, color=colour, in_layout=False)
         ax.set_xticks(range(len(maps)), [wrapped(titles.get(m, m)) for m in maps], fontsize=8)
-        ax.set_yticks(range(len(wide)), [str(names[code]) for code in wide.index], fontsize=8)
+        ax.set_yticks(range(len(wide)), [shortened(str(names[code])) for code in wide.index], fontsize=8)
         ax.tick_params(length=0)
         ax.xaxis.tick_top()
         ax.spines[:].set_visible(False)
