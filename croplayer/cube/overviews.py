@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from croplayer.cube.whole_blocks import Cube, open_array, writable_array
+from croplayer.cube.whole_blocks import Cube, read_area, writable_array
 from croplayer.measures.overviews import Overview, coarser_overview, first_overview
 from stores.block_list import BlockList
 from stores.columns import AREA_FRACTION, CROPLAND_MASK, RGB
@@ -35,7 +35,7 @@ class LevelCube(NamedTuple):
         With the ``place`` of a layer or source (h, w, ...).
         """
         first = slice(None) if place is None else place
-        return np.asarray(open_array(self.cube, name)[(first, *window.slices_in(self._whole))])
+        return read_area(self.cube, name, (first, *window.slices_in(self._whole)))
 
     def write(self, overview: Overview, window: PixelWindow) -> dict[str, FileDigest]:
         """Write the files of a block or square durably, as far as the level reaches; returns their digests by key."""

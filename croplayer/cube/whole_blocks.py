@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,10 +62,7 @@ class Cube:
     def read_window(self, name: str, window: PixelWindow, source: str | None = None) -> np.ndarray:
         """Pixels of an array inside a window of the lattice; raises ValueError when it does not lie in the cube."""
         area = window.slices_in(self.blocks.window(self.grid))
-        array = open_array(self, name)
-        if source is None:
-            return np.asarray(array[area])
-        return np.asarray(array[(self.sources.index(source), *area)])
+        return read_area(self, name, area if source is None else (self.sources.index(source), *area))
 
     def read_block(self, name: str, block: BlockIndex, source: str | None = None) -> np.ndarray:
         """Pixels of an array in one block: (h, w) or (h, w, 3)."""
@@ -123,6 +121,36 @@ class Cube:
 def open_array(cube: Cube, name: str) -> Any:
     """An array of an edition for reading."""
     return zarr.open_array(open_store(cube.path, read_only=True), path=f"{cube.edition}/{name}", mode="r")
+
+
+def read_area(cube: Cube, name: str, area: tuple[slice | int, ...]) -> np.ndarray:
+    """Pixels of an array of an edition; raises RuntimeError with the name of the file for a damaged one."""
+    array = open_array(cube, name)
+    try:
+        return np.asarray(array[area])
+    except RuntimeError as error:  # of codecs, which know no file
+        file = f"{cube.path}/{cube.edition}/{name}/{_damaged_file(array, area)}"
+        raise RuntimeError(
+            f"{file} is damaged: {error}; `croplayer verify --repair` marks it, and the next run makes it again"
+        ) from error
+
+
+def _damaged_file(array: Any, area: tuple[slice | int, ...]) -> str:
+    """The key of the first file under an area that cannot be decoded; a star if each can."""
+    edges = array.shards or array.chunks
+    ends = [
+        (part, part + 1) if isinstance(part, int) else part.indices(n)[:2]
+        for part, n in zip(area, array.shape, strict=False)
+    ]
+    ends += [(0, n) for n in array.shape[len(ends) :]]
+    for place in itertools.product(
+        *(range(a // edge, -(-b // edge)) for (a, b), edge in zip(ends, edges, strict=True))
+    ):
+        try:
+            array[tuple(slice(at * edge, (at + 1) * edge) for at, edge in zip(place, edges, strict=True))]
+        except RuntimeError:
+            return str(array.metadata.encode_chunk_key(place))
+    return "*"
 
 
 @cached_file_reads(64)

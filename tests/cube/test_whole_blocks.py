@@ -74,3 +74,19 @@ def test_one_flipped_bit_is_never_read_as_data(tmp_path: Path) -> None:
             cube.read_block("croplayer", block)
     path.write_bytes(good)
     cube.read_block("croplayer", block)
+
+
+def test_a_damaged_file_is_named_whatever_part_is_read(tmp_path: Path) -> None:
+    cube = make_cube(tmp_path / "cube.zarr")
+    noise = np.random.default_rng(0)
+    for block in (BlockIndex(1100, 5880), BlockIndex(1101, 5882)):
+        files = cube.write_block("rgb", block, noise.integers(0, 255, (64, 64, 3)).astype(np.uint8), "borealis")
+    (key,) = files
+    path = tmp_path / "cube.zarr" / key
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    whole = cube.blocks.window(cube.grid)
+    with pytest.raises(RuntimeError, match=rf"cube\.zarr/{key} is damaged: .*verify --repair"):
+        cube.read_window("rgb", whole, "borealis")
+    assert cube.read_block("rgb", BlockIndex(1100, 5880), "borealis").any()

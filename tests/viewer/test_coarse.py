@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -128,3 +129,17 @@ def test_tiles_over_a_box_are_those_that_share_area_with_it() -> None:
                 ((cols >= window.col) & (cols < window.col_stop)).any()
             )
             assert touches == (x in xs and y in ys)
+
+
+def test_a_damaged_file_of_a_level_is_named(cube: Cube, coarse: CoarsePixels) -> None:
+    each = coarse.levels[0]
+    path = next(
+        p
+        for p in sorted((Path(cube.path) / each.cube.edition / "rgb").rglob("*"))
+        if p.is_file() and p.name != "zarr.json"
+    )
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(RuntimeError, match=f"{path} is damaged"):
+        each.read("rgb", each.cube.blocks.window(each.cube.grid))
