@@ -330,7 +330,8 @@ SAMPLE_AREAS: Columns = {
 SAMPLE_ACCURACY: Columns = {
     "measure": "overall accuracy, user's or producer's accuracy of cropland",
     "value": "its estimate, 0 to 1",
-    "low": "lower end of its 95 % interval; null where SAMPLE_AREAS has none",
+    "standard_error": "standard error of the estimate; null as in sample_areas.csv",
+    "low": "lower end of its 95 % interval; null without a standard error",
     "high": "upper end",
 }
 """``sample_accuracy.csv``."""

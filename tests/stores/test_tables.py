@@ -13,7 +13,15 @@ import pytest
 import shapely
 
 import pipelines.stages
-from stores.tables import FIELD_MATCHES, FIELD_RELIABILITY, FIELD_UNITS, PARCEL_SCORES, TABLES, words_of
+from stores.tables import (
+    FIELD_MATCHES,
+    FIELD_RELIABILITY,
+    FIELD_UNITS,
+    PARCEL_SCORES,
+    SAMPLE_ACCURACY,
+    TABLES,
+    words_of,
+)
 
 WRITTEN = re.compile(r"""\btable\(f?"(?P<name>[\w{}]+)\.(?:csv|parquet)"\)""")
 
@@ -45,8 +53,10 @@ def test_every_column_of_the_tables_of_a_run_is_declared(run: str, request: pyte
         assert set(columns) == set(words_of(path.stem, columns)), path.name
 
 
-def test_tables_of_fields_and_parcels_have_the_declared_columns() -> None:
+def test_tables_of_fields_parcels_and_samples_have_the_declared_columns() -> None:
+    from croplayer.evaluation.area_estimates import accuracy_row
     from croplayer.evaluation.field_units import unit_figures
+    from croplayer.evaluation.interval import Estimate
     from croplayer.evaluation.parcels import segmentation_scores
     from croplayer.evaluation.reliability import reliability
     from croplayer.fields.matching import match_fields
@@ -59,6 +69,7 @@ def test_tables_of_fields_and_parcels_have_the_declared_columns() -> None:
     assert [*match_fields(one, one), "id"] == list(FIELD_MATCHES)
     scores = segmentation_scores(np.ones((2, 2), np.int32), np.ones((2, 2), np.int32), np.ones(2))
     assert ["map", *scores] == list(PARCEL_SCORES)
+    assert list(accuracy_row("overall accuracy", Estimate(0.9, 0.01), "", 0.95)) == list(SAMPLE_ACCURACY)
 
 
 def test_a_level_stands_for_any_number() -> None:
