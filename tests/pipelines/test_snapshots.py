@@ -17,6 +17,7 @@ from shared.commands import croplayer
 from shared.faulty_bucket import faulty
 from shared.handed_out import OPEN, handed_out_run
 from shared.run_files import digests
+from soak.snapshots import kill_snapshots
 
 from croplayer.cube.opening import open_cube
 from pipelines import snapshots
@@ -154,6 +155,15 @@ def test_a_snapshot_that_was_stopped_is_no_cube_and_goes_on(
     assert "is not finished" in CliRunner().invoke(main, ["verify", place]).output
     assert f"{files - 25:,} written, 25 were there" in publish(run, place)
     assert held(place) == contents(whole) and not has_key(place, "snapshot.begun.json")
+
+
+@pytest.mark.soak
+def test_kills_while_publishing_change_no_object(
+    run: Path, bucket: str, server: dict[str, str], tmp_path: Path
+) -> None:
+    found = kill_snapshots(tmp_path, run, bucket, server, kills=5, seed=1)
+    assert found.kills == 5 and found.rounds >= 1
+    assert (found.differing, found.opened, found.blamed) == (0, 0, 0)
 
 
 def test_damage_is_named_and_mended(run: Path, whole: Path, tmp_path: Path) -> None:
