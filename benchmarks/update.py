@@ -1,4 +1,4 @@
-"""Cost of an update beside that of the first run: ``python -m benchmarks.update --blocks 2500 --page docs/editions.md``.
+"""Cost of an update beside that of the first run: ``python -m benchmarks.update --page docs/editions.md``.
 
 Small blocks with two sources, a network, terrain, a product and admin units, as `benchmarks.nation` has them. For the later
 edition one source is renewed in a square of one block in a hundred, in a file of its own, so the files of every block are
@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,13 @@ from stores.run_folder import RunFolder
 MOST_SHARE = 0.03
 """Goal for the CPU time of an update in which one tile in a hundred changed."""
 FIRST, LATER = "1", "2"
+GOAL_BLOCKS = 10_000
+"""Blocks for which the goal is stated."""
 SHOWN = 6
 """Steps that the page names."""
+STEPS = ("mosaic", "segment", "integrate")
+WORDS = {"start": "start, carrying over and comparing files", "end": "end of the run"}
+"""What the page calls parts that are no steps."""
 BEGIN, END = "<!-- written by benchmarks.update -->", "<!-- end -->"
 
 
@@ -74,7 +80,7 @@ def _space(first: RunFolder, later: RunFolder) -> dict[str, Any]:
     """Blocks whose files are links to those of the edition before, by step, and bytes of the others."""
     linked: dict[str, int] = {}
     own = carried = 0
-    for step in ("mosaic", "segment", "integrate"):
+    for step in STEPS:
         for _, record in Ledger(later.ledger(step)).newest():
             paths = [later.own_cube / key for key in record.files]
             are_linked = [path.stat().st_nlink > 1 for path in paths]
@@ -89,33 +95,63 @@ def _space(first: RunFolder, later: RunFolder) -> dict[str, Any]:
     return {"linked": linked, "own_bytes": own, "carried_bytes": carried}
 
 
-def section(found: dict[str, Any]) -> str:
-    """The figures as a section of a page."""
-    first, update = found["first"], found["update"]
-    share = update["cpu_s"] / first["cpu_s"]
-    fixed = sum(update["steps"].get(step, 0.0) for step in ("start", "between steps", "end"))
-    names = sorted(first["steps"].keys() | update["steps"].keys(), key=lambda s: -update["steps"].get(s, 0.0))[:SHOWN]
-    return "\n".join(
-        [
-            f"{found['blocks']:,} blocks of {found['block_px']} px, of which {found['renewed']} have other imagery in one of two sources; "
-            f"the files of all are compared. Measured on {found['date']}: {processor()}, {os.cpu_count()} cores.",
-            "",
-            "|  | first edition | update |",
-            "|---|---|---|",
-            f"| CPU time of all processes, s | {first['cpu_s']:,.1f} | {update['cpu_s']:,.1f} ({100 * share:.1f} %) |",
-            *(
-                f"| of it: {name}, s | {first['steps'].get(name, 0.0):,.1f} | {update['steps'].get(name, 0.0):,.1f} |"
-                for name in names
-            ),
-            f"| wall time, s | {first['wall_s']:,.1f} | {update['wall_s']:,.1f} |",
-            f"| blocks carried over: imagery, segmentation, map |  | {', '.join(f'{n:,}' for n in found['linked'].values())} |",
-            f"| space of carried blocks, bytes |  | {found['carried_bytes']:,} |",
-            f"| space of blocks done again, bytes |  | {found['own_bytes']:,} |",
-            "",
-            f"The goal of {100 * MOST_SHARE:.0f} % of the CPU time is {'met' if share <= MOST_SHARE else 'missed'}. "
-            f"{fixed:,.1f} s of the update do not depend on blocks: start, what lies between the steps, and the end.",
-        ]
-    )
+def section(runs: Sequence[dict[str, Any]], date: str) -> str:
+    """The figures of runs of several sizes as a section of a page, the largest last."""
+    largest = runs[-1]
+    names = sorted(largest["update"]["steps"], key=lambda step: -largest["update"]["steps"][step])[:SHOWN]
+    rows = [
+        _row("blocks", runs, lambda found, which: f"{found['blocks']:,}"),
+        _row("CPU time of all processes, s", runs, lambda found, which: f"{found[which]['cpu_s']:,.1f}"),
+        *(
+            _row(f"of it: {WORDS.get(name, name)}, s", runs, lambda found, which, name=name: f"{found[which]['steps'].get(name, 0.0):,.1f}")
+            for name in names
+        ),
+        _row("wall time, s", runs, lambda found, which: f"{found[which]['wall_s']:,.0f}"),
+        _row("blocks with other imagery", runs, lambda found, which: "" if which == "first" else f"{found['renewed']:,}"),
+        *(
+            _row(f"carried over in {step}", runs, lambda found, which, step=step: "" if which == "first" else f"{found['linked'][step]:,}")
+            for step in STEPS
+        ),
+        _row("bytes of carried blocks", runs, lambda found, which: "" if which == "first" else f"{found['carried_bytes']:,}"),
+        _row("bytes of other blocks", runs, lambda found, which: "" if which == "first" else f"{found['own_bytes']:,}"),
+    ]  # fmt: skip
+    header = [f"{which} of {found['blocks']:,}" for found in runs for which in ("first edition", "update")]
+    shares = ", ".join(f"{100 * _share(found):.1f} % with {found['blocks']:,} blocks" for found in runs)
+    lines = [
+        f"Blocks of {largest['block_px']} px, of which one in a hundred, a square, has other imagery in one of two sources; the files of "
+        f"all are compared. Measured on {date}, beside other work: {processor()}, {os.cpu_count()} cores.",
+        "",
+        f"|  | {' | '.join(header)} |",
+        "|---|" + "---|" * len(header),
+        *rows,
+        "",
+        f"The update takes {shares} of the CPU time of the first edition.",
+    ]
+    if len(runs) > 1:
+        first, update = (_line(runs, which) for which in ("first", "update"))
+        share = update(GOAL_BLOCKS) / first(GOAL_BLOCKS)
+        lines[-1] += (
+            f" On a straight line through these runs it is {100 * share:.1f} % with {GOAL_BLOCKS:,} blocks; the goal of "
+            f"{100 * MOST_SHARE:.0f} % is {'met' if share <= MOST_SHARE else 'missed there'}. {update(0):,.0f} s of it are the same for any "
+            f"number of blocks, and each block costs {1000 * (update(1) - update(0)):,.1f} ms where one in a hundred changed; in the first "
+            f"edition it costs {1000 * (first(1) - first(0)):,.0f} ms, which grows with its pixels, as the cost of carrying it over does not."
+        )
+    return "\n".join(lines)
+
+
+def _row(title: str, runs: Sequence[dict[str, Any]], text: Callable[[dict[str, Any], str], str]) -> str:
+    return f"| {title} | " + " | ".join(text(found, which) for found in runs for which in ("first", "update")) + " |"
+
+
+def _share(found: dict[str, Any]) -> float:
+    return float(found["update"]["cpu_s"] / found["first"]["cpu_s"])
+
+
+def _line(runs: Sequence[dict[str, Any]], which: str) -> Callable[[int], float]:
+    """CPU seconds by number of blocks, on a straight line through the smallest and the largest run."""
+    (n, low), (m, high) = ((found["blocks"], found[which]["cpu_s"]) for found in (runs[0], runs[-1]))
+    slope = (high - low) / (m - n)
+    return lambda blocks: float(low + slope * (blocks - n))
 
 
 def write_section(page: Path, text: str) -> None:
@@ -129,20 +165,20 @@ def write_section(page: Path, text: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--blocks", type=int, default=2500)
+    parser.add_argument("--blocks", default="400,2500", help="numbers of blocks, parted by commas, ascending")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--page", type=Path, help="page with the marks between which the figures are written")
-    parser.add_argument("--keep", type=Path, help="folder for the run; by default a temporary one")
     a = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as temporary:
-        work = a.keep or Path(temporary)
-        found = {"date": datetime.now(UTC).date().isoformat(), **measure(work.absolute(), a.blocks, a.workers)}
-    print(json.dumps(found), flush=True)
+    date, runs = datetime.now(UTC).date().isoformat(), []
+    for count in map(int, a.blocks.split(",")):
+        with tempfile.TemporaryDirectory(dir=Path.cwd()) as temporary:
+            runs.append(measure(Path(temporary), count, a.workers))
+        print(json.dumps(runs[-1]), flush=True)
     if a.json:
-        a.json.write_text(json.dumps(found, indent=1) + "\n")
+        a.json.write_text(json.dumps({"date": date, "runs": runs}, indent=1) + "\n")
     if a.page:
-        write_section(a.page, section(found))
+        write_section(a.page, section(runs, date))
 
 
 if __name__ == "__main__":

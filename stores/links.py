@@ -48,24 +48,29 @@ class Links:
         """Make the names of what was linked durable, with those of the folders that they lie in."""
         if is_remote(self._to_place):
             return
-        folders = {""}
-        for folder in self._to:
-            parts = folder.split("/")
-            folders |= {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
-        for folder in sorted(folders, reverse=True):
+        for folder in sorted({"", *self._to}, reverse=True):
             sync_folder(Path(self._to_place) / folder)
 
     def _checked(self, place: str | Path, key: str, seen: set[str]) -> str:
         """Path of a key that lies in its store; the folder of the second store's is made."""
+        check_name(key)
+        path = f"{os.fspath(place)}{os.sep}{key}"
         folder = key.rpartition("/")[0]
-        if folder in seen:
-            check_name(key)
-        else:
-            path = path_inside(Path(place), key)
-            if seen is self._to:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            seen.add(folder)
-        return f"{os.fspath(place)}{os.sep}{key}"
+        if folder and folder not in seen:
+            self._check_folder(os.fspath(place), folder, seen)
+        return path
+
+    def _check_folder(self, place: str, folder: str, seen: set[str]) -> None:
+        """Make sure that a folder lies in a store, and its parents; raises PathOutsideError if a link leads out of it."""
+        parent = folder.rpartition("/")[0]
+        if parent and parent not in seen:
+            self._check_folder(place, parent, seen)
+        path = f"{place}{os.sep}{folder}"
+        if seen is self._to:
+            Path(path).mkdir(parents=True, exist_ok=True)
+        if Path(path).is_symlink():
+            path_inside(Path(place), f"{folder}/x")
+        seen.add(folder)
 
 
 def _link(source: str, target: str) -> None:
