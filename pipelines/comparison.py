@@ -19,10 +19,13 @@ from tqdm import tqdm
 from croplayer.changes.blocks import Comparison
 from croplayer.changes.conversions import conversion_table, conversions
 from croplayer.changes.editions import Edition, common_blocks, models_differ
+from croplayer.changes.of_fields import NONE, change_of_fields
 from croplayer.changes.rules import ChangeRules
 from croplayer.changes.steps import CompareTask, RemapTask, SieveTask
 from croplayer.changes.tables import block_table, unit_table
 from croplayer.cube.whole_blocks import Cube
+from croplayer.fields.field_sets import FieldFiles
+from croplayer.fields.matching import GONE, NEW, match_sets
 from croplayer.files.tables import write_csv, write_parquet
 from croplayer.products.product import Product
 from croplayer.report.change_page import ChangePage, change_report, thinned_change
@@ -31,7 +34,7 @@ from pipelines.engine.code import code_digest
 from stores.block_list import BlockList
 from stores.change import CHANGE, CHANGE_CUBE, REMAPPED, REMAPPED_PROBABILITY, SIEVE, ChangeFolder
 from stores.durable import DurableStore, digest_bytes, digest_file, digest_text, partial_folder, write_durable
-from stores.grid import BlockIndex, BlockRange
+from stores.grid import BlockIndex, BlockRange, PixelWindow
 from stores.ledger import Ledger
 from stores.legends import Change
 from stores.places import size_finder
@@ -50,6 +53,7 @@ RULE_WORDS = {
     "buffer_m": "buffer around changes, m",
 }
 CONVERSIONS_FILE = "change_conversions.csv"
+FIELDS_FILE = "change_fields.parquet"
 TITLE = "change between two editions of a map of cropland by croplayer"
 
 
@@ -85,6 +89,8 @@ class Compare:
     """Admin units to measure by."""
     remap: Remap | None
     workers: int
+    fields: tuple[FieldFiles, FieldFiles] | None = None
+    """The fields of both editions, where both have some."""
 
     def run(self) -> list[BlockRecord]:
         """Compare every block that is finished in both; returns the records of the blocks that failed.
@@ -120,7 +126,12 @@ class Compare:
     def _begin(self, fingerprint: str, blocks: int) -> None:
         """Open the last step before any block is rewritten, and remove what earlier calls made of the changes."""
         self.folder.memory.begin(SIEVE, fingerprint, blocks=blocks)
-        for path in (self.folder.report, self.folder.geotiff, self.folder.table(CONVERSIONS_FILE)):
+        for path in (
+            self.folder.report,
+            self.folder.geotiff,
+            self.folder.table(CONVERSIONS_FILE),
+            self.folder.table(FIELDS_FILE),
+        ):
             path.unlink(missing_ok=True)
 
     def records(self, step: str) -> list[BlockRecord]:
@@ -147,7 +158,27 @@ class Compare:
             )
             there_now = conversion_table(product.product.name, product.year, product.classes, found)
             write_csv(self.folder.table(CONVERSIONS_FILE), there_now)
-        return self._page(by_unit, blocks, there_now)
+        return self._page(by_unit, blocks, there_now, self._write_fields())
+
+    def _write_fields(self) -> pd.DataFrame | None:
+        """Write what the changes say of each field; None where an edition has none."""
+        if self.fields is None:
+            return None
+        earlier, later = self.fields
+        table = change_of_fields(
+            earlier.parts(), later.parts(), match_sets(earlier, later), self._changes, self.after.cube.grid
+        )
+        write_parquet(self.folder.table(FIELDS_FILE), table)
+        return table
+
+    def _changes(self, window: PixelWindow) -> np.ndarray:
+        """Changes of a window that may reach beyond the cube."""
+        cube = self._cube()
+        out = np.full((window.height, window.width), Change.NEVER_COMPARED, np.uint8)
+        part = window.common(cube.blocks.window(cube.grid))
+        if not part.is_empty:
+            out[part.slices_in(window)] = cube.read_window(CHANGE, part)
+        return out
 
     def write_geotiff(self) -> Path:
         """Write the map of change as one GeoTIFF."""
@@ -163,7 +194,13 @@ class Compare:
         write_durable(self.folder.report, change_report(page).to_html().encode())
         return self.folder.report
 
-    def _page(self, units: pd.DataFrame, blocks: pd.DataFrame, there_now: pd.DataFrame | None) -> ChangePage:
+    def _page(
+        self,
+        units: pd.DataFrame,
+        blocks: pd.DataFrame,
+        there_now: pd.DataFrame | None,
+        fields: pd.DataFrame | None,
+    ) -> ChangePage:
         cube = self._cube()
         window = cube.blocks.window(cube.grid)
         step = max(1, max(window.height, window.width) // OVERVIEW_PX)
@@ -171,6 +208,7 @@ class Compare:
             ("earlier map", self.before.name),
             ("later map", self.after.name),
             ("blocks compared", f"{int(blocks.compared.sum())} of {len(blocks)}"),
+            *([] if fields is None else [("fields gone and new", field_words(fields))]),
             *((RULE_WORDS[name], f"{value:g}") for name, value in asdict(self.rules).items()),
         ]
         return ChangePage(
@@ -221,6 +259,16 @@ class Compare:
                 failed += [record for record in records if not record.status.is_finished]
                 bar.update(len(records))
         return failed
+
+
+def field_words(fields: pd.DataFrame) -> str:
+    """How many fields are gone and new, and how many only look so, in words."""
+    counts = fields.verdict.value_counts()
+    alone = fields[fields.kind.isin((GONE, NEW))]
+    return (
+        f"{counts.get(GONE, 0):,} gone, {counts.get(NEW, 0):,} new; of {int((alone.verdict == NONE).sum()):,} others without a "
+        "counterpart only the outlines differ"
+    )
 
 
 def _fingerprint(task: BlockTask, made_of: str) -> str:

@@ -118,7 +118,7 @@ def _why(step: Step, entry: StepEntry | None, run: Run, left: Left | None) -> It
     if not entry.made_of and entry.fingerprint != step.fingerprint:
         yield "there is no record of what it was made of"
         return
-    changes = list(_changes(entry.made_of, short_parts(step.made_of)))
+    changes = list(changes_of(entry.made_of, short_parts(step.made_of)))
     yield from changes
     if entry.is_void:
         yield "an earlier step has begun to rewrite the cube"
@@ -144,7 +144,7 @@ def _same_but_unfinished(step: BlockStep | OutputStep, entry: StepEntry, run: Ru
     return "blocks of it failed, or their files are missing or have another size"
 
 
-def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+def changes_of(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
     """The differences between two sets of parts, one sentence each."""
     for name in sorted(before.keys() | now.keys()):
         old, new = before.get(name), now.get(name)

@@ -96,6 +96,7 @@ CHANGE_TABLES = {
     "Change by admin unit": "CHANGE_UNITS",
     "Compared blocks": "CHANGE_BLOCKS",
     "Conversions": "CONVERSIONS",
+    "Change of fields": "CHANGE_FIELDS",
     "Change from a sample": "CHANGE_ESTIMATES",
 }
 """The same of `stores.change`."""

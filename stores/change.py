@@ -5,7 +5,7 @@ comparison.json        the editions that are compared, and the rules
 change.zarr/change     the cube of the change, on the lattice, one block per shard
 ledger/STEP.jsonl      one line per finished block (stores.ledger)
 ledger/outputs.json    whether the step 'sieve', the last one, is finished (stores.step_memory)
-tables/                change by admin unit, blocks that were not compared, conversions
+tables/                change by admin unit, blocks that were not compared, conversions, fields
 change.tif             the map of change as a GeoTIFF, if it was asked for
 report.html            everything in one file
 =====================  ==========================================================================
@@ -131,6 +131,18 @@ CONVERSIONS: Mapping[str, str] = {
     "share": "share of the change's area, 0 to 1",
 }
 """``change_conversions.csv``: what another product says is there now."""
+
+CHANGE_FIELDS: Mapping[str, str] = {
+    "edition": "before or after: the edition that has the field",
+    "id": "its id there",
+    "kind": "what became of it by its outline: same, changed, split, merged, reshaped; gone or new without a counterpart",
+    "area_ha": "its area, ha",
+    "known_ha": "area of it that both maps know and that was compared",
+    "changed_ha": "area of it that is loss, for a field of the earlier edition, or gain, for one of the later edition",
+    "verdict": "gone or new: without a counterpart, and more than half of its known ground changed; part: some of it changed; none: "
+    "none of it did, so only the outlines differ; not known: half of it or less is known",
+}
+"""``change_fields.parquet``: every field of either edition, where both have fields."""
 
 CHANGE_ESTIMATES: Mapping[str, str] = {
     "adcode": "code of the admin unit; empty for all that was sampled",

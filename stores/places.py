@@ -10,7 +10,7 @@ a folder without needing renames; `croplayer doctor` tests whether a bucket beha
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
@@ -177,39 +177,6 @@ def remove_key(place: str | Path, key: str) -> None:
     with suppress(FileNotFoundError):
         path.unlink()
         sync_folder(path.parent)
-
-
-def link_key(place: str | Path, key: str, to_place: str | Path, to_key: str) -> None:
-    """Give a value another key, in the same bucket or on the same disk; `sync_keys` makes it durable.
-
-    On a disk it is a hard link: both keys hold the same bytes and take the space of one, and writing one of them, which
-    replaces the file, leaves the other as it was. Where there are no hard links, and in a bucket, it is a copy.
-
-    Raises FileNotFoundError if the key is not there, ValueError for two different buckets.
-    """
-    if is_remote(place) or is_remote(to_place):
-        if place != to_place:
-            raise ValueError(f"{place} and {to_place} are not the same bucket, so nothing can be carried over")
-        import obstore
-
-        obstore.copy(bucket_of(str(place)), key, to_key)
-        return
-    source, target = path_inside(Path(place), key), path_inside(Path(to_place), to_key)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        target.hardlink_to(source)
-    except OSError:
-        if not source.is_file():
-            raise
-        write_durable(target, source.read_bytes(), partial_folder(Path(to_place)))
-
-
-def sync_keys(place: Path, keys: Iterable[str]) -> None:
-    """Make the names of files in a store on a disk durable, with those of the folders that they lie in."""
-    folders = {parent for key in keys for parent in (place / key).parents if parent.is_relative_to(place)}
-    for folder in sorted(folders, reverse=True):
-        sync_folder(folder)
 
 
 def size_finder(place: str | Path, prefix: str = "") -> Callable[[str], int | None]:

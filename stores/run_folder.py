@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 from stores.ledger import Ledger
 from stores.licences import Licence, LicensedInput
 from stores.places import has_key, is_remote
+from stores.snapshot import snapshot_cube
 from stores.step_memory import FIELDS, STEPS_OF_CUBE, StepMemory
 
 LEDGER_FOLDER = "ledger"
@@ -289,10 +290,12 @@ class CubePlace(NamedTuple):
     cube: str | Path
     folder: RunFolder | None
     """The folder beside it, which need not hold ledgers; None for an address of a bucket."""
+    snapshot: str | Path | None = None
+    """The snapshot that it lies in; None for the cube of a run."""
 
 
 def cube_place(place: str | Path, edition: str | None = None) -> CubePlace:
-    """The cube of a run's folder, of a cube's own folder or of an address of a bucket.
+    """The cube of a run's folder, of a cube's own folder, of a snapshot or of an address of a bucket.
 
     Parameters
     ----------
@@ -303,11 +306,13 @@ def cube_place(place: str | Path, edition: str | None = None) -> CubePlace:
     FileNotFoundError
         if nothing lies there, or a run's folder has no cube yet
     ValueError
-        for a file, for a folder that is neither of a run nor of a cube, for a group within a cube, and for a run without the
-        edition, or with several when none is named
+        for a file, for a folder that is neither of a run nor of a cube, for a group within a cube, for a snapshot that is not
+        finished, and for a run without the edition, or with several when none is named
     """
     if is_remote(place):
-        return CubePlace(str(place), None)
+        address = str(place)
+        cube = None if has_key(address, _GROUP) else snapshot_cube(address)
+        return CubePlace(address, None) if cube is None else CubePlace(cube, None, address)
     if edition is None:
         place, edition = parted(place)
     path = Path(place)
@@ -319,6 +324,9 @@ def cube_place(place: str | Path, edition: str | None = None) -> CubePlace:
         if has_key(path.parent, _GROUP):
             raise ValueError(f"{path} is a part of {path.parent}; give that and edition='{path.name}'")
         return CubePlace(path, RunFolder(path.parent))
+    cube = snapshot_cube(path)
+    if cube is not None:
+        return CubePlace(cube, RunFolder(path), path)
     run = RunFolder(path)
     if not (run.recipe.is_file() or run.has_ledgers or run.own_cube.is_dir()):
         raise ValueError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import geopandas as gpd
@@ -12,12 +13,13 @@ from croplayer.cube.field_query import field_files
 from croplayer.cube.whole_blocks import Cube
 from croplayer.fields.block_tables import OUTLINES, decode_fields
 from croplayer.fields.field_sets import FieldFiles
+from croplayer.fields.history import field_history
 from croplayer.fields.matching import match_sets
 from croplayer.fields.whole import MOST_BLOCKS
 from stores.block_list import BlockList
 from stores.field_columns import AREA, ID
 from stores.grid import CRS, Bounds
-from stores.run_folder import edition_at
+from stores.run_folder import RunFolder, edition_at, parted, run_at
 
 BLOCKS_PER_PART = 64
 
@@ -48,6 +50,37 @@ class NamedFields:
         if not frames:
             return gpd.GeoDataFrame({ID: [], AREA: []}, geometry=[], crs=CRS)
         return gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=CRS)
+
+
+def history_of_runs(places: Sequence[str | Path]) -> pd.DataFrame:
+    """The fields of several editions in one table.
+
+    Parameters
+    ----------
+    places : finished runs with fields in the order of time, as ``FOLDER`` or ``FOLDER@EDITION``; the folder of a run with several
+        editions stands for all of them. Each edition once.
+
+    Returns
+    -------
+    DataFrame as `croplayer.fields.history.field_history` gives it: a row for each field and edition that has it.
+
+    Raises
+    ------
+    FileNotFoundError for a run without fields, ValueError for one whose fields are not finished, for fewer than two editions, and
+    for an edition that is named twice.
+    """
+    folders = [folder for place in places for folder in _editions(place)]
+    names = [folder.edition or str(folder.root) for folder in folders]
+    sets = [FieldFiles(field_files(folder)) for folder in folders]
+    matches = [match_sets(before, after) for before, after in pairwise(sets)]
+    return field_history(names, [each.known() for each in sets], matches)
+
+
+def _editions(place: str | Path) -> list[RunFolder]:
+    folder, edition = parted(place)
+    if edition is not None:
+        return [edition_at(place)]
+    return list(run_at(folder).editions().values()) or [edition_at(place)]
 
 
 def match_runs(before: str | Path, after: str | Path) -> pd.DataFrame:

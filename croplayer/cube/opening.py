@@ -31,10 +31,12 @@ from stores.finished import (
     UnfinishedBlocksWarning,
     check_finished,
     finished_blocks,
+    names_of,
     unfinished_words,
 )
 from stores.grid import CRS, PixelWindow
-from stores.places import open_store
+from stores.legends import INTEGRATED
+from stores.places import has_key, open_store
 from stores.run_folder import CubePlace, cube_place
 from stores.step_memory import WRITERS_OF_CUBE
 
@@ -49,7 +51,7 @@ def open_cube(
 
     Parameters
     ----------
-    path : the folder of a run, its ``cube.zarr``, or the address ``s3://BUCKET/PREFIX`` of a cube
+    path : the folder of a run, its ``cube.zarr``, a snapshot, or the address ``s3://BUCKET/PREFIX`` of a cube or snapshot
     region : bounds (west, south, east, north) in degrees, a GeoDataFrame or GeoSeries of polygons in any CRS, a
         shapely polygon in EPSG:4326, the name of an admin unit of the run (English, Chinese or code), or names of blocks;
         None is everything
@@ -254,8 +256,11 @@ def _warn_of(words: str, cube: Cube, asked: int, outside: int) -> None:
 
 
 def _check_strictly(place: CubePlace, cube: Cube, blocks: BlockList, outside: int) -> None:
-    """Raise unless every block of a region lies in the cube and is finished according to the ledgers beside it."""
-    if place.folder is None:
+    """Raise unless every block of a region lies in the cube and is finished according to the ledgers beside it.
+
+    A snapshot holds what was finished and nothing else.
+    """
+    if place.folder is None and place.snapshot is None:
         raise ValueError(f"{cube.path} has no ledgers beside it; open it by the folder of its run to use strict")
     if outside:
         box = cube.grid.window_bounds(cube.blocks.window(cube.grid))
@@ -264,7 +269,14 @@ def _check_strictly(place: CubePlace, cube: Cube, blocks: BlockList, outside: in
             f"south={box.south} east={box.east} north={box.north}; ask for a region inside it, or open the cube "
             "without strict"
         )
-    check_finished(place.folder, place.cube, cube.edition, blocks)
+    if place.snapshot is not None:
+        left = BlockList.of(b for b in blocks if not has_key(cube.path, cube.block_key(INTEGRATED, b)))
+        if left:
+            raise MissingBlocksError(
+                f"{len(left)} of {len(blocks)} blocks are not in {place.snapshot}: {names_of(left)}"
+            )
+    elif place.folder is not None:
+        check_finished(place.folder, place.cube, cube.edition, blocks)
 
 
 def _check_place(dataset: xr.Dataset, cube: Cube, window: PixelWindow) -> None:

@@ -57,11 +57,12 @@ def asked_region(region: Any, place: CubePlace) -> Asked | None:
         polygon = checked_polygons(gpd.GeoSeries([region], crs=CRS), ["the region (a geometry without a CRS)"]).iloc[0]
         return Asked(polygon, is_box=False, name=f"{region.geom_type} within {_short(polygon.bounds)}")
     if isinstance(region, str):
-        if place.folder is None:
+        beside = place.snapshot if place.folder is None else place.folder.root
+        if beside is None:
             raise ValueError(
                 f"region '{region}' cannot be looked up beside {place.cube}; give the run's folder, bounds or a polygon"
             )
-        return Asked(boundary_named(place.folder.root / BOUNDARIES_FILE, region), is_box=False, name=f"'{region}'")
+        return Asked(boundary_named(beside, BOUNDARIES_FILE, region), is_box=False, name=f"'{region}'")
     return _of_items(region)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from io import BytesIO
 from pathlib import Path
 
 import geopandas as gpd
@@ -16,6 +17,7 @@ from croplayer.vector.polygons import checked_polygons
 from croplayer.vector.read import cut_name_hint, read_vector
 from stores.grid import CRS, Bounds
 from stores.near_names import did_you_mean
+from stores.places import read_key
 
 COLUMNS = ("adcode", "name_en", "name_zh", "level")
 
@@ -139,17 +141,26 @@ def _check_codes(units: gpd.GeoDataFrame, places: Sequence[str]) -> None:
         seen[code] = place
 
 
-def boundary_named(path: Path, name: str) -> BaseGeometry:
+def boundary_named(place: str | Path, file: str, name: str) -> BaseGeometry:
     """Polygon of an admin unit in EPSG:4326, by its English or Chinese name or its code.
+
+    Parameters
+    ----------
+    place : folder or bucket that holds the file of admin units
 
     Raises FileNotFoundError if there is no file, ValueError as ``select_named``.
     """
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist, so the region '{name}' cannot be looked up; give bounds")
-    return select_named(gpd.read_parquet(path), name, path).union_all()
+    path = f"{place}/{file}"
+    try:
+        units = gpd.read_parquet(BytesIO(read_key(place, file)))
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{path} does not exist, so the region '{name}' cannot be looked up; give bounds"
+        ) from None
+    return select_named(units, name, path).union_all()
 
 
-def select_named(units: gpd.GeoDataFrame, name: str, path: Path) -> gpd.GeoDataFrame:
+def select_named(units: gpd.GeoDataFrame, name: str, path: str | Path) -> gpd.GeoDataFrame:
     """Rows of the unit with a name, a code or the start of one of them, if it is unique.
 
     Raises ValueError, which lists the known names or codes, if there is no such unit or several share the name.

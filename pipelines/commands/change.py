@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from croplayer.changes.editions import Edition
+    from croplayer.fields.field_sets import FieldFiles
     from croplayer.report.change_page import ChangePage
     from pipelines.comparison import NamedProduct, Remap
     from pipelines.recipe import Recipe
@@ -79,7 +80,8 @@ def change(
 ) -> None:
     """Compare two editions of the map: the folders of two runs, or FOLDER@EDITION.
 
-    Writes a cube of the change, tables by admin unit and of the blocks, and a page. Running it again continues where it
+    Writes a cube of the change, tables by admin unit, of the blocks and, where both editions have fields, of the fields, and a
+    page. Running it again continues where it
     stopped.
     """
     from croplayer.changes.editions import check_comparable, common_blocks, models_differ, open_edition
@@ -101,7 +103,7 @@ def change(
     folder = ChangeFolder(out)
     check_folder(folder)
     boundaries = run.boundaries if run.boundaries.is_file() else None
-    compare = Compare(earlier, later, rules, folder, boundaries, again, workers)
+    compare = Compare(earlier, later, rules, folder, boundaries, again, workers, _fields(before, after))
     with lease(RunFolder(out)):
         write_comparison(folder, earlier, later, rules)
         failed = compare.run()
@@ -117,6 +119,19 @@ def change(
         click.echo(line)
     if again is None and models_differ(earlier, later):
         click.echo("The maps were made by different models; --remap tells which part of the difference is the models'.")
+
+
+def _fields(before: str, after: str) -> tuple[FieldFiles, FieldFiles] | None:
+    """The fields of both editions; None where one has none."""
+    from croplayer.cube.field_query import field_files
+    from croplayer.fields.field_sets import FieldFiles
+    from stores.run_folder import edition_at
+
+    try:
+        earlier, later = (FieldFiles(field_files(edition_at(place))) for place in (before, after))
+    except FileNotFoundError:
+        return None
+    return earlier, later
 
 
 def _result(page: ChangePage, folder: ChangeFolder) -> Iterator[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out")
 @click.option(
     "--repair",
     "mend",
@@ -24,25 +24,32 @@ if TYPE_CHECKING:
     help="Mark what is damaged as not done; running the recipe again redoes only that.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def verify(out: Path, mend: bool, as_json: bool) -> None:
+def verify(out: str, mend: bool, as_json: bool) -> None:
     """Check every byte of the run in OUT, of all its editions, against their ledgers.
+
+    OUT may be a snapshot, in a folder or at s3://BUCKET/PREFIX; its bytes are checked against its manifest.
 
     Exits with 1 when anything is damaged or unfinished.
     """
     from pipelines.engine.lease import lease
+    from pipelines.snapshots import snapshot_problems
     from pipelines.verify import find_problems, repair
+    from stores.places import is_remote
     from stores.run_folder import run_at
+    from stores.snapshot import is_snapshot
 
+    if is_snapshot(out):
+        if mend:
+            raise ValueError(f"{out} is a snapshot; run the same `croplayer snapshot` again to mend it")
+        if _tell(list(snapshot_problems(out)), as_json, "every file matches the manifest"):
+            sys.exit(UNFINISHED)
+        return
+    if is_remote(out):
+        raise ValueError(f"{out} holds no snapshot; give the folder of the run, which checks its cube in a bucket, too")
     folder = run_at(out)
     found = {edition: find_problems(edition) for edition in _editions(folder)}
     problems = [problem for each in found.values() for problem in each]
-    if as_json:
-        click.echo(json.dumps({"problems": [p.sentence for p in problems]}, indent=1, ensure_ascii=False))
-    else:
-        for problem in problems:
-            click.echo(problem.sentence)
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        click.echo(count if problems else "no problems: every file matches its ledger")
+    _tell([problem.sentence for problem in problems], as_json, "every file matches its ledger")
     if mend and problems:
         for edition, damaged in found.items():
             with lease(edition):
@@ -50,6 +57,18 @@ def verify(out: Path, mend: bool, as_json: bool) -> None:
         click.echo("marked what a run can redo; run the recipe again", err=as_json)
     if problems:
         sys.exit(UNFINISHED)
+
+
+def _tell(problems: list[str], as_json: bool, fine: str) -> bool:
+    """Print the problems; returns whether there are some."""
+    if as_json:
+        click.echo(json.dumps({"problems": problems}, indent=1, ensure_ascii=False))
+        return bool(problems)
+    for sentence in problems:
+        click.echo(sentence)
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    click.echo(count if problems else f"no problems: {fine}")
+    return bool(problems)
 
 
 def _editions(folder: RunFolder) -> list[RunFolder]:

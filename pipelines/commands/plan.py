@@ -21,19 +21,25 @@ _TARGET = click.argument("target", metavar="RECIPE|RUN")
     type=click.Path(path_type=Path),
     help="Folder of a finished run of similar blocks; time, disk space and object counts are estimated from it.",
 )
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Of a new edition, compare the files under each block now, as the run will, to tell which blocks it does again.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def plan(target: str, out: Path | None, models: Path | None, pilot: Path | None, as_json: bool) -> None:
+def plan(target: str, out: Path | None, models: Path | None, pilot: Path | None, compare: bool, as_json: bool) -> None:
     """Show what a run of a recipe would take, without starting it.
 
     RECIPE is a recipe file or the name of an included recipe. For the folder of a RUN, or where the folder of --out
-    holds a run already, plan also says what would be redone and why; for a new edition of that run, what would be done
-    anew because it differs from the edition before.
+    holds a run already, plan also says what would be redone and why; for a new edition of that run, how many blocks are carried
+    over from the edition before, how many are done again and why, and what that costs.
     """
     from pipelines.engine.carry import edition_before
     from pipelines.engine.output import Output
     from pipelines.explain import explain, sentences
     from pipelines.plan import plan_of
     from pipelines.run import open_run
+    from pipelines.update_plan import update_plan
 
     opened = open_run(target, out, models)
     facts = plan_of(opened, pilot)
@@ -41,6 +47,7 @@ def plan(target: str, out: Path | None, models: Path | None, pilot: Path | None,
     before = edition_before(opened.folder, opened.recipe.edition) if opened.recipe.sources else None
     if before is not None:
         opened.output = Output(opened.folder.editions()[before], opened.inputs)
+        facts |= update_plan(opened, before, opened.output, compare).facts(opened.output, opened.recipe.cluster.workers)
     has_run = opened.output.folder.outputs.exists()
     reasons = [reason for reason in explain(opened) if reason.left] if has_run else []
     due = list(sentences(reasons)) if reasons else []

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.commands.options import MODELS
+
+if TYPE_CHECKING:
+    from pipelines.publishing import Published
 
 
 @click.command()
@@ -45,14 +49,19 @@ def publish(
 
     published = Published.of(run, with_imagery=not no_imagery)
     published.folder.check_outside(out)
+    check_licences(published, despite_licences)
+    place = CatalogPlace(out, address, data)
+    collection = published.write(place, models or default_home())
+    click.echo(f"{out.rstrip('/')}/{collection}")
+
+
+def check_licences(published: Published, despite: bool) -> None:
+    """Warn of inputs whose licence nobody can tell; raise ValueError where licences forbid to publish, unless told not to mind."""
     for sentence in published.doubts():
         click.echo(f"warning: {sentence}", err=True)
     found = published.obstacles()
-    if found and not despite_licences:
+    if found and not despite:
         hint = "state an agreement with may_publish in the recipe and run it again, or give --despite-licences"
         raise ValueError("\n".join([*(f"not published: {sentence}" for sentence in found), hint]))
     for sentence in found:
         click.echo(f"warning: {sentence}", err=True)
-    place = CatalogPlace(out, address, data)
-    collection = published.write(place, models or default_home())
-    click.echo(f"{out.rstrip('/')}/{collection}")

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 
 from croplayer.cube.whole_blocks import Cube
@@ -21,8 +20,9 @@ from stores.cube import CUBE
 from stores.durable import FileDigest
 from stores.grid import BlockRange
 from stores.ledger import Ledger
+from stores.links import Links
 from stores.overviews import GROUP, LEVEL, levels_of
-from stores.places import is_remote, link_key, size_finder, sync_keys
+from stores.places import is_remote, size_finder
 from stores.records import BlockRecord
 from stores.run_folder import RunFolder
 from stores.schema import ArraySpec
@@ -136,25 +136,23 @@ def _carry(before: RunFolder, output: Output, renamed: _Renamed) -> dict[str, in
     folder = output.folder
     steps = {name: e for name, e in before.memory.entries().items() if e.is_of_blocks and not e.is_void}
     counts: dict[str, int] = {}
-    written: set[str] = set()
+    links = Links(before.cube, folder.cube)
     for step, entry in steps.items():
         ledger, counts[step] = Ledger(folder.ledger(step)), 0
         ledger.path.unlink(missing_ok=True)  # of a carrying over that was killed
-        for records in _batches(_linked(before, output, step, entry, renamed, written)):
+        for records in _batches(_linked(before, output, step, entry, renamed, links)):
             ledger.append(entry.fingerprint, records)
             counts[step] += len(records)
-    if isinstance(folder.cube, Path):
-        sync_keys(folder.cube, written)
+    links.sync()
     folder.memory.begin_with({step: entry for step, entry in steps.items() if counts[step]})
     return counts
 
 
 def _linked(
-    before: RunFolder, output: Output, step: str, entry: StepEntry, renamed: _Renamed, written: set[str]
+    before: RunFolder, output: Output, step: str, entry: StepEntry, renamed: _Renamed, links: Links
 ) -> Iterator[BlockRecord]:
     """The finished records of a step with the names of their files in the new edition, once these are there."""
     asks_provider = any(source.is_remote for source in output.inputs.sources)
-    folder = output.folder
     size_of = size_finder(before.cube, f"{renamed.before.edition}/")
     for fingerprint, record in Ledger(before.ledger(step)).newest():
         stopping.check()
@@ -166,8 +164,7 @@ def _linked(
         if any(size_of(key) != digest.size for key, digest in record.files.items()):
             continue
         for key, (new, _) in files.items():
-            link_key(before.cube, key, folder.cube, new)
-            written.add(new)
+            links.link(key, new)
         seen = {} if asks_provider else record.seen  # times of files tell nothing of a provider's imagery
         yield replace(record, files=dict(files.values()), seen=seen)
 

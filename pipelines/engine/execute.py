@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 TASKS_IN_FLIGHT_PER_SLOT = 3
 TICK_S = 0.5
+COMPARED_AT_ONCE = 64
+"""Blocks whose files a task compares, which takes as long as to send it for a few."""
 
 
 def run_step(
@@ -126,7 +128,8 @@ def _compared(
         return [], []
     log.write(step.name, NOTE, f"comparing the files of {len(unsure)} blocks, whose times differ or prove nothing")
     compare = CompareContent(step.reading)
-    window = _Window(replace(step, task_for=lambda blocks: compare, runs_network=False), unsure, workers, log)
+    comparing = replace(step, task_for=lambda blocks: compare, runs_network=False, blocks_per_task=COMPARED_AT_ONCE)
+    window = _Window(comparing, unsure, workers, log)
     now = {record.block: record for records in window.records() for record in records}
     same, changed = [], []
     for record in ledgers.results(step).records():

@@ -15,8 +15,8 @@ from stores.cube import CUBE
 from stores.durable import DurableStore
 from stores.grid import BlockGrid, BlockIndex, BlockRange
 from stores.levels import squares_of
+from stores.links import Links
 from stores.overviews import create_overviews
-from stores.places import link_key
 
 GRID, SOURCES = BlockGrid(32), ("one",)
 
@@ -39,14 +39,14 @@ def test_files_of_blocks_and_squares_find_their_place_in_a_cube_that_begins_else
         before.write_block("cropland", block, mask, "one")
         before.write_block("rgb", block, np.full((32, 32, 3), 10 * i, np.uint8), "one")
     records = OverviewsTask(before)(blocks) + SquaresTask(before, blocks)(squares_of(blocks))
-    renamed, left_out = _Renamed(before, now), []
+    renamed, links, left_out = _Renamed(before, now), Links(before.path, now.path), []
     for record in records:
         files = renamed.files(record.files)
         if files is None:
             left_out.append(record.block)
             continue
         for key, (new, _) in files.items():
-            link_key(before.path, key, now.path, new)
+            links.link(key, new)
     assert left_out == [BlockIndex(1101, 5923), BlockIndex(1102, 5923)]
     for old, new in zip(level_cubes(before), level_cubes(now), strict=True):
         shared = BlockList.rectangle(1101, 5921, 2, 2)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,9 +62,65 @@ def test_a_plan_tells_what_a_new_edition_would_do(
     told = croplayer("plan", next_recipe, "-o", finished_small_run, models=models).stdout
     assert f"{finished_small_run}/editions/2021, a new edition, which begins with the blocks of edition '2020'" in told
     assert "a comparison of the files of 4 of 4 blocks" in told
+    assert re.search(r"not known before +4 of 4 blocks, whose files the run compares first", told)
+    assert re.search(
+        r"cost of the blocks +0\.0 to [\d.]+ s of \d workers together, 0\.0 % to 100\.0 % of all blocks", told
+    )
     assert digests(finished_small_run) == before and not (finished_small_run / "editions").exists()
     status = croplayer("status", both, models=models).stdout
     assert status.count(": finished, since") == 2 and f"{both}/editions/2021: finished" in status
+
+
+def test_a_plan_that_compares_tells_what_the_run_does(
+    finished_small_run: Path, next_recipe: Path, both: Path, models: Path
+) -> None:
+    told = planned(next_recipe, finished_small_run, models, "--compare")
+    held = {e: dict(blocks_of(RunFolder(both).of_edition(e), "mosaic")) for e in ("2020", "2021")}
+    differing = sum(held["2020"][block] != held["2021"][block] for block in held["2020"])
+    assert 0 < differing < 4 and "not known before" not in told
+    assert told["done again (1)"] == f"{differing} of 4 blocks, because their imagery is another"
+    beside = [line for name, line in told.items() if "because they lie beside such imagery" in str(line)]
+    again = 4 if beside else differing
+    assert told["carried over"].startswith(f"{4 - again} of 4 blocks, from edition '2020'")
+    assert "carried blocks take none" in told["space of the update"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("[segmentation]\n", "[segmentation]\nthreshold = 0.52\n", "the threshold changed from 0.5 to 0.52"),
+        (
+            "[[sources]]\n",
+            f'[[sources]]\nplaceholders = ["{"0" * 64}"]\n',
+            "the way of reading the imagery of aster changed",
+        ),
+        ("bounds = [114.0, 34.0, 114.1, 34.1]", "bounds = [114.0, 34.0, 114.15, 34.1]", "they are new in the region"),
+    ],
+)
+def test_a_plan_tells_why_blocks_are_done_again(
+    finished_small_run: Path, small_recipe: Path, models: Path, tmp_path: Path, old: str, new: str, why: str
+) -> None:
+    recipe = tmp_path / "small.toml"
+    text = small_recipe.read_text(encoding="utf-8").replace('edition = "2020"', 'edition = "2021"')
+    assert old in text
+    recipe.write_text(text.replace(old, new, 1), encoding="utf-8")
+    told = planned(recipe, finished_small_run, models)
+    lines = [line for name, line in told.items() if name.startswith("done again") and f"because {why}" in str(line)]
+    assert len(lines) == 1, told
+    if "threshold" in why:
+        assert lines[0] == f"4 of 4 blocks, because {why}, with the imagery that they have"
+    assert "new in" not in why or lines[0].startswith("2 of 6 blocks")
+
+
+def planned(recipe: Path, out: Path, models: Path, *options: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(croplayer("plan", recipe, "-o", out, "--json", *options, models=models).stdout)
+    return told
+
+
+def blocks_of(folder: RunFolder, step: str) -> Iterator[tuple[str, list[str]]]:
+    """Each block with the digests of its files."""
+    for _, record in Ledger(folder.ledger(step)).newest():
+        yield record.block.name, sorted(digest.sha256 for digest in record.files.values())
 
 
 def test_only_what_the_imagery_makes_different_is_done_anew(both: Path) -> None:
@@ -90,6 +150,17 @@ def test_editions_are_opened_by_name_or_together(both: Path) -> None:
     assert cube_behind(together.sel(edition="2021")) is None
     with pytest.raises(ValueError, match="no edition is named"):
         open_cube(both, edition=[])
+
+
+def test_the_snapshot_of_a_later_edition_shares_no_file_with_the_run(both: Path, models: Path, tmp_path: Path) -> None:
+    carried = [p for p in (both / "editions/2021/cube.zarr").rglob("c/**/*") if p.is_file() and p.stat().st_nlink > 1]
+    assert carried
+    croplayer("snapshot", f"{both}@2021", "-o", tmp_path / "2021", "--despite-licences", models=models)
+    assert all(p.stat().st_nlink == 1 for p in (tmp_path / "2021").rglob("*") if p.is_file())
+    assert open_cube(tmp_path / "2021").identical(open_cube(both, edition="2021"))
+    assert (
+        "no problems: every file matches the manifest" in croplayer("verify", tmp_path / "2021", models=models).stdout
+    )
 
 
 def test_all_editions_are_verified_and_a_second_run_does_nothing(

@@ -123,3 +123,43 @@ def test_what_cannot_be_matched_is_said(
     itself = tmp_path / "own.toml"
     itself.write_text(field_recipe.read_text(encoding="utf-8").replace("[fields]", f'[fields]\nbefore = "{own}"'))
     assert "before is the run's own folder" in said("run", itself, "-o", own, "--workers", 1)
+
+
+def test_fields_of_several_editions_stand_in_one_table(
+    field_run: Path, plain: Path, models: Path, tmp_path: Path
+) -> None:
+    done = croplayer("fields", "history", field_run, plain, "-o", tmp_path / "history.parquet", models=models)
+    table = pd.read_parquet(tmp_path / "history.parquet")
+    assert f"{table.field.nunique():,} fields in 2 editions" in done.stderr
+    first, later = (table[table.edition == name].set_index("id") for name in ("2020", "2021"))
+    assert (len(first), len(later)) == (len(fields_of(field_run)), len(fields_of(plain)))
+    matches = match_runs(field_run, plain)
+    for link in matches[matches.kind == "same"].itertuples():
+        assert first.field[link.before_id] == later.field[link.after_id]
+    assert (first.became == "gone").sum() == (matches.kind == "gone").sum()
+    wrong = croplayer("fields", "history", plain, "-o", tmp_path / "one.csv", models=models, check=False)
+    assert wrong.returncode == 2 and "expected at least two" in wrong.stderr
+
+
+def test_a_comparison_tells_of_the_fields_of_both_editions(
+    field_run: Path, next_year: Path, models: Path, tmp_path: Path
+) -> None:
+    done = croplayer("change", field_run, next_year, "-o", tmp_path / "change", models=models)
+    assert done.returncode == 0
+    table = pd.read_parquet(tmp_path / "change/tables/change_fields.parquet")
+    assert (table.edition == "before").sum() == len(fields_of(field_run))
+    assert (table.edition == "after").sum() == len(fields_of(next_year))
+    assert "fields gone and new" in (tmp_path / "change/report.html").read_text(encoding="utf-8")
+    # The same map, so nothing is gone, whatever became of the outlines.
+    assert set(table.verdict) <= {"none", "not known"}
+
+
+@pytest.fixture
+def next_year(field_run: Path, tmp_path: Path) -> Path:
+    """The same map with fewer fields."""
+    out = tmp_path / "next"
+    shutil.copytree(field_run, out)
+    for path in (out / "fields").glob("*.parquet"):
+        fields = pd.concat(read_fields(path))
+        write_fields([fields.iloc[::2]], path)
+    return out

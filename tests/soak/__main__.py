@@ -13,7 +13,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from shared.buckets import bucket_server
 from shared.fuzz import KINDS as FUZZED
 from shared.poison import KINDS
 from shared.poison_run import poison_step
@@ -27,6 +29,8 @@ from soak.crash_points import crash_everywhere
 from soak.damage import DamageCounts, add_foreign_files, damage_and_find, damage_ledgers
 from soak.demo_runs import VARIANTS, differing_files, mosaic_under_fire
 from soak.kills import kill_and_compare
+from soak.snapshots import kill_snapshots
+from soak.updates import crash_updates, damage_editions, kill_in_bucket
 from stores.grid import BlockIndex
 from stores.run_folder import RunFolder
 
@@ -42,7 +46,7 @@ NOT_SHOWN = """
 
 * Power loss. A crash here ends processes. The data that a disk then loses are imitated for the file that is being written, but not for renames that were not synced.
 * Size and duration. The tests ran on at most two cores, with a few thousand blocks at a time, two writers and one reader, and not for days.
-* Buckets. The S3-compatible store of the tests is a local server. Errors, delays and lost answers of a bucket are tested in small runs; many refusals at once, and kills while writing to a bucket, were not tested.
+* Buckets. The S3-compatible store of the tests is a local server. Errors, delays and lost answers of a bucket are tested in small runs; many refusals at once, and kills of the server itself, were not tested.
 """
 POISON_BLOCKS = 1000
 
@@ -84,6 +88,33 @@ def damage(work: Path, a: argparse.Namespace) -> str:
 def _outcome(found: DamageCounts) -> str:
     kinds = ", ".join(f"{n} {name}" for name, n in sorted(found.made.items()))
     return f"{kinds}): {found.missed} not detected, {found.blamed} intact files reported"
+
+
+def updates(work: Path, a: argparse.Namespace) -> str:
+    for name in ("crashes", "damage", "kills"):
+        (work / name).mkdir()
+    crashed = crash_updates(work / "crashes", lambda point: point % a.stride == 0)
+    damaged = damage_editions(work / "damage", a.damage // 20, SEED)
+    with bucket_server("soak") as environment, mock.patch.dict(os.environ, environment):
+        killed = kill_in_bucket(work / "kills", "s3://soak/run", environment, a.bucket_kills, 40, SEED)
+    return "; ".join(
+        (
+            f"a second edition, crashed at {crashed.tried} of {crashed.points} points between durable operations: "
+            f"{crashed.differing} files of either edition differ, {crashed.lost} blocks lost, {crashed.blamed} reported as damaged",
+            f"{damaged.made.total()} damaged files of two editions, of which carried ones are files of both ({_outcome(damaged)}",
+            f"{killed.kills} kills with SIGKILL of what writes two editions into a bucket ({killed.starts} starts): "
+            f"{killed.differing} objects differ, {killed.lost} lost, {killed.blamed} reported as damaged",
+        )
+    )
+
+
+def published(work: Path, a: argparse.Namespace) -> str:
+    with bucket_server("soak") as environment, mock.patch.dict(os.environ, environment):
+        found = kill_snapshots(work, _finished(a), "s3://soak/snapshot", environment, a.bucket_kills, SEED)
+    return (
+        f"{found.kills} kills with SIGKILL of what publishes the demo's run into a bucket, in {found.rounds} snapshots: "
+        f"{found.differing} objects differ, {found.opened} unfinished snapshots opened, {found.blamed} objects reported as damaged"
+    )
 
 
 def poison(work: Path, a: argparse.Namespace) -> str:
@@ -132,6 +163,8 @@ PARTS: dict[str, Callable[[Path, argparse.Namespace], str]] = {
     "kills": kills,
     "crash points": crash_points,
     "damage": damage,
+    "updates": updates,
+    "snapshots": published,
     "poison": poison,
     "fuzz": fuzz,
     "same bytes": same_bytes,
@@ -148,6 +181,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=600, help="time after which no further killed run is begun")
     parser.add_argument("--stride", type=int, default=1, help="every n-th crash point")
     parser.add_argument("--damage", type=int, default=10_000)
+    parser.add_argument("--bucket-kills", type=int, default=100, help="kills of what writes into a bucket")
     parser.add_argument("--run", type=Path, help="finished run of the demo, for the parts that need one")
     parser.add_argument("--deadline", type=float, default=10.0)
     parser.add_argument("--write", type=Path, help="page that the figures are written to")

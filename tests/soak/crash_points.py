@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
@@ -48,16 +49,16 @@ class CrashCounts(NamedTuple):
 def crash_everywhere(work: Path, chosen: Callable[[int], bool] = lambda point: True) -> CrashCounts:
     """Stop at each point that is ``chosen`` by its number, run again and compare."""
     undisturbed = work / "undisturbed"
-    points = _in_fork(undisturbed, stop_at=0)
+    points = in_fork(run_painted, undisturbed, stop_at=0)
     expected = file_digests(undisturbed)
     tried = differing = lost = blamed = 0
     for point in filter(chosen, range(1, points + 1)):
         out = work / f"point{point}"
-        if _in_fork(out, stop_at=point) is not None:
+        if in_fork(run_painted, out, stop_at=point) is not None:
             raise AssertionError(f"the run did not come to point {point} of {points}")
         lost += lost_blocks(out)
         blamed += sum(not UNFINISHED.search(sentence) for sentence in problems_of(out))
-        _in_fork(out, stop_at=0)
+        in_fork(run_painted, out, stop_at=0)
         blamed += len(problems_of(out))
         found = file_digests(out)
         names = {n for n in found.keys() | expected.keys() if not n.startswith("ledger/")}
@@ -66,14 +67,14 @@ def crash_everywhere(work: Path, chosen: Callable[[int], bool] = lambda point: T
     return CrashCounts(points, tried, differing, lost, blamed)
 
 
-def _in_fork(out: Path, stop_at: int) -> int | None:
+def in_fork(run: Callable[[Path, int], int], out: Path, stop_at: int) -> int | None:
     """Run in a process of its own; the number of points when it came to its end, None when it was stopped."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            counted = run_painted(out, stop_at)
+            counted = run(out, stop_at)
             os.write(writing, str(counted).encode())
             status = FINISHED
         finally:
@@ -87,8 +88,9 @@ def _in_fork(out: Path, stop_at: int) -> int | None:
     return int(counted) if code == FINISHED else None
 
 
-def run_painted(out: Path, stop_at: int = 0) -> int:
-    """Run the painted steps and an output, stopping for good at a point; the number of points passed."""
+@contextmanager
+def stopping_at(stop_at: int) -> Iterator[Callable[[], int]]:
+    """Stop this process for good at a point, 0 for none; yields what tells the number of points passed."""
     passed = 0
 
     def point(fd: int | None = None) -> None:
@@ -99,7 +101,7 @@ def run_painted(out: Path, stop_at: int = 0) -> int:
                 os.ftruncate(fd, os.fstat(fd).st_size // 2)
             os._exit(CRASHED)
 
-    real_fsync, real_replace = os.fsync, Path.replace
+    real_fsync, real_replace, real_link = os.fsync, Path.replace, Path.hardlink_to
 
     def fsync(fd: int) -> None:
         if os.path.isfile(f"/proc/self/fd/{fd}"):  # noqa: PTH113
@@ -114,11 +116,23 @@ def run_painted(out: Path, stop_at: int = 0) -> int:
         point()
         return done
 
+    def link(path: Path, target: Path) -> None:
+        point()
+        real_link(path, target)
+        point()
+
     with (
         mock.patch.object(os, "fsync", fsync),
         mock.patch.object(Path, "replace", replace),
+        mock.patch.object(Path, "hardlink_to", link),
         mock.patch.object(execute, "_Window", Inline),
     ):
+        yield lambda: passed
+
+
+def run_painted(out: Path, stop_at: int = 0) -> int:
+    """Run the painted steps and an output, stopping for good at a point; the number of points passed."""
+    with stopping_at(stop_at) as passed:
         folder = RunFolder(out)
         folder.root.mkdir(parents=True, exist_ok=True)
         folder.recipe.write_text('name = "painted"\n')
@@ -126,24 +140,29 @@ def run_painted(out: Path, stop_at: int = 0) -> int:
         ledgers = StepLedgers(folder)
         for step in steps_of(folder, BLOCKS):
             run_step(step, ledgers, None)  # type: ignore[arg-type]
-        memory = folder.memory
-        for name, fingerprint, files in (
-            (CUBE_FILES, EDITION, metadata_files(folder.cube, EDITION)),
-            (HEAD, "painted", [folder.recipe]),
-        ):
-            if not memory.is_finished(name, fingerprint):
-                memory.finish(name, fingerprint, files)
-        run_step(_output(folder), ledgers, None)  # type: ignore[arg-type]
-        memory.end()
-    return passed
+        finish_painted(folder, EDITION, ledgers, BLOCKS)
+        return passed()
 
 
-def _output(folder: RunFolder) -> OutputStep:
+def finish_painted(folder: RunFolder, edition: str, ledgers: StepLedgers, blocks: int) -> None:
+    """Note what a finished run notes, and make a table."""
+    memory = folder.memory
+    notes = [(HEAD, "painted", [folder.recipe])]
+    if isinstance(folder.cube, Path):
+        notes.append((CUBE_FILES, edition, metadata_files(folder.cube, edition)))
+    for name, fingerprint, files in notes:
+        if not memory.is_finished(name, fingerprint):
+            memory.finish(name, fingerprint, files)
+    run_step(_output(folder, blocks), ledgers, None)  # type: ignore[arg-type]
+    memory.end()
+
+
+def _output(folder: RunFolder, blocks: int) -> OutputStep:
     def make() -> Sequence[Path]:
-        write_durable(folder.table("blocks.csv"), "\n".join(b.name for b in painted_blocks(BLOCKS)).encode())
+        write_durable(folder.table("blocks.csv"), "\n".join(b.name for b in painted_blocks(blocks)).encode())
         return [folder.table("blocks.csv")]
 
-    return OutputStep("blocks", {"painted": BLOCKS}, make)
+    return OutputStep("blocks", {"painted": blocks}, make)
 
 
 class Inline:

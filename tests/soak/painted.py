@@ -32,19 +32,27 @@ class PaintedSource:
     """Imagery computed from the place of each pixel."""
 
     name: str = SOURCE
+    renewed_every: int = 0
+    """Every so many blocks along a row have imagery of another day; 0 for none."""
 
     def read(self, window: PixelWindow, grid: BlockGrid) -> Imagery:
         row = np.arange(window.row, window.row_stop, dtype=np.int64)[:, None, None]
         col = np.arange(window.col, window.col_stop, dtype=np.int64)[None, :, None]
-        rgb = (row * 7 + col * row * 13 + np.arange(3) * 29) % 251
+        day = 101 * self._is_renewed(col // grid.block_px)
+        rgb = (row * 7 + col * row * 13 + np.arange(3) * 29 + day) % 251
         return Imagery(rgb.astype(np.uint8), np.ones(rgb.shape[:2], bool))
+
+    def _is_renewed(self, col: np.ndarray | int) -> np.ndarray:
+        """Whether blocks of some columns have imagery of another day."""
+        renewed = np.asarray(col) - FIRST.col
+        return renewed % self.renewed_every == 0 if self.renewed_every else np.zeros_like(renewed, bool)
 
     @property
     def is_remote(self) -> bool:
         return False
 
     def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
-        return "painted"
+        return "painted anew" if self._is_renewed(block.col) else "painted"
 
     def files_of(self, block: BlockIndex, grid: BlockGrid) -> list[str]:
         return []
