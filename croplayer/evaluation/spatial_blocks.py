@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from stores.columns import BLOCK_KM2
+from stores.columns import BLOCK_KM2, known_share_column
 from stores.run_folder import edition_at
 
 if TYPE_CHECKING:
@@ -118,9 +118,9 @@ def sums_over(
     total = sums["_land"].where(sums["_land"] > 0)
     out = pd.DataFrame(index=sums.index)
     for column in columns:
-        share = sums[f"{column}_known"] / total
+        share = sums[known_share_column(column)] / total
         out[column] = sums[column].where(share > 0)
-        out[f"{column}_known"] = share
+        out[known_share_column(column)] = share
     return out
 
 
@@ -144,6 +144,6 @@ def _weighted(blocks: gpd.GeoDataFrame, polygons: gpd.GeoDataFrame, key: str, co
     out = pd.DataFrame({key: polygons[key].to_numpy()[polygon], "_land": share * own[BLOCK_KM2].to_numpy(float)})
     for column in columns:
         values = own[column].to_numpy(float, na_value=np.nan)
-        out[f"{column}_known"] = np.where(np.isnan(values), 0.0, out["_land"])
+        out[known_share_column(column)] = np.where(np.isnan(values), 0.0, out["_land"])
         out[column] = np.where(np.isnan(values), 0.0, share * values)
     return out
