@@ -12,7 +12,6 @@ from shapely.geometry.base import BaseGeometry
 
 from croplayer.fields.block_tables import LEFT_OUT, FoundFields
 from stores.field_columns import AREA
-from stores.grid import CRS
 
 ASIDE_DEG = np.array([1e-9, 0.7e-9])
 """A point belongs to the unit that holds it moved by so much, 0.1 mm; a point on the border of two belongs to one."""
