@@ -163,7 +163,8 @@ class FieldTables:
     ) -> gpd.GeoDataFrame:
         part = {name: kept.sums[:, k] for k, name in enumerate(PIECE_SUMS)}
         sides = np.maximum(part["sides"], 1)
-        tells_boundaries = self._layers.tells_boundaries
+        # Where the map takes no source, all cropland was drawn by hand, and no network scored it.
+        is_scored = bool(self._layers.taken.of(block))
         columns = {
             ID: field_ids(kept.number),
             AREA: kept.measures[:, 0] / 1e4,
@@ -173,8 +174,8 @@ class FieldTables:
             "elevation": terrain[:, 1],
             "edition": self._edition,
             **self._of_block(block),
-            PROBABILITY: part["cropland"] / np.maximum(part["pixels"], 1) / 250,
-            BOUNDARY: part["outside_boundary"] / sides / 250 if tells_boundaries else np.nan,
+            PROBABILITY: part["cropland"] / np.maximum(part["pixels"], 1) / 250 if is_scored else np.nan,
+            BOUNDARY: part["outside_boundary"] / sides / 250 if is_scored and self._layers.tells_boundaries else np.nan,
             CONFIDENCE: confidence,
             AT_GAP: part["at_gap"] > 0,
             AT_EDGE: part["at_edge"] > 0,
@@ -189,7 +190,7 @@ class FieldTables:
     def _of_block(self, block: BlockIndex) -> dict[str, object]:
         """What is known of a block: its sources, and the coverage type, correctness and familiarity of the first of them."""
         taken = self._layers.taken.of(block) or ()
-        known: dict[str, object] = {"source": "+".join(taken)}
+        known: dict[str, object] = {"source": "+".join(taken) or None}
         if self._blocks is not None and taken and block.name in self._blocks.index:
             row = self._blocks.loc[block.name]
             for name, column in (

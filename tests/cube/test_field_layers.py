@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from shared.small_cubes import RANGE, SOURCES, make_cube
 
 from croplayer.cube.decisions import Taken
 from croplayer.cube.field_layers import FieldLayers
+from croplayer.cube.field_table import FieldChoice, FieldTables
 from croplayer.cube.whole_blocks import Cube
 from croplayer.fields.rules import load_rules
 from croplayer.fields.separation import JOINED_EAST, separate
+from stores.cube import CUBE
+from stores.durable import DurableStore
 from stores.grid import BlockIndex
 from stores.legends import CROPLAND, Integration
 
@@ -72,3 +76,18 @@ def test_ground_that_the_own_source_does_not_show_is_seen_in_that_of_the_map(tmp
     assert (ground.rgb[:128, 128:256] == COLOURS["borealis"]).all()
     assert (ground.cropland[FIELD, 128 : ACROSS.stop] == SCORES["borealis"]).all()
     assert (ground.rgb[:128, :128] == COLOURS["aster"]).all()
+
+
+def test_what_no_network_scored_has_no_probability(tmp_path: Path) -> None:
+    """Cropland of a block whose map takes no source was drawn by hand."""
+    cube = cube_of_one_field(tmp_path / "cube.zarr")
+    CUBE.create(DurableStore(Path(cube.path)), "2020", cube.grid, RANGE, SOURCES, ["field", "field_join"])
+    number = np.zeros((128, 128), np.uint32)
+    number[FIELD, -LENGTH_PX:] = 1
+    cube.write_block("field", WEST, number)
+    for west, is_scored in ((Integration.ONLY_A, True), (Integration.NEITHER, False)):
+        choice = FieldChoice(0.0, 2000.0, 0.0, 0.0, 0.0)
+        (field,) = FieldTables(layers(cube, west), load_rules().of(False), choice, "2020").of(WEST).table.itertuples()
+        assert (field.mean_prob == np.float32(SCORES["aster"] / 250)) == is_scored
+        assert np.isnan(field.mean_prob) != is_scored
+        assert (not pd.isna(field.source)) == is_scored
