@@ -28,13 +28,18 @@ class FieldLayers:
     """Whether the network of the map tells boundaries; the cube may still hold those of an earlier one."""
 
     def ground(self, block: BlockIndex) -> Ground:
-        """What the fields of a block are found from: the block and the pixels around it that are mapped."""
+        """What the fields of a block are found from: the block and the pixels around it that are mapped.
+
+        Around it the map may take other sources, whose colours and scores differ also inside of one field. So ground there is
+        seen in the block's own sources as far as all of them show it.
+        """
         grid = self.cube.grid
         window = grid.window(block).grown(min(HALO_PX, grid.block_px)).common(self.cube.blocks.window(grid))
         shape = (window.height, window.width)
         inside = np.zeros(shape, bool)
         cropland, boundary = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         rgb = np.zeros((*shape, 3), np.uint8)
+        own = self.taken.of(block) or ()
         for near in grid.blocks_under(window):
             sources = self.taken.of(near)
             if sources is None:
@@ -42,15 +47,24 @@ class FieldLayers:
             part = window.common(grid.window(near))
             area = part.slices_in(window)
             inside[area] = self.cube.read_window(INTEGRATED, part) == CROPLAND
+            for some in dict.fromkeys([sources, own]):
+                if not some:
+                    continue
+                shown = self._shown(part, some) if some != sources else np.ones((part.height, part.width), bool)
+                cropland[area][shown] = self.scores(CROPLAND_PROBABILITY, part, some)[shown]
+                if self.tells_boundaries:
+                    boundary[area][shown] = self.scores(BOUNDARY_PROBABILITY, part, some)[shown]
+                rgb[area][shown] = self.cube.read_window(RGB, part, some[0])[shown]
             # A person is sure of what they drew, also where the map takes no source.
-            drawn = inside[area] & self.corrected(part)
-            cropland[area] = np.where(drawn, PROBABILITY_SCALE, self.scores(CROPLAND_PROBABILITY, part, sources))
-            if not sources:
-                continue
-            if self.tells_boundaries:
-                boundary[area] = self.scores(BOUNDARY_PROBABILITY, part, sources)
-            rgb[area] = self.cube.read_window(RGB, part, sources[0])
+            cropland[area][inside[area] & self.corrected(part)] = PROBABILITY_SCALE
         return Ground(window, inside, cropland, boundary, rgb)
+
+    def _shown(self, window: PixelWindow, sources: Sequence[str]) -> np.ndarray:
+        """Pixels (h, w) bool that the network scored in each of some sources."""
+        shown = np.ones((window.height, window.width), bool)
+        for source in sources:
+            shown &= self.cube.read_window(CROPLAND_PROBABILITY, window, source) <= PROBABILITY_SCALE
+        return shown
 
     def scores(self, name: str, window: PixelWindow, sources: Sequence[str]) -> np.ndarray:
         """The largest score (h, w) uint8, 0..250, that any of some sources gives each pixel; 0 where none gives one."""

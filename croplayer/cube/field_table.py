@@ -9,7 +9,6 @@ from functools import lru_cache
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 from scipy import ndimage
 
 from croplayer.cube.field_layers import FieldLayers
@@ -18,7 +17,6 @@ from croplayer.fields.outlines import field_outlines, margin_px, shape_attribute
 from croplayer.fields.rules import LearnedPair, score_all
 from croplayer.fields.whole import Fields, WholeFields, block_of_number, field_features, field_ids, naming_points
 from croplayer.kernels.pieces import PIECE_SUMS
-from croplayer.kernels.simplification import DEGREE_M
 from croplayer.sources.elevation import ElevationRaster
 from stores.columns import CORRECTION, COVERAGE_TYPE, FAMILIARITY, map_column
 from stores.field_columns import AREA, AT_EDGE, AT_GAP, BOUNDARY, CONFIDENCE, FIELD_COLUMNS, ID, PERIMETER, PROBABILITY
@@ -40,7 +38,7 @@ class FieldChoice:
     simplify_m: float
     """Tolerance of the outlines in metres; 0 keeps the sides of pixels."""
     fill_holes_ha: float
-    """Smaller holes are filled; so far below ``min_area_ha`` that no hole that is filled holds a field."""
+    """Holes whose pixels are less are filled; below ``min_area_ha``, so that no hole that is filled holds a field."""
 
 
 class FieldTables:
@@ -77,16 +75,17 @@ class FieldTables:
             default="",
         )
         is_kept = why == ""
-        kept = _some(own, is_kept)
+        kept, grid = _some(own, is_kept), self._layers.cube.grid
+        least_hole_px = choice.fill_holes_ha * 1e4 / float(grid.pixel_area_m2(grid.window(block).row, 1)[0])
         geometry = np.empty(len(kept.number), object)
         terrain = np.full((len(kept.number), 2), np.nan)
         for place in self._together(block, kept):
             some = _some(kept, place)
             window, ids = self._surroundings(some)
-            numbers, outlines = field_outlines(ids, window, self._layers.cube.grid, choice.simplify_m, some.number)
-            geometry[place] = _filled(outlines[np.searchsorted(numbers, some.number)], choice.fill_holes_ha)
+            numbers, outlines = field_outlines(ids, window, grid, choice.simplify_m, some.number, least_hole_px)
+            geometry[place] = outlines[np.searchsorted(numbers, some.number)]
             terrain[place] = self._terrain(ids, window, some.number)
-        left_out = _left_out(self._layers.cube.grid, own, why, view.too_wide)
+        left_out = _left_out(grid, own, why, view.too_wide)
         table = self._table(block, kept, confidence[is_kept], terrain, geometry, corrected[is_kept])
         return FoundFields.of(table, left_out)
 
@@ -164,7 +163,8 @@ class FieldTables:
     ) -> gpd.GeoDataFrame:
         part = {name: kept.sums[:, k] for k, name in enumerate(PIECE_SUMS)}
         sides = np.maximum(part["sides"], 1)
-        tells_boundaries = self._layers.tells_boundaries
+        # Where the map takes no source, all cropland was drawn by hand, and no network scored it.
+        is_scored = bool(self._layers.taken.of(block))
         columns = {
             ID: field_ids(kept.number),
             AREA: kept.measures[:, 0] / 1e4,
@@ -174,8 +174,8 @@ class FieldTables:
             "elevation": terrain[:, 1],
             "edition": self._edition,
             **self._of_block(block),
-            PROBABILITY: part["cropland"] / np.maximum(part["pixels"], 1) / 250,
-            BOUNDARY: part["outside_boundary"] / sides / 250 if tells_boundaries else np.nan,
+            PROBABILITY: part["cropland"] / np.maximum(part["pixels"], 1) / 250 if is_scored else np.nan,
+            BOUNDARY: part["outside_boundary"] / sides / 250 if is_scored and self._layers.tells_boundaries else np.nan,
             CONFIDENCE: confidence,
             AT_GAP: part["at_gap"] > 0,
             AT_EDGE: part["at_edge"] > 0,
@@ -190,7 +190,7 @@ class FieldTables:
     def _of_block(self, block: BlockIndex) -> dict[str, object]:
         """What is known of a block: its sources, and the coverage type, correctness and familiarity of the first of them."""
         taken = self._layers.taken.of(block) or ()
-        known: dict[str, object] = {"source": "+".join(taken)}
+        known: dict[str, object] = {"source": "+".join(taken) or None}
         if self._blocks is not None and taken and block.name in self._blocks.index:
             row = self._blocks.loc[block.name]
             for name, column in (
@@ -207,17 +207,6 @@ def confidences(rules: LearnedPair, fields: Fields) -> np.ndarray:
     if not len(fields.number):
         return np.zeros(0)
     return 1 / (1 + np.exp(-score_all(rules.confidence, field_features(fields.sums, fields.measures))))
-
-
-def _filled(outlines: np.ndarray, most_ha: float) -> np.ndarray:
-    """Polygons (n,) without their holes of less than an area on the ellipsoid, here to a per cent."""
-    filled = outlines.copy()
-    for place in np.flatnonzero(shapely.get_num_interior_rings(outlines)):
-        outline = outlines[place]
-        m2 = DEGREE_M**2 * np.cos(np.radians(outline.bounds[1]))
-        holes = [ring for ring in outline.interiors if shapely.Polygon(ring).area * m2 >= most_ha * 1e4]
-        filled[place] = shapely.Polygon(outline.exterior, holes)
-    return filled
 
 
 def _left_out(grid: BlockGrid, own: Fields, why: np.ndarray, too_wide: Fields) -> pd.DataFrame:

@@ -52,6 +52,7 @@ def field_outlines(
     grid: BlockGrid,
     tolerance_m: float = 0.0,
     only: np.ndarray | None = None,
+    least_hole_px: float = 0.0,
 ) -> Outlines:
     """Outlines of fields, each the same in every window that holds it and `margin_px` pixels around it.
 
@@ -62,11 +63,13 @@ def field_outlines(
     tolerance_m : largest distance of a pixel's corner on the outline from the edge that replaces it, m; 0 keeps the
         sides of pixels
     only : (k,) int64, the fields wanted; None for all. Each of them must be one 4-connected region.
+    least_hole_px : holes of fewer pixels are filled, however large their simplified rings are; what lies in them is then
+        covered
 
     Returns
     -------
-    Outlines. Fields that touch have the same vertices along their common edge, no two overlap, and none loses a hole or
-    gets one, whatever the tolerance. Where three fields meet, and where a fourth border is nearer than about the
+    Outlines. Fields that touch have the same vertices along their common edge, no two overlap, and none gets a hole or
+    loses one of at least ``least_hole_px``, whatever the tolerance. Where three fields meet, and where a fourth border is nearer than about the
     tolerance, vertices stay corners of pixels; elsewhere they are moved by up to 0.3 tolerances, so that an edge takes
     as much from one field as from the other.
 
@@ -96,7 +99,7 @@ def field_outlines(
     else:
         keep = np.zeros(len(arcs.chain), np.bool_)
         keep_turns(arcs.chain, arcs.offsets, keep)
-    return _polygons(arcs, keep, shifts, window, grid, only)
+    return _polygons(arcs, keep, shifts, window, grid, only, least_hole_px)
 
 
 def margin_px(window: PixelWindow, grid: BlockGrid, tolerance_m: float = 0.0) -> int:
@@ -154,7 +157,13 @@ def _arcs(ids: np.ndarray) -> _Arcs:
 
 
 def _polygons(
-    arcs: _Arcs, keep: np.ndarray, shifts: np.ndarray, window: PixelWindow, grid: BlockGrid, only: np.ndarray | None
+    arcs: _Arcs,
+    keep: np.ndarray,
+    shifts: np.ndarray,
+    window: PixelWindow,
+    grid: BlockGrid,
+    only: np.ndarray | None,
+    least_hole_px: float,
 ) -> Outlines:
     halves = np.empty(len(arcs.half_regions), np.int64)
     rings = np.empty((len(halves), 4), np.int64)
@@ -162,6 +171,8 @@ def _polygons(
         arcs.chain, arcs.offsets, arcs.nodes, arcs.node_halves, arcs.half_regions, keep, halves, rings
     )  # fmt: skip
     rings = rings[:n]
+    doubled_px = rings[:, 3]
+    rings = rings[(doubled_px > 0) | (doubled_px <= -2 * least_hole_px)]
     if only is not None:
         rings = rings[np.isin(rings[:, 0], only)]
     # Ring by ring of a field, the outer one first.

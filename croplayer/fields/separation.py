@@ -31,7 +31,7 @@ class Ground:
     inside: np.ndarray
     """(h, w) bool, cropland of the map"""
     cropland: np.ndarray
-    """(h, w) uint8 score of the sources that the map takes, 0..250"""
+    """(h, w) uint8 score of the sources that the map takes in the block whose fields are found, 0..250"""
     boundary: np.ndarray
     """(h, w) uint8 boundary score of these, 0..250; 0 where no network tells it"""
     rgb: np.ndarray

@@ -12,7 +12,9 @@ from shapely.geometry.base import BaseGeometry
 
 from croplayer.fields.block_tables import LEFT_OUT, FoundFields
 from stores.field_columns import AREA
-from stores.grid import CRS
+
+ASIDE_DEG = np.array([1e-9, 0.7e-9])
+"""A point belongs to the unit that holds it moved by so much, 0.1 mm; a point on the border of two belongs to one."""
 
 
 class UnitFields:
@@ -52,7 +54,7 @@ class UnitFields:
         units = self._units
         if units is None or not len(table):
             return table
-        place, unit = units.sindex.query(gpd.GeoSeries(shapely.points(points), crs=CRS), predicate="intersects")
+        place, unit = units.sindex.query(shapely.points(points + ASIDE_DEG), predicate="intersects")
         first = np.unique(place, return_index=True)[1]
         place, unit = place[first], unit[first]
         names = units.name_en.where(units.name_en != "", units.name_zh)
@@ -64,4 +66,4 @@ class UnitFields:
         """Whether the outline holds each of some points (n, 2): (n,) bool."""
         if self._outline is None:
             return np.ones(len(points), bool)
-        return np.asarray(shapely.contains_xy(self._outline, points[:, 0], points[:, 1]))
+        return np.asarray(shapely.contains_xy(self._outline, *(points + ASIDE_DEG).T))

@@ -26,7 +26,7 @@ from pipelines.commands.options import bounds_of
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="File: .tif, .parquet or .shp; fields also .gpkg and .fgb.",
+    help="File: .tif, .parquet or .shp; fields: .parquet, .gpkg, .fgb, .shp or .pmtiles.",
 )
 def query(
     cube: str,
@@ -40,8 +40,8 @@ def query(
 ) -> None:
     """Cut a region out of CUBE into a GeoTIFF, GeoParquet or Shapefile.
 
-    CUBE is the folder of a run, its cube.zarr, or s3://BUCKET/PREFIX. The cropland area of the region and the share of
-    its land that is known are printed to standard error.
+    CUBE is the folder of a run, its cube.zarr, or s3://BUCKET/PREFIX. The cropland area of the region, the share of its
+    land that is known, and how many fields were cut out are printed to standard error.
     """
     from croplayer.cube.cuts import write_cut
     from croplayer.cube.opening import open_cube
@@ -62,16 +62,17 @@ def query(
     if fields:
         from croplayer.fields.files import write_fields
 
-        written = write_fields([dataset.crop.fields()], out)
+        cut = dataset.crop.fields()
+        written, told = write_fields([cut], out), f"; {len(cut):,} fields with {cut.area_ha.sum():,.1f} ha"
     else:
-        written = write_cut(cut_region(dataset, source), out)
+        written, told = write_cut(cut_region(dataset, source), out), ""
     for path in written:
         click.echo(path)
     for warning in unfinished:
         click.echo(f"Warning: {warning.message}", err=True)
     (found,) = dataset.crop.area(source=source).itertuples()
     area = f"{found.area_km2:,.4g} km² of cropland" if found.known_share else "no land is known"
-    click.echo(f"{area}; {found.known_share:.1%} of the land of the region in the cube is known", err=True)
+    click.echo(f"{area}; {found.known_share:.1%} of the land of the region in the cube is known{told}", err=True)
 
 
 def _polygon(path: Path) -> Any:

@@ -126,7 +126,7 @@ class _Files:
             if ids:
                 found.table[ID] = [ids.get(own, own) for own in found.table[ID]]
             if self._dates:
-                times = [taken_together(self._dates[near[0]], names) for names in found.table.source]
+                times = [taken_together(self._dates[near[0]], names) for names in found.table.source.fillna("")]
                 found.table[DATETIME] = pd.Series(times, dtype="datetime64[ms, UTC]")
             yield found
 

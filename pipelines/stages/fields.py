@@ -105,8 +105,8 @@ def field_choice(part: Fields) -> FieldChoice:
     """Which fields a recipe keeps, and how their outlines are drawn."""
     from croplayer.cube.field_table import FieldChoice
 
-    # The area of a hole is that of its simplified ring, which is a little off that of the pixels of a field in it.
-    holes_ha = min(part.fill_holes_ha, 0.8 * part.min_area_ha)
+    # Pixels of a block and of a field that reaches over several differ in area by less than this up to 70 degrees.
+    holes_ha = min(part.fill_holes_ha, 0.98 * part.min_area_ha)
     return FieldChoice(part.min_area_ha, part.max_area_ha, part.min_confidence, part.simplify_m, holes_ha)
 
 

@@ -64,6 +64,24 @@ def test_every_field_is_in_one_unit_and_all_that_is_left_out_is_counted_once() -
     assert areas == pytest.approx(sum(block.left_out.area_ha.sum() for block in blocks), rel=1e-12)
 
 
+def test_what_lies_on_the_border_of_two_units_is_in_one_of_them() -> None:
+    """Borders along meridians and parallels are common, and so are fields whose inner point lies on one."""
+    table = fields(1, 40)
+    y = 30 + 0.01 * np.arange(40)
+    table = table.set_geometry(gpd.GeoSeries(shapely.box(110.5 - 2**-8, y, 110.5 + 2**-8, y + 2**-8), crs="EPSG:4326"))
+    rest = pd.DataFrame({"why": LEFT_OUT, "area_ha": 1.0, "lon": 110.5, "lat": 30.0})
+    on_border = FoundFields.of(table, rest)
+    assert (on_border.points[:, 0] == 110.5).all()
+    counties = gpd.GeoDataFrame(
+        {"adcode": ["1", "2"], "name_en": ["West", "East"], "name_zh": ["", ""]}, geometry=[*halves()], crs="EPSG:4326"
+    )
+    units = [UnitFields(outline, counties) for outline in halves()]
+    parts = [pd.concat(unit.parts([on_border])) for unit in units]
+    assert sorted(pd.concat(parts).id) == sorted(table.id)
+    assert [set(part.adcode) for part in parts if len(part)] == [{"2"}]
+    assert sum(why["fields"] for unit in units for why in unit.left_out().values()) == len(LEFT_OUT)
+
+
 def test_without_an_outline_all_is_taken_and_no_unit_is_named() -> None:
     blocks = [found(1, 12), found(2, 3)]
     unit = UnitFields(None, None)

@@ -183,6 +183,27 @@ def test_smallest_fields(ids, holes, tolerance_m):
     assert (shapely.area(geometries) > 0).all()
 
 
+@pytest.mark.parametrize("tolerance_m", [0.0, 3.0, 30.0, 100.0])
+def test_holes_are_filled_by_their_pixels_however_their_rings_are_simplified(tolerance_m):
+    """An island that is kept stays uncovered, also where its ring was simplified to less than the island."""
+    holes, left = 0, 0
+    for ids in rasters(60):
+        window, least = place(ids), 12
+        numbers, geometries = field_outlines(ids, window, GRID, tolerance_m, least_hole_px=least)
+        _, all_holes = field_outlines(ids, window, GRID, tolerance_m)
+        kept = np.bincount(ids.ravel())[numbers] >= least
+        assert shapely.coverage_is_valid(geometries[kept])
+        assert shapely.is_valid(geometries).all()
+        _, exact = field_outlines(ids, window, GRID)
+        pixel_deg2 = 1 / GRID.px_per_degree**2
+        for number, one, whole in zip(numbers, geometries, exact, strict=True):
+            large = [r for r in whole.interiors if shapely.Polygon(r).area > (least - 0.5) * pixel_deg2]
+            assert len(one.interiors) == len(large), number
+        holes += int(shapely.get_num_interior_rings(all_holes).sum())
+        left += int(shapely.get_num_interior_rings(geometries).sum())
+    assert 0 < left < holes
+
+
 def test_refusals_and_nothing():
     ids = np.array([[1, 0, 1]], np.int64)
     window = place(ids)

@@ -128,6 +128,7 @@ def test_a_region_of_the_cube_has_its_fields(with_fields: Path, models: Path, tm
     )
     assert "west.gpkg" in done.stdout
     assert len(gpd.read_file(tmp_path / "west.gpkg", layer="fields")) == len(parts[0])
+    assert f"; {len(parts[0]):,} fields with {parts[0].area_ha.sum():,.1f} ha" in done.stderr
 
 
 def test_an_opened_cube_tells_where_its_fields_are_not_finished(
