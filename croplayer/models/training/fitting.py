@@ -18,7 +18,7 @@ from croplayer.models.networks.segmentation import SegmentationNetwork, build_se
 from croplayer.models.training.augmentation import Batch, SceneTensors, draw_batch, step_generator
 from croplayer.models.training.checkpoint import Best, load_checkpoint, save_checkpoint
 from croplayer.models.training.evaluation import score_scenes, validation_figures
-from croplayer.models.training.losses import training_loss
+from croplayer.models.training.losses import Kept, training_loss
 from croplayer.models.training.scenes import LabelledScenes
 from croplayer.models.training.start import start_from, start_manifest
 from croplayer.models.training.torchrun import TorchrunGroup
@@ -34,6 +34,7 @@ def fit(
     checkpoint: Path,
     group: TorchrunGroup,
     on_step: Callable[[StepReport], None] | None,
+    unlabelled: LabelledScenes | None = None,
 ) -> tuple[SegmentationNetwork, History]:
     """Train a network from ``config.start``, or continue from an existing checkpoint.
 
@@ -44,6 +45,7 @@ def fit(
     checkpoint : file that stores the state of the run
     group : the processes that share the batches
     on_step : called after each step
+    unlabelled : scenes without a label, on which ``config.keep`` keeps what the start maps; half of each batch is drawn from them
 
     Returns
     -------
@@ -61,18 +63,22 @@ def fit(
         for module in network.model.modules():
             if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
                 module.eval()
+    if config.keep and known is None:
+        raise ValueError(
+            f"'{config.start}' maps nothing that a training could keep; start from a bundle, or set 'keep' to 0"
+        )
+    kept = Kept(copy.deepcopy(network).eval().requires_grad_(False), config.keep) if config.keep else None
     average = {name: tensor.detach().clone() for name, tensor in network.model.state_dict().items()}
     optimizer = _optimizer(network, config)
-    read = zip(scenes.scenes, scenes.read_all(), strict=True)
-    tensors = [SceneTensors.from_arrays(arrays, scene.gsd_m, device) for scene, arrays in read]
+    drawn_from = [_tensors(part, device) for part in (scenes, unlabelled) if part is not None and len(part)]
     follow = _Follower(network.model, average)
     done, history, best = 0, History(), Best()
     if checkpoint.exists():
         done, history, best = load_checkpoint(checkpoint, network.model, average, optimizer)
     if best.waited(done, config.look_every) < config.patience or stopping is None:
-        for step, batches in enumerate(_batches(tensors, config, done, group), start=done):
+        for step, batches in enumerate(_batches(drawn_from, config, done, group), start=done):
             rate = learning_rate_at(step, config.steps, config.warmup_steps, config.learning_rate)
-            loss = _step(network, optimizer, batches, rate, config, step, group)
+            loss = _step(network, optimizer, batches, rate, config, step, group, kept)
             follow(min(config.average_decay, (step + 1) / (step + 10)))
             iou = None
             if stopping is not None and (step + 1) % config.look_every == 0:
@@ -102,12 +108,21 @@ def _iou(network: SegmentationNetwork, average: dict[str, torch.Tensor], scenes:
     return float(iou) if iou is not None else 0.0
 
 
+def _tensors(scenes: LabelledScenes, device: torch.device) -> list[SceneTensors]:
+    read = zip(scenes.scenes, scenes.read_all(), strict=True)
+    return [SceneTensors.from_arrays(arrays, scene.gsd_m, device) for scene, arrays in read]
+
+
 def _batches(
-    scenes: list[SceneTensors], config: TrainingConfig, done: int, group: TorchrunGroup
+    drawn_from: list[list[SceneTensors]], config: TrainingConfig, done: int, group: TorchrunGroup
 ) -> Iterator[tuple[Batch, ...]]:
-    """The batches of this process for the remaining steps; each is drawn while the step before it is computed."""
+    """The batches of this process for the remaining steps; each is drawn while the step before it is computed.
+
+    ``drawn_from`` holds the labelled scenes and, where there are any, those without a label.
+    """
     n = config.batch // group.count
-    device = scenes[0].rgb.device
+    counts = (n,) if len(drawn_from) == 1 else (n - n // 2, n // 2)
+    device = drawn_from[0][0].rgb.device
     # Drawing waits for small copies. In a stream of its own it does not wait for the step that is computed meanwhile.
     drawing = torch.cuda.Stream(device) if device.type == "cuda" else None
 
@@ -117,7 +132,12 @@ def _batches(
             for k in range(config.accumulation):
                 place = (step * config.accumulation + k) * group.count + group.rank
                 generator = step_generator(config.seed, place)
-                drawn.append(draw_batch(scenes, n, config.crop_px, config.gsd_m, config.augmentation, generator))
+                parts = [
+                    draw_batch(scenes, count, config.crop_px, config.gsd_m, config.augmentation, generator)
+                    for scenes, count in zip(drawn_from, counts, strict=True)
+                    if count
+                ]
+                drawn.append(parts[0] if len(parts) == 1 else Batch(*(torch.cat(c) for c in zip(*parts, strict=True))))
         if drawing is not None:
             drawing.synchronize()
         return tuple(drawn)
@@ -150,6 +170,7 @@ def _step(
     config: TrainingConfig,
     step: int,
     group: TorchrunGroup,
+    kept: Kept | None,
 ) -> float:
     for options in optimizer.param_groups:
         options["lr"] = rate * options["share"]
@@ -160,7 +181,7 @@ def _step(
         torch.manual_seed(step_generator(config.seed, step).initial_seed())
         for batch in batches:
             with mixed_precision(device, on_cpu=config.precision == "bfloat16"):
-                loss = training_loss(network, Batch(*(t.to(device) for t in batch)), config.boundary_weight)
+                loss = training_loss(network, Batch(*(t.to(device) for t in batch)), config.boundary_weight, kept)
             loss = loss / len(batches)
             loss.backward()
             value += float(loss.detach())
