@@ -163,9 +163,12 @@ def _left(told: list[torch.Tensor], pixels: torch.Tensor, batch: Batch, kept: Ke
         return 0.0
     with torch.no_grad():
         start = kept.start(pixels, with_boundaries=kept.start.tells_boundaries)
+    starts = start.unbind(1) if start.ndim == 4 else (start,)
     ground = batch.valid & ~batch.labelled
-    parts = zip((1.0, AUXILIARY_WEIGHT), told, start.unbind(1) if start.ndim == 4 else (start,), strict=False)
-    return kept.weight * sum((share * kept_loss(*both, ground) for share, *both in parts), told[0].new_zeros(()))
+    loss = kept_loss(told[0], starts[0], ground)
+    for edges, start_edges in zip(told[1:], starts[1:], strict=True):
+        loss = loss + AUXILIARY_WEIGHT * kept_loss(edges, start_edges, ground)
+    return kept.weight * loss
 
 
 def boundary_loss(edges: torch.Tensor, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
