@@ -170,7 +170,7 @@ def _step(
     config: TrainingConfig,
     step: int,
     group: TorchrunGroup,
-    kept: Kept | None,
+    kept: Kept | None = None,
 ) -> float:
     for options in optimizer.param_groups:
         options["lr"] = rate * options["share"]
