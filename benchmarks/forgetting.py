@@ -1,6 +1,6 @@
 """What keeping the map on land without a label is worth: rounds of the shipped model on land that it has never seen.
 
-    python -m benchmarks.forgetting --country 22 31 --keep 0 1 -o forgetting.json
+    python -m benchmarks.forgetting --country 22 31 --keep 0 2 -o forgetting.json
 
 The land is croplayer's SYNTHETIC country; the model is ``default``, which learned on real scenes alone. Squares are chosen as ``croplayer
 label next`` does, by how unsure the shipped model is and where the sources disagree, and labelled by a mapper who makes mistakes. Three
@@ -211,7 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--country", nargs="+", type=int, default=[22, 31], help="seeds of countries")
-    parser.add_argument("--keep", nargs="+", type=float, default=[0.0, 1.0], help="weights of keeping the map")
+    parser.add_argument("--keep", nargs="+", type=float, default=[0.0, 2.0], help="weights of keeping the map")
     parser.add_argument("--steps", type=int, default=100, help="training steps of a round")
     parser.add_argument("--crop-px", type=int, default=128)
     parser.add_argument("--threads", type=int, default=1)

@@ -51,7 +51,7 @@ class Learning:
     replayed: float = _setting(1.0, "share of the old labels that are shown again", _SHARE)
     # Chosen squares show few villages, roads and rivers; without this their labels make the model forget them.
     keep: float = _setting(
-        1.0, "weight of keeping what the model before maps on land without a label; 0 lets it forget", _Bounds(0, 100)
+        2.0, "weight of keeping what the model before maps on land without a label; 0 lets it forget", _Bounds(0, 100)
     )
     kept_pictures: int = _setting(
         40, "pictures of land without a label on which it is kept, drawn anew in each round", _Bounds(0)

@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from croplayer.models.networks.architectures import ENCODERS
-from croplayer.models.networks.inference import mixed_precision
+from croplayer.models.networks.inference import mixed_precision, predict_image
 from croplayer.models.networks.segmentation import SegmentationNetwork, build_segmenter, pick_device
 from croplayer.models.training.augmentation import Batch, SceneTensors, draw_batch, step_generator
 from croplayer.models.training.checkpoint import Best, load_checkpoint, save_checkpoint
@@ -23,6 +24,7 @@ from croplayer.models.training.scenes import LabelledScenes
 from croplayer.models.training.start import start_from, start_manifest
 from croplayer.models.training.torchrun import TorchrunGroup
 from croplayer.models.training.training_config import StepReport, TrainingConfig, learning_rate_at
+from stores.legends import PROBABILITY_SCALE
 
 History = list[dict[str, float]]
 
@@ -67,7 +69,10 @@ def fit(
         raise ValueError(
             f"'{config.start}' maps nothing that a training could keep; start from a bundle, or set 'keep' to 0"
         )
-    kept = Kept(copy.deepcopy(network).eval().requires_grad_(False), config.keep) if config.keep else None
+    kept = None
+    if config.keep:
+        begun = copy.deepcopy(network).eval().requires_grad_(False)
+        kept = Kept(begun, config.keep, trust_of(begun, scenes))
     average = {name: tensor.detach().clone() for name, tensor in network.model.state_dict().items()}
     optimizer = _optimizer(network, config)
     drawn_from = [_tensors(part, device) for part in (scenes, unlabelled) if part is not None and len(part)]
@@ -95,6 +100,28 @@ def fit(
                 break
     network.model.load_state_dict(best.weights or average, strict=True)
     return network.eval(), history
+
+
+def trust_of(network: SegmentationNetwork, scenes: LabelledScenes) -> tuple[float, float]:
+    """Share of the labelled pixels on which a network is right where it maps other land, and where it maps cropland: 0 to 1 each.
+
+    One pixel is added to each side as half right, so a side without any is trusted by half. A scene that is shown several times counts as
+    often.
+    """
+    counted = np.zeros((2, 2))
+    known: dict[bytes, np.ndarray] = {}  # a picture that is shown several times is mapped once
+    for arrays in scenes.read_all():
+        pixels = arrays.rgb.tobytes()
+        if pixels not in known:
+            known[pixels] = predict_image(network, arrays.rgb, arrays.valid)
+        probability = known[pixels]
+        is_cropland = probability >= PROBABILITY_SCALE / 2
+        labelled = arrays.labelled & (probability <= PROBABILITY_SCALE)
+        for side in (0, 1):
+            own = labelled & (is_cropland == side)
+            counted[side] += own.sum(), (own & (arrays.field == side)).sum()
+    other, cropland = ((right + 0.5) / (pixels + 1) for pixels, right in counted.tolist())
+    return other, cropland
 
 
 def _stopping_record(iou: float | None) -> dict[str, float]:

@@ -34,6 +34,8 @@ class Kept(NamedTuple):
     """The network as it was, in evaluation mode; it is not trained."""
     weight: float
     """Of `kept_loss` in the whole loss."""
+    trust: tuple[float, float] = (1.0, 1.0)
+    """How much the start is believed where it maps other land, and where it maps cropland; 0 to 1 each."""
 
 
 def grounds(batch: Batch) -> torch.Tensor:
@@ -98,23 +100,26 @@ def mask_loss(logits: torch.Tensor, field: torch.Tensor, weight: torch.Tensor) -
     return entropy + 1 - (both + 1) / (either + 1)
 
 
-def kept_loss(logits: torch.Tensor, start: torch.Tensor, ground: torch.Tensor) -> torch.Tensor:
+def kept_loss(
+    logits: torch.Tensor, start: torch.Tensor, ground: torch.Tensor, trust: torch.Tensor | float = 1.0
+) -> torch.Tensor:
     """How far a network has left what it started from (learning without forgetting: Li and Hoiem 2016, ECCV).
 
     Parameters
     ----------
     logits, start : (n, h, w) float32 of the network and of its start
     ground : (n, h, w) bool, where they are compared
+    trust : (n, h, w) float32 or one number, weight of the start at each pixel, 0 to 1
 
     Returns
     -------
-    scalar float32: mean Kullback-Leibler divergence of the start's probabilities from those of the network, in nats; 0 where both
+    scalar float32: mean over the ground of the weighted Kullback-Leibler divergence of the start's probabilities from those of the network, in nats; 0 where both
     are the same, and without any ground
     """
     probability = start.sigmoid()
     entropy = functional.binary_cross_entropy_with_logits
     divergence = entropy(logits, probability, reduction="none") - entropy(start, probability, reduction="none")
-    return (divergence * ground).sum() / ground.sum().clamp_min(1)
+    return (divergence * trust * ground).sum() / ground.sum().clamp_min(1)
 
 
 def training_loss(
@@ -165,9 +170,10 @@ def _left(told: list[torch.Tensor], pixels: torch.Tensor, batch: Batch, kept: Ke
         start = kept.start(pixels, with_boundaries=kept.start.tells_boundaries)
     starts = start.unbind(1) if start.ndim == 4 else (start,)
     ground = batch.valid & ~batch.labelled
-    loss = kept_loss(told[0], starts[0], ground)
+    trust = torch.where(starts[0] >= 0, kept.trust[1], kept.trust[0])
+    loss = kept_loss(told[0], starts[0], ground, trust)
     for edges, start_edges in zip(told[1:], starts[1:], strict=True):
-        loss = loss + AUXILIARY_WEIGHT * kept_loss(edges, start_edges, ground)
+        loss = loss + AUXILIARY_WEIGHT * kept_loss(edges, start_edges, ground, trust)
     return kept.weight * loss
 
 

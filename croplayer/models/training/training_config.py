@@ -90,8 +90,9 @@ class TrainingConfig:
     """Whether batch norms keep the statistics of the start, as they do when the network maps. Those of a few windows of one kind of
     land would replace what the start knows of others."""
     keep: float = 0.0
-    """Weight of keeping, on imagery without a label, what the start maps there (`losses.kept_loss`); needs a start that maps. A few
-    labels of some kinds of land would make it forget the others. 0 keeps nothing."""
+    """Weight of keeping, on imagery without a label, what the start maps there (`losses.kept_loss`), as far as the labels find it
+    right (`fitting.trust_of`); needs a start that maps. A few labels of some kinds of land would make it forget the others. 0 keeps
+    nothing."""
 
     def __post_init__(self) -> None:
         from croplayer.models.networks.architectures import architecture_config

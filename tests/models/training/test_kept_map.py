@@ -15,6 +15,7 @@ from croplayer.models.networks.inference import predict_image
 from croplayer.models.networks.manifest import read_manifest
 from croplayer.models.networks.segmentation import SegmentationNetwork, build_segmenter
 from croplayer.models.training.augmentation import Batch
+from croplayer.models.training.fitting import trust_of
 from croplayer.models.training.losses import Kept, kept_loss, training_loss
 from croplayer.models.training.scenes import LabelledScenes, RepairReport, SceneArrays
 from croplayer.models.training.training import TrainingConfig, checkpoint_path, train_segmentation
@@ -33,6 +34,10 @@ def test_the_loss_is_the_divergence_of_the_maps_on_the_ground_alone() -> None:
     expected = torch.distributions.kl_divergence(*coins)[ground].mean()
     assert kept_loss(logits, start, ground).item() == pytest.approx(expected.item(), rel=1e-4)
     assert kept_loss(start, start, ground).item() == 0
+    assert kept_loss(logits, start, ground, 0.25).item() == pytest.approx(expected.item() / 4, rel=1e-4)
+    trust = torch.rand(2, 5, 7, generator=rng)
+    weighted = (torch.distributions.kl_divergence(*coins) * trust)[ground].mean()
+    assert kept_loss(logits, start, ground, trust).item() == pytest.approx(weighted.item(), rel=1e-4)
     elsewhere = torch.where(ground, logits, logits + 9)
     assert torch.equal(kept_loss(elsewhere, start, ground), kept_loss(logits, start, ground))
     assert kept_loss(logits, start, torch.zeros_like(ground)).item() == 0
@@ -107,6 +112,37 @@ def all_field(scenes: LabelledScenes) -> LabelledScenes:
     return shown(Shown("swapped", arrays._replace(rgb=np.ascontiguousarray(arrays.rgb[..., ::-1]), parcels=parcels)))
 
 
+def test_a_start_is_trusted_as_far_as_the_labels_find_it_right(start: Path, painted_scenes: LabelledScenes) -> None:
+    network = load_segmenter(start, device="cpu")
+    arrays = painted_scenes.read_all()[1]
+    says = predict_image(network, arrays.rgb, arrays.valid) >= 125
+    inside = np.zeros_like(says)
+    inside[:40] = True
+    truth = says.copy()
+    truth[:, ::4] = ~truth[:, ::4]  # it errs on a quarter of each side
+    labelled = arrays._replace(parcels=truth.astype(np.int32), labelled=inside)
+    expected = [
+        ((says == side) & (truth == side) & inside).sum() / max(((says == side) & inside).sum(), 1) for side in (0, 1)
+    ]
+    found = trust_of(network, shown(Shown("a", labelled), Shown("a again", labelled)))
+    assert found == pytest.approx(expected, abs=0.02) and all(says[:40].mean() not in (0, 1) for _ in found)
+    unknown = arrays._replace(labelled=np.zeros_like(inside))
+    assert trust_of(network, shown(Shown("a", unknown))) == (0.5, 0.5)
+
+
+def test_the_side_that_is_not_trusted_costs_nothing() -> None:
+    network, other = (build_segmenter("pidnet", "tiny", seed) for seed in (0, 1))
+    steady(network)
+    other.eval()
+    batch = half_labelled(0)
+    plain = training_loss(network, batch, 1.0).item()
+    both, sure, field, none = (
+        training_loss(network, batch, 1.0, Kept(other, 1.0, trust)).item() - plain
+        for trust in ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0), (0.0, 0.0))
+    )
+    assert none == pytest.approx(0, abs=1e-6) and both > 0 and sure + field == pytest.approx(both, rel=1e-3)
+
+
 @pytest.fixture(scope="module")
 def start(painted_scenes: LabelledScenes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kept")
@@ -126,7 +162,7 @@ def test_labels_of_one_kind_of_land_leave_the_map_of_other_land_as_it_was(
     seen, unseen = unlabelled(painted_scenes, range(1, 4)), unlabelled(painted_scenes, range(4, len(painted_scenes)))
     before = probabilities(start, unseen)
     moved, made = [], []
-    for keep in (0.0, 3.0):
+    for keep in (0.0, 30.0):  # its labels say that the start is mostly wrong, so it is hardly trusted
         config = replace(CONFIG, start=str(start), keep=keep, keeps_statistics=True)
         work = tmp_path / str(keep)
         model = train_segmentation(
