@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE =
 OLD_PYTHON := 'import sys; sys.exit(sys.version_info < (3, 11) and "croplayer needs Python 3.11 or later, this is " + sys.version.split()[0])'
 PYTEST := -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-lowest check docs reference bench bench-pipeline bench-fields bench-nation bench-update bench-labels bench-teaching soak clean
+.PHONY: help demo test test-lowest check docs reference bench bench-pipeline bench-fields bench-nation bench-update bench-labels bench-forgetting bench-teaching soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,11 @@ bench-update: $(VENV)/.installed ## measure what an update costs beside the firs
 # Minutes. The real images need CROPLAYER_DATA.
 bench-labels: $(VENV)/.installed ## measure what choosing tasks is worth and write runs/labels_trial
 	$(BIN)/croplayer label simulate -o runs/labels_trial --images $${CROPLAYER_DATA:-../shared/data}/naip_fields/images --polygons $${CROPLAYER_DATA:-../shared/data}/naip_fields/fields.gpkg $(ARGS)
+
+# Half an hour on two cores. Other countries: ARGS="--country 31".
+bench-forgetting: $(VENV)/.installed ## measure what it is worth that a round keeps the map on land without a label
+	mkdir -p runs
+	$(BIN)/python -m benchmarks.forgetting -o runs/forgetting.json $(ARGS)
 
 # An hour. Needs Chromium.
 bench-teaching: $(VENV)/.installed ## teach the shipped model unseen land in three rounds, at the page and in the GeoPackage, and write runs/teaching

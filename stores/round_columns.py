@@ -31,6 +31,8 @@ ROUND_COLUMNS = (
     RoundColumn("labels_unused", "int64", "1", "finished tasks in held-out blocks that were chosen by scores, or whose "
                 "block the run's model has learned from"),
     RoundColumn("labels_skipped", "int64", "1", "skipped tasks drawn at random in held-out blocks, which iou lacks"),
+    RoundColumn("kept_pictures", "int64", "1", "pictures of land without a label on which the round's model keeps what the one before "
+                "maps; 0 where it learned nothing"),
     RoundColumn("positive", "int64", "1", "finished tasks so far with a field in them"),
     RoundColumn("negative", "int64", "1", "finished tasks so far without any"),
     RoundColumn("fields", "int64", "1", "fields drawn in them"),

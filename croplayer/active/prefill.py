@@ -10,6 +10,7 @@ import shapely
 
 from croplayer.active.newer_map import NewerMap
 from croplayer.active.tasks import FieldClass, Origin, Task
+from croplayer.active.windows import pixel_m
 from croplayer.cube.whole_blocks import Cube
 from croplayer.fields.outlines import field_outlines
 from croplayer.kernels.basins import regions_of_equal
@@ -60,7 +61,7 @@ def outlines_of(numbers: np.ndarray, window: PixelWindow, grid: BlockGrid) -> np
     kept = np.where(count[inverse.reshape(numbers.shape)] < FEWEST_PX, 0, numbers)
     if not kept.any():
         return np.array([], object)
-    metres = float(np.sqrt(grid.pixel_area_m2(window.row + window.height // 2, 1)[0]))
+    metres = pixel_m(window, grid)
     return np.asarray(field_outlines(kept, window, grid, TOLERANCE_PX * metres).geometries)
 
 

@@ -84,11 +84,18 @@ class RunNumbers:
 
     def is_usable(self, block: str, source: str) -> bool:
         """Whether the map takes the imagery of a source in a block; True where its coverage type is not known."""
-        column = map_column(COVERAGE_TYPE, source)
-        if column not in self.blocks:
-            return True
-        told = self.blocks[column][self.blocks.block == block]
-        return not any(isinstance(kind, str) and kind not in _USABLE for kind in told)
+        return block not in self._unusable[source]
+
+    @cached_property
+    def _unusable(self) -> dict[str, frozenset[str]]:
+        """Names of the blocks in which the map leaves out the imagery of each source."""
+        found = {}
+        for source in self.cube.sources:
+            column = map_column(COVERAGE_TYPE, source)
+            told = self.blocks[column] if column in self.blocks else pd.Series(None, self.blocks.index, object)
+            is_left_out = [isinstance(kind, str) and kind not in _USABLE for kind in told]
+            found[source] = frozenset(self.blocks.block[is_left_out])
+        return found
 
     @cached_property
     def by_block(self) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from shapely.geometry.base import BaseGeometry
 from croplayer.active.project import LabelProject
 from croplayer.active.reading import Reading
 from croplayer.active.tasks import FieldClass, Task, TaskStatus
+from croplayer.active.windows import pixel_m
 from croplayer.models.training.scenes import LabelledScene, LabelledScenes, RepairReport, SceneArrays
 from stores.grid import PixelWindow
 
@@ -76,5 +77,5 @@ def _scene(project: LabelProject, task: Task, source: str, polygons: tuple[BaseG
         shown = PixelWindow(*grid.pixel_at(*file.xy(0, 0)), file.height, file.width)
     if window.common(shown) != window:
         raise ValueError(f"{path} does not show task {task.id}; take it back from a copy of the folder")
-    metres = float(np.sqrt(grid.pixel_area_m2(window.row + window.height // 2, 1)[0]))
+    metres = pixel_m(window, grid)
     return TaskScene(LabelledScene(f"{task.id}.{source}", path, metres, polygons), window.slices_in(shown))

@@ -32,6 +32,11 @@ def windows_of(block: BlockIndex, grid: BlockGrid, edge: int) -> list[PixelWindo
     ]  # fmt: skip
 
 
+def pixel_m(window: PixelWindow, grid: BlockGrid) -> float:
+    """Edge of the pixels in the middle of a window, metres, as of a square of the same area."""
+    return float(np.sqrt(grid.pixel_area_m2(window.row + window.height // 2, 1)[0]))
+
+
 def places(windows: list[PixelWindow]) -> np.ndarray:
     """Row and column of windows of one size in the lattice of such windows: (n, 2) int64."""
     return np.array([(w.row // w.height, w.col // w.width) for w in windows], np.int64).reshape(-1, 2)

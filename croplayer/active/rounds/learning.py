@@ -113,6 +113,7 @@ def train_round(
     settings: Learning,
     out: Path,
     words: str,
+    unlabelled: LabelledScenes | None = None,
     on_step: Callable[[StepReport], None] | None = None,
 ) -> Path:
     """Train from a bundle and write another; a training that was killed goes on from its checkpoint beside ``out``.
@@ -125,6 +126,7 @@ def train_round(
     start : folder of the bundle that it starts from, seen from the project
     out : folder of the new bundle
     words : what the labels are, for the manifest
+    unlabelled : pictures without a label (`keeping.unlabelled_pictures`), on which the map of the start is kept
 
     Raises
     ------
@@ -138,7 +140,7 @@ def train_round(
         config = training_config(before, settings, pixel_m, project.settings.window_px, start)
         return train_segmentation(
             shown, config, out, work=out.with_name("work"), training_data=f"{words}, after: {before.training_data}",
-            licence=f"labels: not stated; the model before: {before.licence}", on_step=on_step,
+            licence=f"labels: not stated; the model before: {before.licence}", unlabelled=unlabelled, on_step=on_step,
         )  # fmt: skip
 
 
@@ -160,5 +162,5 @@ def training_config(
         gsd_m=(min(pixel_m) / SCALED, max(pixel_m) * SCALED), steps=settings.steps,
         crop_px=min(settings.crop_px, largest_crop_px(window_px)), batch=settings.batch, learning_rate=settings.learning_rate,
         encoder_rate=settings.encoder_rate, checkpoint_every=settings.checkpoint_every, threads=settings.threads,
-        seed=settings.seed, keeps_statistics=True,
+        seed=settings.seed, keeps_statistics=True, keep=settings.keep,
     )  # fmt: skip

@@ -31,6 +31,7 @@ from croplayer.active.rounds.folder import (
     write_judgements,
     write_record,
 )
+from croplayer.active.rounds.keeping import pictures_by_unit, unlabelled_pictures
 from croplayer.active.rounds.labels import Role, label_table, skipped_by_unit
 from croplayer.active.rounds.learning import scenes_of, shown_scenes, train_round, usable_scenes
 from croplayer.active.rounds.mapping import MappingSettings, held_out_agreement, map_blocks
@@ -261,8 +262,9 @@ def _make_parts(inputs: _Inputs, begun: RoundFolder, heard: Heard) -> None:
             "project; one with the --seed and --held-out of that project holds out the same blocks"
         )
     scenes = usable_scenes(labelled_scenes(project, inputs.reading), run.numbers)
+    unlabelled = _unlabelled(inputs, labels)
     if not (begun.model / MANIFEST_NAME).is_file():
-        _learn(inputs, begun, labels, scenes, heard)
+        _learn(inputs, begun, labels, scenes, unlabelled, heard)
     measuring = scenes_of(scenes, labels, Role.MEASURES)
     heard.say(f"measure: {len(measuring)} held-out pictures")
     iou_before, iou = (
@@ -280,7 +282,7 @@ def _make_parts(inputs: _Inputs, begun: RoundFolder, heard: Heard) -> None:
     known = set() if before is None else set(read_kept_judgements(before.judgements))
     facts = inputs.made_from()
     found = Found(
-        inputs.number, labels, skipped_by_unit(project, inputs.reading), iou, iou_before, table, [j for j in inputs.judgements if j not in known], run.units,
+        inputs.number, labels, skipped_by_unit(project, inputs.reading), pictures_by_unit(unlabelled, run.numbers), iou, iou_before, table, [j for j in inputs.judgements if j not in known], run.units,
         {
             "labels_sha256": facts["labels_sha256"],
             "judgements_sha256": digest_file(begun.judgements).sha256,
@@ -314,7 +316,14 @@ def _facts(inputs: _Inputs, begun: RoundFolder) -> dict[str, Any]:
     return inputs.made_from() | {"judgements": digest_of(said)}
 
 
-def _learn(inputs: _Inputs, begun: RoundFolder, labels: pd.DataFrame, scenes: LabelledScenes, heard: Heard) -> None:
+def _learn(
+    inputs: _Inputs,
+    begun: RoundFolder,
+    labels: pd.DataFrame,
+    scenes: LabelledScenes,
+    unlabelled: LabelledScenes,
+    heard: Heard,
+) -> None:
     """Train the model of a round; without anything new to learn it is that of the round before."""
     new = int((labels.role == Role.NEW).sum())
     if not new:
@@ -327,10 +336,21 @@ def _learn(inputs: _Inputs, begun: RoundFolder, labels: pd.DataFrame, scenes: La
         return
     shown = shown_scenes(scenes, labels, inputs.settings.learning.new_times)
     old = int((labels.role == Role.OLD).sum())
-    heard.say(f"learn: {new} new labels and {old} old ones, {inputs.settings.learning.steps} steps")
+    heard.say(
+        f"learn: {new} new labels and {old} old ones, {inputs.settings.learning.steps} steps; the map is kept on {len(unlabelled)} "
+        "pictures of other land"
+    )
     start = inputs.before.model.relative_to(inputs.project.folder).as_posix()
     words = f"{new + old} windows that people labelled, round {inputs.number}"
-    train_round(inputs.project, shown, start, inputs.settings.learning, begun.model, words, heard.on_step)
+    train_round(inputs.project, shown, start, inputs.settings.learning, begun.model, words, unlabelled, heard.on_step)
+
+
+def _unlabelled(inputs: _Inputs, labels: pd.DataFrame) -> LabelledScenes:
+    """The pictures without a label on which a round keeps the map of the model before; none where it learns nothing."""
+    learning, project = inputs.settings.learning, inputs.project
+    done = [task.window for task in inputs.reading.tasks if task.status == TaskStatus.DONE]
+    count = learning.kept_pictures if learning.keep and (labels.role == Role.NEW).any() else 0
+    return unlabelled_pictures(project, inputs.run.numbers, done, count, project.settings.seed + inputs.number)
 
 
 def _earlier(inputs: _Inputs) -> pd.DataFrame:

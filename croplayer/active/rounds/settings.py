@@ -49,6 +49,13 @@ class Learning:
     encoder_rate: float = _setting(0.3, "rate of the encoder as a share of that", _Bounds(0, 1, True))
     new_times: int = _setting(3, "how often a new label is shown for each time that an old one is", _COUNT)
     replayed: float = _setting(1.0, "share of the old labels that are shown again", _SHARE)
+    # Chosen squares show few villages, roads and rivers; without this their labels make the model forget them.
+    keep: float = _setting(
+        2.0, "weight of keeping what the model before maps on land without a label; 0 lets it forget", _Bounds(0, 100)
+    )
+    kept_pictures: int = _setting(
+        40, "pictures of land without a label on which it is kept, drawn anew in each round", _Bounds(0)
+    )
     checkpoint_every: int = _setting(50, "steps after which a killed round can go on, 0 for none", _Bounds(0))
     threads: int = _setting(2, "CPU threads; the last bits of the weights and of the masks depend on them", _COUNT)
     seed: int = _setting(0, "any number; the same one gives the same model", _Bounds(0))

@@ -34,6 +34,8 @@ class Found(NamedTuple):
     """`labels.label_table`"""
     skipped: Mapping[str, int]
     """`labels.skipped_by_unit`"""
+    kept: Mapping[str, int]
+    """`keeping.pictures_by_unit`"""
     iou: Mapping[str, Measured]
     """Pixel IoU by unit."""
     iou_before: Mapping[str, Measured]
@@ -97,6 +99,7 @@ def _row(
         "name": str(stated.get("name_en", unit)),
         **{name: int((labels.role == role).sum()) for name, role in _ROLES.items()},
         "labels_skipped": found.skipped.get(unit, 0),
+        "kept_pictures": found.kept.get(unit, 0),
         "positive": int(labels.positive.sum()),
         "negative": int((~labels.positive.astype(bool)).sum()),
         "fields": int(labels.fields.sum()),

@@ -9,20 +9,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from croplayer.models.networks.architectures import ENCODERS
-from croplayer.models.networks.inference import mixed_precision
+from croplayer.models.networks.inference import mixed_precision, predict_image
 from croplayer.models.networks.segmentation import SegmentationNetwork, build_segmenter, pick_device
 from croplayer.models.training.augmentation import Batch, SceneTensors, draw_batch, step_generator
 from croplayer.models.training.checkpoint import Best, load_checkpoint, save_checkpoint
 from croplayer.models.training.evaluation import score_scenes, validation_figures
-from croplayer.models.training.losses import training_loss
+from croplayer.models.training.losses import Kept, training_loss
 from croplayer.models.training.scenes import LabelledScenes
 from croplayer.models.training.start import start_from, start_manifest
 from croplayer.models.training.torchrun import TorchrunGroup
 from croplayer.models.training.training_config import StepReport, TrainingConfig, learning_rate_at
+from stores.legends import PROBABILITY_SCALE
 
 History = list[dict[str, float]]
 
@@ -34,6 +36,7 @@ def fit(
     checkpoint: Path,
     group: TorchrunGroup,
     on_step: Callable[[StepReport], None] | None,
+    unlabelled: LabelledScenes | None = None,
 ) -> tuple[SegmentationNetwork, History]:
     """Train a network from ``config.start``, or continue from an existing checkpoint.
 
@@ -44,6 +47,7 @@ def fit(
     checkpoint : file that stores the state of the run
     group : the processes that share the batches
     on_step : called after each step
+    unlabelled : scenes without a label, on which ``config.keep`` keeps what the start maps; half of each batch is drawn from them
 
     Returns
     -------
@@ -61,18 +65,25 @@ def fit(
         for module in network.model.modules():
             if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
                 module.eval()
+    if config.keep and known is None:
+        raise ValueError(
+            f"'{config.start}' maps nothing that a training could keep; start from a bundle, or set 'keep' to 0"
+        )
+    kept = None
+    if config.keep:
+        begun = copy.deepcopy(network).eval().requires_grad_(False)
+        kept = Kept(begun, config.keep, trust_of(begun, scenes))
     average = {name: tensor.detach().clone() for name, tensor in network.model.state_dict().items()}
     optimizer = _optimizer(network, config)
-    read = zip(scenes.scenes, scenes.read_all(), strict=True)
-    tensors = [SceneTensors.from_arrays(arrays, scene.gsd_m, device) for scene, arrays in read]
+    drawn_from = [_tensors(part, device) for part in (scenes, unlabelled) if part is not None and len(part)]
     follow = _Follower(network.model, average)
     done, history, best = 0, History(), Best()
     if checkpoint.exists():
         done, history, best = load_checkpoint(checkpoint, network.model, average, optimizer)
     if best.waited(done, config.look_every) < config.patience or stopping is None:
-        for step, batches in enumerate(_batches(tensors, config, done, group), start=done):
+        for step, batches in enumerate(_batches(drawn_from, config, done, group), start=done):
             rate = learning_rate_at(step, config.steps, config.warmup_steps, config.learning_rate)
-            loss = _step(network, optimizer, batches, rate, config, step, group)
+            loss = _step(network, optimizer, batches, rate, config, step, group, kept)
             follow(min(config.average_decay, (step + 1) / (step + 10)))
             iou = None
             if stopping is not None and (step + 1) % config.look_every == 0:
@@ -91,6 +102,28 @@ def fit(
     return network.eval(), history
 
 
+def trust_of(network: SegmentationNetwork, scenes: LabelledScenes) -> tuple[float, float]:
+    """Share of the labelled pixels on which a network is right where it maps other land, and where it maps cropland: 0 to 1 each.
+
+    One pixel is added to each side as half right, so a side without any is trusted by half. A scene that is shown several times counts as
+    often.
+    """
+    counted = np.zeros((2, 2))
+    known: dict[bytes, np.ndarray] = {}  # a picture that is shown several times is mapped once
+    for arrays in scenes.read_all():
+        pixels = arrays.rgb.tobytes()
+        if pixels not in known:
+            known[pixels] = predict_image(network, arrays.rgb, arrays.valid)
+        probability = known[pixels]
+        is_cropland = probability >= PROBABILITY_SCALE / 2
+        labelled = arrays.labelled & (probability <= PROBABILITY_SCALE)
+        for side in (0, 1):
+            own = labelled & (is_cropland == side)
+            counted[side] += own.sum(), (own & (arrays.field == side)).sum()
+    other, cropland = ((right + 0.5) / (pixels + 1) for pixels, right in counted.tolist())
+    return other, cropland
+
+
 def _stopping_record(iou: float | None) -> dict[str, float]:
     return {} if iou is None else {"stopping_iou": round(iou, 6)}
 
@@ -102,12 +135,21 @@ def _iou(network: SegmentationNetwork, average: dict[str, torch.Tensor], scenes:
     return float(iou) if iou is not None else 0.0
 
 
+def _tensors(scenes: LabelledScenes, device: torch.device) -> list[SceneTensors]:
+    read = zip(scenes.scenes, scenes.read_all(), strict=True)
+    return [SceneTensors.from_arrays(arrays, scene.gsd_m, device) for scene, arrays in read]
+
+
 def _batches(
-    scenes: list[SceneTensors], config: TrainingConfig, done: int, group: TorchrunGroup
+    drawn_from: list[list[SceneTensors]], config: TrainingConfig, done: int, group: TorchrunGroup
 ) -> Iterator[tuple[Batch, ...]]:
-    """The batches of this process for the remaining steps; each is drawn while the step before it is computed."""
+    """The batches of this process for the remaining steps; each is drawn while the step before it is computed.
+
+    ``drawn_from`` holds the labelled scenes and, where there are any, those without a label.
+    """
     n = config.batch // group.count
-    device = scenes[0].rgb.device
+    counts = (n,) if len(drawn_from) == 1 else (n - n // 2, n // 2)
+    device = drawn_from[0][0].rgb.device
     # Drawing waits for small copies. In a stream of its own it does not wait for the step that is computed meanwhile.
     drawing = torch.cuda.Stream(device) if device.type == "cuda" else None
 
@@ -117,7 +159,12 @@ def _batches(
             for k in range(config.accumulation):
                 place = (step * config.accumulation + k) * group.count + group.rank
                 generator = step_generator(config.seed, place)
-                drawn.append(draw_batch(scenes, n, config.crop_px, config.gsd_m, config.augmentation, generator))
+                parts = [
+                    draw_batch(scenes, count, config.crop_px, config.gsd_m, config.augmentation, generator)
+                    for scenes, count in zip(drawn_from, counts, strict=True)
+                    if count
+                ]
+                drawn.append(parts[0] if len(parts) == 1 else Batch(*(torch.cat(c) for c in zip(*parts, strict=True))))
         if drawing is not None:
             drawing.synchronize()
         return tuple(drawn)
@@ -150,6 +197,7 @@ def _step(
     config: TrainingConfig,
     step: int,
     group: TorchrunGroup,
+    kept: Kept | None = None,
 ) -> float:
     for options in optimizer.param_groups:
         options["lr"] = rate * options["share"]
@@ -160,7 +208,7 @@ def _step(
         torch.manual_seed(step_generator(config.seed, step).initial_seed())
         for batch in batches:
             with mixed_precision(device, on_cpu=config.precision == "bfloat16"):
-                loss = training_loss(network, Batch(*(t.to(device) for t in batch)), config.boundary_weight)
+                loss = training_loss(network, Batch(*(t.to(device) for t in batch)), config.boundary_weight, kept)
             loss = loss / len(batches)
             loss.backward()
             value += float(loss.detach())

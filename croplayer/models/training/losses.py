@@ -1,8 +1,8 @@
-"""Training losses: weighted cross-entropy and soft IoU of the cropland mask, and the losses of auxiliary heads."""
+"""Training losses: weighted cross-entropy and soft IoU of the cropland mask, the losses of auxiliary heads, and what is kept of a start."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn import functional
@@ -25,6 +25,17 @@ BOUNDARY_REACH_PX = 3
 
 BETWEEN_FIELDS_PX = 2
 """Pixels on each side of a line between two fields, or a field and other land, that are its boundary."""
+
+
+class Kept(NamedTuple):
+    """What a network that is trained further keeps of the one that it started from."""
+
+    start: SegmentationNetwork
+    """The network as it was, in evaluation mode; it is not trained."""
+    weight: float
+    """Of `kept_loss` in the whole loss."""
+    trust: tuple[float, float] = (1.0, 1.0)
+    """How much the start is believed where it maps other land, and where it maps cropland; 0 to 1 each."""
 
 
 def grounds(batch: Batch) -> torch.Tensor:
@@ -89,38 +100,81 @@ def mask_loss(logits: torch.Tensor, field: torch.Tensor, weight: torch.Tensor) -
     return entropy + 1 - (both + 1) / (either + 1)
 
 
-def training_loss(network: SegmentationNetwork, batch: Batch, boundary_weight: float) -> torch.Tensor:
+def kept_loss(
+    logits: torch.Tensor, start: torch.Tensor, ground: torch.Tensor, trust: torch.Tensor | float = 1.0
+) -> torch.Tensor:
+    """How far a network has left what it started from (learning without forgetting: Li and Hoiem 2016, ECCV).
+
+    Parameters
+    ----------
+    logits, start : (n, h, w) float32 of the network and of its start
+    ground : (n, h, w) bool, where they are compared
+    trust : (n, h, w) float32 or one number, weight of the start at each pixel, 0 to 1
+
+    Returns
+    -------
+    scalar float32: mean over the ground of the weighted Kullback-Leibler divergence of the start's probabilities from those of the network, in nats; 0 where both
+    are the same, and without any ground
+    """
+    probability = start.sigmoid()
+    entropy = functional.binary_cross_entropy_with_logits
+    divergence = entropy(logits, probability, reduction="none") - entropy(start, probability, reduction="none")
+    return (divergence * trust * ground).sum() / ground.sum().clamp_min(1)
+
+
+def training_loss(
+    network: SegmentationNetwork, batch: Batch, boundary_weight: float, kept: Kept | None = None
+) -> torch.Tensor:
     """Loss of one batch; scalar float32 with a gradient.
 
     All architectures minimise the mask loss of the cropland map. Mask2Former adds the matching loss of its queries,
     PIDNet the losses of its detail and boundary heads, PSPNet that of its auxiliary head, the U-Net that of its boundaries.
+    With ``kept`` the map and boundaries on imagery without a label are those of the start, as far as its weight goes.
     """
     pixels = ((batch.rgb - network.image_mean) / network.image_std) * batch.valid[:, None]
     ground = grounds(batch)
     weight = boundary_weights(batch.field, boundary_weight, ground) * batch.labelled
     if network.architecture == "mask2former":
         output = network.model(pixel_values=pixels, output_auxiliary_logits=True)
-        shared = mask_loss(enlarge(query_logits(output), pixels.shape[-2:]), batch.field, weight)
+        told = [enlarge(query_logits(output), pixels.shape[-2:])]
+        shared = mask_loss(told[0], batch.field, weight)
         config: Any = network.model.config
         grid = output.masks_queries_logits.shape[-2:]
         labels = query_labels(batch.parcels, batch.labelled, config.num_queries, grid)
-        return shared + QUERY_LOSS_WEIGHT * matching_loss(output, labels, config)
+        return shared + QUERY_LOSS_WEIGHT * matching_loss(output, labels, config) + _left(told, pixels, batch, kept)
     output = network.model(pixel_values=pixels)
 
     def map_loss(logits: torch.Tensor) -> torch.Tensor:
         return mask_loss(enlarge(class_logits(logits), pixels.shape[-2:]), batch.field, weight)
 
-    loss = map_loss(output.logits)
+    told = [enlarge(class_logits(output.logits), pixels.shape[-2:])]
+    loss = mask_loss(told[0], batch.field, weight)
     if network.architecture == "pspnet":
         loss = loss + AUXILIARY_WEIGHT * map_loss(output.auxiliary_logits)
     if network.architecture == "pidnet":
         edges = enlarge(output.boundary_logits[:, 0].float(), pixels.shape[-2:])
         loss = loss + AUXILIARY_WEIGHT * map_loss(output.detail_logits)
-        loss = loss + boundary_loss(edges, enlarge(class_logits(output.logits), pixels.shape[-2:]), batch)
+        loss = loss + boundary_loss(edges, told[0], batch)
     if network.architecture == "unet":
         edges = enlarge(output.boundary_logits[:, 0].float(), pixels.shape[-2:])
         loss = loss + AUXILIARY_WEIGHT * mask_loss(edges, boundaries(batch.parcels, ground), batch.labelled.float())
-    return loss
+        told.append(edges)
+    return loss + _left(told, pixels, batch, kept)
+
+
+def _left(told: list[torch.Tensor], pixels: torch.Tensor, batch: Batch, kept: Kept | None) -> torch.Tensor | float:
+    """The weighted `kept_loss` of cropland and, where a network tells them, of boundaries."""
+    if kept is None:
+        return 0.0
+    with torch.no_grad():
+        start = kept.start(pixels, with_boundaries=kept.start.tells_boundaries)
+    starts = start.unbind(1) if start.ndim == 4 else (start,)
+    ground = batch.valid & ~batch.labelled
+    trust = torch.where(starts[0] >= 0, kept.trust[1], kept.trust[0])
+    loss = kept_loss(told[0], starts[0], ground, trust)
+    for edges, start_edges in zip(told[1:], starts[1:], strict=True):
+        loss = loss + AUXILIARY_WEIGHT * kept_loss(edges, start_edges, ground, trust)
+    return kept.weight * loss
 
 
 def boundary_loss(edges: torch.Tensor, logits: torch.Tensor, batch: Batch) -> torch.Tensor:

@@ -62,6 +62,7 @@ def train_segmentation(
     validation: LabelledScenes | None = None,
     measured: Mapping[str, Any] | None = None,
     water: LabelledScenes | None = None,
+    unlabelled: LabelledScenes | None = None,
     on_step: Callable[[StepReport], None] | None = None,
 ) -> Path:
     """Train from ``config.start`` and write a bundle with its training curve, its description of the scenes and its figures.
@@ -76,6 +77,7 @@ def train_segmentation(
     validation : scenes that the metrics of the manifest are measured on, at their own resolution
     measured : ``validation_figures`` measured otherwise, such as by a cross-validation of the same configuration
     water : scenes of open water, none of them trained on, for the figures of ``water_figures``
+    unlabelled : scenes without a label, on which ``config.keep`` keeps what the start maps; they are not among the training scenes
     on_step : called after each step; an exception that it raises ends the run, which can continue from its checkpoint
 
     Returns
@@ -95,12 +97,14 @@ def train_segmentation(
         if config.batch % group.count:
             raise ValueError(f"training field 'batch' is {config.batch}; expected a multiple of {group.count} workers")
         config.check_batch(group.count)
-        checkpoint = checkpoint_path(Path(work), config, scenes, group)
+        checkpoint = checkpoint_path(Path(work), config, scenes, group, unlabelled)
         recipe = _recipe(config, group)  # before the training, since what it starts from may be replaced meanwhile
         if group.leads:
             held.enter_context(only_one(checkpoint.with_suffix(".lock"), "the same training"))
             _tidy(Path(folder), checkpoint)
-        network, history = fit(learn, stopping, config, checkpoint, group, on_step if group.leads else None)
+        network, history = fit(
+            learn, stopping, config, checkpoint, group, on_step if group.leads else None, unlabelled
+        )  # fmt: skip
         if group.leads:
             precision = _rounded_to(network, config.stored_as)
             metrics = _metrics(network, learn, stopping, validation, measured, water) | origin
@@ -216,8 +220,16 @@ def fixed_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def checkpoint_path(work: Path, config: TrainingConfig, scenes: LabelledScenes, group: TorchrunGroup = ALONE) -> Path:
+def checkpoint_path(
+    work: Path,
+    config: TrainingConfig,
+    scenes: LabelledScenes,
+    group: TorchrunGroup = ALONE,
+    unlabelled: LabelledScenes | None = None,
+) -> Path:
     """File of a run's state, named by a digest of the configuration, scenes, code and number of processes."""
     parts = _recipe(config, group) | {"scenes": scenes.digest, "code": training_code()}
+    if unlabelled is not None:
+        parts["unlabelled"] = unlabelled.digest
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
     return work / f"checkpoint-{digest.hexdigest()[:16]}.safetensors"

@@ -89,6 +89,10 @@ class TrainingConfig:
     keeps_statistics: bool = False
     """Whether batch norms keep the statistics of the start, as they do when the network maps. Those of a few windows of one kind of
     land would replace what the start knows of others."""
+    keep: float = 0.0
+    """Weight of keeping, on imagery without a label, what the start maps there (`losses.kept_loss`), as far as the labels find it
+    right (`fitting.trust_of`); needs a start that maps. A few labels of some kinds of land would make it forget the others. 0 keeps
+    nothing."""
 
     def __post_init__(self) -> None:
         from croplayer.models.networks.architectures import architecture_config
@@ -116,6 +120,8 @@ class TrainingConfig:
                 f"training fields learning_rate={self.learning_rate}, average_decay={self.average_decay}, "
                 f"checkpoint_every={self.checkpoint_every}; expected above 0, 0..1 below 1, and 0 or more"
             )
+        if not 0 <= self.keep < math.inf:
+            raise ValueError(f"training field 'keep' is {self.keep}; expected 0 or more")
         if self.patience < 0 or not 0 < self.stopping_fraction < 1:
             raise ValueError(
                 f"training fields patience={self.patience}, stopping_fraction={self.stopping_fraction}; "
@@ -134,8 +140,12 @@ class TrainingConfig:
     def plain(self) -> dict[str, Any]:
         """The configuration as plain values, as the manifest stores it."""
         values = asdict(self) | {"augmentation": self.augmentation._asdict(), "gsd_m": list(self.gsd_m)}
-        if not self.keeps_statistics:  # bundles that were trained before the field was there stay as they are
-            del values["keeps_statistics"]
+        for later in (
+            "keeps_statistics",
+            "keep",
+        ):  # bundles that were trained before a field was there stay as they are
+            if not values[later]:
+                del values[later]
         return values
 
 

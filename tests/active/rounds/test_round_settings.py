@@ -41,7 +41,7 @@ def test_all_bad_values_are_named_at_once(tmp_path: Path) -> None:
         "[learning] steps is 0; expected a whole number, at least 1",
         "[learning] batch is 2.5; expected a whole number, at least 1",
         "[learning] has an unknown 'new_time'; expected steps, crop_px, batch, learning_rate, encoder_rate, new_times, "
-        "replayed, checkpoint_every, threads, seed; did you mean 'new_times'?",
+        "replayed, keep, kept_pictures, checkpoint_every, threads, seed; did you mean 'new_times'?",
         "[learning] learning_rate is 0; expected a number, above 0 and at most 1",
         "[learning] threads is true; expected a whole number, at least 1",
         "[sample] confidence is nan; expected a number, at least 0.5 and at most 0.9999",

@@ -64,7 +64,7 @@ def test_the_gradient_of_accumulated_batches_is_their_mean(painted_scenes):
 
     config = replace(SMALL, accumulation=2)
     scenes = [SceneTensors.from_arrays(a, 2.0, CPU) for a in painted_scenes.read_all()]
-    batches = next(_batches(scenes, config, 0, TorchrunGroup()))
+    batches = next(_batches([scenes], config, 0, TorchrunGroup()))
     network = build_segmenter("segformer", "tiny", 0).train()
     _step(
         network,
@@ -135,7 +135,9 @@ def test_two_processes_train_one_model(painted, painted_scenes, tmp_path):
     start = [p.detach().clone() for p in network.model.parameters()]
     optimizer = _optimizer(network, config)
     halves = zip(
-        _batches(scenes, config, 0, TorchrunGroup(0, 2)), _batches(scenes, config, 0, TorchrunGroup(1, 2)), strict=True
+        _batches([scenes], config, 0, TorchrunGroup(0, 2)),
+        _batches([scenes], config, 0, TorchrunGroup(1, 2)),
+        strict=True,
     )
     for step, (left, right) in enumerate(halves):
         rate = learning_rate_at(step, config.steps, config.warmup_steps, config.learning_rate)

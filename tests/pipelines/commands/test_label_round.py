@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +21,17 @@ def said(*arguments: object, code: int = 0) -> str:
     done = CliRunner().invoke(main, ["label", *map(str, arguments)])
     assert done.exit_code == code, (done.output, done.exception)
     return done.output
+
+
+def second_person(labels: Path, run: Path, home: Path) -> str:
+    """What somebody is told who has a copy of the folder at another place, and makes round 1 again in a process of their own."""
+    shutil.copytree(labels, home / "their labels")
+    command = [sys.executable, "-m", "pipelines", "label", "round", "their labels", "--rebuild", "1", "--run", str(run)]
+    root = str(Path(__file__).parents[3])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(command, cwd=home, env=environment, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_round_says_what_it_decides_and_writes_its_page(
@@ -46,6 +61,7 @@ def test_a_round_says_what_it_decides_and_writes_its_page(
     assert "nothing has changed since round 1" in said("round", labels, code=2)
     assert (labels / "rounds" / "report.html").read_text(encoding="utf-8") == page
     assert "round 1 made again has the same bytes" in said("round", labels, "--rebuild", 1)
+    assert "round 1 made again has the same bytes" in second_person(labels, finished_small_run, tmp_path / "second")
     assert "the rounds are 1" in said("round", labels, "--rebuild", 2, code=2)
     output = said("next", labels, "--count", 3)
     assert output.count("Map of round 1 in ") == output.count(" windows: ") >= 1 and "round 2: " in output
