@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE =
 OLD_PYTHON := 'import sys; sys.exit(sys.version_info < (3, 11) and "croplayer needs Python 3.11 or later, this is " + sys.version.split()[0])'
 PYTEST := -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-lowest check docs reference bench bench-pipeline bench-fields bench-nation bench-update bench-labels bench-forgetting bench-teaching soak clean
+.PHONY: help demo test test-lowest check docs reference bench bench-pipeline bench-fields bench-nation bench-update bench-integration bench-labels bench-forgetting bench-teaching soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ bench-nation: $(VENV)/.installed ## measure what a run of 10,000 to 383,266 bloc
 	$(BIN)/python -m benchmarks.nation --json bench_nation.json --markdown docs/nation.md $(ARGS)
 
 # A quarter of an hour on two cores.
+bench-integration: $(VENV)/.installed ## measure whether integration pays with few reviews and write it into docs/evaluation.md
+	$(BIN)/python -m benchmarks.integration --write docs/evaluation.md $(ARGS)
+
 bench-update: $(VENV)/.installed ## measure what an update costs beside the first edition and write it into docs/editions.md
 	$(BIN)/python -m benchmarks.update --page docs/editions.md $(ARGS)
 

@@ -24,6 +24,7 @@ from rasterio.windows import Window
 from benchmarks.machine import processor
 from benchmarks.nation_run import BLOCK_PX, make_inputs, write_recipe
 from benchmarks.processes import by_step, run_watched
+from benchmarks.written import write_section
 from stores.ledger import Ledger
 from stores.run_folder import RunFolder
 
@@ -37,7 +38,6 @@ SHOWN = 6
 STEPS = ("mosaic", "segment", "integrate")
 WORDS = {"start": "start, carrying over and comparing files", "end": "end of the run"}
 """What the page calls parts that are no steps."""
-BEGIN, END = "<!-- written by benchmarks.update -->", "<!-- end -->"
 
 
 def renew(inputs: Path, side: int) -> int:
@@ -154,15 +154,6 @@ def _line(runs: Sequence[dict[str, Any]], which: str) -> Callable[[int], float]:
     return lambda blocks: float(low + slope * (blocks - n))
 
 
-def write_section(page: Path, text: str) -> None:
-    """Put the figures between their marks on a page; raises ValueError for a page without them."""
-    before, mark, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not mark or not end:
-        raise ValueError(f"{page} has no place for the figures; expected a line {BEGIN} and a line {END}")
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--blocks", default="400,2500", help="numbers of blocks, parted by commas, ascending")
@@ -178,7 +169,7 @@ def main() -> None:
     if a.json:
         a.json.write_text(json.dumps({"date": date, "runs": runs}, indent=1) + "\n")
     if a.page:
-        write_section(a.page, section(runs, date))
+        write_section(a.page, "update", section(runs, date))
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ def _spread(random: np.random.Generator, count: int, width: float, height: float
 def _ragged_cells(random: np.random.Generator, bounds: Bounds, seats: np.ndarray) -> list[BaseGeometry] | None:
     """Voronoi cells of the seats inside the box with ragged common borders, in the order of the seats.
 
-    None when ragged borders cross one another.
+    None when ragged borders cross one another, or two seats get one cell.
     """
     box = shapely.box(*bounds)
     raw = shapely.voronoi_polygons(shapely.multipoints(seats), extend_to=box)
@@ -148,6 +148,8 @@ def _ragged_cells(random: np.random.Generator, bounds: Bounds, seats: np.ndarray
     tree = shapely.STRtree(polygons)
     centres = shapely.point_on_surface(_in_seat_order(cells, seats))
     order = tree.query_nearest(centres, all_matches=False)[1]
+    if len(np.unique(order)) < len(order):  # in a small box a border may move beyond the middle of a narrow cell
+        return None
     return [polygons[k] for k in order]
 
 

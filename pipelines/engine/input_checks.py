@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from croplayer.decisions.sampling import systematic_blocks
 from croplayer.models.bundles.runtimes import check_runtime
 from croplayer.models.judging.comparison_file import read_comparison
 from croplayer.models.networks.manifest import read_manifest
@@ -89,6 +90,8 @@ def _checks_in_region(inputs: Inputs) -> Iterator[tuple[str, Callable[[], object
         yield f"[[products]] {i + 1}", partial(_check_product, inputs, i)
     if recipe.reference:
         yield "[reference]", partial(_check_reference, inputs)
+    if recipe.decisions.review_from_reference:
+        yield "[decisions]: sample_deg", partial(systematic_blocks, inputs.blocks, recipe.decisions.sample_deg)
 
 
 def _told_of_units(inputs: Inputs) -> list[str]:

@@ -1,13 +1,10 @@
-"""The page's figures of an update: they stand between their marks, and the straight line is the one through both runs."""
+"""The page's figures of an update: the straight line is the one through both runs."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from benchmarks.update import BEGIN, END, section, write_section
+from benchmarks.update import section
 
 
 def run(blocks: int, first_s: float, update_s: float) -> dict[str, Any]:
@@ -27,14 +24,3 @@ def test_the_share_of_many_blocks_lies_on_the_line_of_both_runs() -> None:
     assert "each block costs 10.0 ms" in text and "it costs 100 ms" in text
     met = section([run(400, 400, 5), run(2500, 2500, 6)], "2026-01-01")
     assert "the goal of 3 % is met." in met
-
-
-def test_figures_are_written_between_their_marks_alone(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    for text in ("new", "newer"):
-        write_section(page, text)
-        assert page.read_text() == f"before\n{BEGIN}\n{text}\n{END}\nafter\n"
-    page.write_text("no marks")
-    with pytest.raises(ValueError, match="has no place for the figures"):
-        write_section(page, "new")

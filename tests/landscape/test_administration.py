@@ -32,6 +32,13 @@ def test_units_tile_the_box_without_gap_or_overlap(seed: int, provinces: int, ea
     assert all(name.isascii() for name in units.provinces.name_en)
 
 
+def test_a_small_box_is_tiled_too() -> None:
+    """Its cells are narrow, so a ragged border may reach beyond the middle of one."""
+    for seed in range(60):
+        counties = make_administration(seed, Bounds(114.8, 34.5, 115.0, 34.6)).counties.geometry.to_numpy()
+        assert shapely.coverage_is_valid(counties) and shapely.area(counties).sum() == pytest.approx(0.02, rel=1e-9)
+
+
 def test_some_provinces_are_small() -> None:
     areas = shapely.area(make_administration(1, BOX).provinces.geometry.to_numpy())
     assert len(areas) == 12

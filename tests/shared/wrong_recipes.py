@@ -101,6 +101,8 @@ WRONG = [
     ("[export]", '[decisions]\nreviews = ["reviews.csv"]\n[export]', "[decisions]: reviews: "),
     ("[export]", '[decisions]\noverrides = "overrides.csv"\n[export]', "[decisions]: overrides: "),
     ("[export]", '[decisions]\ncorrectness_model = "run"\n[export]', "[decisions]: correctness_model: "),
+    ("[export]", '[decisions]\nreview_from_reference = true\nsample_deg = 0.07\n[reference]\nname = "truth"\ntitle = "t"\npath = "codes.tif"\nlegend = "ESA"\n[export]', "[decisions]: sample_deg: spacing is 0.07 degree; expected a multiple of 0.05 degree"),
+    ("[export]", '[decisions]\nreview_from_reference = true\nsample_deg = 45\n[reference]\nname = "truth"\ntitle = "t"\npath = "codes.tif"\nlegend = "ESA"\n[export]', "[decisions]: sample_deg: a grid of 45.0 degree meets none of the 2 blocks; use a finer one"),
     ("[export]", '[evaluation]\nparcels = "parcels.gpkg"\n[export]', "[evaluation]: parcels: "),
     ("[export]", '[evaluation]\nsample = "sample.gpkg"\n[export]', "[evaluation]: sample: "),
     ("[export]", '[report]\ncomparison = "nowhere.json"\n[export]', "[report]: comparison: "),
