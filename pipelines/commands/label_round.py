@@ -129,10 +129,14 @@ def _heard() -> Heard:
 def _say(project: LabelProject, done: int) -> None:
     import pandas as pd
 
+    from croplayer.active.rounds.table import setbacks
+
     record = pd.read_parquet(project.folder / "rounds.parquet")
     for row in record[record["round"] == done].itertuples():
         mark = " (its statistic decided: its area is no independent proof)" if row.statistic_decided else ""
         click.echo(f"{row.name or 'all'}: {row.reason}{mark}")
+    for sentence in setbacks(record, done):
+        click.echo(f"warning: {sentence}", err=True)
 
 
 def _write_page(project: LabelProject, side: RunSide) -> Path:

@@ -182,6 +182,28 @@ def _judging_minutes(judgements: Sequence[Judgement], blocks: set[str]) -> float
     return round(float(sum(seconds)) / 60, 3)
 
 
+def setbacks(record: pd.DataFrame, number: int) -> list[str]:
+    """A sentence for each unit in which the model of a round maps the held-out labels worse than the one before.
+
+    Parameters
+    ----------
+    record : the rows of all rounds
+    number : the round; figures that are not known are no setback
+    """
+    rows = record[(record["round"] == number) & (record.iou < record.iou_before)]
+    known = record[record.iou.notna()].sort_values(["iou", "round"], ascending=[False, True]).drop_duplicates("unit")
+    best = dict(zip(known.unit, zip(known["round"], known.iou, strict=True), strict=True))
+    said = []
+    for row in rows.itertuples():
+        at, iou = best[row.unit]
+        there = f"; round {at} was the best there ({100 * iou:.1f} %)" if at != number else ""
+        said.append(
+            f"{row.name or 'all'}: the model of round {number} maps the held-out labels worse than the one before, IoU "
+            f"{100 * row.iou:.1f} % after {100 * row.iou_before:.1f} %{there}; look before you map the country with it"
+        )
+    return said
+
+
 def _three(name: str, figure: Measured) -> dict[str, float]:
     return {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from shared.label_edits import change
@@ -14,7 +15,7 @@ from croplayer.active.held_out import block_of
 from croplayer.active.project import LabelProject
 from croplayer.active.reading import read_labels, read_tasks
 from croplayer.active.rounds.labels import Role, label_table, skipped_by_unit
-from croplayer.active.rounds.table import _failed_rounds, _of_statistic
+from croplayer.active.rounds.table import _failed_rounds, _of_statistic, setbacks
 from croplayer.active.stopping import Level, Measured, StopRule, UnitFigures, Verdict, decide
 from stores.columns import known_share_column
 
@@ -96,3 +97,22 @@ def test_a_unit_with_gaps_may_stop_by_exception(by_interval: bool) -> None:
     assert "area of a with the 30 % of the land that is not known as none or all cropland 60 % (56.0 to 124.0)" in (
         decision.reason
     )
+
+
+def test_a_round_that_maps_the_held_out_labels_worse_says_so_and_which_was_best() -> None:
+    record = pd.DataFrame(
+        [
+            (1, "a", "Upland", 0.7, 0.5), (2, "a", "Upland", 0.65, 0.7), (1, "b", "", 0.4, np.nan), (2, "b", "", 0.3, 0.4),
+            (1, "c", "Coast", np.nan, np.nan), (2, "c", "Coast", 0.2, np.nan), (1, "d", "Plain", 0.5, 0.4), (2, "d", "Plain", 0.6, 0.5),
+        ],
+        columns=["round", "unit", "name", "iou", "iou_before"],
+    )  # fmt: skip
+    assert setbacks(record, 1) == []
+    upland, whole = setbacks(record, 2)
+    assert upland.startswith(
+        "Upland: the model of round 2 maps the held-out labels worse than the one before, IoU 65.0 % after 70.0 %"
+    )
+    assert "; round 1 was the best there (70.0 %); look" in upland
+    assert whole.startswith("all: ") and "IoU 30.0 % after 40.0 %" in whole
+    worse_than_the_start = setbacks(record[record["round"] == 2], 2)[0]
+    assert "the best there" not in worse_than_the_start
