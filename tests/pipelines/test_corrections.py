@@ -20,7 +20,8 @@ from croplayer.measures.corrections import uncorrected_mask
 from stores.grid import BlockIndex
 from stores.legends import Correction
 
-FIELDS = "\n[fields]\nmin_confidence = 0.5\nmin_area_ha = 0.0\n"
+FIELDS = "\n[fields]\nmin_confidence = 0.5\nmin_area_ha = 0.0\nmax_area_ha = 10000\n"
+"""The small network is trained for a moment and joins fields over blocks, so none may be left out for its size."""
 ADDED = shapely.box(114.02, 34.02, 114.04, 34.035)
 ACROSS = shapely.box(114.011, 34.03, 114.03, 34.06)
 """Over the border of the two western blocks, and over a part of `ADDED`."""
