@@ -201,8 +201,8 @@ def obstacles(
     found += [f"{each.title} forbids to share what is made of it" for each in bound if _ND in each.licence.demands]
     if with_pictures:
         found += [
-            f'nothing lets pictures of {each.title} be published; state may_publish = ["results", "pictures"] in the recipe if '
-            "you hold that right, or leave the imagery out"
+            f"nothing lets pictures of {each.title} be published; state its licence in the recipe, or "
+            'may_publish = ["results", "pictures"] if you hold that right, or leave the imagery out'
             for each in parts
             if each.role is Role.IMAGERY and not _shows(each)
         ]

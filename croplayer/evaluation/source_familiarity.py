@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from stores.grid import BlockGrid, PixelWindow
 
 BLOCKS_READ = 6
 """Blocks, spread over the region, in whose middle some imagery is read; all of a smaller region."""
-WINDOWS_ALONG = 2
-"""Windows along each side of the square that is read in the middle of a block."""
+WINDOWS_READ = 48
+"""Windows that are read of each source at most, in a square in the middle of each of these blocks: of fewer blocks more each,
+because a few windows of a small region say little of it."""
 
 
 def familiarity_of_sources(
@@ -39,11 +41,13 @@ def familiarity_of_sources(
         return [None for _ in sources]
     network = load_segmenter(model, digest, device="cpu")
     step = max(1, len(blocks_of_region) // BLOCKS_READ)
-    side = min(WINDOWS_ALONG * described.window_px, grid.block_px)
+    sample = blocks_of_region[step // 2 :: step]
+    windows_along = max(1, math.isqrt(WINDOWS_READ // len(sample)))
+    side = min(windows_along * described.window_px, grid.block_px)
     found: list[float | None] = []
     for source in sources:
         each = []
-        for block in [] if source.is_remote else blocks_of_region[step // 2 :: step]:
+        for block in [] if source.is_remote else sample:
             row, col, height, width = grid.window(block)
             middle = PixelWindow(row + (height - side) // 2, col + (width - side) // 2, side, side)
             try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from croplayer.evaluation.interval import Estimate, share_interval
-from croplayer.evaluation.provinces import count_within
-from croplayer.report.page import Answer, number
+from croplayer.evaluation.provinces import COMPLETE_SHARE, count_within
+from croplayer.report.page import Answer, number, percent
 from croplayer.report.tables import ReportTables
-from stores.columns import AREA_KM2, FAMILIARITY, map_column, percent_column
+from stores.columns import AREA_KM2, FAMILIARITY, KNOWN, TAKEN_FROM, map_column, percent_column
 from stores.legends import FOREIGN, INTEGRATED
 
 ASSUMED = "What is called correct is therefore what the rules assume."
@@ -34,6 +34,8 @@ def cautions(results: ReportTables) -> list[str]:
                 f"In {foreign:,} of {len(known):,} blocks the imagery of {source} looks like almost none of the scenes that the "
                 "network learned from; its accuracy there is not known."
             )
+    if _is_undated(results):
+        lines.append("Nothing tells from when the imagery is, and so from when the map is.")
     lines += _methods(results)
     if results.stopped_training:
         lines.append("The statistics also decided when to stop the training, so their agreement proves little.")
@@ -54,6 +56,8 @@ def steps(results: ReportTables) -> list[str]:
         lines.append(
             "Review some blocks (`croplayer judge sample`): classifiers that are shown to beat the rules then decide."
         )
+    if _is_undated(results):
+        lines.append("State when the imagery was taken (`taken` under `[[sources]]`).")
     if results.within is None:
         lines.append("Name official statistics (`[statistics]`) to compare the areas of admin units with them.")
     worst = _worst_unit(results)
@@ -118,7 +122,9 @@ def _statistics(results: ReportTables) -> Answer:
         return Answer(question, "not known", "no statistics were given")
     good, compared = count_within(units, INTEGRATED)
     if not compared:
-        return Answer(question, "not known", "no province with a statistic is mapped completely")
+        return Answer(
+            question, "not known", f"no province with a statistic is mapped to {100 * COMPLETE_SHARE:.0f} % of its land"
+        )
     low, high = (100 * end for end in share_interval(good, compared))
     return Answer(
         question,
@@ -131,6 +137,10 @@ def _known(results: ReportTables) -> Answer:
     count = len(results.blocks)
     mapped = count - _without_map(results.blocks)
     note = "the others had no usable imagery or are not finished" if mapped < count else "all of the region"
+    levels = results.table("levels")
+    if levels is not None and KNOWN in levels:
+        share = levels.set_index("map").loc[INTEGRATED, KNOWN]
+        note += f"; the map knows {percent(share)} of their ground" if share < COMPLETE_SHARE else ""
     return Answer("Blocks with a map", f"{mapped:,} of {count:,}", note)
 
 
@@ -153,6 +163,11 @@ def _methods(results: ReportTables) -> list[str]:
 
 def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}"
+
+
+def _is_undated(results: ReportTables) -> bool:
+    """Whether nothing tells from when the imagery of any source is."""
+    return not any(map_column(TAKEN_FROM, source) in results.blocks for source in results.sources)
 
 
 def _reviewed(blocks: pd.DataFrame) -> bool:

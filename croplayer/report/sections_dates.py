@@ -42,6 +42,15 @@ def age_section(results: ReportTables) -> Section | None:
     return Section(GROUP, "Age of the imagery", parts, ["blocks.parquet"])
 
 
+def with_times(source: str, blocks: pd.DataFrame) -> str:
+    """The name of a source with the first and the last day of its imagery, or alone where nothing tells them."""
+    if map_column(TAKEN_FROM, source) not in blocks:
+        return source
+    first = _day(blocks[map_column(TAKEN_FROM, source)].min())
+    last = _day(blocks[map_column(TAKEN_TO, source)].max())
+    return f"{source} ({first})" if first == last else f"{source} ({first} to {last})"
+
+
 _HEADER = ("imagery", "blocks that tell", "from", "median", "to")
 
 

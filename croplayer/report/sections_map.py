@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from croplayer.report.charts import interval_figure
 from croplayer.report.maps import Panels, picture_figure, value_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, percent, table_of
@@ -57,16 +59,25 @@ def unit_area_parts(results: ReportTables, level: int) -> list[Part]:
     """Areas of every map by admin unit of a level."""
     units = results.units[level].sort_values("land_km2", ascending=False)
     names = [*results.maps, *results.products, *([results.reference] if results.reference else [])]
-    columns = [Column("name_en", "unit"), Column("name_zh", "名称"), Column("adcode", "code")]
+    columns = [Column("name_en", "unit"), *other_names(units), Column("adcode", "code")]
     columns += [Column("land_km2", "land, km²", "same"), mapped_share(results)]
     columns += [Column(mapped_column(m), f"{results.titles.get(m, m)}, km²", "same") for m in names]
     what = "province" if level == 1 else f"admin unit of level {level}"
-    caption = f"Cropland area by {what}: the sum of the pixel areas on the ellipsoid. A dash means not known."
+    caption = (
+        f"Cropland area by {what}: the sum of the pixel areas on the ellipsoid. Mapped is the share of the unit's land that the map "
+        "knows. A dash means not known."
+    )
     most = MOST_UNITS if level <= 1 else MOST_SMALL_UNITS
     if len(units) > most:
         caption += f" The table shows the largest {most} of {len(units):,} units; tables/units_{level}.csv lists all."
     shown = units.head(most).sort_values("adcode")
     return [table_of(shown, caption, columns)]
+
+
+def other_names(units: pd.DataFrame) -> list[Column]:
+    """Column of the names in Chinese or another language; none where no unit has one."""
+    has_some = "name_zh" in units and (units.name_zh.notna() & (units.name_zh != "")).any()
+    return [Column("name_zh", "名称")] if has_some else []
 
 
 def sample_parts(results: ReportTables) -> list[Part]:

@@ -76,7 +76,8 @@ def levels_section(results: ReportTables) -> Section:
     ]
     columns += [Column(SOLIDITY_MEAN, "solidity"), Column(EULER_MEAN, "Euler number")]
     columns += [Column("provinces", "provinces within limit"), Column("median_percent", "median % of the statistic")]
-    parts.append(table_of(shown, "The same figures as numbers. A dash means not known.", columns))
+    caption = "The same figures as numbers. Mapped is the share of the ground of all blocks that the map knows. A dash means not known."
+    parts.append(table_of(shown, caption, columns))
     parts += [*_parcel_parts(results), *_familiarity_parts(results)]
     return Section(GROUP, "Three levels", parts, ["tables/levels.csv", "tables/parcels.csv"])
 
@@ -276,7 +277,10 @@ def percent_picture(results: ReportTables, units: pd.DataFrame, unit: str = "pro
     within = 0.0 if results.within is None else results.within
     figure = unit_heatmap(units, [*results.maps, *results.products], results.titles, within)
     if figure is None:
-        return Gap(f"No {unit} with a statistic is mapped completely, so no percentage can be given.")
+        return Gap(
+            f"No {unit} with a statistic is mapped completely (to {100 * COMPLETE_SHARE:.0f} % of its land), so no percentage can be "
+            "given."
+        )
     caption = (
         f"Mapped area as a percentage of the statistic; {unit}s are sorted by their statistic. Percentages within "
         f"{100 * within:.0f} % are framed and bold. Orange means more than the statistic, purple less."

@@ -67,7 +67,7 @@ def taken_between(source: ImagerySource, box: Bounds) -> TimeSpan | None:
     if isinstance(source, StacSource):
         times = source.times_near(box)
     elif isinstance(source, RasterSource):
-        moments = [_acquired(place) for layer in source.layers(box) for place in layer.places]
+        moments = [acquired(place) for layer in source.layers(box) for place in layer.places]
         times = [(moment, moment) for moment in moments]
     else:
         return None
@@ -80,12 +80,12 @@ def taken_between(source: ImagerySource, box: Bounds) -> TimeSpan | None:
 def _tells(source: ImagerySource) -> bool:
     """Whether a source may tell when its imagery was taken; of rasters the first one is asked."""
     if isinstance(source, RasterSource):
-        return not source.is_remote and any(_acquired(RasterPlace(p, source.assume_crs)) for p in source.paths[:1])
+        return not source.is_remote and any(acquired(RasterPlace(p, source.assume_crs)) for p in source.paths[:1])
     return isinstance(source, StacSource)
 
 
 @cached_file_reads(4096)
-def _acquired(place: RasterPlace) -> datetime | None:
+def acquired(place: RasterPlace) -> datetime | None:
     """When the imagery of a raster was taken, as it says; None where it does not, or not in ISO 8601."""
     text = open_file(place).dataset.tags(ns="IMAGERY").get(ACQUIRED, "")
     try:

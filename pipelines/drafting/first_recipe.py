@@ -14,7 +14,7 @@ from pipelines.drafting.imagery import LookedAt, free_name, look_at_sources
 from pipelines.drafting.stac import Found, look_at_items
 from pipelines.drafting.statistics import codes_in, look_at_statistics
 from pipelines.drafting.units import UnitFile, look_at_units
-from pipelines.engine.expected import FAR_FROM_IMAGERY, PixelSizes, pixel_sizes
+from pipelines.engine.expected import PixelSizes, fitting_pixel_m, pixel_sizes
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.models import Models, default_home
 from pipelines.recipe import Recipe
@@ -85,7 +85,9 @@ def first_recipe(given: Given, path: Path) -> FirstRecipe:
     drawn = [Table("[[sources]]", source.entries) for source in sources]
     grid, coverage = _fitted([top, region, *drawn, SEGMENTATION], folder)
     tables = [top, region, grid, *drawn, SEGMENTATION, coverage, *files, *statistics]
-    return FirstRecipe(recipe_text(tables, _head(), _end()), tuple(guesses_of(tables)), (*left, *_decisions(given)))
+    return FirstRecipe(
+        recipe_text(tables, _head(), _end()), tuple(guesses_of(tables)), (*left, *_undated(sources), *_decisions(given))
+    )
 
 
 def _top(path: Path, sources: Sequence[LookedAt]) -> Table:
@@ -181,16 +183,14 @@ def _grid(sizes: PixelSizes, names: Sequence[str]) -> Iterator[Entry]:
     """Pixels like those of the imagery, but not outside of what the model learned from where they are near to it."""
     known = [m for m in sizes.sources_m if m is not None]
     own = min(known, default=sizes.map_m)
-    low, high = sizes.model_m or (own, own)
-    wanted_m = min(max(own, low), high) if own <= FAR_FROM_IMAGERY * high else own
-    wanted = sizes.map_m * Grid().block_px / wanted_m
+    wanted = sizes.map_m * Grid().block_px / fitting_pixel_m(own, sizes.model_m)
     block, cell = _cells(wanted)
     pixels = " and ".join(
         f"{m:.3g} m ({name})" for name, m in zip(names, sizes.sources_m, strict=True) if m is not None
     )
     why = f"pixels of {sizes.map_m * Grid().block_px / block:.3g} m; those of the imagery are about {pixels}"
     if sizes.model_m:
-        why += f", the model learned from {low:g} to {high:g} m"
+        why += ", the model learned from {:g} to {:g} m".format(*sizes.model_m)
     yield Entry("block_px", block, why, True)
     if cell != Grid().cell_px:
         yield Entry("cell_px", cell, f"a block is {block // cell} cells wide")
@@ -221,6 +221,16 @@ def _coverage(inputs: Inputs) -> Iterator[Entry]:
             break
     why = f"blocks with a larger share of gaps between files are not mapped; here {worst:.0%} of those with imagery"
     yield Entry("nodata_above", allowed, why, allowed != NODATA_ABOVE)
+
+
+def _undated(sources: Sequence[LookedAt]) -> Iterator[str]:
+    """Of which sources nothing tells when they were taken."""
+    names = [source.name for source in sources if not source.is_dated]
+    if names:
+        yield (
+            f"[[sources]] taken: nothing tells when the imagery of {' and '.join(names)} was taken; state it, such as "
+            'taken = "2020-06", so that report and map say it'
+        )
 
 
 def _decisions(given: Given) -> Iterator[str]:

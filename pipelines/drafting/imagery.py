@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from croplayer.sources.dates import acquired
 from croplayer.sources.raster_bands import ALPHA, COLOURS, PALETTE, Band, colour_bands
 from croplayer.sources.raster_file import RasterFile, RasterPlace, boxes_of, open_file
 from pipelines.drafting.draft import Entry
@@ -27,6 +29,9 @@ LOW, HIGH = 2, 98
 YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d{1,3}(?!\d))")
 """A year in the name of a file, alone or at the start of a date of eight digits."""
 
+DAY = re.compile(r"(?<!\d)((?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(?!\d)")
+"""A date of eight digits in the name of a file."""
+
 
 class LookedAt(NamedTuple):
     """A source of a draft."""
@@ -38,6 +43,8 @@ class LookedAt(NamedTuple):
     """Around all its files, degrees."""
     years: tuple[int, ...]
     """Years in the names of its files."""
+    is_dated: bool
+    """Whether its files or their names tell when it was taken."""
 
 
 def look_at_sources(given: Sequence[str], folder: Path) -> list[LookedAt]:
@@ -105,7 +112,26 @@ def _look_at(name: str, stem: str, files: Sequence[Path], folder: Path, taken: C
         *colour_entries(rasters, name),
     )
     years = sorted({int(year) for path in files for year in YEAR.findall(path.stem)})
-    return LookedAt(name, entries, _around(rasters), tuple(years))
+    is_told = all(acquired(raster.place) for raster in rasters)
+    taken = "" if is_told else _taken([path.stem for path in files])
+    if taken:
+        entries = (
+            *entries,
+            Entry("taken", taken, "when the imagery was taken, by the dates in the names of the files", True),
+        )
+    return LookedAt(name, entries, _around(rasters), tuple(years), is_told or bool(taken))
+
+
+def _taken(stems: Sequence[str]) -> str:
+    """The day in the names of files, or the first and the last; empty where a name has none or several."""
+    found = [DAY.findall(stem) for stem in stems]
+    if any(len(days) != 1 for days in found):
+        return ""
+    try:
+        days = sorted({date.fromisoformat(day).isoformat() for (day,) in found})
+    except ValueError:  # such as 31 June, so these are no dates
+        return ""
+    return days[0] if len(days) == 1 else f"{days[0]}/{days[-1]}"
 
 
 def beside(path: Path, folder: Path) -> str:

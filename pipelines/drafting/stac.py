@@ -132,7 +132,7 @@ def look_at_items(found: Found, folder: Path, taken: Collection[str], i_have_rig
     if found.licence.lower() not in SAYS_NOTHING:
         entries.append(Entry("licence", found.licence, "as the collection states it"))
     years = sorted({when.year for item in items for when in (item.start, item.end) if when is not None})
-    return LookedAt(own_name, tuple(entries), _around(items), tuple(years))
+    return LookedAt(own_name, tuple(entries), _around(items), tuple(years), bool(years))
 
 
 def asset_keys(item: Mapping[str, Any], collection: str) -> tuple[tuple[str, ...], str]:

@@ -21,6 +21,12 @@ AREA_WORDS = re.compile(r"crop|arable|farmland|cultivated|耕地|农田", re.IGN
 ANY_AREA_WORDS = re.compile(r"area|面积|公顷|亩|hectare|(^|\W|_)(k?ha|km2|mu)(\W|_|$)", re.IGNORECASE)
 UNIT_WORDS = (
     (re.compile(r"[万千百]\s*亩|万\s*公顷"), None),
+    (
+        re.compile(
+            r"(^|[\W_])(k?acres?|ac|sq\.?\s*mi|square\s+miles?|m2|m²|rai|dunams?|feddans?)([\W_]|$)", re.IGNORECASE
+        ),
+        None,
+    ),
     (re.compile(r"千\s*公顷|(^|[\W_])kha([\W_]|$)|1[ ,.]?000\s*ha|thousand\s+ha", re.IGNORECASE), "kha"),
     (re.compile(r"平方公里|平方千米|km2|km²|sq\.?\s*km", re.IGNORECASE), "km2"),
     (re.compile(r"公顷|hectare|(^|[\W_])ha([\W_]|$)", re.IGNORECASE), "ha"),
@@ -102,7 +108,8 @@ def _codes(table: pd.DataFrame, units: Sequence[str], path: Path) -> tuple[str, 
         guess = code_column(texts)
         shown = f"; '{guess}' holds {texts[guess][0]}" if guess else ""
         raise ValueError(
-            f"statistics {path} have no column with codes of the units, such as {', '.join(units[:3])}{shown}"
+            f"statistics {path} have no column with codes of the units, such as {', '.join(units[:3])}{shown}; write codes or names in "
+            "both files alike"
         )
     pattern = counts[name][1]
     rows = {value: row for row, value in enumerate(unique[name])}
@@ -132,6 +139,9 @@ def _area(
     if worded and not numbers.keys() & set(worded):
         raise ValueError(f"statistics {path}{_no_number(table, worded[0])}")
     if not numbers:
+        said_area = next((str(name) for name in table.columns if _is_area(str(name)) and name != code), None)
+        if said_area is not None:
+            raise ValueError(f"statistics {path}{_no_number(table, said_area)}")
         raise ValueError(f"statistics {path} have no column of numbers; they have {', '.join(map(str, table.columns))}")
     name = max(numbers, key=lambda n: (AREA_WORDS.search(n) is not None, _is_area(n)))
     others = [other for other in numbers if other != name]

@@ -14,7 +14,7 @@ import pyogrio
 
 from croplayer.vector.boundaries import USUAL, UnitColumns, read_boundaries
 from croplayer.vector.read import read_vector
-from pipelines.drafting.codes import code_column
+from pipelines.drafting.codes import code_column, most_found
 from pipelines.drafting.draft import Entry
 from pipelines.drafting.imagery import beside
 
@@ -67,7 +67,8 @@ def look_at_units(path: Path, folder: Path, codes: Sequence[str] = ()) -> UnitFi
     for key, found in (("adcode", code), ("name_en", latin), ("name_zh", chinese)):
         if found is not None and found != key:
             shown = ", ".join(text for text in texts[found][:3] if text)
-            entries.append(Entry(key, found, f"{words[key]}, such as {shown}", True))
+            why = "; the statistics hold these" if key == "adcode" and most_found(texts[found], codes)[0] else ""
+            entries.append(Entry(key, found, f"{words[key]}, such as {shown}{why}", True))
     return UnitFile(path, columns, layer, read_boundaries(path, columns, 1, layer), tuple(entries))
 
 

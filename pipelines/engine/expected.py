@@ -30,7 +30,7 @@ class PixelSizes(NamedTuple):
     model_m: tuple[float, float] | None
     """Smallest and largest that the segmentation model learned from; None without one."""
     recommended_block_px: int | None
-    """Pixels of a block that keep the finest imagery's own pixel, or the finest that the model knows where that is coarser."""
+    """Pixels of a block of about the size of `fitting_pixel_m`."""
 
 
 def pixel_sizes(inputs: Inputs) -> PixelSizes:
@@ -42,12 +42,20 @@ def pixel_sizes(inputs: Inputs) -> PixelSizes:
     known = [m for m in sources if m is not None]
     recommended = None
     if known or model:
-        wanted = min(known) if known else math.sqrt(model[0] * model[1]) if model else 1.0
-        # Finer imagery than the model knows can be made coarser; coarser imagery cannot be made finer.
-        wanted = max(wanted, model[0]) if model else wanted
+        wanted = fitting_pixel_m(min(known) if known else math.sqrt(model[0] * model[1]) if model else 1.0, model)
         step = min(FOLDS_OF_BLOCK_PX, inputs.recipe.grid.cell_px)
         recommended = max(step, round(edge_m / wanted / step) * step)
     return PixelSizes(edge_m / inputs.grid.block_px, sources, model, recommended)
+
+
+def fitting_pixel_m(own_m: float, model_m: tuple[float, float] | None) -> float:
+    """The pixel in metres that a map of imagery should have: the imagery's own, but within what the model learned from.
+
+    Imagery of much coarser pixels than the model knows keeps its own: made so much finer, it shows the model nothing known.
+    """
+    if model_m is None or own_m > FAR_FROM_IMAGERY * model_m[1]:
+        return own_m
+    return min(max(own_m, model_m[0]), model_m[1])
 
 
 def model_pixel_m(inputs: Inputs) -> tuple[float, float] | None:

@@ -208,7 +208,9 @@ def facts_of(inputs: Inputs, blocks: pd.DataFrame | None) -> list[tuple[str, str
         ("blocks", f"{len(blocks):,} of 0.05°, {inputs.grid.block_px} x {inputs.grid.block_px} px each"),
     ]
     if inputs.sources:
-        facts.append(("sources", ", ".join(inputs.recipe.source_names)))
+        from croplayer.report.sections_dates import with_times
+
+        facts.append(("sources", ", ".join(with_times(name, blocks) for name in inputs.recipe.source_names)))
     for column in blocks.columns:
         step = step_of_status(column)
         if step is None:

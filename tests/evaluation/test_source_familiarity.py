@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from croplayer.models.networks.window_features import window_features
 from croplayer.sources.access import Access
 from croplayer.sources.raster import RasterSource
 from stores.block_list import BlockList
-from stores.grid import BlockGrid, BlockIndex
+from stores.grid import BlockGrid, BlockIndex, PixelWindow
 from stores.legends import FOREIGN
 
 GRID = BlockGrid(128)
@@ -61,6 +62,30 @@ def test_foreign_imagery_is_told_before_a_run(bundle: Path, tmp_path: Path) -> N
     assert white is not None and white < FOREIGN
     plain = tmp_path / "plain"
     assert familiarity_of_sources(plain, bundle_digest(plain), sources, BLOCKS, GRID) == [None, None]
+
+
+def test_of_fewer_blocks_more_is_read_each(bundle: Path) -> None:
+    """A few windows of a region of one block say little of it; a large region costs no more for it."""
+
+    class Watched:
+        is_remote = False
+
+        def __init__(self) -> None:
+            self.areas: list[int] = []
+
+        def read(self, window: PixelWindow, grid: BlockGrid) -> SimpleNamespace:
+            self.areas.append(window.height * window.width)
+            shape = (window.height, window.width)
+            return SimpleNamespace(rgb=np.zeros((*shape, 3), np.uint8), valid=np.zeros(shape, bool))
+
+    read = {}
+    for count in (1, 2, 60):
+        source = Watched()
+        blocks = BlockList.of([BlockIndex(1100, col) for col in range(5000, 5000 + count)])
+        familiarity_of_sources(bundle, bundle_digest(bundle), [source], blocks, BlockGrid(512))  # type: ignore[list-item]
+        read[count] = source.areas
+    assert read[1][0] > read[2][0] > read[60][0]
+    assert max(map(sum, read.values())) <= 48 * 64 * 64
 
 
 def test_no_server_is_asked_and_a_damaged_file_tells_nothing(bundle: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from pyproj import Transformer
 from croplayer.evaluation.statistics import translated
 from pipelines.cli import main
 from pipelines.drafting.first_recipe import FirstRecipe, Given, first_recipe
+from pipelines.engine.expected import pixel_sizes
 from pipelines.exit_codes import BAD_INPUT, UNFINISHED
 from pipelines.recipe_files import SCHEMA
 from pipelines.run import open_run
@@ -197,6 +198,44 @@ def test_grey_imagery_is_read_as_grey(tmp_path: Path) -> None:
     assert source["bands"] == [1, 1, 1] and "scale" not in source
 
 
+@pytest.mark.parametrize(
+    ("stems", "taken"),
+    [
+        (["summer_20180716"], "2018-07-16"),
+        (["n_20180716", "s_20180801"], "2018-07-16/2018-08-01"),
+        (["summer"], None),
+        (["summer_2018"], None),
+        (["tile_20180631"], None),
+        (["from_20180701_to_20180801"], None),
+        (["n_20180716", "south"], None),
+    ],
+)
+def test_dates_in_names_are_guessed_and_what_tells_none_is_left_to_decide(
+    tmp_path: Path, stems: list[str], taken: str | None
+) -> None:
+    for stem in stems:
+        write_raster(tmp_path / "imagery" / f"{stem}.tif")
+    found = draft(tmp_path / "r.toml", tmp_path / "imagery")
+    assert values(found)["sources"][0].get("taken") == taken
+    assert any("[[sources]] taken: nothing tells" in line for line in found.left) == (taken is None)
+
+
+def test_imagery_that_says_when_it_was_taken_needs_no_date(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "a_20180716.tif")
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(ns="IMAGERY", ACQUISITIONDATETIME="2018-07-15T10:00:00+00:00")
+    found = draft(tmp_path / "r.toml", path)
+    assert "taken" not in values(found)["sources"][0] and not any("taken" in line for line in found.left)
+
+
+@pytest.mark.parametrize("gsd_m", [0.5, 2.4, 5.0, 12.0])
+def test_the_size_of_blocks_is_about_the_one_that_plan_recommends(tmp_path: Path, gsd_m: float) -> None:
+    out = tmp_path / "r.toml"
+    out.write_text(draft(out, write_raster(tmp_path / "a.tif", gsd_m=gsd_m)).text, encoding="utf-8")
+    inputs = open_run(str(out), tmp_path / "run").inputs
+    assert pixel_sizes(inputs).recommended_block_px == pytest.approx(inputs.grid.block_px, rel=0.1)
+
+
 @pytest.mark.parametrize(("gsd_m", "expected_m"), [(0.5, 1.8), (2.4, 2.4), (5.0, 4.0), (12.0, 12.0), (30.0, 30.0)])
 def test_pixels_follow_the_imagery_as_far_as_the_model_knows_them(
     tmp_path: Path, gsd_m: float, expected_m: float
@@ -327,6 +366,8 @@ def wrong_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
     words = table(folder / "words.csv", "adcode,name_en\n1,A\n2,B\n")
     hole = table(folder / "hole.csv", "adcode,name_en,cropland_km2,forest\n1,A,,4\n2,B,2,5\n")
     years = table(folder / "years.csv", "adcode,year,cropland_km2\n1,2019,1\n2,2019,2\n1,2020,1\n2,2020,2\n")
+    acres = table(folder / "acres.csv", "adcode,name_en,crop_acres\n1,A,1\n2,B,2\n")
+    unread = table(folder / "unread.csv", "adcode,name_en,area_ha\n1,A,n/a\n2,B,2\n")
     huge = table(folder / "huge.csv", "adcode,name_en,crop\n1,A,1e12\n2,B,1e12\n")
     return {
         "no file": (["--source", folder / "no.tif"], "does not exist; expected a GeoTIFF"),
@@ -343,6 +384,8 @@ def wrong_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         "no code": (["--source", a, "--admin", same], "have no column that tells the 2 units apart; they have kind"),
         "other codes": (["--source", a, "--admin", units, "--statistics", other], "no column with codes of the units, such as 1, 2"),
         "unknown unit": (["--source", a, "--admin", units, "--statistics", wan], "the unit of '耕地面积(万亩)' is none of"),
+        "acres": (["--source", a, "--admin", units, "--statistics", acres], "the unit of 'crop_acres' is none of"),
+        "an area that is no number": (["--source", a, "--admin", units, "--statistics", unread], "row 2: area_ha is 'n/a'"),
         "no numbers": (["--source", a, "--admin", units, "--statistics", words], "have no column of numbers"),
         "a hole": (["--source", a, "--admin", units, "--statistics", hole], "row 2: cropland_km2 is ''"),
         "two years": (["--source", a, "--admin", units, "--statistics", years], "'adcode' holds codes several times"),

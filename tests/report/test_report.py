@@ -11,7 +11,7 @@ import pytest
 from croplayer.report.answers import answers, cautions, steps
 from croplayer.report.charts import Bar, bar_figure, bar_panels
 from croplayer.report.page import Column, Gap, Picture, Report, Section, Table, column_cells, table_of
-from croplayer.report.sections_dates import age_section
+from croplayer.report.sections_dates import age_section, with_times
 from croplayer.report.sections_decisions import correctness_section, integration_section, sample_section
 from croplayer.report.sections_map import area_section
 from croplayer.report.sections_products import products_section
@@ -81,6 +81,30 @@ def test_the_first_screen_says_what_is_not_known() -> None:
     judged = "The masks were judged and the source of each block was chosen by rules (no reviewed samples)."
     assert f"{judged} What is called correct is therefore what the rules assume." in cautions(run)
     assert any("croplayer judge sample" in line for line in steps(run))
+    assert any("from when the imagery is" in line for line in cautions(run)) and any("`taken`" in s for s in steps(run))
+    dated = results(blocks=made_up_blocks().assign(taken_from_a=pd.Timestamp("2020-06-01", tz="UTC")))
+    assert not any("from when" in line for line in cautions(dated)) and not any("`taken`" in s for s in steps(dated))
+
+
+def test_the_first_screen_says_how_much_of_the_ground_is_known() -> None:
+    """Blocks reach beyond imagery, so all of them may have a map that knows a part of their ground only."""
+    levels = results().tables["levels"]
+    notes = []
+    for known in (0.242, 0.99, np.nan):
+        found = answers(results(tables={"levels": levels.assign(known=known)}))
+        notes += [answer.note for answer in found if answer.question == "Blocks with a map"]
+    assert notes == [
+        "all of the region; the map knows 24.2 % of their ground",
+        "all of the region",
+        "all of the region",
+    ]
+
+
+def test_a_second_name_has_a_column_where_a_unit_has_one() -> None:
+    units = pd.DataFrame({"adcode": ["1", "2"], "name_en": ["North", "South"], "name_zh": ["", None], "land_km2": 1.0})
+    for table, wanted in ((units, False), (units.assign(name_zh=["", "南"]), True)):
+        (areas,) = (part for part in area_section(results(units={1: table})).parts if isinstance(part, Table))
+        assert ("名称" in areas.header) == wanted
 
 
 def test_what_the_first_screen_says_stands_in_no_chapter_again() -> None:
@@ -274,6 +298,7 @@ def test_the_age_of_the_imagery_is_told_by_source_and_unit() -> None:
         ["North, a", "5 of 5", "2020-06-01", "2020-06-02", "2020-06-03"],
         ["南, a", "5 of 6", "2020-06-11", "2020-06-12", "2020-06-13"],
     ]
+    assert [with_times(name, blocks) for name in "ab"] == ["a (2020-06-01 to 2020-06-13)", "b"]
     assert section.parts[-1] == "Of b nothing tells from when the imagery is."
     assert age_section(results()) is None
 
