@@ -77,7 +77,8 @@ def folder(run: Path, tmp_path: Path) -> Path:
     assert result.stdout.startswith("at most ") and result.stdout.endswith(f"open {out / 'index.html'}\n")
     assert result.stderr.splitlines() == [
         "Warning: the folder must not be shared: nothing lets pictures of the imagery 'borealis' (© <b>Borealis</b>) be published; "
-        'state may_publish = ["results", "pictures"] in the recipe if you hold that right, or leave the imagery out'
+        "state its licence in the recipe, or "
+        'may_publish = ["results", "pictures"] if you hold that right, or leave the imagery out'
     ]
     return out
 
