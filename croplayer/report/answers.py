@@ -140,7 +140,7 @@ def _known(results: ReportTables) -> Answer:
     levels = results.table("levels")
     if levels is not None and KNOWN in levels:
         share = levels.set_index("map").loc[INTEGRATED, KNOWN]
-        note += f"; the map knows {percent(share)} of their ground" if share < COMPLETE_SHARE else ""
+        note += f"; of the ground of all blocks the map knows {percent(share)}" if share < COMPLETE_SHARE else ""
     return Answer("Blocks with a map", f"{mapped:,} of {count:,}", note)
 
 

@@ -37,7 +37,9 @@ def coverage_parts(results: ReportTables) -> list[Part]:
         parts.append(Gap("No coverage classifier was used, so only Nodata is recognised, by counting gaps."))
     caption = (
         f"Coverage type of each block by source. A block is Nodata when it has no imagery, or when more than "
-        f"{100 * results.nodata_above:.0f} % of its ground are gaps between imagery; the classifier decides the other types."
+        f"{100 * results.nodata_above:.0f} % of its ground are gaps between imagery; the classifier decides the other types. "
+        "Ground beyond the edge of the imagery is no gap. Non-planting is one of the signs by which masks are judged; it does not "
+        "decide alone, so cropland may be mapped in such a block."
     )
     figure = class_figure(blocks, columns, COVERAGE_COLOURS)
     parts.append(Picture.of("coverage_type", "What the imagery shows", caption, figure))

@@ -94,7 +94,7 @@ def test_the_first_screen_says_how_much_of_the_ground_is_known() -> None:
         found = answers(results(tables={"levels": levels.assign(known=known)}))
         notes += [answer.note for answer in found if answer.question == "Blocks with a map"]
     assert notes == [
-        "all of the region; the map knows 24.2 % of their ground",
+        "all of the region; of the ground of all blocks the map knows 24.2 %",
         "all of the region",
         "all of the region",
     ]
