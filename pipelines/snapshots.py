@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from croplayer.cube.whole_blocks import Cube
 from pipelines import stopping
 from pipelines.engine.lease import lease
-from pipelines.publishing import Published
 from stores.block_list import BlockList
 from stores.columns import RGB
 from stores.cube import CUBE
@@ -48,6 +47,9 @@ from stores.snapshot import (
     parts_of,
 )
 from stores.step_memory import CUBE_FILES, END_OF_RUN, SQUARES
+
+if TYPE_CHECKING:
+    from pipelines.publishing import Published  # needs pystac, which checking a snapshot or a run does not
 
 AT_ONCE = 8
 """Files of blocks that are copied at the same time: a bucket answers late and serves many."""

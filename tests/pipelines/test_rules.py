@@ -7,7 +7,7 @@ import pytest
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Done, Earlier, Rule, always
 from pipelines.engine.steps import OutputStep
-from pipelines.explain import _changes
+from pipelines.explain import changes_of
 from pipelines.stages.order import STAGES, all_rules
 
 
@@ -55,4 +55,4 @@ def test_every_rule_is_of_a_stage_and_follows_rules_before_it() -> None:
     ],
 )
 def test_changes_are_told_in_words(before: dict[str, str], now: dict[str, str], words: list[str]) -> None:
-    assert list(_changes(before, now)) == words
+    assert list(changes_of(before, now)) == words

@@ -23,15 +23,20 @@ def said(*arguments: object, code: int = 0) -> str:
     return done.output
 
 
+def in_new_python(folder: Path, *arguments: object) -> str:
+    """What a command says in a process of its own: the libraries that tests have loaded before may round the last bits otherwise."""
+    command = [sys.executable, "-m", "pipelines", "label", *map(str, arguments)]
+    root = str(Path(__file__).parents[3])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
 def second_person(labels: Path, run: Path, home: Path) -> str:
     """What somebody is told who has a copy of the folder at another place, and makes round 1 again in a process of their own."""
     shutil.copytree(labels, home / "their labels")
-    command = [sys.executable, "-m", "pipelines", "label", "round", "their labels", "--rebuild", "1", "--run", str(run)]
-    root = str(Path(__file__).parents[3])
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
-    done = subprocess.run(command, cwd=home, env=environment, text=True, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return in_new_python(home, "round", "their labels", "--rebuild", 1, "--run", run)
 
 
 def test_a_round_says_what_it_decides_and_writes_its_page(
@@ -49,7 +54,7 @@ def test_a_round_says_what_it_decides_and_writes_its_page(
     output = said("round", labels, code=2)
     assert "rounds.toml [stop] has an unknown 'areas'" in output and "did you mean 'area'?" in output
     (labels / "rounds.toml").write_text(SETTINGS, encoding="utf-8")
-    output = said("round", labels)
+    output = in_new_python(tmp_path, "round", labels)
     assert "learn: 3 new labels and 0 old ones, 4 steps" in output
     assert output.count("go on: pixel IoU") == 2 and "correct masks not known" in output
     record = pd.read_parquet(labels / "rounds.parquet")
@@ -60,7 +65,6 @@ def test_a_round_says_what_it_decides_and_writes_its_page(
     (labels / "rounds" / "report.html").unlink()
     assert "nothing has changed since round 1" in said("round", labels, code=2)
     assert (labels / "rounds" / "report.html").read_text(encoding="utf-8") == page
-    assert "round 1 made again has the same bytes" in said("round", labels, "--rebuild", 1)
     assert "round 1 made again has the same bytes" in second_person(labels, finished_small_run, tmp_path / "second")
     assert "the rounds are 1" in said("round", labels, "--rebuild", 2, code=2)
     output = said("next", labels, "--count", 3)
