@@ -114,7 +114,7 @@ def _iou(sums: np.ndarray) -> np.ndarray:
     return sums[..., 0] / sums[..., :3].sum(axis=-1)
 
 
-def section(countries: Sequence[Country], share: float) -> str:
+def section(countries: Sequence[Country]) -> str:
     """The figures as a table for people."""
     each = [
         f"| {c.seed} | {c.reviewed} of {c.blocks} | {c.method.split(' (')[0].split(':')[0]} | "
@@ -124,14 +124,15 @@ def section(countries: Sequence[Country], share: float) -> str:
         + " |"
         for c in countries
     ]
+    share = sum(c.reviewed for c in countries) / sum(c.blocks for c in countries)
     above, no_worse = sum(c.low > 0 for c in countries), sum(c.difference >= 0 for c in countries)
     units = [
         [sum(c.within[name(c)][i] for c in countries) for i in (0, 1)] for name in (lambda c: c.better, lambda _: OWN)
     ]
     return "\n".join(
         [
-            f"Measured on {datetime.now(UTC):%Y-%m-%d} on {len(countries)} countries of other seeds than that above, with reviews of about "
-            f"{100 * share:g} % of the blocks ({processor()}). IoU with the truth in the blocks of which every map knows all "
+            f"Measured on {datetime.now(UTC):%Y-%m-%d} on {len(countries)} countries of other seeds than that above, with reviews of "
+            f"{100 * share:.0f} % of the blocks ({processor()}). IoU with the truth in the blocks of which every map knows all "
             "ground; the difference is that to the better source, with its 95 % interval over blocks; provinces are those within "
             f"10 % of their true area, of those of which the map knows at least {100 * LEAST_KNOWN:.0f} %.",
             "",
@@ -158,7 +159,7 @@ def main() -> None:
         work = arguments.work or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
         countries = [country(seed, arguments.bbox, arguments.share, work.absolute()) for seed in arguments.seeds]
-    text = section(countries, arguments.share)
+    text = section(countries)
     print(text)
     if arguments.write:
         write_section(arguments.write, "integration", text)
