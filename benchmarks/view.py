@@ -228,7 +228,7 @@ def drawn(run: Path, box: Bounds) -> dict[str, float]:
     lon, lat = (box.west + box.east) / 2, (box.south + box.north) / 2
     county = Bounds(lon - COUNTY_DEG / 2, lat - COUNTY_DEG / 2, lon + COUNTY_DEG / 2, lat + COUNTY_DEG / 2)
     code = (
-        "import sys, time, json; import croplayer, matplotlib; matplotlib.use('agg'); import matplotlib.pyplot, xarray, zarr\n"
+        "import sys, time, json; import croplayer, matplotlib; matplotlib.use('agg'); import matplotlib.pyplot; croplayer.open_cube\n"
         "box = json.loads(sys.argv[2]); begun = time.perf_counter()\n"
         "axes = croplayer.open_cube(sys.argv[1], region=box).crop.plot(); opened = time.perf_counter()\n"
         "axes.figure.savefig(sys.argv[3]); print(opened - begun, time.perf_counter() - begun)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -161,8 +162,16 @@ def _listed(folder: RunFolder) -> BlockList | None:
     """The region of a finished run, as its block table lists it; None before."""
     if END_OF_RUN not in folder.memory.entries() or not folder.blocks.is_file():
         return None
-    table = pd.read_parquet(folder.blocks, columns=["row", "col"])
-    return BlockList(np.unique((table.row * LATTICE_COLS + table.col).to_numpy(np.int32)))
+    found = folder.blocks.stat()
+    return _blocks_in(folder.blocks, found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=4)
+def _blocks_in(table: Path, _inode: int, _changed_ns: int, _size: int) -> BlockList:
+    """The blocks of a block table as it was written at a time; each step of a nation asks for them."""
+    rows = pd.read_parquet(table, columns=["row", "col"])
+    codes = np.sort((rows.row * LATTICE_COLS + rows.col).to_numpy(np.int32))
+    return BlockList(codes[np.append(True, codes[1:] != codes[:-1])] if len(codes) else codes)
 
 
 def _is_of(edition: str, found: Results) -> bool:
