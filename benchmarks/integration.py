@@ -24,7 +24,7 @@ from benchmarks.machine import processor
 from benchmarks.written import write_section
 from croplayer.evaluation.clusters import bootstrap_interval
 from pipelines.recipe_files import RECIPES
-from stores.columns import KNOWN, agreement_columns, map_column, mapped_column
+from stores.columns import KNOWN, agreement_columns, known_share_column, map_column, mapped_column
 
 BLOCK_DEG = 0.05
 SOURCES = ("aster", "borealis")
@@ -100,7 +100,7 @@ def found(seed: int, run: Path) -> Country:
     true = units[mapped_column(TRUTH)]
     within = {}
     for name in MAPS:
-        covers = units[f"{name}_known"] >= LEAST_KNOWN
+        covers = units[known_share_column(name)] >= LEAST_KNOWN
         near = (units[mapped_column(name)] / true - 1).abs() <= WITHIN
         within[name] = int((covers & near).sum()), int(covers.sum())
     return Country(
@@ -134,14 +134,14 @@ def section(countries: Sequence[Country]) -> str:
             f"Measured on {datetime.now(UTC):%Y-%m-%d} on {len(countries)} countries of other seeds than that above, with reviews of "
             f"{100 * share:.0f} % of the blocks ({processor()}). IoU with the truth in the blocks of which every map knows all "
             "ground; the difference is that to the better source, with its 95 % interval over blocks; provinces are those within "
-            f"10 % of their true area, of those of which the map knows at least {100 * LEAST_KNOWN:.0f} %.",
+            f"{100 * WITHIN:.0f} % of their true area, of those of which the map knows at least {100 * LEAST_KNOWN:.0f} %.",
             "",
             f"| seed | reviewed | decided by | {' | '.join(SOURCES)} | both merged | integrated | difference | provinces, better source | integrated |",
-            "|" + "---|" * (7 + len(SOURCES) + 1),
+            "|" + "---|" * (6 + len(MAPS)),
             *each,
             "",
             f"The integrated map has at least the IoU of the better source in {no_worse} of {len(countries)} countries, and an interval "
-            f"above 0 in {above}. Provinces within 10 %: {units[0][0]} of {units[0][1]} for the better source, {units[1][0]} of {units[1][1]} "
+            f"above 0 in {above}. Provinces within {100 * WITHIN:.0f} %: {units[0][0]} of {units[0][1]} for the better source, {units[1][0]} of {units[1][1]} "
             "for the integrated map.",
         ]
     )

@@ -1,4 +1,4 @@
-"""What a sample of a run's map is drawn from, and the check that the map is finished."""
+"""What a sample of a run's map is drawn from, and whether that map is finished and still the same."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from stores.run_folder import RunFolder, edition_at
 
 if TYPE_CHECKING:
     import geopandas as gpd
+    import pandas as pd
 
     from croplayer.evaluation.frame import Frame
 
@@ -47,6 +48,19 @@ def frame_of(run: Path, level: int | None) -> Frame:
     check_map(folder, cube.edition, BlockList.of(blocks))
     progress = tqdm(range(len(blocks)), unit="block", disable=None, leave=False)
     return measure_frame(Population(cube, blocks, units), progress)
+
+
+def changed_since(points: pd.DataFrame, run: Path) -> int:
+    """At how many points of a sample the map of a run is not what it was when they were drawn; the map must be finished there."""
+    from croplayer.cube.whole_blocks import Cube
+    from croplayer.evaluation.frame import changed_points
+    from stores.grid import BlockIndex
+
+    folder = edition_at(run)
+    cube = Cube.open(folder.cube, folder.edition)
+    blocks = BlockList.of(BlockIndex.parse(str(name)) for name in points.block.unique())
+    check_map(folder, cube.edition, blocks)
+    return changed_points(cube, blocks, points)
 
 
 def check_map(folder: RunFolder, edition: str, blocks: BlockList) -> None:

@@ -75,14 +75,7 @@ def label_sample(run: Path, recipe: Recipe, sample: Path) -> int:
 
 def is_of_map(sample: Path, run: Path) -> bool:
     """Whether a sample was drawn from the map that a run has now."""
-    from croplayer.cube.whole_blocks import Cube
-    from croplayer.evaluation.frame import changed_points
     from croplayer.evaluation.sample_files import read_sample
-    from stores.block_list import BlockList
-    from stores.grid import BlockIndex
-    from stores.run_folder import edition_at
+    from pipelines.area_frame import changed_since
 
-    points = read_sample(sample).points
-    folder = edition_at(run)
-    blocks = BlockList.of(BlockIndex.parse(name) for name in points.block.unique())
-    return not changed_points(Cube.open(folder.cube, folder.edition), blocks, points)
+    return not changed_since(read_sample(sample).points, run)

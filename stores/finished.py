@@ -27,7 +27,7 @@ from stores.levels import squares_of
 from stores.records import BlockRecord
 from stores.results import FEW_BLOCKS, Results, read_results
 from stores.run_folder import RunFolder
-from stores.step_memory import END_OF_RUN, FIELDS, SQUARES, STEPS_OF_CUBE, StepEntry
+from stores.step_memory import END_OF_RUN, FIELDS, SQUARES, STEPS_OF_CUBE, BlocksDone, StepEntry
 
 NAMES_SHOWN = 3
 STEP_OF_ARRAY = {
@@ -82,9 +82,9 @@ def finished_blocks(
     if entry is None:
         return BlockList.of(())
     listed = None if each or len(blocks) <= FEW_BLOCKS else _listed(folder)
-    ledger = Ledger(folder.ledger(step))
-    if listed is not None and entry.ledger is not None and ledger.has_size(entry.ledger.size):
-        first = next(ledger.lines(), None)
+    done = BlocksDone(entry.blocks, folder.ledger(step))
+    if listed is not None and folder.memory.is_finished(step, entry.fingerprint, done):
+        first = next(Ledger(done.ledger).lines(), None)
         return blocks.both(listed) if first is None or _names_edition(first[1], edition) else BlockList.of(())
     found = read_results(folder.ledger(step), entry.fingerprint, blocks, cube)
     return found.blocks.both(_region(folder, step, entry, blocks)) if _is_of(edition, found) else BlockList.of(())

@@ -147,10 +147,6 @@ class Ledger:
             f.seek(max(0, size - 1))
             return f.read() not in (b"", b"\n")
 
-    def has_size(self, size: int) -> bool:
-        """Whether the ledger is there with a size in bytes."""
-        return self.path.is_file() and self.path.stat().st_size == size
-
     def cut_torn_tail(self) -> None:
         """Drop a last line that a crash left incomplete."""
         if not self.path.exists():

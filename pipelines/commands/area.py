@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.area_frame import check_map, frame_of, units_of
+from pipelines.area_frame import changed_since, frame_of, units_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -250,19 +250,9 @@ def _check_same_change(sample: ReviewedSample, place: Path) -> None:
 
 def _check_same_map(sample: ReviewedSample, run: Path) -> None:
     """Raise ValueError unless the map of a run is finished and what it was when a sample was drawn from it."""
-    from croplayer.cube.whole_blocks import Cube
-    from croplayer.evaluation.frame import changed_points
-    from stores.block_list import BlockList
-    from stores.grid import BlockIndex
-    from stores.run_folder import edition_at
-
     if sample.design is None:
         raise ValueError(f"{sample.flaw}; without it the sample cannot be compared with {run}")
-    folder = edition_at(run)
-    cube = Cube.open(folder.cube, folder.edition)
-    blocks = BlockList.of(BlockIndex.parse(name) for name in sample.points.block.unique())
-    check_map(folder, cube.edition, blocks)
-    if changed := changed_points(cube, blocks, sample.points):
+    if changed := changed_since(sample.points, run):
         raise ValueError(
             f"at {changed} of {len(sample.points)} points the map of {run} has changed since the sample was drawn, so its "
             "areas are those of the earlier map; draw a new sample"
