@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.nation_page import page
 from benchmarks.nation_run import BLOCK_PX, CHINA, make_inputs, write_recipe
 from benchmarks.nothing import NothingTask
-from benchmarks.processes import BLOCK_PROCESS, CLIENT, WORKER, run_watched
+from benchmarks.processes import BLOCK_PROCESS, CLIENT, FORK_SERVER, run_watched
 from pipelines.engine.cluster import Workers
 from pipelines.engine.execute import run_step
 from pipelines.engine.step_ledgers import StepLedgers
@@ -165,7 +165,7 @@ def stages(work: Path, count: int) -> dict[str, Any]:
         watched = run_watched(command)
         found[name] = watched.wall_s
         if name == "run_s":
-            kinds = {"client_mb": CLIENT, "worker_mb": WORKER, "block_process_mb": BLOCK_PROCESS}
+            kinds = {"client_mb": CLIENT, "fork_server_mb": FORK_SERVER, "block_process_mb": BLOCK_PROCESS}
             found |= {key: watched.peak_mb[kind] for key, kind in kinds.items()}
     for ledger in sorted((work / "out/ledger").glob("*.jsonl")):
         seconds = [r.seconds for _, r in Ledger(ledger).lines()]

@@ -105,7 +105,7 @@ def _stages(runs: Sequence[Found]) -> list[str]:
     names = {
         "blocks": "blocks", "run_s": "whole run, s", "again_s": "again with nothing to do, s",
         **{k: f"{k.removesuffix('_ms_per_block')}, ms per block" for k in steps},
-        "files_per_block": "files per block", "client_mb": "client, MB", "worker_mb": "Dask worker, MB",
+        "files_per_block": "files per block", "client_mb": "client, MB", "fork_server_mb": "fork server, MB",
         "block_process_mb": "block process, MB",
     }  # fmt: skip
     rows = [[words, *(_plain(r[key]) for r in runs)] for key, words in names.items()]

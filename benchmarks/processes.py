@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import psutil
 
+from croplayer.workers.process_name import BLOCK, FORKS
 from stores.run_log import BEGAN, ENDED, WHOLE_RUN, LogLine, read_run_log
 
 LOOK_EVERY_S = 0.1
-CLIENT, WORKER, BLOCK_PROCESS, TRACKER, CHILD = "client", "Dask worker", "block process", "tracker", "child"
-SIGNS = {"croplayer.workers.block_process": BLOCK_PROCESS, "resource_tracker": TRACKER, "spawn_main": WORKER}
-"""Kinds of process by a part of their command line; the first that is found counts. Nannies are threads of the client."""
+CLIENT, BLOCK_PROCESS, FORK_SERVER, CHILD = "client", "block process", "fork server", "child"
+KINDS = {BLOCK: BLOCK_PROCESS, FORKS: FORK_SERVER}
+"""Kinds of process by their names. Workers of a run's own cluster are threads of the client."""
 START, BETWEEN, END = "start", "between steps", "end"
 """Names of the time before the first step, between steps and after the last."""
 
@@ -79,10 +80,9 @@ class Taken(NamedTuple):
 NOTHING = Taken(0.0, {})
 
 
-def kind_of(command_line: Sequence[str], is_first: bool) -> str:
-    """The kind of a process by its command line; the first process of a command is its client."""
-    text = " ".join(command_line)
-    return CLIENT if is_first else next((kind for sign, kind in SIGNS.items() if sign in text), CHILD)
+def kind_of(name: str, is_first: bool) -> str:
+    """The kind of a process by its name; the first process of a command is its client."""
+    return CLIENT if is_first else KINDS.get(name, CHILD)
 
 
 def run_watched(command: Sequence[str], log: Path | None = None, env: Mapping[str, str] | None = None) -> Watched:
@@ -148,7 +148,7 @@ def looks(pid: int) -> dict[int, Look]:
         processes = [first, *first.children(recursive=True)]
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess), process.oneshot():
-            times, kind = process.cpu_times(), kind_of(process.cmdline(), process.pid == pid)
+            times, kind = process.cpu_times(), kind_of(process.name(), process.pid == pid)
             found[process.pid] = Look(kind, times.user + times.system, process.memory_info().rss / 2**20)
     return found
 

@@ -1,4 +1,4 @@
-"""The process that works on blocks: started by ``croplayer.workers.isolated``, with tasks sent through a pipe.
+"""The process that works on blocks: forked by ``croplayer.workers.fork_server``, with tasks sent through a pipe.
 
 It is used for many steps and runs, and drops its file cache whenever a step begins. Before each block it writes
 the block's position to a file that its parent reads, so that the parent knows which block a crash, a hang or
@@ -11,16 +11,15 @@ import faulthandler
 import os
 import pickle
 import resource
-import signal
 import struct
-import sys
 import threading
 import time
 from multiprocessing.connection import Connection
 from typing import Any
 
 from croplayer.files.file_cache import forget_files
-from stores.garbage import collect_seldom, leave_the_rest
+from croplayer.workers.process_name import BLOCK, name_process
+from stores.garbage import leave_the_rest
 
 FLUSH_S = 0.05
 """Shortest time between two messages with finished records; after a crash, blocks not yet sent are redone."""
@@ -33,8 +32,7 @@ UNLOADABLE = b"unloadable: "
 
 def main(connection_fd: int, position_fd: int, stacks_fd: int) -> None:
     """Work on the blocks that come through the pipe until it is closed; the arguments are file descriptors."""
-    collect_seldom()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    name_process(BLOCK)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.enable(file=stacks_fd)
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
@@ -83,7 +81,3 @@ def _end_with_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(ORPHAN_CHECK_S)
     os._exit(1)
-
-
-if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:]))

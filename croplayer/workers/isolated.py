@@ -1,6 +1,6 @@
 """Work on blocks in a separate process, so that a failing block ends neither the worker nor other blocks.
 
-A block that crashes, hangs or takes too much memory ends only that process. The parent knows which block it was,
+A block that crashes, hangs or takes too much memory ends only that process. The worker knows which block it was,
 starts a new process for the others, and tries the block once more on its own. This module imports little, because
 a Dask worker keeps it in memory beside the process that does the work.
 """
@@ -11,8 +11,6 @@ import os
 import pickle
 import re
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -23,6 +21,7 @@ from typing import NamedTuple
 import psutil
 
 from croplayer.workers.block_process import COUNT, NOT_STARTED, POSITION, UNLOADABLE
+from croplayer.workers.forked import ForkedProcess
 
 TICK_S = 0.1
 START_S = 300.0
@@ -30,21 +29,6 @@ START_S = 300.0
 STOP_S = 5.0
 """Time in seconds that a process has to write its stack after it was told to stop."""
 FRAMES_SHOWN = 4
-
-ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
-"""Environment with one thread per library: other numbers of threads give results that differ in the last bits.
-
-Several cores are used by several workers.
-"""
-
-GIVEN_BACK_AT_ONCE = "MALLOC_TRIM_THRESHOLD_"
-"""Variable that Dask's nanny sets for its workers, so that freed memory goes back to the system at once.
-
-A network frees and allocates the same buffers in every layer, and would spend half of its time on fresh pages.
-"""
-
-FEW_HEAPS = {"MALLOC_ARENA_MAX": "2"}
-"""By default glibc keeps freed memory in a heap for each thread: 400 MB more for a block of 2,560 px, and no faster."""
 
 Position = tuple[int, int]
 """Row and column of a block."""
@@ -91,6 +75,8 @@ class Work(NamedTuple):
     """A pickled ``stores.records.BlockTask``."""
     epoch: str
     """Text that differs each time a step begins: a process drops its file cache when the epoch changes."""
+    imports: tuple[str, ...] = ()
+    """Modules that the task needs and that take long to import; where the work begins, processes are forked with them."""
 
 
 def run_isolated(
@@ -124,7 +110,7 @@ def run_isolated(
         if suspect.is_hung:
             outcome.lost.append(suspect)
             continue
-        _end_process()
+        end_process()
         outcome.retried.append(suspect)
         outcome.lost.extend(_run_all(work, [suspect.block], limits, outcome.records, is_wanted))
     return outcome
@@ -151,10 +137,10 @@ def _run_all(
     suspects: list[Lost] = []
     false_starts = 0
     while blocks and is_wanted():
-        end = _process().run(work, blocks, limits, records, is_wanted)
+        end = _process(work.imports).run(work, blocks, limits, records, is_wanted)
         if end is None:
             break
-        _end_process()
+        end_process()
         false_starts = false_starts + 1 if end.position == NOT_STARTED else 0
         if false_starts > 1:
             raise RuntimeError(f"the process for the blocks ended before its first block: {end.reason}")
@@ -181,23 +167,16 @@ class _End(NamedTuple):
 class _BlockProcess:
     """A process that works on blocks, seen from its parent."""
 
-    def __init__(self) -> None:
+    def __init__(self, imports: tuple[str, ...]) -> None:
         self._connection, theirs = Pipe()
         self._positions = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the process)
         self._stacks = tempfile.TemporaryFile()  # noqa: SIM115
-        fds = (theirs.fileno(), self._positions.fileno(), self._stacks.fileno())
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "croplayer.workers.block_process", *map(str, fds)],
-            pass_fds=fds,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-        )
-        self._seen = psutil.Process(self._child.pid)
+        self._forked = ForkedProcess((theirs.fileno(), self._positions.fileno(), self._stacks.fileno()), imports)
         theirs.close()
 
     @property
     def is_alive(self) -> bool:
-        return self._child.poll() is None
+        return self._forked.is_alive
 
     def run(
         self,
@@ -211,7 +190,8 @@ class _BlockProcess:
         os.pwrite(self._positions.fileno(), POSITION.pack(NOT_STARTED), 0)
         done, position, since = 0, NOT_STARTED, time.monotonic()
         try:
-            self._connection.send_bytes(pickle.dumps((*work, blocks, (len(blocks) + 1) * limits.seconds + START_S)))
+            longest = (len(blocks) + 1) * limits.seconds + START_S
+            self._connection.send_bytes(pickle.dumps((work.task, work.epoch, blocks, longest)))
             while is_wanted():
                 if self._connection.poll(TICK_S):
                     message = self._connection.recv_bytes()
@@ -234,14 +214,13 @@ class _BlockProcess:
                     reason = f"took more memory than the {most} of cluster.memory_limit and was stopped{where}"
                     return _End(done, self._position(), reason)
         except (EOFError, ConnectionError):
-            self._child.wait()
+            self._forked.wait()
             return _End(done, self._position(), f"its process {self._how_it_ended()}{self._where()}")
         return _End(done, len(blocks), "is no longer wanted")
 
     def end(self) -> None:
         """Kill the process if it is alive, and close its pipe and files."""
-        self._child.kill()
-        self._child.wait()
+        self._forked.kill()
         self._connection.close()
         self._positions.close()
         self._stacks.close()
@@ -250,24 +229,25 @@ class _BlockProcess:
         return int(POSITION.unpack(os.pread(self._positions.fileno(), POSITION.size, 0))[0])
 
     def _memory(self) -> int:
-        """Resident memory of the process in bytes, 0 if it has ended."""
+        """Resident memory of the process in bytes, 0 if it has ended or is not yet forked."""
+        if (number := self._forked.number) is None:
+            return 0
         try:
-            return int(self._seen.memory_info().rss)
+            return int(psutil.Process(number).memory_info().rss)
         except psutil.NoSuchProcess:
             return 0
 
     def _stop(self) -> str:
         """End the process; returns where it was."""
-        self._child.send_signal(signal.SIGABRT)
-        try:
-            self._child.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
+        self._forked.send_signal(signal.SIGABRT)
+        if not self._forked.wait(STOP_S):
+            self._forked.kill()
         return self._where()
 
     def _how_it_ended(self) -> str:
-        code = self._child.returncode
+        code = self._forked.exit_code
+        if code is None:
+            return "ended with the process that forks it"
         if code >= 0:
             return f"ended with exit code {code}"
         name = signal.Signals(-code).name
@@ -285,27 +265,21 @@ class _BlockProcess:
         return f" in {' < '.join(calls)}" if calls else ""
 
 
-def _environment() -> dict[str, str]:
-    """The environment of a process of blocks."""
-    inherited = {name: value for name, value in os.environ.items() if name != GIVEN_BACK_AT_ONCE}
-    return {**FEW_HEAPS, **inherited, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-
-
 _of_thread = threading.local()
 
 
-def _process() -> _BlockProcess:
+def _process(imports: tuple[str, ...]) -> _BlockProcess:
     """The process of the calling thread, started if there is none."""
     process: _BlockProcess | None = getattr(_of_thread, "process", None)
     if process is not None and not process.is_alive:
-        _end_process()
+        end_process()
         process = None
     if process is None:
-        process = _of_thread.process = _BlockProcess()
+        process = _of_thread.process = _BlockProcess(imports)
     return process
 
 
-def _end_process() -> None:
+def end_process() -> None:
     """End the process of the calling thread, if there is one."""
     process: _BlockProcess | None = getattr(_of_thread, "process", None)
     if process is not None:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from croplayer.workers.forked import fork_server
 from croplayer.workers.isolated import BlockLimits
 from pipelines import stopping
 from pipelines.engine.run_log import messages
@@ -66,6 +67,8 @@ class Workers:
         self._slots = 0
         self._here: frozenset[str] = frozenset()
         """Addresses of the workers that were connected to the scheduler at the last query."""
+        self.imports: tuple[str, ...] = ()
+        """Modules that the processes of blocks are forked with, where the first of them is still to come."""
         if scheduler is not None:
             _check_address(scheduler)
 
@@ -145,35 +148,36 @@ class Workers:
         if self._address is not None:
             return self._stack.enter_context(_closed_at_the_end(_connected(self._address)))
         logging.getLogger("distributed").setLevel(logging.ERROR)
-        cluster = _slurm_cluster(self.config, self.config.slurm) if self.config.slurm else _embedded(self.config)
+        if self.config.slurm:
+            cluster = _slurm_cluster(self.config, self.config.slurm)
+        else:
+            self._stack.enter_context(fork_server(self.imports))
+            cluster = _embedded(self.config)
         self._stack.enter_context(cluster)
         return self._stack.enter_context(_closed_at_the_end(Client(cluster, set_as_default=False)))
 
 
 def _embedded(config: Cluster) -> Any:
-    """A scheduler and workers on this machine, to which only this process can connect.
+    """A scheduler and workers that are threads of this process.
 
-    Every user of a machine reaches its loopback addresses, and whoever connects to a scheduler runs code as its owner.
-    Key and certificate are made for this cluster alone and exist in memory, apart from the moment in which the TLS
-    library reads them from a folder that only the owner can open.
+    They only hand blocks to processes and wait for them. Nobody else can connect to them: they have no address on the
+    network, and whoever connects to a scheduler runs code as its owner.
     """
-    import cryptography  # noqa: F401  (Dask needs it for the certificate; here a missing one is named with its extra)
-    from distributed import LocalCluster
+    from distributed import Scheduler, SpecCluster, Worker
 
-    return LocalCluster(
-        n_workers=config.workers,
-        threads_per_worker=1,
-        processes=True,
-        memory_limit=None,  # a worker holds little; the processes of its blocks have limits of their own
-        host="127.0.0.1",
-        protocol="tls://",
-        security=True,
-        dashboard_address="127.0.0.1:0",
-        scheduler_kwargs={"dashboard": False},
-        resources={config.network_resource: 1} if config.network_resource else None,
+    of_both = {"protocol": "inproc://", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    of_worker = {
+        "nthreads": 1,
+        "memory_limit": None,  # a worker holds little; the processes of its blocks have limits of their own
+        "resources": {config.network_resource: 1} if config.network_resource else None,
+        "preload": EMBEDDED_WORKER,
+        "silence_logs": logging.ERROR,
+    }
+    worker = {"cls": Worker, "options": {**of_both, **of_worker}}
+    return SpecCluster(
+        scheduler={"cls": Scheduler, "options": of_both}, workers=dict.fromkeys(range(config.workers), worker),
         silence_logs=logging.ERROR,
-        preload=EMBEDDED_WORKER,
-    )
+    )  # fmt: skip
 
 
 def _slurm_cluster(config: Cluster, slurm: Slurm) -> Any:

@@ -177,7 +177,7 @@ class _Window:
             if not group:
                 return
             future = self._workers.client.submit(
-                run_group, Work(self._task(group), self._epoch), pickle.dumps([tuple(b) for b in group]), self._workers.limits,
+                run_group, Work(self._task(group), self._epoch, self._workers.imports), pickle.dumps([tuple(b) for b in group]), self._workers.limits,
                 pure=False, retries=0, resources=self._resources,
             )  # fmt: skip
             self._in_flight[future] = group

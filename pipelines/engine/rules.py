@@ -54,6 +54,8 @@ class Rule:
     """Modules of its code; everything that they import counts too, and so do the modules of what its tasks hold."""
     steps: Callable[[Inputs, Output, Earlier], Iterable[Step]]
     """Builds its steps; called when every rule that it follows is finished, so it may read what they wrote."""
+    imports: tuple[str, ...] = ()
+    """Modules that its tasks import when they begin and that take long; worker processes import them once for all."""
 
     def marked(self, step: Step) -> Step:
         """A step of this rule with the digest of its code added to ``made_of``."""
@@ -62,6 +64,16 @@ class Rule:
         held = modules_of(step.task_for(step.blocks[:1])) if isinstance(step, BlockStep) else set()
         modules = {*self.code, *held, *(RESULTS if isinstance(step, OutputStep) else ())}
         return replace(step, made_of={"code": code_digest(tuple(sorted(modules))), **step.made_of})
+
+
+def imports_from(rule: Rule, rules: Iterable[Rule]) -> tuple[str, ...]:
+    """Modules that are imported once for a rule and for those that follow it, which are done again after it."""
+    names, found = {rule.name}, dict.fromkeys(rule.imports)
+    for later in rules:
+        if names.intersection(later.after):
+            names.add(later.name)
+            found |= dict.fromkeys(later.imports)
+    return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pipelines.engine.code import code_digest, modules_of
 from pipelines.engine.execute import run_step
 from pipelines.engine.left import Left, left_of_step
 from pipelines.engine.output import Output
-from pipelines.engine.rules import Done, Earlier, Rule
+from pipelines.engine.rules import Done, Earlier, Rule, imports_from
 from pipelines.engine.run_log import RunLog
 from pipelines.engine.steps import ModelStep, OutputStep, Step, StepResult
 from stores.step_memory import EXPORTS
@@ -130,6 +130,7 @@ def run_rules(
         of_stage = []
         for rule in (rule for rule in chosen if rule.stage == stage):
             log.next_rule()
+            workers.imports = imports_from(rule, chosen)
             for step in walk.steps(rule):
                 of_stage.append(_finished(run_step(step, output.ledgers, workers, log, trusts_times)))
         results += of_stage

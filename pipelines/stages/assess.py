@@ -52,5 +52,13 @@ def surroundings(mosaic: Done, region: Region, sources: Sequence[str]) -> BlockD
 
 
 RULES = (
-    Rule("assess", "assess", after=("learn", "mosaic"), applies=maps, code=("croplayer.tasks.assess",), steps=assess),
+    Rule(
+        "assess",
+        "assess",
+        after=("learn", "mosaic"),
+        applies=maps,
+        code=("croplayer.tasks.assess",),
+        steps=assess,
+        imports=("croplayer.tasks.assess", "croplayer.models.networks.coverage_network", "skimage.registration"),
+    ),
 )

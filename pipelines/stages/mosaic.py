@@ -27,4 +27,9 @@ def mosaic(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]
     )
 
 
-RULES = (Rule("mosaic", "mosaic", after=(), applies=maps, code=("croplayer.tasks.mosaic",), steps=mosaic),)
+RULES = (
+    Rule(
+        "mosaic", "mosaic", after=(), applies=maps, code=("croplayer.tasks.mosaic",), steps=mosaic,
+        imports=("zarr", "croplayer.tasks.mosaic"),
+    ),
+)  # fmt: skip

@@ -89,6 +89,16 @@ def _device(part: Segmentation, output: Output) -> str:
 
 RULES = (
     Rule(
-        "segment", "segment", after=("learn", "mosaic"), applies=maps, code=("croplayer.tasks.segment",), steps=segment
+        "segment",
+        "segment",
+        after=("learn", "mosaic"),
+        applies=maps,
+        code=("croplayer.tasks.segment",),
+        steps=segment,
+        imports=(
+            "croplayer.tasks.segment",
+            "croplayer.models.networks.inference",
+            "croplayer.models.bundles.familiarity_file",
+        ),
     ),
 )

@@ -65,16 +65,11 @@ def test_a_run_that_does_nothing_is_all_start():
 
 
 @pytest.mark.parametrize(
-    ("line", "kind"),
-    [
-        ("python -P -m croplayer.workers.block_process 3 4 5", "block process"),
-        ("python -c from multiprocessing.spawn import spawn_main; spawn_main(tracker_fd=9)", "Dask worker"),
-        ("python -c from multiprocessing.resource_tracker import main;main(8)", "tracker"),
-        ("gdaldem slope", "child"),
-    ],
+    ("name", "kind"),
+    [("croplayer-block", "block process"), ("croplayer-forks", "fork server"), ("gdaldem", "child")],
 )
-def test_kinds_of_processes(line: str, kind: str):
-    assert kind_of(line.split(), False) == kind and kind_of(line.split(), True) == "client"
+def test_kinds_of_processes(name: str, kind: str):
+    assert kind_of(name, False) == kind and kind_of(name, True) == "client"
 
 
 BUSY = "import time\nend = time.process_time() + 0.6\nwhile time.process_time() < end: pass\ntime.sleep(0.3)"

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from shared.block_processes import new_block_process
 from shared.source_files import BLOCK, GRID, write_items, write_raster
 
 from croplayer.cube.whole_blocks import Cube
@@ -21,7 +22,6 @@ from croplayer.products.product import Product
 from croplayer.products.stac_codes import StacCodes
 from croplayer.sources.raster import RasterSource
 from croplayer.sources.stac import StacSource
-from croplayer.workers import isolated
 from croplayer.workers.isolated import BlockLimits, Work, run_isolated
 from stores.cube import CUBE
 from stores.durable import DurableStore
@@ -130,14 +130,12 @@ def test_a_process_that_outlives_a_step_reads_what_the_next_one_finds(tmp_path: 
 
     source = RasterSource("a", (scene(tmp_path, 7),))
     place = tmp_path / "cube.zarr"
-    try:
+    with new_block_process():
         small = ReadTask(source, cube_of(place, BlockRange(BLOCK.row, BLOCK.col, 1, 1), 0))
         first = values("one step", small)
         scene(tmp_path, 9)
         same = values("one step", small)
         large = ReadTask(source, cube_of(place, BlockRange(BLOCK.row - 1, BLOCK.col - 1, 2, 3), 1))
         then = values("the next", large)
-    finally:
-        isolated._end_process()
     assert first == same == {"process": first["process"], "imagery": 7, "cube": 0}
     assert then == {"process": first["process"], "imagery": 9, "cube": 1}

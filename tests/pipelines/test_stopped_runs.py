@@ -18,6 +18,7 @@ from shared.run_files import digests
 from soak.damage import UNFINISHED, problems_of
 from soak.stops import stop_and_compare
 
+from croplayer.workers.process_name import BLOCK
 from pipelines.engine.cluster import Workers
 from pipelines.engine.lease import lease
 from pipelines.engine.run_log import RunLog
@@ -76,7 +77,7 @@ def test_ctrl_c_in_a_terminal_stops_a_run_with_a_sentence_and_running_again_goes
     while not list(out.glob("ledger/assess*")) and run.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
     family = psutil.Process(run.pid).children(recursive=True)
-    assert [p for p in family if "croplayer.workers.block_process" in p.cmdline()]
+    assert [p for p in family if p.name() == BLOCK]
     start = time.monotonic()
     os.killpg(run.pid, signal.SIGINT)
     _, said = run.communicate(timeout=60)

@@ -21,6 +21,7 @@ import psutil
 from shared.dask_processes import DaskProcesses, environment, kill_group, make_certificate
 
 from croplayer.cube.opening import open_cube
+from croplayer.workers.process_name import BLOCK, FORKS
 from soak.painted import COLS, FIRST, GRID, PaintedSource, mask_of, painted_blocks
 from stores.durable import digest_file
 from stores.finished import MissingBlocksError, UnfinishedBlocksWarning
@@ -29,8 +30,8 @@ from stores.ledger import Ledger
 from stores.legends import NEVER_PROCESSED
 from stores.run_folder import RunFolder
 
-TARGETS = ("block process", "worker", "worker and nanny", "client", "scheduler", "everything")
-WEIGHTS = (6, 4, 2, 2, 1, 1)
+TARGETS = ("block process", "fork server", "worker", "worker and nanny", "client", "scheduler", "everything")
+WEIGHTS = (6, 2, 4, 2, 2, 1, 1)
 LONGEST_ROUND_S = 3600.0
 AT_ANY_TIME = 0.2
 """Share of the kills that do not wait until blocks are being finished."""
@@ -156,9 +157,7 @@ def _kill(target: str, client: subprocess.Popen[bytes], dask: DaskProcesses) -> 
     if target == "worker and nanny":
         kill_group(worker)
         return 1
-    is_block_process = target == "block process"
-    below = [p for p in _family(worker.pid) if is_block_process == ("block_process" in " ".join(_command(p)))]
-    below = [p for p in below if "resource_tracker" not in " ".join(_command(p))]
+    below = [p for p in _family(worker.pid) if _kind(p) == target]
     for process in below[:1]:
         try:
             os.kill(process.pid, signal.SIGKILL)
@@ -174,11 +173,12 @@ def _family(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _command(process: psutil.Process) -> list[str]:
+def _kind(process: psutil.Process) -> str:
     try:
-        return list(process.cmdline())
+        kind = {BLOCK: "block process", FORKS: "fork server"}.get(process.name())
+        return kind or ("tracker" if "resource_tracker" in " ".join(process.cmdline()) else "worker")
     except psutil.NoSuchProcess:
-        return []
+        return "ended"
 
 
 def lost_blocks(out: Path) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shared.block_processes import new_block_process
 from shared.tile_server import EVERY_FAULT, GRID, ZOOM, a_place, blocks_of, decode, source_of, tiles_of
 
 from croplayer.cube.whole_blocks import Cube
@@ -19,7 +20,6 @@ from croplayer.sources.throttle import ProviderOutError
 from croplayer.sources.tile_image import BadTileError
 from croplayer.sources.tiles import FolderTiles
 from croplayer.tasks.mosaic import MosaicTask
-from croplayer.workers import isolated
 from croplayer.workers.isolated import BlockLimits, Work, run_isolated
 from stores.cube import CUBE
 from stores.durable import DurableStore
@@ -104,10 +104,8 @@ def test_a_fresh_process_knows_what_the_provider_has_or_takes_nothing_for_absent
         source.check(GRID.bounds(blocks[0]))
     server.switch(FaultRule(fault))
     work = Work(pickle.dumps(MosaicTask(Cube.open(tmp_path / "cube.zarr"), (source,))), "once")
-    try:
+    with new_block_process():
         outcome = run_isolated(work, [tuple(block) for block in blocks], WORK_LIMITS)
-    finally:
-        isolated._end_process()
     records = [record for batch in outcome.records for record in pickle.loads(batch)]
     assert [record.status for record in records] == [Status.FAILED] * len(blocks)
     assert all(re.search(reason, record.reason) for record in records), records

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import dask
 import pytest
+from shared.block_processes import new_block_process
 
-from croplayer.workers import isolated
 from croplayer.workers.isolated import BlockLimits, Work, run_isolated
 from stores.grid import BlockIndex
 from stores.records import BlockRecord
@@ -29,10 +29,8 @@ class CountThreads:
 def test_blocks_have_one_thread_whatever_the_user_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.setenv("MKL_NUM_THREADS", "2")
-    try:
+    with new_block_process():
         outcome = run_isolated(Work(pickle.dumps(CountThreads()), "once"), [(0, 0)], BlockLimits(300.0, 4 * 2**30))
-    finally:
-        isolated._end_process()
     (record,) = pickle.loads(outcome.records[0])
     assert record.values == {"threads": 1}
 
@@ -56,9 +54,7 @@ def test_blocks_keep_freed_memory_whatever_dask_tells_its_workers(
     assert "MALLOC_TRIM_THRESHOLD_" in of_nanny
     for name, value in {**of_nanny, **of_user}.items():
         monkeypatch.setenv(name, str(value))
-    try:
+    with new_block_process():
         outcome = run_isolated(Work(pickle.dumps(ReadMemorySettings()), "once"), [(0, 0)], BlockLimits(300.0, 2**30))
-    finally:
-        isolated._end_process()
     (record,) = pickle.loads(outcome.records[0])
     assert record.values == {"MALLOC_ARENA_MAX": "2", **of_user}
