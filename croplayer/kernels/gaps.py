@@ -7,6 +7,9 @@ import numpy as np
 from croplayer.kernels.bits import as_mask
 from croplayer.kernels.compiled import kernel
 
+FEW_PIXELS = 64 * 64
+"""Up to so many pixels numpy is fast enough, and spares a process that does nothing else the half second in which numba starts."""
+
 
 def between(along: np.ndarray, across: np.ndarray, row: int, col: int) -> np.ndarray:
     """Pixels of a block that are False and have True on both sides, in their row or in their column.
@@ -22,9 +25,23 @@ def between(along: np.ndarray, across: np.ndarray, row: int, col: int) -> np.nda
     -------
     (n, n) bool
     """
+    if len(along) * across.shape[1] <= FEW_PIXELS:
+        return _between_few(np.asarray(along, bool), np.asarray(across, bool), row, col)
     gap = np.empty((len(along), across.shape[1]), np.uint8)
     mark_between(as_mask(along, "along"), as_mask(across, "across"), row, col, gap)
     return gap.view(np.bool_)
+
+
+def _between_few(along: np.ndarray, across: np.ndarray, row: int, col: int) -> np.ndarray:
+    def inside(seen: np.ndarray, axis: int) -> np.ndarray:
+        """From the first to the last True along an axis."""
+        before = np.logical_or.accumulate(seen, axis)
+        after = np.flip(np.logical_or.accumulate(np.flip(seen, axis), axis), axis)
+        return before & after
+
+    height, width = len(along), across.shape[1]
+    in_row, in_column = inside(along, 1)[:, col : col + width], inside(across, 0)[row : row + height]
+    return (in_row | in_column) & ~along[:, col : col + width]
 
 
 @kernel

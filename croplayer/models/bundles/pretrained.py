@@ -17,7 +17,7 @@ import torch
 from croplayer.models.bundles.bundle import CONFIG_NAME, WEIGHTS_NAME, write_bundle
 from croplayer.models.bundles.checkpoint_words import Checkpoint, read_words
 from croplayer.models.bundles.whole_folders import check_place
-from croplayer.models.networks.architectures import MODEL_CLASSES, config_from_dict
+from croplayer.models.networks.architectures import config_from_dict, model_class
 from croplayer.models.networks.limits import LARGEST_CONFIG_BYTES, check_config, check_layout, parsed_json
 from croplayer.models.networks.manifest import MANIFEST_NAME, STARTED_FROM
 from croplayer.models.networks.segmentation import SegmentationNetwork
@@ -106,7 +106,7 @@ def segmenter_from_pretrained(
 def _filled(architecture: str, values: dict[str, Any], state: dict[str, torch.Tensor], folder: Path) -> Any:
     """The model with the weights; raises ValueError if one is missing, which transformers would draw at random."""
     config = config_from_dict(architecture, values | {"return_dict": True, "output_hidden_states": False})
-    load: Any = MODEL_CLASSES[architecture].from_pretrained
+    load: Any = model_class(architecture).from_pretrained
     model, told = load(None, config=config, state_dict=state, dtype=torch.float32, output_loading_info=True)
     for key, what in (("missing_keys", "lacks"), ("mismatched_keys", "has in another shape")):
         wrong = sorted(map(str, told.get(key, ())))

@@ -7,29 +7,14 @@ small synthetic landscapes and for training on a CPU.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import (
-    Mask2FormerConfig,
-    Mask2FormerForUniversalSegmentation,
-    PreTrainedConfig,
-    PreTrainedModel,
-    ResNetForImageClassification,
-    SegformerConfig,
-    SegformerForSemanticSegmentation,
-    SwinConfig,
-)
 
-from croplayer.models.networks.auto_classes import (
-    PIDNetConfig,
-    PIDNetForSemanticSegmentation,
-    PSPNetConfig,
-    PSPNetForSemanticSegmentation,
-    UNetConfig,
-    UNetForSemanticSegmentation,
-)
 from croplayer.models.networks.layers import CLASSES, COVERAGE
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 _SEGFORMER: Mapping[str, Mapping[str, Any]] = {
     "tiny": {"depths": [1, 1, 1, 1], "hidden_sizes": [16, 32, 80, 128], "decoder_hidden_size": 64},
@@ -108,7 +93,10 @@ def _labels() -> dict[str, Any]:
     return {"id2label": dict(enumerate(CLASSES)), "label2id": {name: i for i, name in enumerate(CLASSES)}}
 
 
-def _segformer(size: str) -> SegformerConfig:
+# Each imports its own: the modules of one architecture of transformers take seconds to import.
+def _segformer(size: str) -> PreTrainedConfig:
+    from transformers import SegformerConfig
+
     return SegformerConfig(
         **_SEGFORMER[size],
         initializer_range=_SEGFORMER_SPREAD,
@@ -119,27 +107,38 @@ def _segformer(size: str) -> SegformerConfig:
     )
 
 
-def _mask2former(size: str) -> Mask2FormerConfig:
+def _mask2former(size: str) -> PreTrainedConfig:
+    from transformers import Mask2FormerConfig, SwinConfig
+
     swin = SwinConfig(**_SWIN[size], drop_path_rate=0.0, **_SWIN_STAGES)
     return Mask2FormerConfig(backbone_config=swin, **(_MASK2FORMER_TINY if size == "tiny" else {}), **_labels())
+
+
+def _pidnet(size: str) -> PreTrainedConfig:
+    from croplayer.models.networks.auto_classes import PIDNetConfig
+
+    return PIDNetConfig(**_PIDNET[size], **_labels())
+
+
+def _pspnet(size: str) -> PreTrainedConfig:
+    from croplayer.models.networks.auto_classes import PSPNetConfig
+
+    return PSPNetConfig(**_PSPNET[size], **_labels())
+
+
+def _unet(size: str) -> PreTrainedConfig:
+    from croplayer.models.networks.auto_classes import UNetConfig
+
+    return UNetConfig(**_UNET[size], **_labels())
 
 
 _CONFIGS: Mapping[str, tuple[tuple[str, ...], Callable[[str], PreTrainedConfig]]] = {
     "segformer": (tuple(_SEGFORMER), _segformer),
     "mask2former": (tuple(_SWIN), _mask2former),
-    "pidnet": (tuple(_PIDNET), lambda size: PIDNetConfig(**_PIDNET[size], **_labels())),
-    "pspnet": (tuple(_PSPNET), lambda size: PSPNetConfig(**_PSPNET[size], **_labels())),
-    "unet": (tuple(_UNET), lambda size: UNetConfig(**_UNET[size], **_labels())),
+    "pidnet": (tuple(_PIDNET), _pidnet),
+    "pspnet": (tuple(_PSPNET), _pspnet),
+    "unet": (tuple(_UNET), _unet),
 }
-
-MODEL_CLASSES: Mapping[str, type[PreTrainedModel]] = {
-    "segformer": SegformerForSemanticSegmentation,
-    "mask2former": Mask2FormerForUniversalSegmentation,
-    "pidnet": PIDNetForSemanticSegmentation,
-    "pspnet": PSPNetForSemanticSegmentation,
-    "unet": UNetForSemanticSegmentation,
-}
-"""The transformers class of each architecture."""
 
 _BACKBONE = "model.pixel_level_module.encoder."
 ENCODERS: Mapping[str, tuple[str, ...]] = {
@@ -183,18 +182,38 @@ def build_from_config(architecture: str, config: PreTrainedConfig, seed: int) ->
     """A model with random weights. They depend on the seed alone; the global generator of torch is left unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return _class_of(architecture)(config)
+        return model_class(architecture)(config)
 
 
-def _class_of(architecture: str) -> type[PreTrainedModel]:
-    """The transformers class of an architecture, that of the coverage type network among them."""
-    return ResNetForImageClassification if architecture == COVERAGE else MODEL_CLASSES[architecture]
+def model_class(architecture: str) -> type[PreTrainedModel]:
+    """The transformers class of an architecture, that of the coverage type network among them.
+
+    Raises ValueError for an unknown architecture.
+    """
+    import transformers
+
+    from croplayer.models.networks import auto_classes
+
+    match architecture:
+        case "segformer":
+            return transformers.SegformerForSemanticSegmentation
+        case "mask2former":
+            return transformers.Mask2FormerForUniversalSegmentation
+        case "pidnet":
+            return auto_classes.PIDNetForSemanticSegmentation
+        case "pspnet":
+            return auto_classes.PSPNetForSemanticSegmentation
+        case "unet":
+            return auto_classes.UNetForSemanticSegmentation
+        case _ if architecture == COVERAGE:
+            return transformers.ResNetForImageClassification
+    raise ValueError(f"architecture is '{architecture}'; expected one of {', '.join(ARCHITECTURES)}")
 
 
 def config_from_dict(architecture: str, values: Mapping[str, Any]) -> PreTrainedConfig:
     """The configuration of an architecture from the values of a ``config.json``."""
-    config_class = _class_of(architecture).config_class
+    config_class = model_class(architecture).config_class
     if config_class is None:
-        raise TypeError(f"{_class_of(architecture).__name__} declares no configuration class")
+        raise TypeError(f"{model_class(architecture).__name__} declares no configuration class")
     config: PreTrainedConfig = config_class.from_dict(dict(values))
     return config

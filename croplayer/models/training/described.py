@@ -17,7 +17,7 @@ from croplayer.models.networks.familiarity import FEWEST_SCENES, Familiarity, de
 from croplayer.models.networks.manifest import MANIFEST_NAME, MANIFEST_SUM_NAME, TRAINING_SCENES, manifest_sum
 from croplayer.models.networks.segmentation import SegmentationNetwork
 from croplayer.models.networks.window_features import places_of_windows, window_edge_px, window_features
-from croplayer.models.training.scenes import LabelledScenes, Scene
+from croplayer.models.training.scenes import LabelledScenes, Scene, SceneArrays
 
 WINDOWS_ALONG = 5
 """Most windows along each side of a scene."""
@@ -41,12 +41,19 @@ def describe_scenes(
     None where too few scenes are as large as a window.
     """
     edge = window_edge_px(gsd_m)
-    return describe_windows(edge, [_scene_features(network, scene, gsd_m, edge) for scene in scenes.scenes])
+    return describe_windows(
+        edge,
+        [
+            _scene_features(network, scene, arrays, gsd_m, edge)
+            for scene, arrays in zip(scenes.scenes, scenes.read_all(), strict=True)
+        ],
+    )
 
 
-def _scene_features(network: SegmentationNetwork, scene: Scene, gsd_m: tuple[float, float], edge: int) -> np.ndarray:
+def _scene_features(
+    network: SegmentationNetwork, scene: Scene, arrays: SceneArrays, gsd_m: tuple[float, float], edge: int
+) -> np.ndarray:
     """Features (n, c) of labelled windows of a scene; none of a scene that is smaller than a window."""
-    arrays = scene.read()
     own_edge = max(1, round(edge * min(max(scene.gsd_m, gsd_m[0]), gsd_m[1]) / scene.gsd_m))
     places = places_of_windows(arrays.valid, own_edge, WINDOWS_ALONG)
     places = [place for place in places if arrays.labelled[place].mean() >= LABELLED_SHARE]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -179,8 +181,15 @@ class LabelledScenes:
         return tuple(scene.read() for scene in self.scenes)
 
     def read_all(self) -> tuple[SceneArrays, ...]:
-        """Pixels and labels of every scene; they are read once and stay in memory."""
+        """Pixels and labels of every scene; they are read once, for subsets too, and stay in memory."""
         return self._arrays
+
+    def _part(self, is_in: Sequence[bool]) -> LabelledScenes:
+        """Some of the scenes, with what was read of them."""
+        part = LabelledScenes(tuple(itertools.compress(self.scenes, is_in)), self.report)
+        if "_arrays" in self.__dict__:
+            part.__dict__["_arrays"] = tuple(itertools.compress(self._arrays, is_in))
+        return part
 
     @cached_property
     def digest(self) -> str:
@@ -213,7 +222,7 @@ class LabelledScenes:
         missing = sorted(set(names) - set(self.names))
         if missing:
             raise KeyError(f"there is no scene '{missing[0]}'; expected one of {', '.join(self.names)}")
-        return LabelledScenes(tuple(s for s in self.scenes if s.name in set(names)), self.report)
+        return self._part([scene.name in names for scene in self.scenes])
 
     def joined(self, other: LabelledScenes) -> LabelledScenes:
         """The scenes of both sets, sorted by name; raises ValueError for a name that is in both."""
@@ -235,10 +244,9 @@ class LabelledScenes:
             raise ValueError(f"fraction is {fraction}; expected a share of the scenes in 0..1, below 1")
         order = np.random.default_rng(seed).permutation(len(self.scenes))
         n = min(max(round(fraction * len(self.scenes)), 1 if fraction > 0 else 0), len(self.scenes) - 1)
-        chosen = {self.scenes[i].name for i in order[:n]}
-        train = tuple(s for s in self.scenes if s.name not in chosen)
-        validation = tuple(s for s in self.scenes if s.name in chosen)
-        return LabelledScenes(train, self.report), LabelledScenes(validation, self.report)
+        chosen = {*order[:n].tolist()}
+        is_held = [i in chosen for i in range(len(self.scenes))]
+        return self._part([not held for held in is_held]), self._part(is_held)
 
     def folds(self, n_folds: int, seed: int) -> tuple[tuple[LabelledScenes, LabelledScenes], ...]:
         """The (training, validation) scenes of each fold; each scene is in the validation of one fold.
@@ -252,13 +260,9 @@ class LabelledScenes:
         order = np.random.default_rng(seed).permutation(len(self.scenes))
         parts = []
         for k in range(n_folds):
-            held = {self.scenes[i].name for i in order[k::n_folds]}
-            parts.append(
-                (
-                    self.subset([n for n in self.names if n not in held]),
-                    self.subset([n for n in self.names if n in held]),
-                )
-            )
+            chosen = {*order[k::n_folds].tolist()}
+            is_held = [i in chosen for i in range(len(self.scenes))]
+            parts.append((self._part([not held for held in is_held]), self._part(is_held)))
         return tuple(parts)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from croplayer.models.networks.manifest import RANDOM
 
 ARCHITECTURES = ("segformer", "mask2former", "pidnet", "pspnet", "unet")
-"""Names of the architectures (``networks.architectures.MODEL_CLASSES``)."""
+"""Names of the architectures (``networks.architectures.ARCHITECTURES``)."""
 AVERAGES_WINDOWS = ("pidnet", "pspnet")
 """Architectures that normalise one mean per window over a batch, which is nothing for a single window."""
 PRECISIONS = ("float32", "bfloat16")

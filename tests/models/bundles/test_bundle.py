@@ -14,8 +14,8 @@ from transformers import AutoModelForSemanticSegmentation
 from croplayer.models.bundles.bundle import load, load_cached, write_bundle
 from croplayer.models.bundles.card import mlm_properties
 from croplayer.models.bundles.pretrained import segmenter_from_pretrained
-from croplayer.models.networks.architectures import CLASSES
 from croplayer.models.networks.coverage_network import build_coverage_network, predict_coverage
+from croplayer.models.networks.layers import CLASSES
 from croplayer.models.networks.manifest import Manifest, bundle_digest, manifest_sum, read_manifest
 from croplayer.models.networks.segmentation import BANDS, build_segmenter
 

@@ -13,8 +13,8 @@ from croplayer.models.bundles.bundle import load, load_cached, write_bundle
 from croplayer.models.bundles.export import export_network
 from croplayer.models.bundles.graph import example_pixels
 from croplayer.models.bundles.runtimes import check_runtime, device_and_precision, runtime_version
-from croplayer.models.networks.architectures import CLASSES
 from croplayer.models.networks.inference import predict_block
+from croplayer.models.networks.layers import CLASSES
 from croplayer.models.networks.manifest import Manifest, bundle_digest
 from croplayer.models.networks.precision import computing_in
 from croplayer.models.networks.segmentation import BANDS, build_segmenter

@@ -6,7 +6,7 @@ import torch
 from scipy import ndimage
 from transformers import AutoConfig, AutoModelForSemanticSegmentation
 
-from croplayer.models.networks.architectures import ARCHITECTURES, MODEL_CLASSES, architecture_config, sizes
+from croplayer.models.networks.architectures import ARCHITECTURES, architecture_config, model_class, sizes
 from croplayer.models.networks.segmentation import build_segmenter, query_logits
 from croplayer.models.training.augmentation import Batch
 from croplayer.models.training.losses import (
@@ -26,7 +26,7 @@ def n_parameters(architecture: str, size: str, num_labels: int, *, in_use: bool 
     config = architecture_config(architecture, size)
     config.num_labels = num_labels
     with torch.device("meta"):
-        model = MODEL_CLASSES[architecture](config)
+        model = model_class(architecture)(config)
     return sum(p.numel() for n, p in model.named_parameters() if not (in_use and n.startswith(AUXILIARY))) / 1e6
 
 
