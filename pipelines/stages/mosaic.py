@@ -30,6 +30,6 @@ def mosaic(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep]
 RULES = (
     Rule(
         "mosaic", "mosaic", after=(), applies=maps, code=("croplayer.tasks.mosaic",), steps=mosaic,
-        imports=("zarr", "croplayer.tasks.mosaic"),
+        imports=("zarr", "croplayer.kernels.started", "croplayer.tasks.mosaic"),
     ),
 )  # fmt: skip
