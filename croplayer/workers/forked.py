@@ -34,7 +34,7 @@ class _ForkServer:
     """The process that forks, seen from its parent."""
 
     def __init__(self, imports: Sequence[str]) -> None:
-        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._child = subprocess.Popen(
             [sys.executable, "-P", "-m", "croplayer.workers.fork_server", str(theirs.fileno()), *imports],
             pass_fds=[theirs.fileno()],
