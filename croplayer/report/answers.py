@@ -6,6 +6,7 @@ import pandas as pd
 
 from croplayer.evaluation.interval import Estimate, share_interval
 from croplayer.evaluation.provinces import COMPLETE_SHARE, count_within
+from croplayer.evaluation.statistics import years_apart
 from croplayer.report.page import Answer, number, percent
 from croplayer.report.tables import ReportTables
 from stores.columns import AREA_KM2, FAMILIARITY, KNOWN, TAKEN_FROM, map_column, percent_column
@@ -34,9 +35,14 @@ def cautions(results: ReportTables) -> list[str]:
                 f"In {foreign:,} of {len(known):,} blocks the imagery of {source} looks like almost none of the scenes that the "
                 "network learned from; its accuracy there is not known."
             )
+    if results.strange_pixels:
+        lines.append(
+            f"{_sentence(results.strange_pixels)}, so what is known of its accuracy says nothing about this map."
+        )
     if _is_undated(results):
         lines.append("Nothing tells from when the imagery is, and so from when the map is.")
     lines += _methods(results)
+    lines += filter(None, [years_apart(results.statistics_year, results.edition)])
     if results.stopped_training:
         lines.append("The statistics also decided when to stop the training, so their agreement proves little.")
     if results.table("sample_areas") is None:
@@ -129,7 +135,8 @@ def _statistics(results: ReportTables) -> Answer:
     return Answer(
         question,
         f"{good} of {compared} provinces",
-        f"within {100 * results.within:.0f} %; 95 % interval of the share {low:.0f} to {high:.0f} %",
+        f"{'' if results.statistics_year is None else f'of {results.statistics_year}, '}within {100 * results.within:.0f} %; "
+        f"95 % interval of the share {low:.0f} to {high:.0f} %",
     )
 
 

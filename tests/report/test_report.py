@@ -130,6 +130,23 @@ def test_the_first_screen_counts_what_has_no_map_and_looks_foreign() -> None:
     assert any(line.startswith("In 2 of 11 blocks the imagery of a looks") for line in cautions(run))
 
 
+def test_the_first_screen_says_when_pixels_or_years_do_not_fit() -> None:
+    assert not any("learned from pixels" in line or "statistics are of" in line for line in cautions(results()))
+    strange = "the model 'm' learned from pixels of 2 to 4 m, but the finest imagery has pixels of 10 m"
+    (line,) = [line for line in cautions(results(strange_pixels=strange)) if "learned from pixels" in line]
+    assert line == f"T{strange[1:]}, so what is known of its accuracy says nothing about this map."
+    for edition, is_apart in (
+        ("2020", True),
+        ("2020-summer", True),
+        ("2019", False),
+        ("2018-2019", False),
+        ("first", False),
+    ):
+        run = results(edition=edition, statistics_year=2019)
+        assert any(f"are of 2019 and the map is of {edition}," in line for line in cautions(run)) == is_apart
+    assert not any("are of" in line for line in cautions(results(edition="2020")))
+
+
 def test_the_first_screen_names_the_province_that_deviates_most() -> None:
     units = pd.DataFrame(
         {"adcode": ["1", "2"], "name_en": ["North", "South"], "name_zh": "", "croplayer_percent": [104.0, 70.0],
