@@ -82,6 +82,15 @@ def test_the_first_screen_says_what_is_not_known() -> None:
     assert f"{judged} What is called correct is therefore what the rules assume." in cautions(run)
     assert any("croplayer judge sample" in line for line in steps(run))
     assert any("from when the imagery is" in line for line in cautions(run)) and any("`taken`" in s for s in steps(run))
+    method = pd.DataFrame(
+        [{"method": "rules (XGBoost on 4 samples reviewed by Li is not shown to be better: 75.0 %)", "accuracy": None}]
+    )
+    few = results(blocks=made_up_blocks().assign(correctness_reviewed_a=["TP"] * 4 + [None] * 8),
+                  tables={f"{name}_method": method for name in ("correctness", "integration")})  # fmt: skip
+    assert any(
+        "chosen by rules, because the reviews show no classifier to be better." in line for line in cautions(few)
+    )
+    assert any(line.startswith("Review more blocks") for line in steps(few))
     dated = results(blocks=made_up_blocks().assign(taken_from_a=pd.Timestamp("2020-06-01", tz="UTC")))
     assert not any("from when" in line for line in cautions(dated)) and not any("`taken`" in s for s in steps(dated))
 
