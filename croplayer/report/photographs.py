@@ -7,7 +7,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-FEWEST_COLOURS = 256
+FEWEST_COLOURS = 32
 """Least number of colours of a photograph; a map of classes has fewer."""
 MOST_PIXELS = 100_000
 """Pixels of an image that are looked at, about."""
