@@ -1,4 +1,4 @@
-"""The synthetic country of the demo, and a sample of its map that the true land cover labels."""
+"""The synthetic country of the demo, and what its true land cover plays the person for: a sample of the map, and a label project."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ POINTS = 1_000
 LEAST = 20
 """Fewest points in a class of a unit."""
 SEED = 1
+TASKS = 6
+"""Squares that the label project begins with."""
+REVIEWER = "the true land cover"
+"""Who has reviewed the first blocks of the label project."""
 
 
 def make_demo_country(out: Path) -> None:
@@ -79,3 +83,39 @@ def is_of_map(sample: Path, run: Path) -> bool:
     from pipelines.area_frame import changed_since
 
     return not changed_since(read_sample(sample).points, run)
+
+
+def make_labels(run: Path, recipe: Recipe, labels: Path) -> int:
+    """Make a label project of the finished map of a run, in which the blocks that the truth reviewed for the run are judged.
+
+    Returns the number of these blocks.
+
+    Raises FileExistsError if the folder holds something, which may be labels of a person.
+    """
+    from datetime import UTC, datetime
+
+    from croplayer.active.choosing import Wanted, choose
+    from croplayer.active.held_out import HELD_OUT
+    from croplayer.active.judgements import Judgement, JudgementKind, append
+    from croplayer.active.project import create_project
+    from croplayer.active.run_numbers import RunNumbers
+    from croplayer.active.windows import window_edge
+    from croplayer.decisions.reviews import read_reviews
+    from stores.columns import map_column
+    from stores.run_folder import RunFolder
+
+    folder = RunFolder(run)
+    products = [product.name for product in recipe.products]
+    numbers = RunNumbers.read(folder, recipe.edition, products, recipe.decisions.correctness_classes.correct)
+    edge = window_edge(numbers.cube.grid.block_px, None)
+    chosen = choose(numbers, Wanted(TASKS, 1 / TASKS, SEED, 1, edge, HELD_OUT))
+    create_project(labels, run, numbers.cube, edge, SEED, chosen, HELD_OUT)
+    reviews = read_reviews([folder.table("reviews.csv")], recipe.source_names)
+    for review in reviews.to_dict("records"):
+        said = [
+            (JudgementKind.CORRECTNESS, name, review[map_column("correctness", name)]) for name in recipe.source_names
+        ]
+        for kind, source, value in (*said, (JudgementKind.INTEGRATION, "", review["integration"])):
+            if value is not None:
+                append(labels, Judgement(kind, review["block"], source, value, REVIEWER, datetime.now(UTC)))
+    return len(reviews)

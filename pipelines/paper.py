@@ -80,6 +80,8 @@ def evidence_of(run: Run, given: Given) -> Evidence:
     level, units, codes = _units(run, results, given)
     if results.within is None:
         results = replace(results, within=WITHIN)
+    if given.statistics:
+        results = replace(results, statistics_year=None)  # nothing tells the year of that table
     evidence = Evidence(results, run.inputs.grid.block_px, level, units, codes, legends=_legends(run))
     path = comparison_file(given.comparison) if given.comparison else run.inputs.comparison
     if path is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from croplayer.evaluation.source_coverage import Coverage, coverage_of
+from croplayer.evaluation.statistics import years_apart
 from croplayer.models.networks.manifest import bundle_digest
 from pipelines.engine.expected import pixel_sizes, warnings_of
 from pipelines.extrapolate import extrapolated, read_pilot
@@ -56,6 +57,7 @@ def plan_of(run: Run, pilot: Path | None = None) -> dict[str, Any]:
             facts[f"{kind} model"] = "available" if kind in models else "to be trained first"
     if recipe.sources:
         facts |= _imagery(run)
+    facts |= {"warnings": told} if (told := [*facts.pop("warnings", []), *_of_years(recipe)]) else {}
     if pilot is not None:
         facts |= extrapolated(read_pilot(pilot), len(blocks), n, recipe.cluster.workers)
     else:
@@ -122,10 +124,15 @@ def foreign_warnings(recipe: Recipe, familiar: Mapping[str, float]) -> Iterator[
 
 
 def warnings_before(run: Run) -> list[str]:
-    """What to be warned of before a run begins: sources without common ground, gaps, pixels that do not fit."""
-    if not run.recipe.sources:
-        return []
-    return list(warnings_of(run.inputs, _coverage(run), pixel_sizes(run.inputs)))
+    """What to be warned of before a run begins: sources without common ground, gaps, pixels or years that do not fit."""
+    of_imagery = warnings_of(run.inputs, _coverage(run), pixel_sizes(run.inputs)) if run.recipe.sources else ()
+    return [*of_imagery, *_of_years(run.recipe)]
+
+
+def _of_years(recipe: Recipe) -> Iterator[str]:
+    apart = years_apart(recipe.statistics.year, recipe.edition) if recipe.statistics else ""
+    if apart:
+        yield f"[statistics]: {apart}"
 
 
 def _coverage(run: Run) -> Coverage:

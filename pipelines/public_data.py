@@ -57,6 +57,15 @@ PUBLIC_DATA = {
         "not stated there; see OpenLandMap",
         "remove _s0..0cm from the name",
     ),
+    "cbers_bahia": PublicData(
+        "items of CBERS-4A scenes (2 m) of the west of Bahia, Brazil; the scenes stay on their server and are read in parts",
+        "https://data.inpe.br/bdc/stac/v1 (collection CB4A-WPM-PCA-FUSED-1)",
+        "CC-BY-4.0",
+        "search the API with `croplayer init --stac https://data.inpe.br/bdc/stac/v1 --collection growing=CB4A-WPM-PCA-FUSED-1 "
+        "--collection harvested=CB4A-WPM-PCA-FUSED-1 --dates 2024-01/2024-04 --dates 2024-07/2024-09 "
+        "--bbox=-45.85,-12.15,-45.75,-12.05 --i-have-rights -o $CROPLAYER_DATA/cbers_bahia/cbers.toml`, which keeps the answers "
+        "beside a recipe of its own",
+    ),
     "clouds": PublicData(
         "labelled cloud scenes of Landsat and Sentinel-2",
         "https://github.com/dlr-eoc/ukis-csmask (tests/testfiles)",

@@ -168,6 +168,8 @@ class Statistics(Licensed):
     """Column of the areas; when not given, the one of cropland_kha, cropland_ha, cropland_km2 and cropland_mu that is there."""
     unit: Literal["kha", "ha", "km2", "mu"] | None = Field(default=None, examples=["ha"])
     """Unit of the column that ``area`` names; kha is 1,000 ha."""
+    year: int | None = Field(default=None, ge=1900, le=2100, examples=[2020])
+    """Year that the areas are of; tables and report state it, and a year that the edition does not name is warned of."""
     adcode_pattern: str = Field(default="", examples=["CN0(\\d\\d)"])
     """Maps the units' codes to the table's: a regular expression whose groups are joined and filled with zeros."""
     sum_km2: TomlPair | None = Field(default=None, examples=[[1_200_000.0, 1_300_000.0]])

@@ -200,6 +200,7 @@ UNITS: Columns = {
     "land_km2": "area of its polygon, km2 on the ellipsoid",
     "in_run": "share of it that lies in the run's region, 0 to 1",
     "statistic_km2": "official area of its cropland; null without a row in the table of statistics",
+    "statistic_year": "year that the statistics are of, where the recipe states it",
     "statistic_note": "the note of that row",
     "MAP_km2": "cropland of the map in it, km2 on the ellipsoid",
     "MAP_known": "share of its land that the map knows, 0 to 1",

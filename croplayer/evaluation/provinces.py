@@ -44,7 +44,12 @@ def interior_sums(path: Path, code: str, areas: Mapping[str, str], shares: Mappi
 
 
 def unit_table(
-    units: pd.DataFrame, areas: pd.DataFrame, maps: Sequence[str], statistics: pd.DataFrame | None, within: float
+    units: pd.DataFrame,
+    areas: pd.DataFrame,
+    maps: Sequence[str],
+    statistics: pd.DataFrame | None,
+    within: float,
+    year: int | None = None,
 ) -> pd.DataFrame:
     """One row per unit: area of every map, its percentage of the statistic and whether that is within the limit.
 
@@ -56,6 +61,7 @@ def unit_table(
     maps : names of the maps
     statistics : rows like ``units`` with cropland_kha and note, or None
     within : limit of the deviation as a share; 0.1 is 10 %
+    year : that the statistics are of; None where it is not known, and then there is no column of it
 
     Returns
     -------
@@ -69,14 +75,18 @@ def unit_table(
     for name in maps:
         table[mapped_column(name)] = known[name].to_numpy() if name in known else np.nan
         table[known_share_column(name)] = _share_of_land(known, known_land(name), table.land_km2)
-    return table if statistics is None else with_percentages(table, maps, statistics, within)
+    return table if statistics is None else with_percentages(table, maps, statistics, within, year)
 
 
-def with_percentages(table: pd.DataFrame, maps: Sequence[str], statistics: pd.DataFrame, within: float) -> pd.DataFrame:
+def with_percentages(
+    table: pd.DataFrame, maps: Sequence[str], statistics: pd.DataFrame, within: float, year: int | None = None
+) -> pd.DataFrame:
     """`unit_table` of units without a statistic, with one; columns as there. ``statistics`` has a row for each unit."""
     named = ["adcode", "name_en", "name_zh", "land_km2", "in_run"]
     out = table[named].copy()
     out["statistic_km2"] = statistics.cropland_kha.to_numpy() * KM2_PER_KHA
+    if year is not None:
+        out["statistic_year"] = pd.Series(year, out.index, dtype="Int64").where(out.statistic_km2.notna())
     out["statistic_note"] = statistics.note.fillna("").to_numpy()
     for name in maps:
         out[[mapped_column(name), known_share_column(name)]] = table[[mapped_column(name), known_share_column(name)]]

@@ -19,6 +19,8 @@ UNITS_KHA = {"kha": 1.0, "ha": 1 / 1000, "km2": 1 / KM2_PER_KHA, "mu": 1 / 15_00
 """Units of measure in 1,000 ha. The name of the column of areas states the unit, such as ``cropland_mu``."""
 LAND_TOLERANCE = 1.05
 """Largest ratio of cropland to land, above 1 because simplified borders may lose some land."""
+YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+"""A year in a text, such as the name of an edition or a file."""
 REQUIRED = ("adcode", "name_en")
 OPTIONAL = ("name_zh", "note")
 
@@ -98,6 +100,16 @@ def _area_column(table: pd.DataFrame, path: Path) -> tuple[str, float]:
             f"expected one of {wanted}, which says the unit; they have {', '.join(table.columns)}"
         )
     return next(iter(found.items()))
+
+
+def years_apart(year: int | None, edition: str) -> str:
+    """A sentence if statistics of a year are compared with a map of an edition that names other years; empty otherwise."""
+    named = {int(text) for text in YEAR.findall(edition)}
+    if year is None or not named or year in named:
+        return ""
+    return (
+        f"The statistics are of {year} and the map is of {edition}, so what changed between them counts as a deviation."
+    )
 
 
 def land_of(units: gpd.GeoDataFrame) -> pd.DataFrame:

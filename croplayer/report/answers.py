@@ -6,11 +6,14 @@ import pandas as pd
 
 from croplayer.evaluation.interval import Estimate, share_interval
 from croplayer.evaluation.provinces import COMPLETE_SHARE, count_within
+from croplayer.evaluation.statistics import years_apart
 from croplayer.report.page import Answer, number, percent
 from croplayer.report.tables import ReportTables
 from stores.columns import AREA_KM2, FAMILIARITY, KNOWN, TAKEN_FROM, map_column, percent_column
 from stores.legends import FOREIGN, INTEGRATED
 
+REVIEWED = " reviewed by "
+"""Words of a method that was tried on reviews."""
 ASSUMED = "What is called correct is therefore what the rules assume."
 
 
@@ -34,9 +37,14 @@ def cautions(results: ReportTables) -> list[str]:
                 f"In {foreign:,} of {len(known):,} blocks the imagery of {source} looks like almost none of the scenes that the "
                 "network learned from; its accuracy there is not known."
             )
+    if results.strange_pixels:
+        lines.append(
+            f"{_sentence(results.strange_pixels)}, so what is known of its accuracy says nothing about this map."
+        )
     if _is_undated(results):
         lines.append("Nothing tells from when the imagery is, and so from when the map is.")
     lines += _methods(results)
+    lines += filter(None, [years_apart(results.statistics_year, results.edition)])
     if results.stopped_training:
         lines.append("The statistics also decided when to stop the training, so their agreement proves little.")
     if results.table("sample_areas") is None:
@@ -55,6 +63,10 @@ def steps(results: ReportTables) -> list[str]:
     if "correctness_reviewed_" not in " ".join(results.blocks.columns) or not _reviewed(results.blocks):
         lines.append(
             "Review some blocks (`croplayer judge sample`): classifiers that are shown to beat the rules then decide."
+        )
+    elif (method := results.table("integration_method")) is not None and _is_by_rules(method):
+        lines.append(
+            "Review more blocks (`croplayer judge sample`): so few show no classifier to be better than the rules."
         )
     if _is_undated(results):
         lines.append("State when the imagery was taken (`taken` under `[[sources]]`).")
@@ -129,7 +141,8 @@ def _statistics(results: ReportTables) -> Answer:
     return Answer(
         question,
         f"{good} of {compared} provinces",
-        f"within {100 * results.within:.0f} %; 95 % interval of the share {low:.0f} to {high:.0f} %",
+        f"{'' if results.statistics_year is None else f'of {results.statistics_year}, '}within {100 * results.within:.0f} %; "
+        f"95 % interval of the share {low:.0f} to {high:.0f} %",
     )
 
 
@@ -154,11 +167,25 @@ def _methods(results: ReportTables) -> list[str]:
     """Sentences about decisions of blocks that were not made by a classifier."""
     said = {"correctness": "the masks were judged", "integration": "the source of each block was chosen"}
     tables = {name: results.table(f"{name}_method") for name in said}
-    rules = {name: t.method.iloc[0] for name, t in tables.items() if t is not None and pd.isna(t.accuracy.iloc[0])}
+    rules = {name: _in_short(t.method.iloc[0]) for name, t in tables.items() if t is not None and _is_by_rules(t)}
     if len(rules) == len(said) and len(set(rules.values())) == 1:
         return [f"{_sentence(' and '.join(said.values()))} by {rules['integration']}. {ASSUMED}"]
     lines = [f"{_sentence(said[name])} by {method}." for name, method in rules.items()]
     return [f"{line} {ASSUMED}" if "correctness" in rules and not i else line for i, line in enumerate(lines)]
+
+
+def _is_by_rules(method: pd.DataFrame) -> bool:
+    """Whether a table of a method tells of rules; only a classifier has an accuracy."""
+    return bool(pd.isna(method.accuracy.iloc[0]))
+
+
+def _in_short(method: str) -> str:
+    """A method without the figures of its trial, which the chapter on it has."""
+    return (
+        f"{method.partition(' (')[0]}, because the reviews show no classifier to be better"
+        if REVIEWED in method
+        else method
+    )
 
 
 def _sentence(words: str) -> str:

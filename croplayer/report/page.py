@@ -15,6 +15,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
+from croplayer.report.photographs import photograph_outline
 from croplayer.report.style import pdf_bytes, png_bytes
 
 UNKNOWN_CELL = "–"
@@ -53,6 +54,11 @@ class Picture:
     def pdf(self) -> bytes:
         """The figure as PDF, drawn when it is asked for: that takes as long as the PNG."""
         return pdf_bytes(self.figure)
+
+    @property
+    def photographs(self) -> str:
+        """Where photographs lie in it, as `photograph_outline`."""
+        return photograph_outline(self.figure)
 
     @property
     def data(self) -> str:

@@ -272,6 +272,10 @@ def _confusion(
     )
 
 
+def _of_year(results: ReportTables) -> str:
+    return "" if results.statistics_year is None else f" of {results.statistics_year}"
+
+
 def percent_picture(results: ReportTables, units: pd.DataFrame, unit: str = "province") -> Picture | Gap:
     """Mapped area of every map and product in per cent of the statistic, by unit, or the gap; ``unit`` is what one is called."""
     within = 0.0 if results.within is None else results.within
@@ -281,8 +285,9 @@ def percent_picture(results: ReportTables, units: pd.DataFrame, unit: str = "pro
             f"No {unit} with a statistic is mapped completely (to {100 * COMPLETE_SHARE:.0f} % of its land), so no percentage can be "
             "given."
         )
+    of_year = _of_year(results)
     caption = (
-        f"Mapped area as a percentage of the statistic; {unit}s are sorted by their statistic. Percentages within "
+        f"Mapped area as a percentage of the statistic{of_year}; {unit}s are sorted by their statistic. Percentages within "
         f"{100 * within:.0f} % are framed and bold. Orange means more than the statistic, purple less."
     )
     return Picture.of("statistics", "Mapped area against the statistic", caption, figure)
@@ -316,7 +321,8 @@ def statistics_section(results: ReportTables) -> Section:
         )
     shown = units.sort_values("statistic_km2", ascending=False).head(MOST_UNITS)
     columns = [Column("name_en", "province"), Column("adcode", "code"), mapped_share(results)]
-    columns += [Column("statistic_km2", "statistic, km²")]
+    of_year = _of_year(results)
+    columns += [Column("statistic_km2", f"statistic{of_year}, km²")]
     columns += [Column(percent_column(m), f"{results.titles[m]}, %") for m in (INTEGRATED,) if m in names]
     columns += [Column("statistic_note", "note on the statistic", "text")]
     caption = (

@@ -38,6 +38,12 @@ class ReportTables:
     """Deviation from the statistic that counts as consistent; None without statistics"""
     stopped_training: bool = False
     """Whether the statistics also decided when the training was good enough"""
+    statistics_year: int | None = None
+    """Year that the statistics are of; None where it is not known"""
+    edition: str = ""
+    """Edition of the map, such as the year of its imagery"""
+    strange_pixels: str = ""
+    """That the network meets pixels of other sizes than it learned from, as a clause; empty where it does not"""
     nodata_above: float = NODATA_ABOVE
     has_coverage_model: bool = True
 

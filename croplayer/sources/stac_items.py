@@ -127,7 +127,7 @@ def _item(feature: Any, number: str, path: str) -> ListedItem:
         common = item.common_metadata
         start, end = (item.datetime or common.start_datetime), (item.datetime or common.end_datetime)
         geometry = shapely.geometry.shape(item.geometry) if item.geometry else None
-        own = next((link.href for link in item.links if link.rel == "self"), "")
+        own = item.get_self_href() or ""  # a link's own href would ask the API for the catalog that it belongs to
     except Exception as error:  # the reader raises errors of any class
         raise ValueError(f"{number} ({type(error).__name__}) is not a STAC item: {error}") from error
     where = f"STAC item '{item.id}' of {path}"

@@ -12,6 +12,7 @@ import click
 from pipelines.commands import label_round
 from pipelines.commands.label_serve import agreement, serve
 from pipelines.commands.label_simulate import simulate
+from pipelines.commands.label_status import status
 from pipelines.commands.options import MODELS
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def label() -> None:
 
 label.add_command(serve)
 label.add_command(agreement)
+label.add_command(status)
 label.add_command(simulate)
 label.add_command(label_round.make)
 

@@ -9,6 +9,8 @@ import click
 
 from pipelines.commands.options import MODELS, OUT
 
+FACT_WIDTH = 28
+"""Letters that the names of facts take at least."""
 _TARGET = click.argument("target", metavar="RECIPE|RUN")
 
 
@@ -55,14 +57,15 @@ def plan(target: str, out: Path | None, models: Path | None, pilot: Path | None,
         click.echo(json.dumps(facts | ({"would be done": due} if due else {}), indent=1, ensure_ascii=False))
         return
     warnings = facts.pop("warnings", [])
+    width = max(FACT_WIDTH, *map(len, facts))
     for name, value in facts.items():
-        click.echo(f"{name:<28} {value}")
+        click.echo(f"{name:<{width}} {value}")
     holds = "which holds a run" if has_run else "which holds no run yet"
     if before is not None:
         holds = f"a new edition, which begins with the blocks of edition '{before}'"
-    click.echo(f"{'folder of the run':<28} {folder}, {holds}")
+    click.echo(f"{'folder of the run':<{width}} {folder}, {holds}")
     for line in due or (["nothing: everything is up to date"] if has_run else []):
-        click.echo(f"{'would be done':<28} {line}")
+        click.echo(f"{'would be done':<{width}} {line}")
     for line in warnings:
         click.echo(f"warning: {line}", err=True)
 

@@ -96,14 +96,15 @@ def stage_command(name: str) -> click.Command:
 def demo(out: Path, workers: int | None, models: Path | None) -> None:
     """Make a small synthetic country and map it: the whole workflow, offline, in a few minutes.
 
-    A sample of the map is drawn and labelled from the true land cover, so that areas have intervals.
+    The true land cover plays the person: it labels a sample of the map, so that areas have intervals, and reviews a few blocks, with
+    which a label project begins.
     """
-    from pipelines.demo import is_of_map, label_sample, make_demo_country, with_sample
+    from pipelines.demo import is_of_map, label_sample, make_demo_country, make_labels, with_sample
     from pipelines.run import Run, open_run
 
     make_demo_country(out / "country")
     unlabelled = open_run("demo", out, models or out / "models")
-    sample = out / "country" / "sample.gpkg"
+    sample, labels = out / "country" / "sample.gpkg", out / "country" / "labels"
 
     def run(given: Run, until: str | None) -> None:
         _do(given, _stages_until(given, until), workers, None, recheck=False)
@@ -120,6 +121,14 @@ def demo(out: Path, workers: int | None, models: Path | None) -> None:
     if not is_of_map(sample, out):
         label()
         run(labelled, None)
+    if not labels.exists():
+        reviewed = make_labels(out, labelled.recipe, labels)
+        click.echo(
+            f"a label project in which the true land cover has reviewed {reviewed} blocks; the rest is yours: {labels}"
+        )
+        click.echo(
+            f"look at it with `croplayer label status {labels}`, and work in it with `croplayer label serve {labels}`"
+        )
 
 
 def _stages_until(run: Run, until: str | None) -> list[str] | None:

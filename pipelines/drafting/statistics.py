@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from croplayer.evaluation.statistics import KM2_PER_KHA, UNITS_KHA, land_of
+from croplayer.evaluation.statistics import KM2_PER_KHA, UNITS_KHA, YEAR, land_of
 from croplayer.files.text_tables import CellError, parse_numbers, read_text_table
 from pipelines.drafting.codes import code_column, made_like, most_found
 from pipelines.drafting.draft import Entry
@@ -33,6 +33,8 @@ UNIT_WORDS = (
     (re.compile(r"亩|(^|[\W_])mu([\W_]|$)", re.IGNORECASE), "mu"),
 )
 """Words for units in the names of columns, in the order in which they are looked for; None for one that recipes do not know."""
+YEAR_WORDS = re.compile(r"year|年份?", re.IGNORECASE)
+"""Names of columns of years."""
 STANDARD = tuple(f"cropland_{unit}" for unit in UNITS_KHA)
 
 
@@ -78,6 +80,7 @@ def look_at_statistics(path: Path, folder: Path, file: UnitFile) -> LookedAtTabl
             Entry("adcode_pattern", pattern, f"makes codes of units such as {units.adcode[0]} those of the table", True)
         )
     entries += _area(table, code, units, matched, path)
+    entries += _year(table, path)
     lacking = [c for c, row in zip(made_like(units.adcode.tolist(), pattern), matched, strict=True) if row is None]
     left = []
     if lacking and len(lacking) < len(units):
@@ -91,6 +94,15 @@ def look_at_statistics(path: Path, folder: Path, file: UnitFile) -> LookedAtTabl
             f"[statistics]: {extra} of {len(table)} rows of {path.name} belong to no unit; look whether they are sums"
         )
     return LookedAtTable(tuple(entries), tuple(left))
+
+
+def _year(table: pd.DataFrame, path: Path) -> list[Entry]:
+    """The year that a column of years holds, or else that the names of file and columns name; none where there are several."""
+    rows = {text for name in table.columns if YEAR_WORDS.fullmatch(str(name).strip()) for text in table[name] if text}
+    names = rows or {path.stem, *map(str, table.columns)}
+    years = {int(text) for name in names for text in YEAR.findall(name)}
+    where = "a column of years" if rows else "the name of the file or of a column"
+    return [Entry("year", years.pop(), f"as {where} has it", True)] if len(years) == 1 else []
 
 
 def _codes(table: pd.DataFrame, units: Sequence[str], path: Path) -> tuple[str, str, list[int | None]]:

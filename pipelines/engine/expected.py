@@ -32,6 +32,25 @@ class PixelSizes(NamedTuple):
     recommended_block_px: int | None
     """Pixels of a block of about the size of `fitting_pixel_m`."""
 
+    @property
+    def is_coarse_for_model(self) -> bool:
+        """Whether even the finest imagery has coarser pixels than the model learned from."""
+        own = min((m for m in self.sources_m if m is not None), default=0.0)
+        return self.model_m is not None and own > self.model_m[1] * FAR_FROM_MODEL
+
+    def strange_to_model(self, model: str) -> str:
+        """That the model meets pixels of other sizes than it learned from, as a clause; empty where it does not."""
+        if self.model_m is None:
+            return ""
+        low, high = self.model_m
+        learned = f"the model '{model}' learned from pixels of {low:g} to {high:g} m"
+        if self.is_coarse_for_model:
+            finest = min(m for m in self.sources_m if m is not None)
+            return f"{learned}, but the finest imagery has pixels of {finest:.3g} m"
+        if not low / FAR_FROM_MODEL <= self.map_m <= high * FAR_FROM_MODEL:
+            return f"{learned}, but the map has pixels of {self.map_m:.3g} m"
+        return ""
+
 
 def pixel_sizes(inputs: Inputs) -> PixelSizes:
     """The sizes of pixels of the map, the imagery and the model."""
@@ -91,18 +110,13 @@ def _of_pixels(inputs: Inputs, sizes: PixelSizes) -> Iterator[str]:
     px, part = inputs.recipe.grid.block_px, inputs.recipe.segmentation
     hint = f"; recommended is block_px = {sizes.recommended_block_px}" if sizes.recommended_block_px else ""
     is_best = sizes.recommended_block_px == px
-    if sizes.model_m and part is not None:
-        low, high = sizes.model_m
-        learned = f"the model '{part.model}' learned from pixels of {low:g} to {high:g} m"
-        own = min((m for m in sizes.sources_m if m is not None), default=low)
-        if own > high * FAR_FROM_MODEL:
-            yield (
-                f"[segmentation]: {learned}, but the finest imagery has pixels of {own:.3g} m; name or train a model of such imagery"
-            )
-            return
-        if not low / FAR_FROM_MODEL <= sizes.map_m <= high * FAR_FROM_MODEL:
-            yield f"[grid]: block_px = {px} gives pixels of {sizes.map_m:.3g} m, but {learned}{'' if is_best else hint}"
-            return
+    strange = sizes.strange_to_model(part.model) if part is not None else ""
+    if strange and sizes.is_coarse_for_model:
+        yield f"[segmentation]: {strange}; name or train a model of such imagery"
+        return
+    if strange:
+        yield f"[grid]: block_px = {px}: {strange}{'' if is_best else hint}"
+        return
     for i, pixel_m in enumerate(sizes.sources_m, start=1):
         is_far = pixel_m is not None and not 1 / FAR_FROM_IMAGERY <= sizes.map_m / pixel_m <= FAR_FROM_IMAGERY
         if is_far and not is_best:

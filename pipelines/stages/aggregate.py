@@ -185,7 +185,7 @@ def _unit_table(inputs: Inputs, output: Output, done: Earlier, level: int) -> Ou
         if statistics is None:
             return [write_csv(path, unit_table(plain, areas, maps, None, 0.0))]
         matched, rest = inputs.statistics
-        table = unit_table(plain, areas, maps, matched, statistics.consistent_within)
+        table = unit_table(plain, areas, maps, matched, statistics.consistent_within, statistics.year)
         return [write_csv(path, table), write_csv(output.folder.table("statistics_left_over.csv"), rest)]
 
     return OutputStep(

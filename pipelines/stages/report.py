@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from croplayer.files.tables import read_csv
+from pipelines.engine.expected import pixel_sizes
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule, always
@@ -137,9 +138,17 @@ def results_of(inputs: Inputs, output: Output) -> ReportTables:
         correct=recipe.decisions.correct,
         within=statistics.consistent_within if statistics else None,
         stopped_training=bool(statistics and statistics.stopped_training),
+        statistics_year=statistics.year if statistics else None,
+        edition=recipe.edition,
+        strange_pixels=_strange_pixels(inputs),
         nodata_above=recipe.coverage.nodata_above if recipe.coverage else NODATA_ABOVE,
         has_coverage_model=recipe.coverage is not None,
     )
+
+
+def _strange_pixels(inputs: Inputs) -> str:
+    part = inputs.recipe.segmentation
+    return pixel_sizes(inputs).strange_to_model(part.model) if part is not None and inputs.sources else ""
 
 
 def _read(output: Output, name: str) -> pd.DataFrame | None:

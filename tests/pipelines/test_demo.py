@@ -1,4 +1,4 @@
-"""The demo's sample: drawn from the finished map, labelled from the true land cover."""
+"""What the true land cover plays the person for in the demo: a sample of the finished map, and a label project."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import pandas as pd
 import rasterio
 from shared.commands import croplayer
 
+from croplayer.active.judgements import read_judgements
+from croplayer.active.project import LabelProject
+from croplayer.active.reading import read_tasks
 from croplayer.cube.whole_blocks import Cube
 from croplayer.evaluation.area_estimates import estimate_areas
 from croplayer.evaluation.sample_files import read_sample
-from pipelines.demo import is_of_map, label_sample, with_sample
+from pipelines.demo import REVIEWER, TASKS, is_of_map, label_sample, make_labels, with_sample
 from pipelines.recipe_files import load_resolved_recipe
 from stores.grid import BlockIndex
 from stores.legends import INTEGRATED
@@ -63,3 +66,33 @@ def test_a_recipe_with_the_sample_gives_intervals(finished: Path, models: Path, 
     croplayer("run", tmp_path / "recipe.toml", "-o", run, "--workers", 1, models=models)
     areas = pd.read_csv(run / "tables/sample_areas.csv")
     assert (areas.low_km2 < areas.estimate_km2).all() and (areas.estimate_km2 < areas.high_km2).all()
+
+
+def test_the_label_project_holds_the_reviews_of_the_run_and_open_tasks(finished: Path, tmp_path: Path) -> None:
+    run, labels = tmp_path / "run", tmp_path / "labels"
+    shutil.copytree(finished, run)
+    blocks = pd.read_parquet(run / "blocks.parquet", columns=["block"]).block[:2]
+    reviews = pd.DataFrame(
+        {
+            "block": blocks,
+            "correctness_aster": ["FP", "TN"],
+            "correctness_borealis": ["TP", None],
+            "integration": ["Only B", "Neither"],
+        }
+    ).set_index("block")
+    reviews.assign(reviewer="reference 'truth'").to_csv(run / "tables/reviews.csv")
+    assert make_labels(run, load_resolved_recipe(RunFolder(run)), labels) == 2
+    project = LabelProject.open(labels)
+    tasks = read_tasks(project)
+    assert 0 < len(tasks) <= TASKS
+    said = read_judgements(labels)
+    assert {one.person for one in said} == {REVIEWER}
+    for one in said:
+        column = f"correctness_{one.source}" if one.source else "integration"
+        assert one.value == reviews[column][one.subject]
+    assert len(said) == reviews.notna().sum().sum() == 5
+    told = croplayer("label", "status", labels, models=tmp_path).stdout
+    assert f"{len(tasks)} tasks: {len(tasks)} open, 0 done" in told and f"judged by {REVIEWER}: " in told
+    assert (
+        "3 masks, 2 choices between sources, in 2 blocks" in told and f"next: `croplayer label serve {labels}`" in told
+    )

@@ -119,7 +119,7 @@ def test_a_recipe_from_imagery_units_and_a_table(tmp_path: Path, imagery: tuple[
     assert written["region"]["bounds"] == pytest.approx([west, south, east, north], abs=5e-5)
     assert written["admin"] == [{"level": 1, "path": "县.gpkg", "adcode": "代码", "name_en": "Name", "name_zh": "名称"}]
     assert written["statistics"] == {
-        "path": "统计.csv", "adcode": "区划代码", "name_en": "地区", "area": "耕地面积(公顷)", "unit": "ha",
+        "path": "统计.csv", "adcode": "区划代码", "name_en": "地区", "area": "耕地面积(公顷)", "unit": "ha", "year": 2019,
     }  # fmt: skip
     run = open_run(str(tmp_path / "north.toml"), tmp_path / "run")
     run.check()
@@ -128,6 +128,26 @@ def test_a_recipe_from_imagery_units_and_a_table(tmp_path: Path, imagery: tuple[
     assert run.inputs.units.name_zh.tolist() == ["东城区", "西城区"]
     pixel_m = 1000 * run.inputs.grid.block_km2(run.inputs.blocks[0].row) ** 0.5 / run.inputs.grid.block_px
     assert 2.6 < pixel_m < 3.4
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "rows", "year"),
+    [
+        ("areas_2018.csv", "adcode,name_en,cropland_ha", "1,A,10", 2018),
+        ("areas.csv", "adcode,name_en,cropland_2017_ha", "1,A,10", 2017),
+        ("areas_2018.csv", "adcode,name_en,cropland_ha,Year", "1,A,10,2019", 2019),
+        ("areas_2018.csv", "adcode,name_en,cropland_2017_ha", "1,A,10", None),
+        ("areas_20180701.csv", "adcode,name_en,cropland_ha", "1,A,10", None),
+        ("areas.csv", "adcode,name_en,cropland_ha", "1,A,10", None),
+    ],
+)
+def test_the_year_of_statistics_is_guessed_where_one_is_named(
+    tmp_path: Path, imagery: tuple[Path, Path], name: str, head: str, rows: str, year: int | None
+) -> None:
+    (tmp_path / name).write_text(f"{head}\n{rows}\n", encoding="utf-8")
+    units = write_units(tmp_path / "u.gpkg", adcode=["1", "2"], name_en=["A", "B"])
+    found = draft(tmp_path / "r.toml", imagery[0], admin=(units,), statistics=tmp_path / name)
+    assert values(found)["statistics"].get("year") == year
 
 
 def test_guesses_are_named_in_the_recipe_and_on_the_terminal(tmp_path: Path, imagery: tuple[Path, Path]) -> None:

@@ -193,6 +193,15 @@ def test_plan_says_coverage_pixels_and_what_to_be_warned_of(
     assert "warning: [segmentation]: the model 'landscape' learned from pixels of 7 to 11 m" in told.stderr
 
 
+def test_statistics_of_another_year_than_the_edition_are_told(inputs: Path) -> None:
+    for year, is_told in ((2020, False), (2017, True)):
+        text = GOOD.replace('path = "statistics.csv"', f'path = "statistics.csv"\nyear = {year}')
+        (inputs / "year.toml").write_text(text)
+        told = CliRunner().invoke(main, ["plan", str(inputs / "year.toml"), "-o", str(inputs / "run")])
+        assert told.exit_code == 0
+        assert ("[statistics]: The statistics are of 2017 and the map is of 2020" in told.stderr) == is_told
+
+
 def test_sources_without_common_ground_are_told(inputs: Path) -> None:
     write_scene(inputs / "west.tif", (114.0, 34.0, 114.05, 34.05))
     write_scene(inputs / "east.tif", (114.05, 34.0, 114.1, 34.05))

@@ -82,6 +82,15 @@ def test_the_first_screen_says_what_is_not_known() -> None:
     assert f"{judged} What is called correct is therefore what the rules assume." in cautions(run)
     assert any("croplayer judge sample" in line for line in steps(run))
     assert any("from when the imagery is" in line for line in cautions(run)) and any("`taken`" in s for s in steps(run))
+    method = pd.DataFrame(
+        [{"method": "rules (XGBoost on 4 samples reviewed by Li is not shown to be better: 75.0 %)", "accuracy": None}]
+    )
+    few = results(blocks=made_up_blocks().assign(correctness_reviewed_a=["TP"] * 4 + [None] * 8),
+                  tables={f"{name}_method": method for name in ("correctness", "integration")})  # fmt: skip
+    assert any(
+        "chosen by rules, because the reviews show no classifier to be better." in line for line in cautions(few)
+    )
+    assert any(line.startswith("Review more blocks") for line in steps(few))
     dated = results(blocks=made_up_blocks().assign(taken_from_a=pd.Timestamp("2020-06-01", tz="UTC")))
     assert not any("from when" in line for line in cautions(dated)) and not any("`taken`" in s for s in steps(dated))
 
@@ -128,6 +137,23 @@ def test_the_first_screen_counts_what_has_no_map_and_looks_foreign() -> None:
     blocks["area_km2_croplayer"] = np.nan
     assert answers(results(blocks=blocks))[0].value == "not known"  # not 0 km²
     assert any(line.startswith("In 2 of 11 blocks the imagery of a looks") for line in cautions(run))
+
+
+def test_the_first_screen_says_when_pixels_or_years_do_not_fit() -> None:
+    assert not any("learned from pixels" in line or "statistics are of" in line for line in cautions(results()))
+    strange = "the model 'm' learned from pixels of 2 to 4 m, but the finest imagery has pixels of 10 m"
+    (line,) = [line for line in cautions(results(strange_pixels=strange)) if "learned from pixels" in line]
+    assert line == f"T{strange[1:]}, so what is known of its accuracy says nothing about this map."
+    for edition, is_apart in (
+        ("2020", True),
+        ("2020-summer", True),
+        ("2019", False),
+        ("2018-2019", False),
+        ("first", False),
+    ):
+        run = results(edition=edition, statistics_year=2019)
+        assert any(f"are of 2019 and the map is of {edition}," in line for line in cautions(run)) == is_apart
+    assert not any("are of" in line for line in cautions(results(edition="2020")))
 
 
 def test_the_first_screen_names_the_province_that_deviates_most() -> None:

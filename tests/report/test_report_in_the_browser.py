@@ -1,10 +1,12 @@
-"""The report in a real browser: it shows the map that lies beside its run, and fits on A4."""
+"""The report in a real browser: it shows the map that lies beside its run, fits on A4, and is dark where readers want that."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 from shared.browser import browser_tabs, needs_browser
 
 from croplayer.report.page import Picture, Report, Section, Table
@@ -71,3 +73,45 @@ def test_print_cuts_nothing_and_breaks_no_word(tmp_path: Path) -> None:
         range.selectNodeContents(td); return /\\d/.test(td.textContent) && range.getClientRects().length > 1 }).length"""
         assert tab.value(broken) == 0
         assert tab.value("document.querySelector('figure img').getBoundingClientRect().height") < 230 / 25.4 * 96
+
+
+@needs_browser
+def test_a_dark_page_inverts_figures_but_not_their_photographs(tmp_path: Path) -> None:
+    figure = Figure(figsize=(4, 2), dpi=110)
+    photo, chart = figure.add_axes((0.1, 0.2, 0.3, 0.6)), figure.add_axes((0.6, 0.2, 0.3, 0.6))
+    shades = np.random.default_rng(1).integers(0, 60, (40, 40, 3)).astype(np.uint8)
+    photo.imshow(shades + np.array([120, 60, 20], np.uint8), aspect="auto")
+    chart.imshow(np.full((4, 4, 3), (0, 158, 115), np.uint8), aspect="auto")
+    plain = Figure(figsize=(4, 2))
+    plain.subplots().plot([0, 1])
+    parts = [Picture.of("a", "With a photograph", "c", figure), Picture.of("b", "Without", "c", plain)]
+    report = tmp_path / "report.html"
+    report.write_text(Report("t", [], [], [Section("g", "t", parts)]).to_html())
+    shown = {}
+    with browser_tabs(tmp_path / "browser") as (tab,):
+        for media, scheme in (("screen", "light"), ("screen", "dark"), ("print", "dark")):
+            tab.call(
+                "Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}]
+            )
+            tab.open(report.as_uri())
+            tab.until(lambda: tab.value("document.readyState === 'complete'"), "the report is there")
+            for number in (0, 1):
+                tab.value(f"document.querySelectorAll('.drawn')[{number}].id = 'shown'")
+                picture = tab.picture(tmp_path / "shown.png", "#shown")
+                tab.value("document.querySelector('#shown').removeAttribute('id')")
+                with Image.open(picture) as file:
+                    shown[media, scheme, number] = np.asarray(file.convert("RGB"), float)
+
+    def part(name: tuple[str, str, int], left: float, top: float, right: float, bottom: float) -> np.ndarray:
+        pixels = shown[name]
+        h, w = pixels.shape[:2]
+        return pixels[int(top * h) : int(bottom * h), int(left * w) : int(right * w)].mean((0, 1))
+
+    light, dark, printed = (("screen", "light", 0), ("screen", "dark", 0), ("print", "dark", 0))
+    of_photo, of_chart, of_page = (0.15, 0.3, 0.35, 0.7), (0.65, 0.3, 0.85, 0.7), (0.45, 0.05, 0.55, 0.95)
+    np.testing.assert_allclose(part(dark, *of_photo), part(light, *of_photo), atol=3)
+    assert part(light, *of_page).min() > 250 and part(dark, *of_page).max() < 45
+    red, green, blue = part(dark, *of_chart)
+    assert green > red and green > blue, "hues stay"
+    assert shown["screen", "light", 1].mean() > 200 and shown["screen", "dark", 1].mean() < 70
+    np.testing.assert_allclose(part(printed, *of_page), 255, atol=3)

@@ -38,12 +38,21 @@ def test_a_project_is_made_read_and_added_to(finished_small_run: Path, home: Pat
     change(project.gpkg, "DELETE FROM fields WHERE task = ?", first[0].id)
     draw(project, first[0], shapely.Polygon([(0, 0), (20, 20), (20, 0), (0, 20)]))
     finish(project, first[0])
+    before = {path: path.stat().st_mtime_ns for path in labels.rglob("*")}
+    output = said("status", labels)
+    assert {path: path.stat().st_mtime_ns for path in labels.rglob("*")} == before, "nothing is written"
+    assert "3 tasks: 2 open, 1 done, 0 skipped; 0 of them measure" in output and "nothing is judged yet" in output
+    assert "0 rounds are finished\nnext: `croplayer label serve" in output
     output = said("read", labels)
     assert "repaired: layer fields, feature" in output and "3 tasks: 2 open, 1 done, 0 skipped" in output
     output = said("next", labels, "--count", 2, "--random-share", 0)
     assert "round 2: 2 tasks, 0 at random and 2 by scores" in output
     assert [t.round for t in read_tasks(project)] == [1, 1, 1, 2, 2]
     assert "5 tasks: 4 open, 1 done" in said("read", labels)
+    change(project.gpkg, "UPDATE tasks SET status = 'skipped' WHERE status = 'open'")
+    assert "1 done, 4 skipped" in (output := said("status", labels)) and "next: `croplayer label round" in output
+    change(project.gpkg, "UPDATE tasks SET status = 'skipped'")
+    assert "next: `croplayer label next" in said("status", labels)
     change(project.gpkg, "UPDATE fields SET class = 'maize' WHERE fid = (SELECT max(fid) FROM fields)")
     change(project.gpkg, "UPDATE tasks SET status = 'ready' WHERE id = ?", first[1].id)
     output = said("read", labels, code=2)
@@ -66,6 +75,7 @@ def test_bad_input_is_one_sentence(finished_small_run: Path, home: Path, tmp_pat
     assert "may hold labels; give another folder" in said("init", finished_small_run, "-o", tmp_path / "full", code=2)
     assert "is not a label project" in said("read", tmp_path, code=2)
     assert "is not a label project" in said("next", tmp_path, code=2)
+    assert "is not a label project" in said("status", tmp_path, code=2)
     said("init", finished_small_run, "-o", tmp_path / "labels", "--tasks", 2, "--window-px", 64)
     output = said("next", tmp_path / "labels", "--run", tmp_path, code=2)
     assert "is not the folder of a run" in output
