@@ -78,7 +78,7 @@ def _labelled_cases(inside: np.ndarray, cropland: np.ndarray, boundary: np.ndarr
         sums = [ndimage.sum_labels(values, field, index) for values in (inside, weights, cropland, boundary)]
         return sums, ndimage.find_objects(field)
 
-    own = lambda: piece_sums(field, count, cropland, boundary, gap, row_m2, row_m, col_m)  # noqa: E731
+    own = lambda: piece_sums(field, count, cropland, boundary, gap, ~gap, row_m2, row_m, col_m)  # noqa: E731
     yield Case("fields", f"sums of {count:,} pieces", own, [Yardstick("scipy: four sum_labels + find_objects", with_sums)])  # fmt: skip
     ids = field.astype(np.int64)
     numbers = field.astype(np.int32)

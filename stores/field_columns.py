@@ -28,6 +28,9 @@ BOUNDARY = "edge_prob"
 AT_GAP = "at_gap"
 AT_EDGE = "at_edge"
 
+IN_FIELDS, IN_NONE = "in_fields", "in_no_field"
+"""Names of the sums over cropland that belongs to a field that is kept, and that belongs to none."""
+
 FIELD_COLUMNS = (
     FieldColumn(ID, "string", "", "name of the cell of the lattice that the field lies in; the same in every run that finds the field"),
     FieldColumn(AREA, "float64", "ha", "area of its pixels on the ellipsoid, before simplification, > 0"),
@@ -43,10 +46,10 @@ FIELD_COLUMNS = (
     FieldColumn("source", "string", "", "sources that the map takes in the block of its id, joined by '+'; null where it takes none"),
     FieldColumn("coverage", "string", "", "coverage type of that block's imagery of its first source; null where it was not judged"),
     FieldColumn("correct", "string", "", "judged correctness of that block's mask of its first source; null where it was not judged"),
-    FieldColumn(PROBABILITY, "float32", "1", "mean cropland probability of its pixels, 0..1; null where the map takes no source"),
-    FieldColumn(BOUNDARY, "float32", "1", "mean boundary probability along its outline, 0..1; null where no network tells boundaries or the map takes no source"),
+    FieldColumn(PROBABILITY, "float32", "1", "mean cropland probability of its pixels, 0..1, as far as the network scored them and nobody added them by hand; null without any"),
+    FieldColumn(BOUNDARY, "float32", "1", "mean boundary probability along its outline, 0..1, as far as the network scored the ground beyond; null where nothing tells"),
     FieldColumn("familiar", "float32", "1", "familiarity of that block's imagery to the network, 0..1; null where nothing tells"),
-    FieldColumn(CONFIDENCE, "float32", "1", "share of fields like it that match a drawn field at IoU 0.5 (calibrated on scenes held out), 0..1"),
+    FieldColumn(CONFIDENCE, "float32", "1", "share of fields like it that match a drawn field at IoU 0.5 (calibrated on scenes held out), 0..1; null where more than half of it was added by hand"),
     FieldColumn(AT_GAP, "bool", "", "whether it touches ground without imagery"),
     FieldColumn(AT_EDGE, "bool", "", "whether it touches the edge of the mapped region, so that it may go on beyond"),
     FieldColumn("corrected", "bool", "", "whether a person drew or changed it"),

@@ -377,16 +377,18 @@ LEFT_OVER: Columns = {
 }
 """``statistics_left_over.csv``."""
 FIELD_UNITS: Columns = {
-    "adcode": "code of the admin unit",
+    "adcode": "code of the admin unit; null for what lies outside of all",
     "name": "its name",
-    "fields": "number of its fields",
+    "fields": "number of its fields, which are those with their inner point in it",
     "area_ha": "sum of their areas, ha on the ellipsoid",
     "median_ha": "median of their areas; null without fields",
     "under_mu": "number of fields below 1 mu (1/15 ha)",
     "area_ha_SIZE": "area of the fields of a class of size, whose ends in ha are in the name",
     "mean_confidence": "mean of their confidences, 0 to 1; null where none is known",
     "confidence_TENTH": "number of fields with a confidence in that tenth, 0 for 0.0 to 0.1; 9 holds 1.0, too",
-    "filtered_ha": "mapped cropland that belongs to no field because filters took it, ha; null where it is not known",
+    "within_ha": "ground within the unit that is in fields, also in those of other units, pixel by pixel, ha; null where it is not known",
+    "filtered_ha": "mapped cropland within the unit that is in no field because filters took it, pixel by pixel, ha; null where it is "
+    "not known. With within_ha it is the cropland of the map in the unit",
 }
 """``fields.csv``, with the largest area of fields first."""
 FIELD_FIGURES: Columns = {

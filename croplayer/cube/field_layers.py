@@ -17,6 +17,9 @@ from stores.columns import BOUNDARY_PROBABILITY, CORRECTION, CROPLAND_PROBABILIT
 from stores.grid import BlockIndex, PixelWindow
 from stores.legends import CROPLAND, INTEGRATED, NO_IMAGERY, PROBABILITY_SCALE, Correction
 
+AGREED = (Correction.NONE, Correction.CONFIRMED_CROPLAND, Correction.CONFIRMED_NOT_CROPLAND)
+"""Corrections of pixels of which no person said anything else than the map."""
+
 
 @dataclass(frozen=True)
 class FieldLayers:
@@ -68,13 +71,11 @@ class FieldLayers:
 
     def scores(self, name: str, window: PixelWindow, sources: Sequence[str]) -> np.ndarray:
         """The largest score (h, w) uint8, 0..250, that any of some sources gives each pixel; 0 where none gives one."""
-        return _scores(self.cube, name, window, sources)
+        return _scores(self.cube, name, window, sources)[0]
 
     def corrected(self, window: PixelWindow) -> np.ndarray:
         """Pixels (h, w) bool that a person corrected by hand; none in a cube without corrections."""
-        if not self.cube.has_array(CORRECTION):
-            return np.zeros((window.height, window.width), bool)
-        return self.cube.read_window(CORRECTION, window) != Correction.NONE
+        return _corrections(self.cube, window) != Correction.NONE
 
     def numbers(self, block: BlockIndex) -> np.ndarray:
         """Numbers (n, n) uint32 of the pieces of a block."""
@@ -88,23 +89,35 @@ class FieldLayers:
         return _pieces(self.cube, block, sources, self.tells_boundaries)
 
 
-def _scores(cube: Cube, name: str, window: PixelWindow, sources: Sequence[str]) -> np.ndarray:
+def _scores(cube: Cube, name: str, window: PixelWindow, sources: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The largest score (h, w) uint8 of some sources, 0 where none gives one, and where one does, (h, w) bool."""
     best = np.zeros((window.height, window.width), np.uint8)
+    scored = np.zeros(best.shape, bool)
     for source in sources:
         found = cube.read_window(name, window, source)
-        np.maximum(best, np.where(found <= PROBABILITY_SCALE, found, 0).astype(np.uint8), out=best)
-    return best
+        is_score = found <= PROBABILITY_SCALE
+        np.maximum(best, np.where(is_score, found, 0).astype(np.uint8), out=best)
+        scored |= is_score
+    return best, scored
+
+
+def _corrections(cube: Cube, window: PixelWindow) -> np.ndarray:
+    if not cube.has_array(CORRECTION):
+        return np.full((window.height, window.width), Correction.NONE, np.uint8)
+    return cube.read_window(CORRECTION, window)
 
 
 @cached_file_reads(BLOCKS_KEPT)
 def _pieces(cube: Cube, block: BlockIndex, sources: tuple[str, ...], tells_boundaries: bool) -> BlockPieces:
     """Pieces of a block; groups of blocks that a process works on one after the other see many of the same."""
     window = cube.grid.window(block)
+    cropland, scored = _scores(cube, CROPLAND_PROBABILITY, window, sources)
     layers = BlockLayers(
         field=cube.read_window(FIELD, window),
         join=cube.read_window(FIELD_JOIN, window),
-        cropland=_scores(cube, CROPLAND_PROBABILITY, window, sources),
-        boundary=_scores(cube, BOUNDARY_PROBABILITY, window, sources if tells_boundaries else ()),
+        cropland=cropland,
+        boundary=_scores(cube, BOUNDARY_PROBABILITY, window, sources if tells_boundaries else ())[0],
         gap=cube.read_window(INTEGRATED, window) == NO_IMAGERY,
+        told=scored & np.isin(_corrections(cube, window), AGREED),
     )
     return block_pieces(layers, block, cube.grid)

@@ -13,7 +13,8 @@ import xarray as xr
 
 from croplayer.cube.behind import cube_behind
 from croplayer.cube.lattice import IN_REGION, grid_of, window_of
-from croplayer.fields.files import read_fields
+from croplayer.fields.fiboa import DATETIME
+from croplayer.fields.files import GEOMETRY, read_fields
 from stores.grid import BlockGrid, Bounds, PixelWindow
 from stores.run_folder import RunFolder
 from stores.step_memory import FIELD_FILES, FIELD_OUTLINES, FIELDS
@@ -22,7 +23,8 @@ from stores.step_memory import FIELD_FILES, FIELD_OUTLINES, FIELDS
 def region_fields(dataset: xr.Dataset) -> gpd.GeoDataFrame:
     """Whole fields whose inner point lies in a dataset of ``open_cube``, with `FIELD_COLUMNS` and their outlines.
 
-    So each field is in one of the regions that a country is cut into. Raises FileNotFoundError where no run with fields
+    So each field is in one of the regions that a country is cut into. The column ``determination:datetime`` (datetime64[ms, UTC],
+    null where nothing tells) is there where a file of the fields has it. Raises FileNotFoundError where no run with fields
     lies behind the dataset.
     """
     behind = cube_behind(dataset)
@@ -34,6 +36,10 @@ def region_fields(dataset: xr.Dataset) -> gpd.GeoDataFrame:
         frame[_holds(frame, window, grid, in_region)]
         for frame in fields_in(RunFolder(Path(behind.run)), grid.window_bounds(window))
     ]
+    if any(DATETIME in frame for frame in frames):
+        for frame in frames:
+            if DATETIME not in frame:
+                frame.insert(frame.columns.get_loc(GEOMETRY), DATETIME, pd.Series(dtype="datetime64[ms, UTC]"))
     return gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=frames[0].crs)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import geopandas as gpd
 import numpy as np
@@ -15,12 +16,21 @@ from croplayer.cube.field_layers import FieldLayers
 from croplayer.fields.block_tables import LARGE, SMALL, UNSURE, WIDE, FoundFields
 from croplayer.fields.outlines import field_outlines, margin_px, shape_attributes
 from croplayer.fields.rules import LearnedPair, score_all
-from croplayer.fields.whole import Fields, WholeFields, block_of_number, field_features, field_ids, naming_points
+from croplayer.fields.whole import (
+    BlockView,
+    Fields,
+    WholeFields,
+    block_of_number,
+    field_features,
+    field_ids,
+    naming_points,
+)
 from croplayer.kernels.pieces import PIECE_SUMS
 from croplayer.sources.elevation import ElevationRaster
 from stores.columns import CORRECTION, COVERAGE_TYPE, FAMILIARITY, map_column
 from stores.field_columns import AREA, AT_EDGE, AT_GAP, BOUNDARY, CONFIDENCE, FIELD_COLUMNS, ID, PERIMETER, PROBABILITY
 from stores.grid import CRS, LATTICE_COLS, BlockGrid, BlockIndex, PixelWindow
+from stores.legends import PROBABILITY_SCALE
 
 SAMPLED_PX = 4
 """Rows and columns of pixels between those that the terrain of a field is taken at."""
@@ -41,6 +51,18 @@ class FieldChoice:
     """Holes whose pixels are less are filled; below ``min_area_ha``, so that no hole that is filled holds a field."""
 
 
+class _Judged(NamedTuple):
+    """All fields with a piece in one block, and which of them are kept."""
+
+    view: BlockView
+    confidence: np.ndarray
+    """(n,) float64, NaN where nothing tells"""
+    corrected: np.ndarray
+    """(n,) bool"""
+    why: np.ndarray
+    """(n,) str, why a field is left out; empty for those that are kept"""
+
+
 class FieldTables:
     """The fields of a cube."""
 
@@ -59,22 +81,15 @@ class FieldTables:
         self._blocks = None if blocks is None else blocks.set_index("block")
         self._whole = WholeFields(layers.pieces)
         self._numbers = lru_cache(NUMBERS_KEPT)(self._numbers_of)
+        self._judged = lru_cache(1)(self._judged_in)
 
     def of(self, block: BlockIndex) -> FoundFields:
         """Fields whose id names a block of the map; every field has one such block."""
-        view = self._whole.view_of(block)
-        own = _some(view.fields, block_of_number(view.fields.number) == block.row * LATTICE_COLS + block.col)
-        confidence = confidences(self._rules, own)
-        area = own.measures[:, 0] / 1e4
-        choice = self._choice
-        corrected = self._corrected(block, own)
-        why = np.select(
-            # A person who drew a field is sure of it, whatever the network saw.
-            [area < choice.min_area_ha, area > choice.max_area_ha, (confidence < choice.min_confidence) & ~corrected],
-            [SMALL, LARGE, UNSURE],
-            default="",
-        )
-        is_kept = why == ""
+        view, *judged = self._judged(block)
+        is_own = block_of_number(view.fields.number) == block.row * LATTICE_COLS + block.col
+        own = _some(view.fields, is_own)
+        confidence, corrected, why = (part[is_own] for part in judged)
+        choice, is_kept = self._choice, why == ""
         kept, grid = _some(own, is_kept), self._layers.cube.grid
         least_hole_px = choice.fill_holes_ha * 1e4 / float(grid.pixel_area_m2(grid.window(block).row, 1)[0])
         geometry = np.empty(len(kept.number), object)
@@ -88,6 +103,30 @@ class FieldTables:
         left_out = _left_out(grid, own, why, view.too_wide)
         table = self._table(block, kept, confidence[is_kept], terrain, geometry, corrected[is_kept])
         return FoundFields.of(table, left_out)
+
+    def kept(self, block: BlockIndex) -> np.ndarray:
+        """Which cropland (h, w) bool of a block belongs to fields that are kept, whichever block writes them."""
+        view, _, _, why = self._judged(block)
+        is_kept = np.isin(view.numbers, view.fields.number[why == ""])
+        return np.asarray(is_kept[self.numbers(block)])
+
+    def numbers(self, block: BlockIndex) -> np.ndarray:
+        """Numbers (h, w) uint32 of the pieces of a block, 0 for none; all its cropland is in one."""
+        return self._numbers(block)
+
+    def _judged_in(self, block: BlockIndex) -> _Judged:
+        """A field is judged the same in every block that holds a piece of it, because all see the whole field."""
+        view, choice = self._whole.view_of(block), self._choice
+        confidence = confidences(self._rules, view.fields)
+        corrected = self._corrected(block, view.fields)
+        area = view.fields.measures[:, 0] / 1e4
+        why = np.select(
+            # A person who drew a field is sure of it, whatever the network saw.
+            [area < choice.min_area_ha, area > choice.max_area_ha, (confidence < choice.min_confidence) & ~corrected],
+            [SMALL, LARGE, UNSURE],
+            default="",
+        )
+        return _Judged(view, confidence, corrected, why)
 
     def _together(self, block: BlockIndex, kept: Fields) -> Iterator[np.ndarray]:
         """Places of the fields that are drawn in one window: those inside of the block at once, the others one by one."""
@@ -115,14 +154,14 @@ class FieldTables:
                 ids[part.slices_in(window)] = self._whole.view_of(block).numbers[numbers]
         return window, ids
 
-    def _corrected(self, block: BlockIndex, own: Fields) -> np.ndarray:
+    def _corrected(self, block: BlockIndex, fields: Fields) -> np.ndarray:
         """Whether each field holds a pixel that a person corrected by hand, or lies beside one: (n,) bool."""
-        found = np.zeros(len(own.number), bool)
+        found = np.zeros(len(fields.number), bool)
         if not self._layers.cube.has_array(CORRECTION):
             return found
         whole = self._layers.cube.blocks.window(self._layers.cube.grid)
-        for place in self._together(block, own):
-            some = _some(own, place)
+        for place in self._together(block, fields):
+            some = _some(fields, place)
             top, left = some.boxes[:, :2].min(axis=0)
             bottom, right = some.boxes[:, 2:].max(axis=0)
             box = PixelWindow(int(top), int(left), int(bottom - top), int(right - left)).grown(1).common(whole)
@@ -162,9 +201,7 @@ class FieldTables:
         corrected: np.ndarray,
     ) -> gpd.GeoDataFrame:
         part = {name: kept.sums[:, k] for k, name in enumerate(PIECE_SUMS)}
-        sides = np.maximum(part["sides"], 1)
-        # Where the map takes no source, all cropland was drawn by hand, and no network scored it.
-        is_scored = bool(self._layers.taken.of(block))
+        tells_edges = (part["told_sides"] > 0) & self._layers.tells_boundaries
         columns = {
             ID: field_ids(kept.number),
             AREA: kept.measures[:, 0] / 1e4,
@@ -174,8 +211,8 @@ class FieldTables:
             "elevation": terrain[:, 1],
             "edition": self._edition,
             **self._of_block(block),
-            PROBABILITY: part["cropland"] / np.maximum(part["pixels"], 1) / 250 if is_scored else np.nan,
-            BOUNDARY: part["outside_boundary"] / sides / 250 if is_scored and self._layers.tells_boundaries else np.nan,
+            PROBABILITY: _means(part["cropland"], part["told"], part["told"] > 0),
+            BOUNDARY: _means(part["outside_boundary"], part["told_sides"], tells_edges),
             CONFIDENCE: confidence,
             AT_GAP: part["at_gap"] > 0,
             AT_EDGE: part["at_edge"] > 0,
@@ -203,10 +240,21 @@ class FieldTables:
 
 
 def confidences(rules: LearnedPair, fields: Fields) -> np.ndarray:
-    """Probability (n,) float64 that each field matches a drawn one at IoU 0.5."""
+    """Probability (n,) float64 that each field matches a drawn one at IoU 0.5.
+
+    NaN where less than half of its pixels are told (`kernels.pieces.PIECE_SUMS`): the rule learned from fields that a network
+    found, and tells nothing of those that a person drew.
+    """
     if not len(fields.number):
         return np.zeros(0)
-    return 1 / (1 + np.exp(-score_all(rules.confidence, field_features(fields.sums, fields.measures))))
+    pixels, told = (fields.sums[:, PIECE_SUMS.index(name)] for name in ("pixels", "told"))
+    score = score_all(rules.confidence, field_features(fields.sums, fields.measures))
+    return np.where(2 * told >= pixels, 1 / (1 + np.exp(-score)), np.nan)
+
+
+def _means(sums: np.ndarray, counts: np.ndarray, is_known: np.ndarray) -> np.ndarray:
+    """Mean scores (n,) float64, 0..1, NaN where they are not known."""
+    return np.where(is_known, sums / np.maximum(counts, 1) / PROBABILITY_SCALE, np.nan)
 
 
 def _left_out(grid: BlockGrid, own: Fields, why: np.ndarray, too_wide: Fields) -> pd.DataFrame:

@@ -15,6 +15,7 @@ COUNT = "fields"
 MEDIAN = "median_ha"
 UNDER_MU = "under_mu"
 MEAN_CONFIDENCE = "mean_confidence"
+WITHIN = "within_ha"
 FILTERED = "filtered_ha"
 
 
@@ -28,19 +29,25 @@ def confidence_column(number: int) -> str:
     return f"confidence_{number}"
 
 
-def unit_figures(adcode: str, name: str, fields: pd.DataFrame, filtered_ha: float = np.nan) -> dict[str, object]:
+def unit_figures(
+    adcode: str, name: str, fields: pd.DataFrame, within_ha: float = np.nan, filtered_ha: float = np.nan
+) -> dict[str, object]:
     """One row of the table of units.
 
     Parameters
     ----------
     adcode, name : the unit
     fields : its fields, with area_ha and, where it is known, confidence (0..1, NaN where it is not known)
-    filtered_ha : cropland of the map that belongs to no field because filters took it, ha; NaN where it is not known
+    within_ha : ground within the unit that belongs to fields, also to those of other units, pixel by pixel, ha; NaN where it is not
+        known
+    filtered_ha : cropland of the map within the unit that belongs to no field because filters took it, pixel by pixel, ha; NaN
+        where it is not known. Together with ``within_ha`` it is the map's cropland of the unit
 
     Returns
     -------
     dict with adcode, name, fields (number), area_ha (their sum), median_ha (NaN without fields), under_mu (fields below 1/15 ha),
-    area_ha_CLASS, mean_confidence (NaN where none is known), confidence_0..confidence_9 (fields by confidence) and filtered_ha.
+    area_ha_CLASS, mean_confidence (NaN where none is known), confidence_0..confidence_9 (fields by confidence), within_ha and
+    filtered_ha.
     All but the names, the median and the mean add up over units.
     """
     area = fields[AREA].to_numpy(float)
@@ -57,6 +64,7 @@ def unit_figures(adcode: str, name: str, fields: pd.DataFrame, filtered_ha: floa
         **{area_column(key): float(ha) for key, ha in zip(SIZE_KEYS, by_size, strict=True)},
         MEAN_CONFIDENCE: float(known.mean()) if len(known) else np.nan,
         **{confidence_column(k): int(n) for k, n in enumerate(by_class)},
+        WITHIN: within_ha,
         FILTERED: filtered_ha,
     }
 

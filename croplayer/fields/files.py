@@ -75,7 +75,8 @@ def write_fields(
 def read_fields(path: Path, bounds: Bounds | None = None) -> Iterator[gpd.GeoDataFrame]:
     """Fields of a GeoParquet file that `write_fields` wrote, part by part, with `FIELD_COLUMNS` and their outlines.
 
-    There is at least one part, which may be empty.
+    There is at least one part, which may be empty. The column `fiboa.DATETIME` (datetime64[ms, UTC], null where nothing tells)
+    is there where the file has it.
 
     Parameters
     ----------
@@ -84,6 +85,7 @@ def read_fields(path: Path, bounds: Bounds | None = None) -> Iterator[gpd.GeoDat
     names = [*(column.name for column in FIELD_COLUMNS), GEOMETRY]
     box = None if bounds is None else tuple(bounds)
     file = parquet.ParquetFile(path)
+    names[-1:-1] = [DATETIME] if DATETIME in file.schema_arrow.names else []
     groups = [g for g in range(file.num_row_groups) if box is None or _may_touch(file.metadata.row_group(g), box)]
     for group in groups or (None,):
         table = file.schema_arrow.empty_table() if group is None else file.read_row_group(group)

@@ -92,7 +92,15 @@ def measured_fields(piece: DrawnGround, rule: ScoreRule) -> FoundFields:
     m2, m = np.full(h, piece.pixel_m**2), np.full(h + 1, piece.pixel_m)
     ground = piece.ground
     sums, measures, _ = piece_sums(
-        labels, count, ground.cropland, ground.boundary, np.zeros_like(ground.inside), m2, m, m[1:]
+        labels,
+        count,
+        ground.cropland,
+        ground.boundary,
+        np.zeros_like(ground.inside),
+        np.ones_like(ground.inside),
+        m2,
+        m,
+        m[1:],
     )
     return FoundFields(labels, measures[1:], field_features(sums[1:], measures[1:]))
 

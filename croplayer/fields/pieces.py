@@ -26,6 +26,8 @@ class Edge(NamedTuple):
     """(n,) uint8"""
     gap: np.ndarray
     """(n,) bool"""
+    told: np.ndarray
+    """(n,) bool, as in `BlockLayers`"""
     is_joined: np.ndarray
     """(n,) bool, whether the pixel beyond is of the same field; told by the block's east and south edges alone"""
     length_m: np.ndarray
@@ -39,7 +41,7 @@ class BlockPieces:
     block: BlockIndex
     count: int
     sums: np.ndarray
-    """(count + 1, 11) int64, `kernels.pieces.PIECE_SUMS` without the sides along the block's edges"""
+    """(count + 1, 13) int64, `kernels.pieces.PIECE_SUMS` without the sides along the block's edges"""
     measures: np.ndarray
     """(count + 1, 2) float64, `kernels.pieces.PIECE_MEASURES`"""
     boxes: np.ndarray
@@ -49,7 +51,7 @@ class BlockPieces:
     cells: np.ndarray
     """(count + 1,) int64 in the block"""
     between: np.ndarray
-    """(n, 4) int64, `kernels.pieces.sides_between`"""
+    """(n, 5) int64, `kernels.pieces.sides_between`"""
     between_m: np.ndarray
     """(n,) float64, lengths of these sides in metres"""
     east: Edge
@@ -68,6 +70,8 @@ class BlockLayers:
     boundary: np.ndarray
     gap: np.ndarray
     """bool, ground without imagery"""
+    told: np.ndarray
+    """bool, pixels that a network scored and no person said otherwise"""
 
 
 def block_pieces(layers: BlockLayers, block: BlockIndex, grid: BlockGrid) -> BlockPieces:
@@ -78,7 +82,7 @@ def block_pieces(layers: BlockLayers, block: BlockIndex, grid: BlockGrid) -> Blo
     col_m = row_m2 / ((row_m[:-1] + row_m[1:]) / 2)
     count = int(layers.field.max(initial=0))
     sums, measures, boxes = piece_sums(
-        layers.field, count, layers.cropland, layers.boundary, layers.gap, row_m2, row_m, col_m
+        layers.field, count, layers.cropland, layers.boundary, layers.gap, layers.told, row_m2, row_m, col_m
     )
     boxes += np.array([block.row * n, block.col * n] * 2, np.int32)
     ranks, cells = naming_cells(layers.field, count, block.row * LATTICE_COLS + block.col)
@@ -86,12 +90,12 @@ def block_pieces(layers: BlockLayers, block: BlockIndex, grid: BlockGrid) -> Blo
     at_edge = np.zeros(count + 1, bool)
     for side in (layers.field[0], layers.field[-1], layers.field[:, 0], layers.field[:, -1]):
         at_edge[side] = True
-    between = sides_between(layers.field, at_edge, layers.cropland, layers.boundary, row_m, col_m)
+    between = sides_between(layers.field, at_edge, layers.cropland, layers.boundary, layers.told, row_m, col_m)
 
     def edge(row: int | slice, col: int | slice, flag: int, length_m: np.ndarray) -> Edge:
-        parts = (layers.field, layers.cropland, layers.boundary, layers.gap)
-        piece, cropland, boundary, gap = (np.ascontiguousarray(part[row, col]) for part in parts)
-        return Edge(piece, cropland, boundary, gap, (layers.join[row, col] & flag) > 0, length_m)
+        parts = (layers.field, layers.cropland, layers.boundary, layers.gap, layers.told)
+        piece, cropland, boundary, gap, told = (np.ascontiguousarray(part[row, col]) for part in parts)
+        return Edge(piece, cropland, boundary, gap, told, (layers.join[row, col] & flag) > 0, length_m)
 
     every = slice(None)
     return BlockPieces(

@@ -20,12 +20,14 @@ ASIDE_DEG = np.array([1e-9, 0.7e-9])
 class UnitFields:
     """Takes the fields of a unit from those of blocks, and adds up what is in none."""
 
-    def __init__(self, outline: BaseGeometry | None, units: gpd.GeoDataFrame | None) -> None:
-        """``outline`` is in EPSG:4326; None takes all.
+    def __init__(
+        self, outline: BaseGeometry | None, units: gpd.GeoDataFrame | None, others: gpd.GeoDataFrame | None = None
+    ) -> None:
+        """``outline`` is in EPSG:4326; None takes all, but those that lie in one of some ``others``.
 
         ``units`` are those of the finest level, with columns adcode, name_en and name_zh; None leaves the columns null.
         """
-        self._outline, self._units = copy(outline), units
+        self._outline, self._units, self._others = copy(outline), units, others
         if self._outline is not None:
             shapely.prepare(self._outline)
         self._counts = dict.fromkeys(LEFT_OUT, 0)
@@ -63,7 +65,10 @@ class UnitFields:
         return table
 
     def _holds(self, points: np.ndarray) -> np.ndarray:
-        """Whether the outline holds each of some points (n, 2): (n,) bool."""
+        """Whether each of some points (n, 2) is of the unit: (n,) bool."""
         if self._outline is None:
-            return np.ones(len(points), bool)
+            held = np.ones(len(points), bool)
+            if self._others is not None and len(points):
+                held[self._others.sindex.query(shapely.points(points + ASIDE_DEG), predicate="intersects")[0]] = False
+            return held
         return np.asarray(shapely.contains_xy(self._outline, *(points + ASIDE_DEG).T))

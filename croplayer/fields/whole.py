@@ -37,7 +37,7 @@ class Fields(NamedTuple):
     number: np.ndarray
     """(n,) int64, see `field_id`"""
     sums: np.ndarray
-    """(n, 11) int64, `kernels.pieces.PIECE_SUMS`"""
+    """(n, 13) int64, `kernels.pieces.PIECE_SUMS`"""
     measures: np.ndarray
     """(n, 2) float64, `kernels.pieces.PIECE_MEASURES`"""
     boxes: np.ndarray
@@ -100,7 +100,7 @@ class WholeFields:
         return BlockView(numbers, Fields(numbers[keep], sums[keep], measures[keep], boxes[keep]), too_wide)
 
     def _inside(self, members: list[Piece]) -> tuple[np.ndarray, np.ndarray]:
-        """Sums (11,) and measures (2,) of the sides that the pieces of one field have towards each other.
+        """Sums (13,) and measures (2,) of the sides that the pieces of one field have towards each other.
 
         Such sides lie where a pair of pixels was not joined, but others made its two pieces one field.
         """
@@ -109,23 +109,29 @@ class WholeFields:
         for member in members:
             own.setdefault(member.block, []).append(member.number)
 
-        def take(scores: np.ndarray, edges: np.ndarray, lengths_m: np.ndarray) -> None:
+        def take(told: np.ndarray, scores: np.ndarray, edges: np.ndarray, lengths_m: np.ndarray) -> None:
             n = len(lengths_m)
-            sums[5:9] += 2 * n, int(scores.sum()), 2 * int(edges.sum()), 2 * n
+            sums[5:9] += 2 * n, int(scores.sum()), int((told * edges).sum()), 2 * n
+            sums[12] += int(told.sum())
             measures[1] += 2 * float(lengths_m.sum())
 
         for block, numbers in own.items():
             here = self._pieces(block)
             inner = np.isin(here.between[:, 0], numbers) & np.isin(here.between[:, 1], numbers)
-            take(here.between[inner, 2], here.between[inner, 3], here.between_m[inner])
+            told, scores, edges = here.between[inner, 2:].T
+            take(told, scores, edges, here.between_m[inner])
             _, _, east, south = block.beside
             for beyond, mine, side in ((east, here.east, "west"), (south, here.south, "north")):
                 if beyond not in own:
                     continue
                 theirs: Edge = getattr(self._pieces(beyond), side)
                 inner = np.isin(mine.piece, numbers) & np.isin(theirs.piece, own[beyond]) & ~mine.is_joined
-                scores = mine.cropland[inner].astype(np.int64) + theirs.cropland[inner]
-                take(scores, np.maximum(mine.boundary, theirs.boundary)[inner].astype(np.int64), mine.length_m[inner])
+                told, scores = np.zeros((2, int(inner.sum())), np.int64)
+                for edge in (mine, theirs):
+                    told += edge.told[inner]
+                    scores += edge.cropland[inner] * edge.told[inner].astype(np.int64)
+                edges = np.maximum(mine.boundary, theirs.boundary)[inner].astype(np.int64)
+                take(told, scores, edges, mine.length_m[inner])
         return sums, measures
 
     def _number(self, members: list[Piece]) -> int:
@@ -181,7 +187,7 @@ class WholeFields:
             is_joined = (mine if is_told_here else theirs).is_joined & (mine.piece > 0) & (theirs.piece > 0)
             edge_sums(
                 mine.piece, theirs.piece, is_joined, mine.cropland, theirs.cropland, mine.boundary, theirs.boundary,
-                theirs.gap, there is not None, mine.length_m, sums, measures,
+                theirs.gap, theirs.told, there is not None, mine.length_m, sums, measures,
             )  # fmt: skip
         return sums, measures
 
@@ -195,7 +201,7 @@ class WholeFields:
 def nothing_beyond(count: int) -> Edge:
     """What lies beyond the edge of the mapped region."""
     none = np.zeros(count, np.uint8)
-    return Edge(np.zeros(count, np.uint32), none, none, none > 0, none > 0, np.zeros(count))
+    return Edge(np.zeros(count, np.uint32), none, none, none > 0, none > 0, none > 0, np.zeros(count))
 
 
 def block_of_number(numbers: np.ndarray) -> np.ndarray:
@@ -224,17 +230,20 @@ def field_ids(numbers: np.ndarray) -> list[str]:
 
 
 def field_features(sums: np.ndarray, measures: np.ndarray) -> np.ndarray:
-    """What the confidence of fields is computed from: (n, 10) float64, `rules.CONFIDENCE_FEATURES`."""
+    """What the confidence of fields is computed from: (n, 10) float64, `rules.CONFIDENCE_FEATURES`.
+
+    Means are over the pixels, and the sides towards pixels, that are told (`kernels.pieces.PIECE_SUMS`); 0 where none is.
+    """
     part = {name: sums[:, k].astype(np.float64) for k, name in enumerate(PIECE_SUMS)}
     area, perimeter = measures.T
-    sides = np.maximum(part["sides"], 1)
+    told, sides = (np.maximum(part[name], 1) for name in ("told", "told_sides"))
     return np.stack(
         [
             np.log(area), 4 * np.pi * area / perimeter**2,
-            part["cropland"] / part["pixels"] / 250, part["boundary"] / part["pixels"] / 250,
-            part["sure"] / part["pixels"], part["bounded"] / part["pixels"],
+            part["cropland"] / told / 250, part["boundary"] / told / 250,
+            part["sure"] / told, part["bounded"] / told,
             part["outside_cropland"] / sides / 250, part["outside_boundary"] / sides / 250,
-            part["beside_field"] / sides, np.log(area / perimeter),
+            part["beside_field"] / np.maximum(part["sides"], 1), np.log(area / perimeter),
         ],
         axis=1,
     )  # fmt: skip

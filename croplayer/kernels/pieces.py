@@ -8,11 +8,14 @@ from croplayer.kernels.compiled import kernel
 
 PIECE_SUMS = (
     "pixels", "cropland", "boundary", "sure", "bounded", "sides", "outside_cropland", "outside_boundary", "beside_field",
-    "at_gap", "at_edge",
+    "at_gap", "at_edge", "told", "told_sides",
 )  # fmt: skip
-"""Integers of a piece: pixels; sums of their cropland and boundary scores; pixels whose cropland score is above 200, whose
-boundary score is at least 125; sides of its outline; sums over them of the cropland score outside and of the larger boundary
-score; sides towards another field, towards ground without imagery, towards the edge of what is mapped."""
+"""Integers of a piece: pixels; sums of the cropland and boundary scores of those that are told; of these the ones whose cropland
+score is above 200, whose boundary score is at least 125; sides of its outline; sums over those towards pixels that are told of
+the cropland score there and of the larger boundary score; sides towards another field, towards ground without imagery, towards
+the edge of what is mapped; pixels that are told; sides towards pixels that are told.
+
+A pixel is told where a network scored it and no person said otherwise. What is not told is not known, which is no score of 0."""
 PIECE_MEASURES = ("area_m2", "perimeter_m")
 LEVELS_PX = (64, 16, 4, 1)
 """Edges of the cells that can name a field, in pixels of its block."""
@@ -28,11 +31,14 @@ def add_side(
     is_field: bool,
     is_gap: bool,
     is_edge: bool,
+    is_told: bool,
 ) -> None:
-    """Add one side of the outline to the sums (11,) and measures (2,) of a piece."""
+    """Add one side of the outline to the sums (13,) and measures (2,) of a piece; ``is_told`` is of the pixel outside."""
     sums[5] += 1
-    sums[6] += p_out
-    sums[7] += edge
+    if is_told:
+        sums[6] += p_out
+        sums[7] += edge
+        sums[12] += 1
     sums[8] += is_field
     sums[9] += is_gap
     sums[10] += is_edge
@@ -46,11 +52,12 @@ def piece_sums(
     cropland: np.ndarray,
     boundary: np.ndarray,
     gap: np.ndarray,
+    told: np.ndarray,
     row_m2: np.ndarray,
     row_m: np.ndarray,
     col_m: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sums (count + 1, 11) int64, measures (count + 1, 2) float64 and boxes (count + 1, 4) int32 of the pieces of a block.
+    """Sums (count + 1, 13) int64, measures (count + 1, 2) float64 and boxes (count + 1, 4) int32 of the pieces of a block.
 
     Sides along the edge of the block are not counted: what lies beyond is another block's.
 
@@ -59,11 +66,12 @@ def piece_sums(
     field : (h, w) uint32 numbers of pieces, 0 for none
     cropland, boundary : (h, w) uint8 scores
     gap : (h, w) bool, ground without imagery
+    told : (h, w) bool, pixels that a network scored and no person said otherwise
     row_m2, col_m : (h,) area of a pixel, m2, and its height, m, by row
     row_m : (h + 1,) width of a pixel along its upper side, m; the last one along the lower side of the last row
     """
     h, w = field.shape
-    sums = np.zeros((count + 1, 11), np.int64)
+    sums = np.zeros((count + 1, 13), np.int64)
     measures = np.zeros((count + 1, 2))
     boxes = np.empty((count + 1, 4), np.int32)
     boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3] = h, w, 0, 0
@@ -73,10 +81,12 @@ def piece_sums(
             if a:
                 row = sums[a]
                 row[0] += 1
-                row[1] += cropland[y, x]
-                row[2] += boundary[y, x]
-                row[3] += cropland[y, x] > 200
-                row[4] += boundary[y, x] >= 125
+                if told[y, x]:
+                    row[1] += cropland[y, x]
+                    row[2] += boundary[y, x]
+                    row[3] += cropland[y, x] > 200
+                    row[4] += boundary[y, x] >= 125
+                    row[11] += 1
                 measures[a, 0] += row_m2[y]
                 box = boxes[a]
                 box[0], box[1] = min(box[0], y), min(box[1], x)
@@ -91,9 +101,9 @@ def piece_sums(
                 length = row_m[i] if side else col_m[y]
                 edge = max(boundary[y, x], boundary[i, j])
                 if a:
-                    add_side(sums[a], measures[a], length, cropland[i, j], edge, b > 0, gap[i, j], False)
+                    add_side(sums[a], measures[a], length, cropland[i, j], edge, b > 0, gap[i, j], False, told[i, j])
                 if b:
-                    add_side(sums[b], measures[b], length, cropland[y, x], edge, a > 0, gap[y, x], False)
+                    add_side(sums[b], measures[b], length, cropland[y, x], edge, a > 0, gap[y, x], False, told[y, x])
     return sums, measures, boxes
 
 
@@ -103,6 +113,7 @@ def sides_between(
     at_edge: np.ndarray,
     cropland: np.ndarray,
     boundary: np.ndarray,
+    told: np.ndarray,
     row_m: np.ndarray,
     col_m: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -111,14 +122,15 @@ def sides_between(
     Parameters
     ----------
     at_edge : (count + 1,) bool, pieces that touch the edge of the block
-    field, cropland, boundary, row_m, col_m : as for `piece_sums`
+    field, cropland, boundary, told, row_m, col_m : as for `piece_sums`
 
     Returns
     -------
-    (n, 4) int64: the two pieces, the sum of the cropland scores on both sides, the larger boundary score; (n,) float64: length, m
+    (n, 5) int64: the two pieces, how many of the two pixels are told, the sum of the cropland scores of these, the larger boundary
+    score; (n,) float64: length, m
     """
     h, w = field.shape
-    told = np.empty((1024, 4), np.int64)
+    found = np.empty((1024, 5), np.int64)
     lengths = np.empty(1024)
     n = 0
     for y in range(h):
@@ -133,15 +145,16 @@ def sides_between(
                 b = field[i, j]
                 if b == 0 or b == a or not at_edge[b]:
                     continue
-                if n == len(told):
-                    told = np.concatenate((told, np.empty((n, 4), np.int64)))
+                if n == len(found):
+                    found = np.concatenate((found, np.empty((n, 5), np.int64)))
                     lengths = np.concatenate((lengths, np.empty(n)))
-                told[n, 0], told[n, 1] = a, b
-                told[n, 2] = np.int64(cropland[y, x]) + cropland[i, j]
-                told[n, 3] = max(boundary[y, x], boundary[i, j])
+                found[n, 0], found[n, 1] = a, b
+                found[n, 2] = np.int64(told[y, x]) + told[i, j]
+                found[n, 3] = np.int64(cropland[y, x]) * told[y, x] + np.int64(cropland[i, j]) * told[i, j]
+                found[n, 4] = max(boundary[y, x], boundary[i, j])
                 lengths[n] = row_m[i] if side else col_m[y]
                 n += 1
-    return told[:n].copy(), lengths[:n].copy()
+    return found[:n].copy(), lengths[:n].copy()
 
 
 @kernel
@@ -154,6 +167,7 @@ def edge_sums(
     boundary_here: np.ndarray,
     boundary_there: np.ndarray,
     gap_there: np.ndarray,
+    told_there: np.ndarray,
     is_mapped: bool,
     length_m: np.ndarray,
     sums: np.ndarray,
@@ -166,7 +180,7 @@ def edge_sums(
     here, there : (n,) uint32 numbers of pieces on both sides of the edge
     is_joined : (n,) bool, whether the two are one field
     cropland_here, cropland_there, boundary_here, boundary_there : (n,) uint8 scores
-    gap_there : (n,) bool
+    gap_there, told_there : (n,) bool
     is_mapped : whether there is a mapped block beyond the edge
     length_m : (n,) lengths of the sides
     sums, measures : of the pieces of the block; added to
@@ -175,7 +189,7 @@ def edge_sums(
         if here[k] and not is_joined[k]:
             add_side(
                 sums[here[k]], measures[here[k]], length_m[k], cropland_there[k], max(boundary_here[k], boundary_there[k]),
-                there[k] > 0, gap_there[k], not is_mapped,
+                there[k] > 0, gap_there[k], not is_mapped, told_there[k],
             )  # fmt: skip
 
 

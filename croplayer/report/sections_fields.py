@@ -14,6 +14,7 @@ from croplayer.evaluation.field_units import (
     MEAN_CONFIDENCE,
     MEDIAN,
     UNDER_MU,
+    WITHIN,
     area_column,
     confidence_column,
 )
@@ -114,13 +115,15 @@ def _unit_part(units: pd.DataFrame, names: str) -> Table:
     columns = [Column("name", names, "text"), Column("adcode", "code", "text"), Column(COUNT, "fields")]
     columns += [Column(AREA, "area, ha"), Column(MEDIAN, "median, ha"), Column("under_mu_share", "under 1 mu", "share")]
     columns += [Column(f"share_{key}", name, "share") for key, name in zip(SIZE_KEYS, SIZE_NAMES, strict=True)]
-    columns += [Column(MEAN_CONFIDENCE, "mean confidence"), Column(FILTERED, "taken by filters, ha")]
+    columns += [Column(MEAN_CONFIDENCE, "mean confidence"), Column(WITHIN, "in fields within it, ha")]
+    columns.append(Column(FILTERED, "taken by filters, ha"))
     more = (
         f" The {MOST_UNITS} units with the most area are shown, of {len(units):,}." if len(units) > MOST_UNITS else ""
     )
     caption = (
         f"Fields by {names}: number, area on the ellipsoid, median size, share of the fields under 1 mu, and shares of the area by size."
-        f"{more} A dash means not known."
+        f"{more} A field on a border belongs to the unit that holds its inner point. What is in fields within the {names}, and what filters "
+        "took there, are counted pixel by pixel and add up to its mapped cropland. A dash means not known."
     )
     return table_of(shown, caption, columns)
 

@@ -42,7 +42,7 @@ class AggregateTask:
 
     def one(self, block: BlockIndex) -> BlockRecord:
         """Record of one block with the area of each map in each unit near it."""
-        codes, rings = _units(self.units, self.units_digest)
+        codes, rings = units_of(self.units, self.units_digest)
         window = self.grid.window(block)
         maps = read_maps(self.cube, block) if self.cube else {}
         layers = [layer_of_mask(name, mask) for name, mask in maps.items()]
@@ -51,7 +51,8 @@ class AggregateTask:
 
 
 @lru_cache(maxsize=2)
-def _units(path: str, digest: str) -> tuple[list[str], UnitRings]:
+def units_of(path: str, digest: str) -> tuple[list[str], UnitRings]:
+    """Codes and rings of the units of a GeoParquet file with the column adcode, read once; ``digest`` is that of the file."""
     # Not with geopandas, whose import takes longer than a block.
     units = parquet.ParquetFile(path).read(columns=["adcode", "geometry"])
     polygons = shapely.from_wkb(np.array(units["geometry"].to_pylist(), object))

@@ -60,10 +60,12 @@ def query(
     with warnings.catch_warnings(record=True, action="always", category=UnfinishedBlocksWarning) as unfinished:
         dataset = open_cube(cube, region, edition)
     if fields:
+        from croplayer.fields.fiboa import DATETIME
         from croplayer.fields.files import write_fields
 
         cut = dataset.crop.fields()
-        written, told = write_fields([cut], out), f"; {len(cut):,} fields with {cut.area_ha.sum():,.1f} ha"
+        written = write_fields([cut], out, is_dated=DATETIME in cut)
+        told = f"; {len(cut):,} fields with {cut.area_ha.sum():,.1f} ha"
     else:
         written, told = write_cut(cut_region(dataset, source), out), ""
     for path in written:

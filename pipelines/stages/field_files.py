@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-from shapely.geometry.base import BaseGeometry
 
 from croplayer.fields.block_tables import OUTLINES, FoundFields, decode_fields
 from croplayer.fields.fiboa import DATETIME
@@ -16,18 +16,24 @@ from croplayer.fields.unit_fields import UnitFields
 from croplayer.fields.whole import MOST_BLOCKS
 from croplayer.files.tables import write_csv, write_parquet
 from croplayer.sources.dates import imagery_dates, taken_together
+from croplayer.vector.boundaries import BORDER_CODE, OUTSIDE_CODE
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Done, Earlier, Rule
 from pipelines.engine.steps import OutputStep
+from pipelines.stages.aggregate import units_path
 from pipelines.stages.export import export_names
 from pipelines.stages.field_parts import fields_part, has_earlier_fields, has_fields
 from stores.block_list import BlockList
+from stores.columns import parted_unit_sum, unit_column
 from stores.durable import digest_bytes, digest_file, digest_text, write_durable
-from stores.field_columns import AREA, CONFIDENCE, ID
-from stores.run_folder import edition_at
+from stores.field_columns import AREA, CONFIDENCE, ID, IN_FIELDS, IN_NONE
+from stores.results import Results
+from stores.run_folder import RunFolder, edition_at
 from stores.step_memory import FIELD_FILES, FIELD_OUTLINES
 
+OUTSIDE = "outside_all_units"
+"""Name of the files of fields that lie in no unit."""
 ENDINGS = {"flatgeobuf": ".fgb", "geopackage": ".gpkg", "shapefile": ".shp", "pmtiles": ".pmtiles"}
 
 
@@ -57,7 +63,7 @@ def matches(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputSte
 
 
 def files(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
-    """Write the fields of every admin unit of the coarsest level, or of the region where there are no units."""
+    """Write the fields of every admin unit of the coarsest level and those outside of all, or of the region without units."""
     grid, found = output.cube.grid, done[FIELD_OUTLINES].found
     same = {
         "formats": fields_part(inputs.recipe).formats,
@@ -65,11 +71,12 @@ def files(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]
     }
     if not inputs.levels:
         made_of = {**same, "fields": done[FIELD_OUTLINES].digest}
-        make = _Files(inputs, output, found.blocks, None, "fields")
+        make = _Files(inputs, output, found.blocks, UnitFields(None, None), "fields")
         yield OutputStep(f"{FIELD_FILES}all", {**made_of, **make.made_of}, make)
         return
     units = inputs.level_units(min(inputs.levels))
     around = grid.window_bounds(output.cube.blocks.window(grid))
+    finest = inputs.level_units(max(inputs.levels))
     names = dict(zip(units.adcode, export_names(units), strict=True))
     for unit in units.cx[around.west : around.east, around.south : around.north].itertuples():
         # A field's inner point may lie so far from the block that names it.
@@ -82,18 +89,35 @@ def files(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]
             "outline": digest_bytes(unit.geometry.wkb).sha256,
             "boundaries": done["boundaries"].fingerprint,
         }
-        make = _Files(inputs, output, blocks, unit.geometry, names[unit.adcode])
+        make = _Files(inputs, output, blocks, UnitFields(unit.geometry, finest), names[unit.adcode])
         yield OutputStep(f"{FIELD_FILES}{unit.adcode}", {**made_of, **make.made_of}, make)
+    blocks = _blocks_not_inside(inputs, output).grown(MOST_BLOCKS - 1).both(found.blocks)
+    if not blocks:
+        return
+    made_of = {
+        **same,
+        "fields": digest_bytes(blocks.codes.tobytes() + found.under(blocks).tobytes()).sha256,
+        "units": digest_file(units_path(output.folder, min(inputs.levels))).sha256,
+    }
+    make = _Files(inputs, output, blocks, UnitFields(None, None, units), OUTSIDE)
+    # No code begins with a space, so no unit has a step of this name.
+    yield OutputStep(f"{FIELD_FILES} {OUTSIDE}", {**made_of, **make.made_of}, make)
+
+
+def _blocks_not_inside(inputs: Inputs, output: Output) -> BlockList:
+    """Blocks that lie in no unit of the coarsest level, or not wholly in one."""
+    code = unit_column(min(inputs.levels))
+    table = pd.read_parquet(output.folder.blocks, columns=["row", "col", code])
+    table = table[table[code].isin([BORDER_CODE, OUTSIDE_CODE])]
+    return BlockList.of(zip(table.row, table.col, strict=True))
 
 
 class _Files:
     """Writes the fields of one unit."""
 
-    def __init__(
-        self, inputs: Inputs, output: Output, blocks: BlockList, outline: BaseGeometry | None, name: str
-    ) -> None:
+    def __init__(self, inputs: Inputs, output: Output, blocks: BlockList, unit: UnitFields, name: str) -> None:
         self._inputs, self._output = inputs, output
-        self._blocks, self._outline, self._name = blocks, outline, name
+        self._blocks, self._unit, self._name = blocks, unit, name
         self._dates = imagery_dates(inputs.sources, blocks, output.cube.grid)
 
     @property
@@ -102,8 +126,7 @@ class _Files:
         return {"dates": digest_text(repr([*self._dates.items()]))} if self._dates else {}
 
     def __call__(self) -> Sequence[Path]:
-        inputs, folder = self._inputs, self._output.folder
-        unit = UnitFields(self._outline, inputs.level_units(max(inputs.levels)) if inputs.levels else None)
+        inputs, folder, unit = self._inputs, self._output.folder, self._unit
         collection = f"{inputs.recipe.name}/{inputs.recipe.edition}"
         whole = folder.fields / f"{self._name}.parquet"
         paths = write_fields(unit.parts(self._found()), whole, collection, is_dated=bool(self._dates))
@@ -140,24 +163,63 @@ class _Files:
 
 
 def counted(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
-    """Write ``tables/fields.csv``: how many fields each unit has, how large, how sure, and what was left out."""
+    """Write ``tables/fields.csv``: how many fields each unit has, how large, how sure, and how much cropland is in none."""
     folder = output.folder
-    made = [done[name] for name in done]
+    made = [done[name] for name in done if name.startswith(FIELD_FILES)]
 
     def make() -> Sequence[Path]:
         from croplayer.evaluation.field_units import unit_figures, unit_table
 
         rows = []
-        names = {} if not inputs.levels else _unit_names(inputs)
+        names = _unit_names(inputs) if inputs.levels else {"fields": (OUTSIDE_CODE, inputs.recipe.title)}
+        areas = _cropland_of_units(inputs, folder, done[FIELD_OUTLINES].results)
         for path in written_files(made, output):
             fields = pd.read_parquet(path, columns=[AREA, CONFIDENCE])
-            told = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-            filtered = sum(why["ha"] for why in told["left_out"].values())
-            code, name = names.get(path.stem, ("", inputs.recipe.title))
-            rows.append(unit_figures(code, name, fields, filtered))
+            code, name = names[path.stem]
+            within = areas.loc[code] if code in areas.index else pd.Series(0.0, areas.columns)
+            if code == OUTSIDE_CODE and inputs.levels and not len(fields) and not within.any():
+                continue
+            rows.append(unit_figures(code, name, fields, within[IN_FIELDS], within[IN_NONE]))
         return [write_csv(folder.table("fields.csv"), unit_table(rows))]
 
-    yield OutputStep("field_units", {"files": [step.digest for step in made]}, make)
+    made_of = {"files": [step.digest for step in made], "areas": done[FIELD_OUTLINES].digest}
+    if inputs.levels:
+        made_of["blocks"] = done["block_table"].digest
+    yield OutputStep("field_units", made_of, make)
+
+
+def _cropland_of_units(inputs: Inputs, folder: RunFolder, found: Results) -> pd.DataFrame:
+    """Cropland within each unit that is in fields and in none, ha pixel by pixel, by code; all of it under OUTSIDE_CODE without
+    units. What a block holds beyond the units that share it is outside of all."""
+    sums: dict[str, np.ndarray] = {OUTSIDE_CODE: np.zeros(2)}
+    units = _units_of_blocks(inputs, folder)
+    for block, values in zip(found.blocks, found.values(), strict=True):
+        # The sums of the block itself have no code.
+        parts: dict[str, np.ndarray] = {}
+        for key, area in values.items():
+            code, what = parted_unit_sum(key)
+            if what in (IN_FIELDS, IN_NONE):
+                parts.setdefault(code, np.zeros(2))[int(what == IN_NONE)] = float(area or 0)
+        whole = parts.pop("")
+        code = units.get(block.name, OUTSIDE_CODE)
+        if code == BORDER_CODE:
+            beyond = whole - sum(parts.values())
+            # Sums over pixels and over units differ in their last digits.
+            parts[OUTSIDE_CODE] = np.where(beyond > 1e-9 * whole, beyond, 0.0)
+        else:
+            parts = {code: whole}
+        for code, part in parts.items():
+            sums[code] = sums.get(code, np.zeros(2)) + part
+    return pd.DataFrame.from_dict(sums, orient="index", columns=[IN_FIELDS, IN_NONE])
+
+
+def _units_of_blocks(inputs: Inputs, folder: RunFolder) -> dict[str, str]:
+    """Code of the unit of the coarsest level that each block lies in, by the block's name; empty without units."""
+    if not inputs.levels:
+        return {}
+    code = unit_column(min(inputs.levels))
+    table = pd.read_parquet(folder.blocks, columns=["block", code])
+    return dict(zip(table.block, table[code], strict=True))
 
 
 def written_files(made: Sequence[Done], output: Output) -> list[Path]:
@@ -171,7 +233,8 @@ def _unit_names(inputs: Inputs) -> dict[str, tuple[str, str]]:
     """Code and name of each unit that has a file, by the name of the file without its ending."""
     units = inputs.level_units(min(inputs.levels))
     labels = units.name_en.where(units.name_en != "", units.name_zh)
-    return dict(zip(export_names(units), zip(units.adcode, labels, strict=True), strict=True))
+    names = dict(zip(export_names(units), zip(units.adcode, labels, strict=True), strict=True))
+    return {**names, OUTSIDE: (OUTSIDE_CODE, OUTSIDE.replace("_", " "))}
 
 
 RULES = (
@@ -186,10 +249,17 @@ RULES = (
     Rule(
         "field_files",
         "fields",
-        after=(FIELD_OUTLINES, "boundaries", "field_matches"),
+        after=(FIELD_OUTLINES, "boundaries", "block_table", "field_matches"),
         applies=has_fields,
         code=(__name__,),
         steps=files,
     ),
-    Rule("field_units", "fields", after=("field_files",), applies=has_fields, code=(__name__,), steps=counted),
+    Rule(
+        "field_units",
+        "fields",
+        after=("field_files", FIELD_OUTLINES, "block_table"),
+        applies=has_fields,
+        code=(__name__,),
+        steps=counted,
+    ),
 )

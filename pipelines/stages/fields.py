@@ -10,17 +10,19 @@ import pandas as pd
 
 from croplayer.fields.rules import load_rules
 from croplayer.measures.features import TERRAIN
+from croplayer.vector.boundaries import BORDER_CODE
 from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Earlier, Rule
 from pipelines.engine.steps import BlockStep
 from pipelines.recipe import Fields
+from pipelines.stages.aggregate import units_near, units_path
 from pipelines.stages.field_files import RULES as FILE_RULES
 from pipelines.stages.field_parts import fields_part, has_fields
 from pipelines.stages.field_quality import RULES as QUALITY_RULES
 from stores.block_digests import BlockDigests
 from stores.block_list import BlockList
-from stores.columns import CORRECTIONS, COVERAGE_TYPE, DECIDES, FAMILIARITY, map_column
+from stores.columns import CORRECTIONS, COVERAGE_TYPE, DECIDES, FAMILIARITY, map_column, unit_column
 from stores.durable import digest_file
 from stores.step_memory import FIELD_OUTLINES, FIELDS
 
@@ -70,6 +72,8 @@ def outlines(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSte
         [name for name in some if name in table]
         for some in (names, [*DECIDES, CORRECTIONS, *(each.name for each in TERRAIN)])
     )
+    path = units_path(folder, min(inputs.levels)) if inputs.levels else None
+    shared = _shared_blocks(inputs, table).both(blocks)
     task = OutlinesTask(
         cube=output.cube,
         decisions=str(decisions),
@@ -81,6 +85,9 @@ def outlines(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSte
         elevation=inputs.elevation,
         known=table[["block", *own]],
         mapped=blocks,
+        shared=shared,
+        units=str(path) if path else None,
+        units_digest=digest_file(path).sha256 if path else None,
     )
     rows = table.set_index("block").loc[[block.name for block in blocks]]
     maps = done["integrate"].found, done["segment"].found
@@ -97,8 +104,22 @@ def outlines(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockSte
         blocks=blocks,
         task_for=task.narrowed,
         blocks_per_task=64,
-        follows=around.joined(_digests(blocks, rows[own])),
+        follows=around.joined(_digests(blocks, rows[own]), _units_around(inputs, shared, blocks)),
     )
+
+
+def _shared_blocks(inputs: Inputs, table: pd.DataFrame) -> BlockList:
+    """Blocks that units of the coarsest level share, or that lie in one of them in part."""
+    if not inputs.levels:
+        return BlockList.of(())
+    shared = table[table[unit_column(min(inputs.levels))] == BORDER_CODE]
+    return BlockList.of(zip(shared.row, shared.col, strict=True))
+
+
+def _units_around(inputs: Inputs, shared: BlockList, blocks: BlockList) -> BlockDigests:
+    """Digest of the units that meet each block that several share; the sums of other blocks need no outline."""
+    near = units_near(inputs.level_units(min(inputs.levels)), shared, inputs.grid) if shared else None
+    return BlockDigests.of_texts(blocks, (near.of(block) if near and block in shared else "" for block in blocks))
 
 
 def field_choice(part: Fields) -> FieldChoice:
@@ -127,7 +148,7 @@ RULES = (
     Rule(
         FIELD_OUTLINES,
         "fields",
-        after=(FIELDS, "integrate", "segment", "block_table"),
+        after=(FIELDS, "integrate", "segment", "boundaries", "block_table"),
         applies=has_fields,
         code=("croplayer.tasks.outlines",),
         steps=outlines,

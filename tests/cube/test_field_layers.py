@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from shared.small_cubes import RANGE, SOURCES, make_cube
 
 from croplayer.cube.decisions import Taken
@@ -17,7 +19,7 @@ from croplayer.fields.separation import JOINED_EAST, separate
 from stores.cube import CUBE
 from stores.durable import DurableStore
 from stores.grid import BlockIndex
-from stores.legends import CROPLAND, Integration
+from stores.legends import CROPLAND, Correction, Integration
 
 WEST, EAST = BlockIndex(RANGE.row, RANGE.col), BlockIndex(RANGE.row, RANGE.col + 1)
 COLOURS = {"aster": (70, 120, 50), "borealis": (190, 170, 140)}
@@ -78,16 +80,52 @@ def test_ground_that_the_own_source_does_not_show_is_seen_in_that_of_the_map(tmp
     assert (ground.rgb[:128, :128] == COLOURS["aster"]).all()
 
 
-def test_what_no_network_scored_has_no_probability(tmp_path: Path) -> None:
-    """Cropland of a block whose map takes no source was drawn by hand."""
-    cube = cube_of_one_field(tmp_path / "cube.zarr")
-    CUBE.create(DurableStore(Path(cube.path)), "2020", cube.grid, RANGE, SOURCES, ["field", "field_join"])
+def with_a_numbered_field(cube: Cube, *more: str) -> Cube:
+    """The cube with the western part of the field numbered 1."""
+    CUBE.create(DurableStore(Path(cube.path)), "2020", cube.grid, RANGE, SOURCES, ["field", "field_join", *more])
     number = np.zeros((128, 128), np.uint32)
     number[FIELD, -LENGTH_PX:] = 1
     cube.write_block("field", WEST, number)
-    for west, is_scored in ((Integration.ONLY_A, True), (Integration.NEITHER, False)):
-        choice = FieldChoice(0.0, 2000.0, 0.0, 0.0, 0.0)
-        (field,) = FieldTables(layers(cube, west), load_rules().of(False), choice, "2020").of(WEST).table.itertuples()
-        assert (field.mean_prob == np.float32(SCORES["aster"] / 250)) == is_scored
-        assert np.isnan(field.mean_prob) != is_scored
-        assert (not pd.isna(field.source)) == is_scored
+    return Cube.open(cube.path)
+
+
+def field_in_the_west(cube: Cube, west: Integration = Integration.ONLY_A, least: float = 0.0) -> Any:
+    choice = FieldChoice(0.0, 2000.0, least, 0.0, 0.0)
+    (field,) = FieldTables(layers(cube, west), load_rules().of(False), choice, "2020").of(WEST).table.itertuples()
+    return field
+
+
+def test_what_no_network_scored_has_no_probability_and_no_confidence(tmp_path: Path) -> None:
+    """Cropland of a block whose map takes no source was drawn by hand."""
+    cube = with_a_numbered_field(cube_of_one_field(tmp_path / "cube.zarr"))
+    scored, drawn = (field_in_the_west(cube, west) for west in (Integration.ONLY_A, Integration.NEITHER))
+    assert scored.mean_prob == np.float32(SCORES["aster"] / 250) and 0 < scored.confidence < 1
+    assert np.isnan(drawn.mean_prob) and np.isnan(drawn.confidence)
+    assert scored.source == "aster" and pd.isna(drawn.source)
+
+
+def test_pixels_without_a_score_do_not_lower_the_probability_of_a_field(tmp_path: Path) -> None:
+    cube = cube_of_one_field(tmp_path / "cube.zarr")
+    scores = cube.read_block("cropland_probability", WEST, "aster")
+    scores[FIELD, -3:] = UNKNOWN
+    cube.write_block("cropland_probability", WEST, scores, "aster")
+    field = field_in_the_west(with_a_numbered_field(cube))
+    assert field.mean_prob == np.float32(SCORES["aster"] / 250)
+
+
+@pytest.mark.parametrize(("drawn_px", "knows"), [(4, True), (6, False)])
+def test_what_the_network_thought_of_corrected_pixels_tells_nothing_of_a_field(
+    tmp_path: Path, drawn_px: int, knows: bool
+) -> None:
+    """A person drew a part of the field where the network saw no cropland; of less than half it still knows the rest."""
+    cube = cube_of_one_field(tmp_path / "cube.zarr")
+    scores = cube.read_block("cropland_probability", WEST, "aster")
+    scores[FIELD, -drawn_px:] = 5
+    cube.write_block("cropland_probability", WEST, scores, "aster")
+    cube = with_a_numbered_field(cube, "correction")
+    correction = np.zeros((128, 128), np.uint8)
+    correction[FIELD, -drawn_px:] = Correction.ADDED
+    cube.write_block("correction", WEST, correction)
+    field = field_in_the_west(cube, least=0.999)
+    assert field.corrected and field.mean_prob == np.float32(SCORES["aster"] / 250)
+    assert np.isfinite(field.confidence) == knows

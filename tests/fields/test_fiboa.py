@@ -15,7 +15,7 @@ import pytest
 from fields.test_field_files import fields
 
 from croplayer.fields.fiboa import DATETIME
-from croplayer.fields.files import write_fields
+from croplayer.fields.files import read_fields, write_fields
 
 VECOREL = "https://vecorel.org/specification/v0.1.0/schema.yaml"
 FIBOA = "https://fiboa.org/specification/v0.3.0/schema.yaml"
@@ -138,5 +138,7 @@ def test_the_date_of_the_imagery_is_written_where_it_is_known(tmp_path):
     known = dict(zip(dated.id, dated[DATETIME].notna(), strict=True))
     assert {i for i, time in read.items() if pd.notna(time)} == {i for i, is_known in known.items() if is_known}
     assert set(read.dropna()) == {pd.Timestamp(when)}
+    again = pd.concat(read_fields(path)).set_index("id")[DATETIME]
+    assert again.dtype == "datetime64[ms, UTC]" and again.equals(read.astype(again.dtype))
     (path,) = write_fields([dated], tmp_path / "b.parquet", "a")
-    assert DATETIME not in pq.read_schema(path).names
+    assert DATETIME not in pq.read_schema(path).names and DATETIME not in next(read_fields(path))

@@ -45,7 +45,8 @@ def found(ground: Ground) -> Found:
         if not (0 <= block.row - FIRST.row < SIDE and 0 <= block.col - FIRST.col < SIDE):
             return None
         own = cut(ground, GRID.window(block))
-        layers = BlockLayers(*separated(block), own.cropland, own.boundary, np.zeros_like(own.inside))
+        nowhere = np.zeros_like(own.inside)
+        layers = BlockLayers(*separated(block), own.cropland, own.boundary, nowhere, ~nowhere)
         return block_pieces(layers, block, GRID)
 
     whole = WholeFields(pieces)

@@ -49,6 +49,8 @@ def country(seed: int = 3, moved_px: float = 0.0) -> Ground:
 
 
 COUNTRY = country()
+TOLD = ~ndimage.binary_dilation(np.random.default_rng(8).random(COUNTRY.inside.shape) < 0.0005, iterations=12)
+"""What a network scored and no person said otherwise."""
 
 
 def cut(window: PixelWindow) -> Ground:
@@ -64,9 +66,9 @@ def pieces_of(block: BlockIndex) -> BlockPieces | None:
     if not (0 <= block.row - FIRST.row < SIDE and 0 <= block.col - FIRST.col < SIDE):
         return None
     found = separate(cut(GRID.window(block).grown(256)), block, GRID, PAIR, 0.0)
-    own = cut(GRID.window(block))
+    own, told = cut(GRID.window(block)), TOLD[GRID.window(block).slices_in(COUNTRY.window)]
     gap = np.zeros_like(own.inside)
-    return block_pieces(BlockLayers(found.field, found.join, own.cropland, own.boundary, gap), block, GRID)
+    return block_pieces(BlockLayers(found.field, found.join, own.cropland, own.boundary, gap, told), block, GRID)
 
 
 def blocks() -> list[BlockIndex]:
@@ -121,7 +123,8 @@ def test_sums_are_those_of_the_whole_field(numbers: np.ndarray) -> None:
     padded = np.pad(numbers, 1)
     cropland = np.pad(COUNTRY.cropland, 1)
     edge_score = np.pad(COUNTRY.boundary, 1)
-    mapped = np.pad(np.ones_like(COUNTRY.inside), 1)
+    mapped, told = np.pad(np.ones_like(COUNTRY.inside), 1), np.pad(TOLD, 1)
+    assert 0.6 < TOLD.mean() < 0.9
     seen = set()
     for block in blocks():
         fields = whole.view_of(block).fields
@@ -130,18 +133,21 @@ def test_sums_are_those_of_the_whole_field(numbers: np.ndarray) -> None:
             rows, cols = np.nonzero(mask[1:-1, 1:-1])
             area = m2[rows].sum()
             expected = dict.fromkeys(PIECE_SUMS, 0)
-            expected |= {"pixels": len(rows), "cropland": int(COUNTRY.cropland[rows, cols].sum())}
-            expected |= {"boundary": int(COUNTRY.boundary[rows, cols].sum())}
-            expected |= {"sure": int((COUNTRY.cropland[rows, cols] > 200).sum())}
-            expected |= {"bounded": int((COUNTRY.boundary[rows, cols] >= 125).sum())}
+            known = (mask[1:-1, 1:-1] & TOLD).nonzero()
+            expected |= {"pixels": len(rows), "told": len(known[0]), "cropland": int(COUNTRY.cropland[known].sum())}
+            expected |= {"boundary": int(COUNTRY.boundary[known].sum())}
+            expected |= {"sure": int((COUNTRY.cropland[known] > 200).sum())}
+            expected |= {"bounded": int((COUNTRY.boundary[known] >= 125).sum())}
             perimeter = 0.0
             for down, right in ((0, 1), (0, -1), (1, 0), (-1, 0)):
                 other = np.roll(mask, (-down, -right), (0, 1))
                 y, x = np.nonzero(mask & ~other)
                 i, j = y + down, x + right
                 expected["sides"] += len(y)
-                expected["outside_cropland"] += int(cropland[i, j].sum())
-                expected["outside_boundary"] += int(np.maximum(edge_score[y, x], edge_score[i, j]).sum())
+                edges = np.maximum(edge_score[y, x], edge_score[i, j])
+                expected["told_sides"] += int(told[i, j].sum())
+                expected["outside_cropland"] += int(cropland[i, j][told[i, j]].sum())
+                expected["outside_boundary"] += int(edges[told[i, j]].sum())
                 expected["beside_field"] += int((padded[i, j] > 0).sum())
                 expected["at_edge"] += int((~mapped[i, j]).sum())
                 lengths = height[y - 1] if right else width[np.maximum(y, i) - 1]
@@ -233,7 +239,7 @@ def test_what_reaches_over_too_many_blocks_is_no_field() -> None:
     none = np.zeros((N, N), np.uint8)
 
     def band_of(block: BlockIndex) -> BlockPieces | None:
-        layers = BlockLayers(band, join, none, none, none > 0)
+        layers = BlockLayers(band, join, none, none, none > 0, none == 0)
         return block_pieces(layers, block, GRID) if block.row == 1000 and 4000 <= block.col < 4005 else None
 
     whole = WholeFields(band_of)
@@ -245,7 +251,8 @@ def test_what_reaches_over_too_many_blocks_is_no_field() -> None:
 
 def block_of(field: np.ndarray, join: np.ndarray, block: BlockIndex, scores: np.ndarray) -> BlockPieces:
     """Pieces of a block with the same scores of cropland and boundaries."""
-    return block_pieces(BlockLayers(field, join, scores, scores, np.zeros(field.shape, bool)), block, GRID)
+    nowhere = np.zeros(field.shape, bool)
+    return block_pieces(BlockLayers(field, join, scores, scores, nowhere, ~nowhere), block, GRID)
 
 
 def test_sides_between_pieces_that_another_block_makes_one_field_do_not_count() -> None:

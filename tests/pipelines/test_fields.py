@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -22,8 +23,11 @@ from croplayer.cube.field_table import FieldChoice, FieldTables
 from croplayer.cube.opening import open_cube
 from croplayer.cube.whole_blocks import Cube
 from croplayer.fields.block_tables import OUTLINES, encode_fields
+from croplayer.fields.fiboa import DATETIME
+from croplayer.fields.files import read_fields, write_fields
 from croplayer.fields.rules import load_rules
 from croplayer.sources.elevation import ElevationRaster
+from croplayer.vector.zones import OUTSIDE, zones_of_pixels
 from stores.durable import digest_file
 from stores.field_columns import FIELD_COLUMNS
 from stores.finished import MissingBlocksError, UnfinishedBlocksWarning
@@ -129,6 +133,76 @@ def test_a_region_of_the_cube_has_its_fields(with_fields: Path, models: Path, tm
     assert "west.gpkg" in done.stdout
     assert len(gpd.read_file(tmp_path / "west.gpkg", layer="fields")) == len(parts[0])
     assert f"; {len(parts[0]):,} fields with {parts[0].area_ha.sum():,.1f} ha" in done.stderr
+
+
+def test_a_query_keeps_the_time_of_the_imagery(with_fields: Path, models: Path, tmp_path: Path) -> None:
+    """Of the files of two units one tells when imagery was taken; what is cut out of both tells it of the fields of that one."""
+    out, when = tmp_path / "run", pd.Timestamp("2020-05-03T10:30Z")
+    shutil.copytree(with_fields, out)
+    files = sorted((out / "fields").glob("cf_*.parquet"))
+    assert len(files) > 1
+    dated = pd.concat(read_fields(files[0]))
+    dated[DATETIME] = pd.Series(when, index=dated.index, dtype="datetime64[ms, UTC]")
+    write_fields([dated], files[0], is_dated=True)
+    cut = tmp_path / "cut.parquet"
+    croplayer("query", out, "--bbox", "114.0,34.0,114.1,34.1", "--fields", "-o", cut, models=models)
+    found = pd.read_parquet(cut, columns=["id", DATETIME]).set_index("id")[DATETIME]
+    assert set(found.index) == set(fields_of(with_fields).id)
+    assert set(found.index[found == when]) == set(dated.id) and found.isna().sum() == len(found) - len(dated)
+
+
+def check_units(out: Path) -> pd.DataFrame:
+    """The table of units of a run, after comparing it with the map: fields and what filters took are its cropland, to 0.1 %."""
+    cube = Cube.open(out / "cube.zarr")
+    window, units = cube.blocks.window(cube.grid), gpd.read_parquet(out / "boundaries.parquet")
+    units = units[units.level == units.level.min()]
+    km2 = cube.grid.pixel_area_m2(window.row, window.height)[:, None] / 1e6
+    cropland = (cube.read_window("croplayer", window) == 1) * km2
+    field = (cube.read_window("field", window) > 0) * km2
+    zones = zones_of_pixels(units.reset_index(drop=True), window, cube.grid)
+    table = pd.read_csv(out / "tables/fields.csv", dtype={"adcode": str}).fillna({"adcode": ""}).set_index("adcode")
+    for zone, code in [*enumerate(units.adcode), (OUTSIDE, "")]:
+        ha = 100 * cropland[zones == zone].sum()
+        assert 100 * field[zones == zone].sum() == pytest.approx(ha, rel=1e-9)
+        told = table.loc[code, ["within_ha", "filtered_ha"]].sum() if code in table.index else 0.0
+        assert told == pytest.approx(ha, rel=1e-3, abs=1e-6)
+    assert table.area_ha.sum() == pytest.approx(table.within_ha.sum(), rel=1e-9)
+    return table
+
+
+def test_fields_and_what_filters_took_add_up_to_the_cropland_of_each_unit(
+    with_fields: Path, recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    """A field on the border of two units belongs to one of them, but its ground is counted where it lies."""
+    table = check_units(with_fields)
+    mapped = pd.read_csv(with_fields / "tables/units_1.csv", dtype={"adcode": str}).set_index("adcode").croplayer_km2
+    told = (table.within_ha + table.filtered_ha).reindex(mapped.index)
+    np.testing.assert_allclose(told, 100 * mapped, rtol=1e-3)
+    assert len(mapped) > 1 and (table.area_ha / table.within_ha - 1).abs().max() > 0.01
+    out, choosy = tmp_path / "run", tmp_path / "choosy.toml"
+    shutil.copytree(with_fields, out)
+    choosy.write_text(recipe.read_text(encoding="utf-8").replace("min_area_ha = 0.0", "min_area_ha = 50.0"))
+    croplayer("run", choosy, "-o", out, "--workers", 1, models=models)
+    assert check_units(out).filtered_ha.sum() > 0
+
+
+def test_fields_outside_all_units_are_counted_and_have_a_file(
+    with_fields: Path, recipe: Path, models: Path, tmp_path: Path
+) -> None:
+    out, own = tmp_path / "run", tmp_path / "one_unit.toml"
+    shutil.copytree(with_fields, out)
+    text = recipe.read_text(encoding="utf-8")
+    (path,) = set(re.findall(r'"([^"]*provinces.gpkg)"', text))
+    units = gpd.read_file(path)
+    units.iloc[:1].to_file(tmp_path / "one.gpkg")
+    own.write_text(text.replace(path, str(tmp_path / "one.gpkg")), encoding="utf-8")
+    croplayer("run", own, "-o", out, "--workers", 1, models=models)
+    table = check_units(out)
+    assert set(fields_of(out).id) == set(fields_of(with_fields).id)
+    assert table.loc["", "name"] == "outside all units" and table.loc["", "fields"] > 0
+    beyond = pd.concat(read_fields(out / "fields/outside_all_units.parquet"))
+    assert len(beyond) == table.loc["", "fields"] and beyond.adcode.isna().all()
+    assert problems_of(out) == []
 
 
 def test_an_opened_cube_tells_where_its_fields_are_not_finished(

@@ -22,7 +22,7 @@ def unit(
     fields = pd.DataFrame({"area_ha": areas})
     if confidence is not None:
         fields["confidence"] = confidence
-    return unit_figures(code, f"Unit {code}", fields, filtered)
+    return unit_figures(code, f"Unit {code}", fields, float(np.sum(areas)), filtered)
 
 
 def two_units(**more: object) -> pd.DataFrame:
