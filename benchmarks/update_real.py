@@ -74,7 +74,11 @@ def measure_real(work: Path, workers: int, country: Path | None = None) -> dict[
     text = text.replace('name = "pipeline"', f'name = "pipeline"\nedition = "{FIRST}"')
     first, later = work / "first.toml", work / "later.toml"
     first.write_text(text)
-    later.write_text(text.replace(f'edition = "{FIRST}"', f'edition = "{LATER}"').replace(f"tiles/{SOURCE}/", f"tiles/{LATER_SOURCE}/"))
+    later.write_text(
+        text.replace(f'edition = "{FIRST}"', f'edition = "{LATER}"').replace(
+            f"tiles/{SOURCE}/", f"tiles/{LATER_SOURCE}/"
+        )
+    )
     out = work / "out"
     found: dict[str, Any] = {"block_px": BLOCK_PX, "tiles": tiles}
     for name, recipe, folder in (("first", first, out), ("update", later, out / "editions" / LATER)):

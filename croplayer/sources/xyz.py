@@ -112,8 +112,9 @@ class XyzSource:
     def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
         """Digest of the bytes of the tiles under a block in their order; of the pixels of tiles from a provider."""
         if self.is_remote:
-            rgb, valid, _ = _read_from_provider(self, grid.window(block), grid)
-            return digest_text(f"{digest_bytes(rgb.data).sha256} {digest_bytes(np.packbits(valid).data).sha256}")
+            found = _read_from_provider(self, grid.window(block), grid)
+            digests = digest_bytes(found.rgb.data).sha256, digest_bytes(np.packbits(found.valid).data).sha256
+            return digest_text(" ".join(digests))
         files = self.files_of(block, grid)
         # Few tasks of many files: handing over a task takes longer than a tile does.
         size = max(1, -(-len(files) // REQUESTS_AT_ONCE))
