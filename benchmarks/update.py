@@ -168,7 +168,9 @@ def main() -> None:
     parser.add_argument("--blocks", default="400,2500", help="numbers of blocks, parted by commas, ascending")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-real", action="store_true", help="leave out the blocks of the real size")
-    parser.add_argument("--country", type=Path, help="folder of the country of the real size, which is made where it is missing")
+    parser.add_argument(
+        "--country", type=Path, help="folder of the country of the real size, which is made where it is missing"
+    )
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--page", type=Path, help="page with the marks between which the figures are written")
     a = parser.parse_args()
