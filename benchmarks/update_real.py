@@ -124,6 +124,8 @@ def in_words(real: dict[str, Any], first_fixed_s: float, update_s: float, goal_b
     update = update_s + goal_blocks * real["compare_s"] + redone * each
     first = first_fixed_s + goal_blocks * each
     share = update / first
+    shared = update_s + goal_blocks * real["compare_s"]
+    cheaper = (shared + redone * each / 2) / (first_fixed_s + goal_blocks * each / 2)
     small = 1.0 / BLOCKS_PER_DEGREE
     return (
         f"**Blocks of the real size** ({real['block_px']:,} px, {small:g} degrees): {real['blocks']} blocks of a synthetic country with two "
@@ -136,6 +138,6 @@ def in_words(real: dict[str, Any], first_fixed_s: float, update_s: float, goal_b
         f"the first edition: {update_s:,.0f} s as with small blocks, {goal_blocks * real['compare_s']:,.0f} s to compare files, and "
         f"{redone * each:,.0f} s to do {redone} blocks again, {redone - edge * edge} of them beside the square, of {first:,.0f} s. "
         f"The goal of {100 * most_share:.0f} % is {'met' if share <= most_share else 'missed'} there. This is computed from the runs above; "
-        f"no run had {goal_blocks:,} blocks of that size. Where as many changed blocks lie apart, each has eight neighbours of its own "
+        f"no run had {goal_blocks:,} blocks of that size. If a block cost half as much, it would be {100 * cheaper:.1f} %. Where as many changed blocks lie apart, each has eight neighbours of its own "
         f"that are segmented again, and the update takes up to {100 * (update + (9 * goal_blocks / 100 - redone) * each) / first:.0f} %."
     )
