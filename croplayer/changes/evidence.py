@@ -17,7 +17,6 @@ from stores.legends import (
     Change,
 )
 
-
 AGREEMENT = 0.5
 """Share of the margin by which the score of every source must move in the core of a change."""
 

@@ -48,7 +48,9 @@ def verify(out: str, mend: bool, as_json: bool) -> None:
         raise ValueError(f"{out} holds no snapshot; give the folder of the run, which checks its cube in a bucket, too")
     place, named = parted(out)
     folder = run_at(place)
-    found = {edition: find_problems(edition) for edition in ([folder.of_edition(named)] if named else _editions(folder))}
+    found = {
+        edition: find_problems(edition) for edition in ([folder.of_edition(named)] if named else _editions(folder))
+    }
     problems = [problem for each in found.values() for problem in each]
     _tell([problem.sentence for problem in problems], as_json, "every file matches its ledger")
     if mend and problems:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from shared.two_editions import BLOCKS, GRID, RANGE, SHAPE, patches, write_run
+from shared.two_editions import BLOCKS, GRID, RANGE, patches, write_run
 
 import croplayer
 from croplayer.changes.blocks import Comparison
