@@ -3,6 +3,7 @@
 Small blocks with two sources, a network, terrain, a product and admin units, as `benchmarks.nation` has them. For the later
 edition one source is renewed in a square of one block in a hundred, in a file of its own, so the files of every block are
 compared. Blocks are as small as the network takes them, so what is measured is what an update costs beside computing.
+`benchmarks.update_real` adds what blocks of the real size cost.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rasterio.windows import Window
 from benchmarks.machine import processor
 from benchmarks.nation_run import BLOCK_PX, make_inputs, write_recipe
 from benchmarks.processes import by_step, run_watched
+from benchmarks.update_real import in_words, measure_real
 from benchmarks.written import write_section
 from stores.ledger import Ledger
 from stores.run_folder import RunFolder
@@ -95,8 +97,13 @@ def _space(first: RunFolder, later: RunFolder) -> dict[str, Any]:
     return {"linked": linked, "own_bytes": own, "carried_bytes": carried}
 
 
-def section(runs: Sequence[dict[str, Any]], date: str) -> str:
-    """The figures of runs of several sizes as a section of a page, the largest last."""
+def section(runs: Sequence[dict[str, Any]], date: str, real: dict[str, Any] | None = None) -> str:
+    """The figures of runs of several sizes as a section of a page, the largest last.
+
+    Parameters
+    ----------
+    real : what `measure_real` found; it is told beside two or more runs
+    """
     largest = runs[-1]
     names = sorted(largest["update"]["steps"], key=lambda step: -largest["update"]["steps"][step])[:SHOWN]
     rows = [
@@ -132,10 +139,12 @@ def section(runs: Sequence[dict[str, Any]], date: str) -> str:
         share = update(GOAL_BLOCKS) / first(GOAL_BLOCKS)
         lines[-1] += (
             f" On a straight line through these runs it is {100 * share:.1f} % with {GOAL_BLOCKS:,} blocks; the goal of "
-            f"{100 * MOST_SHARE:.0f} % is {'met' if share <= MOST_SHARE else 'missed there'}. {update(0):,.0f} s of it are the same for any "
+            f"{100 * MOST_SHARE:.0f} % is {'met' if share <= MOST_SHARE else 'missed there'}, with blocks that cost next to nothing. {update(0):,.0f} s of it are the same for any "
             f"number of blocks, and each block costs {1000 * (update(1) - update(0)):,.1f} ms where one in a hundred changed; in the first "
             f"edition it costs {1000 * (first(1) - first(0)):,.0f} ms, which grows with its pixels, as the cost of carrying it over does not."
         )
+        if real is not None:
+            lines += ["", in_words(real, first(0), update(GOAL_BLOCKS), GOAL_BLOCKS, MOST_SHARE)]
     return "\n".join(lines)
 
 
@@ -158,6 +167,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--blocks", default="400,2500", help="numbers of blocks, parted by commas, ascending")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--no-real", action="store_true", help="leave out the blocks of the real size")
+    parser.add_argument(
+        "--country", type=Path, help="folder of the country of the real size, which is made where it is missing"
+    )
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--page", type=Path, help="page with the marks between which the figures are written")
     a = parser.parse_args()
@@ -166,10 +179,15 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=Path.cwd()) as temporary:
             runs.append(measure(Path(temporary), count, a.workers))
         print(json.dumps(runs[-1]), flush=True)
+    real = None
+    if not a.no_real:
+        with tempfile.TemporaryDirectory(dir=Path.cwd()) as temporary:
+            real = measure_real(Path(temporary), a.workers, a.country)
+        print(json.dumps(real), flush=True)
     if a.json:
-        a.json.write_text(json.dumps({"date": date, "runs": runs}, indent=1) + "\n")
+        a.json.write_text(json.dumps({"date": date, "runs": runs, "real": real}, indent=1) + "\n")
     if a.page:
-        write_section(a.page, "update", section(runs, date))
+        write_section(a.page, "update", section(runs, date, real))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import numpy as np
 
 from croplayer.cube.whole_blocks import Cube
 from pipelines import stopping
+from pipelines.copied_files import CopiedFiles
 from pipelines.engine.lease import lease
 from stores.block_list import BlockList
 from stores.columns import RGB
@@ -182,8 +183,13 @@ class SnapshotSource:
         return parts[1:2] != [RGB] and not (parts[1:2] == [GROUP] and parts[3:4] == [RGB])
 
 
-def publish_snapshot(published: Published, place: str | Path) -> Copied:
+def publish_snapshot(published: Published, place: str | Path, trusts_times: bool = True) -> Copied:
     """Copy a finished edition into a folder or bucket of its own; what is there already with the same digest stays.
+
+    Parameters
+    ----------
+    trusts_times : whether a file of an unfinished snapshot on a disk counts as the one that was copied while its size and
+        times are the same; without it all files that are there are read. Those of a bucket always are.
 
     Raises
     ------
@@ -201,7 +207,8 @@ def publish_snapshot(published: Published, place: str | Path) -> Copied:
         snapshot = source.snapshot()
         is_fresh = _begin(snapshot, place)
         counts = {True: 0, False: 0}
-        copy = partial(_copied, source, place, is_fresh)
+        known = None if is_remote(place) else CopiedFiles(Path(place), trusts_times and has_key(place, BEGUN))
+        copy = partial(_copied, source, place, is_fresh, known)
         for path, files in source.parts():
             _write_part(path, files, place, is_fresh)
             is_of_blocks = not path.startswith((f"{MANIFEST}/{OUTPUTS}-", f"{MANIFEST}/{METADATA}-"))
@@ -250,15 +257,21 @@ def _write_part(path: str, files: list[tuple[str, str]], place: str | Path, is_f
         write_key(place, path, data)
 
 
-def _copied(source: SnapshotSource, place: str | Path, is_fresh: bool, file: tuple[str, str]) -> bool:
+def _copied(
+    source: SnapshotSource, place: str | Path, is_fresh: bool, known: CopiedFiles | None, file: tuple[str, str]
+) -> bool:
     """Copy a file that is not there yet; returns whether it was written."""
     stopping.check()
     path, digest = file
-    found = None if is_fresh else digest_at(place, path)
-    if found is not None and found.sha256 == digest:
+    if known is not None and not is_fresh and known.holds(path, digest):
         return False
-    source.copy(path, digest, place)
-    return True
+    found = None if is_fresh else digest_at(place, path)
+    is_there = found is not None and found.sha256 == digest
+    if not is_there:
+        source.copy(path, digest, place)
+    if known is not None:
+        known.add(path, digest)
+    return not is_there
 
 
 def _together(do: Callable[[tuple[str, str]], T], files: list[tuple[str, str]]) -> Iterator[T]:

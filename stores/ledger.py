@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic_core import from_json
 
 from stores.durable import sync_folder
 from stores.grid import LATTICE_COLS
@@ -44,7 +45,7 @@ def decode_line(line: bytes) -> tuple[str, BlockRecord]:
     checksum, _, text = line.rstrip(b"\n").partition(b" ")
     if not line.endswith(b"\n") or checksum != f"{zlib.crc32(text):08x}".encode():
         raise ValueError("checksum does not match")
-    data = json.loads(text)
+    data = from_json(text)
     return data["fingerprint"], BlockRecord.from_json(data)
 
 

@@ -53,12 +53,11 @@ class Links:
 
     def _checked(self, place: str | Path, key: str, seen: set[str]) -> str:
         """Path of a key that lies in its store; the folder of the second store's is made."""
-        check_name(key)
-        path = f"{os.fspath(place)}{os.sep}{key}"
-        folder = key.rpartition("/")[0]
+        folder, _, name = key.rpartition("/")
+        check_name(name if folder in seen else key)
         if folder and folder not in seen:
             self._check_folder(os.fspath(place), folder, seen)
-        return path
+        return f"{os.fspath(place)}{os.sep}{key}"
 
     def _check_folder(self, place: str, folder: str, seen: set[str]) -> None:
         """Make sure that a folder lies in a store, and its parents; raises PathOutsideError if a link leads out of it."""

@@ -177,6 +177,7 @@ BLOCKS: Columns = {
     "shift_cols_px": "the same eastwards",
     "taken_from_SOURCE": "first moment at which the imagery may have been taken, UTC; null where nothing tells",
     "taken_to_SOURCE": "last such moment",
+    "renewed_SOURCE": "when the server of the tiles says that it changed one of them last, UTC: the imagery was taken before; null where it does not say",
     "known_MAP": "share of the pixels that the map knows, 0 to 1",
     "FEATURE_MAP": "a feature of shape, as of a source, of the integrated map or of a product",
     "regions_MAP": "number of 8-connected regions of cropland",

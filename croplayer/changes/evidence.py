@@ -17,6 +17,9 @@ from stores.legends import (
     Change,
 )
 
+AGREEMENT = 0.5
+"""Share of the margin by which the score of every source must move in the core of a change."""
+
 
 class Seen(NamedTuple):
     """What an edition says of a window."""
@@ -33,9 +36,11 @@ def differences(before: Seen, after: Seen, margin: float, weak_margin: float | N
 
     The score of an edition at a pixel is the largest of the sources that have one there in both editions, so that taking
     other sources is no evidence. A pixel whose flag differs is a change if that score moved in the same direction by at
-    least ``margin`` (0..1), and WEAK_GAIN or WEAK_LOSS if by at least ``weak_margin``; None is ``margin``. Where no source
-    has a score in both, it is unknown. Other ground that both know is stable, of the class that the earlier edition gives
-    it. So stable cropland and loss together are the cropland of the earlier edition on ground that both know.
+    least ``margin`` (0..1), and that of every such source by at least AGREEMENT of it; WEAK_GAIN or WEAK_LOSS if by at least
+    ``weak_margin``; None is ``margin``. Sources show other days, so what one of them alone calls a change is more often
+    its day; with a margin of 0 every difference counts. Where no source has a score in both, it is unknown. Other ground
+    that both know is stable, of the class that the earlier edition gives it. So stable cropland and loss together are the
+    cropland of the earlier edition on ground that both know.
     """
     in_both = (before.scores <= PROBABILITY_SCALE) & (after.scores <= PROBABILITY_SCALE)
     rise = _largest(after.scores, in_both) - _largest(before.scores, in_both)
@@ -44,13 +49,21 @@ def differences(before: Seen, after: Seen, margin: float, weak_margin: float | N
     gain = (before.flags == NOT_CROPLAND) & (after.flags == CROPLAND)
     loss = (before.flags == CROPLAND) & (after.flags == NOT_CROPLAND)
     for moved, kind, weak_kind in ((gain, Change.GAIN, WEAK_GAIN), (loss, Change.LOSS, WEAK_LOSS)):
-        by = rise if kind == Change.GAIN else -rise
+        sign = 1 if kind == Change.GAIN else -1
+        by = sign * rise
         out[moved & (by >= weak)] = weak_kind
-        out[moved & (by >= least)] = kind
+        agreed = _least_move(before, after, in_both, sign) >= AGREEMENT * least if margin else True
+        out[moved & (by >= least) & agreed] = kind
     out[(gain | loss) & ~in_both.any(axis=0)] = Change.UNKNOWN
     out[(before.flags == NO_IMAGERY) | (after.flags == NO_IMAGERY)] = Change.UNKNOWN
     out[(before.flags == NEVER_PROCESSED) | (after.flags == NEVER_PROCESSED)] = Change.NEVER_COMPARED
     return out
+
+
+def _least_move(before: Seen, after: Seen, counts: np.ndarray, sign: int) -> np.ndarray:
+    """How far the source whose score moved least moved in a direction, of the scores that count: (h, w) int16."""
+    moves = sign * (after.scores.astype(np.int16) - before.scores)
+    return np.where(counts, moves, np.int16(PROBABILITY_SCALE)).min(axis=0)
 
 
 def _largest(scores: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import threading
 import time
 import zlib
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -102,11 +102,13 @@ class TileServer:
         retry_after_s: int,
         hang_s: float,
         drip_s: float,
+        headers: Callable[[TileIndex], Mapping[str, str]] | None = None,
     ) -> None:
         self.requests: Counter[str] = Counter()
         self.retry_after_s = retry_after_s
         self.hang_s = hang_s
         self.drip_s = drip_s
+        self.headers = headers
         self.stopped = threading.Event()
         self._tiles = tiles
         self._rules: tuple[FaultRule, ...] = ()
@@ -185,6 +187,7 @@ def serve(
     retry_after_s: int = 1,
     hang_s: float = 120.0,
     drip_s: float = 0.5,
+    headers: Callable[[TileIndex], Mapping[str, str]] | None = None,
 ) -> Iterator[TileServer]:
     """Serve tiles on 127.0.0.1 while the context lasts.
 
@@ -197,6 +200,7 @@ def serve(
     retry_after_s : value of the Retry-After header of a 429
     hang_s : how long a hanging request is silent before the connection closes
     drip_s : pause between two bytes of a dripping answer
+    headers : more headers of the answer with a tile, such as Last-Modified; None for none
     """
     if isinstance(tiles, Path) and not tiles.is_dir():
         raise FileNotFoundError(f"tile folder {tiles} does not exist")
@@ -207,6 +211,7 @@ def serve(
         retry_after_s=retry_after_s,
         hang_s=hang_s,
         drip_s=drip_s,
+        headers=headers,
     )
     server.switch(*faults)
     server.start()
@@ -248,7 +253,7 @@ class _TileHandler(BaseHTTPRequestHandler):
             elif fault is Fault.TRUNCATED:
                 self._truncate(data)
             else:
-                self._answer_tile(data)
+                self._answer_tile(data, self.tile_server.headers(tile) if self.tile_server.headers else {})
             return
         self._fail(fault)
 
@@ -281,9 +286,9 @@ class _TileHandler(BaseHTTPRequestHandler):
         if body:
             self.wfile.write(body)
 
-    def _answer_tile(self, data: bytes) -> None:
+    def _answer_tile(self, data: bytes, more: Mapping[str, str]) -> None:
         tag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
-        headers = {"ETag": tag, "Cache-Control": "max-age=3600"}
+        headers = {"ETag": tag, "Cache-Control": "max-age=3600", **more}
         if self.headers.get("If-None-Match") == tag:
             self._answer(304, b"", "image/jpeg", headers)
         else:

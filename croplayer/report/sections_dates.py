@@ -9,7 +9,7 @@ import pandas as pd
 from croplayer.report.page import UNKNOWN_CELL, Part, Section, Table
 from croplayer.report.tables import ReportTables
 from croplayer.vector.boundaries import BORDER_CODE, OUTSIDE_CODE
-from stores.columns import TAKEN_FROM, TAKEN_TO, map_column, unit_column
+from stores.columns import RENEWED, TAKEN_FROM, TAKEN_TO, map_column, unit_column
 
 GROUP = "Details"
 MOST_UNITS = 60
@@ -18,13 +18,23 @@ MOST_UNITS = 60
 
 def age_section(results: ReportTables) -> Section | None:
     """From when the imagery of each source is, in all and by admin unit; None where nothing tells."""
-    blocks = results.blocks
-    told = [name for name in results.sources if map_column(TAKEN_FROM, name) in blocks]
-    if not told:
+    told = [name for name in results.sources if map_column(TAKEN_FROM, name) in results.blocks]
+    renewed = [name for name in results.sources if map_column(RENEWED, name) in results.blocks]
+    if not told and not renewed:
         return None
+    parts = [*(_taken(results, told) if told else []), *(_renewed(results.blocks, renewed) if renewed else [])]
+    missing = [name for name in results.sources if name not in told]
+    if missing:
+        parts.append(f"Of {' and '.join(missing)} nothing tells when the imagery was taken.")
+    return Section(GROUP, "Age of the imagery", parts, ["blocks.parquet"])
+
+
+def _taken(results: ReportTables, told: list[str]) -> list[Part]:
+    """When the imagery of some sources was taken, by source and by admin unit."""
+    blocks = results.blocks
     rows = [_row(name, blocks, name) for name in told]
     parts: list[Part] = [
-        "From when the imagery is, as the recipe states it or the files tell it. A block counts from the first to the last "
+        "From when the imagery is, as the recipe states it, or files or servers tell it. A block counts from the first to the last "
         "moment at which something under it may have been taken; the median is that of the middles of these times.",
         Table("Times of the imagery by source", _HEADER, rows),
     ]
@@ -36,10 +46,21 @@ def age_section(results: ReportTables) -> Section | None:
         by_unit = [_row(f"{names.get(code, code)}, {name}", of, name) for code, of in groups for name in told]
         if by_unit and len(groups) <= MOST_UNITS:
             parts.append(Table("Times of the imagery of the blocks that lie whole in a unit", _HEADER, by_unit))
-    missing = [name for name in results.sources if name not in told]
-    if missing:
-        parts.append(f"Of {' and '.join(missing)} nothing tells from when the imagery is.")
-    return Section(GROUP, "Age of the imagery", parts, ["blocks.parquet"])
+    return parts
+
+
+def _renewed(blocks: pd.DataFrame, told: list[str]) -> list[Part]:
+    """When servers changed the tiles of some sources last."""
+    rows = []
+    for name in told:
+        moments = blocks[map_column(RENEWED, name)]
+        known = f"{int(moments.notna().sum())} of {len(blocks)}"
+        rows.append([name, known, _day(moments.min()), _day(moments.median()), _day(moments.max())])
+    return [
+        "When the server changed its tiles last, as it says. This is no date of imagery: what a block shows was taken before, "
+        "perhaps years before. A block counts with the last change of its tiles.",
+        Table("Last change of the tiles by source", _RENEWED_HEADER, rows),
+    ]
 
 
 def with_times(source: str, blocks: pd.DataFrame) -> str:
@@ -52,6 +73,7 @@ def with_times(source: str, blocks: pd.DataFrame) -> str:
 
 
 _HEADER = ("imagery", "blocks that tell", "from", "median", "to")
+_RENEWED_HEADER = ("imagery", "blocks that tell", "earliest", "median", "latest")
 
 
 def _row(title: str, blocks: pd.DataFrame, source: str) -> list[str]:

@@ -13,7 +13,7 @@ from croplayer.sources.raster import RasterSource
 from croplayer.sources.raster_file import RasterPlace, open_file
 from croplayer.sources.stac import StacSource
 from croplayer.sources.time_spans import TimeSpan
-from stores.columns import TAKEN_FROM, TAKEN_TO, map_column
+from stores.columns import RENEWED, TAKEN_FROM, TAKEN_TO, map_column
 from stores.grid import BlockGrid, BlockIndex, Bounds
 
 ACQUIRED = "ACQUISITIONDATETIME"
@@ -21,7 +21,11 @@ ACQUIRED = "ACQUISITIONDATETIME"
 
 
 def imagery_times(
-    sources: Sequence[ImagerySource], stated: Mapping[str, TimeSpan], blocks: Sequence[BlockIndex], grid: BlockGrid
+    sources: Sequence[ImagerySource],
+    stated: Mapping[str, TimeSpan],
+    blocks: Sequence[BlockIndex],
+    grid: BlockGrid,
+    told: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """When the imagery of each source was taken, a row for each block.
 
@@ -29,12 +33,18 @@ def imagery_times(
     ACQUISITIONDATETIME of GDAL's domain IMAGERY; other times in files are those of the files. Where one of the rasters
     or items under a block does not tell, nothing is told of the block.
 
+    Parameters
+    ----------
+    told : what servers said with the tiles of blocks, with the names of the blocks as index and ISO 8601 texts in the columns
+        below; None where no source has a server
+
     Returns
     -------
-    Columns taken_from_SOURCE and taken_to_SOURCE, datetime64[ms, UTC], null where nothing tells; none for a source of which
-    nothing is known in any block.
+    Columns taken_from_SOURCE, taken_to_SOURCE and renewed_SOURCE, datetime64[ms, UTC], null where nothing tells; none for a
+    source of which nothing is known in any block. Of renewed_SOURCE, the time at which a server changed a tile last, only an
+    end follows: the imagery was taken before.
     """
-    columns = {}
+    columns = _said_by_servers(sources, stated, blocks, told) if told is not None else {}
     for source in sources:
         if source.name in stated:
             found: list[TimeSpan | None] = [stated[source.name]] * len(blocks)
@@ -45,6 +55,20 @@ def imagery_times(
                 moments = [span and span[i] for span in found]
                 columns[map_column(column, source.name)] = pd.Series(moments, dtype="datetime64[ms, UTC]")
     return pd.DataFrame(columns)
+
+
+def _said_by_servers(
+    sources: Sequence[ImagerySource], stated: Mapping[str, TimeSpan], blocks: Sequence[BlockIndex], told: pd.DataFrame
+) -> dict[str, pd.Series]:
+    """The columns of sources of which a server tells times; what the recipe states counts before it."""
+    columns = {}
+    for source in sources:
+        for name in (RENEWED,) if source.name in stated else (TAKEN_FROM, TAKEN_TO, RENEWED):
+            column = map_column(name, source.name)
+            if column in told and told[column].notna().any():
+                texts = told[column].reindex([block.name for block in blocks]).reset_index(drop=True)
+                columns[column] = pd.to_datetime(texts, utc=True, format="ISO8601").astype("datetime64[ms, UTC]")
+    return columns
 
 
 def imagery_dates(

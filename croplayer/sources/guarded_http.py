@@ -6,11 +6,12 @@ import ipaddress
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -56,6 +57,8 @@ class Answer(NamedTuple):
     """Time in seconds that the server asks to wait; None if it names none."""
     whole_bytes: int | None = None
     """Size of the whole file of which the body is a part; None if the server does not say."""
+    headers: Mapping[str, str] = MappingProxyType({})
+    """Headers of the answer; upper and lower case are the same."""
 
 
 @dataclass
@@ -148,7 +151,7 @@ def _follow(url: str, limits: Limits, call: _Call, part: tuple[int, int] | None)
         ) as answer:
             if not answer.is_redirect:
                 body = _body(answer, limits, call)
-                return Answer(answer.status_code, body, _retry_after(answer), _whole_bytes(answer))
+                return Answer(answer.status_code, body, _retry_after(answer), _whole_bytes(answer), answer.headers)
             target = urljoin(url, answer.headers["location"])
         if parts.scheme == "https" and urlsplit(target).scheme != "https":
             raise FetchError("was redirected to an address without encryption")

@@ -19,8 +19,9 @@ from croplayer.sources.addresses import check_public, is_private
 from croplayer.sources.guarded_http import FetchError, Limits, fetch
 from croplayer.sources.redaction import secret_from_environment
 from croplayer.sources.throttle import ProviderOutError, Throttle
-from croplayer.sources.tile_cache import TileCache
+from croplayer.sources.tile_cache import ServedTile, TileCache
 from croplayer.sources.tile_image import MAX_TILE_BYTES, MISSING, BadTileError, Decoder, Tile
+from croplayer.sources.tile_times import times_of, told_in
 from croplayer.sources.tiles import REQUESTS_AT_ONCE, TilePlace, check_template, expand_template
 from stores.durable import digest_text
 
@@ -117,11 +118,11 @@ class HttpTiles:
             if the provider refuses; all messages name the tile's place and never hold the token
         """
         cache = self._cache
-        tile = _from_cache(cache.get(*place), decode) if cache else None
+        tile = _from_cache(cache.find(*place), decode) if cache else None
         if tile is None:
-            tile, data = self._ask(place, decode)
+            tile, found = self._ask(place, decode)
             if cache and not tile.kind.is_absent:
-                cache.put(*place, data)
+                cache.put(*place, found.data, found.told)
         if not tile.kind.is_absent:
             self._remember_witness(place)
         return tile
@@ -132,7 +133,7 @@ class HttpTiles:
         Tiles that the cache holds as absent are confirmed already; the others are added to it once confirmed.
         """
         cache = self._cache
-        unsure = [place for place in absent if cache is None or cache.get(*place) is None]
+        unsure = [place for place in absent if cache is None or cache.find(*place) is None]
         if not unsure:
             return
         calls = f"{self.host} says that {len(unsure)} tiles are absent, for example {unsure[0]}"
@@ -166,8 +167,8 @@ class HttpTiles:
         """Raise ValueError if the token's environment variable is empty."""
         self._address(TilePlace(0, 0, 0))
 
-    def _ask(self, place: TilePlace, decode: Decoder) -> tuple[Tile, bytes]:
-        """A tile and its bytes from the provider, requested again until tries or patience are used up."""
+    def _ask(self, place: TilePlace, decode: Decoder) -> tuple[Tile, ServedTile]:
+        """A tile and what the provider served, requested again until tries or patience are used up."""
         where = f"tile {place} of {self.host}"
         throttle = _shared_state(self).throttle
         end = time.monotonic() + self.patience_s
@@ -176,8 +177,8 @@ class HttpTiles:
             is_probe = throttle.enter()
             error: Exception
             try:
-                data = self._fetch(place)
-                tile = decode(data) if data else MISSING
+                found = self._fetch(place)
+                tile = _decoded(found, decode)
             except _BusyError as busy:
                 throttle.asked_to_wait(busy.seconds)
                 error = ConnectionError(f"{where}: {busy}")
@@ -196,14 +197,14 @@ class HttpTiles:
                 throttle.answered()
                 absences += tile.kind.is_absent
                 if not tile.kind.is_absent or absences == TIMES_ABSENT:
-                    return tile, data
+                    return tile, found
                 continue
             if failures >= self.tries or time.monotonic() > end:
                 raise error
             time.sleep(random.uniform(0.5, 1.0) * min(SHORTEST_WAIT_S * 2**failures, LONGEST_WAIT_S))
 
-    def _fetch(self, place: TilePlace) -> bytes:
-        """The bytes of a tile; empty when the provider says that it has none."""
+    def _fetch(self, place: TilePlace) -> ServedTile:
+        """A tile as it is served; without bytes when the provider says that it has none."""
         limits = Limits(
             self.deadline_s,
             MAX_TILE_BYTES,
@@ -212,7 +213,7 @@ class HttpTiles:
         )
         answer = fetch(self._address(place), limits)
         if answer.status in ABSENT_STATUS:
-            return b""
+            return ServedTile(b"")
         if answer.status in BUSY_STATUS and answer.retry_after_s is not None:
             raise _BusyError(answer.retry_after_s)
         if answer.status in REFUSED_STATUS:
@@ -221,7 +222,7 @@ class HttpTiles:
             raise FetchError(f"was answered with status {answer.status}")
         if not answer.body:
             raise FetchError("came without any bytes")
-        return answer.body
+        return ServedTile(answer.body, told_in(answer.headers))
 
     def _address(self, place: TilePlace) -> str:
         token = ""
@@ -259,14 +260,22 @@ def _shared_state(tiles: HttpTiles) -> _ProviderState:
     return _ProviderState(tiles)
 
 
-def _from_cache(cached: bytes | None, decode: Decoder) -> Tile | None:
+def _decoded(served: ServedTile, decode: Decoder) -> Tile:
+    """The tile in what a provider served, with the times that it says; MISSING without bytes."""
+    if not served.data:
+        return MISSING
+    tile = decode(served.data)
+    return tile._replace(times=times_of(served.told)) if served.told else tile
+
+
+def _from_cache(cached: ServedTile | None, decode: Decoder) -> Tile | None:
     """A tile from cached bytes, None if the provider must be asked.
 
     This is so if nothing is cached, or if it was cached under other settings and is not such a tile.
     """
-    if not cached:
-        return MISSING if cached is not None else None
+    if cached is None:
+        return None
     try:
-        return decode(cached)
+        return _decoded(cached, decode)
     except BadTileError:
         return None

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from croplayer.sources.time_spans import NOT_TOLD, ImageryTimes
 from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
 
 
@@ -20,6 +21,8 @@ class Imagery(NamedTuple):
     """(h, w) bool; False where the source has no imagery."""
     notes: Mapping[str, int] = MappingProxyType({})
     """Counts for the block's record by name, such as the number of tiles of each kind."""
+    times: ImageryTimes = NOT_TOLD
+    """From when it is, as the provider says with the pixels."""
 
 
 class ImagerySource(Protocol):

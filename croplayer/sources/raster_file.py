@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,9 +104,9 @@ class RasterFile:
         """Whether the raster is in longitude and latitude in degrees from Greenwich, on any datum."""
         return _is_lonlat(self.wkt)
 
-    @property
+    @cached_property
     def wkt(self) -> str:
-        """The CRS as WKT."""
+        """The CRS as WKT; kept, because it is asked for with every window and PROJ takes as long as to read a small one."""
         return str(self.crs.to_wkt())
 
     def transform(self, turn: int = 0) -> Affine:

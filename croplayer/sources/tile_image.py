@@ -13,6 +13,7 @@ from PIL import Image
 
 from croplayer.kernels.detail import detail_ratio, is_one_colour
 from croplayer.sources.imagery import Imagery
+from croplayer.sources.time_spans import NOT_TOLD, ImageryTimes
 from stores.durable import digest_bytes
 
 MAX_TILE_BYTES = 2 * 1024**2
@@ -64,6 +65,8 @@ class Tile(NamedTuple):
     """Its pixels; None if the tile is absent."""
     received: bytes = b""
     """The bytes of a placeholder or blank tile; empty for other kinds."""
+    times: ImageryTimes = NOT_TOLD
+    """From when the imagery is, as the server says."""
 
 
 MISSING = Tile(TileKind.MISSING, None)

@@ -17,6 +17,18 @@ class TimeSpan(NamedTuple):
     end: datetime
 
 
+class ImageryTimes(NamedTuple):
+    """What tells from when imagery is."""
+
+    taken: TimeSpan | None = None
+    """Between which moments it was taken; None where nothing tells."""
+    renewed: datetime | None = None
+    """When a server last changed it, and so a moment before which it was taken; None where nothing tells."""
+
+
+NOT_TOLD = ImageryTimes()
+
+
 def parse_span(text: str) -> TimeSpan:
     """The time that a year, month, day or two of them joined by "/" mean: "2020", "2020-06", "2019-11/2020-03-15".
 

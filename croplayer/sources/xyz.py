@@ -18,6 +18,7 @@ from croplayer.files.file_cache import cached_file_reads
 from croplayer.kernels.warp import mercator_to_lonlat, mercator_window
 from croplayer.sources.imagery import Imagery, empty_imagery
 from croplayer.sources.tile_image import BadTileError, Tile, TileKind, decode_tile
+from croplayer.sources.tile_times import together
 from croplayer.sources.tiles import REQUESTS_AT_ONCE, TilePlace, TileStore
 from stores.durable import digest_bytes, digest_file, digest_text
 from stores.grid import BlockGrid, BlockIndex, Bounds, PixelWindow
@@ -97,7 +98,7 @@ class XyzSource:
             tile_px=self.tile_px,
             **_lattice(window, grid),
         )
-        return Imagery(rgb, inside, mosaic.notes)
+        return Imagery(rgb, inside, mosaic.notes, mosaic.times)
 
     @property
     def is_remote(self) -> bool:
@@ -111,8 +112,9 @@ class XyzSource:
     def content_of(self, block: BlockIndex, grid: BlockGrid) -> str:
         """Digest of the bytes of the tiles under a block in their order; of the pixels of tiles from a provider."""
         if self.is_remote:
-            rgb, valid, _ = _read_from_provider(self, grid.window(block), grid)
-            return digest_text(f"{digest_bytes(rgb.data).sha256} {digest_bytes(np.packbits(valid).data).sha256}")
+            found = _read_from_provider(self, grid.window(block), grid)
+            digests = digest_bytes(found.rgb.data).sha256, digest_bytes(np.packbits(found.valid).data).sha256
+            return digest_text(" ".join(digests))
         files = self.files_of(block, grid)
         # Few tasks of many files: handing over a task takes longer than a tile does.
         size = max(1, -(-len(files) // REQUESTS_AT_ONCE))
@@ -159,7 +161,7 @@ class XyzSource:
         shape = (len(rows) * self.tile_px, len(cols) * self.tile_px)
         rgb, valid = np.empty((*shape, 3), np.uint8), np.zeros(shape, bool)
         kinds: Counter[TileKind] = Counter()
-        absent = {}
+        absent, times = {}, []
         for place, tile in self._read_tiles(places):
             kinds[tile.kind] += 1
             if tile.imagery is None:
@@ -168,9 +170,10 @@ class XyzSource:
             top, left = (place.y - rows.start) * self.tile_px, (place.x - cols.start) * self.tile_px
             area = (slice(top, top + self.tile_px), slice(left, left + self.tile_px))
             rgb[area], valid[area] = tile.imagery.rgb, tile.imagery.valid
+            times.append(tile.times)
         self.tiles.confirm_absent(absent, self._decode)
         notes = {"tiles": len(places)} | {f"tiles_{kind.value}": kinds[kind] for kind in TileKind if kind.is_notable}
-        return Imagery(rgb, valid, notes)
+        return Imagery(rgb, valid, notes, together(times))
 
     def _read_tiles(self, places: Sequence[TilePlace]) -> Iterator[tuple[TilePlace, Tile]]:
         """Tiles in the order of their places; the first one that cannot be read cancels the rest."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify(out: str, mend: bool, as_json: bool) -> None:
-    """Check every byte of the run in OUT, of all its editions, against their ledgers.
+    """Check every byte of the run in OUT, of all its editions, against their ledgers; FOLDER@EDITION checks that one alone.
 
     OUT may be a snapshot, in a folder or at s3://BUCKET/PREFIX; its bytes are checked against its manifest.
 
@@ -35,7 +35,7 @@ def verify(out: str, mend: bool, as_json: bool) -> None:
     from pipelines.snapshots import snapshot_problems
     from pipelines.verify import find_problems, repair
     from stores.places import is_remote
-    from stores.run_folder import run_at
+    from stores.run_folder import parted, run_at
     from stores.snapshot import is_snapshot
 
     if is_snapshot(out):
@@ -46,8 +46,11 @@ def verify(out: str, mend: bool, as_json: bool) -> None:
         return
     if is_remote(out):
         raise ValueError(f"{out} holds no snapshot; give the folder of the run, which checks its cube in a bucket, too")
-    folder = run_at(out)
-    found = {edition: find_problems(edition) for edition in _editions(folder)}
+    place, named = parted(out)
+    folder = run_at(place)
+    found = {
+        edition: find_problems(edition) for edition in ([folder.of_edition(named)] if named else _editions(folder))
+    }
     problems = [problem for each in found.values() for problem in each]
     _tell([problem.sentence for problem in problems], as_json, "every file matches its ledger")
     if mend and problems:

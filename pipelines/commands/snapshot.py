@@ -18,7 +18,12 @@ import click
     is_flag=True,
     help="Publish although the stated licences forbid it; you hold an agreement that allows it.",
 )
-def snapshot(run: str, out: str, no_imagery: bool, despite_licences: bool) -> None:
+@click.option(
+    "--recheck",
+    is_flag=True,
+    help="Read again what an unfinished snapshot in a folder holds, also where sizes and times say that it is what was copied.",
+)
+def snapshot(run: str, out: str, no_imagery: bool, despite_licences: bool, recheck: bool) -> None:
     """Publish RUN, the folder of a finished run or FOLDER@EDITION, as a snapshot that is never changed.
 
     A snapshot holds the cube as plain Zarr, tables, fields, exports and report, a manifest with the SHA-256 of every file, and a
@@ -31,7 +36,7 @@ def snapshot(run: str, out: str, no_imagery: bool, despite_licences: bool) -> No
 
     published = Published.of(run, with_imagery=not no_imagery)
     check_licences(published, despite_licences)
-    done = publish_snapshot(published, out)
+    done = publish_snapshot(published, out, trusts_times=not recheck)
     there = f", {done.held:,} were there" if done.held else ""
     click.echo(f"{out}: {done.snapshot.named}, {done.snapshot.files:,} files, {done.written:,} written{there}")
     click.echo(f"digest of everything: {done.snapshot.digest}")

@@ -13,19 +13,20 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(run: Path, as_json: bool) -> None:
+def status(run: str, as_json: bool) -> None:
     """Show the progress of the run in the folder RUN: steps, blocks done, left and failed, rate, time left.
 
-    Later editions of the run follow the first. It can be used while the run is running.
+    Later editions of the run follow the first; FOLDER@EDITION shows that one alone. It can be used while the run is running.
     """
     from pipelines.status import lines, status_of
-    from stores.run_folder import RunFolder
+    from stores.run_folder import RunFolder, edition_at, parted
 
-    folder = RunFolder(run)
+    named = parted(run)[1]
+    folder = edition_at(run) if named else RunFolder(Path(run))
     found = status_of(folder)
-    later = {each.root.name: status_of(each) for each in folder.later_editions()}
+    later = {} if named else {each.root.name: status_of(each) for each in folder.later_editions()}
     if as_json:
         facts = _facts(found) | ({"editions": {name: _facts(each) for name, each in later.items()}} if later else {})
         click.echo(json.dumps(facts, indent=1, default=str))

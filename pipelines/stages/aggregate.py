@@ -82,7 +82,9 @@ def units_path(folder: RunFolder, level: int) -> Path:
 def block_table(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]:
     """Write ``blocks.parquet``: every number of every block, its status and its unit of each level."""
     parts = [name for name in ("assess", "describe", "integrate", "compare") if name in done]
-    times = imagery_times(inputs.sources, inputs.stated_times, inputs.blocks, inputs.grid)
+    has_server = "mosaic" in done and any(source.is_remote for source in inputs.sources)
+    told = done["mosaic"].table().set_index("block") if has_server else None
+    times = imagery_times(inputs.sources, inputs.stated_times, inputs.blocks, inputs.grid, told)
 
     def make() -> Sequence[Path]:
         table = pd.DataFrame([(b.name, *b) for b in inputs.blocks], columns=["block", "row", "col"])
@@ -228,7 +230,7 @@ RULES = (
     Rule(
         "block_table",
         "aggregate",
-        after=("assess", "segment", "describe", "judge", "decide", "integrate", "compare", "boundaries"),
+        after=("mosaic", "assess", "segment", "describe", "judge", "decide", "integrate", "compare", "boundaries"),
         applies=has_region,
         code=(__name__, UNITS),
         steps=block_table,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from shared.two_editions import BLOCKS, GRID, RANGE, SHAPE, patches, write_run
+from shared.two_editions import BLOCKS, GRID, RANGE, patches, write_run
 
 import croplayer
 from croplayer.changes.blocks import Comparison
@@ -22,7 +22,7 @@ from stores.block_list import BlockList
 from stores.columns import CORRECTION
 from stores.cube import CUBE
 from stores.durable import DurableStore
-from stores.legends import Change, Correction, Integration
+from stores.legends import WEAK_GAIN, WEAK_LOSS, Change, Correction, Integration
 from stores.run_folder import RunFolder
 
 SOURCES = ("two", "one")
@@ -34,6 +34,17 @@ def test_scores_count_of_sources_that_both_maps_have() -> None:
     after = np.array([[[255, 255, 10, 254, 255]], [[10, 255, 20, 240, 255]]], np.uint8)
     found = differences(Seen(flags, before), Seen(later, after), 0.5)
     assert found[0].tolist() == [1, 254, 3, 254, 1]
+
+
+def test_every_source_must_see_a_change_in_part() -> None:
+    """Losses and gains that one source sees are weak where the other one moved by less than half of the margin."""
+    flags, later = np.array([[1, 1, 1, 0, 0]], np.uint8), np.array([[0, 0, 0, 1, 1]], np.uint8)
+    before = np.array([[[240, 240, 240, 10, 10]], [[20, 110, 90, 20, 254]]], np.uint8)
+    after = np.array([[[10, 10, 10, 240, 240]], [[10, 10, 10, 20, 240]]], np.uint8)
+    found = differences(Seen(flags, before), Seen(later, after), 0.7, 0.1)
+    assert found[0].tolist() == [WEAK_LOSS, Change.LOSS, WEAK_LOSS, WEAK_GAIN, Change.GAIN]
+    plain = differences(Seen(flags, before), Seen(later, after), 0.0)
+    assert plain[0].tolist() == [3, 3, 3, 2, 2]
 
 
 def _run(root: Path, choice: Integration, order: tuple[str, ...] = SOURCES) -> Path:
@@ -86,7 +97,7 @@ def test_lazy_remapped_scores_follow_sources_and_threshold(tmp_path: Path) -> No
     runs = [write_run(tmp_path / n, n, c, grey, sources=SOURCES) for n, c in (("a", crop), ("b", 0 * crop))]
     a, b = (croplayer.open_cube(run) for run in runs)
     rules = ChangeRules(margin=0.3, tolerance_m=0, min_area_ha=0, max_shift_m=200)
-    score = np.stack([np.where(crop == 1, 150, 10), np.full(SHAPE, 10)]).astype(np.uint8)
+    score = np.stack([np.where(crop == 1, 150, 10), np.where(crop == 1, 60, 10)]).astype(np.uint8)
     found = croplayer.change(a, b, rules, _remapped(score), threshold=0.5).compute()
     assert (found == Change.LOSS).any()
     # At a threshold of 0.7 the later model sees no cropland in the earlier imagery.

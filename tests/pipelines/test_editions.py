@@ -167,6 +167,11 @@ def test_all_editions_are_verified_and_a_second_run_does_nothing(
     both: Path, next_recipe: Path, models: Path, tmp_path: Path
 ) -> None:
     assert "no problems" in croplayer("verify", both, models=models).stdout
+    for edition in ("2020", "2021"):
+        assert "no problems" in croplayer("verify", f"{both}@{edition}", models=models).stdout
+        told = croplayer("status", f"{both}@{edition}", models=models).stdout
+        assert told.count("finished, since") == 1 and ("editions/2021" in told) == (edition == "2021")
+    assert "has no edition '1999'" in croplayer("verify", f"{both}@1999", models=models, check=False).stderr
     out = tmp_path / "run"
     shutil.copytree(both, out)
     before = digests(out / "editions/2021")

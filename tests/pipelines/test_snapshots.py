@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from shared.run_files import digests
 from soak.snapshots import kill_snapshots
 
 from croplayer.cube.opening import open_cube
-from pipelines import snapshots
+from pipelines import copied_files, snapshots
 from pipelines.cli import main
 from stores.finished import MissingBlocksError
 from stores.places import bucket_of, has_key
@@ -155,6 +157,53 @@ def test_a_snapshot_that_was_stopped_is_no_cube_and_goes_on(
     assert "is not finished" in CliRunner().invoke(main, ["verify", place]).output
     assert f"{files - 25:,} written, 25 were there" in publish(run, place)
     assert held(place) == contents(whole) and not has_key(place, "snapshot.begun.json")
+
+
+def test_what_was_copied_is_read_again_only_where_its_times_differ(
+    run: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, copy, digest_at = tmp_path / "snapshot", snapshots.SnapshotSource.copy, snapshots.digest_at
+    monkeypatch.setattr(copied_files, "FLUSH_S", 0.0)
+    last = [path for path, _ in Snapshot.read(whole).digests(whole)][-1]
+
+    def stopped(source: object, path: str, *others: object) -> None:
+        if path == last:
+            raise OSError("the disk is full")
+        copy(source, path, *others)  # type: ignore[arg-type]
+
+    def stop(*options: str) -> list[str]:
+        """The files that were read in the snapshot before it was stopped at its last file."""
+        read: list[str] = []
+
+        def reading(where: object, key: str) -> object:
+            if str(where) == str(place) and not key.startswith("manifest/"):
+                read.append(key)
+            return digest_at(where, key)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(snapshots, "digest_at", reading)
+        with pytest.raises(ValueError, match="the disk is full"):
+            publish(run, place, *options)
+        return read
+
+    monkeypatch.setattr(snapshots.SnapshotSource, "copy", stopped)
+    assert not stop()
+    time.sleep(0.2)
+    stop()  # those of the last tenth of a second
+    time.sleep(0.2)
+    count = Snapshot.read(whole).files
+    assert len(stop()) <= 3
+    assert len(stop("--recheck")) == count
+    flipped = next(p for p in sorted((place / "cube.zarr/2020/croplayer/c").rglob("*")) if p.is_file())
+    times = flipped.stat()
+    data = bytearray(flipped.read_bytes())
+    data[len(data) // 2] ^= 1
+    flipped.chmod(0o644)
+    flipped.write_bytes(data)
+    flipped.chmod(0o444)
+    os.utime(flipped, ns=(times.st_atime_ns, times.st_mtime_ns))
+    monkeypatch.setattr(snapshots.SnapshotSource, "copy", copy)
+    publish(run, place)
+    assert contents(place) == contents(whole)
 
 
 @pytest.mark.soak

@@ -325,8 +325,20 @@ def test_the_age_of_the_imagery_is_told_by_source_and_unit() -> None:
         ["南, a", "5 of 6", "2020-06-11", "2020-06-12", "2020-06-13"],
     ]
     assert [with_times(name, blocks) for name in "ab"] == ["a (2020-06-01 to 2020-06-13)", "b"]
-    assert section.parts[-1] == "Of b nothing tells from when the imagery is."
+    assert section.parts[-1] == "Of b nothing tells when the imagery was taken."
     assert age_section(results()) is None
+
+
+def test_the_last_change_of_tiles_is_told_apart_from_when_imagery_was_taken() -> None:
+    blocks = made_up_blocks()
+    blocks["renewed_b"] = pd.to_datetime(["2021-03-01"] * 6 + ["2022-05-01"] * 5 + [None], utc=True)
+    section = age_section(results(blocks=blocks))
+    assert section is not None
+    (renewed,) = (part for part in section.parts if isinstance(part, Table))
+    assert list(renewed.rows) == [["b", "11 of 12", "2021-03-01", "2021-03-01", "2022-05-01"]]
+    assert "no date of imagery" in str(section.parts[0])
+    assert section.parts[-1] == "Of a and b nothing tells when the imagery was taken."
+    assert with_times("b", blocks) == "b"
 
 
 def test_a_page_shows_code_and_nothing_else_as_markup() -> None:

@@ -19,7 +19,7 @@ def test_transparent_and_nodata_pixels_are_no_imagery(tmp_path: Path) -> None:
     pixels = texture()
     pixels[:, :150] = 0
     path = write_raster(tmp_path / "half.tif", pixels, nodata=0)
-    rgb, valid, _ = RasterSource("a", (str(path),)).read(GRID.window(BLOCK), GRID)
+    rgb, valid, *_ = RasterSource("a", (str(path),)).read(GRID.window(BLOCK), GRID)
     assert valid.mean() == pytest.approx(0.5, abs=0.06)
     assert not valid[:50].any() and valid[-50:].all()
     assert (rgb[~valid] == 0).all()
@@ -45,7 +45,7 @@ def test_rasters_of_one_source_need_not_share_a_grid(tmp_path: Path, shift_px: f
         return str(write_raster(tmp_path / name, pixels, transform=from_origin(left, north, step, step)))
 
     paths = half("a.tif", west), half("b.tif", west + (150 + shift_px) * step)
-    rgb, valid, _ = RasterSource("x", paths).read(GRID.window(BLOCK), GRID)
+    rgb, valid, *_ = RasterSource("x", paths).read(GRID.window(BLOCK), GRID)
     window = GRID.window(BLOCK)
     expected = shade(GRID.longitudes(window.col, window.width))
     gap = np.abs(GRID.longitudes(window.col, window.width) - (west + 150 * step)) < abs(shift_px) * step
@@ -59,7 +59,7 @@ def test_the_first_valid_raster_counts(tmp_path: Path) -> None:
     first[:, :, :150] = 0
     a = write_raster(tmp_path / "a.tif", first, nodata=0)
     b = write_raster(tmp_path / "b.tif", second)
-    rgb, valid, _ = RasterSource("x", (str(a), str(b))).read(GRID.window(BLOCK), GRID)
+    rgb, valid, *_ = RasterSource("x", (str(a), str(b))).read(GRID.window(BLOCK), GRID)
     assert valid.all()
     assert (rgb[:, :50] == 77).all() and (rgb[:, -50:] != 77).any()
 
