@@ -7,7 +7,7 @@ from stores.extras import how_to_install
 EXTRA_OF = {
     "PIL": "run",
     "bokeh": "page",
-    "cryptography": "run",
+    "cryptography": "cluster",
     "dask_geopandas": "run",
     "dask_jobqueue": "cluster",
     "distributed": "run",

@@ -184,9 +184,12 @@ def _slurm_cluster(config: Cluster, slurm: Slurm) -> Any:
     import dask
 
     try:
+        import cryptography  # noqa: F401  (Dask makes the certificates of its jobs with it)
         from dask_jobqueue.slurm import SLURMCluster
     except ImportError as error:
-        raise RuntimeError(f"[cluster.slurm] needs dask-jobqueue ({error}); {how_to_install('cluster')}") from error
+        raise RuntimeError(
+            f"[cluster.slurm] needs dask-jobqueue and cryptography ({error}); {how_to_install('cluster')}"
+        ) from error
 
     dask.config.set({"distributed.deploy.lost-worker-timeout": JOB_ENDED_AFTER})
     status_pages = ["--dashboard-address", "127.0.0.1:0"]

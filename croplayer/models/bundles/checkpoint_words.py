@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from croplayer.models.networks.architectures import ARCHITECTURES
+from croplayer.models.networks.architectures import MODEL_CLASSES
 from croplayer.models.networks.cells import STRIDE_PX
 from croplayer.models.networks.layers import CLASSES
 from croplayer.models.networks.limits import MOST_CLASSES
@@ -116,8 +116,8 @@ def read_words(
     ValueError, in one sentence, for what cannot be honoured or is not clear.
     """
     architecture = str(config.get("model_type", ""))[:60]
-    if architecture not in ARCHITECTURES:
-        raise ValueError(f"{origin} holds a model of type '{architecture}'; expected one of {', '.join(ARCHITECTURES)}")
+    if architecture not in MODEL_CLASSES:
+        raise ValueError(f"{origin} holds a model of type '{architecture}'; expected one of {', '.join(MODEL_CLASSES)}")
     for key, why in _REFUSED.items():
         if config.get(key):
             raise ValueError(f"{origin} cannot be used: {why} (config.json, '{key}')")

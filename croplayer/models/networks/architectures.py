@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
+import transformers
 
 from croplayer.models.networks.layers import CLASSES, COVERAGE
 
+# The package alone is imported here: the modules of one of its architectures take seconds, and are imported when they are named.
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
@@ -93,11 +95,8 @@ def _labels() -> dict[str, Any]:
     return {"id2label": dict(enumerate(CLASSES)), "label2id": {name: i for i, name in enumerate(CLASSES)}}
 
 
-# Each imports its own: the modules of one architecture of transformers take seconds to import.
 def _segformer(size: str) -> PreTrainedConfig:
-    from transformers import SegformerConfig
-
-    return SegformerConfig(
+    return transformers.SegformerConfig(
         **_SEGFORMER[size],
         initializer_range=_SEGFORMER_SPREAD,
         num_attention_heads=[1, 2, 5, 8],
@@ -108,36 +107,25 @@ def _segformer(size: str) -> PreTrainedConfig:
 
 
 def _mask2former(size: str) -> PreTrainedConfig:
-    from transformers import Mask2FormerConfig, SwinConfig
-
-    swin = SwinConfig(**_SWIN[size], drop_path_rate=0.0, **_SWIN_STAGES)
-    return Mask2FormerConfig(backbone_config=swin, **(_MASK2FORMER_TINY if size == "tiny" else {}), **_labels())
-
-
-def _pidnet(size: str) -> PreTrainedConfig:
-    from croplayer.models.networks.auto_classes import PIDNetConfig
-
-    return PIDNetConfig(**_PIDNET[size], **_labels())
+    swin = transformers.SwinConfig(**_SWIN[size], drop_path_rate=0.0, **_SWIN_STAGES)
+    return transformers.Mask2FormerConfig(
+        backbone_config=swin, **(_MASK2FORMER_TINY if size == "tiny" else {}), **_labels()
+    )
 
 
-def _pspnet(size: str) -> PreTrainedConfig:
-    from croplayer.models.networks.auto_classes import PSPNetConfig
+def _own(name: str) -> Any:
+    """A configuration or model of one of the own networks, as transformers know them."""
+    from croplayer.models.networks import auto_classes
 
-    return PSPNetConfig(**_PSPNET[size], **_labels())
-
-
-def _unet(size: str) -> PreTrainedConfig:
-    from croplayer.models.networks.auto_classes import UNetConfig
-
-    return UNetConfig(**_UNET[size], **_labels())
+    return getattr(auto_classes, name)
 
 
 _CONFIGS: Mapping[str, tuple[tuple[str, ...], Callable[[str], PreTrainedConfig]]] = {
     "segformer": (tuple(_SEGFORMER), _segformer),
     "mask2former": (tuple(_SWIN), _mask2former),
-    "pidnet": (tuple(_PIDNET), _pidnet),
-    "pspnet": (tuple(_PSPNET), _pspnet),
-    "unet": (tuple(_UNET), _unet),
+    "pidnet": (tuple(_PIDNET), lambda size: _own("PIDNetConfig")(**_PIDNET[size], **_labels())),
+    "pspnet": (tuple(_PSPNET), lambda size: _own("PSPNetConfig")(**_PSPNET[size], **_labels())),
+    "unet": (tuple(_UNET), lambda size: _own("UNetConfig")(**_UNET[size], **_labels())),
 }
 
 _BACKBONE = "model.pixel_level_module.encoder."
@@ -152,6 +140,15 @@ ENCODERS: Mapping[str, tuple[str, ...]] = {
 
 PUBLISHED_BACKBONES: Mapping[str, tuple[str, str]] = {"mask2former": ("swin.", _BACKBONE)}
 """Of architectures whose encoder is published as a model of its own: how its names begin there, and in the whole model."""
+
+MODEL_CLASSES: Mapping[str, Callable[[], type[PreTrainedModel]]] = {
+    "segformer": lambda: transformers.SegformerForSemanticSegmentation,
+    "mask2former": lambda: transformers.Mask2FormerForUniversalSegmentation,
+    "pidnet": lambda: _own("PIDNetForSemanticSegmentation"),
+    "pspnet": lambda: _own("PSPNetForSemanticSegmentation"),
+    "unet": lambda: _own("UNetForSemanticSegmentation"),
+}
+"""What gives the transformers class of each architecture."""
 
 ARCHITECTURES = tuple(_CONFIGS)
 
@@ -188,26 +185,9 @@ def build_from_config(architecture: str, config: PreTrainedConfig, seed: int) ->
 def model_class(architecture: str) -> type[PreTrainedModel]:
     """The transformers class of an architecture, that of the coverage type network among them.
 
-    Raises ValueError for an unknown architecture.
+    Raises KeyError for an unknown architecture.
     """
-    import transformers
-
-    from croplayer.models.networks import auto_classes
-
-    match architecture:
-        case "segformer":
-            return transformers.SegformerForSemanticSegmentation
-        case "mask2former":
-            return transformers.Mask2FormerForUniversalSegmentation
-        case "pidnet":
-            return auto_classes.PIDNetForSemanticSegmentation
-        case "pspnet":
-            return auto_classes.PSPNetForSemanticSegmentation
-        case "unet":
-            return auto_classes.UNetForSemanticSegmentation
-        case _ if architecture == COVERAGE:
-            return transformers.ResNetForImageClassification
-    raise ValueError(f"architecture is '{architecture}'; expected one of {', '.join(ARCHITECTURES)}")
+    return transformers.ResNetForImageClassification if architecture == COVERAGE else MODEL_CLASSES[architecture]()
 
 
 def config_from_dict(architecture: str, values: Mapping[str, Any]) -> PreTrainedConfig:

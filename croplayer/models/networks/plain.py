@@ -64,10 +64,10 @@ def check_segments(architecture: str, origin: str) -> None:
     """Raise ValueError, naming ``origin``, for an architecture that no segmentation network has."""
     if architecture in _PLAIN and architecture != COVERAGE:
         return
-    from croplayer.models.networks.architectures import ARCHITECTURES
+    from croplayer.models.networks.architectures import MODEL_CLASSES
 
-    if architecture not in ARCHITECTURES:
-        known = ", ".join(ARCHITECTURES)
+    if architecture not in MODEL_CLASSES:
+        known = ", ".join(MODEL_CLASSES)
         raise ValueError(f"{origin} holds architecture '{architecture}'; expected one of {known}")
 
 
