@@ -17,8 +17,8 @@ from stores.legends import (
     Change,
 )
 
-AGREEMENT = 0.5
-"""Share of the margin by which the score of every source must move in the core of a change."""
+AGREEMENT = 0.7
+"""Share of the margin by which each of several sources must move in the core of a change."""
 
 
 class Seen(NamedTuple):
@@ -35,16 +35,18 @@ def differences(before: Seen, after: Seen, margin: float, weak_margin: float | N
     """Gain, loss and stable ground of a window: (h, w) uint8 `Change`, before lone and small differences are left out.
 
     The score of an edition at a pixel is the largest of the sources that have one there in both editions, so that taking
-    other sources is no evidence. A pixel whose flag differs is a change if that score moved in the same direction by at
-    least ``margin`` (0..1), and that of every such source by at least AGREEMENT of it; WEAK_GAIN or WEAK_LOSS if by at least
-    ``weak_margin``; None is ``margin``. Sources show other days, so what one of them alone calls a change is more often
-    its day; with a margin of 0 every difference counts. Where no source has a score in both, it is unknown. Other ground
+    other sources is no evidence. A pixel whose flag differs is WEAK_GAIN or WEAK_LOSS if that score moved in the same
+    direction by at least ``weak_margin`` (0..1); None is ``margin``. It is a change if the one source that tells moved by at
+    least ``margin``, or each of several by at least AGREEMENT of it. Sources show other days: what two of them see is
+    surer than what one sees, and what one of two does not see is more often the other's day. With a margin of 0 every
+    difference counts. Where no source has a score in both, it is unknown. Other ground
     that both know is stable, of the class that the earlier edition gives it. So stable cropland and loss together are the
     cropland of the earlier edition on ground that both know.
     """
     in_both = (before.scores <= PROBABILITY_SCALE) & (after.scores <= PROBABILITY_SCALE)
     rise = _largest(after.scores, in_both) - _largest(before.scores, in_both)
     weak, least = (m * PROBABILITY_SCALE for m in (margin if weak_margin is None else weak_margin, margin))
+    needed = np.where(in_both.sum(axis=0) > 1, AGREEMENT * least, least)
     out = before.flags.copy()
     gain = (before.flags == NOT_CROPLAND) & (after.flags == CROPLAND)
     loss = (before.flags == CROPLAND) & (after.flags == NOT_CROPLAND)
@@ -52,8 +54,9 @@ def differences(before: Seen, after: Seen, margin: float, weak_margin: float | N
         sign = 1 if kind == Change.GAIN else -1
         by = sign * rise
         out[moved & (by >= weak)] = weak_kind
-        agreed = _least_move(before, after, in_both, sign) >= AGREEMENT * least if margin else True
-        out[moved & (by >= least) & agreed] = kind
+        if margin:
+            by = _least_move(before, after, in_both, sign)
+        out[moved & (by >= needed)] = kind
     out[(gain | loss) & ~in_both.any(axis=0)] = Change.UNKNOWN
     out[(before.flags == NO_IMAGERY) | (after.flags == NO_IMAGERY)] = Change.UNKNOWN
     out[(before.flags == NEVER_PROCESSED) | (after.flags == NEVER_PROCESSED)] = Change.NEVER_COMPARED

@@ -37,9 +37,9 @@ def test_scores_count_of_sources_that_both_maps_have() -> None:
 
 
 def test_every_source_must_see_a_change_in_part() -> None:
-    """Losses and gains that one source sees are weak where the other one moved by less than half of the margin."""
+    """Losses and gains that one source sees are weak where the other one moved by less than 0.7 of the margin."""
     flags, later = np.array([[1, 1, 1, 0, 0]], np.uint8), np.array([[0, 0, 0, 1, 1]], np.uint8)
-    before = np.array([[[240, 240, 240, 10, 10]], [[20, 110, 90, 20, 254]]], np.uint8)
+    before = np.array([[[240, 150, 240, 10, 10]], [[20, 140, 110, 20, 254]]], np.uint8)
     after = np.array([[[10, 10, 10, 240, 240]], [[10, 10, 10, 20, 240]]], np.uint8)
     found = differences(Seen(flags, before), Seen(later, after), 0.7, 0.1)
     assert found[0].tolist() == [WEAK_LOSS, Change.LOSS, WEAK_LOSS, WEAK_GAIN, Change.GAIN]
@@ -97,7 +97,7 @@ def test_lazy_remapped_scores_follow_sources_and_threshold(tmp_path: Path) -> No
     runs = [write_run(tmp_path / n, n, c, grey, sources=SOURCES) for n, c in (("a", crop), ("b", 0 * crop))]
     a, b = (croplayer.open_cube(run) for run in runs)
     rules = ChangeRules(margin=0.3, tolerance_m=0, min_area_ha=0, max_shift_m=200)
-    score = np.stack([np.where(crop == 1, 150, 10), np.where(crop == 1, 60, 10)]).astype(np.uint8)
+    score = np.stack([np.where(crop == 1, 150, 10), np.where(crop == 1, 80, 10)]).astype(np.uint8)
     found = croplayer.change(a, b, rules, _remapped(score), threshold=0.5).compute()
     assert (found == Change.LOSS).any()
     # At a threshold of 0.7 the later model sees no cropland in the earlier imagery.
