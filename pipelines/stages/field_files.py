@@ -21,7 +21,6 @@ from pipelines.engine.inputs import Inputs
 from pipelines.engine.output import Output
 from pipelines.engine.rules import Done, Earlier, Rule
 from pipelines.engine.steps import OutputStep
-from pipelines.stages.aggregate import units_path
 from pipelines.stages.export import export_names
 from pipelines.stages.field_parts import fields_part, has_earlier_fields, has_fields
 from stores.block_list import BlockList
@@ -97,9 +96,9 @@ def files(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputStep]
     made_of = {
         **same,
         "fields": digest_bytes(blocks.codes.tobytes() + found.under(blocks).tobytes()).sha256,
-        "units": digest_file(units_path(output.folder, min(inputs.levels))).sha256,
+        "boundaries": done["boundaries"].fingerprint,
     }
-    make = _Files(inputs, output, blocks, UnitFields(None, None, units), OUTSIDE)
+    make = _Files(inputs, output, blocks, UnitFields(None, finest, units), OUTSIDE)
     # No code begins with a space, so no unit has a step of this name.
     yield OutputStep(f"{FIELD_FILES} {OUTSIDE}", {**made_of, **make.made_of}, make)
 

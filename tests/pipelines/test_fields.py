@@ -166,7 +166,7 @@ def check_units(out: Path) -> pd.DataFrame:
         assert 100 * field[zones == zone].sum() == pytest.approx(ha, rel=1e-9)
         told = table.loc[code, ["within_ha", "filtered_ha"]].sum() if code in table.index else 0.0
         assert told == pytest.approx(ha, rel=1e-3, abs=1e-6)
-    assert table.area_ha.sum() == pytest.approx(table.within_ha.sum(), rel=1e-9)
+    assert table.area_ha.sum() == pytest.approx(table.within_ha.sum(), rel=1e-6)
     return table
 
 
@@ -182,7 +182,7 @@ def test_fields_and_what_filters_took_add_up_to_the_cropland_of_each_unit(
     out, choosy = tmp_path / "run", tmp_path / "choosy.toml"
     shutil.copytree(with_fields, out)
     choosy.write_text(recipe.read_text(encoding="utf-8").replace("min_area_ha = 0.0", "min_area_ha = 50.0"))
-    croplayer("run", choosy, "-o", out, "--workers", 1, models=models)
+    croplayer("fields", choosy, "-o", out, "--workers", 1, models=models)
     assert check_units(out).filtered_ha.sum() > 0
 
 
@@ -201,7 +201,11 @@ def test_fields_outside_all_units_are_counted_and_have_a_file(
     assert set(fields_of(out).id) == set(fields_of(with_fields).id)
     assert table.loc["", "name"] == "outside all units" and table.loc["", "fields"] > 0
     beyond = pd.concat(read_fields(out / "fields/outside_all_units.parquet"))
-    assert len(beyond) == table.loc["", "fields"] and beyond.adcode.isna().all()
+    assert len(beyond) == table.loc["", "fields"]
+    assert (
+        beyond.set_index("id").adcode.to_dict().items()
+        <= fields_of(with_fields).set_index("id").adcode.to_dict().items()
+    )
     assert problems_of(out) == []
 
 
