@@ -30,6 +30,7 @@ TOGETHER = (
 """Files, by how their paths begin, whose tests one process runs, because it takes minutes to make what they share."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are looked at
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slow tests first, so that they do not end long after the others when files run side by side, each in one process."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)

@@ -103,7 +103,7 @@ NOISE = encoded(Image.effect_noise((256, 256), 80).convert("RGB"), "JPEG")
 def test_jpeg_tiles_have_the_pixels_that_pillow_reads(mode: str, options: dict[str, Any]) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
     data = encoded(Image.fromarray(noise).resize((256, 256)).convert(mode), "JPEG", **options)
-    rgb, valid, _ = decode_image(data, 256, "tile")
+    rgb, valid, *_ = decode_image(data, 256, "tile")
     np.testing.assert_array_equal(rgb, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
     assert valid.all()
 
@@ -111,7 +111,7 @@ def test_jpeg_tiles_have_the_pixels_that_pillow_reads(mode: str, options: dict[s
 def test_transparent_tile_pixels_are_no_imagery() -> None:
     rgba = np.full((256, 256, 4), 200, np.uint8)
     rgba[:100, :, 3] = 0
-    rgb, valid, _ = decode_image(encoded(Image.fromarray(rgba)), 256, "tile")
+    rgb, valid, *_ = decode_image(encoded(Image.fromarray(rgba)), 256, "tile")
     assert not valid[:100].any() and valid[100:].all()
     assert (rgb[:100] == 0).all()
 
