@@ -56,7 +56,7 @@ def test_ranks_put_nothing_forward_that_tells_nothing() -> None:
         "The block's mask is judged wrong for 100 % of the sources, above 87 %"
     )
     # A type that most blocks have is not called rare.
-    common = pd.Series({name: np.nan for name in NAMES} | {"rarity": 0.25})
+    common = pd.Series(dict.fromkeys(NAMES, np.nan) | {"rarity": 0.25})
     assert words(common, pd.Series({"coverage": 0.39})).startswith("Its coverage type is that of 75 % of the blocks")
 
 
