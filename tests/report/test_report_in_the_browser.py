@@ -124,7 +124,7 @@ def test_wide_figures_move_sideways_on_a_phone_and_the_page_does_not(tmp_path: P
     report = tmp_path / "report.html"
     report.write_text(Report("t", [], [], [Section("g", "t", [Picture.of("a", "Wide", "c", figure)])]).to_html())
     with browser_tabs(tmp_path / "browser") as (tab,):
-        for width, least in ((360, 800), (1400, 700)):
+        for width, least in ((360, 800), (800, 700), (1400, 700)):
             tab.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
             tab.open(report.as_uri())
             tab.until(lambda: tab.value("document.readyState === 'complete'"), "the report is there")
