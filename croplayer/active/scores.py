@@ -41,7 +41,7 @@ SCORES = (
     Score("product_disagreement", "products", "other maps disagree on {0:.0%} of the block"),
     Score("doubt", "correctness", "the block's mask is judged wrong for {0:.0%} of the sources"),
     Score("unfamiliarity", "familiarity", "the imagery is unfamiliar to the network (familiarity {1:.2f})"),
-    Score("rarity", "coverage", "its coverage type is rare ({1:.0%} of the blocks)"),
+    Score("rarity", "coverage", "its coverage type is that of {1:.0%} of the blocks"),
     Score("statistic", "statistic", "the mapped area of its unit is off its statistic by a factor of {2:.2f}"),
 )
 """All scores; each is higher where a look is worth more. ``turned`` is known where a network looked; ``statistic`` is the absolute logarithm of mapped over official area."""

@@ -130,11 +130,15 @@ def _share(name: str, labels: pd.Series, correct: Sequence[str], square: np.ndar
 
 
 def iou_estimate(table: pd.DataFrame, name: str, other: str) -> Estimate:
-    """IoU over all blocks with its standard error as a ratio, with blocks as clusters (Cochran 1977, Eq. 6.13)."""
+    """IoU over all blocks with its standard error as a ratio, with blocks as clusters (Cochran 1977, Eq. 6.13).
+
+    The error is NaN where fewer than two blocks have cropland on either map: one block cannot tell how they differ.
+    """
     counts = agreement_of(table, name, other)
     residual = _residual(table, name, other)
-    n = len(residual)
-    error = np.sqrt(n / (n - 1) * (residual**2).sum()) if n > 1 else np.nan
+    n, columns = len(residual), agreement_columns(name, other)
+    with_cropland = int((sum(table[c].fillna(0) for c in (columns.tp, columns.fp, columns.fn)) > 0).sum())
+    error = np.sqrt(n / (n - 1) * (residual**2).sum()) if with_cropland > 1 else np.nan
     return Estimate(counts.iou, float(error))
 
 

@@ -47,8 +47,11 @@ def cautions(results: ReportTables) -> list[str]:
     lines += filter(None, [years_apart(results.statistics_year, results.edition)])
     if results.stopped_training:
         lines.append("The statistics also decided when to stop the training, so their agreement proves little.")
-    if results.table("sample_areas") is None:
+    areas = results.table("sample_areas")
+    if areas is None:
         lines.append("Areas are counts of pixels. They include the errors of the map and have no interval.")
+    else:
+        lines += _beyond_the_interval(areas)
     return lines
 
 
@@ -105,6 +108,19 @@ def _true_area(results: ReportTables) -> Answer:
     else:
         note = f"95 % interval {number(whole.low_km2)} to {number(whole.high_km2)} km², from a sample of points"
     return Answer(question, f"{number(whole.estimate_km2)} km²", note)
+
+
+def _beyond_the_interval(areas: pd.DataFrame) -> list[str]:
+    """That the map counts more or less cropland than the sample leaves room for; nothing where it does not."""
+    whole = areas.iloc[0]
+    counted, low, high = float(whole.mapped_km2), float(whole.low_km2), float(whole.high_km2)
+    if not (counted < low or counted > high):  # so also where the interval is not known
+        return []
+    word = "more" if counted > high else "less"
+    share = percent(abs(counted / float(whole.estimate_km2) - 1), 0)
+    return [
+        f"The map counts {share} {word} cropland than the sample of points gives, beyond its interval; for areas take the estimates."
+    ]
 
 
 def _iou(results: ReportTables) -> pd.Series | None:

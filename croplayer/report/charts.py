@@ -64,12 +64,23 @@ def bars(ax: Axes, rows: Sequence[Bar], labels: bool = True, room: float = 0.2) 
         if np.isfinite(bar.low):
             ax.plot([bar.low, bar.high], [y, y], color="#222222", linewidth=1.2)
         right = max(bar.value, bar.high if np.isfinite(bar.high) else bar.value, 0.0)
-        ax.text(right + 0.02 * reach, y, bar.text or f"{bar.value:.3g}", va="center", fontsize=7.5)
+        ax.text(right + 0.02 * reach, y, bar.text or _digits(bar.value), va="center", fontsize=7.5)
     ax.set_yticks(range(len(rows)), [wrapped(b.label, LABEL_LETTERS) for b in rows] if labels else [""] * len(rows))
     ax.set_ylim(len(rows) - 0.4, -0.6)
     low = min(np.nanmin(values), 0.0) if np.isfinite(values).any() else 0.0
     ax.set_xlim(low * 1.25, low + (reach - low) / (1 - room))
     ax.tick_params(axis="y", length=0)
+
+
+def _digits(value: float) -> str:
+    """A value with three significant digits, whose last may be 0: 0.770 beside 0.763."""
+    return (
+        f"{value:#.3g}".rstrip(".")
+        if 1e-4 <= abs(value) < 1000
+        else f"{value:,.3g}"
+        if abs(value) < 1e-4
+        else f"{value:,.0f}"
+    )
 
 
 def bar_figure(rows: Sequence[Bar], label: str, width: float = 7.0) -> Figure:
@@ -138,7 +149,7 @@ def unit_heatmap(units: pd.DataFrame, maps: Sequence[str], titles: Mapping[str, 
     compared = compared.sort_values("statistic_km2", ascending=False)
     values = compared[[percent_column(m) for m in maps]].to_numpy(float)
     with figure_style():
-        figure = Figure(figsize=(1.25 * len(maps) + 2.6, 0.27 * len(compared) + 1.6), layout="constrained")
+        figure = Figure(figsize=(0.86 * len(maps) + 2.6, 0.27 * len(compared) + 1.6), layout="constrained")
         ax = figure.subplots()
         ax.set_facecolor(MISSING_COLOUR)
         norm = TwoSlopeNorm(100, 0, 200)

@@ -27,6 +27,8 @@ MOST_ROWS_TOGETHER = 24
 """Rows of a table that print keeps on one page, at most."""
 TALL_IN = 8.0
 """Height of a figure above which print gives it a page."""
+BROAD_IN = 6.0
+"""Width of a figure above which a narrow screen moves it sideways."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Picture:
     def is_tall(self) -> bool:
         """Whether it is so high that print gives it a page."""
         return bool(self.figure.get_size_inches()[1] > TALL_IN)
+
+    @property
+    def is_broad(self) -> bool:
+        """Whether a narrow screen shows a part of it to move sideways, because the whole would be too small to read."""
+        return bool(self.figure.get_size_inches()[0] > BROAD_IN)
 
     @property
     def pdf(self) -> bytes:

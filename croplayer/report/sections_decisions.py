@@ -32,9 +32,10 @@ def sample_section(results: ReportTables) -> Section | None:
         results.blocks.assign(reviewed=labels), {"reviewed": "reviewed blocks"},
         {"reviewed": "#d55e00", "not reviewed": "#e3e3e3"},
     )  # fmt: skip
-    counted = f"{int(reviewed.any(axis=1).sum()):,} of {len(results.blocks):,} blocks have a review."
-    methods = [_method_words(results, name) for name in ("correctness", "integration")]
-    caption = " ".join(filter(None, [counted, *methods]))
+    caption = (
+        f"{int(reviewed.any(axis=1).sum()):,} of {len(results.blocks):,} blocks have a review. The chapters on semantic correctness and "
+        "integration say who reviewed them and what follows."
+    )
     return Section(GROUP, "Reviewed blocks", [Picture.of("reviewed", "Where the reviewed blocks lie", caption, figure)])
 
 

@@ -55,6 +55,9 @@ def test_ranks_put_nothing_forward_that_tells_nothing() -> None:
     assert words(table.loc[2], found.loc[2]).startswith(
         "The block's mask is judged wrong for 100 % of the sources, above 87 %"
     )
+    # A type that most blocks have is not called rare.
+    common = pd.Series(dict.fromkeys(NAMES, np.nan) | {"rarity": 0.25})
+    assert words(common, pd.Series({"coverage": 0.39})).startswith("Its coverage type is that of 75 % of the blocks")
 
 
 def test_every_window_of_a_run_has_its_numbers(numbers: RunNumbers) -> None:

@@ -165,6 +165,14 @@ def test_the_standard_error_of_the_iou_is_that_of_drawing_blocks() -> None:
     assert difference.standard_error == pytest.approx(spread, rel=0.15)
 
 
+def test_one_block_with_cropland_gives_no_standard_error() -> None:
+    blocks = pd.DataFrame({"tp_a_t": [80, 0, 0], "fp_a_t": [10, 0, 0], "fn_a_t": [10, 0, 0], "tn_a_t": [0, 100, 100]})
+    value, error = iou_estimate(blocks, "a", "t")
+    assert value == 0.8 and np.isnan(error)
+    two = pd.concat([blocks, blocks.head(1).assign(tp_a_t=40)])
+    assert iou_estimate(two, "a", "t").standard_error > 0
+
+
 def test_what_the_map_takes_is_judged_as_its_sources() -> None:
     table = pd.DataFrame(
         {

@@ -185,7 +185,7 @@ def test_provinces_within_the_limit_are_counted_with_their_interval() -> None:
 @pytest.mark.parametrize(
     "reviewer", ["people", "the reference 'truth' (labels computed from it, not seen by a person)"]
 )
-def test_reviewed_blocks_say_who_reviewed_them(reviewer: str) -> None:
+def test_the_report_says_once_who_reviewed_blocks(reviewer: str) -> None:
     method = pd.DataFrame([{"method": f"XGBoost on 24 samples reviewed by {reviewer}", "accuracy": 0.9}])
     run = results(
         blocks=made_up_blocks().assign(correctness_reviewed_a=["TP"] * 5 + [None] * 7),
@@ -195,9 +195,21 @@ def test_reviewed_blocks_say_who_reviewed_them(reviewer: str) -> None:
     assert section is not None
     picture = section.parts[0]
     assert isinstance(picture, Picture)
-    assert picture.caption == (
-        f"5 of 12 blocks have a review. Correctness was decided by XGBoost on 24 samples reviewed by {reviewer}."
+    assert picture.caption.startswith("5 of 12 blocks have a review.")
+    words = f"Correctness was decided by XGBoost on 24 samples reviewed by {reviewer}."
+    texts = [picture.caption, *(part for part in correctness_section(run).parts if isinstance(part, str))]
+    assert sum(words in text for text in texts) == 1
+
+
+@pytest.mark.parametrize(("counted", "words"), [(310.0, "9% more"), (250.0, "12% less"), (290.0, "")])
+def test_the_first_screen_says_where_the_count_lies_beyond_the_interval(counted: float, words: str) -> None:
+    areas = pd.DataFrame(
+        [{"adcode": "", "mapped_km2": counted, "estimate_km2": 284.2, "low_km2": 273.8, "high_km2": 294.6}]
     )
+    lines = [line for line in cautions(results(tables={"sample_areas": areas})) if line.startswith("The map counts")]
+    assert [words in line.replace(" %", "%") for line in lines] == ([True] if words else [])
+    unsure = areas.assign(low_km2=np.nan, high_km2=np.nan)
+    assert not any("The map counts" in line for line in cautions(results(tables={"sample_areas": unsure})))
 
 
 def quality_tables(square_blocks: int, beside: float) -> dict[str, pd.DataFrame]:
@@ -308,6 +320,13 @@ def test_figures_are_the_same_bytes_again_and_take_what_is_missing() -> None:
     assert pictures[0].pdf.startswith(b"%PDF")
     nothing = [Bar("one", np.nan, "#0072b2")]
     assert Picture.of("x", "t", "c", bar_panels({"a": nothing, "b": nothing}, [("g", 2)])).png
+
+
+def test_values_beside_bars_have_one_precision() -> None:
+    values = [0.763, 0.77, 87.5, 100.0, 1234.0, 0.0, -1.9]
+    figure = bar_figure([Bar(str(i), value, "#000000") for i, value in enumerate(values)], "x")
+    words = [text.get_text() for text in figure.axes[0].texts]
+    assert words == ["0.763", "0.770", "87.5", "100", "1,234", "0", "-1.90"]
 
 
 def test_the_age_of_the_imagery_is_told_by_source_and_unit() -> None:

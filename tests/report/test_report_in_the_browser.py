@@ -115,3 +115,23 @@ def test_a_dark_page_inverts_figures_but_not_their_photographs(tmp_path: Path) -
     assert green > red and green > blue, "hues stay"
     assert shown["screen", "light", 1].mean() > 200 and shown["screen", "dark", 1].mean() < 70
     np.testing.assert_allclose(part(printed, *of_page), 255, atol=3)
+
+
+@needs_browser
+def test_wide_figures_move_sideways_on_a_phone_and_the_page_does_not(tmp_path: Path) -> None:
+    figure = Figure(figsize=(14, 4), dpi=110)
+    figure.subplots().plot([0, 1])
+    report = tmp_path / "report.html"
+    report.write_text(Report("t", [], [], [Section("g", "t", [Picture.of("a", "Wide", "c", figure)])]).to_html())
+    with browser_tabs(tmp_path / "browser") as (tab,):
+        for width, least in ((360, 800), (800, 700), (1400, 700)):
+            tab.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
+            tab.open(report.as_uri())
+            tab.until(lambda: tab.value("document.readyState === 'complete'"), "the report is there")
+            assert tab.value("document.querySelector('figure img').getBoundingClientRect().width") > least
+            assert tab.value("document.documentElement.scrollWidth") <= width
+            if width == 360:
+                moved = tab.value(
+                    "(() => { const d = document.querySelector('.drawn'); d.scrollLeft = 9999; return d.scrollLeft })()"
+                )
+                assert moved > 400

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
@@ -54,12 +55,18 @@ def stations(evidence: Evidence) -> list[Station]:
         Station("Coverage type", "\n".join(f"{s}: {100 * t.isin(usable).mean():.0f} % usable" for s, t in zip(results.sources, types, strict=True))),
         Station("Cropland by the network", "\n".join(f"{s}: {blocks[map_column(AREA_KM2, s)].sum():,.4g} km²" for s in results.sources)),
         Station("Semantic correctness", f"{share}\njudged correct"),
-        Station("Integration", "\n".join(f"{name}: {count:,} blocks" for name, count in counts.head(2).items())),
+        Station("Integration", _integration_words(counts)),
         Station("The map", f"{area:,.4g} km² of cropland"),
         Station("Comparison", compared),
         Station("Admin units and statistics", _unit_words(evidence)),
         Station("Evaluation", f"against {results.titles[results.reference]}" if results.reference else "no reference map"),
     ]  # fmt: skip
+
+
+def _integration_words(counts: pd.Series) -> str:
+    """All options that blocks have, two in a line, with the number of blocks."""
+    options = [f"{name}: {count:,}" for name, count in counts.items()]
+    return "\n".join(", ".join(options[i : i + 2]) for i in range(0, len(options), 2)) + (" blocks" if options else "")
 
 
 def _unit_words(evidence: Evidence) -> str:

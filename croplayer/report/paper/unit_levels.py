@@ -50,14 +50,16 @@ def _table(evidence: Evidence, rows: pd.DataFrame, units: int) -> Table:
     ]
     columns += [Column(SOLIDITY_MEAN, "solidity"), Column(EULER_MEAN, "Euler number")]
     columns += [Column("percent", "% of the statistic"), Column("is_within", "within the limit", "text")]
+    words = {"correct_share": "judged", "true_correct_share": "truly"}
+    told = " and ".join(word for key, word in words.items() if key in rows and rows[key].notna().any())
+    shares = f"share {told} correct, " if told else ""
     caption = (
-        f"The integrated map by {evidence.unit_word}: pixels (IoU with blocks as clusters, boundary IoU, F1), blocks (shares judged and "
-        "truly correct, mean solidity and Euler number) and area against the statistic. A block belongs to the "
+        f"The integrated map by {evidence.unit_word}: pixels (IoU with blocks as clusters, boundary IoU, F1), blocks ({shares}"
+        "mean solidity and Euler number) and area against the statistic. A block belongs to the "
         f"{evidence.unit_word} that holds its centre; the area is that of the {evidence.unit_word} to the pixel. A dash means not known. "
         f"tables/levels_by_unit.csv has every map in all {units:,}."
     )
-    words = {True: "yes", False: "no"}
-    shown = rows.assign(is_within=[None if pd.isna(v) else words[bool(v)] for v in rows.is_within])
+    shown = rows.assign(is_within=[None if pd.isna(v) else "yes" if v else "no" for v in rows.is_within])
     known = [c for c in columns if c.key not in shown or shown[c.key].notna().any()]
     return table_of(shown, caption, known)
 

@@ -24,6 +24,7 @@ from croplayer.report.paper.definitions import (
 )
 from croplayer.report.paper.evidence import Evidence, Example
 from croplayer.report.paper.examples import chosen_windows, filled_windows, kinds_of, surest_blocks
+from croplayer.report.paper.flow import stations
 from stores.legends import INTEGRATED
 
 NUMBERS = [f"Table {n}" for n in range(1, 7)] + [f"Fig. {n}" for n in range(1, 18)]
@@ -124,7 +125,16 @@ def test_levels_are_those_of_the_blocks_of_each_unit(evidence: Evidence) -> None
     assert isinstance(picture, Picture) and isinstance(rows, Table)
     assert [t.get_text() for t in picture.figure.axes[0].texts][:3] == ["0.40", "–", "–"]
     assert [row[0] for row in rows.rows] == ["West", "East"]
+    assert "judged" not in rows.caption and "truly" not in rows.caption  # neither is known here
+    judged = appendix_of(replace(evidence, unit_levels=table.assign(correct_share=0.5)), "A run", []).beside[1]
+    assert isinstance(judged, Table) and "(share judged correct, mean" in judged.caption
     assert isinstance(appendix_of(evidence, "A run", []).beside[0], Gap)
+
+
+def test_the_flow_counts_the_blocks_of_every_option(evidence: Evidence) -> None:
+    (found,) = [station.found for station in stations(evidence) if station.name == "Integration"]
+    numbers = [int(number) for number in re.findall(r": (\d+)", found)]
+    assert sum(numbers) == len(evidence.results.blocks) and len(numbers) == 4
 
 
 def test_the_example_of_a_type_is_the_surest_block(evidence: Evidence) -> None:
