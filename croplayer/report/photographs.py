@@ -9,7 +9,7 @@ from matplotlib.image import AxesImage
 
 FEWEST_COLOURS = 32
 """Least number of colours of a photograph; a map of classes has fewer."""
-MOST_PIXELS = 100_000
+MOST_PIXELS = 10_000
 """Pixels of an image that are looked at, about."""
 
 
@@ -38,4 +38,7 @@ def is_photograph(image: Artist) -> bool:
         return False
     step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / MOST_PIXELS)))
     seen = np.asarray(pixels)[::step, ::step, :3].reshape(-1, 3)
-    return len(np.unique(seen, axis=0)) >= FEWEST_COLOURS
+    if seen.dtype.kind == "f":
+        seen = np.rint(seen * 255)
+    levels = seen.astype(np.int32)
+    return len(np.unique(levels[:, 0] << 16 | levels[:, 1] << 8 | levels[:, 2])) >= FEWEST_COLOURS
