@@ -23,20 +23,9 @@ hypothesis.settings.register_profile("croplayer", deadline=None)
 hypothesis.settings.load_profile("croplayer")
 
 
-TOGETHER = (
-    ("tests/active/rounds/",),
-    ("tests/pipelines/test_fields.py", "tests/pipelines/test_field_editions.py", "tests/stores/test_tables.py"),
-)
-"""Files, by how their paths begin, whose tests one process runs, because it takes minutes to make what they share."""
-
-
-@pytest.hookimpl(tryfirst=True)  # before the groups are looked at
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests first, so that they do not end long after the others when files run side by side, each in one process."""
+    """Slow tests first, so that they do not end long after the others when files run side by side."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-    for item in items:
-        path = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(next((of[0] for of in TOGETHER if path.startswith(of)), path)))
 
 
 SMALL_BOUNDS = Bounds(114.0, 34.0, 114.1, 34.1)
