@@ -89,7 +89,7 @@ INTEGRATION: Columns = {
     "integration_confidence": "probability of the choice, 0 to 1; null for rules, overrides and blocks without any mask",
     "integration_reviewed": "choice according to the review; null where it was not reviewed",
     "override": "reason why the decision was overridden by hand; empty where it was not",
-    "no_usable_imagery": "whether every source was cloudy, snowy or missing in the block",
+    "no_usable_imagery": "whether neither source is taken and every source was cloudy, snowy or had gaps, so that the map knows nothing there",
 }
 """``integration.parquet``, also in blocks.parquet."""
 

@@ -46,7 +46,7 @@ def decide_integration(
     -------
     Decided with columns block, integration (code), integration_label, integration_confidence (0..1, missing for rules,
     overrides and blocks without any mask, which take neither source), integration_reviewed (label, missing where not
-    reviewed), no_usable_imagery (bool) and override (the reason, empty where the decision was not overridden); of overrides
+    reviewed), no_usable_imagery (bool, nothing is taken for want of imagery) and override (the reason, empty where the decision was not overridden); of overrides
     that tell them also override_author and override_date.
     """
     table = blocks[["block"]].copy()
@@ -68,7 +68,7 @@ def decide_integration(
     if overrides is not None:
         _override(table, overrides)
     table["integration_label"] = [Integration(c).label for c in table.integration]
-    table["no_usable_imagery"] = no_usable_imagery(blocks, sources)
+    table["no_usable_imagery"] = no_usable_imagery(blocks, sources) & (table.integration == Integration.NEITHER)
     return Decided(table, ruling, samples)
 
 

@@ -9,7 +9,7 @@ from stores.legends import EMPTY_SHARE, Correctness, Integration
 
 _HECTARES_PER_KM2 = 100
 _OF_MASKS = {
-    Correctness.ARTIFACTS.label: "the imagery is cloudy, snowy or missing",
+    Correctness.ARTIFACTS.label: "the imagery is cloudy or snowy",
     Correctness.TN.label: f"less than {EMPTY_SHARE:.1%} of the block is cropland in this mask",
     Correctness.FP.label: (
         f"more than {FALSE_AREA_FRACTION:.0%} of the block is cropland in this mask, but the imagery shows no planting "

@@ -30,6 +30,9 @@ FALSE_AREA_FRACTION = 0.25
 """A larger share of cropland counts as false in a block whose imagery shows no planting."""
 CONFIDENT = 0.8
 """Probability from which a coverage type overrules a mask."""
+HIDDEN = (CoverageType.CLOUDY, CoverageType.SNOW_ICE)
+"""Types of imagery that hide the land. Gaps hide nothing else: ground in a gap is unknown on the map, and no mask is worse
+for it."""
 SPECK_KM2 = 0.001
 """A mask whose regions have a smaller mean area (0.1 ha) counts as noise."""
 
@@ -37,20 +40,20 @@ SPECK_KM2 = 0.001
 def correctness_by_rules(table: pd.DataFrame, source: str) -> np.ndarray:
     """Semantic correctness of a source's mask per block: (n,) codes of Correctness, -1 where nothing is known.
 
-    Unusable imagery gives Artifacts, small regions give Noise, and an empty mask gives TN. Much cropland where the
+    Clouds or snow give Artifacts, small regions give Noise, and an empty mask gives TN. Much cropland where the
     classifier is confident that there is no planting gives FP. All else gives TP.
     """
     coverage = table.get(map_column(COVERAGE_TYPE, source), pd.Series(index=table.index, dtype=object))
     fraction = table[map_column(AREA_FRACTION, source)].astype(float)
     regions = table[map_column("regions", source)].astype(float)
     mean_area = table[map_column(AREA_KM2, source)].astype(float) / regions.where(regions > 0)
-    unusable = coverage.isin([c.label for c in CoverageType if not c.is_usable])
+    hidden = coverage.isin([c.label for c in HIDDEN])
     is_empty = fraction < EMPTY_SHARE
     confidence = table.get(map_column("coverage_confidence", source), pd.Series(1.0, index=table.index)).astype(float)
     shows_no_planting = (coverage == CoverageType.NON_PLANTING.label) & (confidence >= CONFIDENT)
     is_false = shows_no_planting & (fraction > FALSE_AREA_FRACTION)
     codes = np.select(
-        [unusable, fraction.isna(), is_empty, is_false, mean_area < SPECK_KM2],
+        [hidden, fraction.isna(), is_empty, is_false, mean_area < SPECK_KM2],
         [Correctness.ARTIFACTS, -1, Correctness.TN, Correctness.FP, Correctness.NOISE],
         Correctness.TP,
     )

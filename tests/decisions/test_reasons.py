@@ -22,8 +22,9 @@ FIELDS = {
     ("changed", "reason"),
     [
         ({}, "no rule speaks against this mask"),
-        ({"coverage_type_a": "Cloudy"}, "the imagery is cloudy, snowy or missing"),
-        ({"coverage_type_a": "Snow/Ice"}, "the imagery is cloudy, snowy or missing"),
+        ({"coverage_type_a": "Cloudy"}, "the imagery is cloudy or snowy"),
+        ({"coverage_type_a": "Snow/Ice"}, "the imagery is cloudy or snowy"),
+        ({"coverage_type_a": "Nodata"}, "no rule speaks against this mask"),
         ({"area_fraction_a": 0.0}, "less than 0.5% of the block is cropland in this mask"),
         ({"coverage_type_a": "Non-planting", "coverage_confidence_a": 0.81, "area_fraction_a": 0.26}, "more than 25% of the block"),
         ({"coverage_type_a": "Non-planting", "coverage_confidence_a": 0.79, "area_fraction_a": 0.26}, "no rule speaks"),
