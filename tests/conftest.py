@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 from shared.commands import croplayer
+from shared.made_once import made_once
 from shared.painted_scenes import write_painted_scenes
 from shared.places import DATA, SMALL_RECIPE
 
@@ -41,21 +42,16 @@ def data() -> Path:
 
 @pytest.fixture(scope="session")
 def country(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A synthetic country of 2 x 2 blocks with tiles, truth, provinces and training scenes."""
+    """A synthetic country of 2 x 2 blocks with tiles, truth, provinces and training scenes; tests must leave it as it is."""
     from croplayer.landscape.make import make_country
 
-    out = tmp_path_factory.mktemp("country")
-    make_country(
-        out, seed=7, bounds=SMALL_BOUNDS, zoom=13, training_scenes=4, coverage_samples=50, provinces=2,
-        truth_block_px=128,
-    )  # fmt: skip
-    return out
+    def make(out: Path) -> None:
+        make_country(
+            out, seed=7, bounds=SMALL_BOUNDS, zoom=13, training_scenes=4, coverage_samples=50, provinces=2,
+            truth_block_px=128,
+        )  # fmt: skip
 
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder that the trained models of the session share."""
-    return tmp_path_factory.mktemp("models")
+    return made_once(tmp_path_factory, "country", make)
 
 
 @pytest.fixture(scope="session")
@@ -68,11 +64,27 @@ def small_recipe(country: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="session")
-def finished_small_run(small_recipe: Path, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_run(small_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of the small recipe with one worker, `one`, and of its trained models, `models`."""
+
+    def make(out: Path) -> None:
+        croplayer("run", small_recipe, "-o", out / "one", models=out / "models", in_new_python=True)
+
+    return made_once(tmp_path_factory, "small_run", make)
+
+
+@pytest.fixture(scope="session")
+def finished_small_run(small_run: Path) -> Path:
     """A finished run of the small recipe with one worker; tests must leave it as it is."""
-    out = tmp_path_factory.mktemp("run") / "one"
-    croplayer("run", small_recipe, "-o", out, models=models, in_new_python=True)
-    return out
+    return small_run / "one"
+
+
+@pytest.fixture(scope="session")
+def models(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the models of the small run, to which this process adds those that its tests train."""
+    own = tmp_path_factory.mktemp("models") / "own"
+    shutil.copytree(small_run / "models", own)
+    return own
 
 
 @pytest.fixture(scope="session")
@@ -89,10 +101,12 @@ def field_run(
     field_recipe: Path, finished_small_run: Path, models: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The small run with fields added; tests must leave it as it is."""
-    out = tmp_path_factory.mktemp("with_fields") / "run"
-    shutil.copytree(finished_small_run, out)
-    croplayer("run", field_recipe, "-o", out, "--workers", 1, models=models)
-    return out
+
+    def make(out: Path) -> None:
+        shutil.copytree(finished_small_run, out / "run")
+        croplayer("run", field_recipe, "-o", out / "run", "--workers", 1, models=models)
+
+    return made_once(tmp_path_factory, "with_fields", make) / "run"
 
 
 @pytest.fixture

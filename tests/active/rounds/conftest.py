@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from shared.labelled_rounds import EDGE, HELD_OUT, SEED, SETTINGS, label_all
+from shared.made_once import made_once
 
 from croplayer.active.choosing import Wanted, choose
 from croplayer.active.project import LabelProject, create_project
@@ -37,11 +38,12 @@ def model(finished_small_run: Path, models: Path) -> Path:
 @pytest.fixture(scope="session")
 def labelled(side: RunSide, finished_small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> LabelProject:
     """Six finished tasks, three of them in held-out blocks; tests must leave it as it is."""
-    numbers = side.numbers
-    tasks = choose(numbers, Wanted(6, 0.5, SEED, 1, EDGE, HELD_OUT))
-    assert sum(task.chosen_by == ChosenBy.RANDOM for task in tasks) == 3
-    folder = tmp_path_factory.mktemp("labelled") / "labels"
-    project = create_project(folder, finished_small_run, numbers.cube, EDGE, SEED, tasks, HELD_OUT)
-    label_all(project)
-    (folder / "rounds.toml").write_text(SETTINGS, encoding="utf-8")
-    return project
+
+    def make(out: Path) -> None:
+        tasks = choose(side.numbers, Wanted(6, 0.5, SEED, 1, EDGE, HELD_OUT))
+        assert sum(task.chosen_by == ChosenBy.RANDOM for task in tasks) == 3
+        project = create_project(out / "labels", finished_small_run, side.numbers.cube, EDGE, SEED, tasks, HELD_OUT)
+        label_all(project)
+        (project.folder / "rounds.toml").write_text(SETTINGS, encoding="utf-8")
+
+    return LabelProject.open(made_once(tmp_path_factory, "labelled", make) / "labels")
