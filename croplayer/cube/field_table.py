@@ -10,7 +10,6 @@ from typing import NamedTuple
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from scipy import ndimage
 
 from croplayer.cube.field_layers import FieldLayers
 from croplayer.fields.block_tables import LARGE, SMALL, UNSURE, WIDE, FoundFields
@@ -156,6 +155,8 @@ class FieldTables:
 
     def _corrected(self, block: BlockIndex, fields: Fields) -> np.ndarray:
         """Whether each field holds a pixel that a person corrected by hand, or lies beside one: (n,) bool."""
+        from scipy import ndimage
+
         found = np.zeros(len(fields.number), bool)
         if not self._layers.cube.has_array(CORRECTION):
             return found

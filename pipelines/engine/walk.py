@@ -122,11 +122,13 @@ def run_rules(
         if state.left:
             raise RuntimeError(_needs(chosen[0].stage, state))
     results: list[StepResult] = []
+    has_cube = False
     for stage in dict.fromkeys(rule.stage for rule in chosen):
         if stages is None and stage == TELLS:
             memory.keep_only({r.name for r in results}, (TELLS, EXPORTS))
-        if stage != TRAINS:
+        if stage != TRAINS and not has_cube:
             output.make_cube()
+            has_cube = True
         of_stage = []
         for rule in (rule for rule in chosen if rule.stage == stage):
             log.next_rule()
