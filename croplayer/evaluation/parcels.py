@@ -13,7 +13,6 @@ from __future__ import annotations
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from scipy import ndimage
 
 from croplayer.kernels.overlaps import overlaps
 from croplayer.vector.zones import zones_of_pixels
@@ -51,6 +50,8 @@ def parcel_scores(parcels: np.ndarray, mask: np.ndarray, row_km2: np.ndarray) ->
     DataFrame with columns parcel (number), area_ha, over, under, distance (all 0..1) and missed. A parcel that no region
     overlaps is missed; its over is 1, its under and distance are NaN. Parcels with pixels without data are left out.
     """
+    from scipy import ndimage
+
     regions, _ = ndimage.label(mask == CROPLAND)
     return segmentation_scores(parcels, np.where(mask >= NO_IMAGERY, UNKNOWN, regions), row_km2)
 

@@ -62,7 +62,7 @@ class Picture:
         """The figure as PDF, drawn when it is asked for: that takes as long as the PNG."""
         return pdf_bytes(self.figure)
 
-    @property
+    @cached_property
     def photographs(self) -> str:
         """Where photographs lie in it, as `photograph_outline`."""
         return photograph_outline(self.figure)
