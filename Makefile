@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export PYTHONDONTWRITEBYTECODE =
 
 OLD_PYTHON := 'import sys; sys.exit(sys.version_info < (3, 11) and "croplayer needs Python 3.11 or later, this is " + sys.version.split()[0])'
-PYTEST := -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+PYTEST := -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=40
 
 .PHONY: help demo test coverage test-lowest check docs reference bench bench-pipeline bench-fields bench-nation bench-update bench-integration bench-labels bench-forgetting bench-teaching soak clean
 
