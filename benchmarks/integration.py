@@ -50,8 +50,13 @@ class Country:
     """IoU of the integrated map minus that of the better source."""
     low: float
     high: float
-    within: dict[str, tuple[int, int]]
-    """Provinces within 10 % of the true area, and provinces that the map covers, by map."""
+    provinces: int
+    both_know: int
+    """Provinces of which the integrated map and the better source know nearly all land."""
+    within: dict[str, int]
+    """Those of them that are within 10 % of their true area, of the integrated map and of the better source."""
+    within_of_all: dict[str, int]
+    """The same of all provinces, when the land that a map knows stands for the rest of the province."""
 
     @property
     def better(self) -> str:
@@ -97,16 +102,17 @@ def found(seed: int, run: Path) -> Country:
 
     clusters = list(zip(counts[OWN], counts[better], strict=True))
     low, high = bootstrap_interval(clusters, difference)
-    true = units[mapped_column(TRUTH)]
-    within = {}
-    for name in MAPS:
-        covers = units[known_share_column(name)] >= LEAST_KNOWN
-        near = (units[mapped_column(name)] / true - 1).abs() <= WITHIN
-        within[name] = int((covers & near).sum()), int(covers.sum())
+    true, both = units[mapped_column(TRUTH)], (OWN, better)
+    known = {name: units[known_share_column(name)] for name in both}
+    known_well = np.all([share >= LEAST_KNOWN for share in known.values()], axis=0)
+    off = {name: units[mapped_column(name)] / true - 1 for name in both}
+    scaled = {name: units[mapped_column(name)] / known[name] / true - 1 for name in both}
     return Country(
         seed, len(blocks), len(pd.read_csv(run / "tables/reviews.csv")),
         str(pd.read_csv(run / "tables/integration_method.csv")["method"].iloc[0]), len(whole), iou,
-        iou[OWN] - iou[better], float(low), float(high), within,
+        iou[OWN] - iou[better], float(low), float(high), len(units), int(known_well.sum()),
+        {name: int((known_well & (off[name].abs() <= WITHIN)).sum()) for name in both},
+        {name: int((scaled[name].abs() <= WITHIN).sum()) for name in both},
     )  # fmt: skip
 
 
@@ -120,29 +126,33 @@ def section(countries: Sequence[Country]) -> str:
         f"| {c.seed} | {c.reviewed} of {c.blocks} | {c.method.split(' (')[0].split(':')[0]} | "
         + " | ".join(f"{c.iou[name]:.3f}" for name in MAPS)
         + f" | {c.difference:+.3f} ({c.low:+.3f} to {c.high:+.3f}) | "
-        + " | ".join("{} of {}".format(*c.within[name]) for name in (c.better, OWN))
+        + " | ".join(f"{c.within[name]} of {c.both_know}" for name in (c.better, OWN))
+        + " | "
+        + " | ".join(f"{c.within_of_all[name]} of {c.provinces}" for name in (c.better, OWN))
         + " |"
         for c in countries
     ]
     share = sum(c.reviewed for c in countries) / sum(c.blocks for c in countries)
     above, no_worse = sum(c.low > 0 for c in countries), sum(c.difference >= 0 for c in countries)
-    units = [
-        [sum(c.within[name(c)][i] for c in countries) for i in (0, 1)] for name in (lambda c: c.better, lambda _: OWN)
-    ]
+    know, provinces = sum(c.both_know for c in countries), sum(c.provinces for c in countries)
+    source, own = sum(c.within[c.better] for c in countries), sum(c.within[OWN] for c in countries)
+    source_of_all = sum(c.within_of_all[c.better] for c in countries)
+    own_of_all = sum(c.within_of_all[OWN] for c in countries)
     return "\n".join(
         [
             f"Measured on {datetime.now(UTC):%Y-%m-%d} on {len(countries)} countries of other seeds than that above, with reviews of "
             f"{100 * share:.0f} % of the blocks ({processor()}). IoU with the truth in the blocks of which every map knows all "
             "ground; the difference is that to the better source, with its 95 % interval over blocks; provinces are those within "
-            f"{100 * WITHIN:.0f} % of their true area, of those of which the map knows at least {100 * LEAST_KNOWN:.0f} %.",
+            f"{100 * WITHIN:.0f} % of their true area, of those of which both maps know at least {100 * LEAST_KNOWN:.0f} %; and of all, when "
+            "the land that a map knows stands for the rest of the province.",
             "",
-            f"| seed | reviewed | decided by | {' | '.join(SOURCES)} | both merged | integrated | difference | provinces, better source | integrated |",
-            "|" + "---|" * (6 + len(MAPS)),
+            f"| seed | reviewed | decided by | {' | '.join(SOURCES)} | both merged | integrated | difference | provinces, better source | integrated | all provinces, better source | integrated |",
+            "|" + "---|" * (8 + len(MAPS)),
             *each,
             "",
             f"The integrated map has at least the IoU of the better source in {no_worse} of {len(countries)} countries, and an interval "
-            f"above 0 in {above}. Provinces within {100 * WITHIN:.0f} %: {units[0][0]} of {units[0][1]} for the better source, {units[1][0]} of {units[1][1]} "
-            "for the integrated map.",
+            f"above 0 in {above}. Provinces within {100 * WITHIN:.0f} %, of the {know} that both know: {source} for the better source, {own} for the "
+            f"integrated map; of all {provinces}: {source_of_all} and {own_of_all}.",
         ]
     )
 
