@@ -28,15 +28,14 @@ UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def find_recipe(name: str) -> Path:
-    """Path of a recipe: a file, or the name of an included one."""
-    path = Path(name)
-    if path.suffix == ".toml" or path.exists():
-        if not path.is_file():
-            beside = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-            what = "is no recipe file" if path.exists() else "does not exist"
-            raise FileNotFoundError(f"recipe {path} {what}{did_you_mean(path.name, beside)}")
+    """Path of a recipe: a file, or the name of an included one, also where a folder has that name."""
+    path, packaged = Path(name), RECIPES / f"{name}.toml"
+    if path.is_file():
         return path
-    packaged = RECIPES / f"{name}.toml"
+    if path.suffix == ".toml" or (path.exists() and not packaged.is_file()):
+        beside = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        what = "is no recipe file" if path.exists() else "does not exist"
+        raise FileNotFoundError(f"recipe {path} {what}{did_you_mean(path.name, beside)}")
     if not packaged.is_file():
         known = sorted(p.stem for p in RECIPES.glob("*.toml"))
         raise FileNotFoundError(

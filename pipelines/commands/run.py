@@ -100,10 +100,12 @@ def demo(out: Path, workers: int | None, models: Path | None) -> None:
     which a label project begins.
     """
     from pipelines.demo import is_of_map, label_sample, make_demo_country, make_labels, with_sample
+    from pipelines.recipe_files import RECIPES
     from pipelines.run import Run, open_run
 
     make_demo_country(out / "country")
-    unlabelled = open_run("demo", out, models or out / "models")
+    # Not by its name, which may be that of a run in the folder that the command is given in.
+    unlabelled = open_run(str(RECIPES / "demo.toml"), out, models or out / "models")
     sample, labels = out / "country" / "sample.gpkg", out / "country" / "labels"
 
     def run(given: Run, until: str | None) -> None:

@@ -82,6 +82,17 @@ def test_an_unknown_recipe_lists_the_known_ones() -> None:
         find_recipe("atlantis")
 
 
+def test_a_folder_of_its_name_does_not_hide_an_included_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("demo").mkdir()
+    Path("atlantis").mkdir()
+    assert find_recipe("demo") == RECIPES / "demo.toml"
+    with pytest.raises(FileNotFoundError, match="recipe atlantis is no recipe file"):
+        find_recipe("atlantis")
+    Path("landscape").write_text("", encoding="utf-8")
+    assert find_recipe("landscape") == Path("landscape")
+
+
 def test_a_resolved_recipe_is_not_expanded_again(tmp_path: Path) -> None:
     """A dollar that a recipe writes twice stands once in the folder of the run."""
     path = tmp_path / "x.toml"

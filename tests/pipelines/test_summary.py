@@ -96,9 +96,11 @@ def test_a_scene_of_a_part_of_a_block_is_mapped(tmp_path: Path, models: Path) ->
 
 
 def test_an_empty_map_is_loud(tmp_path: Path, models: Path) -> None:
-    """Every second strip of the scene is missing, so its block is Nodata."""
+    """Every second strip of the scene is missing, so its block is Nodata, and a person takes no mask."""
     write_scene(tmp_path / "scene.tif", COLS // 32 % 2 == 0)
-    (tmp_path / "r.toml").write_text(RECIPE, encoding="utf-8")
+    block = BlockGrid(512).block_at(114.025, 34.025).name
+    (tmp_path / "o.csv").write_text(f"block,integration,reason\n{block},Neither,strips\n", encoding="utf-8")
+    (tmp_path / "r.toml").write_text(f'{RECIPE}\n[decisions]\noverrides = "o.csv"\n', encoding="utf-8")
     out = tmp_path / "run"
     for _ in range(2):
         done = croplayer("run", tmp_path / "r.toml", "-o", out, "--until", "integrate", models=models, check=False)
