@@ -247,10 +247,11 @@ def write_coordinates(group: Any, grid: BlockGrid, blocks: BlockRange, sources: 
         attributes={"long_name": "imagery source"}, config=WRITE_CONFIG,
     )  # fmt: skip
     labels[:] = np.array(sources, dtype=object)
-    reference = group.create_array("spatial_ref", shape=(), dtype="int64", config=WRITE_CONFIG)
-    reference[()] = 0
     crs = ProjCrs.from_user_input(CRS)
     transform = grid.transform(window).to_gdal()
-    reference.attrs.update(
-        {**crs.to_cf(), "spatial_ref": crs.to_wkt(), "GeoTransform": " ".join(repr(v) for v in transform)}
-    )
+    # Attributes that are added later are each written by themselves, with the whole file.
+    reference = group.create_array(
+        "spatial_ref", shape=(), dtype="int64", config=WRITE_CONFIG,
+        attributes={**crs.to_cf(), "spatial_ref": crs.to_wkt(), "GeoTransform": " ".join(repr(v) for v in transform)},
+    )  # fmt: skip
+    reference[()] = 0
