@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,8 @@ from stores.columns import BLOCK_KM2, LAND, known_land, known_share_column, mapp
 
 COMPLETE_SHARE = 0.98
 """Share of a unit or block that a map must cover to be compared with a statistic or another map."""
+FEW_BLOCKS = 10_000
+"""Blocks that are summed in memory: importing dask-geopandas, which sums more of them, takes longer than these sums."""
 
 
 def interior_sums(path: Path, code: str, areas: Mapping[str, str], shares: Mapping[str, str]) -> pd.DataFrame:
@@ -30,17 +33,27 @@ def interior_sums(path: Path, code: str, areas: Mapping[str, str], shares: Mappi
     -------
     one row per unit, indexed by its code; km2, where missing values count as 0
     """
-    import dask_geopandas
     import pyarrow.parquet
 
     there = set(pyarrow.parquet.read_schema(path).names)
     areas, shares = ({c: name for c, name in columns.items() if c in there} for columns in (areas, shares))
     # The geometry is not read: it takes more time and memory than all numbers.
-    blocks = dask_geopandas.read_parquet(path, columns=list(dict.fromkeys([code, BLOCK_KM2, *areas, *shares])))
+    needed = list(dict.fromkeys([code, BLOCK_KM2, *areas, *shares]))
+    if pyarrow.parquet.read_metadata(path).num_rows <= FEW_BLOCKS:
+        sums = _sums(pd.read_parquet(path, columns=needed), code, [*areas, *shares], shares)
+    else:
+        import dask_geopandas
+
+        blocks = dask_geopandas.read_parquet(path, columns=needed)
+        sums = _sums(blocks, code, [*areas, *shares], shares).compute(scheduler="synchronous")
+    return pd.DataFrame(sums).rename(columns={**areas, **shares})
+
+
+def _sums(blocks: Any, code: str, columns: Sequence[str], shares: Iterable[str]) -> Any:
+    """Sums over the blocks that lie in one unit, of a table in memory or of a lazy one."""
     inside = blocks[~blocks[code].isin([BORDER_CODE, OUTSIDE_CODE])]
     inside = inside.assign(**{column: inside[column] * inside.block_km2 for column in shares})
-    sums = inside[[code, *areas, *shares]].groupby(code).sum().compute(scheduler="synchronous")
-    return pd.DataFrame(sums).rename(columns={**areas, **shares})
+    return inside[[code, *columns]].groupby(code).sum()
 
 
 def unit_table(

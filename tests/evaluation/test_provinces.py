@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from croplayer.evaluation.provinces import BORDER_CODE, OUTSIDE_CODE, interior_sums
 from croplayer.files.tables import with_geometry, write_parquet
@@ -19,7 +20,11 @@ def block_table(path: Path) -> Path:
     return write_parquet(path / "blocks.parquet", with_geometry(table))
 
 
-def test_only_blocks_that_lie_whole_in_a_unit_are_summed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("few", [6, 5], ids=["in memory", "by dask-geopandas"])
+def test_only_blocks_that_lie_whole_in_a_unit_are_summed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("croplayer.evaluation.provinces.FEW_BLOCKS", few)
     areas = {"block_km2": "land", "area_km2_map": "map", "area_km2_absent": "absent"}
     sums = interior_sums(
         block_table(tmp_path), "adcode_1", areas, {"known_map": "map:known", "known_absent": "absent:known"}
