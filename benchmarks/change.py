@@ -1,6 +1,6 @@
 """How well changes between two years are told from noise, on croplayer's SYNTHETIC country, whose truth is known.
 
-    python -m benchmarks.change --places 6 --keep mapped -o change.json --picture change.png
+    python -m benchmarks.change --keep mapped -o change.json --page docs/change.md --picture docs/change.jpg
 
 The land of the later year is `croplayer.landscape` after some years: towns and villages grew, fields were merged, orchards
 planted and grubbed up, grassland ploughed. At each place the earlier and the later land are mapped by the same model from
@@ -9,6 +9,8 @@ again from other imagery, where nothing changed. Everything is compared with the
 
 Two more maps of each place are drawn from the truth, with margins off by a pixel and specks, the later one shifted by 3 px: what
 the rules do for maps that err in that way alone.
+
+Other rules are tried on the same maps: a core that the larger source alone decides on, and fields (`benchmarks.change_fields`).
 
 Then samples are drawn from the strata of the mapped change, labelled from the truth, and the areas of gain and loss are
 estimated with their intervals: how many of the intervals hold the truth?
@@ -19,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +29,9 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from benchmarks.change_fields import by_fields, found_fields, true_fields
+from benchmarks.change_page import DRAWN, FOUND, LARGER, ONLY_IMAGERY, OURS, PLAIN, SHIFTS, TRUE, section
+from benchmarks.written import write_section
 from croplayer.changes.evidence import Seen, differences, plain_differences
 from croplayer.changes.population import CHANGE_GROUND
 from croplayer.changes.registration import Displacement, displacement
@@ -62,15 +68,15 @@ class Place(NamedTuple):
     window: PixelWindow
     truth: np.ndarray
     """(n, n) uint8 `Change`"""
-    plain: np.ndarray
-    """(n, n) uint8 `Change`: the difference of the two maps as they are"""
     ours: Sieved
     moved: dict[str, Displacement]
     """By source"""
+    mapped: dict[str, np.ndarray]
+    """(n, n) uint8 `Change` by the rule, of the two maps"""
+    drawn: dict[str, np.ndarray]
+    """The same of two maps that were drawn from the truth and err at margins and in specks alone"""
     only_imagery: dict[str, float]
-    drawn_plain: np.ndarray
-    """(n, n) uint8 `Change`: the same of two maps that were drawn from the truth and err at margins and in specks alone"""
-    drawn_ours: Sieved
+    """Share of the place that a rule calls a change between two maps of the earlier land, by the rule"""
     pictures: dict[str, np.ndarray]
 
 
@@ -83,7 +89,7 @@ class Edition(NamedTuple):
 
     def seen(self, moves: dict[str, tuple[int, int]] | None = None) -> Seen:
         """The map that merges the sources, each brought back by how far it lies off."""
-        layers = [np.roll(s, [-n for n in (moves or {}).get(name, (0, 0))], (0, 1)) for name, s in self.score.items()]
+        layers = [_back(score, (moves or {}).get(name, (0, 0))) for name, score in self.score.items()]
         return Seen(mask_from_probability(np.maximum(*layers)), np.stack(layers))
 
 
@@ -97,9 +103,10 @@ def main() -> None:
         print(_scores([place], rules), place.only_imagery, flush=True)
         found = _figures(places, rules, arguments.samples)
         arguments.out.write_text(json.dumps(found, indent=1) + "\n")
-        if arguments.picture:
-            _draw(places, arguments.picture)
-    print(json.dumps(found, indent=1))
+    if arguments.picture:
+        _draw(places, arguments.picture)
+    if arguments.page:
+        write_section(arguments.page, "change", section(found))
 
 
 def _places(count: int, px: int, rules: ChangeRules, keep: Path) -> Iterator[Place]:
@@ -121,7 +128,7 @@ def _places(count: int, px: int, rules: ChangeRules, keep: Path) -> Iterator[Pla
         if not wanted[kind] or (truth == kind).mean() < LEAST_CHANGED:
             continue
         wanted[kind] -= 1
-        shift = SHIFT_PX if block.row % 2 else 0
+        shift = _shift_of(window)
         kept = keep / f"{block.name}_{px}_{shift}.npz"
         if not kept.is_file():
             keep.mkdir(parents=True, exist_ok=True)
@@ -142,7 +149,12 @@ def _places(count: int, px: int, rules: ChangeRules, keep: Path) -> Iterator[Pla
                 e: Edition(*({s: stored[f"{e}/{k}/{s}"] for s in SOURCES} for k in Edition._fields))
                 for e in ("before", "after", "again")
             }
-        yield _compared(window, truth, editions, rules)
+        yield _compared(window, truth, editions, (first, again, later), rules)
+
+
+def _shift_of(window: PixelWindow) -> int:
+    """Pixels eastwards by which the later imagery of the second source lies off: all in every other row of blocks."""
+    return SHIFT_PX if window.row // GRID.block_px % 2 else 0
 
 
 def _truth(first: Country, later: Country, window: PixelWindow) -> np.ndarray:
@@ -150,20 +162,64 @@ def _truth(first: Country, later: Country, window: PixelWindow) -> np.ndarray:
     return plain_differences(*crop)
 
 
-def _compared(window: PixelWindow, truth: np.ndarray, editions: dict[str, Edition], rules: ChangeRules) -> Place:
+def _compared(
+    window: PixelWindow, truth: np.ndarray, editions: dict[str, Edition], land: tuple[Country, ...], rules: ChangeRules
+) -> Place:
+    first, again, later = land
     before, after = editions["before"], editions["after"]
     valid = np.ones((window.height, window.width), bool)
     moved = {s: displacement(before.rgb[s], valid, after.rgb[s], valid) for s in SOURCES}
-    ours = _decided(before.seen(), after.seen({s: d.whole_px for s, d in moved.items()}), window, rules)
+    moves = {s: d.whole_px for s, d in moved.items()}
+    earlier = Layers(before.seen(), before.rgb[SOURCES[0]], first)
+    same_land = Layers(editions["again"].seen(), editions["again"].rgb[SOURCES[0]], again)
+    then = Layers(after.seen(moves), _back(after.rgb[SOURCES[0]], moves[SOURCES[0]]), later)
     crop = [np.isin(truth, kinds) for kinds in ((1, 3), (1, 2))]
     drawn = [_drawn(c, seed, by) for c, seed, by in zip(crop, (1, 2), (0, SHIFT_PX), strict=True)]
-    back = Seen(*(np.roll(layer, -SHIFT_PX, -1) for layer in drawn[1]))
+    back = Seen(*(_back(layer, (0, SHIFT_PX), (-2, -1)) for layer in drawn[1]))
+    plain = [(before.seen().flags, after.seen().flags), [d.flags for d in drawn]]
+    mapped, of_drawn = (
+        {PLAIN: plain_differences(*flags)} | _by_rule(a, b, window, rules)
+        for flags, a, b in zip(
+            plain, (earlier, earlier._replace(seen=drawn[0])), (then, then._replace(seen=back)), strict=True
+        )
+    )
+    nothing = {PLAIN: plain_differences(earlier.seen.flags, same_land.seen.flags)}
+    nothing |= _by_rule(earlier, same_land, window, rules)
     return Place(
-        window, truth, plain_differences(before.seen().flags, after.seen().flags), ours, moved,
-        _false(before.seen(), editions["again"].seen(), window, rules),
-        plain_differences(drawn[0].flags, drawn[1].flags), _decided(drawn[0], back, window, rules),
-        {"before": before.rgb["aster"], "after": after.rgb["aster"]},
+        window, truth, _decided(earlier.seen, then.seen, window, rules), moved, mapped, of_drawn,
+        {name: float(np.isin(c, list(KINDS.values())).mean()) for name, c in nothing.items()},
+        {"before": before.rgb[SOURCES[0]], "after": after.rgb[SOURCES[0]]},
     )  # fmt: skip
+
+
+class Layers(NamedTuple):
+    """What the rules are told of a map."""
+
+    seen: Seen
+    rgb: np.ndarray
+    """(n, n, 3) uint8 imagery of the first source"""
+    land: Country
+    """Whose parcels are the true ones"""
+
+
+def _by_rule(before: Layers, after: Layers, window: PixelWindow, rules: ChangeRules) -> dict[str, np.ndarray]:
+    """The changes of a window, (n, n) uint8 `Change`, by rule."""
+    change = _decided(before.seen, after.seen, window, rules).change
+    larger = [Seen(side.seen.flags, side.seen.scores.max(axis=0)[None]) for side in (before, after)]
+    out = {OURS: change, LARGER: _decided(larger[0], larger[1], window, rules).change}
+    plain = plain_differences(before.seen.flags, after.seen.flags)
+    axes = _axes(window, 0)
+    for which, fields in (
+        (FOUND, [found_fields(side.seen, side.rgb, window, GRID) for side in (before, after)]),
+        (TRUE, [true_fields(side.land, side.seen, *axes) for side in (before, after)]),
+    ):
+        out |= {f"{rule}; {which}": found for rule, found in by_fields(change, plain, fields[0], fields[1]).items()}
+    return out
+
+
+def _back(layer: np.ndarray, move: tuple[int, int], axes: tuple[int, int] = (0, 1)) -> np.ndarray:
+    """A layer brought back by how far it lies off southwards and eastwards, which are its ``axes``."""
+    return np.roll(layer, [-n for n in move], axes)
 
 
 def _drawn(crop: np.ndarray, seed: int, shift: int) -> Seen:
@@ -210,13 +266,6 @@ def _decided(before: Seen, after: Seen, window: PixelWindow, rules: ChangeRules)
     return sieved(around, window.grown(by), window, GRID, rules)
 
 
-def _false(before: Seen, after: Seen, window: PixelWindow, rules: ChangeRules) -> dict[str, float]:
-    """Shares of a window that the plain difference and we call change, where nothing changed."""
-    plain = plain_differences(before.flags, after.flags)
-    ours = _decided(before, after, window, rules).change
-    return {name: round(float(np.isin(c, [2, 3]).mean()), 5) for name, c in (("plain", plain), ("ours", ours))}
-
-
 def _scores(places: list[Place], rules: ChangeRules) -> dict[str, dict[str, float]]:
     """IoU of gain and of loss, against the truth as it is, and against what of it is wide and large enough."""
     out: dict[str, dict[str, float]] = {}
@@ -224,10 +273,9 @@ def _scores(places: list[Place], rules: ChangeRules) -> dict[str, dict[str, floa
         whole = [p.truth == kind for p in places]
         large = [_sieved_truth(p, rules) == kind for p in places]
         maps_of = {
-            "plain": [p.plain for p in places],
-            "ours": [p.ours.change for p in places],
-            "plain, drawn maps": [p.drawn_plain for p in places],
-            "ours, drawn maps": [p.drawn_ours.change for p in places],
+            f"{what}{of}": [getattr(p, field)[what] for p in places]
+            for field, of in (("mapped", ""), ("drawn", DRAWN))
+            for what in places[0].mapped
         }
         for what, maps in maps_of.items():
             for against, truths in (("all", whole), ("mappable", large)):
@@ -246,14 +294,16 @@ def _sieved_truth(place: Place, rules: ChangeRules) -> np.ndarray:
 def _figures(places: list[Place], rules: ChangeRules, samples: int) -> dict[str, Any]:
     moved = {s: [[p.moved[s].cols, p.moved[s].rows, round(p.moved[s].agreement, 2)] for p in places] for s in SOURCES}
     return {
+        "date": datetime.now(UTC).date().isoformat(),
         "land": "synthetic",
         "places": len(places),
         "px": places[0].window.height,
         "years": YEARS,
         "changed share": {n: round(float(np.mean([p.truth == k for p in places])), 4) for n, k in KINDS.items()},
         **_scores(places, rules),
-        "only imagery changed": _mean([p.only_imagery for p in places]),
-        "shift measured, px eastwards and southwards, agreement (3 px in every other row of blocks of the second source)": moved,
+        ONLY_IMAGERY: _mean([p.only_imagery for p in places]),
+        SHIFTS: moved,
+        "shifted": [_shift_of(p.window) for p in places],
         "intervals": _intervals(places, samples),
     }
 
@@ -290,7 +340,9 @@ def _intervals(places: list[Place], samples: int) -> dict[str, Any]:
                 widths[row.change].append((row.high_km2 - row.low_km2) / 2 / true)
     return {
         name: {
-            "hold the truth": f"{held[name]} of {samples}",
+            "hold the truth": held[name],
+            "samples": samples,
+            "points": int(size.sum()),
             "half width, share": round(float(np.mean(widths[name])), 3) if widths[name] else None,
         }
         for name in held
@@ -310,7 +362,7 @@ def _draw(places: list[Place], path: Path) -> None:
     rows = places[:4]
     figure, axes = plt.subplots(len(rows), 5, figsize=(15, 3.2 * len(rows)), squeeze=False, layout="constrained")
     for line, place in zip(axes, rows, strict=True):
-        maps = {"true change": place.truth, "plain difference": place.plain, "change": place.ours.change}
+        maps = {"true change": place.truth, "plain difference": place.mapped[PLAIN], "change": place.ours.change}
         pictures = place.pictures | {name: colours[np.minimum(m, 3)] for name, m in maps.items()}
         for ax, (name, picture) in zip(line, pictures.items(), strict=True):
             ax.imshow(picture[::2, ::2])
@@ -322,11 +374,12 @@ def _draw(places: list[Place], path: Path) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--places", type=int, default=6)
-    parser.add_argument("--px", type=int, default=768, help="pixels along the side of a place")
+    parser.add_argument("--places", type=int, default=8)
+    parser.add_argument("--px", type=int, default=512, help="pixels along the side of a place")
     parser.add_argument("--keep", type=Path, required=True, help="folder for what was mapped, which is used again")
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("--page", type=Path, help="page with the marks between which the figures are written")
     parser.add_argument("--picture", type=Path)
     return parser.parse_args()
 

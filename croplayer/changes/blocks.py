@@ -10,7 +10,7 @@ import numpy as np
 
 from croplayer.changes.editions import Edition, Move
 from croplayer.changes.evidence import Seen, differences
-from croplayer.changes.registration import NO_DISPLACEMENT, NOT_MEASURED, Displacement, displacement
+from croplayer.changes.registration import NOT_MEASURED, Displacement, displacement
 from croplayer.changes.rules import ChangeRules
 from croplayer.changes.sieve import Sieved, sieved
 from stores.block_list import BlockList
@@ -73,7 +73,7 @@ class Comparison:
             nothing = np.full((part.height, part.width), Change.NEVER_COMPARED, np.uint8)
             return Compared(nothing, nothing, nothing, NOT_MEASURED, missing)
         displaced = self.displacements(block)
-        moved = max(displaced.values(), key=lambda d: d.metres(window, self.grid), default=NO_DISPLACEMENT)
+        moved = max(displaced.values(), key=lambda d: d.metres(window, self.grid), default=NOT_MEASURED)
         earlier = self.before.seen(block, part, {})
         too_far = moved.metres(window, self.grid) > self.rules.max_shift_m
         moves: dict[str, Move] = {} if too_far else {source: d.whole_px for source, d in displaced.items()}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
 
 from croplayer.changes.evidence import Seen
-from croplayer.cube.decisions import Taken, decisions_of
+from croplayer.cube.decisions import Taken, decisions_of, read_decisions
 from croplayer.cube.whole_blocks import Cube
 from croplayer.measures.corrections import uncorrected_mask
 from croplayer.measures.masks import merged_mask
@@ -19,9 +21,14 @@ from stores.durable import digest_file, digest_text
 from stores.finished import finished_blocks
 from stores.grid import BlockIndex, PixelWindow
 from stores.legends import CROPLAND, INTEGRATED, NEVER_PROCESSED, NO_IMAGERY, PROBABILITY_SCALE, Correction
+from stores.places import read_key
 from stores.run_folder import RunFolder, cube_place, parted
 from stores.step_memory import STEPS_OF_CUBE, StepEntry
 
+DECISIONS = "integration.parquet"
+"""Table of the sources that a map takes."""
+PUBLISHED_DECISIONS = f"tables/{DECISIONS}"
+"""Its key in a snapshot."""
 Move = tuple[int, int]
 """Whole pixels southwards and eastwards."""
 
@@ -133,18 +140,32 @@ def open_edition(place: str) -> Edition:
     return edition_of(Cube.open(found.cube, edition or found.folder.edition), found.folder)
 
 
-def edition_of(cube: Cube, folder: RunFolder | None) -> Edition:
-    """An edition with what the ledgers of its run tell; without a run every block counts as finished, and as merged."""
+def edition_of(cube: Cube, folder: RunFolder | None, snapshot: str | None = None) -> Edition:
+    """An edition with what the ledgers of its run tell, or the tables of its snapshot.
+
+    Without a run every block counts as finished, and what is not written reads as never processed. Without either, which
+    sources the map takes is not known.
+    """
     blocks = BlockList.rectangle(cube.blocks.row, cube.blocks.col, cube.blocks.rows, cube.blocks.cols)
     if folder is None or not folder.has_ledgers:
-        return Edition(cube, Taken(cube.sources, {}), blocks, "", "")
+        return Edition(cube, Taken(cube.sources, _published_choices(snapshot)), blocks, "", "")
     for step in STEPS_OF_CUBE:
         blocks = finished_blocks(folder, cube.path, cube.edition, step, blocks)
-    decisions = folder.table("integration.parquet")
+    decisions = folder.table(DECISIONS)
     choices = decisions_of(str(decisions), digest_file(decisions).sha256) if decisions.is_file() else {}
     entries = folder.memory.entries()
     state = [(s, entries[s].fingerprint, _ledger(folder, s, entries[s])) for s in STEPS_OF_CUBE if s in entries]
     return Edition(cube, Taken(cube.sources, choices), blocks, _model(folder), digest_text(repr(state)))
+
+
+def _published_choices(snapshot: str | None) -> Mapping[str, tuple[int, bool]]:
+    """What the map of a snapshot takes in each block; nothing where there is no snapshot, or it has no such table."""
+    if snapshot is None:
+        return {}
+    try:
+        return read_decisions(BytesIO(read_key(snapshot, PUBLISHED_DECISIONS)))
+    except FileNotFoundError:
+        return {}
 
 
 def _ledger(folder: RunFolder, step: str, entry: StepEntry) -> str:

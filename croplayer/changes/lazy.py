@@ -92,7 +92,7 @@ def _edition(dataset: xr.Dataset) -> Edition:
         raise ValueError(
             "a dataset is not of a cube, or its imagery was left out or computed; give datasets of open_cube"
         )
-    return edition_of(behind.open(), RunFolder(Path(behind.run)) if behind.run else None)
+    return edition_of(behind.open(), RunFolder(Path(behind.run)) if behind.run else None, behind.snapshot)
 
 
 @dataclass(frozen=True)

@@ -33,13 +33,15 @@ class Behind:
     edition: str
     run: str | None
     """Folder of the run whose ledgers tell which imagery is finished; None where there are none."""
+    snapshot: str | None = None
+    """Folder or address of the snapshot that the cube lies in; None for others."""
 
     @classmethod
     def of(cls, cube: Cube, place: CubePlace) -> Behind:
         """The note for an opened cube."""
-        path = cube.path if is_remote(cube.path) else str(Path(cube.path).absolute())
         has_run = place.folder is not None and place.folder.has_ledgers
-        return cls(path, cube.edition, str(place.folder.root.absolute()) if place.folder and has_run else None)
+        run = str(place.folder.root.absolute()) if place.folder and has_run else None
+        return cls(_anywhere(cube.path), cube.edition, run, place.snapshot and _anywhere(place.snapshot))
 
     def open(self) -> Cube:
         """The cube."""
@@ -53,6 +55,11 @@ class Behind:
             folder = RunFolder(Path(self.run))
             return finished_blocks(folder, cube.path, cube.edition, STEP_OF_ARRAY[RGB], blocks)
         return BlockList.of(block for block in blocks if _is_written(cube, block))
+
+
+def _anywhere(place: str | Path) -> str:
+    """A place as it is called from any working folder."""
+    return str(place) if is_remote(place) else str(Path(place).absolute())
 
 
 def link(dataset: xr.Dataset, behind: Behind) -> xr.Dataset:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import BinaryIO
 
 from pyarrow import parquet
 
@@ -23,11 +24,13 @@ _PLACES = {
 
 @lru_cache(maxsize=2)
 def decisions_of(path: str, digest: str) -> dict[str, tuple[int, bool]]:
-    """Choice and whether no imagery was usable, by the name of the block, from a Parquet table of `columns.DECIDES`.
+    """`read_decisions` of a file; ``digest`` is that of the file, which is read again when it changes."""
+    return read_decisions(path)
 
-    ``digest`` is that of the file, which is read again when it changes.
-    """
-    table = parquet.ParquetFile(path).read(columns=["block", *DECIDES])
+
+def read_decisions(file: str | BinaryIO) -> dict[str, tuple[int, bool]]:
+    """Choice and whether no imagery was usable, by the name of the block, from a Parquet table of `columns.DECIDES`."""
+    table = parquet.ParquetFile(file).read(columns=["block", *DECIDES])
     rows = zip(*(table[name].to_pylist() for name in ("block", *DECIDES)), strict=True)
     return {block: (int(choice), bool(unusable)) for block, choice, unusable in rows}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,9 @@ from croplayer.cube.whole_blocks import Cube
 from pipelines.cli import main
 from stores.change import CHANGE_BLOCKS, CHANGE_UNITS
 from stores.grid import BlockGrid
-from stores.legends import Change
+from stores.legends import Change, Integration
+from stores.run_folder import RunFolder
+from stores.snapshot import FINISHED, Snapshot
 
 RULES = ChangeRules(tolerance_m=120, min_area_ha=10, max_shift_m=200, buffer_m=200)
 OPTIONS = ("--tolerance", "120", "--min-area", "10", "--max-shift", "200", "--buffer", "200")
@@ -148,6 +151,44 @@ def test_shifted_imagery_is_compensated_and_too_far_named(before: Path, tmp_path
         else:
             assert table.compared.all()
             assert not np.isin(change, (Change.GAIN, Change.LOSS)).any()
+
+
+def test_a_block_of_which_a_map_takes_no_source_has_no_measured_shift(before: Path, tmp_path: Path) -> None:
+    later = write_run(tmp_path / "after", "2023", *patches(1))
+    table = RunFolder(before).table("integration.parquet")
+    taken = pd.read_parquet(table)
+    taken.loc[taken.block == BLOCKS[2].name, "integration"] = int(Integration.NEITHER)
+    taken.to_parquet(table)
+    assert compared(before, later, tmp_path / "out").exit_code == 0
+    found = pd.read_parquet(tmp_path / "out/tables/change_blocks.parquet").set_index("block")
+    shifts = found[["shift_m", "shift_rows_px", "shift_cols_px", "shift_agreement"]]
+    assert shifts.loc[BLOCKS[2].name].isna().all()
+    # The imagery of the others is the same in both editions.
+    others = shifts.drop(BLOCKS[2].name)
+    assert (others[["shift_m", "shift_rows_px", "shift_cols_px"]] == 0).all(axis=None)
+    assert (others.shift_agreement == 1).all()
+
+
+def test_the_change_of_snapshots_is_that_of_their_runs(before: Path, tmp_path: Path) -> None:
+    """A snapshot tells which sources its map takes, so imagery that moved is brought back there, too."""
+    crop, grey = patches(1)
+    later = write_run(
+        tmp_path / "moved", "2023", moved(crop, (2, 0), order=0), moved(grey, (2, 0), order=1, mode="nearest")
+    )
+    rules = ChangeRules(tolerance_m=0, min_area_ha=0, max_shift_m=200)
+    own = croplayer.change(croplayer.open_cube(before), croplayer.open_cube(later), rules)
+    assert not np.isin(own, (Change.GAIN, Change.LOSS)).any()
+    snapshots = [_snapshot(run, tmp_path / f"snapshot{n}") for n, run in enumerate((before, later))]
+    published = croplayer.change(*map(croplayer.open_cube, snapshots), rules)
+    np.testing.assert_array_equal(published, own)
+
+
+def _snapshot(run: Path, place: Path) -> Path:
+    """The cube and the tables of a run as a snapshot has them."""
+    for name in ("cube.zarr", "tables"):
+        shutil.copytree(run / name, place / name)
+    (place / FINISHED).write_bytes(Snapshot({}, {}, 0).to_bytes())
+    return place
 
 
 def test_unfinished_blocks_are_never_compared(before: Path, tmp_path: Path) -> None:
