@@ -100,7 +100,7 @@ def main() -> None:
     places = []
     for place in _places(arguments.places, arguments.px, rules, arguments.keep):
         places.append(place)
-        print(_scores([place], rules), place.only_imagery, flush=True)
+        print(f"{len(places)} of {arguments.places} places", flush=True)
         found = _figures(places, rules, arguments.samples)
         arguments.out.write_text(json.dumps(found, indent=1) + "\n")
     if arguments.picture:
