@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE =
 OLD_PYTHON := 'import sys; sys.exit(sys.version_info < (3, 11) and "croplayer needs Python 3.11 or later, this is " + sys.version.split()[0])'
 PYTEST := -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=40
 
-.PHONY: help demo test coverage test-lowest check docs reference bench bench-pipeline bench-fields bench-nation bench-update bench-integration bench-labels bench-forgetting bench-teaching soak clean
+.PHONY: help demo test coverage test-lowest check docs reference bench bench-pipeline bench-fields bench-nation bench-update bench-change bench-integration bench-labels bench-forgetting bench-teaching soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,12 @@ bench-integration: $(VENV)/.installed ## measure whether integration pays with f
 
 bench-update: $(VENV)/.installed ## measure what an update costs beside the first edition and write it into docs/editions.md
 	$(BIN)/python -m benchmarks.update --page docs/editions.md $(ARGS)
+
+# An hour on two cores. The real images need CROPLAYER_DATA.
+bench-change: $(VENV)/.installed ## measure what is called change, on synthetic and on real land, and write it into docs/change.md
+	mkdir -p runs
+	$(BIN)/python -m benchmarks.change --keep runs/change_maps -o runs/change.json --page docs/change.md --picture docs/change.jpg $(ARGS)
+	$(BIN)/python -m benchmarks.change_dates --data $${CROPLAYER_DATA:-../shared/data} -o runs/change_dates --page docs/change.md
 
 # Minutes. The real images need CROPLAYER_DATA.
 bench-labels: $(VENV)/.installed ## measure what choosing tasks is worth and write runs/labels_trial

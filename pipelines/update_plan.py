@@ -95,7 +95,7 @@ class UpdatePlan:
             "cost beside them": (
                 f"up to {pilot.once_s + pilot.export_s * self.blocks:,.1f} s for start, tables, report and export, as that took"
                 if pilot.once_s or pilot.export_s
-                else "not known, because that run has no log"
+                else "not known, because no log tells how long that run took"
             ),
             "space of the update": f"about {size:,.3f} GB in the cube; {links}",
         }
