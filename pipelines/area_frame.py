@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stores.block_list import BlockList
+from stores.change import ChangeFolder
 from stores.run_folder import RunFolder, edition_at
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def units_of(boundaries: Path, run: Path, level: int | None) -> gpd.GeoDataFrame
     known = gpd.read_parquet(boundaries)
     units = known[known.level == level].reset_index(drop=True)
     if units.empty:
-        raise ValueError(f"{run} has no admin units of level {level}; it has {sorted(known.level.unique())}")
+        levels = ", ".join(str(each) for each in sorted({int(each) for each in known.level}))
+        raise ValueError(f"{run} has no admin units of level {level}; it has units of level {levels}")
     return units
 
 
@@ -40,6 +42,8 @@ def frame_of(run: Path, level: int | None) -> Frame:
     from stores.grid import BlockIndex
 
     folder = edition_at(run)
+    if not folder.blocks.exists() and ChangeFolder(folder.root).comparison.is_file():
+        raise FileNotFoundError(f"{run} is a comparison of two maps, not a run; give --change to draw from what changed")
     if not folder.blocks.exists():
         raise FileNotFoundError(f"{run} holds no finished map: it has no {folder.blocks.name}; run its recipe first")
     units = units_of(folder.boundaries, run, level)

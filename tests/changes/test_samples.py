@@ -149,3 +149,7 @@ def test_samples_of_change_need_a_comparison_and_strata(before: Path, compared: 
     assert "holds no finished comparison" in call("area", "draw", before, "-o", tmp_path / "s.gpkg", "--change").output
     systematic = call("area", "draw", compared, "-o", tmp_path / "s.gpkg", "--change", "--design", "systematic")
     assert "needs a stratified design" in systematic.output
+    plain = call("area", "draw", compared, "-o", tmp_path / "s.gpkg")
+    assert "is a comparison of two maps, not a run; give --change" in plain.output
+    level = call("area", "draw", compared, "-o", tmp_path / "s.gpkg", "--change", "--units", "7")
+    assert "has no admin units of level 7; it has units of level 1\n" in level.output
