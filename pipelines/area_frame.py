@@ -43,7 +43,9 @@ def frame_of(run: Path, level: int | None) -> Frame:
 
     folder = edition_at(run)
     if not folder.blocks.exists() and ChangeFolder(folder.root).comparison.is_file():
-        raise FileNotFoundError(f"{run} is a comparison of two maps, not a run; give --change to draw from what changed")
+        raise FileNotFoundError(
+            f"{run} is a comparison of two maps, not a run; give --change to draw from what changed"
+        )
     if not folder.blocks.exists():
         raise FileNotFoundError(f"{run} holds no finished map: it has no {folder.blocks.name}; run its recipe first")
     units = units_of(folder.boundaries, run, level)

@@ -134,7 +134,9 @@ def extrapolated(pilot: Pilot, blocks: int, block_px: int, workers: int) -> dict
     per_block = sum(c.file_bytes for c in pilot.costs)
     lines = sum(c.ledger_bytes for c in pilot.costs)
     files = sum(c.files for c in pilot.costs)
-    without = "" if pilot.once_s else "; start, tables, report and export are not included, because no log tells how long the run took"
+    without = (
+        "" if pilot.once_s else "; start, tables, report and export are not included, because no log tells its time"
+    )
     facts["hours in all"] = f"{hours:,.2f} = the sum of the above{without}"
     facts["disk of the cube"] = (
         f"{blocks * per_block * ratio / 1e9:,.1f} GB = {blocks:,} blocks x {per_block:,.0f} bytes{scale}"
