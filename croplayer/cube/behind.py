@@ -41,7 +41,8 @@ class Behind:
         """The note for an opened cube."""
         has_run = place.folder is not None and place.folder.has_ledgers
         run = str(place.folder.root.absolute()) if place.folder and has_run else None
-        return cls(_anywhere(cube.path), cube.edition, run, place.snapshot and _anywhere(place.snapshot))
+        snapshot = None if place.snapshot is None else _anywhere(place.snapshot)
+        return cls(_anywhere(cube.path), cube.edition, run, snapshot)
 
     def open(self) -> Cube:
         """The cube."""
