@@ -108,10 +108,10 @@ def _folder(out: Path, before: str, after: str) -> Path:
 
 def section(pairs: Sequence[Mapping[str, Any]], date: str) -> str:
     """The figures of all pairs as a table of a page."""
-    known = [pair["known_km2"] for pair in pairs]
+    known = sorted({f"{pair['known_km2']:.1f}" for pair in pairs}, key=float)
     lines = [
         f"**Real imagery.** Farmland in North Dakota in {', '.join(list(DAYS)[:-1])} and {list(DAYS)[-1]} (`naip_dates`, 5 m), mapped with "
-        f"`{MODEL}` as {len(DAYS)} editions of one run. Both maps of a pair know {min(known):.1f} to {max(known):.1f} km². Measured on "
+        f"`{MODEL}` as {len(DAYS)} editions of one run. Both maps of a pair know {' to '.join(dict.fromkeys((known[0], known[-1])))} km². Measured on "
         f"{date} by `python -m benchmarks.change_dates`:",
         "",
         "| editions | plain difference, gain and loss, km² | change, gain and loss, km² | fields without a counterpart, before and after | "
