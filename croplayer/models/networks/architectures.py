@@ -41,7 +41,7 @@ _SWIN: Mapping[str, Mapping[str, Any]] = {
 
 _SWIN_STAGES: Mapping[str, Any] = {"out_features": ["stage1", "stage2", "stage3", "stage4"]}
 
-_MASK2FORMER_TINY: Mapping[str, Any] = {
+_MASK2FORMER_TINY: dict[str, Any] = {
     "feature_size": 32,
     "mask_feature_size": 32,
     "hidden_dim": 32,

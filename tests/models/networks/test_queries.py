@@ -103,7 +103,7 @@ def test_a_bundle_says_whether_its_queries_tell_boundaries(tmp_path: Path) -> No
     layers = predict_layers(with_them, rgb, valid, cell_px=64, halo_px=0)
     assert layers.shape == (2, 64, 64) and np.ptp(layers[1]) > 20
     np.testing.assert_array_equal(layers[0], predict_block(without, rgb, valid, cell_px=64, halo_px=0))
-    with pytest.raises(ValueError, match="mask2former tells no boundaries; .* whose queries were taught fields"):
+    with pytest.raises(ValueError, match=r"mask2former tells no boundaries; .* whose queries were taught fields"):
         without(torch.zeros(1, 3, 64, 64), with_boundaries=True)
 
 
