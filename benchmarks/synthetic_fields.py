@@ -33,9 +33,9 @@ from croplayer.landscape.country import Country
 from croplayer.landscape.make import DEMO_BOUNDS
 from croplayer.landscape.samples import write_training_scenes
 from croplayer.models import load_segmenter
-from croplayer.models.networks.inference import predict_layers
+from croplayer.models.networks.inference import CellNetwork, predict_layers
 from croplayer.models.networks.manifest import read_manifest
-from croplayer.models.networks.segmentation import SegmentationNetwork
+from croplayer.models.networks.mirrors import mirrored
 from croplayer.models.training.scenes import LabelledScenes, Scene
 from croplayer.models.training.training import train_segmentation
 from croplayer.models.training.training_config import TrainingConfig
@@ -51,8 +51,8 @@ SCENES, TRAINED, LEARNED = 40, 16, 12
 MIN_AREA_HA, MIN_CONFIDENCE = 0.05, 0.2
 """The limits of a recipe that sets none."""
 HALF = PROBABILITY_SCALE // 2
-BOUNDARIES, BY_QUERIES = "U-Net", "Mask2Former"
-CELLS = {BOUNDARIES: (512, 64, 0), BY_QUERIES: (64, 64, 32)}
+BOUNDARIES, MIRRORS, BY_QUERIES = "U-Net", "U-Net with mirrors", "Mask2Former"
+CELLS = {BOUNDARIES: (512, 64, 0), MIRRORS: (512, 64, 0), BY_QUERIES: (64, 64, 32)}
 """Edge of a network's cells, context of a scene and fade between cells, px; the scenes are one cell of the U-Net."""
 OWN_MASK, TRUE_MASK = "its own", "the true one"
 OWN_RULES = "learned here"
@@ -79,9 +79,10 @@ def main() -> None:
             BY_QUERIES: arguments.query_network
             or _trained(trained, _query_config(arguments.query_steps), Path(scratch)),
         }
+        folders[MIRRORS] = folders[BOUNDARIES]
         results: list[Way] = []
         for kind, folder in folders.items():
-            network = load_segmenter(folder)
+            network = mirrored(load_segmenter(folder)) if kind == MIRRORS else load_segmenter(folder)
             teaching, shown = (
                 [drawn_ground(network, scene, *CELLS[kind]) for scene in part.scenes] for part in (learned, judged)
             )
@@ -105,7 +106,7 @@ class Way(NamedTuple):
     """How fields were found, and how well."""
 
     network: str
-    """BOUNDARIES or BY_QUERIES"""
+    """BOUNDARIES, MIRRORS or BY_QUERIES"""
     mask: str
     """OWN_MASK or TRUE_MASK"""
     rules: str
@@ -156,7 +157,7 @@ def _trained(scenes: LabelledScenes, config: TrainingConfig, scratch: Path) -> P
     )
 
 
-def drawn_ground(network: SegmentationNetwork, scene: Scene, cell_px: int, halo_px: int, blend_px: int) -> DrawnGround:
+def drawn_ground(network: CellNetwork, scene: Scene, cell_px: int, halo_px: int, blend_px: int) -> DrawnGround:
     """The scores of a network in one scene, cell by cell as in a run, and its parcels."""
     arrays = scene.read()
     h, w = arrays.valid.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ import torch
 from croplayer.models.bundles.bundle import load, write_bundle
 from croplayer.models.networks.cells import blended_halo_px
 from croplayer.models.networks.inference import predict_block, predict_layers
+from croplayer.models.networks.manifest import Manifest
 from croplayer.models.networks.queries import APART_PX, query_boundaries
 from croplayer.models.networks.segmentation import SegmentationNetwork, build_segmenter
 
@@ -99,12 +101,28 @@ def imagery(h: int, w: int) -> tuple[np.ndarray, np.ndarray]:
 def test_a_bundle_says_whether_its_queries_tell_boundaries(tmp_path: Path) -> None:
     with_them, without = taught(tmp_path), taught(tmp_path, instances=False)
     assert with_them.tells_boundaries and not without.tells_boundaries
+    cards = [(tmp_path / f"m2f{told}/README.md").read_text(encoding="utf-8") for told in (True, False)]
+    assert ["each was taught one field" in card for card in cards] == [True, False]
     rgb, valid = imagery(64, 64)
     layers = predict_layers(with_them, rgb, valid, cell_px=64, halo_px=0)
     assert layers.shape == (2, 64, 64) and np.ptp(layers[1]) > 20
     np.testing.assert_array_equal(layers[0], predict_block(without, rgb, valid, cell_px=64, halo_px=0))
     with pytest.raises(ValueError, match=r"mask2former tells no boundaries; .* whose queries were taught fields"):
         without(torch.zeros(1, 3, 64, 64), with_boundaries=True)
+
+
+def test_a_manifest_without_the_word_says_no_and_another_network_cannot_say_yes(tmp_path: Path) -> None:
+    taught(tmp_path)
+    folder = tmp_path / "m2fTrue"
+    values = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert values["instances"] is True
+    older = {name: value for name, value in values.items() if name != "instances"}
+    assert not Manifest.from_json(json.dumps(older).encode(), folder).instances
+    for wrong in ({"architecture": "unet"}, {"instances": "yes"}):
+        with pytest.raises(
+            ValueError, match=r"manifest field 'instances' is .*; expected false, or true for a mask2former"
+        ):
+            Manifest.from_json(json.dumps(values | wrong).encode(), folder)
 
 
 def test_any_blocks_have_the_boundaries_of_the_whole(tmp_path: Path) -> None:
