@@ -59,13 +59,10 @@ def _mirrored(compiled: CellFunction) -> CellFunction:
     def predict(rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
         looks = []
         for axes in MIRRORS:
-            rows_and_columns = [axis + 3 for axis in axes]
-            told = compiled(
-                np.ascontiguousarray(np.flip(rgb, rows_and_columns)),
-                np.ascontiguousarray(np.flip(valid, rows_and_columns)),
-            )
+            sides = tuple(axis + 3 for axis in axes)  # rows and columns of (n, h, w) and (n, h, w, 3) alike
+            told = compiled(np.ascontiguousarray(np.flip(rgb, sides)), np.ascontiguousarray(np.flip(valid, sides)))
             looks.append(np.flip(told, axes))
-        mean: np.ndarray = np.mean(looks, axis=0, dtype=np.float32)
+        mean: np.ndarray = np.stack(looks).mean(axis=0)
         return mean
 
     return predict
