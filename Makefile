@@ -56,9 +56,9 @@ bench-pipeline: $(VENV)/.installed ## measure whole runs against a plain script 
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench,openvino]'
 	$(BIN)/python -m benchmarks.pipeline --json bench_pipeline.json --markdown docs/pipeline.md $(ARGS)
 
-# Some 20 minutes on two cores.
-bench-fields: $(VENV)/.installed ## measure how well single fields are found in the synthetic country
-	$(BIN)/python -m benchmarks.synthetic_fields -o bench_fields.json $(ARGS)
+# An hour on two cores.
+bench-fields: $(VENV)/.installed ## measure how well single fields are found in the synthetic country and write it into docs/fields.md
+	$(BIN)/python -m benchmarks.synthetic_fields -o bench_fields.json --page docs/fields.md $(ARGS)
 
 # Hours on two cores. Parts: ARGS="--only schedule --blocks 10000".
 bench-nation: $(VENV)/.installed ## measure what a run of 10,000 to 383,266 blocks costs and write docs/nation.md

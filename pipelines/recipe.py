@@ -227,7 +227,7 @@ class Fields(Part):
     """Single fields of the map."""
 
     rules: str = "default"
-    """The included rules, or a file of ``croplayer models learn-fields``."""
+    """The included rules, a file of ``croplayer models learn-fields``, or "queries" for a Mask2Former that was taught fields."""
     min_area_ha: float = Field(default=0.05, ge=0, le=100)
     """Smaller ones are left out; 0.05 ha is three quarters of a mu."""
     max_area_ha: float = Field(default=2000.0, gt=0)

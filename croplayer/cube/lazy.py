@@ -156,17 +156,17 @@ def segment(
 def _network(model: str | Path, runtime: str, batch_cells: int | None, boundaries: bool) -> _Network:
     """What predicts; raises ValueError for a model that does not tell what it is asked for."""
     from croplayer.models.bundles.catalogue import find_bundle
-    from croplayer.models.networks.layers import TELL_BOUNDARIES
+    from croplayer.models.networks.layers import HAS_QUERIES, TELL_BOUNDARIES
     from croplayer.models.networks.manifest import bundle_digest, read_manifest
 
     folder = find_bundle(model)
     manifest = read_manifest(folder)
     if manifest.kind != "segmentation":
         raise ValueError(f"model '{model}' does not segment; name a segmentation model")
-    if boundaries and manifest.architecture not in TELL_BOUNDARIES:
+    if boundaries and not manifest.tells_boundaries:
         raise ValueError(
-            f"model '{model}' is a {manifest.architecture}, which tells no boundaries; leave out boundaries, or name a model "
-            f"that tells them ({', '.join(TELL_BOUNDARIES)}), such as 'default'"
+            f"model '{model}' is a {manifest.architecture} that tells no boundaries; leave out boundaries, or name a model "
+            f"that tells them ({', '.join(TELL_BOUNDARIES)}, or a {HAS_QUERIES} whose queries were taught fields), such as 'default'"
         )
     return _Network(str(folder), bundle_digest(folder), runtime, batch_cells, 2 if boundaries else 1)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from croplayer.evaluation.reliability import CLASSES
-from stores.field_columns import AREA, CONFIDENCE
+from croplayer.vector.boundaries import BORDER_CODE, OUTSIDE_CODE
+from stores.columns import parted_unit_sum
+from stores.field_columns import AREA, CONFIDENCE, IN_FIELDS, IN_NONE
 from stores.field_sizes import MU_HA, SIZE_KEYS, size_class
 
 COUNT = "fields"
@@ -27,6 +29,42 @@ def area_column(key: str) -> str:
 def confidence_column(number: int) -> str:
     """Column of the number of a unit's fields in a class of confidence, 0..9; the last holds a confidence of 1."""
     return f"confidence_{number}"
+
+
+def cropland_of_units(blocks: Iterable[tuple[str, Mapping[str, object]]], units: Mapping[str, str]) -> pd.DataFrame:
+    """Cropland within each unit that is in fields and in none.
+
+    Parameters
+    ----------
+    blocks : name of each block and its sums, ha: those named ``IN_FIELDS`` and ``IN_NONE`` are of the block, and where units
+        share it those of each unit follow under `stores.columns.unit_sum`; None counts as 0
+    units : code of the unit that each block lies in, BORDER_CODE where units share it or one ends in it; a block that is missing is
+        outside of all
+
+    Returns
+    -------
+    table by code with IN_FIELDS and IN_NONE, ha pixel by pixel. What a shared block holds beyond its units is under OUTSIDE_CODE,
+    which has a row in any case.
+    """
+    sums: dict[str, np.ndarray] = {OUTSIDE_CODE: np.zeros(2)}
+    for name, values in blocks:
+        # The sums of the block itself have no code.
+        parts: dict[str, np.ndarray] = {}
+        for key, area in values.items():
+            code, what = parted_unit_sum(key)
+            if what in (IN_FIELDS, IN_NONE):
+                parts.setdefault(code, np.zeros(2))[int(what == IN_NONE)] = float(area or 0)  # type: ignore[arg-type]
+        whole = parts.pop("")
+        code = units.get(name, OUTSIDE_CODE)
+        if code == BORDER_CODE:
+            beyond = whole - sum(parts.values())
+            # Sums over pixels and over units differ in their last digits.
+            parts[OUTSIDE_CODE] = np.where(beyond > 1e-9 * whole, beyond, 0.0)
+        else:
+            parts = {code: whole}
+        for code, part in parts.items():
+            sums[code] = sums.get(code, np.zeros(2)) + part
+    return pd.DataFrame.from_dict(sums, orient="index", columns=[IN_FIELDS, IN_NONE])
 
 
 def unit_figures(

@@ -45,8 +45,12 @@ def first_rule(tells_boundaries: bool) -> ScoreRule:
     return ScoreRule(hidden, np.array([2.0]), np.array([-1.0]), 0.0)
 
 
-def learn(drawn: Sequence[DrawnGround], tells_boundaries: bool, seed: int = 0) -> LearnedPair:
+def learn(
+    drawn: Sequence[DrawnGround], tells_boundaries: bool, seed: int = 0, join_steps: int | None = None
+) -> LearnedPair:
     """Both rules from some drawn ground; the same input gives the same rules on one machine.
+
+    ``join_steps`` are the steps of each learning of the joins, ``JOIN_STEPS`` where nothing is said.
 
     The confidence is learned from fields that a rule found which did not learn from them: of two halves of the ground each
     is separated with the rule of the other. Raises ValueError for less than two pieces of ground with drawn fields, or where the map has no cropland in
@@ -56,12 +60,13 @@ def learn(drawn: Sequence[DrawnGround], tells_boundaries: bool, seed: int = 0) -
     if has_fields.sum() < 2:
         raise ValueError(f"{has_fields.sum()} pieces of ground have drawn fields; at least two are needed")
     prepared = [_prepared(piece) for piece in drawn]
+    steps = join_steps or JOIN_STEPS
     order = np.random.default_rng(seed).permutation(len(drawn))
     order = order[np.argsort(~has_fields[order], kind="stable")]  # so that both halves have drawn fields
     halves = [order[::2], order[1::2]]
     features, matched = [], []
     for judged, learned in (halves, halves[::-1]):
-        rule = _learn_join([prepared[k] for k in learned], tells_boundaries, seed)
+        rule = _learn_join([prepared[k] for k in learned], tells_boundaries, seed, steps)
         for k in judged:
             found, is_matched = found_fields(drawn[k], rule)
             features.append(found)
@@ -70,7 +75,7 @@ def learn(drawn: Sequence[DrawnGround], tells_boundaries: bool, seed: int = 0) -
         np.concatenate(features), np.concatenate(matched), None, CONFIDENCE_UNITS, CONFIDENCE_STEPS, seed, 0.1
     )
     assert confidence.hidden.shape[1] == len(CONFIDENCE_FEATURES)
-    return LearnedPair(_learn_join(prepared, tells_boundaries, seed), confidence)
+    return LearnedPair(_learn_join(prepared, tells_boundaries, seed, steps), confidence)
 
 
 class FoundFields(NamedTuple):
@@ -138,7 +143,7 @@ def _prepared(piece: DrawnGround) -> _Prepared:
     return _Prepared(graph, shares(labels, len(graph.regions) - 1, piece.parcels), piece.pixel_m)
 
 
-def _learn_join(prepared: Sequence[_Prepared], tells_boundaries: bool, seed: int) -> ScoreRule:
+def _learn_join(prepared: Sequence[_Prepared], tells_boundaries: bool, seed: int, steps: int) -> ScoreRule:
     rule, seen = first_rule(tells_boundaries), []
     for _ in range(ROUNDS):
         for piece in prepared:
@@ -151,7 +156,7 @@ def _learn_join(prepared: Sequence[_Prepared], tells_boundaries: bool, seed: int
             raise ValueError(
                 "the map has no cropland that touches inside of drawn fields; there is nothing to learn from"
             )
-        rule = _fitted(x, y, w, JOIN_UNITS, JOIN_STEPS, seed, 0.01)
+        rule = _fitted(x, y, w, JOIN_UNITS, steps, seed, 0.01)
     return rule
 
 

@@ -21,6 +21,10 @@ CONFIDENCE_FEATURES = (
 )  # fmt: skip
 """What the confidence of a field is computed from, in the order of `field_features`."""
 
+QUERIES = "queries"
+"""Name of the rules for networks whose queries were taught single fields: nothing is learned from the scores of others."""
+HALF = 0.5
+
 
 @dataclass(frozen=True)
 class LearnedPair:
@@ -53,10 +57,12 @@ class FieldRules:
 
 @lru_cache(maxsize=4)
 def load_rules(place: str = "default") -> FieldRules:
-    """The rules of a JSON file, or the included ones by the name ``default``.
+    """The rules of a JSON file, the included ones by the name ``default``, or those of ``queries``.
 
     Raises FileNotFoundError without a file, ValueError when it is no file of rules, or of rules about other features.
     """
+    if place == QUERIES:
+        return _of_queries()
     if place == "default":
         data = resources.files("croplayer.fields").joinpath("default_rules.json").read_bytes()
     else:
@@ -86,6 +92,23 @@ def rules_text(name: str, origin: Mapping[str, Any], pairs: Mapping[str, Learned
 def score_all(rule: ScoreRule, features: np.ndarray) -> np.ndarray:
     """Scores (n,) float64 of the rows of features (n, k)."""
     return np.maximum(features @ rule.hidden.T + rule.shift, 0) @ rule.out + rule.bias
+
+
+def _of_queries() -> FieldRules:
+    """Two regions are one field where one query covers both sides of the line between them by more than half, on average.
+
+    The confidence is that of the included rules.
+    """
+    included = load_rules()
+    covers = np.zeros((1, len(FEATURES)))
+    covers[0, FEATURES.index("line_boundary")] = 1
+    pair = LearnedPair(ScoreRule(covers, np.zeros(1), np.array([-1.0]), HALF), included.with_boundaries.confidence)
+    origin = {
+        "learned_from": "nothing; the confidence is that of the included rules",
+        "licence": included.origin["licence"],
+    }
+    text = rules_text(QUERIES, origin, {"with_boundaries": pair, "without_boundaries": included.without_boundaries})
+    return FieldRules(QUERIES, origin, pair, included.without_boundaries, digest_bytes(text.encode()).sha256)
 
 
 def _stated(rule: ScoreRule, features: tuple[str, ...]) -> dict[str, Any]:

@@ -61,6 +61,8 @@ class SegmentTask:
     """What runs the network: see ``models.bundles.runtimes``."""
     device: str | None = None
     """Kind of device that the network runs on; None is CUDA where the worker has it."""
+    mirrors: bool = False
+    """Whether each cell is looked at four times, mirrored, and the mean is told."""
 
     def __call__(self, blocks: Sequence[BlockIndex]) -> list[BlockRecord]:
         return each_block(self.one, blocks, self.reading)
@@ -80,8 +82,10 @@ class SegmentTask:
         # The client of a run, which holds the task but computes nothing, needs no torch.
         from croplayer.models.bundles.familiarity_file import load_familiarity
         from croplayer.models.networks.inference import predict_layers
+        from croplayer.models.networks.mirrors import mirrored
 
         model = load_segmenter(self.model, self.model_digest, self.runtime, own_device(self.device))
+        looking = mirrored(model) if self.mirrors else model
         known = load_familiarity(self.model, self.model_digest)
         has_imagery = False
         values: dict[str, Value] = {}
@@ -93,9 +97,9 @@ class SegmentTask:
                 if i + 1 < len(self.sources):
                     coming = beside_the_network.submit(self.context, block, self.sources[i + 1])
                 layers = predict_layers(
-                    model, context.rgb, context.valid,
+                    looking, context.rgb, context.valid,
                     cell_px=self.cell_px, halo_px=self.halo_px, blend_px=self.blend_px, batch_cells=self.batch_cells,
-                    memory=_cells_of(self.model_digest, self.runtime, self.device),
+                    memory=_cells_of(self.model_digest, self.runtime, self.device, self.mirrors),
                 )  # fmt: skip
                 writes.append(beside_the_network.submit(self._write, block, source.name, layers))
                 rgb, valid = context.rgb[self._inner], context.valid[self._inner]
@@ -157,6 +161,6 @@ def own_device(kind: str | None) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _cells_of(model_digest: str, runtime: str, device: str | None) -> CellMemory:
+def _cells_of(model_digest: str, runtime: str, device: str | None, mirrors: bool) -> CellMemory:
     """The cells that this process predicted with a network."""
     return CellMemory(CELLS_KEPT)

@@ -64,12 +64,26 @@ def _checks(inputs: Inputs) -> Iterator[tuple[str, Callable[[], object]]]:
         yield f"[decisions]: {kind}_model", partial(_check_classifier, inputs, kind)
     if recipe.evaluation.parcels:
         yield "[evaluation]: parcels", lambda: read_polygons(Path(str(recipe.evaluation.parcels)), "parcels")
+    if recipe.fields:
+        yield "[fields]: rules", partial(_check_field_rules, inputs, recipe.fields.rules)
     if recipe.fields and recipe.fields.before:
         yield "[fields]: before", partial(_check_earlier_fields, Path(recipe.fields.before))
     if recipe.evaluation.sample:
         yield "[evaluation]: sample", lambda: _check_sample(Path(str(recipe.evaluation.sample)))
     if inputs.comparison:
         yield "[report]: comparison", partial(read_comparison, inputs.comparison)
+
+
+def _check_field_rules(inputs: Inputs, rules: str) -> None:
+    from croplayer.fields.rules import QUERIES, load_rules
+
+    load_rules(rules)
+    if rules == QUERIES and not inputs.models.tell_instances(inputs.recipe):
+        part = inputs.recipe.segmentation
+        raise ValueError(
+            f"'{QUERIES}' needs a mask2former whose queries were taught single fields, and the model '{part and part.model}' "
+            "has none; train a mask2former with croplayer, or leave the rules at 'default'"
+        )
 
 
 def _check_earlier_fields(run: Path) -> None:

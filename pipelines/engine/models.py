@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from croplayer.models.bundles.catalogue import shipped_folder, shipped_names
 from croplayer.models.bundles.whole_folders import repair
-from croplayer.models.networks.layers import TELL_BOUNDARIES
+from croplayer.models.networks.layers import HAS_QUERIES, TELL_BOUNDARIES
 from croplayer.models.networks.manifest import MANIFEST_NAME, RANDOM, bundle_digest, read_manifest
 from pipelines.engine.code import code_digest
 from pipelines.engine.run_log import messages
@@ -128,8 +128,19 @@ class Models:
         if part is None:
             return False
         folder = self.folder(recipe, "segmentation")
-        architecture = self.training_of(part).architecture if folder is None else read_manifest(folder).architecture
-        return architecture in TELL_BOUNDARIES
+        if folder is not None:
+            return read_manifest(folder).tells_boundaries
+        return self.training_of(part).architecture in (*TELL_BOUNDARIES, HAS_QUERIES)
+
+    def tell_instances(self, recipe: Recipe) -> bool:
+        """Whether the queries of a recipe's segmentation model, there or still to be trained, are taught single fields."""
+        part = recipe.segmentation
+        if part is None:
+            return False
+        folder = self.folder(recipe, "segmentation")
+        if folder is not None:
+            return read_manifest(folder).instances
+        return self.training_of(part).architecture == HAS_QUERIES
 
     def _train_segmentation(self, part: Segmentation, place: Path) -> None:
         training = _segmentation_training(part, self.out)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from croplayer.fields.block_tables import OUTLINES, FoundFields, decode_fields
@@ -24,10 +23,9 @@ from pipelines.engine.steps import OutputStep
 from pipelines.stages.export import export_names
 from pipelines.stages.field_parts import fields_part, has_earlier_fields, has_fields
 from stores.block_list import BlockList
-from stores.columns import parted_unit_sum, unit_column
+from stores.columns import unit_column
 from stores.durable import digest_bytes, digest_file, digest_text, write_durable
 from stores.field_columns import AREA, CONFIDENCE, ID, IN_FIELDS, IN_NONE
-from stores.results import Results
 from stores.run_folder import RunFolder, edition_at
 from stores.step_memory import FIELD_FILES, FIELD_OUTLINES
 
@@ -167,11 +165,13 @@ def counted(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputSte
     made = [done[name] for name in done if name.startswith(FIELD_FILES)]
 
     def make() -> Sequence[Path]:
-        from croplayer.evaluation.field_units import unit_figures, unit_table
+        from croplayer.evaluation.field_units import cropland_of_units, unit_figures, unit_table
 
         rows = []
         names = _unit_names(inputs) if inputs.levels else {"fields": (OUTSIDE_CODE, inputs.recipe.title)}
-        areas = _cropland_of_units(inputs, folder, done[FIELD_OUTLINES].results)
+        found = done[FIELD_OUTLINES].results
+        summed = zip((block.name for block in found.blocks), found.values(), strict=True)
+        areas = cropland_of_units(summed, _units_of_blocks(inputs, folder))
         for path in written_files(made, output):
             fields = pd.read_parquet(path, columns=[AREA, CONFIDENCE])
             code, name = names[path.stem]
@@ -185,31 +185,6 @@ def counted(inputs: Inputs, output: Output, done: Earlier) -> Iterator[OutputSte
     if inputs.levels:
         made_of["blocks"] = done["block_table"].digest
     yield OutputStep("field_units", made_of, make)
-
-
-def _cropland_of_units(inputs: Inputs, folder: RunFolder, found: Results) -> pd.DataFrame:
-    """Cropland within each unit that is in fields and in none, ha pixel by pixel, by code; all of it under OUTSIDE_CODE without
-    units. What a block holds beyond the units that share it is outside of all."""
-    sums: dict[str, np.ndarray] = {OUTSIDE_CODE: np.zeros(2)}
-    units = _units_of_blocks(inputs, folder)
-    for block, values in zip(found.blocks, found.values(), strict=True):
-        # The sums of the block itself have no code.
-        parts: dict[str, np.ndarray] = {}
-        for key, area in values.items():
-            code, what = parted_unit_sum(key)
-            if what in (IN_FIELDS, IN_NONE):
-                parts.setdefault(code, np.zeros(2))[int(what == IN_NONE)] = float(area or 0)
-        whole = parts.pop("")
-        code = units.get(block.name, OUTSIDE_CODE)
-        if code == BORDER_CODE:
-            beyond = whole - sum(parts.values())
-            # Sums over pixels and over units differ in their last digits.
-            parts[OUTSIDE_CODE] = np.where(beyond > 1e-9 * whole, beyond, 0.0)
-        else:
-            parts = {code: whole}
-        for code, part in parts.items():
-            sums[code] = sums.get(code, np.zeros(2)) + part
-    return pd.DataFrame.from_dict(sums, orient="index", columns=[IN_FIELDS, IN_NONE])
 
 
 def _units_of_blocks(inputs: Inputs, folder: RunFolder) -> dict[str, str]:

@@ -46,6 +46,7 @@ def segment(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep
         threshold=part.threshold,
         runtime=part.runtime,
         device=device,
+        mirrors=part.mirrors,
     )
     yield BlockStep(
         name="segment",
@@ -58,6 +59,7 @@ def segment(inputs: Inputs, output: Output, done: Earlier) -> Iterator[BlockStep
             "threshold": task.threshold,
             "runtime": runtime_version(part.runtime),
             "device": device_and_precision(device, part.runtime) if part.runtime in OF_TORCH else device,
+            "mirrors": part.mirrors,
         },
         blocks=blocks,
         task_for=lambda group: task.narrowed(group, blocks),

@@ -187,7 +187,7 @@ def test_what_cannot_be_segmented_is_refused(mapped: Path, bundle: Path) -> None
     with pytest.raises(ValueError, match="has no array 'rgb'"):
         segment(cube[["croplayer"]], "aster", bundle, cell_px=CELL, blend_px=BLEND)
     with pytest.raises(
-        ValueError, match="is a segformer, which tells no boundaries; leave out boundaries, or name a model"
+        ValueError, match="is a segformer that tells no boundaries; leave out boundaries, or name a model"
     ):
         segment(cube, "aster", bundle, boundaries=True, cell_px=CELL, blend_px=BLEND)
     with pytest.raises(ValueError, match="'default_coverage' does not segment; name a segmentation model"):

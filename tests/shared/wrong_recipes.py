@@ -104,6 +104,8 @@ WRONG = [
     ("[export]", '[decisions]\nreview_from_reference = true\nsample_deg = 0.07\n[reference]\nname = "truth"\ntitle = "t"\npath = "codes.tif"\nlegend = "ESA"\n[export]', "[decisions]: sample_deg: spacing is 0.07 degree; expected a multiple of 0.05 degree"),
     ("[export]", '[decisions]\nreview_from_reference = true\nsample_deg = 45\n[reference]\nname = "truth"\ntitle = "t"\npath = "codes.tif"\nlegend = "ESA"\n[export]', "[decisions]: sample_deg: a grid of 45.0 degree meets none of the 2 blocks; use a finer one"),
     ("[export]", '[evaluation]\nparcels = "parcels.gpkg"\n[export]', "[evaluation]: parcels: "),
+    ("[export]", '[fields]\nrules = "queries"\n[export]', "[fields]: rules: 'queries' needs a mask2former whose queries were taught single fields, and the model 'landscape' has none; train a mask2former with croplayer, or leave the rules at 'default'"),
+    ("[export]", '[fields]\nrules = "nowhere.json"\n[export]', "[fields]: rules: there are no field rules at "),
     ("[export]", '[evaluation]\nsample = "sample.gpkg"\n[export]', "[evaluation]: sample: "),
     ("[export]", '[report]\ncomparison = "nowhere.json"\n[export]', "[report]: comparison: "),
     ("[export]", '[terrain]\npath = "dem.tif"\n[export]', "[terrain]: raster"),

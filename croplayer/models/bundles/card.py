@@ -27,6 +27,11 @@ def model_card(manifest: Manifest) -> str:
         f"* Training data: {manifest.training_data}",
         f"* Licence: {manifest.licence}",
         *_started_from(manifest),
+        *(
+            ["* Queries: each was taught one field, so they tell the boundaries of fields"]
+            if manifest.instances
+            else []
+        ),
         f"* Written by: {', '.join(f'{name} {version}' for name, version in sorted(manifest.versions.items()))}",
         "",
         "## Validation",

@@ -34,13 +34,14 @@ _SEGFORMER_SPREAD = 0.1
 
 _SWIN: Mapping[str, Mapping[str, Any]] = {
     "tiny": {"embed_dim": 24, "depths": [1, 1, 1, 1], "num_heads": [1, 2, 4, 8], "window_size": 4},
+    "lite": {"embed_dim": 32, "depths": [2, 2, 2, 2], "num_heads": [1, 2, 4, 8], "window_size": 4},
     "swin-tiny": {"embed_dim": 96, "depths": [2, 2, 6, 2], "num_heads": [3, 6, 12, 24], "window_size": 7},
     "swin-small": {"embed_dim": 96, "depths": [2, 2, 18, 2], "num_heads": [3, 6, 12, 24], "window_size": 7},
 }
 
 _SWIN_STAGES: Mapping[str, Any] = {"out_features": ["stage1", "stage2", "stage3", "stage4"]}
 
-_MASK2FORMER_TINY: Mapping[str, Any] = {
+_MASK2FORMER_TINY: dict[str, Any] = {
     "feature_size": 32,
     "mask_feature_size": 32,
     "hidden_dim": 32,
@@ -52,6 +53,12 @@ _MASK2FORMER_TINY: Mapping[str, Any] = {
     "num_queries": 20,
     "train_num_points": 1024,
 }
+_MASK2FORMER: Mapping[str, Mapping[str, Any]] = {
+    "tiny": _MASK2FORMER_TINY,
+    "lite": _MASK2FORMER_TINY
+    | {"feature_size": 64, "mask_feature_size": 64, "hidden_dim": 64, "dim_feedforward": 128, "num_queries": 100},
+}
+"""Others have the decoder of the paper. A window must not hold more fields than there are queries."""
 
 _PIDNET: Mapping[str, Mapping[str, Any]] = {
     "tiny": {"width": 12, "pyramid_width": 24, "head_width": 32},
@@ -108,9 +115,7 @@ def _segformer(size: str) -> PreTrainedConfig:
 
 def _mask2former(size: str) -> PreTrainedConfig:
     swin = transformers.SwinConfig(**_SWIN[size], drop_path_rate=0.0, **_SWIN_STAGES)
-    return transformers.Mask2FormerConfig(
-        backbone_config=swin, **(_MASK2FORMER_TINY if size == "tiny" else {}), **_labels()
-    )
+    return transformers.Mask2FormerConfig(backbone_config=swin, **_MASK2FORMER.get(size, {}), **_labels())
 
 
 def _own(name: str) -> Any:

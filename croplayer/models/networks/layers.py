@@ -15,7 +15,9 @@ CLASSES = ("not cropland", "cropland")
 COVERAGE = "resnet"
 """Architecture of the coverage type network."""
 TELL_BOUNDARIES = ("unet",)
-"""Architectures whose output has ``boundary_logits`` (n, 1, h, w) when they predict: whether a field's boundary is near."""
+"""Architectures that have a head for boundaries: their output has ``boundary_logits`` (n, 1, h, w) when they predict: whether a field's boundary is near."""
+HAS_QUERIES = "mask2former"
+"""Architecture whose queries, taught one field each, tell boundaries too: where the ground goes from one query to another."""
 
 
 class Layered(Protocol):

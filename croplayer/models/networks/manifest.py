@@ -11,6 +11,8 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from croplayer.models.networks.layers import HAS_QUERIES, TELL_BOUNDARIES
+
 MANIFEST_NAME = "manifest.json"
 MANIFEST_SUM_NAME = "manifest.sha256"
 """Digest of the manifest, as ``sha256sum`` writes and checks it."""
@@ -56,6 +58,8 @@ class Manifest:
     """The training configuration that reproduces the weights; empty for weights trained by others."""
     temperature: float = 1.0
     """Divisor of the logits that calibrates the probabilities."""
+    instances: bool = False
+    """Whether each query of the network was taught one field; bundles written before there was this field lack it."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Versions of the packages that wrote the bundle, by package name."""
     files: Mapping[str, str] = field(default_factory=dict)
@@ -67,6 +71,11 @@ class Manifest:
             raise ValueError(f"manifest field 'kind' is '{self.kind}'; expected one of {', '.join(KINDS)}")
         if self.version != MANIFEST_VERSION:
             raise ValueError(f"manifest field 'version' is {self.version}; this croplayer reads {MANIFEST_VERSION}")
+        if self.instances is not False and (self.instances is not True or self.architecture != HAS_QUERIES):
+            raise ValueError(
+                f"manifest field 'instances' is {self.instances} for a {self.architecture}; expected false, or true for a "
+                f"{HAS_QUERIES}, whose queries can be taught fields"
+            )
         words = (self.architecture, self.size, self.training_data, self.licence, *self.classes, *self.bands)
         if not all(isinstance(v, str) for v in words):
             raise ValueError(
@@ -93,6 +102,11 @@ class Manifest:
             raise ValueError(f"manifest field 'temperature' is {self.temperature}; expected above 0")
         if len(gsd) != 2 or not 0 < gsd[0] <= gsd[1]:
             raise ValueError(f"manifest field 'ground_sample_distance_m' is {gsd}; expected 0 < low <= high")
+
+    @property
+    def tells_boundaries(self) -> bool:
+        """Whether the network tells the boundaries of fields as well as cropland."""
+        return self.architecture in TELL_BOUNDARIES or self.instances
 
     @property
     def seen_scenes(self) -> frozenset[str]:
@@ -122,8 +136,8 @@ class Manifest:
         except ValueError as error:
             raise ValueError(f"{origin} is not valid JSON: {error}") from error
         known = {f.name for f in fields(cls)}
-        if not isinstance(values, dict) or set(values) != known:
-            found = set(values) if isinstance(values, dict) else set()
+        if not isinstance(values, dict) or set(values) | {"instances"} != known:
+            found = set(values) | {"instances"} if isinstance(values, dict) else set()
             raise ValueError(
                 f"{origin} lacks fields {sorted(known - found)} and has unknown fields {sorted(found - known)}"
             )

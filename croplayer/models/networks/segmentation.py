@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from croplayer.models.networks.inference import CellFunction, predict_proba
-from croplayer.models.networks.layers import CLASSES, TELL_BOUNDARIES
+from croplayer.models.networks.layers import CLASSES, HAS_QUERIES, TELL_BOUNDARIES
 from croplayer.models.networks.manifest import Manifest
 from croplayer.models.networks.precision import FLOAT32
+from croplayer.models.networks.queries import query_boundaries, query_logits
 from stores.legends import CROPLAND
 
 BANDS = ("red", "green", "blue")
@@ -20,8 +21,6 @@ IMAGE_MEAN = (0.485, 0.456, 0.406)
 """Mean of red, green, blue in 0..1 that normalisation takes away (the usual ImageNet value)."""
 IMAGE_STD = (0.229, 0.224, 0.225)
 """Spread of red, green, blue in 0..1 that normalisation divides by (the usual ImageNet value)."""
-
-_SMALLEST_SHARE = 1e-6
 
 
 class SegmentationNetwork(nn.Module):
@@ -102,6 +101,7 @@ class SegmentationNetwork(nn.Module):
         metrics: Mapping[str, Any] | None = None,
         recipe: Mapping[str, Any] | None = None,
         temperature: float = 1.0,
+        instances: bool = False,
     ) -> Manifest:
         """The manifest of a bundle of this network; arguments are its fields of the same names."""
         return Manifest(
@@ -118,12 +118,13 @@ class SegmentationNetwork(nn.Module):
             metrics=metrics or {},
             recipe=recipe or {},
             temperature=temperature,
+            instances=instances,
         )
 
     @property
     def tells_boundaries(self) -> bool:
         """Whether it tells the boundaries of fields as well as cropland."""
-        return self.architecture in TELL_BOUNDARIES
+        return self.architecture in TELL_BOUNDARIES or (self.manifest is not None and self.manifest.instances)
 
     @property
     def n_parameters(self) -> int:
@@ -158,7 +159,7 @@ class SegmentationNetwork(nn.Module):
         ValueError when it is asked for boundaries and tells none.
         """
         output = self.model(pixel_values=pixels)
-        if self.architecture == "mask2former":
+        if self.architecture == HAS_QUERIES:
             logits = query_logits(output, self.cropland)
         else:
             logits = class_logits(output.logits, self.cropland)
@@ -167,9 +168,14 @@ class SegmentationNetwork(nn.Module):
             return cropland
         if not self.tells_boundaries:
             raise ValueError(
-                f"a {self.architecture} tells no boundaries; those that do are {', '.join(TELL_BOUNDARIES)}"
+                f"a {self.architecture} tells no boundaries; those that do are {', '.join(TELL_BOUNDARIES)}, and a "
+                f"{HAS_QUERIES} whose queries were taught fields"
             )
-        return torch.stack([cropland, enlarge(output.boundary_logits[:, 0].float(), pixels.shape[-2:])], dim=1)
+        if self.architecture == HAS_QUERIES:
+            boundary = query_boundaries(output, self.cropland, pixels.shape[-2:])
+        else:
+            boundary = enlarge(output.boundary_logits[:, 0].float(), pixels.shape[-2:])
+        return torch.stack([cropland, boundary], dim=1)
 
     def predict_proba(
         self, rgb: np.ndarray, *, ground_sample_distance_m: float, valid: np.ndarray | None = None
@@ -208,21 +214,6 @@ def class_logits(logits: torch.Tensor, cropland: tuple[int, ...] = (CROPLAND,)) 
         return logits[:, cropland[0]] - logits[:, 1 - cropland[0]]
     others = [i for i in range(logits.shape[1]) if i not in cropland]
     return logits[:, list(cropland)].logsumexp(1) - logits[:, others].logsumexp(1)
-
-
-def query_logits(output: Any, cropland: tuple[int, ...] = (CROPLAND,)) -> torch.Tensor:
-    """Cropland logits from class and mask queries: shares sum_q softmax(class)[q, c] x sigmoid(mask)[q].
-
-    The library's own post-processing resizes masks to a fixed size; here they keep the cell's. Shares of several classes
-    of cropland, or of several others, are added.
-    """
-    classes = output.class_queries_logits.float().softmax(-1)[..., :-1]
-    masks = output.masks_queries_logits.float().sigmoid()
-    shares = torch.einsum("nqc,nqhw->nchw", classes, masks) + _SMALLEST_SHARE
-    if shares.shape[1] == 2:
-        return shares[:, cropland[0]].log() - shares[:, 1 - cropland[0]].log()
-    others = [i for i in range(shares.shape[1]) if i not in cropland]
-    return shares[:, list(cropland)].sum(1).log() - shares[:, others].sum(1).log()
 
 
 def pick_device() -> torch.device:

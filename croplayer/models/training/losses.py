@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn import functional
 
-from croplayer.models.networks.segmentation import SegmentationNetwork, class_logits, enlarge, query_logits
+from croplayer.models.networks.queries import query_logits
+from croplayer.models.networks.segmentation import SegmentationNetwork, class_logits, enlarge
 from croplayer.models.training.augmentation import Batch
 from croplayer.models.training.matching import matching_loss, query_labels
 

@@ -21,6 +21,7 @@ from croplayer.models.bundles.bundle import write_bundle
 from croplayer.models.bundles.familiarity_file import FAMILIARITY_NAME, familiarity_bytes
 from croplayer.models.bundles.whole_folders import check_place, only_one, repair
 from croplayer.models.networks.familiarity import Familiarity
+from croplayer.models.networks.layers import HAS_QUERIES
 from croplayer.models.networks.manifest import (
     MANIFEST_NAME,
     STOPPING_SCENES,
@@ -115,6 +116,7 @@ def train_segmentation(
                 metrics=metrics,
                 recipe=recipe | {"device": device_words(network.device)},
                 temperature=network.temperature,
+                instances=network.architecture == HAS_QUERIES,
             )
             described = describe_scenes(network.eval(), learn, config.gsd_m)
             extra = _further_files(history, metrics, described)

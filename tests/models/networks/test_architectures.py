@@ -7,7 +7,8 @@ from scipy import ndimage
 from transformers import AutoConfig, AutoModelForSemanticSegmentation
 
 from croplayer.models.networks.architectures import ARCHITECTURES, architecture_config, model_class, sizes
-from croplayer.models.networks.segmentation import build_segmenter, query_logits
+from croplayer.models.networks.queries import query_logits
+from croplayer.models.networks.segmentation import build_segmenter
 from croplayer.models.training.augmentation import Batch
 from croplayer.models.training.losses import (
     boundaries,

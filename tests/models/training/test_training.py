@@ -12,14 +12,14 @@ from shared.places import REPOSITORY
 
 from croplayer.models.bundles.bundle import load
 from croplayer.models.bundles.kinds import load_segmenter
-from croplayer.models.networks.inference import predict_image
+from croplayer.models.networks.inference import predict_image, predict_layers
 from croplayer.models.networks.manifest import bundle_digest, read_manifest
 from croplayer.models.networks.segmentation import build_segmenter
 from croplayer.models.training.augmentation import SceneTensors, draw_batch, step_generator
 from croplayer.models.training.cross_validation import cross_validate
 from croplayer.models.training.evaluation import evaluate_scenes
 from croplayer.models.training.fitting import _optimizer
-from croplayer.models.training.losses import boundary_weights, mask_loss, training_loss
+from croplayer.models.training.losses import boundaries, boundary_weights, mask_loss, training_loss
 from croplayer.models.training.training import TrainingConfig, train_segmentation
 from croplayer.models.training.training_config import Augmentation, learning_rate_at
 
@@ -181,6 +181,7 @@ def test_it_learns_painted_fields(architecture, steps, painted_scenes, tmp_path)
     assert set(figures["by_scene"]) == set(validation.names)
     assert figures["no_field"]["iou"] == 0
     assert manifest.recipe["steps"] == steps
+    assert manifest.instances == (architecture == "mask2former")
     assert manifest.training_data == TEXTS["training_data"]
     curve = json.loads((folder / "training.json").read_text())
     assert [c["step"] for c in curve] == list(range(1, steps + 1))
@@ -188,6 +189,16 @@ def test_it_learns_painted_fields(architecture, steps, painted_scenes, tmp_path)
     mask = predict_image(load(folder), arrays.rgb, arrays.valid) >= 125
     tp, either = (mask & arrays.field).sum(), (mask | arrays.field).sum()
     assert tp / either == pytest.approx(figures["by_scene"][validation.names[0]]["iou"], abs=1e-4)
+    if manifest.instances:
+        assert_boundaries_lie_where_fields_end(load(folder), arrays)
+
+
+def assert_boundaries_lie_where_fields_end(network, arrays):
+    h, w = (side // 32 * 32 for side in arrays.valid.shape)
+    _, told = predict_layers(network, arrays.rgb[:h, :w], arrays.valid[:h, :w], cell_px=32, halo_px=0)
+    parcels, known = (torch.from_numpy(part[:h, :w].copy())[None] for part in (arrays.parcels, arrays.valid))
+    ends = boundaries(parcels.int(), known[None])[0].bool().numpy()
+    assert told[ends & arrays.valid[:h, :w]].mean() > told[~ends & arrays.valid[:h, :w]].mean() + 25
 
 
 def test_scenes_of_validation_may_not_be_trained_on(painted_scenes, tmp_path):
