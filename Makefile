@@ -82,9 +82,9 @@ bench-labels: $(VENV)/.installed ## measure what choosing tasks is worth and wri
 	$(BIN)/croplayer label simulate -o runs/labels_trial --images $${CROPLAYER_DATA:-../shared/data}/naip_fields/images --polygons $${CROPLAYER_DATA:-../shared/data}/naip_fields/fields.gpkg $(ARGS)
 
 # Half an hour on two cores. Other countries: ARGS="--country 31".
-bench-forgetting: $(VENV)/.installed ## measure what it is worth that a round keeps the map on land without a label
+bench-forgetting: $(VENV)/.installed ## measure what it is worth that a round keeps the map on land without a label and write it into docs/labels.md
 	mkdir -p runs
-	$(BIN)/python -m benchmarks.forgetting -o runs/forgetting.json $(ARGS)
+	$(BIN)/python -m benchmarks.forgetting -o runs/forgetting.json --write docs/labels.md $(ARGS)
 
 # An hour. Needs Chromium.
 bench-teaching: $(VENV)/.installed ## teach the shipped model unseen land in three rounds, at the page and in the GeoPackage, and write runs/teaching

@@ -1,11 +1,13 @@
 """What keeping the map on land without a label is worth: rounds of the shipped model on land that it has never seen.
 
-    python -m benchmarks.forgetting --country 22 31 --keep 0 2 -o forgetting.json
+    python -m benchmarks.forgetting --country 21 22 --keep 0 2 -o forgetting.json --write docs/labels.md
 
 The land is croplayer's SYNTHETIC country; the model is ``default``, which learned on real scenes alone. Squares are chosen as ``croplayer
 label next`` does, by how unsure the shipped model is and where the sources disagree, and labelled by a mapper who makes mistakes. Three
 rounds learn from them, once for each weight of keeping, with the configuration of a round but fewer steps and smaller windows.
 All are judged on the same windows of held-out blocks, by the truth. No page, no GeoPackage and no cube are part of it.
+
+What the JSON file holds already is not measured again.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import numpy as np
 import pandas as pd
 from shapely.geometry.base import BaseGeometry
 
+from benchmarks.written import write_section
 from croplayer.active.choosing import best_and_diverse
 from croplayer.active.held_out import is_held_out
 from croplayer.active.rounds.learning import ShownAgain, training_config
@@ -206,28 +209,51 @@ def _figures(model: Path, truth: LabelledScenes) -> dict[str, float]:
     return {name: round(float(value), 4) for name, value in found.items()}
 
 
+def section(told: dict[str, Any]) -> str:
+    """The figures as a table of a page: IoU in per cent, a row for each country and weight."""
+    squares = np.cumsum(BATCHES)
+    first, *others = (f"after {count}" for count in squares)
+    lines = [
+        f"| country | `keep` | `{MODEL}` | {first} squares | {' | '.join(others)} |",
+        f"|---|---|---|{'---|' * len(squares)}",
+    ]
+    for country, found in told.items():
+        for name, figures in found.items():
+            if name.startswith("keep "):
+                shown = " | ".join(f"{100 * each['iou']:.1f}" for each in figures)
+                lines.append(f"| {country.removeprefix('country ')} | {name.removeprefix('keep ')} | {shown} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Play the rounds in every country, print the figures and write them as JSON."""
+    """Play the rounds in every country, print the figures and write them as JSON and, if asked, on a page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--out", type=Path, required=True)
-    parser.add_argument("--country", nargs="+", type=int, default=[22, 31], help="seeds of countries")
+    parser.add_argument("--write", type=Path, help="page whose section is written anew, such as docs/labels.md")
+    parser.add_argument("--country", nargs="+", type=int, default=[21, 22], help="seeds of countries")
     parser.add_argument("--keep", nargs="+", type=float, default=[0.0, 2.0], help="weights of keeping the map")
     parser.add_argument("--steps", type=int, default=100, help="training steps of a round")
     parser.add_argument("--crop-px", type=int, default=128)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    told: dict[str, Any] = {}
+    told: dict[str, Any] = json.loads(options.out.read_text()) if options.out.is_file() else {}
     for seed in options.country:
+        found = told.setdefault(f"country {seed}", {})
+        left = [keep for keep in options.keep if f"keep {keep:g}" not in found]
+        if not left:
+            continue
         land = Land(Country(seed))
         batches = chosen(land)
         shares = [round(float(np.mean([(land.fields(w) > 0).mean() for w in batch])), 3) for batch in batches]
-        told[f"country {seed}"] = {"cropland in the squares": shares}
-        for keep in options.keep:
+        found["cropland in the squares"] = shares
+        for keep in left:
             learning = Learning(steps=options.steps, crop_px=options.crop_px, threads=options.threads, keep=keep)
             with tempfile.TemporaryDirectory() as scratch, fixed_threads(options.threads):
-                told[f"country {seed}"][f"keep {keep:g}"] = rounds(land, batches, learning, Path(scratch))
+                found[f"keep {keep:g}"] = rounds(land, batches, learning, Path(scratch))
             options.out.write_text(json.dumps(told, indent=1) + "\n")
-            print(f"country {seed}, keep {keep:g}: {told[f'country {seed}'][f'keep {keep:g}']}", flush=True)
+            print(f"country {seed}, keep {keep:g}: {found[f'keep {keep:g}']}", flush=True)
+    if options.write is not None:
+        write_section(options.write, "forgetting", section(told))
 
 
 if __name__ == "__main__":
