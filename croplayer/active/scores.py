@@ -19,6 +19,9 @@ from stores.legends import CROPLAND, INTEGRATED, NO_IMAGERY, PROBABILITY_SCALE
 OUTLINE_PX = 3
 """Pixels this near to an outline of the mask are uncertain everywhere; they tell windows apart badly and do not count."""
 
+SET_APART = 0.6
+"""A window that ranks no higher in a group of scores was not chosen for it."""
+
 COLOUR_PX = 64
 """Pixels along a window's edge that its colours are told from; more tell nothing new."""
 
@@ -180,7 +183,8 @@ def ranks(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def words(scores: pd.Series, group_ranks: pd.Series, most: int = 2) -> str:
-    """Why a window is worth a look: the groups of scores in which it ranks highest, as a sentence.
+    """Why a window is worth a look: the groups of scores in which it ranks highest, as a sentence;
+    that it is unlike the others where it ranks high in none.
 
     Parameters
     ----------
@@ -190,12 +194,12 @@ def words(scores: pd.Series, group_ranks: pd.Series, most: int = 2) -> str:
     told: list[str] = []
     for group, rank in group_ranks.sort_values(ascending=False, kind="stable").head(most).items():
         score = next((s for s in SCORES if s.group == group and np.isfinite(scores[s.name])), None)
-        if score is not None and (rank > 0.5 or not told):
+        if score is not None and rank > SET_APART:
             value = float(scores[score.name])
             text = score.words.format(value, 1 - value, np.exp(value)).replace("%", " %")
             told.append(f"{text}, above {min(int(100 * rank), 99)} % of the windows")
     if not told:
-        return "Nothing sets it apart."
+        return "No score sets it apart from most windows; it looks unlike the other squares that were chosen."
     text = "; ".join(told)
     return f"{text[0].upper()}{text[1:]}."
 

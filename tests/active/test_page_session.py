@@ -16,7 +16,7 @@ import pytest
 import shapely
 from shared.label_edits import change, clear, finish, in_task, rows_of
 
-from croplayer.active import judgements, row_edits
+from croplayer.active import claims, judgements, row_edits
 from croplayer.active.claims import AWAY
 from croplayer.active.judgements import JudgementKind, read_journal, read_judgements
 from croplayer.active.page.clock import PAUSE, Clock
@@ -325,6 +325,23 @@ def test_a_full_disk_is_said_and_nothing_counts_as_saved(desk: Desk, monkeypatch
     assert session.message == "there is nothing to undo"
 
 
+def test_what_is_shown_stays_where_nothing_can_be_handed_out(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = at(desk, Work.BLOCKS)
+    shown = session.item, session.work, session.keys
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for key in ("m", "ArrowRight"):
+        with monkeypatch.context() as patch:
+            patch.setattr(claims, "write_durable", full)
+            session.press(key)
+        assert session.failed and "nothing can be handed out" in session.message and "make room" in session.message
+        assert (session.item, session.work, session.keys) == shown and session.item is not None
+    press(session, "m")
+    assert session.work != Work.BLOCKS and not session.failed
+
+
 def test_notes_are_kept_with_what_was_said(desk: Desk) -> None:
     session = at(desk, Work.BLOCKS)
     session.note("cloud")
@@ -343,6 +360,9 @@ def test_without_the_run_only_fields_are_left(project: LabelProject) -> None:
     desk = Desk(project, Pictures(project, None), DEFAULT_CLASSES.labels)
     assert desk.works == (Work.FIELDS,)
     session = Session(desk, "Li", Time())
+    shown = session.item
+    session.press("m")
+    assert session.item == shown is not None and session.message == "this is the only kind of work here"
     picture = desk.pictures.imagery(session.item, desk.sources[0])  # type: ignore[arg-type]
     assert picture.rgba.shape[2] == 4 and desk.pictures.around(session.item, desk.sources[0]) is None  # type: ignore[arg-type]
 

@@ -57,7 +57,8 @@ def test_ranks_put_nothing_forward_that_tells_nothing() -> None:
     )
     # A type that most blocks have is not called rare.
     common = pd.Series(dict.fromkeys(NAMES, np.nan) | {"rarity": 0.25})
-    assert words(common, pd.Series({"coverage": 0.39})).startswith("Its coverage type is that of 75 % of the blocks")
+    assert words(common, pd.Series({"coverage": 0.39})).startswith("No score sets it apart")
+    assert words(common, pd.Series({"coverage": 0.7})).startswith("Its coverage type is that of 75 % of the blocks")
 
 
 def test_every_window_of_a_run_has_its_numbers(numbers: RunNumbers) -> None:

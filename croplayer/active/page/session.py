@@ -176,6 +176,9 @@ class Session:
             self._next("")
         elif act == Act.WORK:
             works = self.desk.works
+            if len(works) == 1:
+                self.message = "this is the only kind of work here"
+                return
             self._begin(works[(works.index(self.work) + 1) % len(works)])
         elif act == Act.UNDO:
             self._undo()
@@ -188,15 +191,21 @@ class Session:
             self.message = "this is the first one that you saw"
 
     def _begin(self, work: Work) -> None:
+        # Handed out first: where that fails, what is shown stays.
+        found = self.desk.hand_out(work, self.person, "", self._now())
         self.work, self._history = work, []
         groups = keys_of(work, self.desk.sources, self.desk.classes)
         self.keys = {key.key: key for group in groups.values() for key in group}
         self._show(None)
-        self._next("")
+        self._take(found, "")
 
     def _next(self, said: str) -> None:
+        subject = self.item.subject if self.item else ""
+        self._take(self.desk.hand_out(self.work, self.person, subject, self._now()), said)
+
+    def _take(self, found: Item | None, said: str) -> None:
+        """Show what was handed out, or say that nothing is left."""
         before = self.item
-        found = self.desk.hand_out(self.work, self.person, before.subject if before else "", self._now())
         if found is None:
             self.message = f"{said}; nothing is left for you here" if said else "nothing is left for you here"
             self.message = self.message[0].upper() + self.message[1:]
