@@ -47,8 +47,9 @@ def make(labels: Path, run: Path | None, number: int | None, models: Path | None
 
     project = LabelProject.open(labels.absolute())
     read_settings(project.folder / SETTINGS_FILE)
+    place = (run or project.run).absolute()  # a training works in the project's folder
     with project.held():
-        side, recipe = _run_side(run or project.run)
+        side, recipe = _run_side(place)
         heard = _heard()
         if number is not None:
             differing = rebuild_round(project, number, side, heard)
@@ -61,7 +62,7 @@ def make(labels: Path, run: Path | None, number: int | None, models: Path | None
             return
         kept = round_folder(project, 0).model.is_dir()
         try:
-            done = make_round(project, side, None if kept else _model(run or project.run, recipe, models), heard)
+            done = make_round(project, side, None if kept else _model(place, recipe, models), heard)
         except NothingNewError:
             _write_page(project, side)  # a command that was killed may have left it behind
             raise

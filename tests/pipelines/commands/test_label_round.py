@@ -36,7 +36,7 @@ def in_new_python(folder: Path, *arguments: object) -> str:
 def second_person(labels: Path, run: Path, home: Path) -> str:
     """What somebody is told who has a copy of the folder at another place, and makes round 1 again in a process of their own."""
     shutil.copytree(labels, home / "their labels")
-    return in_new_python(home, "round", "their labels", "--rebuild", 1, "--run", run)
+    return in_new_python(home, "round", "their labels", "--rebuild", 1, "--run", os.path.relpath(run, home))
 
 
 def test_a_round_says_what_it_decides_and_writes_its_page(
