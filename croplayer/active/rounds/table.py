@@ -199,7 +199,8 @@ def setbacks(record: pd.DataFrame, number: int) -> list[str]:
         there = f"; round {at} was the best there ({100 * iou:.1f} %)" if at != number else ""
         said.append(
             f"{row.name or 'all'}: the model of round {number} maps the held-out labels worse than the one before, IoU "
-            f"{100 * row.iou:.1f} % after {100 * row.iou_before:.1f} %{there}; look before you map the country with it"
+            f"{100 * row.iou:.1f} % after {100 * row.iou_before:.1f} %{there}; look before you map the country with it; "
+            "`keep = 2` in rounds.toml lets the next rounds forget less"
         )
     return said
 
