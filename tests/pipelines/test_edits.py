@@ -96,6 +96,7 @@ def test_an_edited_run_is_like_a_fresh_one(base: Path, models: Path, tmp_path: P
     max_examples=5, suppress_health_check=list(hypothesis.HealthCheck), phases=[hypothesis.Phase.generate]
 )
 @hypothesis.given(edits=st.lists(st.sampled_from(EDITS), min_size=1, max_size=3, unique_by=lambda edit: edit.name))
+@pytest.mark.slow
 def test_edits_one_after_the_other_leave_the_bytes_of_a_fresh_run(base: Path, models: Path, edits: list[Edit]) -> None:
     with tempfile.TemporaryDirectory() as work:
         check_edits(base, Path(work), models, edits)
