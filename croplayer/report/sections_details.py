@@ -50,8 +50,8 @@ def coverage_parts(results: ReportTables) -> list[Part]:
     text = ", ".join(f"{100 * share:.1f} % of {source}" for source, share in bad.items())
     if len(columns) == 2:
         both = float(blocks[list(columns)].isin(unusable).all(axis=1).mean())
-        text += f"; {100 * both:.1f} % of the blocks in both sources, which remain unusable when each block takes the better source"
-    caption = f"Blocks without usable imagery (clouds, snow, missing tiles): {text}."
+        text += f"; {100 * both:.1f} % of the blocks in both sources, which remain so when each block takes the better source"
+    caption = f"Blocks of poor imagery (clouds, snow, gaps; beside the gaps a block can be mapped): {text}."
     figure = share_figure(shares, COVERAGE_COLOURS)
     parts.append(Picture.of("coverage_shares", "How much imagery can be used", caption, figure))
     return parts
