@@ -212,7 +212,7 @@ EDITS = (
     Edit("the name of the recipe", _replaced('name = "small"', 'name = "other"'), set()),
     Edit("the number of workers", _replaced("workers = 1", "workers = 2"), set()),
     Edit("the threshold", _replaced("[segmentation]\n", "[segmentation]\nthreshold = 0.52\n"), {"segment"} | MAPS),
-    Edit("mirror images", _replaced("[segmentation]\n", "[segmentation]\nmirrors = true\n"), {"segment"}),
+    Edit("mirror images", _replaced("[segmentation]\n", "[segmentation]\nmirrors = true\n"), {"segment"} | MAPS),
     Edit("cells in a batch", _replaced("[segmentation]\n", "[segmentation]\nbatch_cells = 3\n"), {"segment"}),
     Edit("the blend of cells", _replaced("blend_px = 16", "blend_px = 8"), {"segment"} | MAPS),
     Edit("the share of Nodata", _replaced("[coverage]\n", "[coverage]\nnodata_above = 0.01\n"), {"assess"} | MAPS),
