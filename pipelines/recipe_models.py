@@ -171,7 +171,7 @@ class Segmentation(Licensed):
     batch_cells: int | None = Field(default=None, ge=1, examples=[36])
     """Cells per pass of the network; left out, 1 on a CPU and 36 on CUDA. The last bits of a map depend on it."""
     mirrors: bool = Field(default=False, examples=[True])
-    """Whether each cell is looked at four times, mirrored, and the mean is the score: better fields for four times the time."""
+    """Whether each cell is looked at four times, mirrored, and the mean is the score, for four times the time."""
     runtime: Literal["torch", "torch-bf16", "openvino", "openvino-bf16"] = "torch"
     """What runs the network: torch in float32, on CUDA also in bfloat16; OpenVINO runs on CPUs and needs an extra."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from croplayer.models.bundles.catalogue import shipped_folder, shipped_names
 from croplayer.models.bundles.whole_folders import repair
 from croplayer.models.networks.layers import HAS_QUERIES, TELL_BOUNDARIES
-from croplayer.models.networks.manifest import MANIFEST_NAME, RANDOM, bundle_digest, read_manifest
+from croplayer.models.networks.manifest import MANIFEST_NAME, RANDOM, Manifest, bundle_digest, read_manifest
 from pipelines.engine.code import code_digest
 from pipelines.engine.run_log import messages
 from pipelines.recipe import Recipe
@@ -124,23 +124,22 @@ class Models:
 
     def tell_boundaries(self, recipe: Recipe) -> bool:
         """Whether a recipe's segmentation model, there or still to be trained, tells the boundaries of fields."""
-        part = recipe.segmentation
-        if part is None:
-            return False
-        folder = self.folder(recipe, "segmentation")
-        if folder is not None:
-            return read_manifest(folder).tells_boundaries
-        return self.training_of(part).architecture in (*TELL_BOUNDARIES, HAS_QUERIES)
+        told = self._segmentation(recipe)
+        if isinstance(told, str):
+            return told in (*TELL_BOUNDARIES, HAS_QUERIES)
+        return told is not None and told.tells_boundaries
 
     def tell_instances(self, recipe: Recipe) -> bool:
         """Whether the queries of a recipe's segmentation model, there or still to be trained, are taught single fields."""
-        part = recipe.segmentation
-        if part is None:
-            return False
+        told = self._segmentation(recipe)
+        return told == HAS_QUERIES if isinstance(told, str) else told is not None and told.instances
+
+    def _segmentation(self, recipe: Recipe) -> Manifest | str | None:
+        """The manifest of a recipe's segmentation model, or its architecture where it is still to be trained; None without one."""
+        if recipe.segmentation is None:
+            return None
         folder = self.folder(recipe, "segmentation")
-        if folder is not None:
-            return read_manifest(folder).instances
-        return self.training_of(part).architecture == HAS_QUERIES
+        return self.training_of(recipe.segmentation).architecture if folder is None else read_manifest(folder)
 
     def _train_segmentation(self, part: Segmentation, place: Path) -> None:
         training = _segmentation_training(part, self.out)

@@ -50,7 +50,7 @@ class Learning:
     new_times: int = _setting(3, "how often a new label is shown for each time that an old one is", _COUNT)
     replayed: float = _setting(1.0, "share of the old labels that are shown again", _SHARE)
     # Chosen squares show few villages, roads and rivers, which a model may forget; but where the map before is poor, keeping it
-    # costs more than that: on four lands out of four a first round gained more without it.
+    # costs more than that: docs/labels.md has what rounds gave with and without it.
     keep: float = _setting(
         0.0,
         "weight of keeping what the model before maps on land without a label, such as 2; 0 lets it forget",
