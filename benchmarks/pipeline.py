@@ -12,7 +12,7 @@ was not measured again is kept.
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import contextlib
 import json
 import os
 import sys
@@ -26,6 +26,7 @@ from benchmarks.pipeline_page import page
 from benchmarks.pipeline_runs import Found, compare
 from benchmarks.pipeline_scaling import measure_scaling
 from croplayer.landscape.make import make_country
+from croplayer.models.bundles.runtimes import OPENVINO, OPENVINO_BF16, TORCH
 from pipelines.recipe_files import DATA_VARIABLE
 from stores.grid import Bounds
 
@@ -41,9 +42,20 @@ def country(work: Path) -> Found:
         work / "country", seed=1, bounds=Bounds(*COUNTRY_BOUNDS), zoom=ZOOM, training_scenes=0, coverage_samples=0,
         provinces=PROVINCES,
     )  # fmt: skip
-    runtimes = ["torch", *(["openvino"] if importlib.util.find_spec("openvino") else [])]
-    recipes = {name: country_recipe(work, work / "country", runtime=name) for name in runtimes}
+    recipes = {name: country_recipe(work, work / "country", runtime=name) for name in runtimes_here()}
     return compare(recipes, work, work / "caches")
+
+
+def runtimes_here() -> list[str]:
+    """Runtimes that can segment on this machine's CPU."""
+    names = [TORCH]
+    with contextlib.suppress(ImportError):
+        import openvino
+
+        names.append(OPENVINO)
+        if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            names.append(OPENVINO_BF16)
+    return names
 
 
 def swellendam(work: Path) -> Found | None:
@@ -51,7 +63,7 @@ def swellendam(work: Path) -> Found | None:
     if DATA_VARIABLE not in os.environ:
         print(f"{DATA_VARIABLE} is not set; the real images are left out", file=sys.stderr)
         return None
-    return compare({"torch": swellendam_recipe(work)}, work, work / "caches")
+    return compare({TORCH: swellendam_recipe(work)}, work, work / "caches")
 
 
 def measure(part: str, work: Path, arguments: argparse.Namespace) -> Found | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.processes import BETWEEN, BLOCK_PROCESS, END, START
+from croplayer.models.bundles.runtimes import RUNTIMES
 
 Found = Mapping[str, Any]
 
@@ -26,7 +27,10 @@ WHY: dict[str, str] = {
     "evaluate": "masks are read from the store; a step's start and its ledger",
 }
 """Why a step takes more than MOST_OVER_KERNELS times its kernels, by step."""
-NAMES = {"script": "plain script", "cold": "cold", "torch": "warm", "openvino": "warm, OpenVINO"}
+NAMES = {
+    "script": "plain script", "cold": "cold", "torch": "warm", "openvino": "warm, OpenVINO",
+    "openvino-bf16": "warm, OpenVINO bfloat16",
+}  # fmt: skip
 """Runs of the tables, in their order."""
 MOST_MOSAIC_S, MOST_LOOKS_S, MOST_COMPARE_S, MOST_AGGREGATE_S = 0.35, 0.2, 0.15, 0.15
 MOST_REPORT_S, MOST_COMPILE_S, MOST_AGAIN_S = 6.0, 15.0, 2.0
@@ -99,7 +103,7 @@ def ratios(found: Found) -> Iterator[tuple[str, float, float | None]]:
     rest = [run["cpu_s"] - rows.get(NETWORK, 0.0) for run, rows in ((runs["script"], script), (runs["torch"], warm))]
     yield "CPU of everything but segment, with start, report and export", rest[0] / rest[1], None
     yield "CPU in all, with torch", runs["script"]["cpu_s"] / runs["torch"]["cpu_s"], GOAL_TORCH
-    best = min((runs[name] for name in ("torch", "openvino") if name in runs), key=lambda run: run["cpu_s"])
+    best = min((runs[name] for name in RUNTIMES if name in runs), key=lambda run: run["cpu_s"])
     yield "CPU in all, with the best runtime", runs["script"]["cpu_s"] / best["cpu_s"], GOAL_BEST
     yield "wall time, with torch", runs["script"]["wall_s"] / runs["torch"]["wall_s"], None
     yield "wall time, with the best runtime", runs["script"]["wall_s"] / best["wall_s"], GOAL_WALL
@@ -140,6 +144,9 @@ def _comparison(found: Found) -> list[str]:
     lines += _table(["step", *shown.values()], rows)
     goals = [[name, _text(ratio), f"{goal:g}" if goal else ""] for name, ratio, goal in ratios(found)]
     lines += ["", "What the script takes, divided by what a warm run takes:", "", *_table(["", "ratio", "goal"], goals)]
+    for name, iou in found.get("iou_with_torch", {}).items():
+        runtime = NAMES[name].removeprefix("warm, ")
+        lines += ["", f"The masks of the run with {runtime} have an IoU of {iou:.5f} with those of torch."]
     most = [[name, _text(value), f"{most:g}"] for name, value, most in limits(found)]
     lines += ["", "What has a limit of its own:", "", *_table(["", "measured", "at most"], most)]
     return [*lines, "", "Processes by kind:", "", *_process_table(runs, shown)]

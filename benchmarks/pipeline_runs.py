@@ -9,9 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.pipeline_inputs import plain_job
 from benchmarks.processes import Watched, by_step, run_watched
+from croplayer.cube.opening import open_cube
+from stores.columns import CROPLAND_MASK
 from stores.ledger import Ledger
+from stores.legends import CROPLAND
 from stores.run_folder import RunFolder
 
 WORKERS = 2
@@ -65,7 +70,10 @@ def measure_kernels(recipe: Path, out: Path) -> Found:
 
 
 def compare(recipes: dict[str, Path], work: Path, caches: Path) -> Found:
-    """The runs of recipes of the same blocks by runtime, torch first, beside the plain script."""
+    """The runs of recipes of the same blocks by runtime, torch first, beside the plain script.
+
+    Every run but the cold one finds what a run of its recipe kept before.
+    """
     (torch, recipe), *others = recipes.items()
     job = plain_job(recipe, work / "none")
     model = Path(job["model"]).name
@@ -74,7 +82,15 @@ def compare(recipes: dict[str, Path], work: Path, caches: Path) -> Found:
     found["runs"]["script"] = measure_script(recipe, work)
     found["runs"][torch] = measure_run(recipe, work / torch, caches)
     for name, other in others:
+        measure_run(other, work / f"first {name}", caches)
         found["runs"][name] = measure_run(other, work / name, caches)
     found["runs"]["again"] = measure_run(recipe, work / torch, caches)
+    found["iou_with_torch"] = {name: cropland_iou(work / torch, work / name) for name, _ in others}
     found["kernels"] = {name: measure_kernels(path, work / name) for name, path in recipes.items()}
     return found
+
+
+def cropland_iou(run: Path, other: Path) -> float:
+    """Intersection over union of the cropland in the masks of all sources of two runs of the same blocks."""
+    one, two = (open_cube(folder)[CROPLAND_MASK].to_numpy() == CROPLAND for folder in (run, other))
+    return float(np.count_nonzero(one & two) / np.count_nonzero(one | two))

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from croplayer.models.bundles.graph import PixelsToProbability, example_pixels, exported
+from croplayer.models.bundles.kept_graphs import kept_graph
 from croplayer.models.bundles.runtimes import OPENVINO_BF16
 from croplayer.models.networks.inference import CellFunction
 from croplayer.models.networks.segmentation import SegmentationNetwork
@@ -65,7 +66,7 @@ def save(model: Any, path: Path) -> tuple[Path, Path]:
 
 
 def compiled_cells(network: SegmentationNetwork, runtime: str) -> CellFunction:
-    """A network as one function of cells, compiled for each shape when it first comes.
+    """A network as one function of cells, compiled for each shape when it first comes; graphs are kept for later processes.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def compiled_cells(network: SegmentationNetwork, runtime: str) -> CellFunction:
 
     @lru_cache(maxsize=4)
     def request_for(n: int, h: int, w: int, threads: int) -> Any:
-        model = converted(graph, example_pixels((n, h, w)))
+        model = kept_graph(network, (n, h, w), lambda: converted(graph, example_pixels((n, h, w))))
         settings = {
             "INFERENCE_PRECISION_HINT": precision,
             "INFERENCE_NUM_THREADS": threads,
