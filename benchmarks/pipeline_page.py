@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks.processes import BETWEEN, BLOCK_PROCESS, END, START
+from benchmarks.processes import BETWEEN, BLOCK_PROCESS, END, FORK_SERVER, START
 from croplayer.models.bundles.runtimes import RUNTIMES
 
 Found = Mapping[str, Any]
@@ -44,7 +44,8 @@ HEAD = """# Whole runs against a plain script
 Written by `make bench-pipeline` (`benchmarks/pipeline.py`). `croplayer run` with two workers and a plain script of the usual
 libraries with two processes (`benchmarks/plain_script.py`) work on the same blocks of 2,560 px from the same files with the same
 network, one after the other. CPU seconds are those of all processes of a run, looked at every 0.1 s and cut where the run's
-log says that a step began or ended. A cold run finds empty caches and compiles its kernels, as on a fresh machine; a warm run finds what it kept.
+log says that a step began or ended. What the process that block processes are forked from imports for all of them counts as
+start, as the script's imports do. A cold run finds empty caches and compiles its kernels, as on a fresh machine; a warm run finds what it kept.
 "Kernels" is the time of the kernels alone on the same blocks, on one thread of a process that does nothing else; for the step segment
 the bare passes of the network. The script makes no report, and "export" stands for its polygons."""
 
@@ -68,7 +69,7 @@ def row_of(step: str) -> str:
 
 def cpu_by_row(run: Found) -> dict[str, float]:
     """CPU seconds of all processes by row, of a run or of the plain script."""
-    return _by_row(run, lambda step: sum(step["cpu_s"].values()), "step_cpu_s")
+    return _by_row(_with_imports_at_the_start(run), lambda step: sum(step["cpu_s"].values()), "step_cpu_s")
 
 
 def wall_by_row(run: Found) -> dict[str, float]:
@@ -88,6 +89,21 @@ def _by_row(run: Found, of_step: Any, of_script: str) -> dict[str, float]:
     for name, step in run["steps"].items():
         rows[row_of(name)] = rows.get(row_of(name), 0.0) + of_step(step)
     return rows
+
+
+def _with_imports_at_the_start(run: Found) -> Found:
+    """The run, in which the server that block processes are forked from takes its imports at the start.
+
+    It imports for all steps, while the first of them has begun. The script's imports are in its start, too.
+    """
+    if "steps" not in run:
+        return run
+    imports = sum(step["cpu_s"].get(FORK_SERVER, 0.0) for step in run["steps"].values())
+    steps = {
+        name: {**step, "cpu_s": {**step["cpu_s"], FORK_SERVER: imports if name == START else 0.0}}
+        for name, step in run["steps"].items()
+    }
+    return {**run, "steps": steps}
 
 
 def ratios(found: Found) -> Iterator[tuple[str, float, float | None]]:

@@ -43,6 +43,15 @@ def test_steps_of_units_and_tables_share_a_row():
     )  # fmt: skip
 
 
+def test_imports_for_all_block_processes_are_of_the_start():
+    steps = {
+        **RUN["steps"],
+        "mosaic": {"wall_s": 4.0, "cpu_s": {"client": 1.0, "block process": 7.0, "fork server": 2.5}},
+    }
+    rows = cpu_by_row({**RUN, "steps": steps})
+    assert rows["start"] == 4.5 and rows["mosaic"] == 8 and sum(rows.values()) == sum(cpu_by_row(RUN).values()) + 2.5
+
+
 def test_limits_are_of_a_block_and_source_or_of_the_run():
     found = {name.split(",")[0]: value for name, value, _ in limits(FOUND)}
     assert found["mosaic"] == 1 and found["assess and describe"] == pytest.approx(0.2)

@@ -145,6 +145,24 @@ def test_repeated_strips_are_found_and_plain_ground_is_not(folder: Path, tmp_pat
         assert repeated_edges(open_file(RasterPlace(str(path))), 1) == (0, 0), name
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_repeated_strip_is_as_wide_as_what_repeats(seed: int, tmp_path: Path) -> None:
+    """Land of large equal fields, whose lines are alike in many places, with strips at both ends or none."""
+    rng = np.random.default_rng(seed)
+    values = np.kron(rng.integers(1, 3, (25, 30)), np.ones((12, 10), int)).astype(np.uint8)
+    values[rng.random(values.shape) < 0.01] = 3
+    rows, cols = (0, 0) if seed == 0 else (int(n) for n in rng.integers(8, 100, 2))
+    values = np.concatenate([values, values[len(values) - rows :]]) if rows else values
+    values = np.concatenate([values, values[:, values.shape[1] - cols :]], axis=1) if cols else values
+    path = tmp_path / "strips.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=values.shape[1], height=values.shape[0], count=1, dtype="uint8",
+        crs="EPSG:4326", transform=from_origin(114, 35, 1e-4, 1e-4),
+    ) as sink:  # fmt: skip
+        sink.write(values, 1)
+    assert repeated_edges(open_file(RasterPlace(str(path))), 1) == (rows, cols)
+
+
 def test_an_unknown_code_is_named_with_its_file(folder: Path, tmp_path: Path) -> None:
     legend = tmp_path / "mine.toml"
     legend.write_text(
