@@ -95,6 +95,8 @@ def compiled_cells(network: SegmentationNetwork, runtime: str) -> CellFunction:
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
+            # Processes that each pin their threads would pin them to the same cores.
+            "ENABLE_CPU_PINNING": False,
         }
         return core.compile_model(model, "CPU", settings).create_infer_request()
 

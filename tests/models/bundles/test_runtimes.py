@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,6 +59,24 @@ def test_openvino_maps_what_torch_maps(architecture, tmp_path, imagery):
     assert np.abs(maps[0] - maps[1]).max() <= 2.5
     np.testing.assert_array_equal(maps[1], maps[2])
     assert (maps[1][:20] == 254).all() and maps[1][20:].std() > 0
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or os.cpu_count() == 1, reason="needs Linux and two cores")
+def test_openvino_binds_no_thread_to_a_core(tmp_path, imagery):
+    """Block processes of one machine would share that core."""
+    pytest.importorskip("openvino")
+    folder, _ = bundle(tmp_path, "segformer")
+    network = load(folder, runtime="openvino")
+    pixels = [a.numpy() for a in example_pixels((1, 256, 256))]
+    network.compiled(*pixels)
+    cores = {len(os.sched_getaffinity(0))}
+    with ThreadPoolExecutor(1) as other:
+        passes = other.submit(lambda: [network.compiled(*pixels) for _ in range(20)])
+        while not passes.done():
+            for path in Path("/proc/self/task").iterdir():
+                with contextlib.suppress(ProcessLookupError):
+                    cores.add(len(os.sched_getaffinity(int(path.name))))
+    assert cores == {len(os.sched_getaffinity(0))}
 
 
 def test_nan_fails_a_block_in_openvino_too(tmp_path, imagery):
