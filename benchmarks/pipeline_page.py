@@ -18,7 +18,7 @@ ROWS = (START, *OF_BLOCKS, TABLES, "report", "export", BETWEEN, END)
 NETWORK = "segment"
 MOST_OVER_KERNELS = 3.0
 WHY: dict[str, str] = {
-    "mosaic": "tiles are decoded; 20 MB a source are compressed, digested and made durable",
+    "mosaic": "tiles are decoded, rasters read and warped; 20 MB a source are compressed, digested and made durable",
     "assess": "20 MB a source are decompressed",
     "describe": "masks and scores are read from the store and compared; a step's start and its ledger",
     "integrate": "masks are read and written durably; a step's start and its ledger",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -210,25 +211,27 @@ def _read_block(source: RasterSource, block: BlockIndex, block_px: int) -> Image
 
 
 def first_valid(layers: Iterable[Imagery], window: PixelWindow) -> Imagery:
-    """Imagery in which the first layer with a valid pixel counts; layers behind a full picture are not asked for."""
-    out = empty_imagery(window)
-    for layer in layers:
+    """Imagery in which the first layer with a valid pixel counts; layers behind a full picture are not asked for.
+
+    The first layer is written to.
+    """
+    left = iter(layers)
+    out = next(left, None) or empty_imagery(window)
+    while not out.valid.all() and (layer := next(left, None)):
         new = layer.valid & ~out.valid
-        out.rgb[new] = layer.rgb[new]
+        np.copyto(out.rgb, layer.rgb, where=new[..., None])
         out.valid[new] = True
-        if out.valid.all():
-            break
     return out
 
 
 def layer_imagery(layer: Layer, colours: Colours, block: BlockIndex, grid: BlockGrid) -> Imagery:
     """A layer resampled to one block; a pixel is valid where all its rasters are."""
     parts = [_warped(open_file(place), colours, layer.colours_each, block, grid) for place in layer.places]
-    (colour, valid), *others = parts
-    for _, seen in others:
-        valid = valid & seen
-    rgb = (np.concatenate([c for c, _ in parts]) if others else colour).transpose(1, 2, 0)
-    return Imagery(np.ascontiguousarray(rgb * valid[..., None]), valid)
+    valid = np.logical_and.reduce([seen for _, seen in parts])
+    rgb = np.empty((*valid.shape, 3), np.uint8)
+    for band, values in enumerate(itertools.chain.from_iterable(c for c, _ in parts)):
+        np.multiply(values, valid, out=rgb[..., band])
+    return Imagery(rgb, valid)
 
 
 def _warped(
@@ -278,7 +281,9 @@ def _resampled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Bilinear between the known pixels: (n, h, w) uint8, and where the nearest pixel is known: (h, w) bool."""
     n, size = len(pixels), grid.block_px
-    weights = known.astype(np.float32)
+    weighted = np.empty((n + 1, *known.shape), np.float32)
+    np.multiply(pixels, known, out=weighted[:n])
+    weighted[n] = known
     destination = np.zeros((n + 1, size, size), np.float32)
     nearest = np.zeros((size, size), np.float32)
     shared = {
@@ -289,12 +294,13 @@ def _resampled(
         "tolerance": 0.0,
         "num_threads": 1,
     }
-    reproject(np.concatenate([pixels * weights, weights[None]]), destination, resampling=Resampling.bilinear, **shared)
-    reproject(weights, nearest, resampling=Resampling.nearest, **shared)
-    weight = destination[n]
+    reproject(weighted, destination, resampling=Resampling.bilinear, **shared)
+    reproject(weighted[n], nearest, resampling=Resampling.nearest, **shared)
+    weight, colour = destination[n], destination[:n]
     valid = (nearest > 0) & (weight > 0)
-    colour = destination[:n] / np.where(weight > 0, weight, 1)
-    return np.clip(np.rint(colour), 0, 255).astype(np.uint8), valid
+    colour /= np.where(weight > 0, weight, 1)
+    np.rint(colour, out=colour)
+    return np.clip(colour, 0, 255, out=colour).astype(np.uint8), valid
 
 
 def layers_content(layers: Iterable[Layer], colours: Colours, block: BlockIndex) -> str:
