@@ -117,7 +117,9 @@ class Workers:
             return self._slots
         self._checked = now
         self.check_scheduler()
-        workers = self.client.scheduler_info(n_workers=-1)["workers"]
+        workers = self._connected_workers()
+        if workers is None:
+            return self._slots
         for address in sorted(self._here - workers.keys()):
             messages.warning("worker %s is lost; its blocks are sent again", address)
         self._here = frozenset(workers)
@@ -132,6 +134,20 @@ class Workers:
                 "start workers and run the same command again"
             )
         return self._slots
+
+    def _connected_workers(self) -> dict[str, Any] | None:
+        """The workers that the scheduler knows by their addresses; None while it does not answer.
+
+        `Client.scheduler_info` may return what the client refreshes from time to time, which has no workers.
+        """
+        scheduler = self.client.scheduler
+        if scheduler is None:
+            return None
+        try:
+            found: dict[str, Any] = self.client.sync(scheduler.identity, n_workers=-1)["workers"]
+        except OSError:  # a lost connection is found again, or the next look at the scheduler says that it is gone
+            return None
+        return found
 
     def check_scheduler(self, is_lost: bool = False) -> None:
         """Raise ConnectionError when the scheduler is gone, or is otherwise known to be lost."""

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+import dask
 import psutil
 import pytest
 from distributed import Client, LocalCluster
 
+from pipelines.engine import cluster
 from pipelines.engine.cluster import Workers
 from pipelines.recipe import Cluster
 
@@ -26,6 +28,18 @@ def client() -> Iterator[Client]:
 
 def test_the_run_itself_can_work(client: Client) -> None:
     assert client.submit(sum, [1, 2]).result(timeout=60) == 3
+
+
+def test_no_worker_is_called_lost_while_the_client_refreshes_what_it_knows(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(cluster, "CHECK_S", 0)
+    often = dask.config.set({"distributed.client.scheduler-info-interval": "1ms"})
+    with often, Workers(Cluster(workers=2)) as workers:
+        workers.begin({})
+        workers.client.wait_for_workers(2)
+        assert [workers.slots({}) for _ in range(1000)] == [2] * 1000
+    assert not any("is lost" in message for message in caplog.messages)
 
 
 STRANGER = """
