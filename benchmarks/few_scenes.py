@@ -20,7 +20,7 @@ from typing import Any
 from unittest import mock
 
 from croplayer.landscape.country import Country
-from croplayer.landscape.make import DEMO_BOUNDS
+from croplayer.landscape.make import SMALL_BOUNDS
 from croplayer.landscape.samples import write_training_scenes
 from croplayer.models.training import fitting
 from croplayer.models.training.evaluation import score_scenes
@@ -45,7 +45,7 @@ def main() -> None:
     found: dict[str, Any] = {"scenes": "synthetic", "seed": COUNTRY_SEED, "curves": {}}
     with tempfile.TemporaryDirectory() as scratch, fixed_threads(1):
         country = Country(COUNTRY_SEED)
-        write_training_scenes(country, Path(scratch), DEMO_BOUNDS, ZOOM, SCENES)
+        write_training_scenes(country, Path(scratch), SMALL_BOUNDS, ZOOM, SCENES)
         scenes = LabelledScenes.open(Path(scratch) / "images", Path(scratch) / "parcels.gpkg")
         learn, judged = scenes.subset(scenes.names[::2]), scenes.subset(scenes.names[1::2])
         for start, minutes in zip(arguments.start, arguments.minutes, strict=True):

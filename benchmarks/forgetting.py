@@ -36,7 +36,7 @@ from croplayer.active.simulated_labeller import Labeller
 from croplayer.active.windows import beside_any, pixel_m, places, windows_of
 from croplayer.landscape.classes import IS_CROPLAND
 from croplayer.landscape.country import Country
-from croplayer.landscape.make import DEMO_BOUNDS
+from croplayer.landscape.make import SMALL_BOUNDS
 from croplayer.landscape.sources import SOURCES
 from croplayer.landscape.truth import PLANTING_SHARE, block_truth
 from croplayer.measures.agreement import Agreement
@@ -135,7 +135,7 @@ class Land:
 
 
 def _blocks() -> list[BlockIndex]:
-    return list(GRID.blocks_in(DEMO_BOUNDS))
+    return list(GRID.blocks_in(SMALL_BOUNDS))
 
 
 def _block(window: PixelWindow) -> BlockIndex:

@@ -6,7 +6,7 @@ Parts: ``country`` (eight blocks of 2,560 px of a synthetic country, two sources
 (the real images in $CROPLAYER_DATA), ``scaling`` (countries of 8, 64 and 512 blocks, the largest with a cube of 35 GB, and
 how well a plan foretells them). Runs go through the command line with two workers: client, workers and block processes.
 A cold run finds empty caches: it compiles its kernels, as on a fresh machine. What is in the JSON file of an earlier call and
-was not measured again is kept.
+was not measured again is kept, also of single sizes of countries.
 """
 
 from __future__ import annotations
@@ -77,6 +77,12 @@ def measure(part: str, work: Path, arguments: argparse.Namespace) -> Found | Non
             return measure_scaling(work, arguments.blocks, arguments.model)
 
 
+def with_earlier_sizes(found: Found, earlier: Found) -> Found:
+    """The runs and plans of some sizes of countries with those of other sizes of an earlier call, in order of size."""
+    kept = {name: {**earlier[name], **found[name]} for name in ("blocks", "plans")}
+    return found | {name: {size: of[size] for size in sorted(of, key=int)} for name, of in kept.items()}
+
+
 def main() -> None:
     """Measure the parts and write them with what is kept of earlier ones."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -98,6 +104,8 @@ def main() -> None:
             found = measure(part, Path(work), arguments)
         if found is None:
             continue
+        if part == "scaling" and part in figures:
+            found = with_earlier_sizes(found, figures[part])
         found |= {"date": datetime.now(UTC).date().isoformat(), "machine": processor(), "cores": os.cpu_count()}
         figures[part] = found | {"load": load}
         # After every part, so that a call that is stopped leaves what it has measured.

@@ -30,7 +30,7 @@ from croplayer.fields.rules import QUERIES, LearnedPair, load_rules, score_all
 from croplayer.fields.separation import Ground
 from croplayer.kernels.overlaps import Overlaps, overlaps
 from croplayer.landscape.country import Country
-from croplayer.landscape.make import DEMO_BOUNDS
+from croplayer.landscape.make import SMALL_BOUNDS
 from croplayer.landscape.samples import write_training_scenes
 from croplayer.models import load_segmenter
 from croplayer.models.networks.inference import CellNetwork, predict_layers
@@ -67,7 +67,7 @@ def main() -> None:
     arguments = _arguments()
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
-        write_training_scenes(Country(COUNTRY_SEED), Path(scratch), DEMO_BOUNDS, ZOOM, SCENES)
+        write_training_scenes(Country(COUNTRY_SEED), Path(scratch), SMALL_BOUNDS, ZOOM, SCENES)
         scenes = LabelledScenes.open(Path(scratch) / "images", Path(scratch) / "parcels.gpkg")
         # A fixed draw, because names begin with the source and the place.
         order = np.random.default_rng(0).permutation(scenes.names).tolist()

@@ -42,7 +42,7 @@ from croplayer.active.rounds.shown import ShownMasks, sampled_blocks
 from croplayer.active.tasks import Task, TaskStatus
 from croplayer.cube.whole_blocks import Cube
 from croplayer.landscape.country import Country
-from croplayer.landscape.make import DEMO_BOUNDS, make_country
+from croplayer.landscape.make import SMALL_BOUNDS, make_country
 from croplayer.landscape.truth import truth_mask
 from croplayer.measures.agreement import Agreement, mask_agreement
 from stores.grid import BlockIndex
@@ -158,14 +158,14 @@ def _make_run(out: Path, options: argparse.Namespace) -> None:
         make_country(
             out / "country",
             seed=options.seed,
-            bounds=DEMO_BOUNDS,
+            bounds=SMALL_BOUNDS,
             zoom=ZOOM,
             training_scenes=0,
             coverage_samples=0,
             provinces=2,
         )
     recipe = RECIPE.format(
-        edition=EDITION, bounds=", ".join(map(str, DEMO_BOUNDS)), block_px=BLOCK_PX, zoom=ZOOM, model=options.model
+        edition=EDITION, bounds=", ".join(map(str, SMALL_BOUNDS)), block_px=BLOCK_PX, zoom=ZOOM, model=options.model
     )
     (out / "teaching.toml").write_text(recipe)
     croplayer("run", out / "teaching.toml", "-o", out / "run")

@@ -36,8 +36,10 @@ from stores.columns import AREA_FRACTION, COVERAGE_TYPE
 from stores.grid import CRS, BlockGrid, BlockRange, Bounds, PixelWindow
 
 DEMO_SEED = 1
-DEMO_BOUNDS = Bounds(115.1, 34.95, 115.4, 35.15)
-"""6 x 4 blocks with plains, paddies, hills, mountains and every kind of defect: the ground of the demo."""
+DEMO_BOUNDS = Bounds(115.1, 34.95, 115.5, 35.25)
+"""8 x 6 blocks with plains, paddies, hills, mountains and every kind of defect: the ground of the demo."""
+SMALL_BOUNDS = Bounds(115.1, 34.95, 115.4, 35.15)
+"""6 x 4 blocks: the ground of training scenes, in countries of other seeds, and of benchmarks."""
 
 MARGIN_DEG = 0.02
 """Tiles and elevation reach this far beyond the bounds."""

@@ -10,7 +10,7 @@ import click
 
 from pipelines.commands.options import bounds_of
 
-DEMO_GROUND = "115.1,34.95,115.4,35.15"
+DEMO_GROUND = "115.1,34.95,115.5,35.25"
 GROUND_KEPT_FROM_TRAINING = "114.8,34.5,116.0,35.5"
 """Bounds of the recipes demo and synthetic_country; the models that map them are trained outside these bounds."""
 

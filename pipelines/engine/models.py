@@ -244,12 +244,12 @@ def _scenes_beside(folder: Path, training: Training) -> tuple[LabelledScenes | N
 def _synthetic_scenes(folder: Path, training: Training) -> LabelledScenes:
     """Scenes of a synthetic country at the resolution of the map, for land that the real ones do not show."""
     from croplayer.landscape.country import Country
-    from croplayer.landscape.make import DEMO_BOUNDS
+    from croplayer.landscape.make import SMALL_BOUNDS
     from croplayer.landscape.samples import write_training_scenes
     from croplayer.models.training.scenes import LabelledScenes
 
     country = Country(SYNTHETIC_SEED)
-    write_training_scenes(country, folder, DEMO_BOUNDS, SYNTHETIC_ZOOM, training.synthetic_scenes)
+    write_training_scenes(country, folder, SMALL_BOUNDS, SYNTHETIC_ZOOM, training.synthetic_scenes)
     return LabelledScenes.open(folder / "images", folder / "parcels.gpkg")
 
 

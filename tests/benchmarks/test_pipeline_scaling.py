@@ -6,9 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.pipeline import with_earlier_sizes
 from benchmarks.pipeline_scaling import bounds_of, seconds_of_plan
 from pipelines.extrapolate import Pilot, StepCost, extrapolated
 from stores.grid import BlockGrid
+
+
+def test_sizes_of_an_earlier_call_are_kept_beside_those_of_this_one():
+    earlier = {"blocks": {"8": 1, "512": 2}, "plans": {"512": 3}, "model": "old"}
+    both = with_earlier_sizes({"blocks": {"64": 5, "8": 4}, "plans": {"64": 6}, "model": "new"}, earlier)
+    assert both == {"blocks": {"8": 4, "64": 5, "512": 2}, "plans": {"64": 6, "512": 3}, "model": "new"}
+    assert list(both["blocks"]) == ["8", "64", "512"]
 
 
 @pytest.mark.parametrize(("blocks", "rows"), [(1, 1), (8, 2), (64, 8), (512, 16)])
