@@ -18,7 +18,7 @@ from stores.durable import DurableStore
 from stores.grid import BlockGrid, BlockRange, Bounds
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-BOUNDS = Bounds(115.1, 34.95, 115.4, 35.15)
+BOUNDS = Bounds(115.1, 34.95, 115.5, 35.25)
 """Of the demo."""
 
 
@@ -35,7 +35,7 @@ def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     cube = Cube.open(run / "cube.zarr")
     for block in blocks:
         cube.write_block("croplayer", block, np.ones((32, 32), np.uint8))
-    halves = [shapely.box(115.1, 34.95, 115.15, 35.15), shapely.box(115.15, 34.95, 115.4, 35.15)]
+    halves = [shapely.box(115.1, 34.95, 115.15, 35.25), shapely.box(115.15, 34.95, 115.5, 35.25)]
     units = {"adcode": ["110000", "120000"], "name_en": ["West", "East"], "level": [1, 1]}
     gpd.GeoDataFrame(units, geometry=halves, crs="EPSG:4326").to_parquet(run / "boundaries.parquet")
     names: dict[str, object] = {}
