@@ -12,7 +12,6 @@ was not measured again is kept, also of single sizes of countries.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import sys
@@ -26,7 +25,7 @@ from benchmarks.pipeline_page import page
 from benchmarks.pipeline_runs import Found, compare
 from benchmarks.pipeline_scaling import measure_scaling
 from croplayer.landscape.make import make_country
-from croplayer.models.bundles.runtimes import OPENVINO, OPENVINO_BF16, TORCH
+from croplayer.models.bundles.runtimes import TORCH, cpu_runtimes
 from pipelines.recipe_files import DATA_VARIABLE
 from stores.grid import Bounds
 
@@ -42,20 +41,8 @@ def country(work: Path) -> Found:
         work / "country", seed=1, bounds=Bounds(*COUNTRY_BOUNDS), zoom=ZOOM, training_scenes=0, coverage_samples=0,
         provinces=PROVINCES,
     )  # fmt: skip
-    recipes = {name: country_recipe(work, work / "country", runtime=name) for name in runtimes_here()}
+    recipes = {name: country_recipe(work, work / "country", runtime=name) for name in cpu_runtimes()}
     return compare(recipes, work, work / "caches")
-
-
-def runtimes_here() -> list[str]:
-    """Runtimes that can segment on this machine's CPU."""
-    names = [TORCH]
-    with contextlib.suppress(ImportError):
-        import openvino
-
-        names.append(OPENVINO)
-        if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            names.append(OPENVINO_BF16)
-    return names
 
 
 def swellendam(work: Path) -> Found | None:

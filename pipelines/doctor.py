@@ -41,6 +41,7 @@ def examine(target: str | None, folder: Path) -> Iterator[Finding]:
         ("python", _python),
         ("libraries", _libraries),
         ("threads", _threads),
+        ("runtimes", _runtimes),
         ("geodata", _geodata),
         ("disk", lambda: _disk(folder)),
         ("fsync", lambda: _fsync(folder)),
@@ -92,6 +93,19 @@ def _threads() -> str:
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     waits = os.environ.get("OMP_WAIT_POLICY", "not set")
     return f"torch uses {torch.get_num_threads()} of {os.cpu_count()} cores, GPU: {', '.join(gpus) or 'none'}, OMP_WAIT_POLICY {waits}"
+
+
+def _runtimes() -> str:
+    """What can run networks on the CPU, and what is faster where something is."""
+    from croplayer.models.bundles.runtimes import OPENVINO, OPENVINO_BF16, cpu_runtimes
+
+    found = cpu_runtimes()
+    said = f"a CPU runs networks with {', '.join(found)}"
+    if OPENVINO_BF16 in found:
+        return f'{said}; `runtime = "{OPENVINO_BF16}"` in [segmentation] is usually the fastest, and its maps differ a little'
+    if OPENVINO not in found:
+        return f"{said}; OpenVINO can be faster: {how_to_install('openvino')}"
+    return said
 
 
 def _geodata() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def says(*arguments: object) -> tuple[int, str]:
 def test_a_healthy_machine_has_a_line_for_each_thing(tmp_path: Path) -> None:
     code, text = says("-o", tmp_path)
     names = [line.split()[1] for line in text.splitlines()]
-    assert names == ["python", "libraries", "threads", "geodata", "disk", "fsync"], text
+    assert names == ["python", "libraries", "threads", "runtimes", "geodata", "disk", "fsync"], text
     assert code == (1 if "problem" in text else 0)
     assert not list(tmp_path.iterdir())
 
@@ -80,3 +81,13 @@ def test_plan_says_which_data_are_missing_and_where_they_come_from(
 def test_a_target_that_is_none_is_refused(tmp_path: Path) -> None:
     code, text = says("no_such_recipe", "-o", tmp_path)
     assert code == 2 and "no_such_recipe" in text
+
+
+def test_it_says_what_runs_networks_on_this_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {finding.name: finding for finding in doctor.examine(None, Path())}["runtimes"]
+    assert found.is_fine and found.sentence.startswith("a CPU runs networks with torch")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    found = {finding.name: finding for finding in doctor.examine(None, Path())}["runtimes"]
+    assert found.sentence == (
+        "a CPU runs networks with torch; OpenVINO can be faster: in a checkout of croplayer: pip install '.[openvino]'"
+    )

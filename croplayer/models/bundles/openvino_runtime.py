@@ -18,7 +18,7 @@ import torch
 
 from croplayer.models.bundles.graph import PixelsToProbability, example_pixels, exported
 from croplayer.models.bundles.kept_graphs import kept_graph
-from croplayer.models.bundles.runtimes import OPENVINO_BF16
+from croplayer.models.bundles.runtimes import OPENVINO_BF16, cpu_runtimes
 from croplayer.models.networks.inference import CellFunction
 from croplayer.models.networks.segmentation import SegmentationNetwork
 from stores.extras import how_to_install
@@ -83,7 +83,7 @@ def compiled_cells(network: SegmentationNetwork, runtime: str) -> CellFunction:
     """
     core = _openvino().Core()
     precision = "bf16" if runtime == OPENVINO_BF16 else "f32"
-    if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if runtime not in cpu_runtimes():
         raise ValueError(f"this CPU has no bfloat16, which the runtime {runtime} computes in; choose openvino")
     graph = PixelsToProbability(network).eval()
 

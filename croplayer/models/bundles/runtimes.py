@@ -24,6 +24,19 @@ def has_cuda() -> bool:
     return not is_cpu_build and any(Path("/dev").glob("nvidia[0-9]*"))
 
 
+def cpu_runtimes() -> tuple[str, ...]:
+    """The runtimes that can compute on this machine's CPU: torch, and those of OpenVINO where it is installed.
+
+    That of bfloat16 is among them where the CPU computes in it (AMX or AVX-512 BF16 of x86).
+    """
+    try:
+        import openvino
+    except ImportError:
+        return (TORCH,)
+    has_bf16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return (TORCH, OPENVINO, *([OPENVINO_BF16] if has_bf16 else []))
+
+
 def device_and_precision(device: str, runtime: str = TORCH) -> str:
     """A kind of device with the precision that a runtime of torch uses on it, such as "cuda float32".
 
