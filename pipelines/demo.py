@@ -23,7 +23,10 @@ REVIEWER = "the true land cover"
 
 
 def make_demo_country(out: Path) -> None:
-    """Write the country's files unless they are complete."""
+    """Write the country's files unless they are complete.
+
+    Raises ValueError, before anything is written, if the folder holds a country of other ground, whose run would not fit.
+    """
     from croplayer.landscape.make import DEMO_BOUNDS, DEMO_SEED, make_country
     from pipelines.engine.code import code_digest
 
@@ -34,8 +37,14 @@ def make_demo_country(out: Path) -> None:
         "bounds": list(DEMO_BOUNDS),
         "zoom": ZOOM,
     }
-    if stamp.exists() and json.loads(stamp.read_text()) == wanted:
+    made = json.loads(stamp.read_text()) if stamp.exists() else wanted
+    if stamp.exists() and made == wanted:
         return
+    if any(made.get(name) != wanted[name] for name in ("seed", "bounds", "zoom")):
+        raise ValueError(
+            f"{out} holds the country of an earlier demo, of other ground ({made.get('bounds')}; this one has {wanted['bounds']}); "
+            "give another folder with --out, or remove that one if nobody needs its labels"
+        )
     make_country(out, seed=DEMO_SEED, bounds=DEMO_BOUNDS, zoom=ZOOM, training_scenes=0, coverage_samples=0)
     stamp.write_text(json.dumps(wanted))
 

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import geopandas as gpd
@@ -96,6 +96,11 @@ class CountryFiles:
 
     manifest: Path
     """JSON with the arguments and the SHA-256 of every other file."""
+
+    @property
+    def own(self) -> list[Path]:
+        """Its files and folders, there or not; what else lies in ``folder``, such as labels, is not the country's."""
+        return [path for field in fields(self) if (path := getattr(self, field.name)) != self.folder]
 
     @classmethod
     def inside(cls, folder: Path) -> CountryFiles:
@@ -217,7 +222,11 @@ def _empty(files: CountryFiles) -> None:
     if files.folder.exists() and any(files.folder.iterdir()):
         if not files.manifest.exists() and not files.tiles.exists():
             raise ValueError(f"folder {files.folder} is not empty and holds no country; give an empty or new folder")
-        shutil.rmtree(files.folder)
+        for path in files.own:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
     files.products.mkdir(parents=True)
 
 
@@ -313,7 +322,7 @@ def _write_coarse_product(country: Country, folder: Path, bounds: Bounds) -> Non
 
 
 def _write_manifest(files: CountryFiles, seed: int, bounds: Bounds, zoom: int) -> None:
-    paths = sorted(p for p in files.folder.rglob("*") if p.is_file())
+    paths = sorted(p for own in files.own for p in (own, *own.rglob("*")) if p.is_file())
     digests = {p.relative_to(files.folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
     content = {
         "seed": seed,

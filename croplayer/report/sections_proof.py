@@ -7,9 +7,10 @@ import pandas as pd
 
 from croplayer.evaluation.clusters import clustered_interval, lattice_squares
 from croplayer.evaluation.interval import normal_quantile, share_interval
-from croplayer.evaluation.levels import iou_difference, iou_estimate, on_the_same_ground
+from croplayer.evaluation.levels import iou_estimate, on_the_same_ground
 from croplayer.evaluation.provinces import COMPLETE_SHARE, count_within
 from croplayer.report.charts import Bar, bar_figure, bar_panels, paired_figure, unit_heatmap
+from croplayer.report.differences import difference_sentences
 from croplayer.report.maps import value_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, table_of
 from croplayer.report.sections_map import MOST_UNITS, mapped_share, share_cell
@@ -151,19 +152,8 @@ def recovered_section(results: ReportTables) -> Section | None:
     blocks, title = results.blocks, results.titles[true]
     same = on_the_same_ground(blocks, results.maps, true)
     parts: list[Part] = [_recovered_picture(results, same, list(agreement["map"][agreement.against == true]), title)]
-    half = normal_quantile(0.95)
     for other in (m for m in results.maps if m != INTEGRATED):
-        ground = len(on_the_same_ground(blocks, [INTEGRATED, other], true))
-        if not ground:
-            parts.append(Gap(f"In no block do the integrated map and {results.titles[other]} cover the same ground."))
-            continue
-        difference = iou_difference(blocks, INTEGRATED, other, true)
-        verdict = "better" if difference.value > 0 else "worse"
-        sure = "" if abs(difference.value) > half * difference.standard_error else ", which may be due to chance"
-        parts.append(
-            f"The integrated map is {verdict} than {results.titles[other]} by {abs(difference.value):.3f} IoU "
-            f"(± {half * difference.standard_error:.3f}){sure}, over the {ground:,} blocks in which both cover the same ground."
-        )
+        parts.append(" ".join(difference_sentences(results, other, true)))
     parts += _correctness_parts(results, evaluated)
     parts += _choice_parts(results, evaluated)
     units = results.units.get(1)

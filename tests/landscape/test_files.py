@@ -34,7 +34,14 @@ def _make(folder: Path) -> CountryFiles:
 
 
 def test_the_same_arguments_give_the_same_bytes(files: CountryFiles, tmp_path: Path) -> None:
-    again = _make(tmp_path / "again")
+    folder = tmp_path / "again"
+    _make(folder)
+    (folder / "labels").mkdir()
+    (folder / "labels" / "mine.gpkg").write_bytes(b"drawn by a person")
+    (folder / "tiles" / "left_over.jpg").write_bytes(b"")
+    again = _make(folder)
+    assert (folder / "labels" / "mine.gpkg").read_bytes() == b"drawn by a person"
+    assert not (folder / "tiles" / "left_over.jpg").exists()
     assert again.manifest.read_bytes() == files.manifest.read_bytes()
     digests = json.loads(files.manifest.read_text())["sha256"]
     assert digests

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pytest
 import rasterio
 from shared.commands import croplayer
 
@@ -17,7 +19,7 @@ from croplayer.active.reading import read_tasks
 from croplayer.cube.whole_blocks import Cube
 from croplayer.evaluation.area_estimates import estimate_areas
 from croplayer.evaluation.sample_files import read_sample
-from pipelines.demo import REVIEWER, TASKS, is_of_map, label_sample, make_labels, with_sample
+from pipelines.demo import REVIEWER, TASKS, is_of_map, label_sample, make_demo_country, make_labels, with_sample
 from pipelines.recipe_files import load_resolved_recipe
 from stores.grid import BlockIndex
 from stores.legends import INTEGRATED
@@ -52,6 +54,16 @@ def test_the_sample_says_what_the_land_is_and_belongs_to_the_map(finished: Path,
     assert not is_of_map(sample, run)
     assert label_sample(run, recipe, sample) == points
     assert is_of_map(sample, run)
+
+
+def test_a_demo_of_other_ground_is_left_as_it_is(tmp_path: Path) -> None:
+    country = tmp_path / "country"
+    (country / "labels").mkdir(parents=True)
+    (country / "labels" / "judgements.jsonl").write_text("of a person")
+    (country / "made_by.json").write_text(json.dumps({"code": "old", "seed": 1, "bounds": [115.1, 34.95, 115.4, 35.15], "zoom": 14}))
+    with pytest.raises(ValueError, match=r"holds the country of an earlier demo, of other ground .* give another folder with --out"):
+        make_demo_country(country)
+    assert (country / "labels" / "judgements.jsonl").read_text() == "of a person" and len(list(country.iterdir())) == 2
 
 
 def test_a_recipe_with_the_sample_gives_intervals(finished: Path, models: Path, tmp_path: Path) -> None:
