@@ -165,11 +165,15 @@ def _statistics(results: ReportTables) -> Answer:
 def _known(results: ReportTables) -> Answer:
     count = len(results.blocks)
     mapped = count - _without_map(results.blocks)
-    note = "the others had no usable imagery or are not finished" if mapped < count else "all of the region"
     levels = results.table("levels")
+    share = 1.0
     if levels is not None and KNOWN in levels:
-        share = levels.set_index("map").loc[INTEGRATED, KNOWN]
-        note += f"; of the ground of all blocks the map knows {percent(share)}" if share < COMPLETE_SHARE else ""
+        share = float(levels.set_index("map").loc[INTEGRATED, KNOWN])
+    if mapped < count:
+        note = "the others had no usable imagery or are not finished"
+    else:
+        note = "each has some map" if share < 1 else "all of the region"
+    note += f"; of the ground of all blocks the map knows {percent(share)}" if share < 1 else ""
     return Answer("Blocks with a map", f"{mapped:,} of {count:,}", note)
 
 

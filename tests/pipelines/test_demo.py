@@ -60,8 +60,12 @@ def test_a_demo_of_other_ground_is_left_as_it_is(tmp_path: Path) -> None:
     country = tmp_path / "country"
     (country / "labels").mkdir(parents=True)
     (country / "labels" / "judgements.jsonl").write_text("of a person")
-    (country / "made_by.json").write_text(json.dumps({"code": "old", "seed": 1, "bounds": [115.1, 34.95, 115.4, 35.15], "zoom": 14}))
-    with pytest.raises(ValueError, match=r"holds the country of an earlier demo, of other ground .* give another folder with --out"):
+    (country / "made_by.json").write_text(
+        json.dumps({"code": "old", "seed": 1, "bounds": [115.1, 34.95, 115.4, 35.15], "zoom": 14})
+    )
+    with pytest.raises(
+        ValueError, match=r"holds the country of an earlier demo, of other ground .* give another folder with --out"
+    ):
         make_demo_country(country)
     assert (country / "labels" / "judgements.jsonl").read_text() == "of a person" and len(list(country.iterdir())) == 2
 

@@ -99,11 +99,12 @@ def test_the_first_screen_says_how_much_of_the_ground_is_known() -> None:
     """Blocks reach beyond imagery, so all of them may have a map that knows a part of their ground only."""
     levels = results().tables["levels"]
     notes = []
-    for known in (0.242, 0.99, np.nan):
+    for known in (0.242, 0.99, 1.0, np.nan):
         found = answers(results(tables={"levels": levels.assign(known=known)}))
         notes += [answer.note for answer in found if answer.question == "Blocks with a map"]
     assert notes == [
-        "all of the region; of the ground of all blocks the map knows 24.2 %",
+        "each has some map; of the ground of all blocks the map knows 24.2 %",
+        "each has some map; of the ground of all blocks the map knows 99.0 %",
         "all of the region",
         "all of the region",
     ]
