@@ -30,14 +30,16 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.browser import Tab, browser_tabs
+from benchmarks.teaching_page import section
 from benchmarks.teaching_person import Person, opened, page_cost, press
+from benchmarks.written import write_section
 from croplayer.active.held_out import is_held_out
 from croplayer.active.judgements import read_judgements
 from croplayer.active.project import FIELDS, LabelProject
 from croplayer.active.reading import read_labels, read_tasks
 from croplayer.active.rounds.folder import finished_rounds, round_folder
 from croplayer.active.rounds.mapping import run_masks
-from croplayer.active.rounds.settings import SETTINGS_FILE
+from croplayer.active.rounds.settings import SETTINGS_FILE, Learning
 from croplayer.active.rounds.shown import ShownMasks, sampled_blocks
 from croplayer.active.tasks import Task, TaskStatus
 from croplayer.cube.whole_blocks import Cube
@@ -113,7 +115,7 @@ def main() -> None:
     if not labels.is_dir():
         croplayer("label", "init", out / "run", "-o", labels, "--tasks", options.tasks, "--random-share", "0.4",
                   "--held-out", "0.35", "--window-px", "256", "--seed", options.project_seed)  # fmt: skip
-    (labels / SETTINGS_FILE).write_text(f"[sample]\nblocks = {options.sample}\n")
+    (labels / SETTINGS_FILE).write_text(f"[sample]\nblocks = {options.sample}\n\n[learning]\nsteps = {options.steps}\n")
     project = LabelProject.open(labels)
     cube = Cube.open(RunFolder(out / "run").cube, EDITION)
     person = Person("Li", country, project.grid, options.seed)
@@ -131,6 +133,9 @@ def main() -> None:
         tab.picture(out / "report.png", "body")
     _tell(told, {"made again": _made_again(out, project)})
     print(told.read_text())
+    if options.write is not None:
+        text = section(json.loads(told.read_text()), labels, {land: Path(folder) for land, folder in options.record})
+        write_section(options.write, "teaching", text)
 
 
 def _tell(path: Path, more: dict[str, Any]) -> None:
@@ -308,9 +313,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tasks", type=int, default=20, help="squares that are labelled in each round")
     parser.add_argument("--sample", type=int, default=8, help="blocks of a unit that each round maps, about")
+    parser.add_argument("--steps", type=int, default=Learning.steps, help="training steps of a round")
     parser.add_argument("--seed", type=int, default=SEED, help="of the country")
     parser.add_argument("--project-seed", type=int, default=8, help="of the label project")
     parser.add_argument("--model", default="default", help="model that the rounds start from")
+    parser.add_argument("--write", type=Path, help="page whose section is written anew, such as docs/labels.md")
+    parser.add_argument(
+        "--record", nargs=2, action="append", type=str, default=[], metavar=("LAND", "FOLDER"),
+        help="another label project whose rounds the section shows",
+    )  # fmt: skip
     return parser.parse_args()
 
 

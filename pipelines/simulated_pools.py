@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,11 @@ from croplayer.landscape.classes import IS_CROPLAND
 from croplayer.landscape.country import Country
 from croplayer.landscape.samples import HOME
 from croplayer.landscape.sources import SOURCES
+from croplayer.landscape.truth import block_truth
 from croplayer.models.networks.segmentation import SegmentationNetwork
 from croplayer.models.training.scenes import LabelledScene, LabelledScenes
 from stores.grid import BlockGrid, BlockIndex, PixelWindow
+from stores.legends import CoverageType
 
 BLOCK_PX, WINDOW_PX = 1280, 256
 """Pixels of about 4 m, and windows of about 1 km."""
@@ -28,7 +30,7 @@ SQUARES_PER_DEGREE = 4
 SCENE_CELLS, COUNTRY_CELLS = 512, 128
 """Cells that are drawn from each window, once."""
 LEAST_IMAGERY = 0.5
-"""Least share of a window that both sources show."""
+"""Least share of a window that a source shows."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class _Window:
     """A window before its features are made comparable."""
 
     row: dict[str, object]
+    whole: np.ndarray
+    """(sources, rows, cols, f) float16, all cells"""
     features: np.ndarray
     """(sources, cells, f) float32"""
     seen: np.ndarray
@@ -50,7 +54,8 @@ def country_pools(
 ) -> tuple[Pool, Pool]:  # fmt: skip
     """Windows of a synthetic country of its own for each seed, at random places: those to label, and those that judge.
 
-    Squares of a quarter of a degree belong to one of both, so no window is judged beside one that can be labelled.
+    Squares of a quarter of a degree belong to one of both, so no window is judged beside one that can be labelled. Imagery of a
+    block that shows clouds or snow, or has gaps, is left out, as a map leaves it out; the truth tells so in place of a model.
     """
     country, rng = Country(seed), np.random.default_rng([seed, 0])
     lists: dict[bool, list[_Window]] = {False: [], True: []}
@@ -61,10 +66,13 @@ def country_pools(
         is_judge = bool(np.random.default_rng([seed, 4, *square]).random() < judges / (pool + judges))
         if len(lists[is_judge]) == wanted[is_judge]:
             continue
-        made = _country_window(country, window, network, labeller, rng)
+        kinds = _coverage(country, window)
+        if not any(kind.is_usable for kind in kinds):
+            continue
+        made = _country_window(country, window, kinds, network, labeller, rng)
         if made is None:
             continue
-        lists[is_judge].append(made)
+        lists[is_judge].append(_judging(made) if is_judge else made)
         on_window()
         if all(len(lists[k]) == wanted[k] for k in lists):
             break
@@ -86,7 +94,7 @@ def scene_pools(
         number = scenes.names.index(scene.name)
         made[scene.name] = _scene_window(scene, number, network, labeller, pixel_m, seed)
         on_window()
-    return _pools([made[name] for name in learn.names], [made[name] for name in held.names])
+    return _pools([made[name] for name in learn.names], [_judging(made[name]) for name in held.names])
 
 
 def _places(rng: np.random.Generator) -> Iterator[PixelWindow]:
@@ -99,12 +107,22 @@ def _places(rng: np.random.Generator) -> Iterator[PixelWindow]:
         yield PixelWindow(corner.row + i * WINDOW_PX, corner.col + j * WINDOW_PX, WINDOW_PX, WINDOW_PX)
 
 
+def _coverage(country: Country, window: PixelWindow) -> list[CoverageType]:
+    """What each source shows of the block of a window."""
+    block = BlockIndex(window.row // BLOCK_PX, window.col // BLOCK_PX)
+    return [block_truth(country, source, block, per_degree=360).coverage_type for source in SOURCES]
+
+
 def _country_window(
-    country: Country, window: PixelWindow, network: SegmentationNetwork, labeller: Labeller, rng: np.random.Generator
-) -> _Window | None:
+    country: Country, window: PixelWindow, kinds: Sequence[CoverageType], network: SegmentationNetwork,
+    labeller: Labeller, rng: np.random.Generator,
+) -> _Window | None:  # fmt: skip
     grid = BlockGrid(BLOCK_PX)
     lon, lat = grid.longitudes(window.col, window.width), grid.latitudes(window.row, window.height)
-    if any(country.has_imagery(source, lon, lat).mean() < LEAST_IMAGERY for source in SOURCES):
+    shown = [
+        country.has_imagery(source, lon, lat) & kind.is_usable for source, kind in zip(SOURCES, kinds, strict=True)
+    ]
+    if max(valid.mean() for valid in shown) < LEAST_IMAGERY:
         return None
     nodes = country.nodes(lon, lat, per_degree=1200)
     survey = country.survey(lon, lat, nodes=nodes)
@@ -114,10 +132,13 @@ def _country_window(
         "id": f"{window.row}-{window.col}",
         "window": window,
         "unit": f"{int(box.west)}-{int(box.south)}",
+        "coverage": next(kind.label for kind in kinds if kind.is_usable),
         "x": box.west,
         "y": box.south,
     }
-    pictures = [country.render(source, lon, lat, nodes=nodes) for source in SOURCES]
+    pictures = [
+        (country.render(source, lon, lat, nodes=nodes)[0], valid) for source, valid in zip(SOURCES, shown, strict=True)
+    ]
     return _window(row, pictures, fields, COUNTRY_CELLS, network, labeller, rng)
 
 
@@ -132,7 +153,14 @@ def _scene_window(
     with rasterio.open(scene.path) as raster:
         x, y = raster.lnglat()
     # Scenes lie apart, so none is another's neighbour.
-    row = {"id": scene.name, "window": PixelWindow(0, 3 * number, 1, 1), "unit": scene.name, "x": x, "y": y}
+    row = {
+        "id": scene.name,
+        "window": PixelWindow(0, 3 * number, 1, 1),
+        "unit": scene.name,
+        "coverage": "",
+        "x": x,
+        "y": y,
+    }
     return _window(
         row, [(rgb, valid)], fields, SCENE_CELLS, network, labeller, np.random.default_rng([seed, 0, number])
     )
@@ -149,10 +177,10 @@ def _window(
     truth, labels = (_cells(mask)[drawn] for mask in (fields > 0, said.cropland))
     known = [found[~np.isnan(found).any(axis=2)] for found in whole]
     colours = np.concatenate([part[:, :6].mean(axis=0) if len(part) else np.full(6, np.nan) for part in known])
-    row = {**row, "coverage": "", **{f"colour_{k}": float(value) for k, value in enumerate(colours)}}
+    row = {**row, **{f"colour_{k}": float(value) for k, value in enumerate(colours)}}
     width = whole[0].shape[2] - PLAIN
-    seen = np.concatenate([part[:, PLAIN:].mean(axis=0) if len(part) else np.zeros(width) for part in known])
-    return _Window(row, features, seen.round(3), truth, labels, said.minutes)
+    seen = np.concatenate([part[:, PLAIN:].mean(axis=0) if len(part) else np.full(width, np.nan) for part in known])
+    return _Window(row, np.array(whole, np.float16), features, seen.round(3), truth, labels, said.minutes)
 
 
 def _cells(mask: np.ndarray) -> np.ndarray:
@@ -161,14 +189,31 @@ def _cells(mask: np.ndarray) -> np.ndarray:
     return np.asarray(mask.reshape(h, CELL_PX, w, CELL_PX).mean(axis=(1, 3)).ravel() >= 0.5)
 
 
+def _judging(window: _Window) -> _Window:
+    """A window that judges, without the cells that are not drawn: no score is told of it."""
+    return replace(window, whole=window.whole[:, :0, :0])
+
+
 def _pools(learn: list[_Window], held: list[_Window]) -> tuple[Pool, Pool]:
-    features = principal(np.array([w.features for w in learn]), np.array([w.features for w in held]))
-    return _pool(learn, features[0]), _pool(held, features[1])
+    components = principal(np.array([w.features for w in learn]))
+    return _pool(learn, components), _pool(held, components)
 
 
-def _pool(windows: list[_Window], features: np.ndarray) -> Pool:
+def _pool(windows: list[_Window], components: Callable[[np.ndarray], np.ndarray]) -> Pool:
     table = pd.DataFrame([w.row for w in windows])
     for axis in ("x", "y"):
         table[axis] = (table[axis] - table[axis].min()) / max(table[axis].max() - table[axis].min(), 1e-9)
+    features, whole = (
+        np.array([components(part) for part in parts]) for parts in ([w.features for w in windows], _squares(windows))
+    )
     stacked = (np.array([getattr(w, name) for w in windows]) for name in ("truth", "labels", "minutes", "seen"))
-    return Pool(table, features, *stacked)
+    return Pool(table, features, *stacked, whole)
+
+
+def _squares(windows: list[_Window]) -> Iterator[np.ndarray]:
+    """All cells of each window as squares of one size (sources, edge, edge, f), NaN beyond a smaller window."""
+    edge = max(max(w.whole.shape[1:3]) for w in windows)
+    for window in windows:
+        rows, cols = window.whole.shape[1:3]
+        gaps = ((0, 0), (0, edge - rows), (0, edge - cols), (0, 0))
+        yield np.pad(window.whole, gaps, constant_values=np.nan)

@@ -28,9 +28,8 @@ KNOWN_SHARE = 0.5
 MOST_BLOCKS = 200
 """Blocks whose pixels are read: half those that the block table ranks highest, half at random; all of a smaller run."""
 SHORTLIST = 8
-"""Windows among which a task is chosen for diversity, times the number of tasks."""
-BEST_ANEW = 4
-"""Windows of the shortlist that stay in it after a newer map has ranked it anew, times the number of tasks."""
+"""Windows among which a task is chosen for diversity, times the number of tasks; at most the better half of all, so that the scores
+decide something in a small region too."""
 RANDOM_REASON = "Drawn at random among all windows, so that the accuracy of the map can be told apart from that where it was thought wrong."
 HELD_OUT_REASON = (
     "Its labels never teach the model, they measure it; so nothing else of this block is labelled to teach."
@@ -93,7 +92,8 @@ def choose(
     with ``held_out``, of the blocks that are held out, in turn from every unit, first from those with the fewest.
     The others come from the windows of the highest mean rank over the groups of scores, one after the other, each the one that
     looks most unlike all that are chosen (k-centre greedy: Sener and Savarese 2018, arXiv 1708.00489). No two tasks are
-    neighbours, and no unit and no coverage type gets more than its equal part while others can fill the batch.
+    neighbours; no unit gets more than its equal part, and no coverage type more than its part of the land, while others can fill the
+    batch.
 
     Parameters
     ----------
@@ -123,13 +123,14 @@ def choose(
     ranked = pd.Series(True, table.index)
     if newer is not None:
         others = [row_of_window[w] for w in at_random]
-        table, ranked, free = _mapped_anew(numbers.cube, table, free, others, count, newer)
+        table, free = _mapped_anew(numbers, table, free, others, count, newer)
+        ranked = free
         group_ranks = ranks(table[ranked])
     if view is not None and count:
         first = _by_rank(table[free], group_ranks)[: TURNED * count]
-        table.loc[first, "turned"] = [_turned(numbers.cube, table.window[row], view) for row in first]
+        table.loc[first, "turned"] = [_turned(numbers, table.window[row], view) for row in first]
         group_ranks = ranks(table[ranked])
-    seen = None if view is None else partial(_encoded, numbers.cube, view, table.window)
+    seen = None if view is None else partial(_encoded, numbers, view, table.window)
     chosen = best_and_diverse(table, group_ranks, free.to_numpy(), start, count, seen) if count else []
     if not chosen and not at_random:
         raise ValueError(
@@ -158,7 +159,14 @@ def best_and_diverse(
     start : rows that are chosen already
     seen : what a network sees of some rows; None compares by scores and colours alone
     """
-    return _diverse(table, _by_rank(table[free], group_ranks), start, count, seen)
+    order = _by_rank(table[free], group_ranks)
+    chosen: list[int] = []
+    while len(chosen) < count and len(order):
+        chosen += _diverse(table, order, [*start, *chosen], count - len(chosen), seen)
+        # Where the better half has too many neighbours, the others fill the batch.
+        near = beside_any(places(list(table.window.loc[order])), places(list(table.window.loc[chosen])))
+        order = order[~near]
+    return chosen
 
 
 def _by_rank(table: pd.DataFrame, group_ranks: pd.DataFrame) -> np.ndarray:
@@ -183,24 +191,25 @@ def _reason(row: pd.Series, group_ranks: pd.DataFrame, newer: NewerMap | None) -
 
 
 def _mapped_anew(
-    cube: Cube, table: pd.DataFrame, free: pd.Series, others: Sequence[int], count: int, newer: NewerMap
-) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
-    """The table with the scores of a newer map, the free windows that it mapped, and the best of these by all scores.
+    numbers: RunNumbers, table: pd.DataFrame, free: pd.Series, others: Sequence[int], count: int, newer: NewerMap
+) -> tuple[pd.DataFrame, pd.Series]:
+    """The table with the scores of a newer map, and the windows that it ranks, among which tasks are chosen.
 
     It maps the free windows that rank highest in the run's map, and ``others``. Elsewhere its scores are not known.
     """
     best = _shortlist(table, _by_rank(table[free], ranks(table)), SHORTLIST * count)
     rows = [*best, *others]
-    told = pd.DataFrame([newer.scores(cube, table.window[row]) for row in rows], rows, BY_PROBABILITY, float)
+    sources = {row: numbers.usable_sources(block_of(table.window[row], numbers.cube.grid)) for row in rows}
+    found = [newer.scores(numbers.cube, table.window[row], sources[row]) if sources[row] else {} for row in rows]
+    told = pd.DataFrame(found, rows, BY_PROBABILITY, float)
     table = table.assign(**told.reindex(table.index))
-    mapped = free & table.index.isin(best)
-    kept = _shortlist(table, _by_rank(table[mapped], ranks(table[mapped])), BEST_ANEW * count)
-    return table, mapped, mapped & table.index.isin(kept)
+    return table, free & table.index.isin(best)
 
 
-def _turned(cube: Cube, window: PixelWindow, view: NetworkView) -> float:
-    """The largest change over the sources; NaN where none has imagery."""
-    changes = [view.turned(*_imagery(cube, window, source)) for source in cube.sources]
+def _turned(numbers: RunNumbers, window: PixelWindow, view: NetworkView) -> float:
+    """The largest change over the sources that the map takes there; NaN where none has imagery."""
+    sources = numbers.usable_sources(block_of(window, numbers.cube.grid))
+    changes = [view.turned(*_imagery(numbers.cube, window, source)) for source in sources]
     return max((c for c in changes if np.isfinite(c)), default=np.nan)
 
 
@@ -270,10 +279,8 @@ def _scored_blocks(numbers: RunNumbers, rng: np.random.Generator) -> list[int]:
 
 
 def _diverse(table: pd.DataFrame, order: np.ndarray, start: Sequence[int], count: int, seen: Seen | None) -> list[int]:
-    """Rows of a batch chosen from rows that are ordered by rank, given those that are tasks already."""
-    shortlist = _shortlist(table, order, SHORTLIST * count)
-    if not len(shortlist):
-        return []
+    """Rows of a batch chosen from the better ones of at least one row, ordered by rank, given those that are tasks already."""
+    shortlist = _shortlist(table, order, min(SHORTLIST * count, math.ceil(len(order) / 2)))
     rows = np.concatenate([shortlist, np.array(start, int)])
     vectors = _vectors(table.loc[rows], seen)
     near = places(list(table.window.loc[shortlist]))
@@ -298,25 +305,33 @@ def _diverse(table: pd.DataFrame, order: np.ndarray, start: Sequence[int], count
 
 
 def _shortlist(table: pd.DataFrame, order: np.ndarray, most: int) -> np.ndarray:
-    """The best rows, in turn from every unit and coverage type, so that each has some to choose from."""
+    """The best rows, in turn from every unit, and in a unit from every coverage type by its part of the land, at least one.
+
+    Every unit has to reach the rule that stops its rounds, so all have as many; a kind of land does not become more than it is.
+    """
     part = table.loc[order, ["unit", "coverage"]]
-    turn = part.groupby(["unit", "coverage"], sort=False).cumcount().to_numpy()
-    return order[np.sort(np.argsort(turn, kind="stable")[:most])]
+    kinds = part.groupby(["unit", "coverage"], sort=False).unit
+    passed = (kinds.cumcount() / kinds.transform("size")).to_numpy()
+    by_kind = np.argsort(passed, kind="stable")
+    turn = part.iloc[by_kind].groupby("unit", sort=False).cumcount().to_numpy()
+    return order[np.sort(by_kind[np.argsort(turn, kind="stable")[:most]])]
 
 
 class _Caps:
-    """How many tasks a unit and a coverage type may have in a batch."""
+    """How many tasks of a batch a unit may have, an equal part, and a coverage type, its part of the windows."""
 
     def __init__(self, strata: pd.DataFrame, count: int) -> None:
-        self._labels = [strata[name].to_numpy(object) for name in strata]
-        self._most = [math.ceil(count / max(strata[name].nunique(), 1)) for name in strata]
+        self._labels = [strata[name].to_numpy(object) for name in ("unit", "coverage")]
+        equal = 1 / max(strata.unit.nunique(), 1)
+        parts = [dict.fromkeys(strata.unit, equal), strata.coverage.value_counts(normalize=True).to_dict()]
+        self._most = [{str(label): math.ceil(count * part) for label, part in found.items()} for found in parts]
         self._taken: list[Counter[str]] = [Counter() for _ in self._labels]
 
     def allows(self) -> np.ndarray:
         """Whether each window may be taken: (n,) bool."""
         allowed = np.ones(len(self._labels[0]), bool)
         for labels, most, taken in zip(self._labels, self._most, self._taken, strict=True):
-            full = [label for label, number in taken.items() if number >= most]
+            full = [label for label, number in taken.items() if number >= most[label]]
             allowed &= ~np.isin(labels.astype(str), full)
         return allowed
 
@@ -327,7 +342,7 @@ class _Caps:
 
     def lift(self) -> None:
         """Allow one more of each, because the others cannot fill the batch."""
-        self._most = [most + 1 for most in self._most]
+        self._most = [{label: number + 1 for label, number in most.items()} for most in self._most]
 
 
 def _vectors(rows: pd.DataFrame, seen: Seen | None) -> np.ndarray:
@@ -339,12 +354,21 @@ def _vectors(rows: pd.DataFrame, seen: Seen | None) -> np.ndarray:
     return np.hstack([part / math.sqrt(max(part.shape[1], 1)) for part in parts])
 
 
-def _encoded(cube: Cube, view: NetworkView, windows: pd.Series, rows: np.ndarray) -> np.ndarray:
-    """What the network sees of some rows of a column of windows, all sources side by side: (n, c) float64."""
+def _encoded(numbers: RunNumbers, view: NetworkView, windows: pd.Series, rows: np.ndarray) -> np.ndarray:
+    """What the network sees of some rows of a column of windows, all sources side by side: (n, c) float64.
+
+    NaN for imagery that is missing or that the map leaves out: black land and clouds would look unlike all other land.
+    """
+    cube = numbers.cube
     seen = []
     for window in windows.loc[rows]:
-        pictures = (_imagery(cube, window, source) for source in cube.sources)
-        seen.append(np.concatenate([view.encode(rgb[None], valid[None])[0] for rgb, valid in pictures]))
+        usable = numbers.usable_sources(block_of(window, cube.grid))
+        parts = []
+        for source in cube.sources:
+            rgb, valid = _imagery(cube, window, source)
+            part = view.encode(rgb[None], valid[None])[0]
+            parts.append(part if source in usable and valid.any() else np.full(len(part), np.nan))
+        seen.append(np.concatenate(parts))
     return np.array(seen)
 
 

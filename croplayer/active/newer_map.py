@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,9 +30,12 @@ class NewerMap:
     choices: Mapping[str, tuple[int, bool]]
     """The run's `Integration` of each block with a map, by its name, and whether no imagery was usable."""
 
-    def scores(self, cube: Cube, window: PixelWindow) -> dict[str, float]:
-        """Entropy, margin and source_disagreement of a square window, as `scores.pixel_scores` tells them of the run's map."""
-        probabilities = self._probabilities(cube, window)
+    def scores(self, cube: Cube, window: PixelWindow, sources: Sequence[str]) -> dict[str, float]:
+        """Entropy, margin and source_disagreement of a square window, as `scores.pixel_scores` tells them of the run's map.
+
+        ``sources`` are those whose imagery the map takes there, at least one.
+        """
+        probabilities = self._probabilities(cube, window, sources)
         found = probability_scores(probabilities, [self._mask(p) for p in probabilities], window.height)
         return {name: float(values[0]) for name, values in found.items()}
 
@@ -42,16 +45,14 @@ class NewerMap:
         Corrections by hand are not in it. Raises KeyError for a block without a map.
         """
         choice, unusable = self.choices[block_of(window, cube.grid).name]
-        masks = [self._mask(p) for p in self._probabilities(cube, window)]
+        masks = [self._mask(p) for p in self._probabilities(cube, window, cube.sources)]
         return integrated_mask(masks, Integration(choice), unusable)
 
-    def _probabilities(self, cube: Cube, window: PixelWindow) -> list[np.ndarray]:
-        """Of every source; the network sees the land around the window as the picture of a task shows it."""
+    def _probabilities(self, cube: Cube, window: PixelWindow, sources: Sequence[str]) -> list[np.ndarray]:
+        """Of some sources; the network sees the land around the window as the picture of a task shows it."""
         around = picture_window(window, cube)
         area = window.slices_in(around)
-        pictures = (
-            (cube.read_window(RGB, around, s), cube.read_window(IMAGERY_VALID, around, s)) for s in cube.sources
-        )
+        pictures = ((cube.read_window(RGB, around, s), cube.read_window(IMAGERY_VALID, around, s)) for s in sources)
         return [self.probability(rgb, valid)[area] for rgb, valid in pictures]
 
     def _mask(self, probability: np.ndarray) -> np.ndarray:

@@ -11,8 +11,17 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from croplayer.cube.decisions import Taken
 from croplayer.cube.whole_blocks import Cube
-from stores.columns import COVERAGE_TYPE, FAMILIARITY, agreement_columns, map_column, percent_column, status_column
+from stores.columns import (
+    COVERAGE_TYPE,
+    DECIDES,
+    FAMILIARITY,
+    agreement_columns,
+    map_column,
+    percent_column,
+    status_column,
+)
 from stores.grid import BlockIndex, PixelWindow
 from stores.legends import INTEGRATED, CoverageType
 from stores.records import Status
@@ -83,41 +92,61 @@ class RunNumbers:
         return found
 
     def is_usable(self, block: str, source: str) -> bool:
-        """Whether the map takes the imagery of a source in a block; True where its coverage type is not known."""
+        """Whether the map can take the imagery of a source in a block: it is of a usable coverage type, or one that is not known,
+        or the map takes it all the same, as it does what imagery with gaps shows."""
         return block not in self._unusable[source]
+
+    def usable_sources(self, block: BlockIndex) -> list[str]:
+        """The sources whose imagery the map takes in a block, in their order; what others show there teaches nothing."""
+        return [source for source in self.cube.sources if self.is_usable(block.name, source)]
 
     @cached_property
     def _unusable(self) -> dict[str, frozenset[str]]:
         """Names of the blocks in which the map leaves out the imagery of each source."""
+        nothing = pd.Series(None, self.blocks.index, object)
+        choice, no_imagery = (self.blocks.get(name, nothing) for name in DECIDES)
+        decided = zip(self.blocks.block, choice, no_imagery, strict=True)
+        choices = {block: (int(kind), bool(without)) for block, kind, without in decided if pd.notna(kind)}
+        taken = Taken(self.cube.sources, choices)
         found = {}
         for source in self.cube.sources:
-            column = map_column(COVERAGE_TYPE, source)
-            told = self.blocks[column] if column in self.blocks else pd.Series(None, self.blocks.index, object)
-            is_left_out = [isinstance(kind, str) and kind not in _USABLE for kind in told]
-            found[source] = frozenset(self.blocks.block[is_left_out])
+            told = self.blocks.get(map_column(COVERAGE_TYPE, source), nothing)
+            found[source] = frozenset(
+                block.name
+                for block, kind in zip(self.names, told, strict=True)
+                if isinstance(kind, str) and kind not in _USABLE and source not in (taken.of(block) or ())
+            )
         return found
 
     @cached_property
     def by_block(self) -> pd.DataFrame:
         """Scores that hold for a whole block, NaN where they are not known; the higher, the more worth a look.
 
-        Columns: product_disagreement (share of pixels, the mean over products), doubt (share of the sources whose mask is
+        Only sources whose imagery the map takes in a block count there. Columns: product_disagreement (share of pixels, the mean over products), doubt (share of the sources whose mask is
         judged wrong), unfamiliarity (1 - the least familiarity of its sources), rarity (1 - share of the blocks of its coverage
-        type) and confusion (1 - overlap of the sources' cropland over its union).
+        type, where its imagery shows land) and confusion (1 - overlap of the sources' cropland over its union).
         """
         table, sources = self.blocks, self.cube.sources
         scores = pd.DataFrame(index=table.index)
         scores["product_disagreement"] = _mean([self._against(product) for product in self.products], len(table))
-        judged = [map_column("correctness", s) for s in sources]
-        doubts = [(~table[c].isin(self.correct)).where(table[c].notna()).astype(float) for c in judged if c in table]
+        usable = {s: ~table.block.isin(self._unusable[s]) for s in sources}
+        judged = {s: c for s in sources if (c := map_column("correctness", s)) in table}
+        doubts = [
+            (~table[c].isin(self.correct)).where(table[c].notna() & usable[s]).astype(float) for s, c in judged.items()
+        ]
         scores["doubt"] = _mean([d.to_numpy(float) for d in doubts], len(table))
-        known = [c for s in sources if (c := map_column(FAMILIARITY, s)) in table]
-        scores["unfamiliarity"] = 1 - table[known].astype(float).min(axis=1) if known else np.nan
+        known = {s: c for s in sources if (c := map_column(FAMILIARITY, s)) in table}
+        familiar = pd.DataFrame({s: table[c].astype(float).where(usable[s]) for s, c in known.items()}, table.index)
+        scores["unfamiliarity"] = 1 - familiar.min(axis=1) if known else np.nan
         share = pd.Series(self.coverage).value_counts(normalize=True)
         rarity = 1 - pd.Series(self.coverage).map(share).to_numpy(float)
-        scores["rarity"] = np.where(self.coverage == "", np.nan, rarity)
+        # Clouds and gaps are no kind of land.
+        scores["rarity"] = np.where(np.isin(self.coverage.astype(str), sorted(_USABLE)), rarity, np.nan)
         overlap = map_column("iou_between_sources", sources[0])
-        scores["confusion"] = 1 - table[overlap].astype(float) if overlap in table and len(sources) > 1 else np.nan
+        two = overlap in table and len(sources) > 1
+        scores["confusion"] = (
+            (1 - table[overlap].astype(float)).where(usable[sources[0]] & usable[sources[1]]) if two else np.nan
+        )
         return scores
 
     def _against(self, product: str) -> np.ndarray:

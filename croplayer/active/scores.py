@@ -66,17 +66,22 @@ def candidates(numbers: RunNumbers, blocks: Sequence[int], edge: int) -> pd.Data
     -------
     One row per window in raster order of blocks: id, window, unit, coverage, known (share of its pixels that are mapped),
     `NAMES` (NaN where not known) and colour_0 ... (means and standard deviations of red, green and blue of each source over the
-    pixels with imagery, 0..1, NaN without any)
+    pixels with imagery, 0..1, NaN without any). Imagery that the map leaves out, for clouds, snow or gaps, counts nowhere: it is
+    uncertain and unlike other land, and teaches nothing.
     """
     parts = []
     for row in blocks:
         block = numbers.names[row]
+        usable = numbers.usable_sources(block)
         windows = windows_of(block, numbers.cube.grid, edge)
         part = pd.DataFrame(
             {"id": [task_id(w, numbers.cube.grid) for w in windows], "window": windows, "block_row": row}
         )  # fmt: skip
         part["coverage"] = numbers.coverage[row]
-        for name, values in {**pixel_scores(numbers.cube, block, edge), **colours(numbers.cube, block, edge)}.items():
+        for name, values in {
+            **pixel_scores(numbers.cube, block, edge, usable),
+            **colours(numbers.cube, block, edge, usable),
+        }.items():
             part[name] = values
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
@@ -90,35 +95,40 @@ def candidates(numbers: RunNumbers, blocks: Sequence[int], edge: int) -> pd.Data
     return table
 
 
-def pixel_scores(cube: Cube, block: BlockIndex, edge: int) -> dict[str, np.ndarray]:
-    """Scores that the pixels of a block tell, for each of its windows in raster order: (k * k,) float64.
+def pixel_scores(cube: Cube, block: BlockIndex, edge: int, sources: Sequence[str]) -> dict[str, np.ndarray]:
+    """Scores that the pixels of a block tell by some sources, for each of its windows in raster order: (k * k,) float64.
 
     known, entropy (0..1 bit), margin (1 - mean of ``|2 p - 1|``, 0..1), both means over the sources of the pixels that have a
     probability and lie further than `OUTLINE_PX` from an outline, and source_disagreement (share of the pixels known in both
     sources whose masks differ; the first two sources).
     """
-    probabilities = [cube.read_block(CROPLAND_PROBABILITY, block, source) for source in cube.sources]
-    masks = [cube.read_block(CROPLAND_MASK, block, source) for source in cube.sources]
+    probabilities = [cube.read_block(CROPLAND_PROBABILITY, block, source) for source in sources]
+    masks = [cube.read_block(CROPLAND_MASK, block, source) for source in sources]
     known = cube.read_block(INTEGRATED, block) < NO_IMAGERY
     return {
         "known": _window_means(known, np.ones(known.shape, bool), edge),
-        **probability_scores(probabilities, masks, edge),
+        **(
+            probability_scores(probabilities, masks, edge)
+            if sources
+            else dict.fromkeys(BY_PROBABILITY, np.full((len(known) // edge) ** 2, np.nan))
+        ),
     }
 
 
 def probability_scores(
-    probabilities: Sequence[np.ndarray], masks: Sequence[np.ndarray], edge: int
+    probabilities: Sequence[np.ndarray], masks: Sequence[np.ndarray], edge: int, outline_px: int = OUTLINE_PX
 ) -> dict[str, np.ndarray]:
     """`BY_PROBABILITY` of each window of a square in raster order, as `pixel_scores` states them: (k * k,) float64.
 
     Parameters
     ----------
-    probabilities : of each source (k * edge, k * edge) uint8, 0..250 = 0..1; larger values are flags
+    probabilities : of each of at least one source (k * edge, k * edge) uint8, 0..250 = 0..1; larger values are flags
     masks : the flags of each source of the same shape
+    outline_px : pixels so near to an outline do not count
     """
     entropy, margin = [], []
     for stored, mask in zip(probabilities, masks, strict=True):
-        away = (stored <= PROBABILITY_SCALE) & ~near_outline(mask == CROPLAND)
+        away = (stored <= PROBABILITY_SCALE) & ~near_outline(mask == CROPLAND, outline_px)
         entropy.append(_window_means(_ENTROPY[stored], away, edge))
         margin.append(_window_means(_MARGIN[stored], away, edge))
     scores = {
@@ -132,14 +142,14 @@ def probability_scores(
     return scores
 
 
-def colours(cube: Cube, block: BlockIndex, edge: int) -> dict[str, np.ndarray]:
-    """Means and standard deviations of the colours of each window of a block; see `candidates`."""
+def colours(cube: Cube, block: BlockIndex, edge: int, sources: Sequence[str]) -> dict[str, np.ndarray]:
+    """Means and standard deviations of the colours of each window of a block; see `candidates`. NaN but for some sources."""
     found: dict[str, np.ndarray] = {}
     step = max(1, edge // COLOUR_PX)
     step = step if edge % step == 0 else 1
     for source in cube.sources:
         rgb = cube.read_block(RGB, block, source)[::step, ::step]
-        valid = cube.read_block(IMAGERY_VALID, block, source)[::step, ::step]
+        valid = cube.read_block(IMAGERY_VALID, block, source)[::step, ::step] & (source in sources)
         for band in range(3):
             values = rgb[..., band].astype(np.float64) / 255
             mean = _window_means(values, valid, edge // step)
@@ -149,8 +159,8 @@ def colours(cube: Cube, block: BlockIndex, edge: int) -> dict[str, np.ndarray]:
     return found
 
 
-def near_outline(cropland: np.ndarray) -> np.ndarray:
-    """Whether a pixel lies within `OUTLINE_PX` steps along rows and columns of the border between cropland and other land."""
+def near_outline(cropland: np.ndarray, steps: int = OUTLINE_PX) -> np.ndarray:
+    """Whether a pixel lies within some steps along rows and columns of the border between cropland and other land."""
     near = np.zeros(cropland.shape, bool)
     differs = cropland[1:] != cropland[:-1]
     near[1:] |= differs
@@ -158,7 +168,7 @@ def near_outline(cropland: np.ndarray) -> np.ndarray:
     differs = cropland[:, 1:] != cropland[:, :-1]
     near[:, 1:] |= differs
     near[:, :-1] |= differs
-    for _ in range(OUTLINE_PX - 1):
+    for _ in range(steps - 1):
         grown = near.copy()
         grown[1:] |= near[:-1]
         grown[:-1] |= near[1:]

@@ -16,8 +16,9 @@ import pandas as pd
 import xgboost
 
 from croplayer.active.choosing import best_and_diverse
-from croplayer.active.scores import NAMES, ranks
+from croplayer.active.scores import BY_PROBABILITY, NAMES, probability_scores, ranks
 from croplayer.active.windows import beside_any, places
+from stores.legends import NO_IMAGERY, PROBABILITY_SCALE
 
 PARAMETERS = {
     "objective": "binary:logistic",
@@ -34,6 +35,8 @@ FEATURES = 32
 """Principal components of the numbers of cells that the learner is given."""
 R2 = np.array([0.7548776662466927, 0.5698402909980532])
 """Steps of the R2 sequence: 1 / g and 1 / g^2 of g^3 = g + 1."""
+OUTLINE_CELLS = 1
+"""Cells this near to an outline of the learner's map do not count for its uncertainty."""
 DIGITS = 4
 """Decimals of features; further ones depend on the machine."""
 
@@ -63,15 +66,12 @@ class Pool:
     minutes: np.ndarray
     """(n,) float64, what labelling each window takes"""
     seen: np.ndarray
-    """(n, c) float64, what windows are compared by: what the encoder sees of them"""
+    """(n, c) float64, what windows are compared by: what the encoder sees of them; NaN for sources without imagery"""
+    whole: np.ndarray
+    """(n, sources, edge, edge, f) float32, all cells in their places, which scores are told from; edge 0 for windows that judge"""
 
     def __len__(self) -> int:
         return len(self.table)
-
-    def some(self, rows: np.ndarray) -> Pool:
-        """Some of its windows."""
-        parts = (self.features, self.truth, self.labels, self.minutes, self.seen)
-        return Pool(self.table.iloc[rows].reset_index(drop=True), *(part[rows] for part in parts))
 
 
 @dataclass(frozen=True)
@@ -92,16 +92,16 @@ class Trial:
             raise ValueError(f"start {self.start}, batch {self.batch} and most {self.most} make no trial")
 
 
-def principal(pool: np.ndarray, others: np.ndarray, count: int = FEATURES) -> tuple[np.ndarray, np.ndarray]:
+def principal(pool: np.ndarray, count: int = FEATURES) -> Callable[[np.ndarray], np.ndarray]:
     """Principal components of standardised features, found in the pool without its labels.
 
     Parameters
     ----------
-    pool, others : (..., f) float32, NaN where there is no imagery
+    pool : (..., f) float32, NaN where there is no imagery
 
     Returns
     -------
-    Both as (..., count) float32
+    What tells the components (..., count) float32 of features (..., f)
     """
     flat = pool.reshape(-1, pool.shape[-1])
     known = flat[~np.isnan(flat).any(axis=1)].astype(np.float64)
@@ -114,7 +114,7 @@ def principal(pool: np.ndarray, others: np.ndarray, count: int = FEATURES) -> tu
     def projected(part: np.ndarray) -> np.ndarray:
         return np.asarray((((part - mean) / spread) @ axes).round(DIGITS).astype(np.float32))
 
-    return projected(pool), projected(others)
+    return projected
 
 
 def learning_curve(pool: Pool, judges: Pool, strategy: Strategy, trial: Trial, seed: int) -> pd.DataFrame:
@@ -167,16 +167,16 @@ def _fit(pool: Pool, labelled: list[int], seed: int) -> xgboost.Booster | float:
     return xgboost.train({**PARAMETERS, "seed": seed}, xgboost.DMatrix(x, y.astype(np.float32)), ROUNDS)
 
 
-def _probability(learner: xgboost.Booster | float, pool: Pool) -> np.ndarray:
-    """Probability of cropland of each cell in each source: (n, sources, cells) float64, NaN without imagery."""
-    known = ~np.isnan(pool.features).any(axis=-1)
+def _probability(learner: xgboost.Booster | float, features: np.ndarray) -> np.ndarray:
+    """Probability of cropland of cells (..., f): (...) float64, NaN without imagery."""
+    known = ~np.isnan(features).any(axis=-1)
     found = np.full(known.shape, np.nan)
-    found[known] = learner if isinstance(learner, float) else learner.inplace_predict(pool.features[known])
+    found[known] = learner if isinstance(learner, float) else learner.inplace_predict(features[known])
     return found
 
 
 def _judged(learner: xgboost.Booster | float, judges: Pool) -> tuple[float, float]:
-    probability = _probability(learner, judges)
+    probability = _probability(learner, judges.features)
     known = ~np.isnan(probability)
     total = np.where(known, probability, 0).sum(axis=1)
     number = known.sum(axis=1)
@@ -199,7 +199,7 @@ def _by_scores(
     chosen = _at_random(pool, labelled, at_random, learner, chance)
     taken = [*labelled, *chosen]
     if len(chosen) < count:
-        table = _scored(pool, _probability(learner, pool))
+        table = _scored(pool, _probability(learner, pool.whole))
         free = np.ones(len(pool), bool)
         free[taken] = False
         where = places(list(table.window))
@@ -210,20 +210,15 @@ def _by_scores(
 
 
 def _scored(pool: Pool, probability: np.ndarray) -> pd.DataFrame:
-    """The table of the pool with the scores that a learner gives; the others are not known."""
-    table = pool.table.assign(**dict.fromkeys(NAMES, np.nan))
+    """The table of the pool with the scores that a learner gives, and the rarity of coverage types; the others are not known."""
     known = ~np.isnan(probability)
-    p = np.clip(np.where(known, probability, 0.5), 1e-6, 1 - 1e-6)
-    entropy = -p * np.log2(p) - (1 - p) * np.log2(1 - p)
-    number = np.maximum(known.sum(axis=(1, 2)), 1)
-    table["entropy"] = np.where(known, entropy, 0).sum(axis=(1, 2)) / number
-    table["margin"] = np.where(known, 1 - np.abs(2 * p - 1), 0).sum(axis=(1, 2)) / number
-    if probability.shape[1] > 1:
-        both = known[:, 0] & known[:, 1]
-        differ = both & ((p[:, 0] > 0.5) != (p[:, 1] > 0.5))
-        share = differ.sum(axis=1) / np.maximum(both.sum(axis=1), 1)
-        table["source_disagreement"] = np.where(both.any(axis=1), share, np.nan)
-    return table
+    stored = np.where(known, np.rint(np.nan_to_num(probability) * PROBABILITY_SCALE), NO_IMAGERY).astype(np.uint8)
+    mask = np.where(known, np.nan_to_num(probability) >= 0.5, NO_IMAGERY).astype(np.uint8)
+    share = pool.table.coverage.map(pool.table.coverage.value_counts(normalize=True))
+    edge = stored.shape[-1]
+    told = pd.DataFrame([probability_scores(p, m, edge, OUTLINE_CELLS) for p, m in zip(stored, mask, strict=True)])
+    scores = {name: np.concatenate(told[name]) for name in BY_PROBABILITY}
+    return pool.table.assign(**{**dict.fromkeys(NAMES, np.nan), **scores, "rarity": 1 - share})
 
 
 def _at_random(pool: Pool, labelled: list[int], count: int, learner: object, chance: _Chance) -> list[int]:

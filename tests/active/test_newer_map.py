@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -80,9 +81,9 @@ def test_windows_where_a_later_network_is_unsure_are_chosen(numbers: RunNumbers)
     spy = newer_map()
 
     class Watched(NewerMap):
-        def scores(self, cube: Cube, window: PixelWindow) -> dict[str, float]:
+        def scores(self, cube: Cube, window: PixelWindow, sources: Sequence[str]) -> dict[str, float]:
             looked_at.append(window)
-            return super().scores(cube, window)
+            return super().scores(cube, window, sources)
 
     first = choose(numbers, WANTED, newer=Watched(3, spy.probability, 0.5, spy.choices))
     assert len(looked_at) == 8 * 3 + 1 and set(looked_at) <= set(every) and looked_at[-1] in chance
@@ -113,7 +114,7 @@ def test_scores_of_a_window_are_those_of_the_same_map_in_a_run(numbers: RunNumbe
         mask = np.where(red == 254, 254, red >= 125).astype(np.uint8)
         cube.write_block("cropland", BLOCK, mask, source)
     whole = cube.grid.window(BLOCK)
-    stored, found = pixel_scores(cube, BLOCK, 64), newer_map().scores(cube, whole)
+    stored, found = pixel_scores(cube, BLOCK, 64, SOURCES), newer_map().scores(cube, whole, SOURCES)
     assert found == pytest.approx({name: stored[name][0] for name in ("entropy", "margin", "source_disagreement")})
 
 

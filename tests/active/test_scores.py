@@ -27,12 +27,41 @@ def test_scores_of_pixels_have_the_values_of_their_definitions(tmp_path: Path) -
     cube.write_block("cropland", BLOCK, mask, "aster")
     cube.write_block("cropland", BLOCK, other, "borealis")
     cube.write_block("croplayer", BLOCK, mask)
-    scores = pixel_scores(cube, BLOCK, 32)
+    scores = pixel_scores(cube, BLOCK, 32, ["aster", "borealis"])
     entropy_of_a_fifth = -(0.2 * np.log2(0.2) + 0.8 * np.log2(0.8))
     assert scores["entropy"] == pytest.approx([0, 1, entropy_of_a_fifth, np.nan], abs=1e-9, nan_ok=True)
     assert scores["margin"] == pytest.approx([0, 1, 0.4, np.nan], abs=1e-9, nan_ok=True)
     assert scores["source_disagreement"] == pytest.approx([0.5, 0, 0, np.nan], nan_ok=True)
     assert scores["known"] == pytest.approx([1, 1, 1, 0])
+
+
+def test_imagery_that_the_map_leaves_out_makes_no_window_worth_a_look(tmp_path: Path) -> None:
+    """Clouds are uncertain, unfamiliar and unlike other land, and nothing that is drawn on them is learned."""
+    cube = make_cube(tmp_path / "cube.zarr")
+    land, clouds = np.full((64, 64), 25, np.uint8), np.full((64, 64), 125, np.uint8)
+    for source, probability, colour in (("aster", clouds, 250), ("borealis", land, 90)):
+        cube.write_block("cropland_probability", BLOCK, probability, source)
+        cube.write_block("cropland", BLOCK, (probability >= 125).astype(np.uint8), source)
+        cube.write_block("rgb", BLOCK, np.full((64, 64, 3), colour, np.uint8), source)
+        cube.write_block("imagery_valid", BLOCK, np.ones((64, 64), bool), source)
+    cube.write_block("croplayer", BLOCK, np.zeros((64, 64), np.uint8))
+    told = {
+        "block": [BLOCK.name], "coverage_type_aster": ["Cloudy"], "coverage_type_borealis": ["Planting"],
+        "familiarity_aster": [0.0], "familiarity_borealis": [0.9], "correctness_aster": ["FP"], "correctness_borealis": ["TP"],
+    }  # fmt: skip
+
+    def scored(**other: list[str]) -> pd.Series:
+        numbers = RunNumbers(cube, pd.DataFrame(told | other), None, pd.Series(dtype=float), (), ("TP",))
+        return candidates(numbers, [0], 64).iloc[0]
+
+    left_out, taken = scored(), scored(coverage_type_aster=["Planting"])
+    assert left_out.margin == pytest.approx(0.2) and np.isnan(left_out.source_disagreement)
+    assert left_out.unfamiliarity == pytest.approx(0.1) and left_out.doubt == 0
+    assert np.isnan(left_out.colour_0) and left_out.colour_6 == pytest.approx(90 / 255)
+    assert taken.margin == pytest.approx(0.6) and taken.source_disagreement == 1
+    assert taken.unfamiliarity == 1 and taken.doubt == 0.5 and taken.colour_0 == pytest.approx(250 / 255)
+    nothing = scored(coverage_type_borealis=["Snow/Ice"])
+    assert nothing[["entropy", "margin", "source_disagreement", "unfamiliarity", "doubt"]].isna().all()
 
 
 def test_the_surroundings_of_outlines_do_not_count() -> None:
@@ -74,13 +103,16 @@ def test_every_window_of_a_run_has_its_numbers(numbers: RunNumbers) -> None:
         "unfamiliarity",
         "rarity",
     ):
-        assert table[name].between(0, 1).all(), name
+        # Sources can only disagree where the map takes both.
+        known = table[name].notna()
+        assert table[name][known].between(0, 1).all() and known.sum() >= 16, name
     # The run's own tables: a block's product disagreement, its familiarity, and the unit's area against its statistic.
     row = numbers.blocks.iloc[2]
+    familiarity = [row[f"familiarity_{source}"] for source in numbers.usable_sources(numbers.names[2])]
     wrong = (row.fp_croplayer_coarse + row.fn_croplayer_coarse) / 128**2
     mine = table[table.block_row == 2]
     assert mine.product_disagreement.tolist() == pytest.approx([wrong] * 16)
-    assert mine.unfamiliarity.iloc[0] == pytest.approx(1 - min(row.familiarity_aster, row.familiarity_borealis))
+    assert mine.unfamiliarity.iloc[0] == pytest.approx(1 - min(familiarity))
     for unit, percent in numbers.percent.items():
         assert table.statistic[table.unit == unit].tolist() == pytest.approx(
             [abs(np.log(percent / 100))] * int((table.unit == unit).sum())

@@ -39,7 +39,8 @@ def pool_of(count: int, seed: int) -> Pool:
         "unit": "u", "coverage": "", "x": place[:, 0], "y": place[:, 1], "colour_0": kind.astype(float),
     })  # fmt: skip
     seen = np.eye(RARE + 1)[kind]
-    return Pool(table, features, truth, truth, np.full(count, 2.0), seen)
+    whole = features.reshape(count, 1, 8, 8, width)
+    return Pool(table, features, truth, truth, np.full(count, 2.0), seen, whole)
 
 
 @pytest.mark.parametrize("strategy", Strategy)
@@ -75,7 +76,15 @@ def test_cells_without_imagery_are_neither_learned_nor_judged() -> None:
     judges.features[:, :, :32] = np.nan
     judges.truth[:, :32] = True
     seen = pool_of(20, 2)
-    cut = Pool(seen.table, seen.features[:, :, 32:], seen.truth[:, 32:], seen.labels[:, 32:], seen.minutes, seen.seen)
+    cut = Pool(
+        seen.table,
+        seen.features[:, :, 32:],
+        seen.truth[:, 32:],
+        seen.labels[:, 32:],
+        seen.minutes,
+        seen.seen,
+        seen.whole,
+    )
     trial = Trial(8, 1, 8)
     assert (
         learning_curve(pool, judges, Strategy.RANDOM, trial, 1).iou[0]
@@ -87,7 +96,8 @@ def test_principal_components_keep_gaps_and_are_those_of_the_pool() -> None:
     rng = np.random.default_rng(0)
     pool = (rng.normal(size=(50, 2, 10, 1)) @ np.ones((1, 5)) + rng.normal(0, 0.01, (50, 2, 10, 5))).astype(np.float32)
     pool[0, 0, 0] = np.nan
-    own, other = principal(pool, pool[:3], 2)
+    components = principal(pool, 2)
+    own, other = components(pool), components(pool[:3])
     assert own.shape == (50, 2, 10, 2) and np.isnan(own[0, 0, 0]).all() and np.isnan(own).sum() == 2
     np.testing.assert_array_equal(own[:3], other)
     assert np.nanvar(own[..., 0]) == pytest.approx(5, rel=0.01) and np.nanvar(own[..., 1]) < 0.01
