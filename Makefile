@@ -78,17 +78,18 @@ bench-change: $(VENV)/.installed ## measure what is called change, on synthetic 
 	$(BIN)/python -m benchmarks.change_dates --data $${CROPLAYER_DATA:-../shared/data} -o runs/change_dates --page docs/change.md
 
 # Minutes. The real images need CROPLAYER_DATA.
-bench-labels: $(VENV)/.installed ## measure what choosing tasks is worth and write runs/labels_trial
+bench-labels: $(VENV)/.installed ## measure what choosing tasks is worth and write it into docs/labels.md
 	$(BIN)/croplayer label simulate -o runs/labels_trial --images $${CROPLAYER_DATA:-../shared/data}/naip_fields/images --polygons $${CROPLAYER_DATA:-../shared/data}/naip_fields/fields.gpkg $(ARGS)
+	$(BIN)/python -m benchmarks.choosing runs/labels_trial --write docs/labels.md
 
 # Half an hour on two cores. Other countries: ARGS="--country 31".
 bench-forgetting: $(VENV)/.installed ## measure what it is worth that a round keeps the map on land without a label and write it into docs/labels.md
 	mkdir -p runs
 	$(BIN)/python -m benchmarks.forgetting -o runs/forgetting.json --write docs/labels.md $(ARGS)
 
-# An hour. Needs Chromium.
-bench-teaching: $(VENV)/.installed ## teach the shipped model unseen land in three rounds, at the page and in the GeoPackage, and write runs/teaching
-	$(BIN)/python -m benchmarks.teaching -o runs/teaching $(ARGS)
+# An hour. Needs Chromium. The rounds of another label project beside it: ARGS="--record 'My land' labels".
+bench-teaching: $(VENV)/.installed ## teach the shipped model unseen land in three rounds, at the page and in the GeoPackage, and write it into docs/labels.md
+	$(BIN)/python -m benchmarks.teaching -o runs/teaching --write docs/labels.md $(ARGS)
 
 # Hours. Parts: ARGS="--only kills --kills 50".
 soak: $(VENV)/.installed ## test in full what a run survives, then the lowest versions, and write docs/soak.md

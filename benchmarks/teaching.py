@@ -5,7 +5,7 @@
 The land is croplayer's SYNTHETIC country; the model is ``default``, which learned on real scenes alone. In every round the person
 labels squares in ``labels.gpkg`` as a GIS does, one square and those without any field at the page with keys and the mouse, and
 judges blocks of the sample there. The server is killed while the person works, and started again. ``croplayer label round`` learns
-and measures; in the end a copy of the folder at another place makes every round again and compares the bytes.
+and measures; in the end a copy of the folder at another place makes rounds again and compares the bytes.
 
 A command that was stopped goes on where it was. What is there stays: the country, the run, the label project and its rounds.
 """
@@ -131,7 +131,7 @@ def main() -> None:
         tab.open((labels / "rounds" / "report.html").as_uri())
         time.sleep(LOADED_S)
         tab.picture(out / "report.png", "body")
-    _tell(told, {"made again": _made_again(out, project)})
+    _tell(told, {"made again": _made_again(out, project, options.again)})
     print(told.read_text())
     if options.write is not None:
         text = section(json.loads(told.read_text()), labels, {land: Path(folder) for land, folder in options.record})
@@ -296,14 +296,15 @@ def _agreement(mask: np.ndarray, truth: np.ndarray) -> Agreement:
     return mask_agreement(mask == CROPLAND, truth, mask < NO_IMAGERY)
 
 
-def _made_again(out: Path, project: LabelProject) -> list[str]:
-    """What a second person sees who has the folder alone, and makes every round again."""
+def _made_again(out: Path, project: LabelProject, again: list[int] | None) -> list[str]:
+    """What a second person sees who has the folder alone, and makes rounds again: some, or all."""
     second = out / "second" / "labels"
     shutil.rmtree(second.parent, ignore_errors=True)
     shutil.copytree(project.folder, second)
     return [
         croplayer("label", "round", second, "--rebuild", number, "--run", out / "run", cwd=out).strip()
         for number in finished_rounds(project)
+        if again is None or number in again
     ]
 
 
@@ -317,6 +318,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=SEED, help="of the country")
     parser.add_argument("--project-seed", type=int, default=8, help="of the label project")
     parser.add_argument("--model", default="default", help="model that the rounds start from")
+    parser.add_argument("--again", type=int, nargs="*", help="rounds that are made again; all by default")
     parser.add_argument("--write", type=Path, help="page whose section is written anew, such as docs/labels.md")
     parser.add_argument(
         "--record", nargs=2, action="append", type=str, default=[], metavar=("LAND", "FOLDER"),
