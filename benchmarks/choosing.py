@@ -1,7 +1,7 @@
 """What choosing tasks by scores is worth, as tables of a page, from the tables that ``croplayer label simulate`` wrote.
 
-    croplayer label simulate -o runs/labels_trial ...
-    python -m benchmarks.choosing runs/labels_trial --write docs/labels.md
+croplayer label simulate -o runs/labels_trial ...
+python -m benchmarks.choosing runs/labels_trial --write docs/labels.md
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ def section(curves: pd.DataFrame, savings: pd.DataFrame) -> str:
 
 def _need(row: pd.Series) -> str:
     """Mean and interval of what a strategy needs, and in how many repetitions it got there if not in all."""
+    if not row.reached:
+        return "not reached"
     digits = 1 if row["mean"] < 100 else 0
     text = f"{row['mean']:.{digits}f} ({row.low:.{digits}f} to {row.high:.{digits}f})"
     return text if row.reached == row.seeds else f"{text}, {int(row.reached)} of {int(row.seeds)}"
