@@ -46,11 +46,11 @@ def first_rule(tells_boundaries: bool) -> ScoreRule:
 
 
 def learn(
-    drawn: Sequence[DrawnGround], tells_boundaries: bool, seed: int = 0, join_steps: int | None = None
+    drawn: Sequence[DrawnGround], tells_boundaries: bool, seed: int = 0, join_steps: int = JOIN_STEPS
 ) -> LearnedPair:
     """Both rules from some drawn ground; the same input gives the same rules on one machine.
 
-    ``join_steps`` are the steps of each learning of the joins, ``JOIN_STEPS`` where nothing is said.
+    ``join_steps`` are the steps of each learning of the joins.
 
     The confidence is learned from fields that a rule found which did not learn from them: of two halves of the ground each
     is separated with the rule of the other. Raises ValueError for less than two pieces of ground with drawn fields, or where the map has no cropland in
@@ -60,13 +60,12 @@ def learn(
     if has_fields.sum() < 2:
         raise ValueError(f"{has_fields.sum()} pieces of ground have drawn fields; at least two are needed")
     prepared = [_prepared(piece) for piece in drawn]
-    steps = join_steps or JOIN_STEPS
     order = np.random.default_rng(seed).permutation(len(drawn))
     order = order[np.argsort(~has_fields[order], kind="stable")]  # so that both halves have drawn fields
     halves = [order[::2], order[1::2]]
     features, matched = [], []
     for judged, learned in (halves, halves[::-1]):
-        rule = _learn_join([prepared[k] for k in learned], tells_boundaries, seed, steps)
+        rule = _learn_join([prepared[k] for k in learned], tells_boundaries, seed, join_steps)
         for k in judged:
             found, is_matched = found_fields(drawn[k], rule)
             features.append(found)
@@ -75,7 +74,7 @@ def learn(
         np.concatenate(features), np.concatenate(matched), None, CONFIDENCE_UNITS, CONFIDENCE_STEPS, seed, 0.1
     )
     assert confidence.hidden.shape[1] == len(CONFIDENCE_FEATURES)
-    return LearnedPair(_learn_join(prepared, tells_boundaries, seed, steps), confidence)
+    return LearnedPair(_learn_join(prepared, tells_boundaries, seed, join_steps), confidence)
 
 
 class FoundFields(NamedTuple):
