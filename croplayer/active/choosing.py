@@ -27,9 +27,11 @@ KNOWN_SHARE = 0.5
 """Least share of a window's pixels that are mapped."""
 MOST_BLOCKS = 200
 """Blocks whose pixels are read: half those that the block table ranks highest, half at random; all of a smaller run."""
-SHORTLIST = 8
+SHORTLIST = 4
 """Windows among which a task is chosen for diversity, times the number of tasks; at most the better half of all, so that the scores
 decide something in a small region too."""
+MAPPED_ANEW = 8
+"""Windows that a newer map looks at, times the number of tasks."""
 RANDOM_REASON = "Drawn at random among all windows, so that the accuracy of the map can be told apart from that where it was thought wrong."
 HELD_OUT_REASON = (
     "Its labels never teach the model, they measure it; so nothing else of this block is labelled to teach."
@@ -197,7 +199,7 @@ def _mapped_anew(
 
     It maps the free windows that rank highest in the run's map, and ``others``. Elsewhere its scores are not known.
     """
-    best = _shortlist(table, _by_rank(table[free], ranks(table)), SHORTLIST * count)
+    best = _shortlist(table, _by_rank(table[free], ranks(table)), MAPPED_ANEW * count)
     rows = [*best, *others]
     sources = {row: numbers.usable_sources(block_of(table.window[row], numbers.cube.grid)) for row in rows}
     found = [newer.scores(numbers.cube, table.window[row], sources[row]) if sources[row] else {} for row in rows]

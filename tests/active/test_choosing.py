@@ -80,7 +80,7 @@ def test_the_batch_is_diverse(numbers: RunNumbers) -> None:
     table.loc[order[:24], colours] += 5.0
     chosen = choosing._diverse(table, order, [], 6, None)
     vectors = choosing._vectors(table, None)
-    shortlist = choosing._shortlist(table, order, len(order) // 2)
+    shortlist = choosing._shortlist(table, order, choosing.SHORTLIST * 6)
 
     def radius(rows: list[int]) -> float:
         return max(min(np.linalg.norm(vectors[i] - vectors[j]) for j in rows) for i in shortlist)
