@@ -5,7 +5,7 @@
 The land is croplayer's SYNTHETIC country; the model is ``default``, which learned on real scenes alone. In every round the person
 labels squares in ``labels.gpkg`` as a GIS does, one square and those without any field at the page with keys and the mouse, and
 judges blocks of the sample there. The server is killed while the person works, and started again. ``croplayer label round`` learns
-and measures; in the end a copy of the folder at another place makes rounds again and compares the bytes.
+and measures. When it says that a round has lost something, the person sets ``keep`` as it advises. In the end a copy of the folder at another place makes rounds again and compares the bytes.
 
 A command that was stopped goes on where it was. What is there stays: the country, the run, the label project and its rounds.
 """
@@ -59,6 +59,8 @@ JUDGED = 6
 """Blocks that are judged in each round."""
 MOST_CLICKS = 220
 """A square with more corners is labelled in the GIS."""
+KEEP = 2.0
+"""Weight of keeping the map on other land once a round has lost something."""
 LOADED_S = 3.0
 """Time for a picture to appear before it is taken."""
 RECIPE = """name = "teaching"
@@ -115,7 +117,8 @@ def main() -> None:
     if not labels.is_dir():
         croplayer("label", "init", out / "run", "-o", labels, "--tasks", options.tasks, "--random-share", "0.4",
                   "--held-out", "0.35", "--window-px", "256", "--seed", options.project_seed)  # fmt: skip
-    (labels / SETTINGS_FILE).write_text(f"[sample]\nblocks = {options.sample}\n\n[learning]\nsteps = {options.steps}\n")
+    settings = f"[sample]\nblocks = {options.sample}\n\n[learning]\nsteps = {options.steps}\n"
+    (labels / SETTINGS_FILE).write_text(settings)
     project = LabelProject.open(labels)
     cube = Cube.open(RunFolder(out / "run").cube, EDITION)
     person = Person("Li", country, project.grid, options.seed)
@@ -123,6 +126,9 @@ def main() -> None:
     for number in range(len(finished_rounds(project)) + 1, options.rounds + 1):
         if not any(task.round == number for task in read_tasks(project)):
             croplayer("label", "next", labels, "--count", options.tasks, "--random-share", "0.3")
+        if _has_lost(project):
+            # As the command advises.
+            (labels / SETTINGS_FILE).write_text(f"{settings}keep = {KEEP:g}\n")
         killed = _work(project, cube, person, out)
         _tell(told, {f"killed in round {number}": killed})
         croplayer("label", "round", labels)
@@ -237,6 +243,15 @@ def _what_is_there(project: LabelProject) -> dict[str, int]:
         "done": done,
         "drawn": int((fields.origin == "person").sum()),
     }
+
+
+def _has_lost(project: LabelProject) -> bool:
+    """Whether a round has mapped the held-out labels of a unit worse than the model before."""
+    record = project.folder / "rounds.parquet"
+    if not record.is_file():
+        return False
+    rows = pd.read_parquet(record)
+    return bool((rows.iou < rows.iou_before).any())
 
 
 class _Server:

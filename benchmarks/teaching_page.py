@@ -8,9 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from croplayer.active.rounds.folder import ROUNDS
 from croplayer.active.rounds.settings import SETTINGS_FILE, RoundSettings, read_settings
 
-HEAD = "| round | province | squares that teach | held-out squares | model before | model of the round |\n|---|---|---|---|---|---|"
+HEAD = (
+    "| round | province | squares that teach | held-out squares | `keep` | model before | model of the round |\n"
+    "|---|---|---|---|---|---|---|"
+)
 
 
 def record_table(project: Path) -> str:
@@ -22,20 +26,27 @@ def record_table(project: Path) -> str:
     for row in pd.read_parquet(project / "rounds.parquet").sort_values(["round", "name"]).itertuples():
         teach = row.labels_new + row.labels_old
         now = f"{_percent(row.iou)}{_interval(row.iou_low, row.iou_high)}"
-        lines.append(
-            f"| {row.round} | {row.name} | {teach} | {row.labels_measuring} | {_percent(row.iou_before)} | {now} |"
-        )
+        cells = [
+            row.round,
+            row.name,
+            teach,
+            row.labels_measuring,
+            _kept(project, row.round),
+            _percent(row.iou_before),
+            now,
+        ]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 
 
 def changed_settings(project: Path) -> str:
-    """The settings of rounds that are not the defaults, as `rounds.toml` names them; empty for none."""
+    """The settings of rounds that are not the defaults, as `rounds.toml` names them, but for `keep`; empty for none."""
     settings, default = read_settings(project / SETTINGS_FILE), RoundSettings()
     changed = [
         f"`{key} = {value:g}`"
         for part in dataclasses.fields(default)
         for key, value in vars(getattr(settings, part.name)).items()
-        if value != getattr(getattr(default, part.name), key)
+        if key != "keep" and value != getattr(getattr(default, part.name), key)
     ]
     return ", ".join(changed)
 
@@ -51,6 +62,11 @@ def section(told: dict[str, Any], project: Path, records: dict[str, Path]) -> st
     for name, folder in records.items():
         parts += [_titled(f"**{name}**", folder), record_table(folder)]
     return "\n\n".join(parts)
+
+
+def _kept(project: Path, number: int) -> str:
+    """The weight of keeping the map before that a round was made with."""
+    return f"{read_settings(project / ROUNDS / f'{number:02d}' / SETTINGS_FILE).learning.keep:g}"
 
 
 def _titled(name: str, project: Path) -> str:

@@ -93,7 +93,7 @@ def choose(
     The random ones are drawn first, so their chance does not depend on any score: uniformly among all windows of the run or,
     with ``held_out``, of the blocks that are held out, in turn from every unit, first from those with the fewest.
     The others come from the windows of the highest mean rank over the groups of scores, one after the other, each the one that
-    looks most unlike all that are chosen (k-centre greedy: Sener and Savarese 2018, arXiv 1708.00489). No two tasks are
+    looks most unlike all that teach (k-centre greedy: Sener and Savarese 2018, arXiv 1708.00489). No two tasks are
     neighbours; no unit gets more than its equal part, and no coverage type more than its part of the land, while others can fill the
     batch.
 
@@ -116,8 +116,9 @@ def choose(
     table = candidates(numbers, rows, wanted.edge)
     group_ranks = ranks(table)
     row_of_window = {window: row for row, window in enumerate(table.window)}
-    start = [row_of_window[w] for w in centres if w in row_of_window]
     held = held_out_blocks(numbers.names, wanted.seed, wanted.held_out)
+    # What is held out teaches nothing, so no window is passed over because it looks like that.
+    start = [row_of_window[w] for w in centres if w in row_of_window and block_of(w, grid) not in held]
     free = (table.known >= KNOWN_SHARE) & table.block_row.isin(scored_rows)
     free &= ~table.block_row.isin([row_of[block] for block in held])
     free &= ~beside_any(places(list(table.window)), places(centres))

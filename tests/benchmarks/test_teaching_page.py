@@ -16,7 +16,8 @@ def record(folder: Path) -> Path:
         "round": [2, 1], "name": ["North", "North"], "labels_new": [7, 5], "labels_old": [5, 0], "labels_measuring": [9, 4],
         "iou": [0.6123, 0.5], "iou_low": [0.55, np.nan], "iou_high": [0.67, np.nan], "iou_before": [0.5, np.nan],
     }  # fmt: skip
-    folder.mkdir()
+    (folder / "rounds" / "02").mkdir(parents=True)
+    (folder / "rounds" / "02" / SETTINGS_FILE).write_text("[learning]\nkeep = 2.0\n")
     pd.DataFrame(columns).to_parquet(folder / "rounds.parquet")
     return folder
 
@@ -24,8 +25,8 @@ def record(folder: Path) -> Path:
 def test_a_record_is_shown_round_by_round_and_nothing_unknown_is_a_number(tmp_path: Path) -> None:
     lines = record_table(record(tmp_path / "labels")).splitlines()[2:]
     assert lines == [
-        "| 1 | North | 5 | 4 | not known | 50.0 |",
-        "| 2 | North | 12 | 9 | 50.0 | 61.2 (55.0 to 67.0) |",
+        "| 1 | North | 5 | 4 | 0 | not known | 50.0 |",
+        "| 2 | North | 12 | 9 | 2 | 50.0 | 61.2 (55.0 to 67.0) |",
     ]
 
 
@@ -33,7 +34,7 @@ def test_settings_that_are_not_the_defaults_are_said(tmp_path: Path) -> None:
     project = record(tmp_path / "labels")
     assert changed_settings(project) == ""
     (project / SETTINGS_FILE).write_text("[learning]\nsteps = 20\nkeep = 2.0\n")
-    assert changed_settings(project) == "`steps = 20`, `keep = 2`"
+    assert changed_settings(project) == "`steps = 20`"
 
 
 def test_a_section_tells_what_was_lost_and_what_was_made_again(tmp_path: Path) -> None:
