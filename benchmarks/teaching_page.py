@@ -28,7 +28,7 @@ def record_table(project: Path) -> str:
         now = f"{_percent(row.iou)}{_interval(row.iou_low, row.iou_high)}"
         cells = [
             row.round,
-            row.name,
+            row.name or "all",
             teach,
             row.labels_measuring,
             _kept(project, row.round),
