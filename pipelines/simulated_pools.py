@@ -206,8 +206,8 @@ def _pool(windows: list[_Window], components: Callable[[np.ndarray], np.ndarray]
     features, whole = (
         np.array([components(part) for part in parts]) for parts in ([w.features for w in windows], _squares(windows))
     )
-    stacked = (np.array([getattr(w, name) for w in windows]) for name in ("truth", "labels", "minutes", "seen"))
-    return Pool(table, features, *stacked, whole)
+    told = {name: np.array([getattr(w, name) for w in windows]) for name in ("truth", "labels", "minutes", "seen")}
+    return Pool(table, features, whole=whole, **told)
 
 
 def _squares(windows: list[_Window]) -> Iterator[np.ndarray]:
