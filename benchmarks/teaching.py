@@ -41,6 +41,7 @@ from croplayer.active.rounds.folder import finished_rounds, round_folder
 from croplayer.active.rounds.mapping import run_masks
 from croplayer.active.rounds.settings import SETTINGS_FILE, Learning
 from croplayer.active.rounds.shown import ShownMasks, sampled_blocks
+from croplayer.active.run_numbers import RunNumbers
 from croplayer.active.tasks import Task, TaskStatus
 from croplayer.cube.whole_blocks import Cube
 from croplayer.landscape.country import Country
@@ -48,7 +49,7 @@ from croplayer.landscape.make import SMALL_BOUNDS, make_country
 from croplayer.landscape.truth import truth_mask
 from croplayer.measures.agreement import Agreement, mask_agreement
 from stores.grid import BlockIndex
-from stores.legends import CROPLAND, NO_IMAGERY
+from stores.legends import CROPLAND, DEFAULT_CLASSES, NO_IMAGERY
 from stores.run_folder import RunFolder
 
 SEED = 7
@@ -120,7 +121,8 @@ def main() -> None:
     settings = f"[sample]\nblocks = {options.sample}\n\n[learning]\nsteps = {options.steps}\n"
     (labels / SETTINGS_FILE).write_text(settings)
     project = LabelProject.open(labels)
-    cube = Cube.open(RunFolder(out / "run").cube, EDITION)
+    numbers = RunNumbers.read(RunFolder(out / "run"), EDITION, [], DEFAULT_CLASSES.correct)
+    cube = numbers.cube
     person = Person("Li", country, project.grid, options.seed)
     told = out / "teaching.json"
     for number in range(len(finished_rounds(project)) + 1, options.rounds + 1):
@@ -132,7 +134,7 @@ def main() -> None:
         killed = _work(project, cube, person, out)
         _tell(told, {f"killed in round {number}": killed})
         croplayer("label", "round", labels)
-    _tell(told, {"seed": options.seed, "model": options.model, "rounds": _measured(project, cube, country)})
+    _tell(told, {"seed": options.seed, "model": options.model, "rounds": _measured(project, numbers, country)})
     with browser_tabs(out / f"profile{time.time_ns()}") as (tab,):
         tab.open((labels / "rounds" / "report.html").as_uri())
         time.sleep(LOADED_S)
@@ -285,8 +287,9 @@ def _served(project: LabelProject) -> Iterator[_Server]:
         server.process.wait(30)
 
 
-def _measured(project: LabelProject, cube: Cube, country: Country) -> list[dict[str, Any]]:
-    """What every round measured on the held-out labels, and how its masks of held-out blocks agree with the truth."""
+def _measured(project: LabelProject, numbers: RunNumbers, country: Country) -> list[dict[str, Any]]:
+    """What every round measured on the held-out labels, and how its masks of held-out blocks agree with the truth, in the imagery
+    that the map takes there."""
     record = pd.read_parquet(project.folder / "rounds.parquet")
     blocks = sorted(pd.read_parquet(round_folder(project, 1).sample).block.unique())
     seed, share = project.settings.seed, project.settings.held_out
@@ -296,8 +299,10 @@ def _measured(project: LabelProject, cube: Cube, country: Country) -> list[dict[
     for number in range(finished_rounds(project)[-1] + 1):
         agreed = Agreement()
         for name in held:
-            masks = run_masks(cube, name) if number == 0 else round_folder(project, number).masks(project).read(name)
-            agreed = sum((_agreement(mask, truth[name]) for mask in (masks or {}).values()), agreed)
+            drawn = round_folder(project, number).masks(project)
+            masks = (run_masks(numbers.cube, name) if number == 0 else drawn.read(name)) or {}
+            taken = [mask for source, mask in masks.items() if numbers.is_usable(name, source)]
+            agreed = sum((_agreement(mask, truth[name]) for mask in taken), agreed)
         row: dict[str, Any] = {"round": number, "true_iou_of_held_out_blocks": round(agreed.iou, 4)}
         rows = record[record["round"] == number]
         columns = ["name", "iou", "iou_low", "iou_high", "iou_before", "iou_blocks", "labels_new", "labels_old", "labels_measuring",

@@ -78,7 +78,7 @@ def _by_truth(rounds: list[dict[str, Any]]) -> str:
     """What the truth says of the masks of all held-out blocks of the sample."""
     found = [f"{_percent(each['true_iou_of_held_out_blocks'])} after round {each['round']}" for each in rounds[1:]]
     first = _percent(rounds[0]["true_iou_of_held_out_blocks"])
-    return f"By the truth of every pixel in the held-out blocks of the sample, the IoU was {first} before, {', '.join(found)}."
+    return f"By the truth of every pixel of the imagery that the map takes in the held-out blocks of the sample, the IoU was {first} before, {', '.join(found)}."
 
 
 def _proved(told: dict[str, Any]) -> str:

@@ -169,7 +169,7 @@ def _write_page(project: LabelProject, side: RunSide) -> Path:
 def _most_changed(
     project: LabelProject, side: RunSide, sample: pd.DataFrame
 ) -> list[tuple[str, dict[str, np.ndarray]]]:
-    """Imagery and masks, before and after the last round, of the blocks that it changed most."""
+    """Imagery and masks, before and after the last round, of the blocks that it changed most, where the map takes the imagery."""
     from croplayer.active.rounds.folder import finished_rounds, round_folder
     from croplayer.active.rounds.mapping import run_masks
     from stores.columns import RGB
@@ -178,7 +178,10 @@ def _most_changed(
     done = finished_rounds(project)
     now = round_folder(project, done[-1]).masks(project)
     before = round_folder(project, done[-2]).masks(project) if len(done) > 1 else None
-    rows = sample[sample.changed > 0].sort_values(["changed", "block", "source"], ascending=[False, True, True])
+    taken = [side.numbers.is_usable(row.block, row.source) for row in sample.itertuples()]
+    rows = sample[(sample.changed > 0) & taken].sort_values(
+        ["changed", "block", "source"], ascending=[False, True, True]
+    )
     shown = []
     for row in rows.head(BLOCKS_SHOWN).itertuples():
         new, old = (
