@@ -88,7 +88,7 @@ def _proved(told: dict[str, Any]) -> str:
     same = sum("same bytes" in line for line in again)
     return (
         f"The page's server was killed in {len(killed)} rounds; {lost or 'none'} of the labels and judgements {'were' if lost else 'was'} "
-        f"lost. A second person who had a copy of the folder made {len(again)} rounds again, {same} of them to the same bytes."
+        f"lost. A second person who had a copy of the folder made {len(again)} of the rounds again, {same} to the same bytes."
     )
 
 

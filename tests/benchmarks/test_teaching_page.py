@@ -46,5 +46,5 @@ def test_a_section_tells_what_was_lost_and_what_was_made_again(tmp_path: Path) -
     }  # fmt: skip
     text = section(told, record(tmp_path / "labels"), {"My land": record(tmp_path / "other")})
     assert "the IoU was 40.0 before, 50.0 after round 1, 61.0 after round 2." in text
-    assert "killed in 2 rounds; none" in text and "made 2 rounds again, 1 of them to the same bytes" in text
+    assert "killed in 2 rounds; none" in text and "made 2 of the rounds again, 1 to the same bytes" in text
     assert "**My land**, with all settings as they are:" in text
