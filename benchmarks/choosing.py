@@ -67,7 +67,7 @@ def _of_the_start(curves: pd.DataFrame) -> str:
     own = curves[curves.trial == GOAL_OF]
     first = own[own.labelled == own.labelled.min()]
     share = (first.iou / first.all_iou).groupby(first.seed).mean().mean()
-    return f"The first {own.labelled.min()} squares, drawn at random, already give {share:.0%} of the IoU with everything labelled."
+    return f"The first {own.labelled.min()} squares, drawn at random, already give {100 * share:.0f} % of the IoU with everything labelled."
 
 
 def _need(row: pd.Series) -> str:

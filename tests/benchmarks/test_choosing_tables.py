@@ -45,7 +45,7 @@ def test_the_goal_is_met_where_half_of_the_squares_are_enough(scores: list[float
     text = section(*tables(scores))
     assert f"| synthetic country | IoU 0.800 | squares | {row} | not reached |" in text
     assert "| NAIP scenes |" in text and "minutes of labelling" in text
-    start = "The first 4 squares, drawn at random, already give 62% of the IoU with everything labelled."
+    start = "The first 4 squares, drawn at random, already give 62 % of the IoU with everything labelled."
     assert text.endswith(f"{verdict} {start}")
 
 
