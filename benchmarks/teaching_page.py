@@ -43,7 +43,7 @@ def changed_settings(project: Path) -> str:
     """The settings of rounds that are not the defaults, as `rounds.toml` names them, but for `keep`; empty for none."""
     settings, default = read_settings(project / SETTINGS_FILE), RoundSettings()
     changed = [
-        f"`{key} = {value:g}`"
+        f"`{key}` {value:g}"
         for part in dataclasses.fields(default)
         for key, value in vars(getattr(settings, part.name)).items()
         if key != "keep" and value != getattr(getattr(default, part.name), key)

@@ -34,7 +34,7 @@ def test_settings_that_are_not_the_defaults_are_said(tmp_path: Path) -> None:
     project = record(tmp_path / "labels")
     assert changed_settings(project) == ""
     (project / SETTINGS_FILE).write_text("[learning]\nsteps = 20\nkeep = 2.0\n")
-    assert changed_settings(project) == "`steps = 20`"
+    assert changed_settings(project) == "`steps` 20"
 
 
 def test_a_section_tells_what_was_lost_and_what_was_made_again(tmp_path: Path) -> None:
