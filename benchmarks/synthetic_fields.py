@@ -275,7 +275,7 @@ def page_text(results: Sequence[Way], steps: Mapping[str, int], rule_steps: int)
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=300, help="training steps of the U-Net")
+    parser.add_argument("--steps", type=int, default=1200, help="training steps of the U-Net")
     parser.add_argument("--query-steps", type=int, default=1500, help="training steps of the Mask2Former")
     parser.add_argument("--rule-steps", type=int, default=JOIN_STEPS, help="steps of each learning of a rule")
     parser.add_argument("--network", type=Path, help="a U-Net that was trained on the same scenes")
