@@ -58,7 +58,7 @@ bench-pipeline: $(VENV)/.installed ## measure whole runs against a plain script 
 
 # An hour on two cores.
 bench-fields: $(VENV)/.installed ## measure how well single fields are found in the synthetic country and write it into docs/fields.md
-	$(BIN)/python -m benchmarks.synthetic_fields -o bench_fields.json --page docs/fields.md $(ARGS)
+	$(BIN)/python -m benchmarks.synthetic_fields --keep runs/field_networks -o bench_fields.json --page docs/fields.md $(ARGS)
 
 # Hours on two cores. Parts: ARGS="--only schedule --blocks 10000".
 bench-nation: $(VENV)/.installed ## measure what a run of 10,000 to 383,266 blocks costs and write docs/nation.md
@@ -71,10 +71,10 @@ bench-integration: $(VENV)/.installed ## measure whether integration pays with f
 bench-update: $(VENV)/.installed ## measure what an update costs beside the first edition and write it into docs/editions.md
 	$(BIN)/python -m benchmarks.update --page docs/editions.md $(ARGS)
 
-# An hour on two cores. The real images need CROPLAYER_DATA.
+# An hour on two cores. The real images need CROPLAYER_DATA. The network is what bench-fields keeps.
 bench-change: $(VENV)/.installed ## measure what is called change, on synthetic and on real land, and write it into docs/change.md
 	mkdir -p runs
-	$(BIN)/python -m benchmarks.change --keep runs/change_maps -o runs/change.json --page docs/change.md --picture docs/change.jpg $(ARGS)
+	$(BIN)/python -m benchmarks.change --keep runs/change_maps -o runs/change.json --page docs/change.md --picture docs/change.jpg $(addprefix --network ,$(wildcard runs/field_networks/unet)) $(ARGS)
 	$(BIN)/python -m benchmarks.change_dates --data $${CROPLAYER_DATA:-../shared/data} -o runs/change_dates --page docs/change.md
 
 # Minutes. The real images need CROPLAYER_DATA.

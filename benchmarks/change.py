@@ -7,6 +7,9 @@ planted and grubbed up, grassland ploughed. At each place the earlier and the la
 two sources on different days, and the later imagery of the second source is shifted by 3 px in every other row of blocks. Beside it are mapped: the earlier land
 again from other imagery, where nothing changed. Everything is compared with the plain difference of the two maps.
 
+With ``--network`` the same imagery is also mapped by a network that was taught on such land, in another synthetic country, as
+`benchmarks.synthetic_fields --keep` writes one: what the rules do for better maps.
+
 Two more maps of each place are drawn from the truth, with margins off by a pixel and specks, the later one shifted by 3 px: what
 the rules do for maps that err in that way alone.
 
@@ -30,7 +33,19 @@ import pandas as pd
 from scipy import ndimage
 
 from benchmarks.change_fields import by_fields, found_fields, true_fields
-from benchmarks.change_page import DRAWN, FOUND, LARGER, ONLY_IMAGERY, OURS, PLAIN, SHIFTS, TRUE, section
+from benchmarks.change_page import (
+    DRAWN,
+    FOUND,
+    INCLUDED,
+    LARGER,
+    ONLY_IMAGERY,
+    OURS,
+    PLAIN,
+    SHIFTS,
+    TAUGHT,
+    TRUE,
+    section,
+)
 from benchmarks.written import write_section
 from croplayer.changes.evidence import Seen, differences, plain_differences
 from croplayer.changes.population import CHANGE_GROUND
@@ -46,7 +61,7 @@ from croplayer.models.bundles.catalogue import find_bundle
 from croplayer.models.bundles.kinds import load_segmenter
 from croplayer.models.networks.cells import blended_halo_px
 from croplayer.models.networks.inference import mask_from_probability, predict_layers
-from croplayer.models.networks.manifest import bundle_digest
+from croplayer.models.networks.manifest import TRAINING_SCENES, bundle_digest, read_manifest
 from stores.grid import BlockGrid, Bounds, PixelWindow
 from stores.legends import PROBABILITY_SCALE, Change, CoverageType
 
@@ -60,6 +75,16 @@ SHIFT_PX = 3
 LEAST_CHANGED = 0.015
 """Share of a place that truly became cropland, or no longer is."""
 KINDS = {"gain": Change.GAIN, "loss": Change.LOSS}
+
+
+class Spot(NamedTuple):
+    """A place before anything is mapped."""
+
+    window: PixelWindow
+    name: str
+    """Of its block"""
+    truth: np.ndarray
+    """(n, n) uint8 `Change`"""
 
 
 class Place(NamedTuple):
@@ -97,11 +122,19 @@ def main() -> None:
     """Measure, print and write the figures."""
     arguments = _arguments()
     rules = ChangeRules()
-    places = []
-    for place in _places(arguments.places, arguments.px, rules, arguments.keep):
-        places.append(place)
+    land = Country(SEED), Country(SEED, scenes=1), Country(SEED, years=YEARS, scenes=1)
+    places: list[Place] = []
+    of_taught: list[Place] = []
+    if arguments.network:
+        _check_pixel(arguments.network)
+    for spot in _spots(arguments.places, arguments.px, land):
+        places.append(_compared(spot, _editions(spot, land, find_bundle("landscape"), arguments.keep), land, rules))
+        if arguments.network:
+            of_taught.append(_compared(spot, _editions(spot, land, arguments.network, arguments.keep), land, rules))
         print(f"{len(places)} of {arguments.places} places", flush=True)
-        found = _figures(places, rules, arguments.samples)
+        found = _figures(places, rules, arguments.samples) | {INCLUDED: _learned(find_bundle("landscape"))}
+        if of_taught:
+            found[TAUGHT] = _learned(arguments.network) | _scores(of_taught, rules) | _unchanged(of_taught)
         arguments.out.write_text(json.dumps(found, indent=1) + "\n")
     if arguments.picture:
         _draw(places, arguments.picture)
@@ -109,9 +142,9 @@ def main() -> None:
         write_section(arguments.page, "change", section(found))
 
 
-def _places(count: int, px: int, rules: ChangeRules, keep: Path) -> Iterator[Place]:
-    """Places in the middle of blocks whose imagery shows farmland on all days; what was mapped is kept in a folder."""
-    first, again, later = Country(SEED), Country(SEED, scenes=1), Country(SEED, years=YEARS, scenes=1)
+def _spots(count: int, px: int, land: tuple[Country, ...]) -> Iterator[Spot]:
+    """Places in the middle of blocks whose imagery shows farmland on all days."""
+    first, again, later = land
     wanted = {Change.GAIN: count // 2, Change.LOSS: count - count // 2}
     blocks = list(GRID.blocks_in(BOUNDS))
     for block in (blocks[i] for i in np.random.default_rng(SEED).permutation(len(blocks))):
@@ -128,28 +161,56 @@ def _places(count: int, px: int, rules: ChangeRules, keep: Path) -> Iterator[Pla
         if not wanted[kind] or (truth == kind).mean() < LEAST_CHANGED:
             continue
         wanted[kind] -= 1
-        shift = _shift_of(window)
-        kept = keep / f"{block.name}_{px}_{shift}.npz"
-        if not kept.is_file():
-            keep.mkdir(parents=True, exist_ok=True)
-            editions = {
-                "before": _mapped(first, window, 0, "landscape"),
-                "after": _mapped(later, window, shift, "landscape"),
-                "again": _mapped(again, window, 0, "landscape"),
-            }
-            arrays = {
-                f"{e}/{k}/{s}": a
-                for e, ed in editions.items()
-                for k in Edition._fields
-                for s, a in getattr(ed, k).items()
-            }
-            np.savez_compressed(kept, **arrays)
-        with np.load(kept) as stored:
-            editions = {
-                e: Edition(*({s: stored[f"{e}/{k}/{s}"] for s in SOURCES} for k in Edition._fields))
-                for e in ("before", "after", "again")
-            }
-        yield _compared(window, truth, editions, (first, again, later), rules)
+        yield Spot(window, block.name, truth)
+
+
+def _editions(spot: Spot, land: tuple[Country, ...], network: Path, keep: Path) -> dict[str, Edition]:
+    """What a network says of a place in each edition; it is kept in a folder, by the network's content."""
+    first, again, later = land
+    shift = _shift_of(spot.window)
+    kept = keep / bundle_digest(network)[:12] / f"{spot.name}_{spot.window.height}_{shift}.npz"
+    if not kept.is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        editions = {
+            "before": _mapped(first, spot.window, 0, network),
+            "after": _mapped(later, spot.window, shift, network),
+            "again": _mapped(again, spot.window, 0, network),
+        }
+        arrays = {
+            f"{e}/{k}/{s}": a for e, ed in editions.items() for k in Edition._fields for s, a in getattr(ed, k).items()
+        }
+        np.savez_compressed(kept, **arrays)
+    with np.load(kept) as stored:
+        return {
+            e: Edition(*({s: stored[f"{e}/{k}/{s}"] for s in SOURCES} for k in Edition._fields))
+            for e in ("before", "after", "again")
+        }
+
+
+def _check_pixel(network: Path) -> None:
+    low, high = read_manifest(network).ground_sample_distance_m
+    edge = _pixel_m()
+    if not low <= edge <= high:
+        raise ValueError(
+            f"{network} was trained at {low} to {high} m a pixel; the places have {edge:.2f} m, so give another"
+        )
+
+
+def _pixel_m() -> float:
+    """Edge of a pixel in the middle of the bounds."""
+    row = GRID.window(next(iter(GRID.blocks_in(BOUNDS)))).row
+    return float(np.sqrt(GRID.pixel_area_m2(row, 1)[0]))
+
+
+def _learned(network: Path) -> dict[str, Any]:
+    """What a network learned from."""
+    manifest = read_manifest(network)
+    return {
+        "architecture": manifest.architecture,
+        "steps": manifest.recipe["steps"],
+        "scenes": len(manifest.metrics[TRAINING_SCENES]),
+        "pixel_m": manifest.ground_sample_distance_m,
+    }
 
 
 def _shift_of(window: PixelWindow) -> int:
@@ -162,9 +223,8 @@ def _truth(first: Country, later: Country, window: PixelWindow) -> np.ndarray:
     return plain_differences(*crop)
 
 
-def _compared(
-    window: PixelWindow, truth: np.ndarray, editions: dict[str, Edition], land: tuple[Country, ...], rules: ChangeRules
-) -> Place:
+def _compared(spot: Spot, editions: dict[str, Edition], land: tuple[Country, ...], rules: ChangeRules) -> Place:
+    window, _, truth = spot
     first, again, later = land
     before, after = editions["before"], editions["after"]
     valid = np.ones((window.height, window.width), bool)
@@ -243,10 +303,9 @@ def _axes(window: PixelWindow, shift: int) -> tuple[np.ndarray, np.ndarray]:
     return GRID.longitudes(window.col - shift, window.width), GRID.latitudes(window.row, window.height)
 
 
-def _mapped(country: Country, window: PixelWindow, shift: int, model: str) -> Edition:
-    """The imagery of a window, and what a model says of it; the shift is that of the second source."""
+def _mapped(country: Country, window: PixelWindow, shift: int, folder: Path) -> Edition:
+    """The imagery of a window, and what a network says of it; the shift is that of the second source."""
     halo = blended_halo_px(CELL_PX, BLEND_PX)
-    folder = find_bundle(model)
     network = load_segmenter(str(folder), bundle_digest(folder), "torch")
     inner = (slice(halo, -halo), slice(halo, -halo))
     found = Edition({}, {})
@@ -298,18 +357,21 @@ def _figures(places: list[Place], rules: ChangeRules, samples: int) -> dict[str,
         "land": "synthetic",
         "places": len(places),
         "px": places[0].window.height,
+        "pixel_m": round(_pixel_m(), 2),
         "years": YEARS,
         "changed share": {n: round(float(np.mean([p.truth == k for p in places])), 4) for n, k in KINDS.items()},
         **_scores(places, rules),
-        ONLY_IMAGERY: _mean([p.only_imagery for p in places]),
+        **_unchanged(places),
         SHIFTS: moved,
         "shifted": [_shift_of(p.window) for p in places],
         "intervals": _intervals(places, samples),
     }
 
 
-def _mean(shares: list[dict[str, float]]) -> dict[str, float]:
-    return {name: round(float(np.mean([s[name] for s in shares])), 5) for name in shares[0]}
+def _unchanged(places: list[Place]) -> dict[str, dict[str, float]]:
+    """The share of the land that each rule calls a change where only the imagery is another."""
+    shares = [p.only_imagery for p in places]
+    return {ONLY_IMAGERY: {name: round(float(np.mean([s[name] for s in shares])), 5) for name in shares[0]}}
 
 
 def _intervals(places: list[Place], samples: int) -> dict[str, Any]:
@@ -377,6 +439,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--places", type=int, default=8)
     parser.add_argument("--px", type=int, default=512, help="pixels along the side of a place")
     parser.add_argument("--keep", type=Path, required=True, help="folder for what was mapped, which is used again")
+    parser.add_argument("--network", type=Path, help="bundle of a network taught on such land in another country")
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--page", type=Path, help="page with the marks between which the figures are written")

@@ -74,10 +74,11 @@ def main() -> None:
         trained, learned, judged = (
             scenes.subset(names) for names in (order[:TRAINED], order[TRAINED:][:LEARNED], order[TRAINED:][LEARNED:])
         )
+        kept = arguments.keep or Path(scratch)
         folders = {
-            BOUNDARIES: arguments.network or _trained(trained, _boundary_config(arguments.steps), Path(scratch)),
+            BOUNDARIES: arguments.network or _trained(trained, _boundary_config(arguments.steps), kept, Path(scratch)),
             BY_QUERIES: arguments.query_network
-            or _trained(trained, _query_config(arguments.query_steps), Path(scratch)),
+            or _trained(trained, _query_config(arguments.query_steps), kept, Path(scratch)),
         }
         folders[MIRRORS] = folders[BOUNDARIES]
         results: list[Way] = []
@@ -146,11 +147,12 @@ def _query_config(steps: int) -> TrainingConfig:
     )
 
 
-def _trained(scenes: LabelledScenes, config: TrainingConfig, scratch: Path) -> Path:
+def _trained(scenes: LabelledScenes, config: TrainingConfig, kept: Path, scratch: Path) -> Path:
+    kept.mkdir(parents=True, exist_ok=True)
     return train_segmentation(
         scenes,
         config,
-        scratch / config.architecture,
+        kept / config.architecture,
         work=scratch / "work",
         training_data="synthetic",
         licence="synthetic",
@@ -273,11 +275,12 @@ def page_text(results: Sequence[Way], steps: Mapping[str, int], rule_steps: int)
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=300, help="training steps of the U-Net")
+    parser.add_argument("--steps", type=int, default=1200, help="training steps of the U-Net")
     parser.add_argument("--query-steps", type=int, default=1500, help="training steps of the Mask2Former")
     parser.add_argument("--rule-steps", type=int, default=JOIN_STEPS, help="steps of each learning of a rule")
     parser.add_argument("--network", type=Path, help="a U-Net that was trained on the same scenes")
     parser.add_argument("--query-network", type=Path, help="a Mask2Former that was trained on the same scenes")
+    parser.add_argument("--keep", type=Path, help="folder that trained networks are kept in, as unet and mask2former")
     parser.add_argument("--page", type=Path, help="page that the figures are written into, docs/fields.md")
     parser.add_argument("-o", "--out", type=Path, required=True)
     return parser.parse_args()
