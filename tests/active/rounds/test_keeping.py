@@ -18,9 +18,9 @@ from croplayer.active.rounds.making import RunSide, make_round
 from croplayer.active.tasks import window_of_task
 from croplayer.active.windows import beside_any, places
 from croplayer.models.networks.manifest import read_manifest
-from stores.columns import COVERAGE_TYPE, IMAGERY_VALID, RGB, map_column
+from stores.columns import COVERAGE_TYPE, DECIDES, IMAGERY_VALID, RGB, map_column
 from stores.grid import PixelWindow
-from stores.legends import CoverageType
+from stores.legends import CoverageType, Integration
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -65,9 +65,11 @@ def test_imagery_that_the_map_leaves_out_is_not_shown(labelled: LabelProject, si
     first, other = side.numbers.cube.sources
     blocks[map_column(COVERAGE_TYPE, first)] = CoverageType.CLOUDY.label
     blocks[map_column(COVERAGE_TYPE, other)] = CoverageType.PLANTING.label
+    blocks[list(DECIDES)] = int(Integration.ONLY_B), False
     found = unlabelled_pictures(labelled, replace(side.numbers, blocks=blocks), [], 8, 1)
     assert len(found) == 8 and all(name.endswith(f".{other}") for name in found.names)
     blocks[map_column(COVERAGE_TYPE, other)] = CoverageType.SNOW_ICE.label
+    blocks[list(DECIDES)] = int(Integration.NEITHER), True
     assert len(unlabelled_pictures(labelled, replace(side.numbers, blocks=blocks), [], 8, 1)) == 0
 
 
