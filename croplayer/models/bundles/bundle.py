@@ -19,6 +19,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from croplayer.models.bundles import loaded_code  # noqa: F401  (it digests the networks' code when that is loaded)
 from croplayer.models.bundles.card import CARD_NAME, MLM_NAME, mlm_json, model_card
 from croplayer.models.bundles.runtimes import CUDA, OF_TORCH, TORCH, TORCH_BF16, runtime_version
 from croplayer.models.bundles.whole_folders import write_whole_folder

@@ -33,6 +33,10 @@ class PlainConfig:
         self._architecture, self._values = architecture, dict(values)
         self.num_labels = len(values["id2label"])
 
+    def to_dict(self) -> dict[str, Any]:
+        """Its values."""
+        return dict(self._values)
+
     def to_json_string(self, use_diff: bool = True) -> str:
         """What transformers writes of it."""
         from croplayer.models.networks.architectures import config_from_dict

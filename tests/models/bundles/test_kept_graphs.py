@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 import numpy as np
 import pytest
@@ -63,6 +64,42 @@ def test_other_weights_shapes_and_settings_have_graphs_of_their_own(network, hom
     warmer.temperature = 2.0
     with pytest.raises(AssertionError):
         kept_graph(warmer, SHAPE, never, home)
+
+
+def test_a_network_of_the_same_weights_and_another_configuration_has_a_graph_of_its_own(network, home):
+    other = build_segmenter("segformer", "tiny", seed=5).eval()
+    kept_graph(other, SHAPE, never, home)
+    other.model.config.num_attention_heads = [1, 1, 1, 1]
+    with pytest.raises(AssertionError):
+        kept_graph(other, SHAPE, never, home)
+
+
+def test_a_graph_in_the_folder_of_another_network_is_not_taken(network, home):
+    (folder,) = home.iterdir()
+    other = build_segmenter("segformer", "tiny", seed=6).eval()
+    folder.rename(home / kept_graphs._key(other, SHAPE))
+    with pytest.raises(AssertionError):
+        kept_graph(other, SHAPE, never, home)
+
+
+def test_a_graph_of_another_user_is_not_taken(network, home, monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 123456)
+    with pytest.raises(AssertionError):
+        kept_graph(network, SHAPE, never, home)
+
+
+def test_without_room_for_its_files_a_sentence_says_where_and_what_to_do(network, convert, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(OSError, match=r"could not be written to a folder of its own in .*none .* variable TMPDIR"):
+        kept_graph(network, SHAPE, convert, tmp_path)
+
+
+def test_what_a_killed_process_left_is_removed(network, convert, home):
+    left = home / f".{'0' * 64}.{'1' * 32}.partial"
+    left.mkdir()
+    (left / WEIGHTS).write_bytes(b"")
+    kept_graph(network, (1, 64, 96), convert, home)
+    assert not left.exists()
 
 
 @pytest.mark.parametrize("name", [GRAPH, WEIGHTS, DIGEST])
