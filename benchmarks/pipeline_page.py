@@ -232,6 +232,10 @@ def _scaling(found: Found) -> list[str]:
         *_table(header, [*(per_block(wall, row) for row in _rows_of(wall)), in_all]),
     ]
     lines += ["", "What is not the work of a block:", "", *_table(header, _overheads(runs))]
+    lines += [
+        "",
+        "The client holds the map of one unit at a time while it exports; the same four provinces grow with the country.",
+    ]
     for size, planned in found["plans"].items():
         words = f"What `croplayer plan` foretold of {int(size):,} blocks from the run of {min(map(int, runs))}, wall seconds:"
         pilot = runs[min(runs, key=int)]
