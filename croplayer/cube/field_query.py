@@ -23,7 +23,7 @@ from stores.step_memory import FIELD_FILES, FIELD_OUTLINES, FIELDS
 def region_fields(dataset: xr.Dataset) -> gpd.GeoDataFrame:
     """Whole fields whose inner point lies in a dataset of ``open_cube``, with `FIELD_COLUMNS` and their outlines.
 
-    So each field is in one of the regions that a country is cut into. The column ``determination:datetime`` (datetime64[ms, UTC],
+    So each field is in one of the regions that a country is cut into along sides of pixels. The column ``determination:datetime`` (datetime64[ms, UTC],
     null where nothing tells) is there where a file of the fields has it. Raises FileNotFoundError where no run with fields
     lies behind the dataset.
     """
@@ -45,6 +45,8 @@ def region_fields(dataset: xr.Dataset) -> gpd.GeoDataFrame:
 
 def field_files(folder: RunFolder) -> list[Path]:
     """The files of a run's fields; raises FileNotFoundError when there are none, ValueError when they are not finished."""
+    if not folder.root.is_dir():
+        raise FileNotFoundError(f"there is no run at {folder.root}; check the path")
     steps = folder.memory.entries()
     entries = {name: entry for name, entry in steps.items() if name.startswith(FIELD_FILES)}
     made_of = [steps[name] for name in (FIELDS, FIELD_OUTLINES) if name in steps]

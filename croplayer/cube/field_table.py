@@ -175,16 +175,21 @@ class FieldTables:
         return found
 
     def _terrain(self, ids: np.ndarray, window: PixelWindow, wanted: np.ndarray) -> np.ndarray:
-        """Median slope and elevation of some fields, from a pixel in sixteen: (n, 2), NaN where there is none."""
+        """Median slope and elevation of some fields, from a pixel in sixteen, or from all of a field without one: (n, 2), else NaN."""
         if self._elevation is None:
             return np.full((len(wanted), 2), np.nan)
         grid = self._layers.cube.grid
         top, left = -window.row % SAMPLED_PX, -window.col % SAMPLED_PX
         sampled = ids[top::SAMPLED_PX, left::SAMPLED_PX]
-        row, col = np.nonzero(np.isin(sampled, wanted))
-        number = pd.Series(sampled[row, col])
-        lat = grid.latitudes(window.row + top, window.height)[::SAMPLED_PX]
-        lon = grid.longitudes(window.col + left, window.width)[::SAMPLED_PX]
+        row, col = (
+            axis * SAMPLED_PX + first
+            for axis, first in zip(np.nonzero(np.isin(sampled, wanted)), (top, left), strict=True)
+        )
+        between = np.nonzero(np.isin(ids, np.setdiff1d(wanted, sampled)))
+        row, col = np.concatenate([row, between[0]]), np.concatenate([col, between[1]])
+        number = pd.Series(ids[row, col])
+        lat = grid.latitudes(window.row, window.height)
+        lon = grid.longitudes(window.col, window.width)
         elevation, slope = self._elevation.terrain_at(lon[col], lat[row])
         table = pd.DataFrame({"slope": slope, "elevation": elevation}).groupby(number).median()
         return table.reindex(wanted).to_numpy()

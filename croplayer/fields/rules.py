@@ -68,7 +68,7 @@ def load_rules(place: str = "default") -> FieldRules:
     else:
         path = Path(place)
         if not path.is_file():
-            raise FileNotFoundError(f"there are no field rules at {path}; expected a JSON file, or 'default'")
+            raise FileNotFoundError(f"there are no field rules at {path}; expected a JSON file, 'default' or 'queries'")
         data = path.read_bytes()
     try:
         stated = json.loads(data)

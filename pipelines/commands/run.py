@@ -198,7 +198,8 @@ def _end(run: Run, walk: Walk, results: Sequence[StepResult]) -> None:
     for sentence in decision_sentences(folder):
         click.echo(sentence)
     if folder.report.exists():
-        click.echo(f"report: {folder.report}")
+        is_made = any(result.name == "report" for result in results)
+        click.echo(f"report: {folder.report}" + ("" if is_made else ", as `croplayer run` made it last"))
     done = steps_over_blocks(walk.done)
     summary = summary_of(len(run.inputs.blocks), done, results) if done else None
     if summary is not None:

@@ -27,7 +27,9 @@ def test_few_reviews_leave_the_rules_and_the_run_says_so(
     done = croplayer("run", recipe, "-o", out, "--until", "report", models=models)
     sentence = "3 samples reviewed by people are all of the class TP, so no classifier can be fitted and tried"
     assert f"correctness was decided by rules ({sentence})" in done.stdout.splitlines()[-3]
-    assert done.stdout.splitlines()[-2].startswith("report: ")
+    assert done.stdout.splitlines()[-2] == f"report: {out / 'report.html'}"
+    again = croplayer("evaluate", recipe, "-o", out, models=models)
+    assert f"report: {out / 'report.html'}, as `croplayer run` made it last" in again.stdout.splitlines()
     decided = pd.read_parquet(out / "tables/correctness.parquet").set_index("block")
     for source in SOURCES:
         assert decided[f"correctness_{source}"].equals(ruled[f"correctness_{source}"])

@@ -115,6 +115,8 @@ def test_what_cannot_be_matched_is_said(
 
     out = tmp_path / "m.parquet"
     assert "has no fields; add the table [fields]" in said("fields", "match", finished_small_run, field_run, "-o", out)
+    nowhere = tmp_path / "nowhere"
+    assert f"there is no run at {nowhere}" in said("fields", "match", field_run, nowhere, "-o", out)
     assert "expected .parquet or .csv" in said("fields", "match", field_run, field_run, "-o", tmp_path / "m.txt")
     text = said("run", later(field_recipe, tmp_path, finished_small_run), "-o", tmp_path / "run")
     assert "[fields]: before" in text and "has no fields" in text

@@ -59,6 +59,9 @@ def test_fields_are_whole_and_counted_to_the_pixel(with_fields: Path) -> None:
     fields, cube = fields_of(with_fields), open_cube(with_fields)
     assert [*fields.columns] == [column.name for column in FIELD_COLUMNS] + ["geometry"]
     assert len(fields) > 20 and fields.id.is_unique
+    # Some are of one pixel (0.15 ha), and hardly any of them is sampled.
+    assert fields.area_ha.min() < 0.2
+    assert fields.slope.notna().all() and fields.elevation.notna().all()
     assert shapely.is_valid(fields.geometry.to_numpy()).all() and (fields.geometry.geom_type == "Polygon").all()
     kept = fields.area_ha.sum()
     left_out = [json.loads(p.read_text())["left_out"] for p in (with_fields / "fields").glob("*.json")]
