@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -178,12 +179,10 @@ def _most_changed(
     done = finished_rounds(project)
     now = round_folder(project, done[-1]).masks(project)
     before = round_folder(project, done[-2]).masks(project) if len(done) > 1 else None
-    taken = [side.numbers.is_usable(row.block, row.source) for row in sample.itertuples()]
-    rows = sample[(sample.changed > 0) & taken].sort_values(
-        ["changed", "block", "source"], ascending=[False, True, True]
-    )
+    most = sample[sample.changed > 0].sort_values(["changed", "block", "source"], ascending=[False, True, True])
+    taken = (row for row in most.itertuples() if side.numbers.is_usable(row.block, row.source))
     shown = []
-    for row in rows.head(BLOCKS_SHOWN).itertuples():
+    for row in itertools.islice(taken, BLOCKS_SHOWN):
         new, old = (
             now.read(row.block),
             run_masks(side.numbers.cube, row.block) if before is None else before.read(row.block),
