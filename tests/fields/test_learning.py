@@ -39,10 +39,9 @@ def pieces() -> list[DrawnGround]:
 
 
 def test_learned_rules_find_parcels_elsewhere(pieces: list[DrawnGround], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("croplayer.fields.learning.JOIN_STEPS", 200)
     monkeypatch.setattr("croplayer.fields.learning.CONFIDENCE_STEPS", 200)
-    pair = learn(pieces[:4], tells_boundaries=True)
-    again = learn(pieces[:4], tells_boundaries=True)
+    pair = learn(pieces[:4], tells_boundaries=True, join_steps=200)
+    again = learn(pieces[:4], tells_boundaries=True, join_steps=200)
     np.testing.assert_array_equal(pair.join.hidden, again.join.hidden)
     found = matched = drawn = 0
     sure: list[float] = []
@@ -62,11 +61,12 @@ def test_one_piece_of_drawn_ground_is_too_little(pieces: list[DrawnGround]) -> N
 
 def test_both_halves_have_drawn_fields(pieces: list[DrawnGround], monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever order is drawn, ground without fields cannot make up a half of its own."""
-    monkeypatch.setattr("croplayer.fields.learning.JOIN_STEPS", 2)
     monkeypatch.setattr("croplayer.fields.learning.CONFIDENCE_STEPS", 2)
     empty = [replace(piece, parcels=np.zeros_like(piece.parcels)) for piece in pieces[2:4]]
     for seed in range(4):
-        assert np.isfinite(learn([*empty, *pieces[:2]], tells_boundaries=True, seed=seed).join.hidden).all()
+        assert np.isfinite(
+            learn([*empty, *pieces[:2]], tells_boundaries=True, seed=seed, join_steps=2).join.hidden
+        ).all()
 
 
 def test_drawn_fields_where_the_map_has_no_cropland_teach_nothing(pieces: list[DrawnGround]) -> None:
