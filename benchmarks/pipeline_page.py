@@ -52,7 +52,7 @@ does nothing else; for the step segment the bare passes of the network. The scri
 for its polygons.
 
 The script passes 81 windows of 512 px with half overlap of a block and source, as such scripts do, a run at most 36 cells of 576 px. The
-script's network is as it was loaded; a run folds its batch norms, which takes a fifth of a pass."""
+script's network is as it was loaded; a run folds its batch norms."""
 
 
 def page(figures: Found) -> str:

@@ -122,7 +122,9 @@ class RunNumbers:
     def by_block(self) -> pd.DataFrame:
         """Scores that hold for a whole block, NaN where they are not known; the higher, the more worth a look.
 
-        Only sources whose imagery the map takes in a block count there. Columns: product_disagreement (share of pixels, the mean over products), doubt (share of the sources whose mask is
+        Only sources whose imagery the map takes in a block count there.
+
+        Columns: product_disagreement (share of pixels, the mean over products), doubt (share of the sources whose mask is
         judged wrong), unfamiliarity (1 - the least familiarity of its sources), rarity (1 - share of the blocks of its coverage
         type, where its imagery shows land) and confusion (1 - overlap of the sources' cropland over its union).
         """

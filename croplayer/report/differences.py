@@ -9,6 +9,7 @@ import pandas as pd
 from croplayer.evaluation.interval import normal_quantile
 from croplayer.evaluation.levels import iou_difference, on_the_same_ground
 from croplayer.evaluation.provinces import COMPLETE_SHARE
+from croplayer.report.page import Gap, Part
 from croplayer.report.tables import ReportTables
 from stores.columns import COVERAGE_TYPE, agreement_columns, known_share_column, map_column, mapped_column
 from stores.legends import INTEGRATED, CoverageType
@@ -19,8 +20,10 @@ WITHIN = 0.1
 """Deviation from the true area within which a province counts as good, where the run has no limit of its own."""
 
 
-def difference_sentences(results: ReportTables, other: str, true: str) -> Iterator[str]:
+def difference_part(results: ReportTables, other: str, true: str) -> Part:
     """How much better or worse the integrated map is than ``other``, in which blocks, why, and what provinces say.
+
+    A gap where the two cover no ground in common.
 
     Parameters
     ----------
@@ -28,17 +31,15 @@ def difference_sentences(results: ReportTables, other: str, true: str) -> Iterat
     """
     title, same = results.titles[other], on_the_same_ground(results.blocks, [INTEGRATED, other], true)
     if same.empty:
-        yield f"In no block do the integrated map and {title} cover the same ground."
-        return
+        return Gap(f"In no block do the integrated map and {title} cover the same ground.")
     difference = iou_difference(results.blocks, INTEGRATED, other, true)
     half = normal_quantile(0.95) * difference.standard_error
     sure = "" if abs(difference.value) > half else ", which may be due to chance"
-    yield (
+    first = (
         f"The integrated map is {'better' if difference.value > 0 else 'worse'} than {title} by {abs(difference.value):.3f} IoU "
         f"(± {half:.3f}){sure}, over the {len(same):,} blocks in which both cover the same ground."
     )
-    yield from _why(results, other, true, same)
-    yield from _by_province(results, other, true)
+    return " ".join([first, *_why(results, other, true, same), *_by_province(results, other, true)])
 
 
 def _why(results: ReportTables, other: str, true: str, same: pd.DataFrame) -> Iterator[str]:
@@ -57,8 +58,8 @@ def _why(results: ReportTables, other: str, true: str, same: pd.DataFrame) -> It
     rest = int((~poor & ~wrong).sum())
     yield (
         f"The two differ in {len(differing):,} of these blocks. In {int(poor.sum()):,} of them clouds, snow or gaps hide the land in "
-        f"the imagery of {results.titles[other]}, in {int((wrong & ~poor).sum()):,} its mask was judged wrong, and in {rest:,} another "
-        "choice was expected to err less."
+        f"the imagery of {results.titles[other]}, in {int((wrong & ~poor).sum()):,} its mask was judged wrong, and in {rest:,} nothing "
+        "was found wrong with it, but another choice was taken for better."
     )
 
 

@@ -10,7 +10,7 @@ from croplayer.evaluation.interval import normal_quantile, share_interval
 from croplayer.evaluation.levels import iou_estimate, on_the_same_ground
 from croplayer.evaluation.provinces import COMPLETE_SHARE, count_within
 from croplayer.report.charts import Bar, bar_figure, bar_panels, paired_figure, unit_heatmap
-from croplayer.report.differences import difference_sentences
+from croplayer.report.differences import difference_part
 from croplayer.report.maps import value_figure
 from croplayer.report.page import Column, Gap, Part, Picture, Section, Table, table_of
 from croplayer.report.sections_map import MOST_UNITS, mapped_share, share_cell
@@ -153,7 +153,7 @@ def recovered_section(results: ReportTables) -> Section | None:
     same = on_the_same_ground(blocks, results.maps, true)
     parts: list[Part] = [_recovered_picture(results, same, list(agreement["map"][agreement.against == true]), title)]
     for other in (m for m in results.maps if m != INTEGRATED):
-        parts.append(" ".join(difference_sentences(results, other, true)))
+        parts.append(difference_part(results, other, true))
     parts += _correctness_parts(results, evaluated)
     parts += _choice_parts(results, evaluated)
     units = results.units.get(1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from croplayer.report.differences import difference_sentences
+from croplayer.report.differences import difference_part
+from croplayer.report.page import Gap
 from croplayer.report.tables import ReportTables
 from stores.legends import INTEGRATED, MERGE_BOTH
 
@@ -26,27 +27,29 @@ def run(units: dict[int, pd.DataFrame] | None = None, **changes: list[object]) -
 
 
 def test_it_says_by_how_much_in_which_blocks_and_what_is_wrong_there() -> None:
-    better, why = difference_sentences(run(), "a", "t")
+    text = difference_part(run(), "a", "t")
+    assert isinstance(text, str)
+    better, why = text.split(" The two ")
     # 210 of 240 pixels against 170 of 240.
     assert better.startswith("The integrated map is better than a by 0.167 IoU (± ") and "chance" not in better
     assert better.endswith("over the 6 blocks in which both cover the same ground.")
     assert why == (
-        "The two differ in 4 of these blocks. In 2 of them clouds, snow or gaps hide the land in the imagery of a, in 1 its mask "
-        "was judged wrong, and in 1 another choice was expected to err less."
+        "differ in 4 of these blocks. In 2 of them clouds, snow or gaps hide the land in the imagery of a, in 1 its mask "
+        "was judged wrong, and in 1 nothing was found wrong with it, but another choice was taken for better."
     )
 
 
 def test_equal_maps_differ_by_chance_and_nowhere() -> None:
-    (only,) = difference_sentences(run(), "b", "t")
-    assert "by 0.000 IoU (± 0.000), which may be due to chance, over the 6 blocks" in only
-    (merged,) = difference_sentences(run(), MERGE_BOTH, "t")
-    assert "than both merged by" in merged
+    for name, title in (("b", "b"), (MERGE_BOTH, "both merged")):
+        assert difference_part(run(), name, "t") == (
+            f"The integrated map is worse than {title} by 0.000 IoU (± 0.000), which may be due to chance, over the 6 blocks in "
+            "which both cover the same ground."
+        )
 
 
 def test_without_common_ground_nothing_is_compared() -> None:
-    assert list(difference_sentences(run(tn_a_t=[34] * 6), "a", "t")) == [
-        "In no block do the integrated map and a cover the same ground."
-    ]
+    part = difference_part(run(tn_a_t=[34] * 6), "a", "t")
+    assert isinstance(part, Gap) and part.text == "In no block do the integrated map and a cover the same ground."
 
 
 def test_provinces_of_both_maps_are_held_against_their_true_area() -> None:
@@ -54,6 +57,6 @@ def test_provinces_of_both_maps_are_held_against_their_true_area() -> None:
         "t_km2": [100.0, 100.0, 100.0, 100.0], f"{INTEGRATED}_km2": [101.0, 120.0, 95.0, 100.0], "a_km2": [111.0, 89.0, 91.0, 100.0],
         "t_known": 1.0, f"{INTEGRATED}_known": 1.0, "a_known": [1.0, 1.0, 1.0, 0.5],
     })  # fmt: skip
-    assert list(difference_sentences(run({1: units}), "a", "t"))[-1] == (
-        "Of the 3 provinces that both cover completely, 2 of the integrated map and 1 of a lie within 10 % of their true area."
+    assert str(difference_part(run({1: units}), "a", "t")).endswith(
+        " Of the 3 provinces that both cover completely, 2 of the integrated map and 1 of a lie within 10 % of their true area."
     )
