@@ -181,7 +181,7 @@ def _stacked(layers: Sequence[Layer], colours: Colours, block: BlockIndex, grid:
     for item in range(len(layers)):
         # Rounding in stackstac may add a row or column at the end.
         pixels = stack[item, :, :n, :n].compute(scheduler="synchronous").to_numpy()
-        yield Imagery(pixels[:3].transpose(1, 2, 0), pixels[3] > 0)
+        yield Imagery(np.ascontiguousarray(pixels[:3].transpose(1, 2, 0)), pixels[3] > 0)
 
 
 class _LayerReader:
